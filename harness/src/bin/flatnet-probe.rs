@@ -1,0 +1,4 @@
+//! Thin entry point; see the crate `flatnet-probe`.
+fn main() -> std::process::ExitCode {
+    flatnet_probe::main()
+}

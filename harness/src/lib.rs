@@ -1,0 +1,9 @@
+//! flatnet proves that a cluster's pod network is as flat as Kubernetes promises.
+//!
+//! The path of one run: [`session`] boots a cluster ([`cluster`]), puts a CNI on it ([`cni`]), deploys pods, starts one probe
+//! in each, and gathers what they see into one value ([`observe`]). [`checks`] are pure functions from those observations to a
+//! [`Verdict`]; [`report`] shows them. [`plant`] holds the faults that prove each check can fail.
+pub mod checks;
+pub mod observe;
+
+pub use checks::Verdict;

@@ -1,0 +1,3 @@
+//! The flatnet CNI plugin.
+/// The program.
+pub fn main() -> std::process::ExitCode { todo!() }
