@@ -17,12 +17,12 @@ pub enum Error {
         ack: Option<String>,
     },
     /// The socket itself failed.
-    #[error("{what}: {source}")]
+    #[error("{what}: {cause}")]
     Socket {
         /// What was being done.
         what: String,
-        /// The system call's error.
-        source: std::io::Error,
+        /// The system call's error; part of the message, hence not a `source` that a chain would print again.
+        cause: std::io::Error,
     },
     /// An answer that does not parse.
     #[error("{what}: malformed netlink answer: {detail}")]
@@ -31,6 +31,12 @@ pub enum Error {
         what: String,
         /// What is wrong with the answer.
         detail: String,
+    },
+    /// The kernel's table changed during every attempt to read it (NLM_F_DUMP_INTR).
+    #[error("{what}: the table kept changing while it was read")]
+    Unsettled {
+        /// What was asked.
+        what: String,
     },
 }
 

@@ -8,6 +8,7 @@
 //! * [`request`]: the writes, one function a message.
 //! * [`Nft`]: nftables transactions (table, chain, set, rule) and the masquerade rule that plugin and agent share.
 
+mod decode;
 pub mod error;
 pub mod mac;
 pub mod model;
@@ -15,10 +16,14 @@ pub mod netns;
 pub mod nft;
 pub mod request;
 pub mod route;
+mod socket;
+mod uapi;
+mod watch;
+mod wire;
 
 pub use error::{Error, Result};
 pub use mac::MacAddr;
 pub use model::{Address, BridgePort, FdbEntry, Link, LinkStats, Neighbour, RouteEntry, VxlanInfo};
 pub use nft::Nft;
 pub use request::Request;
-pub use route::{Batch, Route};
+pub use route::{Batch, LinkWatch, Route};

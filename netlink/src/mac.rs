@@ -16,7 +16,9 @@ impl MacAddr {
         let (kind, [a, b, c, d]) = match ip {
             IpAddr::V4(v4) => (0x58, v4.octets()),
             IpAddr::V6(v6) => {
-                let hash = v6.octets().iter().fold(0x811c_9dc5_u32, |h, byte| (h ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
+                let hash = v6.octets().iter().fold(0x811c_9dc5_u32, |h, byte| {
+                    (h ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+                });
                 (0x5a, hash.to_be_bytes())
             }
         };
@@ -52,7 +54,11 @@ impl FromStr for MacAddr {
             let part = parts.next().filter(|p| p.len() == 2).ok_or_else(bad)?;
             *byte = u8::from_str_radix(part, 16).map_err(|_| bad())?;
         }
-        if parts.next().is_some() { Err(bad()) } else { Ok(MacAddr(bytes)) }
+        if parts.next().is_some() {
+            Err(bad())
+        } else {
+            Ok(MacAddr(bytes))
+        }
     }
 }
 

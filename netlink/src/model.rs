@@ -41,7 +41,10 @@ pub struct Link {
 
 /// Packet counters of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are the kernel's, struct rtnl_link_stats64")]
+#[expect(
+    missing_docs,
+    reason = "the names are the kernel's, struct rtnl_link_stats64"
+)]
 pub struct LinkStats {
     pub rx_packets: u64,
     pub tx_packets: u64,

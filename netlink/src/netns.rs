@@ -1,11 +1,33 @@
 //! Work in another network namespace without leaving one's own.
 use std::os::fd::BorrowedFd;
+use std::{io, panic, thread};
 
-use crate::Result;
+use nix::sched::{CloneFlags, setns};
+
+use crate::{Error, Result};
 
 /// Runs `work` on a short-lived thread inside the network namespace `ns` (an nsfs file) and hands its result back.
 /// Sockets it returns stay in that namespace for life; files under `/proc/sys/net` are that namespace's.
+///
+/// # Errors
+/// [`Error::Socket`] when the thread cannot start or the namespace cannot be entered (EPERM without CAP_SYS_ADMIN
+/// there, EINVAL for a file that is no network namespace). A panic of `work` goes on in the caller.
 pub fn within<T: Send>(ns: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> Result<T> {
-    let _ = (ns, work);
-    todo!()
+    let failed = |cause: io::Error| Error::Socket {
+        what: "enter the network namespace".to_owned(),
+        cause,
+    };
+    thread::scope(|scope| {
+        let inside = thread::Builder::new()
+            .name("netns".to_owned())
+            .spawn_scoped(scope, || {
+                setns(ns, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)?;
+                Ok(work())
+            })
+            .map_err(failed)?;
+        inside
+            .join()
+            .unwrap_or_else(|payload| panic::resume_unwind(payload))
+            .map_err(failed)
+    })
 }

@@ -12,12 +12,21 @@ pub struct Nft {}
 /// Where a base chain hooks in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are nft's")]
-pub enum Hook { Prerouting, Input, Forward, Output, Postrouting }
+pub enum Hook {
+    Prerouting,
+    Input,
+    Forward,
+    Output,
+    Postrouting,
+}
 
 /// What a base chain may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are nft's")]
-pub enum ChainType { Filter, Nat }
+pub enum ChainType {
+    Filter,
+    Nat,
+}
 
 /// Part of a rule, worked left to right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,15 +124,29 @@ pub struct Chain {
 
 impl Nft {
     /// In the calling thread's namespace.
-    pub fn open() -> Result<Self> { todo!() }
+    pub fn open() -> Result<Self> {
+        todo!()
+    }
     /// In the namespace behind `ns`.
-    pub fn open_in(ns: BorrowedFd<'_>) -> Result<Self> { let _ = ns; todo!() }
+    pub fn open_in(ns: BorrowedFd<'_>) -> Result<Self> {
+        let _ = ns;
+        todo!()
+    }
     /// Makes the table exactly this, in one transaction (add, delete, add anew): no packet sees a state between.
-    pub fn replace_table(&mut self, table: &Table) -> Result<()> { let _ = table; todo!() }
+    pub fn replace_table(&mut self, table: &Table) -> Result<()> {
+        let _ = table;
+        todo!()
+    }
     /// Deletes the table; absent is fine.
-    pub fn delete_table(&mut self, name: &str) -> Result<()> { let _ = name; todo!() }
+    pub fn delete_table(&mut self, name: &str) -> Result<()> {
+        let _ = name;
+        todo!()
+    }
     /// Whether an `inet` table of that name is there: one small request.
-    pub fn has_table(&mut self, name: &str) -> Result<bool> { let _ = name; todo!() }
+    pub fn has_table(&mut self, name: &str) -> Result<bool> {
+        let _ = name;
+        todo!()
+    }
 }
 
 /// The masquerade of one node, one rule an address family: traffic from `pods` (this node's pod ranges) to anywhere but

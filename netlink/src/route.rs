@@ -2,7 +2,23 @@
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
-use crate::{Address, FdbEntry, Link, Neighbour, Request, Result, RouteEntry};
+use netlink_sys::protocols::NETLINK_ROUTE;
+use nix::errno::Errno;
+
+use crate::socket::{Connection, Outcome, check, outcome};
+use crate::uapi::{af, ifla, rta, rtm};
+use crate::wire::Message;
+use crate::{
+    Address, Error, FdbEntry, Link, Neighbour, Request, Result, RouteEntry, decode, netns,
+};
+
+pub use crate::watch::LinkWatch;
+
+/// Bytes of one `send`. The kernel takes up to SO_SNDBUF, about 200 KiB.
+const SEND_BYTES: usize = 64 * 1024;
+/// Requests of one `send`. Every acknowledgement holds about 1 KiB of SO_RCVBUF (about 200 KiB) until it is read, and
+/// the kernel drops those that do not fit.
+const SEND_REQUESTS: usize = 100;
 
 /// Address family of a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,53 +29,269 @@ pub enum Family {
     V6,
 }
 
+impl Family {
+    const BOTH: [Family; 2] = [Family::V4, Family::V6];
+
+    fn number(self) -> u8 {
+        match self {
+            Family::V4 => af::INET,
+            Family::V6 => af::INET6,
+        }
+    }
+}
+
 /// A blocking rtnetlink socket (strict checking, extended ACKs) of one network namespace.
-pub struct Route {}
+pub struct Route {
+    connection: Connection,
+}
 
 impl Route {
     /// In the calling thread's namespace.
-    pub fn open() -> Result<Self> { todo!() }
+    pub fn open() -> Result<Self> {
+        Ok(Route {
+            connection: Connection::open(NETLINK_ROUTE)?,
+        })
+    }
+
     /// In the namespace behind `ns`, from a short-lived thread.
-    pub fn open_in(ns: BorrowedFd<'_>) -> Result<Self> { let _ = ns; todo!() }
+    pub fn open_in(ns: BorrowedFd<'_>) -> Result<Self> {
+        netns::within(ns, Route::open)?
+    }
+
     /// A new, empty batch: its requests go out in one `send`, and every answer is awaited.
-    pub fn batch(&mut self) -> Batch<'_> { todo!() }
+    pub fn batch(&mut self) -> Batch<'_> {
+        Batch {
+            route: self,
+            requests: Vec::new(),
+        }
+    }
+
     /// One request.
-    pub fn send(&mut self, request: Request) -> Result<()> { let _ = request; todo!() }
+    pub fn send(&mut self, request: Request) -> Result<()> {
+        self.connection
+            .ask(request.message, &request.what, |_| Some(()))
+            .map(drop)
+    }
+
     /// Every link.
-    pub fn links(&mut self) -> Result<Vec<Link>> { todo!() }
+    pub fn links(&mut self) -> Result<Vec<Link>> {
+        let message = Message::dump(rtm::GETLINK, &ifinfomsg(0));
+        self.connection
+            .dump(message, "list links", |payload, links| {
+                links.push(decode::link(payload)?);
+                Some(())
+            })
+    }
+
     /// The link of that name, if there is one.
-    pub fn link(&mut self, name: &str) -> Result<Option<Link>> { let _ = name; todo!() }
+    pub fn link(&mut self, name: &str) -> Result<Option<Link>> {
+        let mut message = Message::new(rtm::GETLINK, 0, &ifinfomsg(0));
+        message.attr_text(ifla::IFNAME, name);
+        self.one_link(message, &format!("look up link {name}"))
+    }
+
     /// The link of that index, if there is one.
-    pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>> { let _ = index; todo!() }
-    /// Every address, both families, or those of one interface.
-    pub fn addresses(&mut self, index: Option<u32>) -> Result<Vec<Address>> { let _ = index; todo!() }
-    /// Unicast, blackhole and unreachable routes of the main table, both families.
-    pub fn routes(&mut self) -> Result<Vec<RouteEntry>> { todo!() }
-    /// The route a packet to `to` takes (RTM_GETROUTE without dump), or the kernel's error (ENETUNREACH …).
-    pub fn route_to(&mut self, to: IpAddr) -> Result<RouteEntry> { let _ = to; todo!() }
-    /// Neighbours of both families (not the proxies).
-    pub fn neighbours(&mut self) -> Result<Vec<Neighbour>> { todo!() }
+    pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>> {
+        self.one_link(
+            Message::new(rtm::GETLINK, 0, &ifinfomsg(index)),
+            &format!("look up link {index}"),
+        )
+    }
+
+    fn one_link(&mut self, message: Message, what: &str) -> Result<Option<Link>> {
+        match self
+            .connection
+            .ask(message, what, |answer| decode::link(answer.payload))
+        {
+            Err(Error::Kernel {
+                errno: Errno::ENODEV,
+                ..
+            }) => Ok(None),
+            answer => answer,
+        }
+    }
+
+    /// Every address, both families, or those of one interface (ENODEV if there is no such interface).
+    pub fn addresses(&mut self, index: Option<u32>) -> Result<Vec<Address>> {
+        let mut header = [0; 8];
+        header[4..8].copy_from_slice(&index.unwrap_or(0).to_ne_bytes());
+        let what = match index {
+            Some(index) => format!("list addresses of link {index}"),
+            None => "list addresses".to_owned(),
+        };
+        self.connection
+            .dump(Message::dump(rtm::GETADDR, &header), &what, decode::address)
+    }
+
+    /// Unicast, blackhole and unreachable routes of the main table, both families. A route with several next hops makes
+    /// an entry for each.
+    pub fn routes(&mut self) -> Result<Vec<RouteEntry>> {
+        let mut routes = Vec::new();
+        for family in Family::BOTH.map(Family::number) {
+            let mut header = [0; 12];
+            header[0] = family;
+            header[4] = rta::TABLE_MAIN;
+            let read = self.connection.dump(
+                Message::dump(rtm::GETROUTE, &header),
+                "list routes",
+                |payload, entries| decode::route(payload, family, entries),
+            );
+            match read {
+                Ok(entries) => routes.extend(entries),
+                // A table comes into being with its first route.
+                Err(Error::Kernel {
+                    errno: Errno::ENOENT,
+                    ..
+                }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(routes)
+    }
+
+    /// The route a packet to `to` takes (RTM_GETROUTE without dump), or the kernel's error (ENETUNREACH …). Its
+    /// destination is `to` itself, and it may be of any type (2 is RTN_LOCAL: `to` is an address of this namespace).
+    pub fn route_to(&mut self, to: IpAddr) -> Result<RouteEntry> {
+        let what = format!("look up the route to {to}");
+        let (family, bits) = if to.is_ipv4() {
+            (af::INET, 32)
+        } else {
+            (af::INET6, 128)
+        };
+        let mut message = Message::new(
+            rtm::GETROUTE,
+            0,
+            &[family, bits, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        );
+        message.attr_ip(rta::DST, to);
+        let found = self.connection.ask(message, &what, |answer| {
+            decode::route_lookup(answer.payload)
+        })?;
+        found.ok_or(Error::Malformed {
+            what,
+            detail: "an acknowledgement without a route".to_owned(),
+        })
+    }
+
+    /// Neighbours of both families (not the proxies, nor the NOARP entries that `ip neigh` hides as well).
+    pub fn neighbours(&mut self) -> Result<Vec<Neighbour>> {
+        let mut neighbours = Vec::new();
+        for family in Family::BOTH.map(Family::number) {
+            neighbours.extend(self.neighbour_dump(
+                family,
+                "list neighbours",
+                |payload, entries| decode::neighbour(payload, family, entries),
+            )?);
+        }
+        Ok(neighbours)
+    }
+
     /// Forwarding database of every bridge and vxlan device (PF_BRIDGE).
-    pub fn fdb(&mut self) -> Result<Vec<FdbEntry>> { todo!() }
+    pub fn fdb(&mut self) -> Result<Vec<FdbEntry>> {
+        self.neighbour_dump(af::BRIDGE, "list forwarding entries", decode::forwarding)
+    }
+
+    fn neighbour_dump<T>(
+        &mut self,
+        family: u8,
+        what: &str,
+        decode: impl Fn(&[u8], &mut Vec<T>) -> Option<()>,
+    ) -> Result<Vec<T>> {
+        let mut header = [0; 12];
+        header[0] = family;
+        self.connection
+            .dump(Message::dump(rtm::GETNEIGH, &header), what, decode)
+    }
 }
 
-/// Requests that leave in one `send`; the kernel works them in order, each on its own.
-pub struct Batch<'a> { _route: &'a mut Route }
+/// struct ifinfomsg with nothing but an index.
+fn ifinfomsg(index: u32) -> [u8; 16] {
+    let mut header = [0; 16];
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header
+}
+
+/// Requests that leave in one `send`; the kernel works them in order, each on its own. Very long batches (more than a
+/// hundred requests or 64 KiB) take several.
+pub struct Batch<'a> {
+    route: &'a mut Route,
+    requests: Vec<Request>,
+}
 
 impl Batch<'_> {
     /// Adds one.
-    pub fn push(&mut self, request: Request) -> &mut Self { let _ = request; self }
+    pub fn push(&mut self, request: Request) -> &mut Self {
+        self.requests.push(request);
+        self
+    }
+
     /// Sends all and awaits every answer; the first error is returned (later requests were still tried).
-    /// An empty batch is a no-op.
-    pub fn commit(self) -> Result<()> { todo!() }
+    /// An empty batch is a no-op. A request that cannot be sent at all (a name with a NUL) keeps the others back.
+    pub fn commit(self) -> Result<()> {
+        let mut requests = self.requests;
+        for request in &requests {
+            check(&request.message, &request.what)?;
+        }
+        let mut verdict = Ok(());
+        let mut rest = requests.as_mut_slice();
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fitting = |request: &&Request| {
+                bytes += request.message.len();
+                bytes <= SEND_BYTES
+            };
+            let count = rest
+                .iter()
+                .take(SEND_REQUESTS)
+                .take_while(fitting)
+                .count()
+                .max(1);
+            let (now, later) = rest.split_at_mut(count);
+            let part = self.route.exchange(now)?;
+            verdict = verdict.and(part);
+            rest = later;
+        }
+        verdict
+    }
 }
 
-/// Hears that links disappear: a socket joined to RTNLGRP_LINK before the deletion is asked for.
-pub struct LinkWatch {}
-
-impl LinkWatch {
-    /// In the calling thread's namespace.
-    pub fn open() -> Result<Self> { todo!() }
-    /// Waits for RTM_DELLINK of `index`; `Ok(false)` when `limit` passes first. A full buffer (ENOBUFS) is no error.
-    pub fn wait_deleted(&mut self, index: u32, limit: std::time::Duration) -> Result<bool> { let _ = (index, limit); todo!() }
+impl Route {
+    /// Sends the requests at once and awaits one answer each. The outer error is the socket's, the inner one the
+    /// first refusal.
+    fn exchange(&mut self, requests: &mut [Request]) -> Result<Result<()>> {
+        let mut bytes =
+            Vec::with_capacity(requests.iter().map(|request| request.message.len()).sum());
+        let mut pending = Vec::with_capacity(requests.len());
+        for request in &mut *requests {
+            let sequence = self.connection.next_sequence();
+            bytes.extend_from_slice(request.message.finish(sequence));
+            pending.push((sequence, request.what.as_str()));
+        }
+        let first = pending.first().map_or("", |(_, what)| *what);
+        self.connection.send(&bytes, first)?;
+        // The kernel works a datagram from front to back, so the answers come in the order of the requests.
+        let mut pending = pending.into_iter().peekable();
+        let mut verdict = Ok(());
+        while let Some((_, what)) = pending.peek() {
+            let answers = self.connection.receive(0);
+            let answers = answers.map_err(|cause| Error::Socket {
+                what: (*what).to_owned(),
+                cause,
+            })?;
+            for answer in answers {
+                let Some((_, what)) = pending.next_if(|(sequence, _)| *sequence == answer.sequence)
+                else {
+                    continue;
+                };
+                if let Some(Outcome::Refused(errno, ack)) = outcome(&answer) {
+                    verdict = verdict.and(Err(Error::Kernel {
+                        what: what.to_owned(),
+                        errno,
+                        ack,
+                    }));
+                }
+            }
+        }
+        Ok(verdict)
+    }
 }

@@ -1,0 +1,78 @@
+//! RTM_NEWROUTE.
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::scope_name;
+use crate::RouteEntry;
+use crate::uapi::{af, rta};
+use crate::wire::{find, ip, u8_at, u16_at, u32_at};
+
+/// Length of `struct rtmsg`.
+const RTMSG: usize = 12;
+/// Length of `struct rtnexthop`.
+const RTNEXTHOP: usize = 8;
+
+/// A route of the main table that decides where packets go; one entry a next hop.
+pub(crate) fn route(payload: &[u8], family: u8, entries: &mut Vec<RouteEntry>) -> Option<()> {
+    let attributes = payload.get(RTMSG..)?;
+    let table = match find(attributes, rta::TABLE) {
+        Some(value) => u32_at(value, 0)?,
+        None => u32::from(u8_at(payload, 4)?),
+    };
+    let decides = matches!(
+        u8_at(payload, 7)?,
+        rta::TYPE_UNICAST | rta::TYPE_BLACKHOLE | rta::TYPE_UNREACHABLE
+    );
+    let cached = u32_at(payload, 8)? & rta::F_CLONED != 0;
+    if u8_at(payload, 0)? != family || table != u32::from(rta::TABLE_MAIN) || !decides || cached {
+        return Some(());
+    }
+    let entry = route_lookup(payload)?;
+    match find(attributes, rta::MULTIPATH) {
+        None => entries.push(entry),
+        Some(mut hops) => {
+            while !hops.is_empty() {
+                let length = usize::from(u16_at(hops, 0)?);
+                let hop = hops.get(..length)?;
+                let attributes = hop.get(RTNEXTHOP..)?;
+                entries.push(RouteEntry {
+                    gateway: gateway(attributes),
+                    oif: u32_at(hop, 4),
+                    onlink: u32::from(u8_at(hop, 2)?) & rta::NH_ONLINK != 0,
+                    ..entry.clone()
+                });
+                hops = hops.get(length.next_multiple_of(4)..).unwrap_or_default();
+            }
+        }
+    }
+    Some(())
+}
+
+/// Any route, whatever its table and type: the answer to a question about one destination.
+pub(crate) fn route_lookup(payload: &[u8]) -> Option<RouteEntry> {
+    let attributes = payload.get(RTMSG..)?;
+    let number = |kind| find(attributes, kind).and_then(|value| u32_at(value, 0));
+    let address = match find(attributes, rta::DST) {
+        Some(value) => ip(value)?,
+        None if u8_at(payload, 0)? == af::INET6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    Some(RouteEntry {
+        dst: IpNet::new(address, u8_at(payload, 1)?).ok()?,
+        gateway: gateway(attributes),
+        oif: number(rta::OIF),
+        src: find(attributes, rta::PREFSRC).and_then(ip),
+        onlink: u32_at(payload, 8)? & rta::NH_ONLINK != 0,
+        protocol: u8_at(payload, 5)?,
+        scope: scope_name(u8_at(payload, 6)?),
+        metric: number(rta::PRIORITY),
+        kind: u8_at(payload, 7)?,
+    })
+}
+
+/// RTA_GATEWAY, or RTA_VIA where the next hop is of the other family (its first two bytes say which).
+fn gateway(attributes: &[u8]) -> Option<IpAddr> {
+    let via = || find(attributes, rta::VIA).and_then(|value| value.get(2..));
+    find(attributes, rta::GATEWAY).or_else(via).and_then(ip)
+}

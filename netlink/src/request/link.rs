@@ -1,0 +1,310 @@
+//! Links.
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::Request;
+use crate::MacAddr;
+use crate::uapi::{af, ifla, nlm, rtm};
+use crate::wire::Message;
+
+/// A veth pair whose far end is created inside another namespace, in one message (moving it there afterwards costs an
+/// rcu grace period of 16 to 20 ms).
+pub struct Veth<'a> {
+    /// Name of the near end.
+    pub name: &'a str,
+    /// Bridge the near end becomes a port of.
+    pub master: Option<u32>,
+    /// MTU of both ends.
+    pub mtu: Option<u32>,
+    /// MAC of the near end; chosen by the kernel otherwise.
+    pub mac: Option<MacAddr>,
+    /// Bring the near end up at once.
+    pub up: bool,
+    /// Name of the far end.
+    pub peer_name: &'a str,
+    /// Namespace of the far end; the sender's own if absent. Must stay open until the request is answered.
+    pub peer_ns: Option<BorrowedFd<'a>>,
+    /// MAC of the far end; chosen by the kernel otherwise.
+    pub peer_mac: Option<MacAddr>,
+}
+
+/// A VXLAN device, learning off.
+pub struct Vxlan<'a> {
+    /// Interface name.
+    pub name: &'a str,
+    /// VXLAN network identifier, 0 to 2^24-1.
+    pub vni: u32,
+    /// UDP destination port.
+    pub port: u16,
+    /// Outer source address; its family is the outer family.
+    pub local: IpAddr,
+    /// Lower device.
+    pub dev: u32,
+    /// MAC of the device.
+    pub mac: MacAddr,
+    /// MTU in bytes.
+    pub mtu: u32,
+}
+
+/// struct ifinfomsg; `change` says which bits of `flags` are meant.
+fn header(index: u32, flags: u32, change: u32) -> [u8; 16] {
+    let mut header = [0; 16];
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header[8..12].copy_from_slice(&flags.to_ne_bytes());
+    header[12..16].copy_from_slice(&change.to_ne_bytes());
+    header
+}
+
+/// A link that must not be there yet.
+fn create(what: String, name: &str, up: bool, fill: impl FnOnce(&mut Message)) -> Request {
+    let flag = if up { ifla::FLAG_UP } else { 0 };
+    Request::new(
+        what,
+        rtm::NEWLINK,
+        nlm::CREATE | nlm::EXCL,
+        &header(0, flag, flag),
+        |m| {
+            m.attr_text(ifla::IFNAME, name);
+            fill(m);
+        },
+    )
+}
+
+fn set(what: String, index: u32, fill: impl FnOnce(&mut Message)) -> Request {
+    Request::new(what, rtm::SETLINK, 0, &header(index, 0, 0), fill)
+}
+
+/// IFLA_LINKINFO with a kind and its data.
+fn info(m: &mut Message, kind: &str, data: impl FnOnce(&mut Message)) {
+    m.nest(ifla::LINKINFO, |m| {
+        m.attr_text(ifla::INFO_KIND, kind)
+            .nest(ifla::INFO_DATA, data);
+    });
+}
+
+fn mac_and_mtu(m: &mut Message, mac: Option<MacAddr>, mtu: Option<u32>) {
+    if let Some(mac) = mac {
+        m.attr_mac(ifla::ADDRESS, mac);
+    }
+    if let Some(mtu) = mtu {
+        m.attr_u32(ifla::MTU, mtu);
+    }
+}
+
+impl Request {
+    /// Creates a bridge, down. Fails with EEXIST where a link of that name is. The bridge has a fixed MAC: a bridge
+    /// without one takes the lowest of its ports' and changes it as pods come and go. Ports forward at once, and there
+    /// is no multicast snooping: with no querier on the bridge it would save nothing, and it makes joining dearer.
+    ///
+    /// The MTU follows the smallest of the ports' (1500 without ports) all the same, until [`Request::set_mtu`] changes
+    /// it: an MTU given at creation does not count as the user's choice (br_if.c, br_mtu_auto_adjust).
+    pub fn add_bridge(name: &str, mac: MacAddr, mtu: u32) -> Self {
+        create(format!("create bridge {name}"), name, false, |m| {
+            mac_and_mtu(m, Some(mac), Some(mtu));
+            info(m, "bridge", |m| {
+                m.attr_u32(ifla::BR_FORWARD_DELAY, 0)
+                    .attr_u8(ifla::BR_MCAST_SNOOPING, 0);
+            });
+        })
+    }
+
+    /// Creates both ends of a pair. Fails with EEXIST where either name is taken in its namespace.
+    pub fn add_veth(veth: &Veth<'_>) -> Self {
+        create(
+            format!("create veth {}", veth.name),
+            veth.name,
+            veth.up,
+            |m| {
+                mac_and_mtu(m, veth.mac, veth.mtu);
+                if let Some(master) = veth.master {
+                    m.attr_u32(ifla::MASTER, master);
+                }
+                info(m, "veth", |m| {
+                    m.nest(ifla::VETH_INFO_PEER, |m| {
+                        m.structure(&header(0, 0, 0))
+                            .attr_text(ifla::IFNAME, veth.peer_name);
+                        mac_and_mtu(m, veth.peer_mac, veth.mtu);
+                        if let Some(ns) = veth.peer_ns {
+                            m.attr(ifla::NET_NS_FD, &ns.as_raw_fd().to_ne_bytes());
+                        }
+                    });
+                });
+            },
+        )
+    }
+
+    /// Creates a VXLAN device, down, that sends only where its forwarding entries say. UDP checksums stay as the kernel
+    /// has them, on: with them the receiver can merge segments (GRO) whatever its hardware.
+    pub fn add_vxlan(vxlan: &Vxlan<'_>) -> Self {
+        create(
+            format!("create vxlan {}", vxlan.name),
+            vxlan.name,
+            false,
+            |m| {
+                mac_and_mtu(m, Some(vxlan.mac), Some(vxlan.mtu));
+                info(m, "vxlan", |m| {
+                    let local = if vxlan.local.is_ipv4() {
+                        ifla::VXLAN_LOCAL
+                    } else {
+                        ifla::VXLAN_LOCAL6
+                    };
+                    m.attr_u32(ifla::VXLAN_ID, vxlan.vni)
+                        .attr_u32(ifla::VXLAN_LINK, vxlan.dev)
+                        .attr_ip(local, vxlan.local)
+                        .attr(ifla::VXLAN_PORT, &vxlan.port.to_be_bytes())
+                        .attr_u8(ifla::VXLAN_LEARNING, 0);
+                });
+            },
+        )
+    }
+
+    /// Creates a dummy device, down (the outside address of the lab's wire, tests).
+    pub fn add_dummy(name: &str) -> Self {
+        create(format!("create dummy {name}"), name, false, |m| {
+            info(m, "dummy", |_| ())
+        })
+    }
+
+    /// Deletes a link; the other end of a veth goes with it. ENODEV if it is not there.
+    pub fn del_link(index: u32) -> Self {
+        Request::new(
+            format!("delete link {index}"),
+            rtm::DELLINK,
+            0,
+            &header(index, 0, 0),
+            |_| (),
+        )
+    }
+
+    /// Deletes the link of that name. ENODEV if it is not there.
+    pub fn del_link_by_name(name: &str) -> Self {
+        Request::new(
+            format!("delete link {name}"),
+            rtm::DELLINK,
+            0,
+            &header(0, 0, 0),
+            |m| {
+                m.attr_text(ifla::IFNAME, name);
+            },
+        )
+    }
+
+    /// Sets IFF_UP.
+    pub fn set_up(index: u32) -> Self {
+        let header = header(index, ifla::FLAG_UP, ifla::FLAG_UP);
+        Request::new(
+            format!("set link {index} up"),
+            rtm::SETLINK,
+            0,
+            &header,
+            |_| (),
+        )
+    }
+
+    /// Clears IFF_UP.
+    pub fn set_down(index: u32) -> Self {
+        Request::new(
+            format!("set link {index} down"),
+            rtm::SETLINK,
+            0,
+            &header(index, 0, ifla::FLAG_UP),
+            |_| (),
+        )
+    }
+
+    /// Sets the MTU, in bytes.
+    pub fn set_mtu(index: u32, mtu: u32) -> Self {
+        set(
+            format!("set the MTU of link {index} to {mtu}"),
+            index,
+            |m| {
+                m.attr_u32(ifla::MTU, mtu);
+            },
+        )
+    }
+
+    /// Sets the Ethernet address.
+    pub fn set_mac(index: u32, mac: MacAddr) -> Self {
+        set(
+            format!("set the address of link {index} to {mac}"),
+            index,
+            |m| {
+                m.attr_mac(ifla::ADDRESS, mac);
+            },
+        )
+    }
+
+    /// Renames a link, which must be down on older kernels (before 6.2). EEXIST if the name is taken.
+    pub fn set_name(index: u32, name: &str) -> Self {
+        set(format!("rename link {index} to {name}"), index, |m| {
+            m.attr_text(ifla::IFNAME, name);
+        })
+    }
+
+    /// Makes the link a port of a bridge; `None` takes it off its bridge.
+    pub fn set_master(index: u32, master: Option<u32>) -> Self {
+        let what = match master {
+            Some(master) => format!("put link {index} on bridge {master}"),
+            None => format!("take link {index} off its bridge"),
+        };
+        set(what, index, |m| {
+            m.attr_u32(ifla::MASTER, master.unwrap_or(0));
+        })
+    }
+
+    /// Lets frames leave a bridge port by which they came in. EINVAL if the link is no bridge port.
+    pub fn set_hairpin(index: u32, on: bool) -> Self {
+        Request::hairpin(format!("link {index}"), &header(index, 0, 0), on, |_| ())
+    }
+
+    /// As [`Request::set_hairpin`], by name: fits in one batch with the creation of the link, whose index is not known
+    /// before the answer.
+    pub fn set_hairpin_by_name(name: &str, on: bool) -> Self {
+        Request::hairpin(format!("link {name}"), &header(0, 0, 0), on, |m| {
+            m.attr_text(ifla::IFNAME, name);
+        })
+    }
+
+    /// Port settings are taken from RTM_NEWLINK (of a link that exists), not from RTM_SETLINK (rtnetlink.c,
+    /// rtnl_changelink).
+    fn hairpin(port: String, header: &[u8; 16], on: bool, name: impl FnOnce(&mut Message)) -> Self {
+        let what = format!("set hairpin of {port} {}", if on { "on" } else { "off" });
+        Request::new(what, rtm::NEWLINK, 0, header, |m| {
+            name(m);
+            m.nest(ifla::LINKINFO, |m| {
+                m.attr_text(ifla::INFO_SLAVE_KIND, "bridge")
+                    .nest(ifla::INFO_SLAVE_DATA, |m| {
+                        m.attr_u8(ifla::BRPORT_MODE, u8::from(on));
+                    });
+            });
+        })
+    }
+
+    /// Moves a link to another namespace, which costs an rcu grace period. `ns` must stay open until the request is
+    /// answered.
+    pub fn set_netns(index: u32, ns: BorrowedFd<'_>) -> Self {
+        set(
+            format!("move link {index} to another namespace"),
+            index,
+            |m| {
+                m.attr(ifla::NET_NS_FD, &ns.as_raw_fd().to_ne_bytes());
+            },
+        )
+    }
+
+    /// No IPv6 link-local address of its own making (IN6_ADDR_GEN_MODE_NONE): spares DAD and MLD at link up.
+    /// EAFNOSUPPORT where the kernel has no IPv6.
+    pub fn set_addr_gen_none(index: u32) -> Self {
+        set(
+            format!("keep link {index} from making IPv6 addresses"),
+            index,
+            |m| {
+                m.nest(ifla::AF_SPEC, |m| {
+                    m.nest(u16::from(af::INET6), |m| {
+                        m.attr_u8(ifla::INET6_ADDR_GEN_MODE, ifla::ADDR_GEN_MODE_NONE);
+                    });
+                });
+            },
+        )
+    }
+}

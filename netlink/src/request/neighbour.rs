@@ -1,0 +1,80 @@
+//! Neighbours and forwarding entries.
+use std::net::IpAddr;
+
+use super::{Existing, Request};
+use crate::MacAddr;
+use crate::uapi::{af, nda, rtm};
+
+/// struct ndmsg.
+fn header(family: u8, index: u32, state: u16, flags: u8) -> [u8; 12] {
+    let mut header = [0; 12];
+    header[0] = family;
+    header[4..8].copy_from_slice(&index.to_ne_bytes());
+    header[8..10].copy_from_slice(&state.to_ne_bytes());
+    header[10] = flags;
+    header
+}
+
+impl Request {
+    /// Permanent entry, created or replaced.
+    pub fn set_neighbour(index: u32, address: IpAddr, mac: MacAddr) -> Self {
+        let what = format!("set neighbour {address} at {mac} on link {index}");
+        let header = header(af::of(address), index, nda::STATE_PERMANENT, 0);
+        Request::new(
+            what,
+            rtm::NEWNEIGH,
+            Existing::Replace.flags(),
+            &header,
+            |m| {
+                m.attr_ip(nda::DST, address).attr_mac(nda::LLADDR, mac);
+            },
+        )
+    }
+
+    /// Deletes a neighbour; ENOENT if it is not there.
+    pub fn del_neighbour(index: u32, address: IpAddr) -> Self {
+        let what = format!("delete neighbour {address} from link {index}");
+        Request::new(
+            what,
+            rtm::DELNEIGH,
+            0,
+            &header(af::of(address), index, 0, 0),
+            |m| {
+                m.attr_ip(nda::DST, address);
+            },
+        )
+    }
+
+    /// Permanent entry of a vxlan device's own table (NTF_SELF), created or replaced: frames to `mac`, a unicast
+    /// address, go to the VTEP `dst` and nowhere else.
+    pub fn set_fdb(index: u32, mac: MacAddr, dst: IpAddr) -> Self {
+        let what = format!("set forwarding entry {mac} to {dst} on link {index}");
+        let header = header(af::BRIDGE, index, nda::STATE_PERMANENT, nda::F_SELF);
+        Request::new(
+            what,
+            rtm::NEWNEIGH,
+            Existing::Replace.flags(),
+            &header,
+            |m| {
+                m.attr_mac(nda::LLADDR, mac).attr_ip(nda::DST, dst);
+            },
+        )
+    }
+
+    /// Deletes an entry of a vxlan device's own table; ENOENT if it is not there.
+    pub fn del_fdb(index: u32, mac: MacAddr, dst: Option<IpAddr>) -> Self {
+        let what = format!("delete forwarding entry {mac} from link {index}");
+        Request::new(
+            what,
+            rtm::DELNEIGH,
+            0,
+            &header(af::BRIDGE, index, 0, nda::F_SELF),
+            |m| {
+                m.attr_mac(nda::LLADDR, mac);
+                if let Some(dst) = dst {
+                    m.attr_ip(nda::DST, dst);
+                }
+            },
+        )
+    }
+}

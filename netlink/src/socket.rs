@@ -1,0 +1,233 @@
+//! A blocking netlink socket that pairs answers with requests.
+use std::io;
+
+use netlink_sys::{Socket, SocketAddr};
+use nix::errno::Errno;
+
+use crate::uapi::nlm;
+use crate::wire::{Answer, Answers, HEADER, Message, find, i32_at, text, u32_at};
+use crate::{Error, Result};
+
+/// The kernel fills dump datagrams up to 32 KiB (af_netlink.c, netlink_dump); single answers are smaller by far.
+const BUFFER: usize = 64 * 1024;
+
+/// How often an interrupted dump is begun anew.
+const DUMP_ATTEMPTS: usize = 8;
+
+pub(crate) struct Connection {
+    socket: Socket,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+/// What the answer to one request was.
+pub(crate) enum Outcome {
+    /// Acknowledged, or the end of a dump.
+    Done,
+    /// Refused.
+    Refused(Errno, Option<String>),
+}
+
+impl Connection {
+    /// `protocol` is NETLINK_ROUTE or NETLINK_NETFILTER; the socket belongs to the calling thread's namespace.
+    pub(crate) fn open(protocol: isize) -> Result<Self> {
+        let open = || -> io::Result<Socket> {
+            let mut socket = Socket::new(protocol)?;
+            socket.set_ext_ack(true)?;
+            socket.set_cap_ack(true)?;
+            if protocol == netlink_sys::protocols::NETLINK_ROUTE {
+                socket.set_netlink_get_strict_chk(true)?;
+            }
+            socket.bind(&SocketAddr::new(0, 0))?;
+            socket.connect(&SocketAddr::new(0, 0))?;
+            Ok(socket)
+        };
+        let socket = open().map_err(|cause| Error::Socket {
+            what: "open a netlink socket".to_owned(),
+            cause,
+        })?;
+        Ok(Connection {
+            socket,
+            sequence: 0,
+            buffer: Vec::with_capacity(BUFFER),
+        })
+    }
+
+    pub(crate) fn socket(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
+    /// A sequence number that no earlier request had.
+    pub(crate) fn next_sequence(&mut self) -> u32 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+
+    pub(crate) fn send(&self, bytes: &[u8], what: &str) -> Result<()> {
+        retry(|| self.socket.send(bytes, 0))
+            .map(drop)
+            .map_err(|cause| Error::Socket {
+                what: what.to_owned(),
+                cause,
+            })
+    }
+
+    /// The next datagram; `flags` as for recv(2).
+    pub(crate) fn receive(&mut self, flags: libc::c_int) -> io::Result<Answers<'_>> {
+        let (socket, buffer) = (&self.socket, &mut self.buffer);
+        let length = retry(|| {
+            buffer.clear();
+            socket.recv(buffer, flags | libc::MSG_TRUNC)
+        })?;
+        if length > self.buffer.len() {
+            return Err(io::Error::other(format!(
+                "an answer of {length} bytes does not fit the buffer"
+            )));
+        }
+        Ok(Answers(&self.buffer))
+    }
+
+    /// Sends `message` and waits for its one answer; `None` if that is a bare acknowledgement.
+    pub(crate) fn ask<T>(
+        &mut self,
+        mut message: Message,
+        what: &str,
+        decode: impl Fn(Answer<'_>) -> Option<T>,
+    ) -> Result<Option<T>> {
+        check(&message, what)?;
+        let sequence = self.next_sequence();
+        self.send(message.finish(sequence), what)?;
+        loop {
+            let mut answers = self.receive(0).map_err(|cause| Error::Socket {
+                what: what.to_owned(),
+                cause,
+            })?;
+            let Some(answer) = answers.find(|answer| answer.sequence == sequence) else {
+                continue;
+            };
+            return match outcome(&answer) {
+                None => decode(answer)
+                    .map(Some)
+                    .ok_or_else(|| malformed(what, &answer)),
+                Some(Outcome::Done) => Ok(None),
+                Some(Outcome::Refused(errno, ack)) => Err(Error::Kernel {
+                    what: what.to_owned(),
+                    errno,
+                    ack,
+                }),
+            };
+        }
+    }
+
+    /// Sends a dump request and collects what `decode` makes of each answer. `decode` returns `None` for an answer
+    /// that does not parse. A dump that a change interrupted is begun anew, as it may miss or repeat entries.
+    pub(crate) fn dump<T>(
+        &mut self,
+        mut message: Message,
+        what: &str,
+        decode: impl Fn(&[u8], &mut Vec<T>) -> Option<()>,
+    ) -> Result<Vec<T>> {
+        for _ in 0..DUMP_ATTEMPTS {
+            let sequence = self.next_sequence();
+            self.send(message.finish(sequence), what)?;
+            if let Some(entries) = self.collect(sequence, what, &decode)? {
+                return Ok(entries);
+            }
+        }
+        Err(Error::Unsettled {
+            what: what.to_owned(),
+        })
+    }
+
+    /// `None` if the dump was interrupted.
+    fn collect<T>(
+        &mut self,
+        sequence: u32,
+        what: &str,
+        decode: &impl Fn(&[u8], &mut Vec<T>) -> Option<()>,
+    ) -> Result<Option<Vec<T>>> {
+        let mut entries = Vec::new();
+        let mut interrupted = false;
+        let mut fault = None;
+        loop {
+            let answers = self.receive(0).map_err(|cause| Error::Socket {
+                what: what.to_owned(),
+                cause,
+            })?;
+            for answer in answers.filter(|answer| answer.sequence == sequence) {
+                interrupted |= answer.flags & nlm::DUMP_INTR != 0;
+                match outcome(&answer) {
+                    None => {
+                        if decode(answer.payload, &mut entries).is_none() {
+                            fault = Some(malformed(what, &answer));
+                        }
+                    }
+                    // What a refused dump read is of no use; nor does the reason matter if it is repeated.
+                    Some(_) if interrupted => return Ok(None),
+                    Some(Outcome::Refused(errno, ack)) => {
+                        return Err(Error::Kernel {
+                            what: what.to_owned(),
+                            errno,
+                            ack,
+                        });
+                    }
+                    Some(Outcome::Done) => return fault.map_or(Ok(Some(entries)), Err),
+                }
+            }
+        }
+    }
+}
+
+/// Whether the message can be sent as it is.
+pub(crate) fn check(message: &Message, what: &str) -> Result<()> {
+    match message.fault() {
+        None => Ok(()),
+        Some(fault) => Err(Error::Socket {
+            what: what.to_owned(),
+            cause: io::Error::new(io::ErrorKind::InvalidInput, fault),
+        }),
+    }
+}
+
+/// The verdict in an answer, if it is an acknowledgement, an error or the end of a dump.
+pub(crate) fn outcome(answer: &Answer<'_>) -> Option<Outcome> {
+    // An error quotes the request (only its header, when capped) before its attributes; the end of a dump does not.
+    let quoted = match answer.kind {
+        nlm::ERROR if answer.flags & nlm::CAPPED != 0 => HEADER,
+        nlm::ERROR => (u32_at(answer.payload, 4).unwrap_or(0) as usize).next_multiple_of(4),
+        nlm::DONE => 0,
+        _ => return None,
+    };
+    // The generic end of a dump may come without a code.
+    let code = i32_at(answer.payload, 0).unwrap_or(0);
+    if code >= 0 {
+        return Some(Outcome::Done);
+    }
+    let ack = (answer.flags & nlm::ACK_TLVS != 0)
+        .then(|| answer.payload.get(4 + quoted..))
+        .flatten()
+        .and_then(|attributes| find(attributes, nlm::ERR_ATTR_MSG))
+        .map(text);
+    Some(Outcome::Refused(Errno::from_raw(-code), ack))
+}
+
+fn malformed(what: &str, answer: &Answer<'_>) -> Error {
+    Error::Malformed {
+        what: what.to_owned(),
+        detail: format!(
+            "message of type {} with {} bytes",
+            answer.kind,
+            answer.payload.len()
+        ),
+    }
+}
+
+/// Repeats a system call that a signal interrupted.
+fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}

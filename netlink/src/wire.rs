@@ -1,0 +1,212 @@
+//! Netlink messages: writing one attribute after another, and walking those of an answer.
+use std::net::IpAddr;
+
+use crate::MacAddr;
+use crate::uapi::nlm;
+
+/// Length of `struct nlmsghdr`.
+pub(crate) const HEADER: usize = 16;
+const ATTRIBUTE_HEADER: usize = 4;
+
+/// One request under construction: header, family header, attributes.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    bytes: Vec<u8>,
+    fault: Option<&'static str>,
+}
+
+impl Message {
+    /// `family_header` is the fixed structure that follows `nlmsghdr` (`ifinfomsg`, `rtmsg`, …).
+    pub(crate) fn new(kind: u16, flags: u16, family_header: &[u8]) -> Self {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(&(flags | nlm::REQUEST).to_ne_bytes());
+        bytes.extend_from_slice(&[0; 8]);
+        bytes.extend_from_slice(family_header);
+        Message { bytes, fault: None }
+    }
+
+    /// A request for every entry.
+    pub(crate) fn dump(kind: u16, family_header: &[u8]) -> Self {
+        Message::new(kind, nlm::DUMP, family_header)
+    }
+
+    pub(crate) fn attr(&mut self, kind: u16, value: &[u8]) -> &mut Self {
+        self.nest_raw(kind, |m| m.bytes.extend_from_slice(value))
+    }
+
+    pub(crate) fn attr_u8(&mut self, kind: u16, value: u8) -> &mut Self {
+        self.attr(kind, &[value])
+    }
+
+    pub(crate) fn attr_u32(&mut self, kind: u16, value: u32) -> &mut Self {
+        self.attr(kind, &value.to_ne_bytes())
+    }
+
+    /// A number in network byte order, as nftables and ports have it.
+    pub(crate) fn attr_be32(&mut self, kind: u16, value: u32) -> &mut Self {
+        self.attr(kind, &value.to_be_bytes())
+    }
+
+    /// A string with its NUL.
+    pub(crate) fn attr_text(&mut self, kind: u16, text: &str) -> &mut Self {
+        if text.contains('\0') {
+            // The kernel would take what precedes it for the whole name.
+            self.fault = Some("a name contains a NUL byte");
+        }
+        self.nest_raw(kind, |m| {
+            m.bytes.extend_from_slice(text.as_bytes());
+            m.bytes.push(0);
+        })
+    }
+
+    pub(crate) fn attr_ip(&mut self, kind: u16, ip: IpAddr) -> &mut Self {
+        match ip {
+            IpAddr::V4(v4) => self.attr(kind, &v4.octets()),
+            IpAddr::V6(v6) => self.attr(kind, &v6.octets()),
+        }
+    }
+
+    pub(crate) fn attr_mac(&mut self, kind: u16, mac: MacAddr) -> &mut Self {
+        self.attr(kind, &mac.0)
+    }
+
+    /// An attribute that holds attributes.
+    pub(crate) fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) -> &mut Self {
+        self.nest_raw(kind | nlm::ATTR_NESTED, fill)
+    }
+
+    /// A structure inside an attribute that attributes of its own follow (VETH_INFO_PEER).
+    pub(crate) fn structure(&mut self, bytes: &[u8]) -> &mut Self {
+        self.bytes.extend_from_slice(bytes);
+        self
+    }
+
+    fn nest_raw(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) -> &mut Self {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 2]);
+        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        fill(self);
+        match u16::try_from(self.bytes.len() - start) {
+            Ok(length) => self.bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes()),
+            Err(_) => self.fault = Some("an attribute is longer than 65535 bytes"),
+        }
+        self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
+        self
+    }
+
+    /// Bytes so far.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// What makes the message unfit to be sent.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        self.fault
+    }
+
+    /// The whole message, length and sequence number filled in.
+    pub(crate) fn finish(&mut self, sequence: u32) -> &[u8] {
+        let length = self.bytes.len() as u32;
+        self.bytes[0..4].copy_from_slice(&length.to_ne_bytes());
+        self.bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
+        &self.bytes
+    }
+}
+
+/// One message of a datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer<'a> {
+    pub(crate) kind: u16,
+    pub(crate) flags: u16,
+    pub(crate) sequence: u32,
+    pub(crate) payload: &'a [u8],
+}
+
+/// The messages of a datagram. A length that does not fit ends the walk.
+pub(crate) struct Answers<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Iterator for Answers<'a> {
+    type Item = Answer<'a>;
+    fn next(&mut self) -> Option<Answer<'a>> {
+        let bytes = self.0;
+        let length = u32_at(bytes, 0)? as usize;
+        let answer = Answer {
+            kind: u16_at(bytes, 4)?,
+            flags: u16_at(bytes, 6)?,
+            sequence: u32_at(bytes, 8)?,
+            payload: bytes.get(HEADER..length)?,
+        };
+        self.0 = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(answer)
+    }
+}
+
+/// The attributes in `bytes`, as (type without flags, value). A length that does not fit ends the walk.
+pub(crate) struct Attributes<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (u16, &'a [u8]);
+    fn next(&mut self) -> Option<(u16, &'a [u8])> {
+        let length = usize::from(u16_at(self.0, 0)?);
+        let kind = u16_at(self.0, 2)? & nlm::ATTR_TYPE_MASK;
+        let value = self.0.get(ATTRIBUTE_HEADER..length)?;
+        self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
+    }
+}
+
+/// The value of the first attribute of that type.
+pub(crate) fn find(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+    Attributes(bytes)
+        .find(|(kind, _)| *kind == wanted)
+        .map(|(_, value)| value)
+}
+
+fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
+    bytes.get(offset..offset + N)?.try_into().ok()
+}
+
+pub(crate) fn u8_at(bytes: &[u8], offset: usize) -> Option<u8> {
+    bytes.get(offset).copied()
+}
+
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    array_at(bytes, offset).map(u16::from_ne_bytes)
+}
+
+pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    array_at(bytes, offset).map(u32::from_ne_bytes)
+}
+
+pub(crate) fn i32_at(bytes: &[u8], offset: usize) -> Option<i32> {
+    array_at(bytes, offset).map(i32::from_ne_bytes)
+}
+
+pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    array_at(bytes, offset).map(u64::from_ne_bytes)
+}
+
+/// A string value, without its NUL.
+pub(crate) fn text(value: &[u8]) -> String {
+    let end = value
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(value.len());
+    String::from_utf8_lossy(&value[..end]).into_owned()
+}
+
+/// An address of 4 or 16 bytes.
+pub(crate) fn ip(value: &[u8]) -> Option<IpAddr> {
+    match value.len() {
+        4 => array_at::<4>(value, 0).map(IpAddr::from),
+        16 => array_at::<16>(value, 0).map(IpAddr::from),
+        _ => None,
+    }
+}
+
+/// An Ethernet address; other hardware has addresses of other lengths.
+pub(crate) fn mac(value: &[u8]) -> Option<MacAddr> {
+    value.try_into().ok().map(MacAddr)
+}
