@@ -2,8 +2,16 @@
 //!
 //! The path of one run: [`session`] boots a cluster ([`cluster`]), puts a CNI on it ([`cni`]), deploys pods, starts one probe
 //! in each, and gathers what they see into one value ([`observe`]). [`checks`] are pure functions from those observations to a
-//! [`Verdict`]; [`report`] shows them. [`plant`] holds the faults that prove each check can fail.
+//! [`Verdict`]; [`report`] shows them. [`plant`] holds the faults that prove each check can fail; [`cli`] is the command line.
 pub mod checks;
+pub mod cli;
+pub mod cluster;
+pub mod cni;
+mod error;
 pub mod observe;
+pub mod plant;
+pub mod report;
+pub mod session;
 
 pub use checks::Verdict;
+pub use error::{Error, Result};

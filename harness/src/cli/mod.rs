@@ -1,0 +1,102 @@
+//! The command line: parses, runs, prints, and turns the outcome into a documented exit code.
+mod checks;
+mod exec;
+mod labs;
+mod progress;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    every check passed
+  1    a check failed
+  2    wrong usage or input
+  3    something the run needs is missing (named, with how to get it)
+  4    could not measure
+  130  interrupted";
+
+const EXAMPLES: &str = "\
+Examples:
+  flatnet test                                   three nodes, nine pods, every check
+  flatnet test --underlay routed --ip-family dual
+  flatnet test --cni reference --report report/
+  flatnet test --plant masquerade                see a check fail
+  flatnet up && flatnet exec busybox-1 -- ip route && flatnet down";
+
+/// Proves that a Kubernetes cluster's pod network is as flat as Kubernetes promises, and says what is wrong where it is not.
+#[derive(Parser)]
+#[command(name = "flatnet", version, about, after_help = const_str(), propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn const_str() -> String {
+    format!("{EXAMPLES}\n\n{EXIT_CODES}")
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Boot, install the CNI, deploy pods, check, report, tear down
+    Test(test::TestArgs),
+    /// Boot a cluster to explore by hand
+    Up(up::UpArgs),
+    /// End a cluster that `up` or --keep left running
+    Down(labs::DownArgs),
+    /// Clusters that run
+    List(labs::ListArgs),
+    /// Run a command in a pod or on a node
+    Exec(exec::ExecArgs),
+    /// What is checked, how it is observed, and the faults that prove it
+    Checks(checks::ChecksArgs),
+    /// Print shell completions
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            let code = if e.use_stderr() { 2 } else { 0 };
+            // A closed terminal is no reason to fail differently.
+            let _ = e.print();
+            return ExitCode::from(code);
+        }
+    };
+    let done = match cli.command {
+        Command::Test(args) => test::run(args),
+        Command::Up(args) => up::run(args),
+        Command::Down(args) => labs::down(&args),
+        Command::List(args) => labs::list(&args),
+        Command::Exec(args) => exec::run(&args),
+        Command::Checks(args) => checks::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "flatnet", &mut std::io::stdout());
+            Ok(0)
+        }
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(e) => {
+            anstream::eprintln!("error: {e}");
+            ExitCode::from(e.exit_code())
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Progress on standard error: bars on a terminal, plain lines otherwise. It only reads the stream of events.
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::session::events::{Event, Observer, Phase};
+
+/// What a phase does, in words.
+fn title(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Boot => "booting nodes",
+        Phase::Install => "installing the CNI",
+        Phase::Deploy => "deploying pods",
+        Phase::Observe => "sending probes",
+        Phase::TearDown => "tearing down",
+    }
+}
+
+/// What became of it.
+fn done(phase: Phase, count: usize) -> String {
+    match phase {
+        Phase::Boot => "nodes booted".to_owned(),
+        Phase::Install => format!("CNI ready on {count} nodes"),
+        Phase::Deploy => format!("{count} pods running"),
+        Phase::Observe => "probes reported".to_owned(),
+        Phase::TearDown => "cluster gone".to_owned(),
+    }
+}
+
+/// Phases with their times, for the report.
+pub(super) type Phases = Arc<Mutex<Vec<(Phase, Duration)>>>;
+
+struct State {
+    bar: ProgressBar,
+    count: usize,
+}
+
+/// An observer that shows progress (unless `quiet`) and keeps the time of each phase.
+pub(super) fn observer(quiet: bool) -> (Observer, Phases) {
+    let phases = Phases::default();
+    let kept = Arc::clone(&phases);
+    let terminal = std::io::stderr().is_terminal();
+    let state = Mutex::new(State { bar: ProgressBar::hidden(), count: 0 });
+    let observer = move |event: &Event| {
+        if let Event::PhaseEnded(phase, took) = event {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push((*phase, *took));
+        }
+        if !quiet {
+            show(&mut state.lock().unwrap_or_else(PoisonError::into_inner), terminal, event);
+        }
+    };
+    (Arc::new(observer), phases)
+}
+
+fn show(state: &mut State, terminal: bool, event: &Event) {
+    let say = |state: &State, line: String| {
+        if terminal {
+            state.bar.suspend(|| anstream::eprintln!("{line}"));
+        } else {
+            anstream::eprintln!("{line}");
+        }
+    };
+    match event {
+        Event::PhaseStarted(phase) => {
+            state.count = 0;
+            if terminal {
+                state.bar = ProgressBar::new_spinner().with_message(title(*phase));
+                state.bar.enable_steady_tick(Duration::from_millis(80));
+            }
+        }
+        Event::Expect(count) => {
+            if terminal {
+                state.bar.set_length(*count as u64);
+                if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len}") {
+                    state.bar.set_style(style);
+                }
+            }
+        }
+        Event::NodeReady(_) | Event::PodReady(_) => {
+            state.count += 1;
+            state.bar.inc(1);
+        }
+        Event::PodFailed(pod, why) => say(state, format!("pod {pod} does not run: {why}")),
+        Event::Note(note) => say(state, format!("note: {note}")),
+        Event::Planted(fault) => say(state, format!("planted {fault}")),
+        Event::PhaseEnded(phase, took) => {
+            state.bar.finish_and_clear();
+            say(state, format!("{:<24} {:>6.2} s", done(*phase, state.count), took.as_secs_f64()));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The seam: a running cluster, whoever booted it, speaking Kubernetes objects.
+pub mod lab;
+pub mod manifest;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::{Error, Result};
+
+/// A pod's namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PodRef {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+}
+
+impl PodRef {
+    /// The reference of a pod object; `default` where it names no namespace.
+    pub fn of(pod: &Pod) -> Self {
+        PodRef {
+            namespace: pod.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            name: pod.metadata.name.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for PodRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Where a command runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// In a pod's first container.
+    Pod(PodRef),
+    /// On a node, with its network and its CNI files in view.
+    Node(String),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Pod(pod) => write!(f, "pod {pod}"),
+            Target::Node(node) => write!(f, "node {node}"),
+        }
+    }
+}
+
+/// A command that runs somewhere in the cluster. Dropping it closes its streams.
+pub struct Process {
+    /// Its standard input.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Its standard output.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its standard error.
+    pub stderr: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its exit code, once it ended.
+    pub exit: Pin<Box<dyn Future<Output = Result<i32>> + Send>>,
+}
+
+/// What a finished command left.
+#[derive(Clone, Debug)]
+pub struct ExecOutput {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// A running cluster. Everything a check needs to know goes through here, so that no check knows which provider it is on.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// `lab`, `kind`, `kubeconfig`.
+    fn provider(&self) -> &'static str;
+    /// Nodes in a stable order.
+    async fn nodes(&self) -> Result<Vec<Node>>;
+    /// Creates the pod; returns before it runs.
+    async fn apply_pod(&self, pod: &Pod) -> Result<()>;
+    /// Waits until the pod runs and has its IPs, or has ended, or `limit` has passed; returns it as last seen.
+    async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod>;
+    /// Events of the pod, oldest first.
+    async fn events(&self, pod: &PodRef) -> Result<Vec<Event>>;
+    /// Deletes the pod and waits until it is gone.
+    async fn delete_pod(&self, pod: &PodRef) -> Result<()>;
+    /// Puts the probe where `target` can run it; returns its path there.
+    async fn place_probe(&self, target: &Target) -> Result<String>;
+    /// Starts a command.
+    async fn start(&self, target: &Target, argv: &[String]) -> Result<Process>;
+    /// Tears the cluster down and waits until it is gone.
+    async fn destroy(&self) -> Result<()>;
+
+    /// Runs a command to its end, all three streams drained at once.
+    async fn exec(&self, target: &Target, argv: &[String], input: &[u8]) -> Result<ExecOutput> {
+        let mut process = self.start(target, argv).await?;
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let doing = format!("exec {argv:?} in {target}");
+        let feed = async {
+            // A command may end without reading all of its input; its exit code then tells more than EPIPE.
+            match process.stdin.write_all(input).await {
+                Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
+                _ => Ok(drop(process.stdin)),
+            }
+        };
+        tokio::try_join!(feed, process.stdout.read_to_end(&mut out), process.stderr.read_to_end(&mut err))
+            .map_err(|e| Error::failed(&doing, e))?;
+        Ok(ExecOutput {
+            code: process.exit.await?,
+            stdout: String::from_utf8_lossy(&out).into_owned(),
+            stderr: String::from_utf8_lossy(&err).into_owned(),
+        })
+    }
+}

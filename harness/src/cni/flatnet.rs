@@ -1,0 +1,70 @@
+//! Our own CNI on the lab: one agent a node, which installs the plugin and keeps the way to the other nodes.
+use async_trait::async_trait;
+use flatnet_agent::node::{Node, NodesFile};
+use flatnet_lab::spec::PROGRAMS_DIR;
+use flatnet_lab::{Lab, NodeFile};
+use ipnet::IpNet;
+
+use super::{Cni, Trouble};
+use crate::cluster::lab::LabCluster;
+use crate::{Error, Result};
+
+/// Where the agents find the list of nodes.
+const NODES_FILE: &str = "/run/flatnet/nodes.json";
+/// The agent among a node's daemons.
+pub(crate) const AGENT: &str = "flatnet-agent";
+
+/// flatnet on a lab.
+pub(super) struct OnLab {
+    pub(super) lab: LabCluster,
+    pub(super) nodes: Vec<Node>,
+    pub(super) pod_network: Vec<IpNet>,
+    pub(super) backend: String,
+}
+
+#[async_trait]
+impl Cni for OnLab {
+    fn name(&self) -> &str {
+        "flatnet"
+    }
+
+    async fn install(&self) -> Result<()> {
+        let file = NodesFile { pod_network: self.pod_network.clone(), nodes: self.nodes.clone() };
+        let text = serde_json::to_vec_pretty(&file).map_err(|e| Error::failed("write the nodes file", e))?;
+        for node in &self.nodes {
+            let (name, text) = (node.name.clone(), text.clone());
+            let argv: Vec<String> = [
+                &format!("{PROGRAMS_DIR}/{AGENT}"),
+                "--node",
+                &node.name,
+                "--nodes-file",
+                NODES_FILE,
+                "--backend",
+                &self.backend,
+                "--install-plugin",
+                &format!("{PROGRAMS_DIR}/flatnet-cni"),
+            ]
+            .map(str::to_owned)
+            .to_vec();
+            self.lab
+                .call(move |lab: &Lab| {
+                    lab.write_file(&name, &NodeFile { path: NODES_FILE, content: &text, mode: 0o644 })?;
+                    lab.start_daemon(&name, AGENT, &argv)
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn trouble(&self) -> Result<Option<Trouble>> {
+        for node in &self.nodes {
+            let name = node.name.clone();
+            let (log, ended) = self.lab.call(move |lab: &Lab| lab.daemon_log(&name, AGENT)).await?;
+            if let Some(code) = ended {
+                let what = format!("the agent of {} ended with exit code {code}: {}", node.name, log.trim());
+                return Ok(Some(Trouble { what, fatal: true }));
+            }
+        }
+        Ok(None)
+    }
+}

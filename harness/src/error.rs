@@ -1,0 +1,53 @@
+//! Why a run could not be done, sorted by who can mend it; each kind has its documented exit code.
+
+/// Result of the harness' calls.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Lower-case fragments that end with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Wrong usage or input: a flag, a manifest, a conflist, a name. Exit code 2.
+    #[error("{0}")]
+    Input(String),
+    /// Something the run needs is not there, or not allowed. Exit code 3.
+    #[error("{what}; {remedy}")]
+    Missing {
+        /// What, and where it was looked for.
+        what: String,
+        /// How to get it.
+        remedy: String,
+    },
+    /// The cluster could not be brought up or asked. Exit code 4.
+    #[error("{0}")]
+    Failed(String),
+    /// Ctrl-C. Exit code 130.
+    #[error("interrupted; everything that was started is gone")]
+    Interrupted,
+}
+
+impl Error {
+    /// A failure with what was being done in front of its cause.
+    pub fn failed(doing: impl std::fmt::Display, cause: impl std::fmt::Display) -> Self {
+        Error::Failed(format!("{doing}: {cause}"))
+    }
+
+    /// The documented exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Input(_) => 2,
+            Error::Missing { .. } => 3,
+            Error::Failed(_) => 4,
+            Error::Interrupted => 130,
+        }
+    }
+}
+
+impl From<flatnet_lab::Error> for Error {
+    fn from(error: flatnet_lab::Error) -> Self {
+        match error {
+            flatnet_lab::Error::Missing { what, remedy } => Error::Missing { what, remedy },
+            flatnet_lab::Error::Invalid { what } => Error::Input(what),
+            flatnet_lab::Error::Failed { what } => Error::Failed(what),
+        }
+    }
+}

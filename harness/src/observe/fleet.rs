@@ -1,0 +1,164 @@
+//! One probe in every pod and on every node, each started by one exec that lasts until the fleet is dropped.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_probe::{Answer, Ask};
+use k8s_openapi::api::core::v1::Node;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use super::{Endpoint, Observed};
+use crate::cluster::{Cluster, PodRef, Process, Target};
+use crate::{Error, Result};
+
+/// The port on which pods' probes answer. A pod's network namespace is its own, so it is free there; nodes and
+/// hostNetwork pods let the kernel choose.
+pub const POD_PORT: u16 = 7411;
+
+/// Probes that run.
+pub struct Fleet {
+    probes: BTreeMap<Endpoint, Arc<Probe>>,
+    /// Endpoints whose probe does not run, and why.
+    pub lost: BTreeMap<Endpoint, String>,
+}
+
+/// One probe and how to reach its responders.
+struct Probe {
+    conversation: Mutex<Conversation>,
+    port: u16,
+}
+
+struct Conversation {
+    process: Process,
+    answers: BufReader<Box<dyn tokio::io::AsyncRead + Send + Unpin>>,
+    /// Why it speaks no more; what it left behind can be read only once.
+    ended: Option<String>,
+}
+
+impl Fleet {
+    /// Starts a probe on every node and in every running pod, all at once, and has them listen.
+    ///
+    /// # Errors
+    /// When not one probe could be started.
+    pub async fn start(cluster: Arc<dyn Cluster>, nodes: &[Node], pods: &[(PodRef, bool)]) -> Result<Fleet> {
+        let on_nodes = nodes.iter().map(|node| {
+            let name = node.metadata.name.clone().unwrap_or_default();
+            (Endpoint::Node(name.clone()), Target::Node(name), 0)
+        });
+        let in_pods = pods.iter().map(|(pod, host_network)| {
+            (Endpoint::Pod(pod.name.clone()), Target::Pod(pod.clone()), if *host_network { 0 } else { POD_PORT })
+        });
+        let mut starting = JoinSet::new();
+        for (endpoint, target, port) in on_nodes.chain(in_pods) {
+            let cluster = Arc::clone(&cluster);
+            starting.spawn(async move {
+                let probe = launch(&*cluster, &target, endpoint.name(), port).await;
+                (endpoint, probe)
+            });
+        }
+        let mut fleet = Fleet { probes: BTreeMap::new(), lost: BTreeMap::new() };
+        while let Some(started) = starting.join_next().await {
+            match started.map_err(|e| Error::failed("start probes", e))? {
+                (endpoint, Ok(probe)) => drop(fleet.probes.insert(endpoint, Arc::new(probe))),
+                (endpoint, Err(e)) => drop(fleet.lost.insert(endpoint, e)),
+            }
+        }
+        if fleet.probes.is_empty() {
+            let first = fleet.lost.iter().next().map(|(at, why)| format!("{at}: {why}")).unwrap_or_default();
+            return Err(Error::Failed(format!("no probe could be started; {first}")));
+        }
+        Ok(fleet)
+    }
+
+    /// The port on which an endpoint's probe answers.
+    pub fn port(&self, endpoint: &Endpoint) -> Option<u16> {
+        self.probes.get(endpoint).map(|probe| probe.port)
+    }
+
+    /// Puts one question to each endpoint named, all at once; an endpoint without a probe answers with its reason.
+    pub async fn ask(&self, questions: Vec<(Endpoint, Ask)>, limit: Duration) -> Vec<(Endpoint, Observed<Answer>)> {
+        let mut asking = JoinSet::new();
+        let mut answers = Vec::new();
+        for (endpoint, question) in questions {
+            match self.probes.get(&endpoint) {
+                Some(probe) => {
+                    let probe = Arc::clone(probe);
+                    asking.spawn(async move {
+                        let answer = probe.conversation.lock().await.ask(&question, limit).await;
+                        (endpoint, answer)
+                    });
+                }
+                None => {
+                    let why = self.lost.get(&endpoint).cloned().unwrap_or_else(|| "no probe runs there".to_owned());
+                    answers.push((endpoint, Err(why)));
+                }
+            }
+        }
+        answers.extend(asking.join_all().await);
+        answers
+    }
+
+    /// Puts the same question to all.
+    pub async fn ask_all(&self, question: &Ask, limit: Duration) -> Vec<(Endpoint, Observed<Answer>)> {
+        let everyone = self.probes.keys().chain(self.lost.keys());
+        self.ask(everyone.map(|endpoint| (endpoint.clone(), question.clone())).collect(), limit).await
+    }
+}
+
+async fn launch(cluster: &dyn Cluster, target: &Target, name: &str, port: u16) -> Observed<Probe> {
+    let path = cluster.place_probe(target).await.map_err(|e| e.to_string())?;
+    let mut process = cluster.start(target, &[path]).await.map_err(|e| e.to_string())?;
+    let stdout = std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty()));
+    let mut conversation = Conversation { process, answers: BufReader::new(stdout), ended: None };
+    match conversation.ask(&Ask::Listen { name: name.to_owned(), port }, Duration::from_secs(10)).await? {
+        Answer::Listening { port, .. } => Ok(Probe { conversation: Mutex::new(conversation), port }),
+        other => Err(format!("the probe answered {other:?} when asked to listen")),
+    }
+}
+
+impl Conversation {
+    async fn ask(&mut self, question: &Ask, limit: Duration) -> Observed<Answer> {
+        match tokio::time::timeout(limit, self.exchange(question)).await {
+            Ok(Ok(Answer::Failed { error })) => Err(error),
+            Ok(answer) => answer,
+            Err(_) => Err(format!("the probe did not answer within {limit:?}")),
+        }
+    }
+
+    async fn exchange(&mut self, question: &Ask) -> Observed<Answer> {
+        if let Some(why) = &self.ended {
+            return Err(why.clone());
+        }
+        let mut line = serde_json::to_vec(question).map_err(|e| format!("encode a question: {e}"))?;
+        line.push(b'\n');
+        let sent = async {
+            self.process.stdin.write_all(&line).await?;
+            self.process.stdin.flush().await
+        };
+        if sent.await.is_err() {
+            return Err(self.epitaph().await);
+        }
+        line.clear();
+        match self.answers.read_until(b'\n', &mut line).await {
+            Ok(0) => Err(self.epitaph().await),
+            Ok(_) => serde_json::from_slice(&line).map_err(|e| format!("the probe's answer does not parse: {e}")),
+            Err(e) => Err(format!("read the probe's answer: {e}")),
+        }
+    }
+
+    /// What a probe that ended left behind.
+    async fn epitaph(&mut self) -> String {
+        let mut words = String::new();
+        let said = self.process.stderr.read_to_string(&mut words).await;
+        let code = (&mut self.process.exit).await;
+        let why = match (said, code) {
+            (_, Err(e)) => format!("the probe could not run: {e}"),
+            (Ok(_), Ok(code)) => format!("the probe ended with exit code {code}: {}", words.trim()),
+            (Err(e), Ok(code)) => format!("the probe ended with exit code {code} and its words cannot be read: {e}"),
+        };
+        self.ended = Some(why.clone());
+        why
+    }
+}

@@ -1,0 +1,221 @@
+//! Gathers everything in a fixed order: counters, the matrix, path MTUs, what arrived, then how things look.
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_probe::{Answer, Ask, CniFiles, Facts, Target, Transport};
+use k8s_openapi::api::core::v1::{Node, Pod};
+
+use super::fleet::Fleet;
+use super::{Dial, Endpoint, NodeView, Observations, Observed, PodView, mtu};
+use crate::cluster::{Cluster, PodRef};
+use crate::session::boot::not_ready;
+use crate::session::deploy::warnings;
+use crate::session::plan::Plan;
+use crate::{Result, cni};
+
+/// One attempt of the matrix, milliseconds: an answer takes well under a millisecond on one machine, and TCP's first
+/// retransmission comes after a second, so a pair that answers at all has answered by then.
+const ATTEMPT_MS: u64 = 1_000;
+/// Attempts a target: a packet lost to a busy machine is no broken network, twice in a row it is.
+const ATTEMPTS: u32 = 2;
+/// Dials under way at once in each probe.
+const AT_ONCE: usize = 64;
+/// Facts and files are read without any traffic.
+const READ_WITHIN: Duration = Duration::from_secs(10);
+/// Where a node keeps its CNI configuration and plugins (kubelet's and containerd's defaults).
+const CONF_DIR: &str = "/etc/cni/net.d";
+const BIN_DIR: &str = "/opt/cni/bin";
+
+/// `spec.hostNetwork`.
+pub fn host_network(pod: &Pod) -> bool {
+    pod.spec.as_ref().and_then(|s| s.host_network).unwrap_or(false)
+}
+
+/// Sends the traffic and reads both ends, every pod and every node.
+///
+/// # Errors
+/// Only what keeps the cluster's objects from being read.
+pub async fn everything(cluster: &Arc<dyn Cluster>, fleet: &Arc<Fleet>, nodes: Vec<Node>, pods: &[Pod], plan: &Plan) -> Result<Observations> {
+    let mut facts = facts(fleet).await;
+    let counters_before: BTreeMap<Endpoint, BTreeMap<String, u64>> =
+        facts.iter().filter_map(|(at, f)| Some((at.clone(), f.as_ref().ok()?.counters.clone()))).collect();
+    let mut views = node_views(&nodes)?;
+    let mut pod_views = Vec::new();
+    for pod in pods {
+        pod_views.push(pod_view(cluster, pod).await);
+    }
+    let dials = matrix(fleet, &views, &pod_views, &facts, &plan.transports).await;
+    let mtu = mtu::paths(fleet, &pod_views, &facts).await;
+    let sightings = fleet.ask_all(&Ask::Seen, READ_WITHIN).await.into_iter().map(|(at, answer)| {
+        let seen = answer.and_then(|a| match a {
+            Answer::Seen { sightings } => Ok(sightings),
+            other => Err(unexpected(&other)),
+        });
+        (at, seen)
+    });
+    let sightings = sightings.collect();
+    // Once more, after the traffic: neighbours are resolved now, and counters have moved.
+    facts = self::facts(fleet).await;
+    let mut files = cni_files(fleet, &views).await;
+    for view in &mut views {
+        let at = Endpoint::Node(view.name.clone());
+        view.facts = taken(&mut facts, &at);
+        view.counters_before = counters_before.get(&at).cloned().unwrap_or_default();
+        view.cni = files.remove(&at).unwrap_or_else(|| Err("not asked".to_owned()));
+    }
+    for view in &mut pod_views {
+        view.facts = taken(&mut facts, &Endpoint::Pod(view.name.clone()));
+    }
+    Ok(Observations {
+        nodes: views,
+        pods: pod_views,
+        dials,
+        sightings,
+        mtu,
+        pod_network: plan.pod_network.clone(),
+        cni: plan.cni_name.clone(),
+        provider: cluster.provider().to_owned(),
+    })
+}
+
+pub(super) fn unexpected(answer: &Answer) -> String {
+    format!("the probe answered something else: {answer:?}").chars().take(200).collect()
+}
+
+fn taken(facts: &mut BTreeMap<Endpoint, Observed<Facts>>, at: &Endpoint) -> Observed<Facts> {
+    facts.remove(at).unwrap_or_else(|| Err("no probe runs there, the pod does not run".to_owned()))
+}
+
+async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
+    let answers = fleet.ask_all(&Ask::Facts, READ_WITHIN).await;
+    let read = |answer: Observed<Answer>| match answer? {
+        Answer::Facts(facts) => Ok(*facts),
+        other => Err(unexpected(&other)),
+    };
+    answers.into_iter().map(|(at, answer)| (at, read(answer))).collect()
+}
+
+async fn cni_files(fleet: &Fleet, nodes: &[NodeView]) -> BTreeMap<Endpoint, Observed<CniFiles>> {
+    let ask = Ask::CniFiles { conf_dir: CONF_DIR.to_owned(), bin_dir: BIN_DIR.to_owned() };
+    let questions = nodes.iter().map(|node| (Endpoint::Node(node.name.clone()), ask.clone())).collect();
+    let read = |answer: Observed<Answer>| match answer? {
+        Answer::CniFiles(files) => Ok(files),
+        other => Err(unexpected(&other)),
+    };
+    fleet.ask(questions, READ_WITHIN).await.into_iter().map(|(at, answer)| (at, read(answer))).collect()
+}
+
+fn node_views(nodes: &[Node]) -> Result<Vec<NodeView>> {
+    let view = |object: &Node| {
+        let node = cni::node_of(object)?;
+        Ok(NodeView {
+            name: node.name,
+            internal_ips: node.addresses,
+            pod_cidrs: node.pod_cidrs,
+            not_ready: not_ready(object),
+            facts: Err("not read yet".to_owned()),
+            counters_before: BTreeMap::new(),
+            cni: Err("not read yet".to_owned()),
+        })
+    };
+    nodes.iter().map(view).collect()
+}
+
+async fn pod_view(cluster: &Arc<dyn Cluster>, pod: &Pod) -> PodView {
+    let name = PodRef::of(pod);
+    let status = pod.status.as_ref();
+    let listed = status.and_then(|s| s.pod_ips.as_ref()).map(|ips| ips.iter().map(|ip| ip.ip.clone()).collect());
+    let ips: Vec<String> = listed.unwrap_or_else(|| status.and_then(|s| s.pod_ip.clone()).into_iter().collect());
+    PodView {
+        namespace: name.namespace,
+        name: name.name,
+        node: pod.spec.as_ref().and_then(|s| s.node_name.clone()).unwrap_or_default(),
+        host_network: host_network(pod),
+        phase: status.and_then(|s| s.phase.clone()).unwrap_or_else(|| "Unknown".to_owned()),
+        ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
+        facts: Err("not read yet".to_owned()),
+        warnings: warnings(cluster, pod).await,
+    }
+}
+
+/// One thing to dial.
+struct Goal {
+    to: Endpoint,
+    target: Target,
+}
+
+/// Every ordered pair that the network model speaks of, one row a probe, all rows at once.
+async fn matrix(
+    fleet: &Fleet,
+    nodes: &[NodeView],
+    pods: &[PodView],
+    facts: &BTreeMap<Endpoint, Observed<Facts>>,
+    transports: &[Transport],
+) -> Vec<Dial> {
+    let mut rows: BTreeMap<Endpoint, Vec<Goal>> = BTreeMap::new();
+    for client in pods {
+        let from = Endpoint::Pod(client.name.clone());
+        let mut goals = Vec::new();
+        for server in pods.iter().filter(|server| !(client.host_network && server.host_network)) {
+            goals.extend(goals_of(fleet, Endpoint::Pod(server.name.clone()), &server.ips, transports));
+        }
+        if !client.host_network {
+            for node in nodes {
+                goals.extend(goals_of(fleet, Endpoint::Node(node.name.clone()), &node.internal_ips, transports));
+            }
+            if let Some(Ok(facts)) = facts.get(&from) {
+                // The gateway need not run a responder: its own kernel answers ICMP.
+                let to = Endpoint::Node(client.node.clone());
+                let gateways = facts.routes.iter().filter(|r| r.dst.prefix_len() == 0).filter_map(|r| r.gateway);
+                goals.extend(gateways.map(|address| Goal { to: to.clone(), target: Target { address, transport: Transport::Icmp, port: 0 } }));
+            }
+        }
+        rows.insert(from, goals);
+    }
+    for node in nodes {
+        let in_network = pods.iter().filter(|pod| !pod.host_network);
+        let goals = in_network.flat_map(|pod| goals_of(fleet, Endpoint::Pod(pod.name.clone()), &pod.ips, transports));
+        rows.insert(Endpoint::Node(node.name.clone()), goals.collect());
+    }
+    rows.retain(|from, _| fleet.port(from).is_some());
+    let longest = rows.values().map(Vec::len).max().unwrap_or(0);
+    let questions = rows.iter().map(|(from, goals)| {
+        let targets = goals.iter().map(|goal| goal.target.clone()).collect();
+        (from.clone(), Ask::Dial { targets, at_once: AT_ONCE, timeout_ms: ATTEMPT_MS, attempts: ATTEMPTS })
+    });
+    // The worst row: nothing answers, every attempt takes its whole time.
+    let worst = ATTEMPT_MS * u64::from(ATTEMPTS) * (longest.div_ceil(AT_ONCE) as u64 + 1);
+    let answers = fleet.ask(questions.collect(), Duration::from_millis(worst) + READ_WITHIN).await;
+    let mut dials = Vec::new();
+    for (from, answer) in answers {
+        let goals = rows.remove(&from).unwrap_or_default();
+        let results = match answer {
+            Ok(Answer::Dialled { results, .. }) if results.len() == goals.len() => results,
+            Ok(other) => lost(&goals, &unexpected(&other)),
+            Err(why) => lost(&goals, &why),
+        };
+        dials.extend(goals.into_iter().zip(results).map(|(goal, result)| Dial {
+            from: from.clone(),
+            to: goal.to,
+            address: goal.target.address,
+            transport: goal.target.transport,
+            result,
+        }));
+    }
+    dials
+}
+
+fn goals_of(fleet: &Fleet, to: Endpoint, addresses: &[IpAddr], transports: &[Transport]) -> Vec<Goal> {
+    let Some(port) = fleet.port(&to) else { return Vec::new() };
+    let target = |address: &IpAddr, transport: &Transport| Target { address: *address, transport: *transport, port };
+    let every = addresses.iter().flat_map(|address| transports.iter().map(move |transport| target(address, transport)));
+    every.map(|target| Goal { to: to.clone(), target }).collect()
+}
+
+/// A whole row that could not be measured.
+fn lost(goals: &[Goal], why: &str) -> Vec<flatnet_probe::Dialled> {
+    let failed = flatnet_probe::Dialled::Failed { kind: flatnet_probe::Failure::Unsupported, detail: why.to_owned(), attempts: 0 };
+    vec![failed; goals.len()]
+}

@@ -1,0 +1,121 @@
+//! Planted faults: one broken thing each, and which checks must see it. They prove that the checks can fail.
+mod catalogue;
+mod scene;
+
+pub use catalogue::{all, find};
+pub use scene::Scene;
+
+use flatnet_lab::{Change, Lab, NodeFile, NodeSpec, Place};
+
+use crate::cluster::lab::LabCluster;
+use crate::cni::AGENT;
+use crate::session::config::RunArgs;
+use crate::session::plan::Plan;
+use crate::{Error, Result};
+
+/// When a fault is planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// While the cluster is planned.
+    Planning,
+    /// The CNI is ready, no pod is there.
+    BeforePods,
+    /// The first pod runs, the others are not there.
+    AfterFirstPod,
+    /// All pods run.
+    AfterPods,
+}
+
+/// One fault.
+pub struct Fault {
+    /// Stable name, for `--plant`.
+    pub id: &'static str,
+    /// What is broken, in one line.
+    pub summary: &'static str,
+    /// When.
+    pub moment: Moment,
+    /// Checks that turn red.
+    pub red: &'static [&'static str],
+    /// Checks that may turn red too, because they cannot hold any more either.
+    pub follow: &'static [&'static str],
+    /// What the evidence must name: a node or a pod.
+    pub culprit: &'static str,
+    /// Only makes sense where nodes are joined by VXLAN.
+    pub needs_vxlan: bool,
+    recipe: Recipe,
+}
+
+/// How it is planted.
+enum Recipe {
+    /// The plan itself is wrong.
+    Nodes(fn(&mut [NodeSpec])),
+    /// Steps worked out from the cluster as it is.
+    Steps(fn(&Scene) -> Result<Vec<Step>>),
+}
+
+/// One step of planting.
+pub(crate) enum Step {
+    /// Changes in a namespace.
+    Change(Place, Vec<Change>),
+    /// A file removed on a node.
+    Remove { node: String, path: String },
+    /// A file written on a node.
+    Write { node: String, path: String, text: String },
+}
+
+impl Fault {
+    /// Refuses a cluster in which the fault would not be one, and turns on what it needs where that is free to choose.
+    ///
+    /// # Errors
+    /// [`Error::Input`], with the options that fit.
+    pub fn fit(&self, args: &mut RunArgs) -> Result<()> {
+        let wants = |what: &str| Err(Error::Input(format!("--plant {}: needs {what}", self.id)));
+        if args.cni != "flatnet" {
+            return wants("--cni flatnet: faults are planted into what that CNI builds");
+        }
+        if args.manifest.is_some() {
+            return wants("the busybox pods; leave --manifest out");
+        }
+        if args.nodes < 3 || args.pods_per_node < 2 {
+            return wants("at least --nodes 3 and --pods-per-node 2");
+        }
+        if self.needs_vxlan {
+            match args.backend.as_str() {
+                "routes" => return wants("VXLAN between nodes; leave --backend out"),
+                _ => args.backend = "vxlan".to_owned(),
+            }
+        }
+        Ok(())
+    }
+
+    /// For a fault of the plan: makes it.
+    pub fn edit_nodes(&self, nodes: &mut [NodeSpec]) {
+        if let Recipe::Nodes(edit) = self.recipe {
+            edit(nodes);
+        }
+    }
+
+    /// Plants it now. The agents are ended first: mending what is broken is their work.
+    ///
+    /// # Errors
+    /// Where the lab cannot be changed so.
+    pub async fn plant(&self, lab: &LabCluster, plan: &Plan) -> Result<()> {
+        let Recipe::Steps(recipe) = self.recipe else { return Ok(()) };
+        for node in &plan.lab.nodes {
+            let name = node.name.clone();
+            lab.call(move |lab: &Lab| lab.stop_daemon(&name, AGENT)).await?;
+        }
+        let scene = Scene::of(lab, plan).await?;
+        for step in recipe(&scene)? {
+            match step {
+                Step::Change(place, changes) => lab.call(move |lab: &Lab| lab.change(&place, &changes)).await?,
+                Step::Remove { node, path } => lab.call(move |lab: &Lab| lab.remove_file(&node, &path)).await?,
+                Step::Write { node, path, text } => {
+                    let work = move |lab: &Lab| lab.write_file(&node, &NodeFile { path: &path, content: text.as_bytes(), mode: 0o644 });
+                    lab.call(work).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

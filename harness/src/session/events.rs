@@ -1,0 +1,58 @@
+//! The stream of events of one run. Progress and reports only read it.
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Hears every event, in order, possibly from several threads.
+pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// Parts of a run that take time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The cluster's nodes come up.
+    Boot,
+    /// The CNI is installed and ready on every node.
+    Install,
+    /// Pods are created and run.
+    Deploy,
+    /// Probes run and report.
+    Observe,
+    /// The cluster goes away.
+    TearDown,
+}
+
+impl Phase {
+    /// Stable name, as in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Boot => "boot",
+            Phase::Install => "install",
+            Phase::Deploy => "deploy",
+            Phase::Observe => "observe",
+            Phase::TearDown => "tear-down",
+        }
+    }
+}
+
+/// Something happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A phase began.
+    PhaseStarted(Phase),
+    /// A phase ended well, after this long.
+    PhaseEnded(Phase, Duration),
+    /// What a reader should know, in one line (for example which programs the pods have).
+    Note(String),
+    /// How many nodes or pods the phase waits for.
+    Expect(usize),
+    /// A node is Ready.
+    NodeReady(String),
+    /// A pod runs.
+    PodReady(String),
+    /// A pod did not come up in time, and why.
+    PodFailed(String, String),
+    /// The fault was planted.
+    Planted(String),
+}

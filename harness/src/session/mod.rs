@@ -1,0 +1,146 @@
+//! One run: boot, install, deploy, start probes, observe, tear down.
+pub mod boot;
+pub mod busybox;
+pub mod config;
+pub mod deploy;
+pub mod events;
+pub mod plan;
+pub mod programs;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::cluster::{Cluster, PodRef};
+use crate::observe::fleet::Fleet;
+use crate::observe::{self, Observations};
+use crate::plant::Fault;
+use crate::{Error, Result};
+use boot::Booted;
+use config::RunArgs;
+use events::{Event, Observer, Phase};
+use plan::Plan;
+
+/// A cluster with its CNI and its pods, ready to be observed.
+pub struct Session {
+    cluster: Arc<dyn Cluster>,
+    plan: Plan,
+    /// As last seen while waiting for them.
+    pods: Vec<Pod>,
+    observer: Observer,
+}
+
+impl Session {
+    /// Boots, installs and deploys as `args` say. With a `fault`, the fault is planted on the way.
+    ///
+    /// # Errors
+    /// Wrong input, something missing, or a cluster that does not come up. A pod that does not come up is no error: checks
+    /// judge it. Whatever was started is gone again when this fails.
+    pub async fn start(args: &RunArgs, fault: Option<&'static Fault>, observer: Observer) -> Result<Session> {
+        let mut args = args.clone();
+        if let Some(fault) = fault {
+            fault.fit(&mut args)?;
+        }
+        let plan = Plan::new(&args, fault)?;
+        let Booted { cluster, lab, cni } = timed(&observer, Phase::Boot, boot::cluster(&plan, &observer)).await?;
+        let rest = async {
+            timed(&observer, Phase::Install, boot::install(&cluster, cni.as_ref(), &observer)).await?;
+            timed(&observer, Phase::Deploy, deploy::pods(&cluster, &lab, &plan, fault, &observer)).await
+        };
+        match rest.await {
+            Ok(pods) => Ok(Session { cluster, plan, pods, observer }),
+            Err(e) => {
+                // What failed matters more than a teardown that fails too; the lab's lifeline ends an owned lab anyway.
+                let _ = cluster.destroy().await;
+                Err(e)
+            }
+        }
+    }
+
+    /// What the run is made of.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The cluster, for what checks do not cover.
+    pub fn cluster(&self) -> &Arc<dyn Cluster> {
+        &self.cluster
+    }
+
+    /// Starts the probes, sends the traffic, reads both ends and every node.
+    ///
+    /// # Errors
+    /// Only where nothing at all can be observed (the cluster is gone); what a single pod or node refuses to tell is part
+    /// of the observations.
+    pub async fn observe(&self) -> Result<Observations> {
+        timed(&self.observer, Phase::Observe, async {
+            let running = self.pods.iter().filter(|pod| deploy::is_running(pod));
+            let running: Vec<_> = running.map(|pod| (PodRef::of(pod), observe::gather::host_network(pod))).collect();
+            let nodes = self.cluster.nodes().await?;
+            let fleet = Arc::new(Fleet::start(Arc::clone(&self.cluster), &nodes, &running).await?);
+            observe::gather::everything(&self.cluster, &fleet, nodes, &self.pods, &self.plan).await
+        })
+        .await
+    }
+
+    /// Ends the cluster, unless the plan keeps it.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn close(self) -> Result<()> {
+        if self.plan.keep {
+            self.observer.as_ref()(&Event::Note(format!("cluster {} is kept; end it: flatnet down {0}", self.plan.lab.name)));
+            return Ok(());
+        }
+        timed(&self.observer, Phase::TearDown, self.cluster.destroy()).await
+    }
+}
+
+/// A whole run: starts a session, observes, and tears down whatever happens.
+///
+/// # Errors
+/// As [`Session::start`] and [`Session::observe`].
+pub async fn conduct(args: &RunArgs, fault: Option<&'static Fault>, observer: Observer) -> Result<Outcome> {
+    let session = Session::start(args, fault, observer).await?;
+    let observations = session.observe().await;
+    let plan = session.plan.clone();
+    session.close().await?;
+    Ok(Outcome { plan, observations: observations? })
+}
+
+/// What a whole run yields.
+pub struct Outcome {
+    /// What was run.
+    pub plan: Plan,
+    /// What was seen.
+    pub observations: Observations,
+}
+
+/// Runs one phase between its two events. Ctrl-C ends it: dropping the work closes the lab's lifeline.
+async fn timed<T>(observer: &Observer, phase: Phase, work: impl Future<Output = Result<T>>) -> Result<T> {
+    observer(&Event::PhaseStarted(phase));
+    let start = Instant::now();
+    let result = tokio::select! {
+        result = work => result,
+        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+    };
+    if result.is_ok() {
+        observer(&Event::PhaseEnded(phase, start.elapsed()));
+    }
+    result
+}
+
+/// One runtime for everything a session does; enough blocking threads for one lab call a pod.
+///
+/// # Errors
+/// When the machine has no thread left.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(4096)
+        .thread_stack_size(256 * 1024)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::failed("start the runtime", e))
+}

@@ -1,0 +1,111 @@
+//! One test a promise, all judged by one shared run: `cargo test --test conformance`, `cargo test --test conformance no_nat`.
+//! `FLATNET_*` variables choose the cluster, with the names of `flatnet test`'s options.
+use std::io::Write;
+use std::sync::{Arc, LazyLock};
+
+use flatnet::Verdict;
+use flatnet::checks::catalogue;
+use flatnet::session::config::RunArgs;
+use flatnet::session::conduct;
+use rstest::{fixture, rstest};
+
+/// What the one run of this process saw. The cluster is gone by the time anybody reads it, so nothing is left behind
+/// however the tests end.
+struct Run(Result<flatnet::observe::Observations, String>);
+
+static RUN: LazyLock<Run> = LazyLock::new(|| {
+    let observed = RunArgs::from_env().and_then(|args| {
+        let runtime = flatnet::session::runtime()?;
+        runtime.block_on(conduct(&args, None, Arc::new(|_| {})))
+    });
+    Run(observed.map(|outcome| outcome.observations).map_err(|e| e.to_string()))
+});
+
+#[fixture]
+fn run() -> &'static Run {
+    &RUN
+}
+
+impl Run {
+    /// Judges one check; panics with the evidence unless it passes.
+    #[track_caller]
+    fn holds(&self, id: &str) {
+        let observations = self.0.as_ref().unwrap_or_else(|e| panic!("the run did not come about: {e}"));
+        let check = catalogue::find(id).unwrap_or_else(|e| panic!("{e}"));
+        match (check.judge)(observations) {
+            Verdict::Pass { .. } => {}
+            // libtest knows no skip at run time; the reason goes past its capture.
+            Verdict::Skip { reason } => drop(writeln!(std::io::stderr(), "{id}: skipped: {reason}")),
+            verdict => panic!("{}", flatnet::report::text::verdict(check.id, check.promise, &verdict)),
+        }
+    }
+}
+
+#[rstest]
+fn pod_ip_present(run: &Run) {
+    run.holds("pod-ip-present");
+}
+
+#[rstest]
+fn pod_ip_unique(run: &Run) {
+    run.holds("pod-ip-unique");
+}
+
+#[rstest]
+fn same_node(run: &Run) {
+    run.holds("same-node");
+}
+
+#[rstest]
+fn cross_node(run: &Run) {
+    run.holds("cross-node");
+}
+
+#[rstest]
+fn no_nat(run: &Run) {
+    run.holds("no-nat");
+}
+
+#[rstest]
+fn subnet(run: &Run) {
+    run.holds("subnet");
+}
+
+#[rstest]
+fn gateway(run: &Run) {
+    run.holds("gateway");
+}
+
+#[rstest]
+fn node_routes(run: &Run) {
+    run.holds("node-routes");
+}
+
+#[rstest]
+fn bridge(run: &Run) {
+    run.holds("bridge");
+}
+
+#[rstest]
+fn cni_config(run: &Run) {
+    run.holds("cni-config");
+}
+
+#[rstest]
+fn mtu(run: &Run) {
+    run.holds("mtu");
+}
+
+#[rstest]
+fn hairpin(run: &Run) {
+    run.holds("hairpin");
+}
+
+/// A check that the catalogue gains is a promise that this suite must test too.
+#[rstest]
+fn every_check_has_its_test() {
+    let source = include_str!("conformance.rs");
+    for check in catalogue::all() {
+        assert!(source.contains(&format!("holds(\"{}\")", check.id)), "no test for {}", check.id);
+    }
+}
