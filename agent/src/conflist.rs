@@ -1,0 +1,119 @@
+//! The CNI network configuration list that hands the node to the container runtime (CNI spec 1.1.0, section 1).
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use crate::Result;
+use crate::desired::Desired;
+use crate::install::{self, PLUGIN};
+
+/// File name; runtimes take the first in lexical order.
+pub const FILE_NAME: &str = "10-flatnet.conflist";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Conflist<'a> {
+    cni_version: &'static str,
+    name: &'a str,
+    plugins: Vec<Plugin<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Plugin<'a> {
+    Flatnet(Flatnet<'a>),
+    Portmap(Portmap),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Flatnet<'a> {
+    r#type: &'static str,
+    bridge: &'a str,
+    mtu: u32,
+    is_gateway: bool,
+    is_default_gateway: bool,
+    hairpin_mode: bool,
+    /// The agent's table does it for the whole node.
+    ip_masq: bool,
+    ipam: Ipam,
+    pod_network: &'a [IpNet],
+}
+
+#[derive(Serialize)]
+struct Ipam {
+    /// One set of ranges an address a pod gets: one a family.
+    ranges: Vec<[Range; 1]>,
+}
+
+#[derive(Serialize)]
+struct Range {
+    subnet: IpNet,
+}
+
+#[derive(Serialize)]
+struct Portmap {
+    r#type: &'static str,
+    capabilities: Capabilities,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Capabilities {
+    port_mappings: bool,
+}
+
+/// The list as text. `portmap`: the plugin of that name is there to be chained, for host ports.
+pub fn render(desired: &Desired, network: &str, portmap: bool) -> String {
+    let flatnet = Flatnet {
+        r#type: PLUGIN,
+        bridge: &desired.bridge.name,
+        mtu: desired.pod_mtu,
+        is_gateway: true,
+        is_default_gateway: true,
+        hairpin_mode: true,
+        ip_masq: false,
+        ipam: Ipam {
+            ranges: desired
+                .pod_cidrs
+                .iter()
+                .map(|subnet| [Range { subnet: *subnet }])
+                .collect(),
+        },
+        pod_network: &desired.pod_network,
+    };
+    let portmap = portmap.then(|| {
+        Plugin::Portmap(Portmap {
+            r#type: "portmap",
+            capabilities: Capabilities {
+                port_mappings: true,
+            },
+        })
+    });
+    let plugins = std::iter::once(Plugin::Flatnet(flatnet))
+        .chain(portmap)
+        .collect();
+    let list = Conflist {
+        cni_version: "1.1.0",
+        name: network,
+        plugins,
+    };
+    let mut text = serde_json::to_string_pretty(&list)
+        .expect("strings, numbers and booleans always serialise");
+    text.push('\n');
+    text
+}
+
+/// Where it goes.
+pub fn path(conf_dir: &Path) -> PathBuf {
+    conf_dir.join(FILE_NAME)
+}
+
+/// Writes it unless the same is there. `Ok(false)`: it was.
+///
+/// # Errors
+/// The file system's.
+pub fn ensure(conf_dir: &Path, content: &str) -> Result<bool> {
+    install::ensure_file(&path(conf_dir), content.as_bytes(), 0o644)
+}

@@ -1,0 +1,85 @@
+//! A node whose entry in the list was found usable.
+use std::net::IpAddr;
+
+use flatnet_netlink::MacAddr;
+use flatnet_netlink::route::Family;
+use ipnet::IpNet;
+
+/// A node with at least one InternalIP and one podCIDR, at most one of each a family, and room for pods in each
+/// podCIDR. Made by [`crate::cluster::Cluster::new`] only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub(crate) name: String,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) pod_cidrs: Vec<IpNet>,
+    pub(crate) vtep_mac: MacAddr,
+}
+
+impl Member {
+    /// `metadata.name`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its InternalIPs, in the list's order.
+    pub fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
+    /// Its InternalIP of that family.
+    pub fn address(&self, family: Family) -> Option<IpAddr> {
+        self.addresses
+            .iter()
+            .copied()
+            .find(|a| family_of(*a) == family)
+    }
+
+    /// Its podCIDRs, in the list's order; the first one names its VTEP.
+    pub fn pod_cidrs(&self) -> &[IpNet] {
+        &self.pod_cidrs
+    }
+
+    /// MAC of its VXLAN device: derived from the base address of its first podCIDR, so that every node can compute it.
+    pub fn vtep_mac(&self) -> MacAddr {
+        self.vtep_mac
+    }
+
+    /// Addresses that stand for the node in its tunnel: the base address of each podCIDR, which no pod ever gets.
+    pub fn vtep_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.pod_cidrs.iter().map(IpNet::network)
+    }
+
+    /// The bridge's addresses: the gateway of each podCIDR with the podCIDR's prefix length.
+    pub fn gateways(&self) -> impl Iterator<Item = IpNet> {
+        self.pod_cidrs.iter().map(|cidr| {
+            let gateway = first_host(cidr);
+            // The prefix length is that of a valid network of the same family.
+            IpNet::new(gateway, cidr.prefix_len()).unwrap_or(IpNet::from(gateway))
+        })
+    }
+}
+
+/// IPv4 or IPv6.
+pub(crate) fn family_of(address: IpAddr) -> Family {
+    if address.is_ipv4() {
+        Family::V4
+    } else {
+        Family::V6
+    }
+}
+
+/// `IPv4` or `IPv6`, for messages.
+pub(crate) fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    }
+}
+
+/// The gateway of a range: the address after its base, as the plugin reserves it.
+fn first_host(cidr: &IpNet) -> IpAddr {
+    match cidr.network() {
+        IpAddr::V4(base) => IpAddr::V4((u32::from(base) + 1).into()),
+        IpAddr::V6(base) => IpAddr::V6((u128::from(base) + 1).into()),
+    }
+}

@@ -1,0 +1,173 @@
+//! One pass: from the node list to a node that is ready for pods.
+use std::fmt;
+use std::path::PathBuf;
+
+use flatnet_netlink::{Nft, Route};
+
+use crate::cluster::Cluster;
+use crate::desired::{Desired, Settings};
+use crate::device::{absent_is_fine, ensure_bridge, ensure_vxlan};
+use crate::diff::{self, Actual, Devices, Step};
+use crate::install::{self, PLUGIN};
+use crate::masquerade::Masquerade;
+use crate::node::NodesFile;
+use crate::uplink::Uplink;
+use crate::{Error, Result, conflist, sysctl};
+
+/// Where the container runtime looks.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// Directory of network configurations, `/etc/cni/net.d`.
+    pub conf_dir: PathBuf,
+    /// Directory of plugins, `/opt/cni/bin`.
+    pub bin_dir: PathBuf,
+    /// The plugin to put there; `None`: someone else does.
+    pub install_plugin: Option<PathBuf>,
+    /// `name` of the conflist.
+    pub network_name: String,
+}
+
+/// What one pass did, and what it could not do.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// One line a write, in order. Empty: everything was right.
+    pub changes: Vec<String>,
+    /// What could not be done. The rest was done all the same.
+    pub failures: Vec<Error>,
+    /// The node is ready for pods: its own side is complete and the conflist in place.
+    pub ready: bool,
+}
+
+impl Pass {
+    pub(crate) fn changed(&mut self, line: fmt::Arguments<'_>) {
+        self.changes.push(line.to_string());
+    }
+
+    /// Keeps the error of something that the rest does not depend on.
+    pub(crate) fn tried(&mut self, outcome: Result<()>) {
+        self.failures.extend(outcome.err());
+    }
+}
+
+/// Keeps one node as it should be.
+#[derive(Debug)]
+pub struct Reconciler {
+    node: String,
+    settings: Settings,
+    runtime: Runtime,
+    masquerade: Masquerade,
+}
+
+impl Reconciler {
+    /// For the node of that name.
+    pub fn new(node: String, settings: Settings, runtime: Runtime) -> Self {
+        Reconciler {
+            node,
+            settings,
+            runtime,
+            masquerade: Masquerade::default(),
+        }
+    }
+
+    /// Makes the calling thread's network namespace and the runtime's directories what the list says.
+    ///
+    /// Another node that cannot be served is told among the failures and stops nobody else, nor this node from being
+    /// ready; whatever concerns this node itself does. A conflist that is there already stays in any case: pods run by it.
+    pub fn pass(&mut self, list: &NodesFile) -> Pass {
+        let mut pass = Pass::default();
+        match self.network(list, &mut pass) {
+            Ok(desired) => {
+                let outcome = self.hand_over(&desired, &mut pass);
+                pass.ready = outcome.is_ok();
+                pass.tried(outcome);
+            }
+            Err(error) => pass.failures.push(error),
+        }
+        pass
+    }
+
+    /// Devices, switches, masquerade, ways to the others.
+    fn network(&mut self, list: &NodesFile, pass: &mut Pass) -> Result<Desired> {
+        let (cluster, left_out) = Cluster::new(list, &self.node)?;
+        pass.failures.extend(left_out);
+        // Sockets of their own each time: a pass is rare, and nothing of an earlier failure is left in them.
+        let mut kernel = Route::open()?;
+        let uplink = Uplink::find(&cluster.own, &kernel.links()?, &kernel.addresses(None)?)?;
+        let (desired, unreachable) = Desired::new(&cluster, &uplink, &self.settings)?;
+        pass.failures.extend(unreachable);
+        let bridge = ensure_bridge(&mut kernel, &desired.bridge, pass)?;
+        let vxlan = ensure_vxlan(&mut kernel, desired.vxlan.as_ref(), uplink.index, pass)?;
+        let devices = Devices {
+            uplink: Devices::uplink(&uplink),
+            bridge,
+            vxlan,
+        };
+        sysctl::ensure_forwarding(&desired, &uplink.name, pass)?;
+        sysctl::ensure_manners(&devices, pass);
+        self.masquerade
+            .ensure(&mut Nft::open()?, desired.masquerade.as_ref(), pass)?;
+        let actual = Actual {
+            routes: kernel.routes()?,
+            neighbours: kernel.neighbours()?,
+            fdb: kernel.fdb()?,
+        };
+        for step in diff::steps(&desired, &devices, &actual) {
+            let outcome = take(&mut kernel, step, pass);
+            pass.tried(outcome);
+        }
+        Ok(desired)
+    }
+
+    /// Plugin, then conflist: from then on the runtime sends pods.
+    fn hand_over(&self, desired: &Desired, pass: &mut Pass) -> Result<()> {
+        let Runtime {
+            conf_dir,
+            bin_dir,
+            install_plugin,
+            network_name,
+        } = &self.runtime;
+        if let Some(source) = install_plugin
+            && install::install_plugin(source, bin_dir)?
+        {
+            pass.changed(format_args!(
+                "plugin {}: installed",
+                bin_dir.join(PLUGIN).display()
+            ));
+        }
+        if !install::has_program(bin_dir, PLUGIN) {
+            let remedy = "install it, or name it with --install-plugin";
+            return Err(Error::Missing {
+                what: "plugin",
+                path: bin_dir.join(PLUGIN),
+                remedy,
+            });
+        }
+        let content = conflist::render(
+            desired,
+            network_name,
+            install::has_program(bin_dir, "portmap"),
+        );
+        if conflist::ensure(conf_dir, &content)? {
+            pass.changed(format_args!(
+                "conflist {}: written",
+                conflist::path(conf_dir).display()
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn take(kernel: &mut Route, step: Step, pass: &mut Pass) -> Result<()> {
+    let mut outcome = kernel.send(step.write.request());
+    if step.write.is_removal() {
+        outcome = absent_is_fine(outcome);
+    }
+    match (outcome, step.node) {
+        (Ok(()), _) => {
+            pass.changed(format_args!("{}", step.write));
+            Ok(())
+        }
+        (Err(cause), Some(node)) => Err(Error::Node { node, cause }),
+        (Err(cause), None) => Err(cause.into()),
+    }
+}

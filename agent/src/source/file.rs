@@ -1,0 +1,197 @@
+//! The node list in a file that is watched.
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+use super::NodeSource;
+use crate::error::file;
+use crate::node::NodesFile;
+use crate::{Error, Result};
+
+/// Watches the directory rather than the file: who replaces a file by renaming (or, as the kubelet does with a mounted
+/// ConfigMap, a link beside it) leaves a watch on the old one behind.
+#[derive(Debug)]
+pub struct FileSource {
+    path: PathBuf,
+    directory: PathBuf,
+    inotify: Inotify,
+    /// Content at the last look, good or bad.
+    seen: Option<Vec<u8>>,
+}
+
+impl FileSource {
+    /// The file need not be there yet; its directory must be.
+    ///
+    /// # Errors
+    /// The directory is missing, or inotify is not to be had.
+    pub fn open(path: &Path) -> Result<Self> {
+        let directory = match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+            Some(parent) => parent.to_owned(),
+            None => PathBuf::from("/"),
+        };
+        let inotify =
+            Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).map_err(|cause| {
+                Error::System {
+                    action: "watch files",
+                    cause,
+                }
+            })?;
+        let source = FileSource {
+            path: path.to_owned(),
+            directory,
+            inotify,
+            seen: None,
+        };
+        source.watch()?;
+        Ok(source)
+    }
+
+    /// Watching the same directory twice is watching it once; a directory that was made anew needs it again.
+    fn watch(&self) -> Result<()> {
+        let flags = AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_MOVED_TO
+            | AddWatchFlags::IN_MOVED_FROM
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_ONLYDIR;
+        match self.inotify.add_watch(&self.directory, flags) {
+            Ok(_) => Ok(()),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Err(Error::Missing {
+                what: "directory of the nodes file",
+                path: self.directory.clone(),
+                remedy: "make it, or give another path with --nodes-file",
+            }),
+            Err(cause) => Err(file("watch", &self.directory)(cause.into())),
+        }
+    }
+
+    fn drain(&self) -> Result<()> {
+        loop {
+            match self.inotify.read_events() {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(cause) => {
+                    return Err(Error::System {
+                        action: "read file events",
+                        cause,
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl NodeSource for FileSource {
+    fn wake(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+
+    fn changed(&mut self) -> Result<Option<NodesFile>> {
+        // Before the file is read: what happens to it from now on wakes us again.
+        self.drain()?;
+        self.watch()?;
+        let content = match fs::read(&self.path) {
+            Ok(content) => content,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Missing {
+                    what: "nodes file",
+                    path: self.path.clone(),
+                    remedy: "write it, or give another path with --nodes-file",
+                });
+            }
+            Err(cause) => return Err(file("read", &self.path)(cause)),
+        };
+        if self.seen.as_ref() == Some(&content) {
+            return Ok(None);
+        }
+        let list = serde_json::from_slice(&content);
+        self.seen = Some(content);
+        list.map(Some).map_err(|cause| Error::Malformed {
+            path: self.path.clone(),
+            cause,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    const ONE: &str = r#"{"podNetwork": ["10.244.0.0/16"], "nodes": [{"name": "a", "addresses": ["172.18.0.2"], "podCIDRs": ["10.244.1.0/24"]}]}"#;
+    const NONE: &str = r#"{"podNetwork": [], "nodes": []}"#;
+
+    fn wakes(source: &FileSource) -> bool {
+        poll(
+            &mut [PollFd::new(source.wake(), PollFlags::POLLIN)],
+            PollTimeout::ZERO,
+        )
+        .unwrap()
+            == 1
+    }
+
+    fn replace(path: &Path, content: &str) {
+        let temporary = path.with_extension("new");
+        fs::write(&temporary, content).unwrap();
+        fs::rename(&temporary, path).unwrap();
+    }
+
+    #[test]
+    fn a_list_is_yielded_once_until_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nodes.json");
+        let mut source = FileSource::open(&path).unwrap();
+        assert!(source.changed().unwrap_err().is_waiting());
+        replace(&path, ONE);
+        assert!(wakes(&source));
+        assert_eq!(source.changed().unwrap().unwrap().nodes[0].name, "a");
+        assert!(!wakes(&source));
+        assert_eq!(source.changed().unwrap(), None);
+        replace(&path, NONE);
+        assert!(wakes(&source), "a rename into place is noticed");
+        assert!(source.changed().unwrap().unwrap().nodes.is_empty());
+        fs::write(&path, ONE).unwrap();
+        assert!(wakes(&source), "writing in place is, too");
+        assert!(source.changed().unwrap().is_some());
+    }
+
+    #[test]
+    fn malformed_content_names_line_and_column_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nodes.json");
+        fs::write(&path, "{\n  \"podNetwork\": [\"10.244.0.0/99\"]\n}").unwrap();
+        let mut source = FileSource::open(&path).unwrap();
+        let error = source.changed().unwrap_err();
+        assert!(error.to_string().contains("at line 2 column "), "{error}");
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(source.changed().unwrap(), None);
+        fs::write(&path, ONE).unwrap();
+        assert!(source.changed().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_directory_that_was_made_anew_is_watched_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let path = inner.join("nodes.json");
+        let mut source = FileSource::open(&path).unwrap();
+        fs::remove_dir(&inner).unwrap();
+        assert!(
+            source
+                .changed()
+                .unwrap_err()
+                .to_string()
+                .contains("inner is missing")
+        );
+        fs::create_dir(&inner).unwrap();
+        assert!(source.changed().is_err());
+        replace(&path, ONE);
+        assert!(wakes(&source));
+        assert!(source.changed().unwrap().is_some());
+    }
+}
