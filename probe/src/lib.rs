@@ -2,12 +2,107 @@
 //!
 //! One probe a pod, started by one exec that lasts the whole session. It speaks JSON lines: a question ([`Ask`]) on
 //! standard input, one answer ([`Answer`]) on standard output; at end of input it exits. The harness shares these types.
+//!
+//! One thread does everything: the responders answer peers while a row is dialled and while the next question is awaited.
+//! The program needs no file but /proc, and nothing there for the exchanges with peers.
 
+mod cni_files;
+mod datagram;
+mod dial;
+mod echo;
+mod error;
+mod facts;
+mod lines;
+mod message;
+mod path_mtu;
+mod responder;
+mod session;
+mod watched;
 pub mod wire;
 
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+pub use error::{Error, Result};
+pub use session::run;
 pub use wire::*;
 
+const HELP: &str = "\
+flatnet-probe: says what the network looks like from where it runs
+
+It reads one question a line (JSON) on standard input, answers each with one line on standard output, and exits at end of input.
+It is meant to be started by flatnet inside a pod or on a node, but can be asked by hand:
+
+  echo '{\"ask\":\"facts\"}' | flatnet-probe
+      links, addresses, routes, neighbours, FDB, sysctls and counters
+  echo '{\"ask\":\"cni-files\",\"conf_dir\":\"/etc/cni/net.d\",\"bin_dir\":\"/opt/cni/bin\"}' | flatnet-probe
+      CNI configuration and plugins
+  (echo '{\"ask\":\"listen\",\"name\":\"me\",\"port\":7777}'; cat) | flatnet-probe
+      answer peers on TCP and UDP port 7777 until interrupted; {\"ask\":\"seen\"} lists who called
+  echo '{\"ask\":\"dial\",\"targets\":[{\"address\":\"10.0.0.1\",\"transport\":\"tcp\",\"port\":7777}],\"at_once\":8,\"timeout_ms\":1000,\"attempts\":1}' | flatnet-probe
+      reach peers (transports tcp, udp, icmp); says who answered, and which addresses each end saw
+  echo '{\"ask\":\"path-mtu\",\"address\":\"10.0.0.1\",\"port\":7777,\"sizes\":[1450,1451],\"timeout_ms\":1000}' | flatnet-probe
+      which IP packet sizes arrive whole with DF set
+
+Options: --help, --version
+Exit codes: 0 the input ended, 1 nobody reads the answers, 2 wrong usage
+";
+
 /// The program.
-pub fn main() -> std::process::ExitCode {
-    todo!()
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let arguments: Vec<&str> = arguments
+        .iter()
+        .map(|argument| argument.to_str().unwrap_or("\u{fffd}"))
+        .collect();
+    match arguments[..] {
+        [] => serve(),
+        ["--help" | "-h"] => say(HELP),
+        ["--version" | "-V"] => say(concat!("flatnet-probe ", env!("CARGO_PKG_VERSION"), "\n")),
+        _ => {
+            complain(&format!(
+                "unexpected argument {:?}: questions come on standard input, see --help",
+                arguments[0]
+            ));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve() -> ExitCode {
+    if io::stdin().is_terminal() {
+        complain(
+            "reading questions from the terminal, one a line (--help shows some); end with ctrl-d",
+        );
+    }
+    allow_many_descriptors();
+    match run(io::stdin(), io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A busy responder holds a descriptor a connection. A lower limit is no reason not to start.
+fn allow_many_descriptors() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+fn say(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// To standard error, which may be closed.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "flatnet-probe: {text}");
 }

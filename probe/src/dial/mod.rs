@@ -1,0 +1,262 @@
+//! Reaches a row of targets, some at a time, on one thread.
+//!
+//! A few workers take one target after the other. UDP and ICMP share one socket per family for the whole row (fresh for
+//! each row, so that no connection tracking entry of an earlier row decides about this one); what comes back is told
+//! apart by nonce.
+mod flights;
+mod icmp;
+mod tcp;
+mod udp;
+
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use tokio::task::JoinSet;
+
+use crate::error::errno_words;
+use crate::{Dialled, Failure, Target, Transport};
+pub(crate) use flights::Nonces;
+
+/// Pause before a target that failed at once is tried again, times the attempts so far: without it all attempts would
+/// be over within a millisecond.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Workers at most; each may hold a descriptor.
+const MOST_WORKERS: usize = 512;
+
+/// What to reach, and how.
+pub(crate) struct Row {
+    /// Our name, which goes out with every hello.
+    pub(crate) name: String,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) at_once: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) attempts: u32,
+}
+
+/// What an answer told.
+#[derive(Debug)]
+struct Reply {
+    local: IpAddr,
+    responder: Option<String>,
+    seen_as: Option<IpAddr>,
+    reply_from: IpAddr,
+}
+
+/// Why there was none.
+#[derive(Clone, Debug)]
+struct Missed {
+    kind: Failure,
+    detail: String,
+}
+
+type Outcome = Result<Reply, Missed>;
+
+impl Missed {
+    fn new(kind: Failure, detail: impl Into<String>) -> Self {
+        Missed {
+            kind,
+            detail: detail.into(),
+        }
+    }
+
+    fn system(errno: Errno) -> Self {
+        Missed::new(kind(errno), errno_words(errno))
+    }
+
+    /// A socket that cannot be had.
+    fn no_socket(error: &std::io::Error) -> Self {
+        let kind = match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
+                Failure::NotSent
+            }
+            _ => Failure::Unsupported,
+        };
+        Missed::new(kind, format!("no socket: {}", crate::error::words(error)))
+    }
+}
+
+/// What an error number of connect(2), sendmsg(2) or an ICMP message says about the way (kernel: icmp_err_convert in
+/// net/ipv4/icmp.c, tab_unreach in net/ipv6/icmp.c, fib_props in net/ipv4/fib_semantics.c for the kinds of routes).
+fn kind(errno: Errno) -> Failure {
+    match errno {
+        Errno::ECONNREFUSED | Errno::ECONNRESET | Errno::EPIPE | Errno::ENOPROTOOPT => {
+            Failure::Refused
+        }
+        // EINVAL is a blackhole route's, EACCES a prohibit route's or an ICMPv6 "administratively prohibited".
+        Errno::EHOSTUNREACH
+        | Errno::ENETUNREACH
+        | Errno::EHOSTDOWN
+        | Errno::ENETDOWN
+        | Errno::ENONET
+        | Errno::EINVAL
+        | Errno::EACCES => Failure::Unreachable,
+        Errno::ETIMEDOUT => Failure::TimedOut,
+        _ => Failure::NotSent,
+    }
+}
+
+/// What the workers of a row share.
+struct Shared {
+    row: Row,
+    nonces: Rc<Nonces>,
+    udp: PerFamily<udp::Line>,
+    icmp: PerFamily<icmp::Line>,
+    taken: Cell<usize>,
+    /// Rows begin at different targets, lest all probes of a cluster call on the first pod at the same moment.
+    first: usize,
+}
+
+/// A line for IPv4 and one for IPv6, or why there is none.
+struct PerFamily<T>([Result<Rc<T>, Missed>; 2]);
+
+impl<T> PerFamily<T> {
+    /// Opens those that the row needs.
+    fn open(row: &Row, transport: Transport, open: impl Fn(bool) -> std::io::Result<T>) -> Self {
+        PerFamily([false, true].map(|v6| {
+            if row
+                .targets
+                .iter()
+                .any(|target| target.transport == transport && target.address.is_ipv6() == v6)
+            {
+                open(v6)
+                    .map(Rc::new)
+                    .map_err(|error| Missed::no_socket(&error))
+            } else {
+                Err(Missed::new(Failure::Unsupported, "no such target"))
+            }
+        }))
+    }
+
+    fn to(&self, address: IpAddr) -> Result<&Rc<T>, Missed> {
+        self.0[usize::from(address.is_ipv6())]
+            .as_ref()
+            .map_err(Missed::clone)
+    }
+
+    fn each(&self) -> impl Iterator<Item = Rc<T>> {
+        self.0.iter().filter_map(|line| line.as_ref().ok().cloned())
+    }
+}
+
+/// Reaches every target; the results are in their order. Runs on a tokio `LocalRuntime`.
+pub(crate) async fn dial(mut row: Row) -> Vec<Dialled> {
+    for target in &mut row.targets {
+        target.address = target.address.to_canonical();
+    }
+    let nonces = Rc::new(Nonces::default());
+    let first = usize::try_from(nonces.next()).unwrap_or_default() % row.targets.len().max(1);
+    let shared = Rc::new(Shared {
+        udp: PerFamily::open(&row, Transport::Udp, udp::Line::open),
+        icmp: PerFamily::open(&row, Transport::Icmp, icmp::Line::open),
+        taken: Cell::new(0),
+        nonces,
+        first,
+        row,
+    });
+    let mut readers = JoinSet::new();
+    for line in shared.udp.each() {
+        readers.spawn_local(async move { line.read().await });
+    }
+    for line in shared.icmp.each() {
+        readers.spawn_local(async move { line.read().await });
+    }
+    let mut workers = JoinSet::new();
+    for _ in 0..shared
+        .row
+        .at_once
+        .clamp(1, MOST_WORKERS)
+        .min(shared.row.targets.len())
+    {
+        workers.spawn_local(work(Rc::clone(&shared)));
+    }
+    let mut results: Vec<(usize, Dialled)> =
+        workers.join_all().await.into_iter().flatten().collect();
+    results.sort_unstable_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, dialled)| dialled).collect()
+}
+
+/// Takes targets until none is left.
+async fn work(shared: Rc<Shared>) -> Vec<(usize, Dialled)> {
+    let all = shared.row.targets.len();
+    let mut results = Vec::new();
+    while shared.taken.get() < all {
+        let index = (shared.first + shared.taken.replace(shared.taken.get() + 1)) % all;
+        results.push((index, reach(&shared, &shared.row.targets[index]).await));
+    }
+    results
+}
+
+async fn reach(shared: &Shared, target: &Target) -> Dialled {
+    let Row {
+        timeout,
+        attempts: most,
+        ..
+    } = shared.row;
+    let mut attempts = 1;
+    loop {
+        let begun = Instant::now();
+        let outcome = tokio::time::timeout(timeout, attempt(shared, target))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Missed::new(
+                    Failure::TimedOut,
+                    format!("no answer within {} ms", timeout.as_millis()),
+                ))
+            });
+        let took = begun.elapsed();
+        match outcome {
+            Ok(Reply {
+                local,
+                responder,
+                seen_as,
+                reply_from,
+            }) => {
+                let rtt_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+                return Dialled::Answered {
+                    local,
+                    responder,
+                    seen_as,
+                    reply_from,
+                    rtt_us,
+                    attempts,
+                };
+            }
+            Err(Missed { kind, detail }) if attempts >= most || kind == Failure::Unsupported => {
+                return Dialled::Failed {
+                    kind,
+                    detail,
+                    attempts,
+                };
+            }
+            Err(_) => {
+                tokio::time::sleep((PAUSE * attempts).min(timeout).saturating_sub(took)).await
+            }
+        }
+        attempts += 1;
+    }
+}
+
+async fn attempt(shared: &Shared, target: &Target) -> Outcome {
+    let name = &shared.row.name;
+    let to = SocketAddr::new(target.address, target.port);
+    match target.transport {
+        Transport::Tcp => tcp::attempt(shared.nonces.next(), name, to).await,
+        Transport::Udp => {
+            shared
+                .udp
+                .to(target.address)?
+                .attempt(shared.nonces.next(), name, to)
+                .await
+        }
+        Transport::Icmp => {
+            shared
+                .icmp
+                .to(target.address)?
+                .attempt(shared.nonces.next(), name, target.address)
+                .await
+        }
+    }
+}

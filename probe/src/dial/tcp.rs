@@ -1,0 +1,85 @@
+//! One TCP exchange.
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::{Missed, Outcome, Reply};
+use crate::Failure;
+use crate::error::words;
+use crate::message::{MAX_MESSAGE, Message, lacking};
+
+pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
+    let socket = if to.is_ipv6() {
+        TcpSocket::new_v6()
+    } else {
+        TcpSocket::new_v4()
+    };
+    let socket = socket.map_err(|error| Missed::no_socket(&error))?;
+    // A reset instead of a leave-taking: no TIME_WAIT here or there, and no connection tracking entry that lingers for
+    // two minutes, however many thousand dials there are.
+    socket.set_zero_linger().map_err(|error| missed(&error))?;
+    let mut stream = socket.connect(to).await.map_err(|error| missed(&error))?;
+    stream
+        .write_all(&Message::Hello { nonce, name }.encode())
+        .await
+        .map_err(|error| missed(&error))?;
+    let mut buffer = [0; MAX_MESSAGE];
+    match Message::decode(answer(&mut stream, &mut buffer).await?) {
+        Ok(Message::Answer {
+            nonce: echoed,
+            seen_as,
+            name,
+        }) if echoed == nonce => {
+            let local = stream.local_addr().map_err(|error| missed(&error))?.ip();
+            Ok(Reply {
+                local,
+                responder: Some(name.to_owned()),
+                seen_as: Some(seen_as),
+                reply_from: to.ip(),
+            })
+        }
+        Ok(Message::Answer { .. }) => Err(Missed::new(
+            Failure::BadAnswer,
+            "an answer to another question (wrong nonce)",
+        )),
+        Ok(_) => Err(Missed::new(
+            Failure::BadAnswer,
+            "a message that is no answer",
+        )),
+        Err(error) => Err(Missed::new(Failure::BadAnswer, error.to_string())),
+    }
+}
+
+/// Reads as many bytes as make a message.
+async fn answer<'a>(
+    stream: &mut TcpStream,
+    buffer: &'a mut [u8; MAX_MESSAGE],
+) -> Result<&'a [u8], Missed> {
+    let mut filled = 0;
+    loop {
+        let bad = |error: crate::Error| Missed::new(Failure::BadAnswer, error.to_string());
+        let lacks = lacking(&buffer[..filled]).map_err(bad)?;
+        if lacks == 0 {
+            return Ok(&buffer[..filled]);
+        }
+        match stream.read(&mut buffer[filled..filled + lacks]).await {
+            Ok(0) => {
+                return Err(Missed::new(
+                    Failure::BadAnswer,
+                    format!("connection closed after {filled} bytes of an answer"),
+                ));
+            }
+            Ok(got) => filled += got,
+            Err(error) => return Err(missed(&error)),
+        }
+    }
+}
+
+fn missed(error: &io::Error) -> Missed {
+    match error.raw_os_error() {
+        Some(number) => Missed::system(nix::errno::Errno::from_raw(number)),
+        None => Missed::new(Failure::NotSent, words(error)),
+    }
+}

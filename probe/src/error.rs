@@ -1,0 +1,63 @@
+//! What can go wrong in the probe itself. What goes wrong on the way to a peer is a finding, not an error: see
+//! [`Dialled::Failed`](crate::Dialled::Failed).
+use std::io;
+
+use nix::errno::Errno;
+
+/// Result of the calls of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Something the probe could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A system call failed.
+    #[error("{what}: {}", words(source))]
+    System {
+        /// What was being done, for example `listen on port 8080`.
+        what: String,
+        /// The system call's error.
+        source: io::Error,
+    },
+    /// The kernel's tables could not be read.
+    #[error(transparent)]
+    Netlink(#[from] flatnet_netlink::Error),
+    /// A name that does not fit into a message.
+    #[error("the name has {0} bytes; between 1 and {max} are possible", max = crate::message::MAX_NAME)]
+    Name(usize),
+    /// Bytes from the network that are no message of a probe.
+    #[error("not a message of a probe: {0}")]
+    Foreign(&'static str),
+    /// A line of input that is not a question.
+    #[error("not a question: {0}")]
+    Question(serde_json::Error),
+    /// An answer that cannot be written as JSON.
+    #[error("write the answer as JSON: {0}")]
+    Answer(serde_json::Error),
+}
+
+impl Error {
+    pub(crate) fn system(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Error::System {
+            what: what.into(),
+            source: source.into(),
+        }
+    }
+}
+
+/// The system's words for an error, as a lower-case fragment without the number: `connection refused`.
+pub(crate) fn words(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => errno_words(Errno::from_raw(number)),
+        None => error.to_string(),
+    }
+}
+
+/// As [`words`], for a bare error number.
+pub(crate) fn errno_words(errno: Errno) -> String {
+    let words = errno.desc();
+    let mut chars = words.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,278 @@
+//! What two probes say to each other over the network.
+//!
+//! The same bytes travel in a TCP stream, a UDP datagram and the payload of an ICMP echo request. Numbers are big-endian.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0..4 | `fnp1` |
+//! | 4 | kind: 1 hello, 2 answer, 3 sized, 4 received |
+//! | 5..13 | nonce, chosen at random by the client and echoed |
+//! | 13..15 | length of the body |
+//! | 15.. | body: hello: the client's name · answer: the client's address as seen (16 bytes, IPv4 mapped), the responder's name · sized: nothing, then padding that counts for nothing · received: bytes of the datagram (4) |
+//!
+//! Every answer is about as small as its question or smaller, so that a responder cannot be used to amplify traffic.
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::error::{Error, Result};
+
+/// Longest name, bytes: a pod's name (253), its namespace (63) and a little of the caller's.
+pub(crate) const MAX_NAME: usize = 400;
+/// Bytes before the body.
+pub(crate) const HEADER: usize = 15;
+/// Longest message without padding, bytes.
+pub(crate) const MAX_MESSAGE: usize = HEADER + 16 + MAX_NAME;
+
+const MAGIC: &[u8; 4] = b"fnp1";
+
+/// One message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Message<'a> {
+    /// A client asks for an answer.
+    Hello { nonce: u64, name: &'a str },
+    /// The answer to a hello.
+    Answer {
+        nonce: u64,
+        seen_as: IpAddr,
+        name: &'a str,
+    },
+    /// A datagram whose size matters; padding follows.
+    Sized { nonce: u64 },
+    /// A sized datagram came in whole, with this many bytes of UDP payload.
+    Received { nonce: u64, bytes: u32 },
+}
+
+impl<'a> Message<'a> {
+    /// The bytes of this message, without padding.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEADER + 80);
+        let (kind, nonce) = match self {
+            Message::Hello { nonce, .. } => (1, nonce),
+            Message::Answer { nonce, .. } => (2, nonce),
+            Message::Sized { nonce } => (3, nonce),
+            Message::Received { nonce, .. } => (4, nonce),
+        };
+        bytes.extend_from_slice(MAGIC);
+        bytes.push(kind);
+        bytes.extend_from_slice(&nonce.to_be_bytes());
+        bytes.extend_from_slice(&[0, 0]);
+        match self {
+            Message::Hello { name, .. } => bytes.extend_from_slice(cut(name).as_bytes()),
+            Message::Answer { seen_as, name, .. } => {
+                let seen_as = match seen_as {
+                    IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+                    IpAddr::V6(v6) => *v6,
+                };
+                bytes.extend_from_slice(&seen_as.octets());
+                bytes.extend_from_slice(cut(name).as_bytes());
+            }
+            Message::Sized { .. } => {}
+            Message::Received { bytes: count, .. } => bytes.extend_from_slice(&count.to_be_bytes()),
+        }
+        // At most MAX_MESSAGE, which fits.
+        let [high, low] = ((bytes.len() - HEADER) as u16).to_be_bytes();
+        bytes[13] = high;
+        bytes[14] = low;
+        bytes
+    }
+
+    /// Reads one message. Fails where it is cut short, of another program, or longer than it says (but for the padding
+    /// of a sized one).
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self> {
+        if lacking(bytes)? > 0 {
+            return Err(Error::Foreign("cut short"));
+        }
+        let (header, rest) = bytes.split_at(HEADER);
+        let nonce = u64_at(header, 5).ok_or(Error::Foreign("cut short"))?;
+        let (body, padding) = rest.split_at(body_len(header));
+        if !padding.is_empty() && header[4] != 3 {
+            return Err(Error::Foreign("longer than it says"));
+        }
+        match header[4] {
+            1 => Ok(Message::Hello {
+                nonce,
+                name: name(body)?,
+            }),
+            2 => {
+                let (address, rest) = body
+                    .split_first_chunk::<16>()
+                    .ok_or(Error::Foreign("an answer without address"))?;
+                Ok(Message::Answer {
+                    nonce,
+                    seen_as: IpAddr::V6(Ipv6Addr::from(*address)).to_canonical(),
+                    name: name(rest)?,
+                })
+            }
+            3 => Ok(Message::Sized { nonce }),
+            4 => match body.try_into() {
+                Ok(count) => Ok(Message::Received {
+                    nonce,
+                    bytes: u32::from_be_bytes(count),
+                }),
+                Err(_) => Err(Error::Foreign("a count of the wrong size")),
+            },
+            _ => Err(Error::Foreign("unknown kind")),
+        }
+    }
+}
+
+/// How many more bytes a stream must yield before a message can be decoded: first up to the header's end, then up to the
+/// body's. Fails as soon as the bytes cannot become a message.
+pub(crate) fn lacking(bytes: &[u8]) -> Result<usize> {
+    let start = bytes.len().min(MAGIC.len());
+    if bytes[..start] != MAGIC[..start] {
+        return Err(Error::Foreign("begins otherwise"));
+    }
+    if bytes.len() < HEADER {
+        return Ok(HEADER - bytes.len());
+    }
+    let whole = HEADER + body_len(bytes);
+    if whole > MAX_MESSAGE {
+        return Err(Error::Foreign("too long"));
+    }
+    Ok(whole.saturating_sub(bytes.len()))
+}
+
+/// The nonce of a message that may be cut off after its header, as routers quote it in ICMP errors.
+pub(crate) fn nonce_of(bytes: &[u8]) -> Option<u64> {
+    if bytes.starts_with(MAGIC) {
+        u64_at(bytes, 5)
+    } else {
+        None
+    }
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .map(|chunk| u64::from_be_bytes(*chunk))
+}
+
+fn body_len(header: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([header[13], header[14]]))
+}
+
+fn name(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|_| Error::Foreign("a name that is not UTF-8"))
+}
+
+/// A hostname may be the caller's name of last resort; it is never longer, but a message must hold in any case.
+fn cut(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_NAME)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELLO: Message<'_> = Message::Hello {
+        nonce: 0x0102_0304_0506_0708,
+        name: "default/busybox-1",
+    };
+
+    #[track_caller]
+    fn round_trip(message: Message<'_>) {
+        assert_eq!(Message::decode(&message.encode()).unwrap(), message);
+    }
+
+    #[test]
+    fn every_kind_survives_the_way() {
+        round_trip(HELLO);
+        round_trip(Message::Hello { nonce: 0, name: "" });
+        round_trip(Message::Answer {
+            nonce: u64::MAX,
+            seen_as: "10.244.1.7".parse().unwrap(),
+            name: "pöd",
+        });
+        round_trip(Message::Answer {
+            nonce: 1,
+            seen_as: "fd00::1".parse().unwrap(),
+            name: "n",
+        });
+        round_trip(Message::Sized { nonce: 5 });
+        round_trip(Message::Received {
+            nonce: 6,
+            bytes: 65_507,
+        });
+        round_trip(Message::Hello {
+            nonce: 7,
+            name: &"x".repeat(MAX_NAME),
+        });
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_table() {
+        let bytes = Message::Hello {
+            nonce: 0x0102_0304_0506_0708,
+            name: "ab",
+        }
+        .encode();
+        assert_eq!(bytes, b"fnp1\x01\x01\x02\x03\x04\x05\x06\x07\x08\x00\x02ab");
+    }
+
+    #[test]
+    fn padding_is_for_sized_messages_only() {
+        let mut sized = Message::Sized { nonce: 5 }.encode();
+        sized.resize(1400, 0xaa);
+        assert_eq!(
+            Message::decode(&sized).unwrap(),
+            Message::Sized { nonce: 5 }
+        );
+        let mut hello = HELLO.encode();
+        hello.push(0);
+        assert!(Message::decode(&hello).is_err());
+    }
+
+    #[test]
+    fn every_prefix_lacks_something_and_never_panics() {
+        let whole = HELLO.encode();
+        for end in 0..whole.len() {
+            let lacks = lacking(&whole[..end]).unwrap();
+            assert!(
+                lacks > 0 && end + lacks <= whole.len(),
+                "{end} bytes lack {lacks}"
+            );
+            assert!(Message::decode(&whole[..end]).is_err());
+        }
+        assert_eq!(lacking(&whole).unwrap(), 0);
+    }
+
+    #[test]
+    fn garbage_is_refused_at_once() {
+        for garbage in [&b"GET / HTTP/1.0\r\n\r\n"[..], b"x", b"fnp2", &[0xff; 600]] {
+            assert!(lacking(garbage).is_err(), "{garbage:?}");
+            assert!(Message::decode(garbage).is_err(), "{garbage:?}");
+        }
+        let mut endless = HELLO.encode();
+        endless[13] = 0xff;
+        assert!(lacking(&endless).is_err());
+        let mut unknown = HELLO.encode();
+        unknown[4] = 9;
+        assert!(Message::decode(&unknown).is_err());
+        let mut latin1 = HELLO.encode();
+        latin1[HEADER] = 0xe4;
+        assert!(Message::decode(&latin1).is_err());
+    }
+
+    #[test]
+    fn a_quoted_header_is_enough_to_know_whose_it_was() {
+        let bytes = HELLO.encode();
+        assert_eq!(nonce_of(&bytes[..13]), Some(0x0102_0304_0506_0708));
+        assert_eq!(nonce_of(&bytes[..12]), None);
+        assert_eq!(nonce_of(b"another program's"), None);
+    }
+
+    #[test]
+    fn a_name_too_long_is_cut_between_characters() {
+        let name = "ä".repeat(MAX_NAME);
+        let bytes = Message::Hello {
+            nonce: 1,
+            name: &name,
+        }
+        .encode();
+        let Message::Hello { name, .. } = Message::decode(&bytes).unwrap() else {
+            panic!("not a hello")
+        };
+        assert_eq!(name.len(), MAX_NAME);
+    }
+}

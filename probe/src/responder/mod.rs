@@ -1,0 +1,152 @@
+//! Answers peers and remembers who asked.
+mod icmp;
+mod sightings;
+mod tcp;
+mod udp;
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::task::JoinSet;
+
+use crate::Sighting;
+use crate::datagram::Datagrams;
+use crate::error::{Error, Result};
+use crate::message::MAX_NAME;
+use sightings::Sightings;
+
+/// How many datagrams or connections are taken in one go before other work has its turn.
+const TURN: usize = 64;
+/// The kernel cuts it to net.core.somaxconn.
+const BACKLOG: i32 = 4096;
+
+/// The responders of one `Listen`.
+pub(crate) struct Responder {
+    state: Rc<State>,
+    port: u16,
+    icmp_seen: bool,
+    tasks: JoinSet<()>,
+}
+
+/// What the responders share.
+struct State {
+    name: String,
+    seen: RefCell<Sightings>,
+}
+
+impl Responder {
+    /// Binds every socket and starts to answer. Port 0: one that is free for TCP and UDP.
+    pub(crate) fn start(name: &str, port: u16) -> Result<Self> {
+        if name.is_empty() || name.len() > MAX_NAME {
+            return Err(Error::Name(name.len()));
+        }
+        let failed = |error| Error::system(format!("listen on port {port}"), error);
+        let Bound { tcp, udp, port } = Bound::new(port).map_err(failed)?;
+        let state = Rc::new(State {
+            name: name.to_owned(),
+            seen: RefCell::default(),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn_local(tcp::serve(
+            tcp::Listener::new(tcp).map_err(failed)?,
+            Rc::clone(&state),
+        ));
+        tasks.spawn_local(udp::serve(udp, Rc::clone(&state)));
+        let mut icmp_seen = false;
+        for v6 in [false, true] {
+            if let Ok(socket) = icmp::open(v6) {
+                tasks.spawn_local(icmp::watch(socket, v6, Rc::clone(&state)));
+                icmp_seen = true;
+            }
+        }
+        Ok(Responder {
+            state,
+            port,
+            icmp_seen,
+            tasks,
+        })
+    }
+
+    /// Ends answering; the port is free afterwards.
+    pub(crate) async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn icmp_seen(&self) -> bool {
+        self.icmp_seen
+    }
+
+    pub(crate) fn sightings(&self) -> Vec<Sighting> {
+        self.state.seen.borrow().list()
+    }
+}
+
+/// A TCP and a UDP socket on the wildcard address and one port.
+struct Bound {
+    tcp: Socket,
+    udp: Datagrams,
+    port: u16,
+}
+
+impl Bound {
+    fn new(port: u16) -> io::Result<Self> {
+        /// A port free for TCP is taken for UDP only by chance.
+        const TRIES: usize = 16;
+        let mut outcome = Self::once(port);
+        for _ in 1..TRIES {
+            match outcome {
+                Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {
+                    outcome = Self::once(port)
+                }
+                _ => break,
+            }
+        }
+        outcome
+    }
+
+    fn once(port: u16) -> io::Result<Self> {
+        let tcp = wildcard(Type::STREAM, Protocol::TCP, port)?;
+        tcp.listen(BACKLOG)?;
+        let address = tcp
+            .local_addr()?
+            .as_socket()
+            .ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let udp = wildcard(Type::DGRAM, Protocol::UDP, address.port())?;
+        Ok(Bound {
+            tcp,
+            udp: Datagrams::wrap(udp, address.is_ipv6(), false)?,
+            port: address.port(),
+        })
+    }
+}
+
+/// Bound to `[::]` for both families, or to `0.0.0.0` where the kernel has no IPv6.
+fn wildcard(kind: Type, protocol: Protocol, port: u16) -> io::Result<Socket> {
+    let (socket, address) = match Socket::new(Domain::IPV6, kind, Some(protocol)) {
+        Ok(socket) => {
+            socket.set_only_v6(false)?;
+            (socket, SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
+        }
+        Err(_) => (
+            Socket::new(Domain::IPV4, kind, Some(protocol))?,
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+        ),
+    };
+    if kind == Type::STREAM {
+        // A responder that starts anew on its port must not wait for connections of the last one to fade.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}

@@ -1,0 +1,173 @@
+//! The TCP responder: one hello, one answer, a connection.
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+use socket2::{SockRef, Socket};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::task::JoinSet;
+
+use super::{State, TURN};
+use crate::Transport;
+use crate::message::{MAX_MESSAGE, Message, lacking};
+use crate::watched::watch;
+
+/// Connections whose hello is still awaited; more are closed.
+const MOST_WAITING: usize = 1024;
+/// How long a connection may take to send its hello.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A listening socket.
+pub(super) struct Listener(AsyncFd<OwnedFd>);
+
+impl Listener {
+    pub(super) fn new(socket: Socket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Listener(
+            watch(OwnedFd::from(socket), Interest::READABLE).map_err(|(_, error)| error)?,
+        ))
+    }
+}
+
+/// Answers for ever.
+pub(super) async fn serve(listener: Listener, state: Rc<State>) {
+    let mut waiting = JoinSet::new();
+    loop {
+        let Ok(mut guard) = listener.0.readable().await else {
+            return;
+        };
+        while waiting.try_join_next().is_some() {}
+        for _ in 0..TURN {
+            match SockRef::from(listener.0.get_ref()).accept() {
+                Ok((socket, peer)) => {
+                    let Some(peer) = peer.as_socket() else {
+                        continue;
+                    };
+                    let mut hello = Hello::new(peer);
+                    if let Progress::Waiting = hello.advance(socket.as_fd(), &state)
+                        && waiting.len() < MOST_WAITING
+                    {
+                        waiting.spawn_local(finish(socket, hello, Rc::clone(&state)));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    guard.clear_ready();
+                    break;
+                }
+                // Out of descriptors or memory: the connection stays in the queue until others have ended.
+                Err(error)
+                    if matches!(
+                        error.raw_os_error().map(Errno::from_raw),
+                        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
+                    ) =>
+                {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    break;
+                }
+                // The connection failed before it was taken (accept(2)).
+                Err(_) => {}
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What has come over a connection so far.
+struct Hello {
+    peer: SocketAddr,
+    buffer: [u8; MAX_MESSAGE],
+    filled: usize,
+}
+
+/// Whether a connection is done with.
+enum Progress {
+    /// The hello is not complete yet.
+    Waiting,
+    /// It has been answered, or was none.
+    Over,
+}
+
+impl Hello {
+    fn new(peer: SocketAddr) -> Self {
+        Hello {
+            peer,
+            buffer: [0; MAX_MESSAGE],
+            filled: 0,
+        }
+    }
+
+    /// Reads what is there, and answers a hello that is complete. Most are when the connection is taken, so that epoll
+    /// never hears of it.
+    fn advance(&mut self, socket: BorrowedFd<'_>, state: &State) -> Progress {
+        loop {
+            match lacking(&self.buffer[..self.filled]) {
+                Ok(0) => {
+                    self.answer(socket, state);
+                    return Progress::Over;
+                }
+                Ok(lacks) => match recv(
+                    socket.as_raw_fd(),
+                    &mut self.buffer[self.filled..self.filled + lacks],
+                    MsgFlags::MSG_DONTWAIT,
+                ) {
+                    Ok(got) if got > 0 => self.filled += got,
+                    Err(Errno::EAGAIN) => return Progress::Waiting,
+                    _ => return Progress::Over,
+                },
+                Err(_) => return Progress::Over,
+            }
+        }
+    }
+
+    fn answer(&self, socket: BorrowedFd<'_>, state: &State) {
+        let Ok(Message::Hello { nonce, name }) = Message::decode(&self.buffer[..self.filled])
+        else {
+            return;
+        };
+        let Some(ours) = SockRef::from(&socket)
+            .local_addr()
+            .ok()
+            .and_then(|address| address.as_socket())
+        else {
+            return;
+        };
+        let source = self.peer.ip().to_canonical();
+        state
+            .seen
+            .borrow_mut()
+            .note(Transport::Tcp, name, source, ours.ip());
+        let answer = Message::Answer {
+            nonce,
+            seen_as: source,
+            name: &state.name,
+        }
+        .encode();
+        // A new connection's send buffer is empty and far larger than this; what cannot be sent, its client notices.
+        let _ = send(
+            socket.as_raw_fd(),
+            &answer,
+            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+        );
+    }
+}
+
+async fn finish(socket: Socket, mut hello: Hello, state: Rc<State>) {
+    let Ok(socket) = watch(OwnedFd::from(socket), Interest::READABLE) else {
+        return;
+    };
+    let exchange = async {
+        while let Ok(mut guard) = socket.readable().await {
+            if let Progress::Over = hello.advance(socket.as_fd(), &state) {
+                return;
+            }
+            guard.clear_ready();
+        }
+    };
+    // One that takes too long is closed like one that is done.
+    let _ = tokio::time::timeout(PATIENCE, exchange).await;
+}
