@@ -1,0 +1,95 @@
+//! The node's bridge, which holds the gateway addresses.
+use flatnet_netlink::{Link, MacAddr, Nft, Request, Route, nft};
+use ipnet::IpNet;
+
+use super::sysctl;
+use crate::error::{Error, Result};
+use crate::types::{NetConf, Plan};
+use crate::validate::IfName;
+
+/// IFLA_INFO_KIND of a bridge.
+pub(crate) const BRIDGE_KIND: &str = "bridge";
+/// MTU of a bridge when nothing is configured: Ethernet's.
+const DEFAULT_MTU: u32 = 1500;
+
+/// The bridge, made and set up where that is not done. It is brought up last, so that one which is up and has its
+/// gateway addresses is finished, whoever was killed while making another.
+pub(super) fn ensure(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
+    let link = match host.link(name.as_str())? {
+        Some(link) => link,
+        None => create(host, name, plan)?,
+    };
+    if link.kind != BRIDGE_KIND {
+        return Err(Error::NotABridge {
+            name: name.clone(),
+            kind: link.kind,
+        });
+    }
+    if !link.up || !missing_gateways(host, link.index, plan)?.is_empty() {
+        set_up(host, &link, plan)?;
+    }
+    match plan.mtu {
+        Some(mtu) if mtu != link.mtu => {
+            host.send(Request::set_mtu(link.index, mtu))?;
+            Ok(Link { mtu, ..link })
+        }
+        _ => Ok(link),
+    }
+}
+
+/// Gateway addresses the bridge should have and has not.
+pub(crate) fn missing_gateways(host: &mut Route, bridge: u32, plan: &Plan) -> Result<Vec<IpNet>> {
+    let present = host.addresses(Some(bridge))?;
+    let mut wanted = plan.pools.gateways();
+    wanted.retain(|net| !present.iter().any(|address| address.net == *net));
+    Ok(wanted)
+}
+
+fn create(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
+    // Pools are never empty; the first gateway's MAC is the bridge's for every family.
+    let mac = plan
+        .pools
+        .gateways()
+        .first()
+        .map(|net| MacAddr::from_ip(net.addr()))
+        .unwrap_or(MacAddr([0; 6]));
+    match host.send(Request::add_bridge(
+        name.as_str(),
+        mac,
+        plan.mtu.unwrap_or(DEFAULT_MTU),
+    )) {
+        Err(error) if !error.is_exists() => return Err(error.into()),
+        // Made by us, or by an ADD that runs beside this one.
+        _ => {}
+    }
+    host.link(name.as_str())?
+        .ok_or_else(|| Error::BridgeGone { name: name.clone() })
+}
+
+fn set_up(host: &mut Route, link: &Link, plan: &Plan) -> Result<()> {
+    sysctl::ensure_router(&link.name, &plan.pools)?;
+    let mut batch = host.batch();
+    batch.push(Request::set_addr_gen_none(link.index));
+    for net in plan.pools.gateways() {
+        batch.push(Request::replace_address(link.index, net, false));
+    }
+    batch.push(Request::set_up(link.index));
+    Ok(batch.commit()?)
+}
+
+/// Standalone masquerade: one table a network, written by the first ADD that does not find it.
+pub(super) fn ensure_masquerade(conf: &NetConf, plan: &Plan) -> Result<()> {
+    let name = masquerade_name(conf);
+    let mut nft = Nft::open()?;
+    if nft.has_table(&name)? {
+        return Ok(());
+    }
+    let pods = plan.pools.subnets();
+    let unmasked: Vec<IpNet> = plan.pod_network.iter().chain(&pods).copied().collect();
+    Ok(nft.replace_table(&nft::masquerade_table(&name, &pods, &unmasked))?)
+}
+
+/// The table of a network.
+pub(super) fn masquerade_name(conf: &NetConf) -> String {
+    format!("flatnet_{}", conf.name)
+}

@@ -1,0 +1,156 @@
+//! DEL: what an attachment has on the node goes, and only then its addresses.
+//!
+//! Deleting a veth pair takes 16 to 20 ms, nearly all of it an rcu barrier after the kernel has unlisted the devices and
+//! told so (RTM_DELLINK). The request blocks through it, so a child process sends it; the parent goes on with the event.
+use std::fs::File;
+use std::net::IpAddr;
+use std::os::fd::RawFd;
+use std::process;
+use std::time::{Duration, Instant};
+
+use flatnet_netlink::route::LinkWatch;
+use flatnet_netlink::{Link, Request, Route};
+use nix::errno::Errno;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork};
+
+use super::names::HostEnd;
+use crate::error::{Error, Result};
+use crate::ipam::{Owner, Store, Wait};
+use crate::types::NetConf;
+
+/// How long a deletion may take to show; a host whose RTNL lock is busy needs a second or two.
+const LIMIT: Duration = Duration::from_secs(30);
+/// How often the child is looked at while no event comes; only a failure takes that long.
+const SLICE: Duration = Duration::from_millis(20);
+/// Exit code of a child whose failure has no error number. Linux has none above 133.
+const NO_ERRNO: i32 = 255;
+
+/// Detaches a pod. Whatever is not there, or no longer, is fine: DEL may come several times, without an ADD, and after the
+/// namespace has vanished. The pod's end goes with the node's.
+pub(crate) fn del(conf: &NetConf, owner: &Owner) -> Result<()> {
+    let store = Store::find(&conf.data_dir, &conf.name)?;
+    let held = store
+        .as_ref()
+        .map(|store| store.record(owner, Wait::Forever))
+        .transpose()?
+        .flatten();
+    let addresses = match (&store, &held) {
+        (_, Some(held)) => held.addresses.clone(),
+        (Some(store), None) => store.scan(owner)?,
+        (None, None) => Vec::new(),
+    };
+    // Opened before the link is looked up: its event cannot be missed.
+    let mut watch = LinkWatch::open()?;
+    let mut host = Route::open()?;
+    let end = HostEnd::of(&conf.name, owner);
+    if let Some(link) = host.link(&end.name)?.filter(|link| end.is(link)) {
+        unlist(&mut watch, &link)?;
+    }
+    if !addresses.is_empty()
+        && let Some(bridge) = host.link(conf.bridge.as_str())?
+    {
+        forget_neighbours(&mut host, bridge.index, &addresses)?;
+    }
+    match (store, held) {
+        (Some(store), Some(held)) => store.release(held),
+        (Some(store), None) => store.free(owner, &addresses),
+        (None, _) => Ok(()),
+    }
+}
+
+/// Deletes the node's neighbour entries of these addresses; absent is fine.
+pub(crate) fn forget_neighbours(host: &mut Route, bridge: u32, addresses: &[IpAddr]) -> Result<()> {
+    for address in addresses {
+        match host.send(Request::del_neighbour(bridge, *address)) {
+            Err(error) if !error.is_absent() => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Has the link deleted and returns when no packet comes or goes through it any more.
+fn unlist(watch: &mut LinkWatch, link: &Link) -> Result<()> {
+    // SAFETY: the plugin has one thread here (those of netlink's namespace work have ended), so the child is a whole copy
+    // of it; it runs only `delete_silently`, which does not return.
+    let child = match unsafe { fork() } {
+        Ok(ForkResult::Child) => delete_silently(link.index),
+        Ok(ForkResult::Parent { child }) => child,
+        Err(errno) => return Err(Error::io("fork")(errno.into())),
+    };
+    let started = Instant::now();
+    while !watch.wait_deleted(link.index, SLICE)? {
+        match ended(child)? {
+            // The kernel answers after the event, so the deletion is done even if the event was lost.
+            Some(0) => return Ok(()),
+            Some(NO_ERRNO) => {
+                return Err(Error::Deletion {
+                    link: link.name.clone(),
+                    errno: Errno::EIO,
+                });
+            }
+            Some(code) => {
+                return Err(Error::Deletion {
+                    link: link.name.clone(),
+                    errno: Errno::from_raw(code),
+                });
+            }
+            None if started.elapsed() < LIMIT => {}
+            None => {
+                return Err(Error::DeletionPending {
+                    link: link.name.clone(),
+                    seconds: LIMIT.as_secs(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The child: sends the request and ends with the kernel's error number.
+fn delete_silently(index: u32) -> ! {
+    // The runtime reads our output until the last holder of the pipe closes it, and the parent's files (locks among them)
+    // are the parent's alone.
+    let detached = detach();
+    let outcome = detached.and_then(|()| {
+        match Route::open().and_then(|mut host| host.send(Request::del_link(index))) {
+            Err(error) if !error.is_absent() => Err(error.errno()),
+            _ => Ok(()),
+        }
+    });
+    process::exit(match outcome {
+        Ok(()) => 0,
+        Err(errno) => errno.map_or(NO_ERRNO, |errno| errno as i32),
+    })
+}
+
+fn detach() -> std::result::Result<(), Option<Errno>> {
+    const FIRST: RawFd = 3;
+    let null = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(|_| None)?;
+    dup2_stdin(&null)
+        .and_then(|()| dup2_stdout(&null))
+        .and_then(|()| dup2_stderr(&null))
+        .map_err(Some)?;
+    // SAFETY: no object of this process uses a file from here on: the child opens its own socket and then exits without
+    // running destructors of what it inherited.
+    let closed = unsafe { libc::close_range(FIRST as libc::c_uint, libc::c_uint::MAX, 0) };
+    std::mem::forget(null);
+    Errno::result(closed).map(drop).map_err(Some)
+}
+
+/// The child's exit code, once it has ended.
+fn ended(child: Pid) -> Result<Option<i32>> {
+    match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+        Ok(WaitStatus::Exited(_, code)) => Ok(Some(code)),
+        Ok(WaitStatus::StillAlive) => Ok(None),
+        Ok(_) => Ok(Some(NO_ERRNO)),
+        // Somebody ignores SIGCHLD for us: then nothing can be told, and the event or the limit decides.
+        Err(Errno::ECHILD) => Ok(None),
+        Err(errno) => Err(Error::io("waitpid")(errno.into())),
+    }
+}

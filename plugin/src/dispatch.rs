@@ -1,0 +1,133 @@
+//! From variables and configuration to the command, and from its outcome to what the runtime reads.
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::args::Call;
+use crate::error::{Error, Result};
+use crate::types::{NetConf, SpecVersion, failure, versions};
+use crate::{datapath, gc, status};
+
+/// One execution, with everything it takes from outside.
+pub struct Invocation<'a> {
+    /// Reads an environment variable.
+    pub env: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The network configuration.
+    pub stdin: &'a mut dyn Read,
+    /// Where the result or the error object goes.
+    pub stdout: &'a mut dyn Write,
+    /// Where a person is told what this program is.
+    pub stderr: &'a mut dyn Write,
+}
+
+/// Runs one command in the calling thread's network namespace. `true`: success, exit code 0; `false`: an error object has
+/// been written (CNI spec, section 2, Errors).
+///
+/// DEL may fork: the child sends one netlink request and exits.
+pub fn run(invocation: Invocation<'_>) -> bool {
+    let Invocation {
+        env,
+        stdin,
+        stdout,
+        stderr,
+    } = invocation;
+    if env("CNI_COMMAND").is_none_or(|command| command.is_empty()) {
+        // A person typed the name: the error object alone would not tell what this is.
+        let _ = writeln!(stderr, "{}", about());
+    }
+    let mut version = None;
+    let outcome = call(env, stdin, &mut version);
+    let (fine, output) = match &outcome {
+        Ok(output) => (true, output.as_ref().map(Value::to_string)),
+        Err(error) => (false, Some(failure(error, version).to_string())),
+    };
+    let Some(mut output) = output else {
+        return fine;
+    };
+    output.push('\n');
+    match stdout
+        .write_all(output.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Ok(()) => fine,
+        Err(error) => {
+            let _ = writeln!(stderr, "flatnet-cni: write result: {error}");
+            false
+        }
+    }
+}
+
+/// What this program is, in two lines.
+pub fn about() -> String {
+    format!(
+        "CNI plugin flatnet-cni {}; a container runtime executes it (https://www.cni.dev)\nCNI protocol versions supported: {}",
+        env!("CARGO_PKG_VERSION"),
+        SpecVersion::list()
+    )
+}
+
+/// `version` is set as soon as it is known, so that errors speak the caller's.
+fn call(
+    env: &dyn Fn(&str) -> Option<OsString>,
+    stdin: &mut dyn Read,
+    version: &mut Option<SpecVersion>,
+) -> Result<Option<Value>> {
+    let call = Call::from_env(env)?;
+    let mut input = Vec::new();
+    stdin.read_to_end(&mut input).map_err(Error::io(
+        "read the network configuration from standard input",
+    ))?;
+    if call == Call::Version {
+        return Ok(Some(versions(asked_version(&input)?.as_deref())));
+    }
+    let conf = NetConf::parse(&input)?;
+    *version = Some(conf.version);
+    if conf.version < call.command().since() {
+        return Err(Error::CommandTooNew {
+            command: call.command(),
+            got: conf.version,
+        });
+    }
+    match &call {
+        Call::Add { owner, netns } => datapath::add(&conf, owner, netns).map(Some),
+        Call::Check { owner, netns } => datapath::check(&conf, owner, netns).map(|()| None),
+        Call::Del { owner } => datapath::del(&conf, owner).map(|()| None),
+        Call::Gc => gc::gc(&conf).map(|()| None),
+        Call::Status => status::status(&conf).map(|()| None),
+        Call::Version => Ok(None),
+    }
+}
+
+/// `cniVersion` of the input of VERSION. Any is given back, for the answer is what tells the runtime which to use; no
+/// input at all comes from runtimes older than that key.
+fn asked_version(input: &[u8]) -> Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct Input {
+        #[serde(rename = "cniVersion")]
+        version: Option<String>,
+    }
+    if input.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let input: Input = serde_json::from_slice(input).map_err(|source| Error::Decode { source })?;
+    Ok(input.version)
+}
+
+/// The program: variables, standard streams, exit code. `--help` and `--version` say what it is.
+pub(crate) fn program() -> bool {
+    if std::env::args_os().nth(1).is_some_and(|arg| {
+        ["-h", "--help", "-V", "--version"]
+            .iter()
+            .any(|flag| arg == *flag)
+    }) {
+        return writeln!(io::stdout(), "{}", about()).is_ok();
+    }
+    run(Invocation {
+        env: &|name| std::env::var_os(name),
+        stdin: &mut io::stdin().lock(),
+        stdout: &mut io::stdout().lock(),
+        stderr: &mut io::stderr().lock(),
+    })
+}

@@ -1,0 +1,81 @@
+//! GC: what attachments that are no longer valid left on this node. Goes on after an error and reports them all.
+use std::collections::BTreeSet;
+
+use flatnet_netlink::{Request, Route};
+
+use crate::datapath::{HostEnd, forget_neighbours};
+use crate::error::{Error, Result};
+use crate::ipam::{Owner, Store, Wait};
+use crate::types::NetConf;
+
+/// Removes links, neighbour entries and reservations of every attachment of this network that the runtime does not name
+/// as valid. One that another process is working on is left to that process.
+pub(crate) fn gc(conf: &NetConf) -> Result<()> {
+    let valid = conf.valid_attachments()?;
+    let Some(store) = Store::find(&conf.data_dir, &conf.name)? else {
+        return Ok(());
+    };
+    let mut host = Route::open()?;
+    let bridge = host.link(conf.bridge.as_str())?.map(|link| link.index);
+    let is_valid =
+        |owner: &Owner| valid.contains(&(owner.container.to_string(), owner.ifname.to_string()));
+    let mut problems = Vec::new();
+    let mut note = |outcome: Result<()>| match outcome {
+        Err(Error::Busy { .. }) | Ok(()) => {}
+        Err(error) => problems.push(error.to_string()),
+    };
+
+    let recorded: BTreeSet<Owner> = store.owners()?.into_iter().collect();
+    for owner in recorded.iter().filter(|owner| !is_valid(owner)) {
+        note(collect(conf, &store, &mut host, bridge, owner));
+    }
+    for address in store.taken()? {
+        match store.owner_of(address) {
+            // Its record says what there is to know; it was dealt with above.
+            Ok(Some(owner)) if is_valid(&owner) || recorded.contains(&owner) => {}
+            Ok(Some(owner)) => note(collect(conf, &store, &mut host, bridge, &owner)),
+            Ok(None) => {
+                note(bridge.map_or(Ok(()), |index| {
+                    forget_neighbours(&mut host, index, &[address])
+                }));
+                note(store.free_unowned(address));
+            }
+            Err(error) => note(Err(error)),
+        }
+    }
+    note(store.sweep());
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Leftovers { problems })
+    }
+}
+
+/// Removes one attachment, its addresses last.
+fn collect(
+    conf: &NetConf,
+    store: &Store,
+    host: &mut Route,
+    bridge: Option<u32>,
+    owner: &Owner,
+) -> Result<()> {
+    let held = store.record(owner, Wait::No)?;
+    let addresses = match &held {
+        Some(held) => held.addresses.clone(),
+        None => store.scan(owner)?,
+    };
+    let end = HostEnd::of(&conf.name, owner);
+    if let Some(link) = host.link(&end.name)?.filter(|link| end.is(link)) {
+        match host.send(Request::del_link(link.index)) {
+            Err(error) if !error.is_absent() => return Err(error.into()),
+            _ => {}
+        }
+    }
+    if let Some(index) = bridge {
+        forget_neighbours(host, index, &addresses)?;
+    }
+    match held {
+        Some(held) => store.release(held),
+        None => store.free(owner, &addresses),
+    }
+}

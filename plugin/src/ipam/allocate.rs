@@ -1,0 +1,326 @@
+//! The next free address of every range set.
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::range::RangeSet;
+use super::{Assigned, Held, Owner, Pools, Store};
+use crate::error::{Error, Result};
+
+/// How many taken addresses are met one by one before the directory is listed instead.
+const PROBES: u32 = 8;
+
+/// Addresses that a pod now has, one a range set, and the locked record that says so.
+#[derive(Debug)]
+pub(crate) struct Allocation {
+    pub(crate) held: Held,
+    pub(crate) assigned: Vec<Assigned>,
+}
+
+/// Reserves one address out of each set for `owner`, who has none: [`Error::Busy`] otherwise.
+///
+/// The search starts behind the address given last, so that an address rests before it is used again, and looks at names
+/// only: how many pods there are does not matter until a range is nearly full.
+pub(crate) fn allocate(store: &Store, owner: &Owner, pools: &Pools) -> Result<Allocation> {
+    let mut searches = Vec::with_capacity(pools.sets().len());
+    let mut picks = Vec::with_capacity(pools.sets().len());
+    for (index, set) in pools.sets().iter().enumerate() {
+        let mut search = Search::new(store, set, store.hint(index));
+        picks.push(search.next()?);
+        searches.push(search);
+    }
+    let mut held = store.claim(owner, &addresses(&picks))?;
+    match take(store, &mut held, &mut picks, &mut searches) {
+        Ok(()) => Ok(Allocation {
+            held,
+            assigned: picks,
+        }),
+        Err(error) => {
+            // The first error is the one that explains; what cannot be given back stays on record for DEL and GC.
+            let _ = store.release(held);
+            Err(error)
+        }
+    }
+}
+
+fn take(
+    store: &Store,
+    held: &mut Held,
+    picks: &mut [Assigned],
+    searches: &mut [Search<'_>],
+) -> Result<()> {
+    for index in 0..picks.len() {
+        while !store.take(held, picks[index].address)? {
+            // Somebody was faster: look on, and write down what is meant before taking it.
+            picks[index] = searches[index].next()?;
+            store.amend(held, &addresses(picks))?;
+        }
+    }
+    picks
+        .iter()
+        .enumerate()
+        .try_for_each(|(index, pick)| store.set_hint(index, pick.address))
+}
+
+fn addresses(picks: &[Assigned]) -> Vec<IpAddr> {
+    picks.iter().map(|pick| pick.address).collect()
+}
+
+/// The error for a set of which `taken` leaves nothing.
+pub(crate) fn exhausted(set: &RangeSet, taken: &BTreeSet<IpAddr>) -> Error {
+    let reserved = taken
+        .iter()
+        .filter(|address| set.contains(**address))
+        .count();
+    Error::Exhausted {
+        ranges: set.describe(),
+        reserved,
+    }
+}
+
+/// A walk through the addresses of a set that seem free.
+struct Search<'a> {
+    store: &'a Store,
+    set: &'a RangeSet,
+    candidates: Box<dyn Iterator<Item = Assigned> + 'a>,
+    probes: u32,
+    taken: Option<BTreeSet<IpAddr>>,
+}
+
+impl<'a> Search<'a> {
+    fn new(store: &'a Store, set: &'a RangeSet, after: Option<IpAddr>) -> Self {
+        Search {
+            store,
+            set,
+            candidates: Box::new(set.candidates(after)),
+            probes: 0,
+            taken: None,
+        }
+    }
+
+    fn next(&mut self) -> Result<Assigned> {
+        for candidate in self.candidates.by_ref() {
+            let taken = match &self.taken {
+                Some(taken) => taken.contains(&candidate.address),
+                None => self.store.is_taken(candidate.address)?,
+            };
+            if !taken {
+                return Ok(candidate);
+            }
+            self.probes += 1;
+            if self.probes == PROBES {
+                self.taken = Some(self.store.taken()?);
+            }
+        }
+        let taken = self.taken.take().map_or_else(|| self.store.taken(), Ok)?;
+        Err(exhausted(self.set, &taken))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ipam::Wait;
+    use crate::validate::{ContainerId, IfName, NetworkName};
+
+    fn owner(id: impl std::fmt::Display) -> Owner {
+        Owner {
+            container: ContainerId::new(&format!("c{id}")).unwrap(),
+            ifname: IfName::new("eth0").unwrap(),
+        }
+    }
+
+    fn pools(json: &str) -> Pools {
+        Pools::new(serde_json::from_str(json).unwrap()).unwrap()
+    }
+
+    fn store(dir: &tempfile::TempDir) -> Store {
+        Store::open(dir.path(), &NetworkName::new("net").unwrap()).unwrap()
+    }
+
+    fn text(allocation: &Allocation) -> Vec<String> {
+        allocation
+            .assigned
+            .iter()
+            .map(|one| one.address.to_string())
+            .collect()
+    }
+
+    fn release(store: &Store, owner: &Owner) {
+        let held = store.record(owner, Wait::No).unwrap().unwrap();
+        store.release(held).unwrap();
+    }
+
+    #[test]
+    fn one_address_comes_out_of_each_set_and_goes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, pools) = (
+            store(&dir),
+            pools(r#"[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00::/64"}]]"#),
+        );
+        assert_eq!(
+            text(&allocate(&store, &owner(1), &pools).unwrap()),
+            ["10.1.0.2", "fd00::2"]
+        );
+        assert_eq!(
+            text(&allocate(&store, &owner(2), &pools).unwrap()),
+            ["10.1.0.3", "fd00::3"]
+        );
+        assert_eq!(store.owners().unwrap().len(), 2);
+        release(&store, &owner(1));
+        assert_eq!(store.owner_of("10.1.0.2".parse().unwrap()).unwrap(), None);
+        assert_eq!(
+            store.owner_of("fd00::3".parse().unwrap()).unwrap(),
+            Some(owner(2))
+        );
+        // The freed one rests until the search comes round.
+        assert_eq!(
+            text(&allocate(&store, &owner(3), &pools).unwrap()),
+            ["10.1.0.4", "fd00::4"]
+        );
+        let content = std::fs::read_to_string(dir.path().join("net/10.1.0.4")).unwrap();
+        assert_eq!(
+            content,
+            r#"{"containerID":"c3","ifname":"eth0","addresses":["10.1.0.4","fd00::4"]}"#
+        );
+    }
+
+    #[test]
+    fn a_full_range_says_so_and_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, pools) = (
+            store(&dir),
+            pools(r#"[[{"subnet":"fd00::/64"}],[{"subnet":"10.1.0.0/28"}]]"#),
+        );
+        for id in 0..13 {
+            allocate(&store, &owner(id), &pools).unwrap();
+        }
+        let error = allocate(&store, &owner("late"), &pools).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no free addresses in 10.1.0.0/28 (13 reserved)"
+        );
+        assert_eq!(error.code(), 100);
+        assert_eq!(store.owners().unwrap().len(), 13);
+        assert_eq!(store.taken().unwrap().len(), 26);
+        release(&store, &owner(4));
+        assert_eq!(
+            text(&allocate(&store, &owner("late"), &pools).unwrap())[1],
+            "10.1.0.6"
+        );
+    }
+
+    #[test]
+    fn an_owner_gets_only_one_allocation() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));
+        let first = allocate(&store, &owner(1), &pools).unwrap();
+        assert_eq!(allocate(&store, &owner(1), &pools).unwrap_err().code(), 11);
+        assert_eq!(store.record(&owner(1), Wait::No).unwrap_err().code(), 11);
+        assert_eq!(store.taken().unwrap().len(), 1);
+        drop(first);
+        assert!(store.record(&owner(1), Wait::No).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_record_never_frees_what_another_owner_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));
+        let taken = allocate(&store, &owner(1), &pools).unwrap().held.addresses;
+        // As a process leaves it that died between its intention and taking the address.
+        drop(store.claim(&owner(2), &taken).unwrap());
+        release(&store, &owner(2));
+        assert_eq!(store.owner_of(taken[0]).unwrap(), Some(owner(1)));
+        assert_eq!(store.owners().unwrap(), [owner(1)]);
+    }
+
+    #[test]
+    fn a_lost_record_is_made_up_for_by_reading_the_addresses() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));
+        for id in 1..4 {
+            allocate(&store, &owner(id), &pools).unwrap();
+        }
+        let record = dir.path().join("net/owner@c2@eth0");
+        std::fs::remove_file(&record).unwrap();
+        assert_eq!(
+            store.scan(&owner(2)).unwrap(),
+            ["10.1.0.3".parse::<IpAddr>().unwrap()]
+        );
+        std::fs::write(&record, "cut sho").unwrap();
+        assert_eq!(
+            store
+                .record(&owner(2), Wait::No)
+                .unwrap()
+                .unwrap()
+                .addresses
+                .len(),
+            1
+        );
+        std::fs::write(dir.path().join("net/10.1.0.3"), "").unwrap();
+        store.free_unowned("10.1.0.3".parse().unwrap()).unwrap();
+        store.free_unowned("10.1.0.2".parse().unwrap()).unwrap();
+        assert_eq!(store.taken().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn threads_that_race_never_share_an_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let (workers, each) = (8, 25);
+        let all: Vec<IpAddr> = thread::scope(|scope| {
+            let workers: Vec<_> = (0..workers)
+                .map(|worker| {
+                    let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));
+                    scope.spawn(move || {
+                        let mut kept = Vec::new();
+                        for round in 0..each {
+                            let (keep, drop) = (
+                                owner(format!("{worker}-{round}")),
+                                owner(format!("{worker}-{round}-x")),
+                            );
+                            kept.push(allocate(&store, &keep, &pools).unwrap().assigned[0].address);
+                            allocate(&store, &drop, &pools).unwrap();
+                            release(&store, &drop);
+                        }
+                        kept
+                    })
+                })
+                .collect();
+            workers
+                .into_iter()
+                .flat_map(|worker| worker.join().unwrap())
+                .collect()
+        });
+        let unique: BTreeSet<IpAddr> = all.iter().copied().collect();
+        assert_eq!(unique.len(), workers * each);
+        assert_eq!(store(&dir).taken().unwrap(), unique);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_order_of_adding_and_deleting_keeps_the_books(steps in prop::collection::vec((any::<bool>(), 0u8..20), 1..80)) {
+            let dir = tempfile::tempdir().unwrap();
+            let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/28"}],[{"subnet":"fd00::/64"}]]"#));
+            let mut model = std::collections::BTreeMap::new();
+            for (add, id) in steps {
+                let who = owner(id);
+                if add && !model.contains_key(&who) {
+                    match allocate(&store, &who, &pools) {
+                        Ok(allocation) => { model.insert(who, allocation.held.addresses.clone()); }
+                        Err(error) => { prop_assert_eq!(error.code(), 100); prop_assert_eq!(model.len(), 13); }
+                    }
+                } else if !add && model.remove(&who).is_some() {
+                    release(&store, &who);
+                }
+                let expected: BTreeSet<IpAddr> = model.values().flatten().copied().collect();
+                prop_assert_eq!(expected.len(), model.len() * 2);
+                prop_assert_eq!(store.taken().unwrap(), expected);
+                prop_assert_eq!(store.owners().unwrap().into_iter().collect::<BTreeSet<_>>(), model.keys().cloned().collect());
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The content of reservation files.
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Owner;
+use crate::validate::{ContainerId, IfName};
+
+/// What a file of the store says. An address file and its owner's record have the same content (they are hard links to
+/// one inode, unless the record was amended since); only the record's list of addresses counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) owner: Owner,
+    /// Addresses that are, or were about to be, reserved: a reservation that is not listed here cannot exist.
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Text<'a> {
+    #[serde(rename = "containerID")]
+    container_id: std::borrow::Cow<'a, str>,
+    ifname: std::borrow::Cow<'a, str>,
+    #[serde(default)]
+    addresses: Vec<IpAddr>,
+}
+
+impl Record {
+    pub(super) fn encode(
+        owner: &Owner,
+        addresses: &[IpAddr],
+    ) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Text {
+            container_id: owner.container.as_str().into(),
+            ifname: owner.ifname.as_str().into(),
+            addresses: addresses.to_vec(),
+        })
+    }
+
+    /// `None` where the content is nobody's: cut short by a power failure, or written by something else.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let text: Text<'_> = serde_json::from_slice(bytes).ok()?;
+        let owner = Owner {
+            container: ContainerId::new(&text.container_id)?,
+            ifname: IfName::new(&text.ifname)?,
+        };
+        Some(Record {
+            owner,
+            addresses: text.addresses,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_read_back_and_rubbish_is_nobodys() {
+        let owner = Owner {
+            container: ContainerId::new("c1").unwrap(),
+            ifname: IfName::new("eth0").unwrap(),
+        };
+        let addresses: Vec<IpAddr> = vec!["10.1.0.2".parse().unwrap(), "fd00::2".parse().unwrap()];
+        let bytes = Record::encode(&owner, &addresses).unwrap();
+        assert_eq!(
+            String::from_utf8(bytes.clone()).unwrap(),
+            r#"{"containerID":"c1","ifname":"eth0","addresses":["10.1.0.2","fd00::2"]}"#
+        );
+        assert_eq!(Record::decode(&bytes), Some(Record { owner, addresses }));
+        for rubbish in ["", "c1\neth0", r#"{"containerID":"../x","ifname":"eth0"}"#] {
+            assert_eq!(Record::decode(rubbish.as_bytes()), None, "{rubbish:?}");
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Who has which address: a directory that survives a SIGKILL at any point.
+//!
+//! `<dataDir>/<network>/` holds
+//! * a file per reserved address, named after it. It comes into being by link(2), which fails where the name exists: no
+//!   two owners can have one address, without any lock, and the content is there from the first moment;
+//! * `owner@<container id>@<interface>`, the record of an attachment: the addresses it has *or is about to take*. It is
+//!   written before the first address is linked, so an address without a record cannot be left behind, and DEL reads one
+//!   file instead of all;
+//! * `last@<n>`, the last address given out of range set n: a hint where to look next, nothing depends on it;
+//! * `tmp@…`, a file about to be linked or renamed; GC removes those that a killed process left.
+//!
+//! Two locks (flock(2), gone with the process that held them): a record's, held through ADD and DEL of that attachment,
+//! tells a crashed ADD from one under way; the directory's is held while a reservation is looked at and deleted, so that
+//! two releases of one address cannot hit what a third process reserved between them.
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Owner, Record};
+use crate::error::{Error, Result};
+use crate::validate::{ContainerId, IfName, NetworkName};
+
+const RECORD: &str = "owner@";
+const HINT: &str = "last@";
+const TEMPORARY: &str = "tmp@";
+
+/// The reservations of one network on this node.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    /// The directory itself, for its lock.
+    directory: File,
+}
+
+/// The record of an attachment, locked: nobody else works on that attachment as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) owner: Owner,
+    pub(crate) addresses: Vec<IpAddr>,
+    _lock: File,
+}
+
+/// What to do when another process holds a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Until it is done (or dead).
+    Forever,
+    /// Not at all: [`Error::Busy`].
+    No,
+}
+
+impl Store {
+    /// The store of a network; its directory is made where it is missing.
+    pub(crate) fn open(data_dir: &Path, network: &NetworkName) -> Result<Self> {
+        let path = data_dir.join(network.as_str());
+        fs::create_dir_all(&path).map_err(Error::io(format!("create {}", path.display())))?;
+        Self::find(data_dir, network)?.ok_or_else(|| {
+            Error::io(format!("open {}", path.display()))(io::Error::from(ErrorKind::NotFound))
+        })
+    }
+
+    /// The store of a network, if it ever had one.
+    pub(crate) fn find(data_dir: &Path, network: &NetworkName) -> Result<Option<Self>> {
+        let path = data_dir.join(network.as_str());
+        match File::open(&path) {
+            Ok(directory) => Ok(Some(Store { path, directory })),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(format!("open {}", path.display()))(error)),
+        }
+    }
+
+    /// Locks the record of `owner` and reads it; `None` where there is none.
+    pub(crate) fn record(&self, owner: &Owner, wait: Wait) -> Result<Option<Held>> {
+        let path = self.record_path(owner);
+        let failed = |error| Error::io(format!("read {}", path.display()))(error);
+        loop {
+            let mut file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            };
+            match (wait, file.try_lock()) {
+                (_, Ok(())) => {}
+                (Wait::Forever, Err(TryLockError::WouldBlock)) => file.lock().map_err(failed)?,
+                (Wait::No, Err(TryLockError::WouldBlock)) => {
+                    return Err(Error::Busy {
+                        owner: owner.clone(),
+                    });
+                }
+                (_, Err(TryLockError::Error(error))) => return Err(failed(error)),
+            }
+            // Whoever held it may have deleted or replaced the record meanwhile: then this lock is worth nothing.
+            if !is_current(&path, &file).map_err(failed)? {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(failed)?;
+            let addresses = match Record::decode(&bytes) {
+                Some(record) if record.owner == *owner => record.addresses,
+                _ => self.scan(owner)?,
+            };
+            return Ok(Some(Held {
+                owner: owner.clone(),
+                addresses,
+                _lock: file,
+            }));
+        }
+    }
+
+    /// Creates the record of `owner`, who is about to take `intent`, and locks it.
+    pub(super) fn claim(&self, owner: &Owner, intent: &[IpAddr]) -> Result<Held> {
+        let (temporary, lock) = self.write_temporary(owner, intent)?;
+        let path = self.record_path(owner);
+        let linked = fs::hard_link(&temporary, &path);
+        let removed = fs::remove_file(&temporary);
+        match linked {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(Error::Busy {
+                    owner: owner.clone(),
+                });
+            }
+            Err(error) => return Err(Error::io(format!("create {}", path.display()))(error)),
+        }
+        removed.map_err(Error::io(format!("remove {}", temporary.display())))?;
+        Ok(Held {
+            owner: owner.clone(),
+            addresses: intent.to_vec(),
+            _lock: lock,
+        })
+    }
+
+    /// Writes another intention into the record, before it is acted on.
+    pub(super) fn amend(&self, held: &mut Held, intent: &[IpAddr]) -> Result<()> {
+        let (temporary, lock) = self.write_temporary(&held.owner, intent)?;
+        let path = self.record_path(&held.owner);
+        fs::rename(&temporary, &path).map_err(Error::io(format!("replace {}", path.display())))?;
+        *held = Held {
+            owner: held.owner.clone(),
+            addresses: intent.to_vec(),
+            _lock: lock,
+        };
+        Ok(())
+    }
+
+    /// Reserves an address the record names; `false` where somebody has it.
+    pub(super) fn take(&self, held: &Held, address: IpAddr) -> Result<bool> {
+        let path = self.address_path(address);
+        match fs::hard_link(self.record_path(&held.owner), &path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(Error::io(format!("reserve {}", path.display()))(error)),
+        }
+    }
+
+    /// Gives back every address of the record, then the record.
+    pub(crate) fn release(&self, held: Held) -> Result<()> {
+        self.free(&held.owner, &held.addresses)?;
+        let path = self.record_path(&held.owner);
+        remove(&path)
+    }
+
+    /// Gives back those of `addresses` that are `owner`'s.
+    pub(crate) fn free(&self, owner: &Owner, addresses: &[IpAddr]) -> Result<()> {
+        let _lock = self.lock()?;
+        for address in addresses {
+            if self.owner_of(*address)?.as_ref() == Some(owner) {
+                remove(&self.address_path(*address))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back an address whose file names no owner. Such a file is the work of a power failure or of another program.
+    pub(crate) fn free_unowned(&self, address: IpAddr) -> Result<()> {
+        let _lock = self.lock()?;
+        match self.owner_of(address)? {
+            None => remove(&self.address_path(address)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Who has an address; `None` where nobody can be told.
+    pub(crate) fn owner_of(&self, address: IpAddr) -> Result<Option<Owner>> {
+        let path = self.address_path(address);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Record::decode(&bytes).map(|record| record.owner)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(format!("read {}", path.display()))(error)),
+        }
+    }
+
+    /// Whether an address is reserved.
+    pub(super) fn is_taken(&self, address: IpAddr) -> Result<bool> {
+        let path = self.address_path(address);
+        fs::exists(&path).map_err(Error::io(format!("look up {}", path.display())))
+    }
+
+    /// Every reserved address: one pass over the directory, no file is read.
+    pub(crate) fn taken(&self) -> Result<BTreeSet<IpAddr>> {
+        Ok(self
+            .names()?
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect())
+    }
+
+    /// Every attachment that has a record.
+    pub(crate) fn owners(&self) -> Result<Vec<Owner>> {
+        let owner = |name: &String| {
+            // A container id has no `@`; an interface name may.
+            let (container, ifname) = name.strip_prefix(RECORD)?.split_once('@')?;
+            Some(Owner {
+                container: ContainerId::new(container)?,
+                ifname: IfName::new(ifname)?,
+            })
+        };
+        Ok(self.names()?.iter().filter_map(owner).collect())
+    }
+
+    /// The addresses of `owner` by the address files alone: slow, for where there is no record.
+    pub(crate) fn scan(&self, owner: &Owner) -> Result<Vec<IpAddr>> {
+        let mut found = Vec::new();
+        for address in self.taken()? {
+            if self.owner_of(address)?.as_ref() == Some(owner) {
+                found.push(address);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The address given last out of range set `set`.
+    pub(super) fn hint(&self, set: usize) -> Option<IpAddr> {
+        fs::read_to_string(self.hint_path(set)).ok()?.parse().ok()
+    }
+
+    /// Remembers where to look next.
+    pub(super) fn set_hint(&self, set: usize, address: IpAddr) -> Result<()> {
+        let path = self.hint_path(set);
+        let (temporary, mut file) = self.temporary()?;
+        let written = file.write_all(address.to_string().as_bytes());
+        written
+            .and_then(|()| fs::rename(&temporary, &path))
+            .map_err(Error::io(format!("write {}", path.display())))
+    }
+
+    /// Proves that reservations can be written, by writing a file.
+    pub(crate) fn probe(&self) -> Result<()> {
+        let (path, mut file) = self.temporary()?;
+        let written = file.write_all(b"{}");
+        remove(&path)?;
+        written.map_err(Error::io(format!("write {}", path.display())))
+    }
+
+    /// Removes the temporary files of killed processes; those of living ones are locked.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        for name in self
+            .names()?
+            .iter()
+            .filter(|name| name.starts_with(TEMPORARY))
+        {
+            let path = self.path.join(name);
+            if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> Result<Unlock<'_>> {
+        self.directory
+            .lock()
+            .map_err(Error::io(format!("lock {}", self.path.display())))?;
+        Ok(Unlock(&self.directory))
+    }
+
+    fn write_temporary(&self, owner: &Owner, addresses: &[IpAddr]) -> Result<(PathBuf, File)> {
+        let bytes = Record::encode(owner, addresses).map_err(io::Error::from);
+        let (path, mut file) = self.temporary()?;
+        bytes
+            .and_then(|bytes| file.write_all(&bytes))
+            .map_err(Error::io(format!("write {}", path.display())))?;
+        Ok((path, file))
+    }
+
+    /// A new, empty, locked file.
+    fn temporary(&self) -> Result<(PathBuf, File)> {
+        let process = std::process::id();
+        for attempt in 0_u32.. {
+            let path = self.path.join(format!("{TEMPORARY}{process}.{attempt}"));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => {
+                    file.lock()
+                        .map_err(Error::io(format!("lock {}", path.display())))?;
+                    return Ok((path, file));
+                }
+                // Of a killed process of the same number, or of another thread.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::io(format!("create {}", path.display()))(error)),
+            }
+        }
+        unreachable!("the loop above ends only by returning")
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        let failed = |error| Error::io(format!("list {}", self.path.display()))(error);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            names.extend(entry.map_err(failed)?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    /// `IpAddr` has one text form for each address (RFC 5952 for IPv6), so a name stands for one address only.
+    fn address_path(&self, address: IpAddr) -> PathBuf {
+        self.path.join(address.to_string())
+    }
+
+    fn record_path(&self, owner: &Owner) -> PathBuf {
+        self.path
+            .join(format!("{RECORD}{}@{}", owner.container, owner.ifname))
+    }
+
+    fn hint_path(&self, set: usize) -> PathBuf {
+        self.path.join(format!("{HINT}{set}"))
+    }
+}
+
+/// The directory's lock.
+struct Unlock<'a>(&'a File);
+
+impl Drop for Unlock<'_> {
+    fn drop(&mut self) {
+        // Cannot fail on a file that is locked; and the lock ends with the process in any case.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Whether `path` still names the open file.
+fn is_current(path: &Path, file: &File) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file; absent is fine.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::io(format!("remove {}", path.display()))(error))
+        }
+        _ => Ok(()),
+    }
+}

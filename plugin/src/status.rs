@@ -1,0 +1,59 @@
+//! STATUS: could an ADD be served now? Names every reason why not.
+use flatnet_netlink::{Link, Route};
+
+use crate::datapath::{BRIDGE_KIND, forwarding, missing_gateways};
+use crate::error::{Error, Result};
+use crate::ipam::{Store, exhausted};
+use crate::types::{NetConf, Plan};
+
+/// Fails with code 50 when ADD cannot be served, with 51 when pods that are there suffer as well. What ADD mends by itself
+/// (no bridge yet, a bridge that is down or lacks its gateway) is no reason.
+pub(crate) fn status(conf: &NetConf) -> Result<()> {
+    let plan = conf.plan()?;
+    let mut reasons = Vec::new();
+    let mut pods = false;
+    match Store::open(&conf.data_dir, &conf.name).and_then(|store| store.probe().map(|()| store)) {
+        Ok(store) => {
+            pods = !store.owners()?.is_empty();
+            let taken = store.taken()?;
+            for set in plan.pools.sets() {
+                let reserved = taken
+                    .iter()
+                    .filter(|address| set.contains(**address))
+                    .count();
+                if reserved as u128 >= set.capacity() {
+                    reasons.push(exhausted(set, &taken).to_string());
+                }
+            }
+        }
+        Err(error) => reasons.push(error.to_string()),
+    }
+    let mut host = Route::open()?;
+    let bridge = host.link(conf.bridge.as_str())?;
+    if let Some(link) = bridge.as_ref().filter(|link| link.kind != BRIDGE_KIND) {
+        reasons.push(
+            Error::NotABridge {
+                name: conf.bridge.clone(),
+                kind: link.kind.clone(),
+            }
+            .to_string(),
+        );
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let pods_affected = pods && !routes_pods(&mut host, bridge.as_ref(), &plan)?;
+    Err(Error::Unavailable {
+        reasons,
+        pods_affected,
+    })
+}
+
+/// Whether pods that are attached reach each other and the world.
+fn routes_pods(host: &mut Route, bridge: Option<&Link>, plan: &Plan) -> Result<bool> {
+    let Some(bridge) = bridge.filter(|link| link.kind == BRIDGE_KIND && link.up) else {
+        return Ok(false);
+    };
+    let forwards = forwarding(&plan.pools)?.into_iter().all(|(_, on)| on);
+    Ok(forwards && missing_gateways(host, bridge.index, plan)?.is_empty())
+}

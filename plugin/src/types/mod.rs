@@ -1,0 +1,10 @@
+//! What is exchanged with the runtime: configuration in, result or error object out.
+mod config;
+mod plan;
+mod result;
+mod version;
+
+pub(crate) use config::NetConf;
+pub(crate) use plan::{Plan, PodRoute};
+pub(crate) use result::{Interface, Ip, Success, failure, versions};
+pub(crate) use version::{Command, SpecVersion};
