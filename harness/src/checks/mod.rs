@@ -1,5 +1,32 @@
 //! The checks: pure functions from observations to a verdict, one file each, and their catalogue.
+//!
+//! A check reads [`Observations`](crate::observe::Observations) through [`topology::Topology`], collects what it finds in
+//! [`findings::Findings`], and never talks to a cluster. [`catalogue`] lists them all; nothing else names a check's file.
+pub mod catalogue;
+
+mod bridge;
+mod cni_config;
+mod cross_node;
+mod findings;
+mod gateway;
+mod hairpin;
+mod mtu;
+mod no_nat;
+mod node_routes;
+mod pod_ip_present;
+mod pod_ip_unique;
+mod reachability;
+mod same_node;
+mod subnet;
+mod topology;
+mod veth;
+
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
+
+pub use catalogue::{Check, UnknownCheck, all, find};
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,4 +69,16 @@ pub struct Evidence {
     pub cause: Option<String>,
     /// The command a person types to see it; works with busybox alone (`flatnet exec busybox-1 -- ip route`).
     pub look: String,
+}
+
+impl Verdict {
+    /// `pass`, `fail`, `skip` or `broken`: the tag of the JSON form.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Pass { .. } => "pass",
+            Verdict::Fail { .. } => "fail",
+            Verdict::Skip { .. } => "skip",
+            Verdict::Broken { .. } => "broken",
+        }
+    }
 }

@@ -1,0 +1,249 @@
+//! The catalogue: every check with its promise, how it is observed, who makes the promise, and the fault that proves it.
+use super::{
+    Verdict, bridge, cni_config, cross_node, gateway, hairpin, mtu, no_nat, node_routes,
+    pod_ip_present, pod_ip_unique, same_node, subnet,
+};
+use crate::observe::Observations;
+
+/// One check.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// Stable identifier, `kebab-case`; reports, `--only` and baselines use it.
+    pub id: &'static str,
+    /// What should hold, in one sentence.
+    pub promise: &'static str,
+    /// How it is seen.
+    pub observed_by: &'static str,
+    /// Planted faults (`flatnet test --plant NAME`) that turn it red; empty for a check that only reports.
+    pub faults: &'static [&'static str],
+    /// The document that makes the promise.
+    pub source: &'static str,
+    /// The pure function behind it.
+    pub judge: fn(&Observations) -> Verdict,
+}
+
+/// A name that is no check's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown check {asked:?}{}; known checks: {}", suggestion(.nearest), ids().join(", "))]
+pub struct UnknownCheck {
+    /// What was asked for.
+    pub asked: String,
+    /// The known id that is spelt most like it, if one is near enough.
+    pub nearest: Option<&'static str>,
+}
+
+fn suggestion(nearest: &Option<&'static str>) -> String {
+    nearest.map_or_else(String::new, |id| format!(", did you mean {id:?}?"))
+}
+
+fn ids() -> Vec<&'static str> {
+    CHECKS.iter().map(|check| check.id).collect()
+}
+
+/// Every check, in the order in which reports show them.
+pub fn all() -> &'static [Check] {
+    CHECKS
+}
+
+/// The check with this id.
+///
+/// # Errors
+/// [`UnknownCheck`] lists the known ids and suggests the nearest.
+pub fn find(id: &str) -> Result<&'static Check, UnknownCheck> {
+    CHECKS
+        .iter()
+        .find(|check| check.id == id)
+        .ok_or_else(|| UnknownCheck {
+            asked: id.to_owned(),
+            nearest: nearest(id),
+        })
+}
+
+/// The id that needs the fewest edits, at most a third of its length (one at least).
+fn nearest(asked: &str) -> Option<&'static str> {
+    let asked = asked.to_lowercase().replace('_', "-");
+    let by_distance = CHECKS
+        .iter()
+        .map(|check| (distance(&asked, check.id), check.id));
+    let (edits, id) = by_distance.min_by_key(|(edits, _)| *edits)?;
+    (edits <= (id.len() / 3).max(1)).then_some(id)
+}
+
+/// Levenshtein's distance, one row at a time.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// `docs/checks.md`. A test keeps the file equal to this.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# The checks\n\n\
+         Generated from `harness/src/checks/catalogue.rs`; change it there, then run\n\
+         `FLATNET_REGENERATE=1 cargo test -p flatnet --lib catalogue`.\n\n\
+         Every check says `pass` (with facts), `fail` (with evidence), `skip` (with the reason) or `broken` (it could not be\n\
+         measured, which is neither pass nor fail). The planted faults are what `flatnet test --plant NAME` takes; each is proven\n\
+         to turn its checks red.\n\n\
+         | check | promise | planted faults |\n|---|---|---|\n",
+    );
+    for check in CHECKS {
+        text.push_str(&format!(
+            "| [`{}`](#{}) | {} | {} |\n",
+            check.id,
+            check.id,
+            check.promise,
+            faults(check)
+        ));
+    }
+    for check in CHECKS {
+        text.push_str(&format!(
+            "\n## {}\n\n{}.\n\n- Observed by: {}.\n- Promised by: {}.\n- Proven by: {}.\n",
+            check.id,
+            capitalised(check.promise),
+            check.observed_by,
+            check.source,
+            faults(check)
+        ));
+    }
+    text
+}
+
+fn faults(check: &Check) -> String {
+    if check.faults.is_empty() {
+        return "none: it reports and cannot fail".to_owned();
+    }
+    check
+        .faults
+        .iter()
+        .map(|fault| format!("`{fault}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
+
+const NETWORK_MODEL: &str = "Kubernetes, [The Kubernetes network model](https://kubernetes.io/docs/concepts/services-networking/#the-kubernetes-network-model)";
+
+const CHECKS: &[Check] = &[
+    Check {
+        id: "pod-ip-present",
+        promise: "every pod has an IP address, the same in the API and on its own interface",
+        observed_by: "`status.podIPs` and `ip addr` inside the pod; phase and warning events of pods that do not run",
+        faults: &["pod-address-changed"],
+        source: NETWORK_MODEL,
+        judge: pod_ip_present::judge,
+    },
+    Check {
+        id: "pod-ip-unique",
+        promise: "no pod shares its IP with another pod, a node or a gateway",
+        observed_by: "addresses of all pods and nodes, and the names of the ends that answer",
+        faults: &["equal-pod-cidr", "same-ip"],
+        source: NETWORK_MODEL,
+        judge: pod_ip_unique::judge,
+    },
+    Check {
+        id: "same-node",
+        promise: "every ordered pair on one node reaches each other over TCP, UDP and ICMP, nodes and hostNetwork pods included",
+        observed_by: "one probe in each pod and node that dials all others",
+        faults: &["same-node-drop"],
+        source: NETWORK_MODEL,
+        judge: same_node::judge,
+    },
+    Check {
+        id: "cross-node",
+        promise: "every ordered pair on different nodes reaches each other over TCP, UDP and ICMP, nodes and hostNetwork pods included",
+        observed_by: "one probe in each pod and node that dials all others; what arrived at the far end",
+        faults: &[
+            "forward-drop",
+            "udp-drop",
+            "route-missing",
+            "wrong-vtep-mac",
+        ],
+        source: NETWORK_MODEL,
+        judge: cross_node::judge,
+    },
+    Check {
+        id: "no-nat",
+        promise: "both ends of a conversation see the other's real address",
+        observed_by: "the source the server saw, the address the answer came from, and the name of the responder",
+        faults: &["masquerade", "dnat", "reply-source"],
+        source: NETWORK_MODEL,
+        judge: no_nat::judge,
+    },
+    Check {
+        id: "subnet",
+        promise: "it does not matter which subnet an IP comes from: reported as a fact",
+        observed_by: "`spec.podCIDRs` of nodes and the IPs of pods",
+        faults: &[],
+        source: NETWORK_MODEL,
+        judge: subnet::judge,
+    },
+    Check {
+        id: "gateway",
+        promise: "a pod's default route leads to a next hop that is on link, belongs to the pod's node, and answers",
+        observed_by: "`ip route` and `ip neigh` in the pod, addresses of the node, and a ping of the next hop",
+        faults: &["default-route-missing", "gateway-missing"],
+        source: "CNI, [bridge plugin](https://www.cni.dev/plugins/current/main/bridge/) (`isDefaultGateway`); RFC 1122 section 3.3.1",
+        judge: gateway::judge,
+    },
+    Check {
+        id: "node-routes",
+        promise: "every node has exactly one working route to each remote podCIDR, and none left over",
+        observed_by: "`ip route` on each node; through VXLAN also neighbours, FDB, and the remote device they must match",
+        faults: &[
+            "equal-pod-cidr",
+            "route-missing",
+            "stale-route",
+            "wrong-vtep-mac",
+        ],
+        source: "Kubernetes, Node `spec.podCIDRs`; Linux, Documentation/networking/vxlan.rst; RFC 7348",
+        judge: node_routes::judge,
+    },
+    Check {
+        id: "bridge",
+        promise: "a pod's host end sits on a bridge that is UP and holds the gateway address",
+        observed_by: "`ip link` and `ip addr` on the node and in the pod, joined by interface index",
+        faults: &["gateway-missing", "host-end-off-bridge"],
+        source: "CNI, [bridge plugin](https://www.cni.dev/plugins/current/main/bridge/)",
+        judge: bridge::judge,
+    },
+    Check {
+        id: "cni-config",
+        promise: "every node uses exactly one CNI configuration, the same on all, and has every plugin it names",
+        observed_by: "files of `/etc/cni/net.d` and `/opt/cni/bin` on each node",
+        faults: &["second-conflist", "plugin-missing"],
+        source: "[CNI specification](https://www.cni.dev/docs/spec/) sections 1 and 3; libcni takes the first file in lexical order",
+        judge: cni_config::judge,
+    },
+    Check {
+        id: "mtu",
+        promise: "the largest packet pods are told fits does pass unfragmented, one byte more does not, and nothing is split on the way",
+        observed_by: "UDP datagrams with DF of those two sizes; fragment counters of each node before and after",
+        faults: &["underlay-mtu"],
+        source: "RFC 1191, RFC 8201; RFC 7348 section 4.3 (VTEPs must not fragment)",
+        judge: mtu::judge,
+    },
+    Check {
+        id: "hairpin",
+        promise: "a pod reaches itself by its own IP",
+        observed_by: "each probe dials its own pod's addresses",
+        faults: &["loopback-down"],
+        source: NETWORK_MODEL,
+        judge: hairpin::judge,
+    },
+];
