@@ -83,14 +83,12 @@ pub fn render(desired: &Desired, network: &str, portmap: bool) -> String {
         },
         pod_network: &desired.pod_network,
     };
-    let portmap = portmap.then(|| {
-        Plugin::Portmap(Portmap {
-            r#type: "portmap",
-            capabilities: Capabilities {
-                port_mappings: true,
-            },
-        })
-    });
+    let portmap = portmap.then_some(Plugin::Portmap(Portmap {
+        r#type: "portmap",
+        capabilities: Capabilities {
+            port_mappings: true,
+        },
+    }));
     let plugins = std::iter::once(Plugin::Flatnet(flatnet))
         .chain(portmap)
         .collect();

@@ -45,9 +45,6 @@ fn once(source: &mut dyn NodeSource, reconciler: &mut Reconciler) -> Result<()> 
     };
     let mut pass = reconciler.pass(&list);
     Log::default().pass(&pass);
-    // Other nodes that are new are not this one's failure.
-    pass.failures
-        .retain(|e| !(matches!(e, Error::LeftOut { .. }) && e.is_waiting()));
     match pass.failures.len() {
         0 => Ok(()),
         1 => Err(pass.failures.remove(0)),
@@ -134,10 +131,10 @@ impl Pace {
     }
 }
 
-/// One line a change; a failure is told when it comes and when it is gone, not at every pass between.
+/// One line a change; what is wrong is told when it comes and when it is gone, not at every pass between.
 #[derive(Default)]
 struct Log {
-    failures: BTreeSet<String>,
+    wrong: BTreeSet<String>,
     source: Option<String>,
     ready: bool,
 }
@@ -153,14 +150,21 @@ impl Log {
         for change in &pass.changes {
             self.line(format_args!("{change}"));
         }
-        let failures: BTreeSet<String> = pass.failures.iter().map(told).collect();
-        for failure in failures.difference(&self.failures) {
-            self.line(format_args!("{failure}"));
+        let notices = pass.notices.iter().map(|e| {
+            if e.is_waiting() {
+                told(e)
+            } else {
+                format!("warning: {e}")
+            }
+        });
+        let wrong: BTreeSet<String> = notices.chain(pass.failures.iter().map(told)).collect();
+        for line in wrong.difference(&self.wrong) {
+            self.line(format_args!("{line}"));
         }
-        for mended in self.failures.difference(&failures) {
-            self.line(format_args!("no longer: {mended}"));
+        for line in self.wrong.difference(&wrong) {
+            self.line(format_args!("no longer {line}"));
         }
-        self.failures = failures;
+        self.wrong = wrong;
         if pass.ready != self.ready {
             self.line(format_args!(
                 "{}",

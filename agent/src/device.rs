@@ -1,13 +1,9 @@
 //! The two devices of a node: the pods' bridge and the tunnel.
-use std::net::Ipv6Addr;
-
-use flatnet_netlink::route::Family;
 use flatnet_netlink::{Address, Link, Request, Route};
-use ipnet::{IpNet, Ipv6Net};
+use ipnet::IpNet;
 
 use crate::desired::{Bridge, Vxlan};
 use crate::diff::Device;
-use crate::member::family_of;
 use crate::reconcile::Pass;
 use crate::{Error, Result};
 
@@ -20,39 +16,27 @@ pub fn ensure_bridge(kernel: &mut Route, wanted: &Bridge, pass: &mut Pass) -> Re
     let link = match kernel.link(&wanted.name)? {
         Some(link) => link,
         None => {
-            let added = kernel.send(Request::add_bridge(&wanted.name, wanted.mac, wanted.mtu));
-            match added {
+            // An MTU counts as chosen, and no longer follows the ports, only once it is changed to another.
+            let provisional = if wanted.mtu == 1500 { 1499 } else { 1500 };
+            match kernel.send(Request::add_bridge(&wanted.name, wanted.mac, provisional)) {
                 Ok(()) => pass.changed(format_args!("bridge {}: made", wanted.name)),
                 // The plugin was faster.
                 Err(error) if error.is_exists() => {}
                 Err(error) => return Err(error.into()),
             }
-            let link = present(kernel, &wanted.name)?;
-            // Its link-local address is given below, so that it is usable at once: one of the kernel's making waits for
-            // duplicate address detection, and without one no pod's IPv6 address can be resolved.
-            kernel.send(Request::set_addr_gen_none(link.index))?;
-            link
+            let made = present(kernel, &wanted.name)?;
+            kernel.send(Request::set_mtu(made.index, wanted.mtu))?;
+            Link {
+                mtu: wanted.mtu,
+                ..made
+            }
         }
     };
     if link.kind != "bridge" {
         return Err(wrong_kind(link, "bridge"));
     }
     mend_mtu(kernel, &link, wanted.mtu, pass)?;
-    let mut addresses = wanted.gateways.clone();
-    if wanted
-        .gateways
-        .iter()
-        .any(|g| family_of(g.addr()) == Family::V6)
-    {
-        let held = kernel.addresses(Some(link.index))?;
-        if !held
-            .iter()
-            .any(|a| a.scope == "link" && family_of(a.net.addr()) == Family::V6)
-        {
-            addresses.push(link_local(&link, wanted));
-        }
-    }
-    mend_addresses(kernel, &link, &addresses, pass)?;
+    mend_addresses(kernel, &link, &wanted.gateways, pass)?;
     mend_up(kernel, &link, pass)?;
     Ok(Device {
         index: link.index,
@@ -61,36 +45,27 @@ pub fn ensure_bridge(kernel: &mut Route, wanted: &Bridge, pass: &mut Pass) -> Re
 }
 
 /// Makes the tunnel's device what it should be: kept if right, mended where that can be done in place, else made anew.
-/// Devices of ours that are not wanted (another VNI, or no tunnel at all) are removed.
 ///
 /// # Errors
 /// Another kind of device has that name, or the kernel refuses.
 pub fn ensure_vxlan(
     kernel: &mut Route,
-    wanted: Option<&Vxlan>,
+    wanted: &Vxlan,
     lower: u32,
     pass: &mut Pass,
-) -> Result<Option<Device>> {
-    let mut kept = None;
-    for link in kernel.links()? {
-        let wanted = wanted.filter(|w| w.name == link.name);
-        match wanted {
-            Some(_) if link.kind != "vxlan" => return Err(wrong_kind(link, "vxlan")),
-            Some(wanted) if fits(&link, wanted, lower) => kept = Some(link),
-            None if link.kind != "vxlan" || !is_our_name(&link.name) => {}
-            _ => {
-                absent_is_fine(kernel.send(Request::del_link(link.index)))?;
-                let why = if wanted.is_some() {
-                    "it had other parameters"
-                } else {
-                    "no node needs it"
-                };
-                pass.changed(format_args!("vxlan {}: removed, {why}", link.name));
-            }
+) -> Result<Device> {
+    let kept = match kernel.link(&wanted.name)? {
+        Some(link) if link.kind != "vxlan" => return Err(wrong_kind(link, "vxlan")),
+        Some(link) if fits(&link, wanted, lower) => Some(link),
+        Some(link) => {
+            absent_is_fine(kernel.send(Request::del_link(link.index)))?;
+            pass.changed(format_args!(
+                "vxlan {}: removed, it had other parameters",
+                link.name
+            ));
+            None
         }
-    }
-    let Some(wanted) = wanted else {
-        return Ok(None);
+        None => None,
     };
     let link = match kept {
         Some(link) => {
@@ -111,7 +86,6 @@ pub fn ensure_vxlan(
                 mtu: wanted.mtu,
             }))?;
             let link = present(kernel, &wanted.name)?;
-            kernel.send(Request::set_addr_gen_none(link.index))?;
             pass.changed(format_args!(
                 "vxlan {} id {} local {}: made",
                 wanted.name, wanted.vni, wanted.local
@@ -122,10 +96,32 @@ pub fn ensure_vxlan(
     mend_mtu(kernel, &link, wanted.mtu, pass)?;
     mend_addresses(kernel, &link, &wanted.addresses, pass)?;
     mend_up(kernel, &link, pass)?;
-    Ok(Some(Device {
+    Ok(Device {
         index: link.index,
         name: link.name,
-    }))
+    })
+}
+
+/// Removes the tunnels that an agent with another VNI left, and the present one when no node needs it.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn remove_other_tunnels(
+    kernel: &mut Route,
+    kept: Option<&Device>,
+    pass: &mut Pass,
+) -> Result<()> {
+    for link in kernel.links()? {
+        let is_kept = kept.is_some_and(|k| k.index == link.index);
+        if link.kind == "vxlan" && is_our_name(&link.name) && !is_kept {
+            absent_is_fine(kernel.send(Request::del_link(link.index)))?;
+            pass.changed(format_args!(
+                "vxlan {}: removed, no node needs it",
+                link.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What cannot be changed on a living VXLAN device.
@@ -175,8 +171,11 @@ fn mend_mtu(kernel: &mut Route, link: &Link, mtu: u32, pass: &mut Pass) -> Resul
     Ok(())
 }
 
+/// Without IPv6 addresses of the kernel's own making: every neighbour here is a permanent entry, so none is needed, and
+/// without a link-local address the bridge sends pods no IPv6 redirects either.
 fn mend_up(kernel: &mut Route, link: &Link, pass: &mut Pass) -> Result<()> {
     if !link.up {
+        kernel.send(Request::set_addr_gen_none(link.index))?;
         kernel.send(Request::set_up(link.index))?;
         pass.changed(format_args!("{} {}: up", link.kind, link.name));
     }
@@ -208,31 +207,6 @@ fn mend_addresses(
         pass.changed(format_args!("address {net} dev {}: added", link.name));
     }
     Ok(())
-}
-
-/// `fe80::/64` with the interface identifier of the MAC (RFC 4291 appendix A).
-fn link_local(link: &Link, wanted: &Bridge) -> IpNet {
-    let [a, b, c, d, e, f] = link.mac.unwrap_or(wanted.mac).0;
-    let address = Ipv6Addr::from([
-        0xfe,
-        0x80,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        a ^ 2,
-        b,
-        c,
-        0xff,
-        0xfe,
-        d,
-        e,
-        f,
-    ]);
-    // 64 is a valid prefix length; the fallback cannot come about.
-    IpNet::V6(Ipv6Net::new(address, 64).unwrap_or_default())
 }
 
 /// A removal is done when the thing is gone, whoever removed it.

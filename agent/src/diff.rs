@@ -105,7 +105,9 @@ pub fn steps(desired: &Desired, devices: &Devices, actual: &Actual) -> Vec<Step>
     let stale = actual.routes.iter().filter(|r| {
         let ours = r.protocol == PROTOCOL && !wanted.iter().any(|(_, w)| w.dst == r.dst);
         // A podCIDR that was another node's before: a route there would take this node's pods away.
-        let usurper = r.protocol != PROTOCOL_KERNEL && r.oif != Some(devices.bridge.index);
+        let usurper = r.protocol != PROTOCOL_KERNEL
+            && r.oif != Some(devices.bridge.index)
+            && r.kind == UNICAST;
         ours || (usurper && desired.pod_cidrs.contains(&r.dst))
     });
     steps.extend(stale.map(|r| Step {
@@ -227,7 +229,8 @@ fn mend_route(node: &str, route: &Route, actual: &[RouteEntry], steps: &mut Vec<
             None => set(Write::AddRoute(route.clone())),
         }
     }
-    for r in wrong {
+    // One that only drops (blackhole, unreachable) cannot lie before ours except with a metric of the operator's choice.
+    for r in wrong.into_iter().filter(|r| r.kind == UNICAST) {
         set(Write::DelRoute(r.clone()));
     }
 }

@@ -112,6 +112,16 @@ pub enum Error {
         /// The interface that joins the nodes.
         uplink: String,
     },
+    /// The MTU that was given does not fit between nodes.
+    #[error(
+        "pod MTU {mtu} does not fit between nodes, {fits} does; packets in between are lost or fragmented"
+    )]
+    MtuTooLarge {
+        /// What pods get, bytes.
+        mtu: u32,
+        /// What the way between nodes carries, bytes.
+        fits: u32,
+    },
     /// Plain routes are forced, and this node is not on the same segment.
     #[error("node {node:?} cannot be reached by a plain route: {} is not on link of {uplink} ({})", address.map_or("an address of that family".to_owned(), |a| a.to_string()), list(connected))]
     NotOnLink {

@@ -6,7 +6,7 @@ use flatnet_netlink::{Nft, Route};
 
 use crate::cluster::Cluster;
 use crate::desired::{Desired, Settings};
-use crate::device::{absent_is_fine, ensure_bridge, ensure_vxlan};
+use crate::device::{absent_is_fine, ensure_bridge, ensure_vxlan, remove_other_tunnels};
 use crate::diff::{self, Actual, Devices, Step};
 use crate::install::{self, PLUGIN};
 use crate::masquerade::Masquerade;
@@ -32,6 +32,8 @@ pub struct Runtime {
 pub struct Pass {
     /// One line a write, in order. Empty: everything was right.
     pub changes: Vec<String>,
+    /// What a person should know though nothing failed: new nodes that are not complete yet, a given MTU that is too large.
+    pub notices: Vec<Error>,
     /// What could not be done. The rest was done all the same.
     pub failures: Vec<Error>,
     /// The node is ready for pods: its own side is complete and the conflist in place.
@@ -89,14 +91,25 @@ impl Reconciler {
     /// Devices, switches, masquerade, ways to the others.
     fn network(&mut self, list: &NodesFile, pass: &mut Pass) -> Result<Desired> {
         let (cluster, left_out) = Cluster::new(list, &self.node)?;
-        pass.failures.extend(left_out);
+        let (new, broken) = left_out.into_iter().partition(Error::is_waiting);
+        pass.notices = new;
+        pass.failures = broken;
         // Sockets of their own each time: a pass is rare, and nothing of an earlier failure is left in them.
         let mut kernel = Route::open()?;
         let uplink = Uplink::find(&cluster.own, &kernel.links()?, &kernel.addresses(None)?)?;
         let (desired, unreachable) = Desired::new(&cluster, &uplink, &self.settings)?;
         pass.failures.extend(unreachable);
+        if desired.pod_mtu > desired.fitting_mtu {
+            pass.notices.push(Error::MtuTooLarge {
+                mtu: desired.pod_mtu,
+                fits: desired.fitting_mtu,
+            });
+        }
         let bridge = ensure_bridge(&mut kernel, &desired.bridge, pass)?;
-        let vxlan = ensure_vxlan(&mut kernel, desired.vxlan.as_ref(), uplink.index, pass)?;
+        let vxlan = match &desired.vxlan {
+            Some(wanted) => Some(ensure_vxlan(&mut kernel, wanted, uplink.index, pass)?),
+            None => None,
+        };
         let devices = Devices {
             uplink: Devices::uplink(&uplink),
             bridge,
@@ -115,6 +128,8 @@ impl Reconciler {
             let outcome = take(&mut kernel, step, pass);
             pass.tried(outcome);
         }
+        // When nothing leads into them any more.
+        remove_other_tunnels(&mut kernel, devices.vxlan.as_ref(), pass)?;
         Ok(desired)
     }
 
