@@ -117,7 +117,7 @@ pub struct Way {
 pub enum Hop {
     /// The node itself, on link of the uplink.
     Direct(IpAddr),
-    /// The node's VTEP address, taken as on link of the VXLAN device.
+    /// The other end of the tunnel ([`Member::tunnel_hop`]).
     Tunnel(IpAddr),
 }
 
@@ -249,7 +249,7 @@ fn way(node: &Member, uplink: &Uplink, backend: Backend, unreachable: &mut Vec<E
                 hops.push((*cidr, Hop::Direct(gateway)))
             }
             (Backend::Auto, None) | (Backend::Vxlan, _) => {
-                hops.push((*cidr, Hop::Tunnel(cidr.network())))
+                hops.push((*cidr, Hop::Tunnel(node.tunnel_hop(cidr))))
             }
             (Backend::Routes, None) => unreachable.push(Error::NotOnLink {
                 node: node.name().to_owned(),

@@ -195,7 +195,8 @@ fn wanted_routes(desired: &Desired, devices: &Devices) -> Vec<(String, Route)> {
             dst,
             gateway,
             dev: vxlan.clone(),
-            onlink: true,
+            // A link-local next hop is on link by itself.
+            onlink: gateway.is_ipv4(),
         }),
         (Hop::Tunnel(_), None) => None,
     };
@@ -263,7 +264,8 @@ impl Write {
                 onlink: r.onlink,
                 scope_link: r.scope == "link",
                 src: r.src,
-                protocol: r.protocol,
+                // Any: one hop of several may come from another hand than the first, whose protocol the kernel tells.
+                protocol: 0,
                 metric: r.metric,
             }),
             Write::SetNeighbour(dev, address, mac) => {

@@ -49,6 +49,36 @@ impl Member {
         self.pod_cidrs.iter().map(IpNet::network)
     }
 
+    /// Next hop to one of its podCIDRs by way of the tunnel. For IPv4 it is the podCIDR's base address. For IPv6 it is the
+    /// link-local address that the VTEP's MAC makes (RFC 4291 appendix A): the kernel refuses a global one while any
+    /// route to it leads through another device, such as the plain route it is to replace.
+    pub fn tunnel_hop(&self, cidr: &IpNet) -> IpAddr {
+        match cidr.network() {
+            IpAddr::V4(base) => IpAddr::V4(base),
+            IpAddr::V6(_) => {
+                let [a, b, c, d, e, f] = self.vtep_mac.0;
+                IpAddr::from([
+                    0xfe,
+                    0x80,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    a ^ 2,
+                    b,
+                    c,
+                    0xff,
+                    0xfe,
+                    d,
+                    e,
+                    f,
+                ])
+            }
+        }
+    }
+
     /// The bridge's addresses: the gateway of each podCIDR with the podCIDR's prefix length.
     pub fn gateways(&self) -> impl Iterator<Item = IpNet> {
         self.pod_cidrs.iter().map(|cidr| {

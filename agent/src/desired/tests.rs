@@ -154,7 +154,7 @@ fn each_family_goes_by_its_own_address_and_one_tunnel_carries_both() {
         hops(&d.ways[1]),
         [
             "10.244.3.0/24 Direct(172.18.0.4)",
-            "fd00:10:244:3::/64 Tunnel(fd00:10:244:3::)"
+            "fd00:10:244:3::/64 Tunnel(fe80::858:aff:fef4:300)"
         ]
     );
     assert_eq!(
@@ -163,7 +163,7 @@ fn each_family_goes_by_its_own_address_and_one_tunnel_carries_both() {
     );
     assert_eq!(
         hops(&d.ways[2]),
-        ["fd00:10:244:4::/64 Tunnel(fd00:10:244:4::)"]
+        ["fd00:10:244:4::/64 Tunnel(fe80::85a:e9ff:fe87:e02a)"]
     );
     let addresses: Vec<_> = d
         .vxlan

@@ -92,7 +92,7 @@ fn the_bridge_is_there_before_the_first_pod_as_the_plugin_would_make_it() {
         assert_eq!(a.ns.sysctl("ipv4/conf/cni0/send_redirects"), "0");
         assert_eq!(a.ns.sysctl("ipv4/conf/all/send_redirects"), "0");
         // The MTU is the bridge's own: a port that comes with another does not change it.
-        a.ns.run("ip link add name odd mtu 1300 type dummy");
+        a.ns.run("ip link add name odd mtu 1300 type veth peer name other");
         a.ns.run("ip link set odd master cni0");
         assert_eq!(a.ns.device("cni0")["mtu"], 1420);
     });

@@ -57,7 +57,7 @@ fn a_node_that_leaves_takes_its_entries_with_it_and_the_last_one_the_tunnel() {
                 .into_iter()
                 .map(|(address, _)| address)
                 .collect();
-        assert_eq!(left, ["10.244.4.0", "fd00:10:244:4::"]);
+        assert_eq!(left, ["10.244.4.0", "fe80::858:aff:fef4:400"]);
         assert_eq!(a.ns.our_routes().len(), 2);
         assert_eq!(
             a.ns.device("flatnet.1")["ifindex"],
@@ -98,7 +98,7 @@ fn a_node_that_changes_its_address_is_followed_from_segment_to_tunnel_and_back()
                 a.ns.our_routes(),
                 [
                     "10.244.3.0/24 via 10.244.3.0 dev flatnet.1 onlink",
-                    "fd00:10:244:3::/64 via fd00:10:244:3:: dev flatnet.1 onlink",
+                    "fd00:10:244:3::/64 via fe80::858:aff:fef4:300 dev flatnet.1",
                 ],
                 "round {round}"
             );
@@ -352,12 +352,12 @@ fn something_else_of_that_name_is_an_error_and_stays() {
     as_root(|| {
         let mut wire = Wire::new();
         let a = wire.on_segment(2, Families::V4);
-        a.ns.run("ip link add name cni0 type dummy");
+        a.ns.run("ip link add name cni0 type veth peer name other");
         let pass = a.any_pass(&mut a.agent(Backend::Auto), &list([&a]));
         assert!(!pass.ready);
         assert_eq!(
             pass.failures[0].to_string(),
-            "cni0 is a dummy device, not a bridge; remove it or choose another name"
+            "cni0 is a veth device, not a bridge; remove it or choose another name"
         );
         assert!(!a.dir.path().join("conf").exists());
         let other = Settings {
@@ -366,6 +366,6 @@ fn something_else_of_that_name_is_an_error_and_stays() {
         };
         a.pass(&mut a.agent_with(other), &list([&a]));
         assert_eq!(a.conflist()["plugins"][0]["bridge"], "pods0");
-        assert_eq!(a.ns.device("cni0")["linkinfo"]["info_kind"], "dummy");
+        assert_eq!(a.ns.device("cni0")["linkinfo"]["info_kind"], "veth");
     });
 }

@@ -109,12 +109,11 @@ impl Ns {
     /// Everything that a pass could change, in one text. Tables that are written anew have other handles.
     pub(crate) fn snapshot(&self) -> String {
         [
-            "ip -d link show type bridge",
             "ip -d link show type vxlan",
-            "ip addr",
+            "ip -o addr",
             "ip -4 route show table all",
             "ip -6 route show table all",
-            "ip neigh",
+            "ip neigh show nud permanent",
             "bridge fdb",
             "nft -a list ruleset",
         ]

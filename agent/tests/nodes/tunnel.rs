@@ -86,15 +86,17 @@ fn pods_and_nodes_reach_each_other_under_their_own_addresses_even_with_strict_fi
 fn ipv6_within_ipv6() {
     as_root(|| {
         let (_wire, a, b) = pair(Families::V6);
+        let mac = MacAddr::from_ip("fd00:10:244:3::".parse().unwrap()).to_string();
+        let [a0, b0, c0, d0, e0, f0] = mac.parse::<MacAddr>().unwrap().0;
+        let hop = format!(
+            "fe80::{:x}{b0:02x}:{c0:x}ff:fe{d0:02x}:{e0:x}{f0:02x}",
+            a0 ^ 2
+        );
         assert_eq!(
             a.ns.our_routes(),
-            ["fd00:10:244:3::/64 via fd00:10:244:3:: dev flatnet.1 onlink"]
+            [format!("fd00:10:244:3::/64 via {hop} dev flatnet.1")]
         );
-        let mac = MacAddr::from_ip("fd00:10:244:3::".parse().unwrap()).to_string();
-        assert_eq!(
-            a.ns.neighbours("flatnet.1"),
-            pairs(&[("fd00:10:244:3::", &mac)])
-        );
+        assert_eq!(a.ns.neighbours("flatnet.1"), pairs(&[(&hop, &mac)]));
         assert_eq!(a.ns.fdb("flatnet.1"), pairs(&[(&mac, "fd00:30:3::2")]));
         assert_eq!(a.ns.device("flatnet.1")["mtu"], 1430);
         assert_eq!(a.ns.addresses("flatnet.1"), ["fd00:10:244:2::/128"]);
@@ -121,7 +123,7 @@ fn both_families_share_one_tunnel() {
         let mac = "0a:58:0a:f4:03:00";
         assert_eq!(
             a.ns.neighbours("flatnet.1"),
-            pairs(&[("10.244.3.0", mac), ("fd00:10:244:3::", mac)])
+            pairs(&[("10.244.3.0", mac), ("fe80::858:aff:fef4:300", mac)])
         );
         assert_eq!(a.ns.fdb("flatnet.1"), pairs(&[(mac, "172.30.3.2")]));
         let (pod_a, pod_b) = (a.pod(), b.pod());

@@ -36,6 +36,11 @@ pub(crate) fn as_root<F: FnOnce()>(test: F) {
     );
 }
 
+/// How long an answer is waited for before the question is asked again.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How often it is asked.
+const TRIES: u32 = 20;
+
 /// A network namespace.
 pub(crate) struct Ns(File);
 
@@ -92,9 +97,7 @@ impl Ns {
         let socket = self
             .within(|| UdpSocket::bind(address))
             .unwrap_or_else(|e| panic!("bind {address}: {e}"));
-        socket
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket
     }
 }
@@ -117,15 +120,23 @@ pub(crate) fn talk(client: &Ns, server: &Ns, address: &str) -> IpAddr {
         .send_to(b"question", dialled)
         .unwrap_or_else(|e| panic!("send to {dialled}: {e}"));
     let mut buffer = [0; 16];
-    let (_, seen) = listening
-        .recv_from(&mut buffer)
-        .unwrap_or_else(|e| panic!("question to {dialled}: {e}"));
-    listening.send_to(b"answer", seen).unwrap();
-    let (_, from) = dialling
-        .recv_from(&mut buffer)
-        .unwrap_or_else(|e| panic!("answer of {dialled}: {e}"));
-    assert_eq!(from, dialled, "the answer comes from elsewhere");
-    seen.ip()
+    // Asked again as a resolver would: a device whose carrier has just come drops what the kernel sends before its
+    // link watch has run.
+    for _ in 0..TRIES {
+        dialling
+            .send_to(b"question", dialled)
+            .unwrap_or_else(|e| panic!("send to {dialled}: {e}"));
+        let Ok((_, seen)) = listening.recv_from(&mut buffer) else {
+            continue;
+        };
+        listening.send_to(b"answer", seen).unwrap();
+        let Ok((_, from)) = dialling.recv_from(&mut buffer) else {
+            continue;
+        };
+        assert_eq!(from, dialled, "the answer comes from elsewhere");
+        return seen.ip();
+    }
+    panic!("{dialled} cannot be reached");
 }
 
 /// What joins the nodes: a bridge, a router, or both. It also has an address in no network of theirs.
@@ -196,6 +207,10 @@ impl Wire {
             .run(&format!("ip link set port{port} addrgenmode none"));
         ns.run("ip link set eth0 addrgenmode none");
         ns.run("ip link set eth0 up");
+        // Without one, the kernel does not resolve the next hop of an IPv6 packet that it forwards.
+        ns.run(&format!("ip addr add fe80::{n}/64 dev eth0 nodad"));
+        self.ns
+            .run(&format!("ip addr add fe80::ff{n}/64 dev port{port} nodad"));
         self.ns.run(&format!("ip link set port{port} up"));
         for address in addresses {
             ns.run(&format!("ip addr add {address} dev eth0 nodad"));
