@@ -8,14 +8,22 @@ use serde::{Deserialize, Serialize};
 /// One change; devices are named as in that namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "fields are those of the `ip` command each variant stands for")]
+#[expect(
+    missing_docs,
+    reason = "fields are those of the `ip` command each variant stands for"
+)]
 pub enum Change {
     /// `ip addr add`
     AddAddress { dev: String, net: IpNet },
     /// `ip addr del`
     DelAddress { dev: String, net: IpNet },
     /// `ip route replace`
-    ReplaceRoute { dst: IpNet, gateway: Option<IpAddr>, dev: String, onlink: bool },
+    ReplaceRoute {
+        dst: IpNet,
+        gateway: Option<IpAddr>,
+        dev: String,
+        onlink: bool,
+    },
     /// `ip route del`
     DelRoute { dst: IpNet },
     /// `ip link set address`
@@ -27,7 +35,11 @@ pub enum Change {
     /// `ip link set up` / `down`
     SetUp { dev: String, up: bool },
     /// `ip neigh replace … nud permanent`
-    SetNeighbour { dev: String, address: IpAddr, mac: MacAddr },
+    SetNeighbour {
+        dev: String,
+        address: IpAddr,
+        mac: MacAddr,
+    },
     /// Writes `/proc/sys/net/KEY` of that namespace.
     SetSysctl { key: String, value: String },
     /// Makes the nftables table exactly this.

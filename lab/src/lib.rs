@@ -2,13 +2,47 @@
 //!
 //! One `flatnet-lab` process is to the lab what the container engine is to kind; it enters user (when not root), pid, mount
 //! and network namespaces, and takes every node and pod with it when it dies. [`Lab`] is the client's end.
+//!
+//! Within the program: [`process`] is the life of its processes, [`server`] answers clients, [`roots`] and [`underlay`] make
+//! nodes and what joins them, [`kubelet`] runs pods, and [`cni`] runs plugins.
+mod address;
 pub mod change;
+mod changes;
 pub mod client;
+pub mod cni;
+mod daemon;
+mod error;
+mod exec;
+mod identifier;
+mod launch;
+mod mounts;
+mod network;
+mod node;
+mod process;
+mod protocol;
+mod refusal;
+mod roots;
+mod server;
+pub mod site;
 pub mod spec;
+mod underlay;
+
+use std::process::ExitCode;
 
 pub use change::Change;
-pub use client::{Error, Lab, LabInfo, NodeFile, Place, Result, Stdio};
-pub use spec::{IpFamily, LabSpec, NodeSpec, Underlay};
+pub use client::{Lab, LabInfo, NodeFile, Place, Stdio};
+pub use error::{Error, Result};
+pub use spec::{IpFamily, LabSpec, NodeSpec, PROGRAMS_DIR, Underlay};
 
 /// The program.
-pub fn main() -> std::process::ExitCode { todo!() }
+pub fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    match (args.next().as_deref(), args.next(), args.next()) {
+        // The name is there for a person who looks at `ps`; the order on standard input counts.
+        (Some("serve"), Some(_), None) => process::serve(),
+        _ => {
+            eprintln!("flatnet-lab is started by flatnet; use `flatnet up`");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What can go wrong, in the three kinds a caller tells apart.
+use std::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+
+/// Result of every call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a lab could not do what was asked.
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(tag = "error", rename_all = "kebab-case")]
+pub enum Error {
+    /// Something this machine lacks or forbids (user namespaces, a program); `remedy` says what to do.
+    #[error("{what}; {remedy}")]
+    Missing {
+        /// What is missing or forbidden, with the system's words.
+        what: String,
+        /// What the person can do: the sysctl, the capability, the package.
+        remedy: String,
+    },
+    /// The request names something wrong: a node or pod that is not there, a bad manifest, a name that is taken.
+    #[error("{what}")]
+    Invalid {
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// Anything else.
+    #[error("{what}")]
+    Failed {
+        /// What was being done, with the causes.
+        what: String,
+    },
+}
+
+impl Error {
+    /// `what: cause`.
+    pub(crate) fn failed(what: impl Display, cause: impl Display) -> Self {
+        Error::Failed {
+            what: format!("{what}: {cause}"),
+        }
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>) -> Self {
+        Error::Invalid { what: what.into() }
+    }
+}

@@ -1,0 +1,69 @@
+//! Commands in a node or pod on a client's behalf, as `kubectl exec` runs them.
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::Child;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::launch::{Launch, Streams, exit_code};
+use crate::site::{self, Namespace};
+use crate::{Error, Result};
+
+/// Starts the command inside the namespaces and waits for it; kills it when the client goes first.
+pub(crate) fn run(
+    namespaces: &[Namespace],
+    launch: &Launch,
+    streams: Streams,
+    client: &UnixStream,
+) -> Result<i32> {
+    let child = site::on_thread(|| {
+        site::join(namespaces)
+            .map_err(|e| Error::failed("enter the namespaces (has it just ended?)", e))?;
+        launch.start(streams).map_err(Error::invalid)
+    })??;
+    wait(child, client)
+}
+
+/// As [`run`], for a site.
+pub(crate) fn run_at(
+    site: &site::Site,
+    launch: &Launch,
+    streams: Streams,
+    client: &UnixStream,
+) -> Result<i32> {
+    let started = site
+        .enter(|| launch.start(streams))
+        .map_err(|e| Error::failed("enter the namespaces", e))?;
+    wait(started.map_err(Error::invalid)?, client)
+}
+
+fn wait(mut child: Child, client: &UnixStream) -> Result<i32> {
+    let failed = |e: std::io::Error| Error::failed("wait for the command", e);
+    let process = pidfd_open(
+        rustix::process::Pid::from_child(&child),
+        PidfdFlags::empty(),
+    )
+    .map_err(|e| failed(e.into()))?;
+    loop {
+        // The client has said all it had to say: anything more from it is its end.
+        let mut fds = [
+            PollFd::new(process.as_fd(), PollFlags::POLLIN),
+            PollFd::new(client.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(errno) => return Err(failed(errno.into())),
+            Ok(_) => {}
+        }
+        if fds[0].any() != Some(true) {
+            // Its session goes with it. Not reaped yet, so the number is still its own.
+            let _ = killpg(
+                nix::unistd::Pid::from_raw(child.id().cast_signed()),
+                Signal::SIGKILL,
+            );
+        }
+        return child.wait().map(exit_code).map_err(failed);
+    }
+}

@@ -1,0 +1,280 @@
+//! The processes of a lab: `flatnet-lab serve` enters namespaces and watches; its child is init of the pid namespace; init's
+//! child is the server. Whichever of them dies, and however, the others follow: the kernel kills a pid namespace with its
+//! init, init is told of its parent's death (PR_SET_PDEATHSIG), and init ends with the server.
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::UnixListener;
+use std::process::ExitCode;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
+use rustix::process::{PidfdFlags, Resource, pidfd_open};
+
+use crate::address::Address;
+use crate::protocol::{Greeting, Order};
+use crate::{Error, Result, refusal, server};
+
+/// Signals that end a lab in good order.
+const ENDING: [Signal; 4] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+];
+
+/// The whole life of a lab; the order comes on standard input, the greeting goes to standard output.
+pub(crate) fn serve() -> ExitCode {
+    match start() {
+        Ok(code) => code,
+        Err(error) => {
+            greet(&Greeting::Failed(error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<ExitCode> {
+    // A session of its own: the terminal's Ctrl-C is for whoever started the lab. It fails only for a group leader, who has
+    // been given a group of its own already.
+    let _ = nix::unistd::setsid();
+    let order = read_order()?;
+    order.spec.validate()?;
+    let listener = bind(&order.spec.name)?;
+    raise_file_limit()?;
+    std::env::set_current_dir("/").map_err(|e| Error::failed("change to /", e))?;
+    // Blocked before there is anything to leave half done; the server and what it starts get them back.
+    let ending: SigSet = ENDING.into_iter().collect();
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&ending), None)
+        .map_err(|e| Error::failed("block signals", e))?;
+    let signals = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .map_err(|e| Error::failed("signalfd", e))?;
+    let myself = rustix::process::getpid();
+    let outer =
+        pidfd_open(myself, PidfdFlags::empty()).map_err(|e| Error::failed("pidfd_open", e))?;
+    let pid = std::process::id();
+    enter_namespaces()?;
+    // SAFETY: this process has a single thread, so the child may do what it likes.
+    match unsafe { fork() }
+        .map_err(|e| refusal::explain("start the first process of a pid namespace", e))?
+    {
+        ForkResult::Child => init(outer, signals, order, listener, pid),
+        ForkResult::Parent { child } => {
+            drop(listener);
+            fall_silent(order.detached)?;
+            watch(
+                child,
+                &signals,
+                (!order.detached)
+                    .then(|| std::io::stdin())
+                    .as_ref()
+                    .map(AsFd::as_fd),
+            )
+        }
+    }
+}
+
+fn read_order() -> Result<Order> {
+    // Nothing follows that line: the rest of standard input is the lifeline, and silent.
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .map_err(|e| Error::failed("read the order", e))?;
+    serde_json::from_str(&line)
+        .map_err(|e| Error::invalid(format!("the order on standard input is malformed: {e}")))
+}
+
+fn bind(name: &str) -> Result<UnixListener> {
+    let failed = |e: std::io::Error| Error::failed(format!("bind the socket of the lab {name}"), e);
+    let address = Address::mine(name).socket().map_err(failed)?;
+    debug_assert!(address.as_abstract_name().is_some());
+    UnixListener::bind_addr(&address).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AddrInUse => Error::invalid(format!(
+            "a lab named {name} already runs; end it with `flatnet down {name}`, or choose another name"
+        )),
+        _ => failed(e),
+    })
+}
+
+/// Every pod takes a handful of descriptors.
+fn raise_file_limit() -> Result<()> {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    rustix::process::setrlimit(Resource::Nofile, limit)
+        .map_err(|e| Error::failed("raise the limit of open files", e))
+}
+
+/// Whether this process may make namespaces and mounts without a user namespace of its own.
+fn is_capable() -> bool {
+    const CAP_NET_ADMIN: u64 = 1 << 12;
+    const CAP_SYS_CHROOT: u64 = 1 << 18;
+    const CAP_SYS_ADMIN: u64 = 1 << 21;
+    let needed = CAP_NET_ADMIN | CAP_SYS_CHROOT | CAP_SYS_ADMIN;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = effective
+        .and_then(|text| u64::from_str_radix(text.trim(), 16).ok())
+        .unwrap_or(0);
+    rustix::process::geteuid().is_root() && bits & needed == needed
+}
+
+fn enter_namespaces() -> Result<()> {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    if !is_capable() {
+        unshare(CloneFlags::CLONE_NEWUSER)
+            .map_err(|e| refusal::explain("create a user namespace", e))?;
+        let write = |file: &str, text: &str| {
+            std::fs::write(file, text).map_err(|e| {
+                refusal::explain(
+                    &format!("write {file}"),
+                    Errno::from_raw(e.raw_os_error().unwrap_or_default()),
+                )
+            })
+        };
+        // Without it the kernel takes no gid_map from an unprivileged process (user_namespaces(7)).
+        write("/proc/self/setgroups", "deny")?;
+        write("/proc/self/uid_map", &format!("0 {} 1", uid.as_raw()))?;
+        write("/proc/self/gid_map", &format!("0 {} 1", gid.as_raw()))?;
+    }
+    let namespaces = CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWPID;
+    unshare(namespaces)
+        .map_err(|e| refusal::explain("create mount, net, uts, ipc and pid namespaces", e))?;
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )
+    .map_err(|e| refusal::explain("make mounts private", e))
+}
+
+/// Waits for init; ends it on a signal, or when the lifeline does.
+fn watch(init: Pid, signals: &SignalFd, lifeline: Option<BorrowedFd<'_>>) -> Result<ExitCode> {
+    let pidfd = rustix::process::Pid::from_raw(init.as_raw()).ok_or(Errno::ESRCH);
+    let pidfd = pidfd.and_then(|pid| {
+        pidfd_open(pid, PidfdFlags::empty()).map_err(|e| Errno::from_raw(e.raw_os_error()))
+    });
+    let pidfd = pidfd.map_err(|e| Error::failed("pidfd_open", e))?;
+    let mut fds = vec![
+        PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
+        PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+    ];
+    // POLLHUP comes unasked; anything written there has no meaning and is not looked at.
+    fds.extend(lifeline.map(|fd| PollFd::new(fd, PollFlags::empty())));
+    loop {
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) => break,
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Error::failed("wait for the lab", errno)),
+        }
+    }
+    // With its init the kernel kills the whole pid namespace; an init that has ended already is no error.
+    let _ = kill(init, Signal::SIGKILL);
+    match waitpid(init, None) {
+        Ok(WaitStatus::Exited(_, code)) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        Ok(_) => Ok(ExitCode::SUCCESS),
+        Err(errno) => Err(Error::failed("wait for the lab", errno)),
+    }
+}
+
+/// Process 1 of the pid namespace: reaps orphans, and ends with the server.
+fn init(outer: OwnedFd, signals: SignalFd, order: Order, listener: UnixListener, pid: u32) -> ! {
+    drop(signals);
+    if let Err(error) =
+        prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| Error::failed("PR_SET_PDEATHSIG", e))
+    {
+        greet(&Greeting::Failed(error));
+        std::process::exit(1);
+    }
+    // The parent may have died before the line above; a pid namespace hides the change of getppid().
+    let mut fds = [PollFd::new(outer.as_fd(), PollFlags::POLLIN)];
+    if !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0)) {
+        std::process::exit(1);
+    }
+    drop(outer);
+    // SAFETY: still a single thread.
+    match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            let unblocked = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+            let result = unblocked
+                .map_err(|e| Error::failed("unblock signals", e))
+                .and_then(|()| {
+                    detach_stdin()?;
+                    server::run(order.spec, pid, listener, || {
+                        greet(&Greeting::Ready(pid));
+                        fall_silent(order.detached)
+                    })
+                });
+            if let Err(error) = result {
+                greet(&Greeting::Failed(error));
+                std::process::exit(1);
+            }
+            std::process::exit(0);
+        }
+        Ok(ForkResult::Parent { child }) => {
+            drop(listener);
+            let closed = detach_stdin().and_then(|()| fall_silent(order.detached));
+            // Its name in `ps`, for a person who looks; nothing depends on it.
+            let _ = prctl::set_name(c"flatnet-lab-init");
+            std::process::exit(if closed.is_ok() { reap(child) } else { 1 });
+        }
+        Err(errno) => {
+            greet(&Greeting::Failed(Error::failed("start the server", errno)));
+            std::process::exit(1);
+        }
+    }
+}
+
+/// Reaps whatever ends here until the server does; its exit code.
+fn reap(server: Pid) -> i32 {
+    loop {
+        match waitpid(None, None) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == server => return code,
+            Ok(WaitStatus::Signaled(pid, ..)) if pid == server => return 1,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return 1,
+        }
+    }
+}
+
+fn greet(greeting: &Greeting) {
+    // Whoever should have read it is gone, or standard output was given up with the greeting: nothing is left to be told.
+    if let Ok(line) = serde_json::to_string(greeting) {
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+}
+
+fn dev_null() -> Result<std::fs::File> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null");
+    file.map_err(|e| Error::failed("open /dev/null", e))
+}
+
+/// The reader of the greeting waits for the end of file; a detached lab keeps nothing of its starter's at all.
+fn fall_silent(detached: bool) -> Result<()> {
+    let null = dev_null()?;
+    nix::unistd::dup2_stdout(&null).map_err(|e| Error::failed("give up standard output", e))?;
+    if detached {
+        nix::unistd::dup2_stderr(&null).map_err(|e| Error::failed("give up standard error", e))?;
+    }
+    Ok(())
+}
+
+/// The lifeline is the outer process's alone.
+fn detach_stdin() -> Result<()> {
+    nix::unistd::dup2_stdin(dev_null()?).map_err(|e| Error::failed("give up standard input", e))
+}

@@ -1,0 +1,337 @@
+//! A root directory with the namespaces that belong to it: where files are read and written, and programs started.
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::sched::{CloneFlags, setns, unshare};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat2};
+
+use crate::{Error, Result};
+
+/// Threads that only prepare a process need no more.
+const STACK: usize = 256 << 10;
+
+/// A root directory and the namespaces around it. Files are reached from any thread, without entering anything
+/// (`openat2` with `RESOLVE_IN_ROOT`); programs are started from a short-lived thread that has entered all of them.
+#[derive(Debug)]
+pub struct Site {
+    root: OwnedFd,
+    namespaces: Vec<Namespace>,
+}
+
+/// One namespace to enter.
+#[derive(Debug)]
+pub(crate) struct Namespace {
+    pub(crate) kind: CloneFlags,
+    pub(crate) fd: OwnedFd,
+}
+
+impl Site {
+    /// The caller's own root and namespaces.
+    ///
+    /// # Errors
+    /// `/` cannot be opened.
+    pub fn here() -> io::Result<Site> {
+        Ok(Site {
+            root: open_root()?,
+            namespaces: Vec::new(),
+        })
+    }
+
+    /// The caller's own root, with another network namespace.
+    ///
+    /// # Errors
+    /// `/` cannot be opened.
+    pub fn here_with_netns(netns: OwnedFd) -> io::Result<Site> {
+        Ok(Site {
+            root: open_root()?,
+            namespaces: vec![Namespace {
+                kind: CloneFlags::CLONE_NEWNET,
+                fd: netns,
+            }],
+        })
+    }
+
+    /// The calling thread's own, to be entered from elsewhere.
+    pub(crate) fn of_this_thread() -> Result<Site> {
+        let root = open_root().map_err(|e| Error::failed("open /", e))?;
+        let kinds = [
+            ("net", CloneFlags::CLONE_NEWNET),
+            ("uts", CloneFlags::CLONE_NEWUTS),
+            ("mnt", CloneFlags::CLONE_NEWNS),
+        ];
+        let namespaces = kinds.into_iter().map(|(name, kind)| {
+            Ok(Namespace {
+                kind,
+                fd: own_namespace(name)?,
+            })
+        });
+        Ok(Site {
+            root,
+            namespaces: namespaces.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Its network namespace; `None`: the caller's.
+    pub fn netns(&self) -> Option<BorrowedFd<'_>> {
+        self.namespaces
+            .iter()
+            .find(|ns| ns.kind == CloneFlags::CLONE_NEWNET)
+            .map(|ns| ns.fd.as_fd())
+    }
+
+    /// Runs `work` on a short-lived thread inside these namespaces; processes that it starts are born there.
+    ///
+    /// # Errors
+    /// The thread cannot be started, or a namespace not be entered.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+        if self.namespaces.is_empty() {
+            return Ok(work());
+        }
+        on_thread(|| {
+            join(&self.namespaces)?;
+            Ok(work())
+        })
+        .map_err(io::Error::other)?
+    }
+
+    fn open(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let path = if path == Path::new("/") {
+            Path::new(".")
+        } else {
+            path
+        };
+        Ok(openat2(
+            &self.root,
+            path,
+            flags | OFlags::CLOEXEC,
+            Mode::empty(),
+            ResolveFlags::IN_ROOT,
+        )?)
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// As of opening and reading it.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        File::from(self.open(path, OFlags::RDONLY)?).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    /// A file to append to, created with mode 0640, directories included.
+    pub(crate) fn append_to(&self, path: &Path) -> io::Result<File> {
+        let (dir, name) = self.parent_of(path)?;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o640))?.into())
+    }
+
+    /// Names in a directory, sorted; `.` and `..` are left out.
+    ///
+    /// # Errors
+    /// As of opening and reading it.
+    pub fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let dir = rustix::fs::Dir::new(self.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?)?;
+        let mut names = Vec::new();
+        for entry in dir {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name != "." && name != ".." {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether a regular file is there.
+    pub fn is_file(&self, path: &Path) -> bool {
+        let stat = self
+            .open(path, OFlags::PATH)
+            .and_then(|fd| Ok(rustix::fs::fstat(fd)?));
+        stat.is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file())
+    }
+
+    /// Writes the file whole and renames it into place; missing directories are created (0755).
+    ///
+    /// # Errors
+    /// As of creating, writing and renaming.
+    pub fn write(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+        let (dir, name) = self.parent_of(path)?;
+        let temporary = format!(".{name}.{}", crate::identifier::hex::<4>()?);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::openat(
+            &dir,
+            &temporary,
+            flags,
+            Mode::from_raw_mode(0o600),
+        )?);
+        let written = file.write_all(content).and_then(|()| {
+            rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+            // Closed before it has its name: a program that is still open for writing cannot be run (ETXTBSY).
+            drop(file);
+            Ok(rustix::fs::renameat(&dir, &temporary, &dir, &name)?)
+        });
+        if written.is_err() {
+            // The first error is the one to tell.
+            let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
+        }
+        written
+    }
+
+    /// Removes a file; absent is fine.
+    ///
+    /// # Errors
+    /// As of unlinking it.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        let Some((parent, name)) = path.parent().zip(path.file_name()) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let removed = self
+            .open(parent, OFlags::PATH | OFlags::DIRECTORY)
+            .and_then(|dir| Ok(rustix::fs::unlinkat(dir, name, AtFlags::empty())?));
+        match removed {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The directory that holds `path`, made where it is missing, and the name therein.
+    fn parent_of(&self, path: &Path) -> io::Result<(OwnedFd, String)> {
+        let bad = || {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{} names no file", path.display()),
+            )
+        };
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(bad)?;
+        Ok((
+            self.directory(path.parent().ok_or_else(bad)?)?,
+            name.to_owned(),
+        ))
+    }
+
+    fn directory(&self, path: &Path) -> io::Result<OwnedFd> {
+        match self.open(path, OFlags::PATH | OFlags::DIRECTORY) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+        let (parent, name) = self.parent_of(path)?;
+        match rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {
+                self.open(path, OFlags::PATH | OFlags::DIRECTORY)
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// A path by which the kernel finds what is at `path` here from anywhere, as long as the descriptor lives.
+    pub(crate) fn handle(&self, path: &Path) -> io::Result<(OwnedFd, PathBuf)> {
+        use std::os::fd::AsRawFd;
+        let fd = self.open(path, OFlags::PATH)?;
+        let path = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        Ok((fd, path))
+    }
+}
+
+fn open_root() -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(
+        "/",
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
+}
+
+/// The calling thread's namespace of that kind (a name in /proc/thread-self/ns).
+pub(crate) fn own_namespace(kind: &str) -> Result<OwnedFd> {
+    let path = format!("/proc/thread-self/ns/{kind}");
+    File::open(&path)
+        .map(OwnedFd::from)
+        .map_err(|e| Error::failed(format!("open {path}"), e))
+}
+
+/// Enters namespaces with the calling thread, for good: it has to be a short-lived one.
+pub(crate) fn join(namespaces: &[Namespace]) -> io::Result<()> {
+    // A mount namespace can be entered only by a thread that shares its root and directory with no other.
+    unshare(CloneFlags::CLONE_FS)?;
+    for namespace in namespaces {
+        setns(&namespace.fd, namespace.kind)?;
+    }
+    Ok(())
+}
+
+/// Runs `work` on a short-lived thread, which may change its namespaces as it likes.
+pub(crate) fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, work);
+        let thread = thread.map_err(|e| Error::failed("start a thread", e))?;
+        thread
+            .join()
+            .or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn site(dir: &tempfile::TempDir) -> Site {
+        let root = rustix::fs::open(
+            dir.path(),
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .unwrap();
+        Site {
+            root,
+            namespaces: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn files_are_written_whole_with_their_directories_and_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let site = site(&dir);
+        let path = Path::new("/etc/cni/net.d/10-test.conflist");
+        site.write(path, b"one", 0o640).unwrap();
+        site.write(path, b"two", 0o750).unwrap();
+        let real = dir.path().join("etc/cni/net.d/10-test.conflist");
+        assert_eq!(std::fs::read(&real).unwrap(), b"two");
+        assert_eq!(
+            std::fs::metadata(&real).unwrap().permissions().mode() & 0o777,
+            0o750
+        );
+        assert_eq!(
+            site.list(Path::new("/etc/cni/net.d")).unwrap(),
+            ["10-test.conflist"]
+        );
+        site.remove(path).unwrap();
+        site.remove(path).unwrap();
+        site.remove(Path::new("/no/such/dir/file")).unwrap();
+        assert!(!real.exists());
+    }
+
+    #[test]
+    fn links_and_dots_stay_within_the_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let site = site(&dir);
+        std::fs::create_dir(dir.path().join("run")).unwrap();
+        symlink("/run", dir.path().join("var-run")).unwrap();
+        site.write(Path::new("/var-run/../../../../run/here"), b"x", 0o644)
+            .unwrap();
+        assert_eq!(std::fs::read(dir.path().join("run/here")).unwrap(), b"x");
+        symlink("/etc/passwd", dir.path().join("escape")).unwrap();
+        assert_eq!(
+            site.read(Path::new("/escape")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+}
