@@ -1,4 +1,5 @@
 //! The node list, judged: who this node is, which others can be served, and everything that is wrong with the rest.
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -104,22 +105,16 @@ impl Cluster {
             name: own.to_owned(),
             faults,
         })?;
-        let mut remotes: Vec<Member> = Vec::new();
+        let mut taken = Taken::default();
+        taken.by(&own);
+        let mut remotes = Vec::new();
         let mut left_out = Vec::new();
         for (_, node) in list.nodes.iter().enumerate().filter(|(i, _)| *i != mine) {
-            let judged = member(node).and_then(|m| {
-                let faults: Vec<_> = std::iter::once(&own)
-                    .chain(&remotes)
-                    .flat_map(|o| contradictions(&m, o))
-                    .collect();
-                if faults.is_empty() {
-                    Ok(m)
-                } else {
-                    Err(faults)
+            match member(node).and_then(|m| taken.check(m)) {
+                Ok(member) => {
+                    taken.by(&member);
+                    remotes.push(member);
                 }
-            });
-            match judged {
-                Ok(member) => remotes.push(member),
                 Err(faults) => left_out.push(Error::LeftOut {
                     name: node.name.clone(),
                     faults,
@@ -190,29 +185,66 @@ fn member(node: &Node) -> std::result::Result<Member, Vec<NodeFault>> {
     }
 }
 
-/// What speaks against `one` beside `other`, which counts.
-fn contradictions(one: &Member, other: &Member) -> Vec<NodeFault> {
-    let by = || other.name.clone();
-    let mut faults = Vec::new();
-    if one.name == other.name {
-        faults.push(NodeFault::NameTaken);
+/// What the nodes judged so far have, and who.
+#[derive(Default)]
+struct Taken {
+    names: HashSet<String>,
+    addresses: HashMap<IpAddr, String>,
+    macs: HashMap<MacAddr, String>,
+    /// By base address; none overlaps another.
+    pod_cidrs: BTreeMap<IpAddr, (IpNet, String)>,
+}
+
+impl Taken {
+    fn by(&mut self, member: &Member) {
+        let name = &member.name;
+        self.names.insert(name.clone());
+        self.macs.insert(member.vtep_mac, name.clone());
+        self.addresses
+            .extend(member.addresses.iter().map(|a| (*a, name.clone())));
+        self.pod_cidrs.extend(
+            member
+                .pod_cidrs
+                .iter()
+                .map(|c| (c.network(), (*c, name.clone()))),
+        );
     }
-    for address in one.addresses.iter().filter(|a| other.addresses.contains(a)) {
-        faults.push(NodeFault::AddressTaken(*address, by()));
-    }
-    for cidr in &one.pod_cidrs {
-        for theirs in other
-            .pod_cidrs
-            .iter()
-            .filter(|c| c.contains(cidr) || cidr.contains(*c))
-        {
-            faults.push(NodeFault::PodCidrTaken(*cidr, by(), *theirs));
+
+    /// The member, if nothing of it is taken.
+    fn check(&self, member: Member) -> std::result::Result<Member, Vec<NodeFault>> {
+        let mut faults = Vec::new();
+        if self.names.contains(&member.name) {
+            faults.push(NodeFault::NameTaken);
+        }
+        for address in &member.addresses {
+            faults.extend(
+                self.addresses
+                    .get(address)
+                    .map(|by| NodeFault::AddressTaken(*address, by.clone())),
+            );
+        }
+        for cidr in &member.pod_cidrs {
+            let up_to_its_end = self.pod_cidrs.range(..=cidr.broadcast()).rev();
+            let overlapping =
+                up_to_its_end.take_while(|(_, (theirs, _))| theirs.broadcast() >= cidr.network());
+            faults.extend(
+                overlapping
+                    .map(|(_, (theirs, by))| NodeFault::PodCidrTaken(*cidr, by.clone(), *theirs)),
+            );
+        }
+        if faults.is_empty() {
+            faults.extend(
+                self.macs
+                    .get(&member.vtep_mac)
+                    .map(|by| NodeFault::MacTaken(member.vtep_mac, by.clone())),
+            );
+        }
+        if faults.is_empty() {
+            Ok(member)
+        } else {
+            Err(faults)
         }
     }
-    if faults.is_empty() && one.vtep_mac == other.vtep_mac {
-        faults.push(NodeFault::MacTaken(one.vtep_mac, by()));
-    }
-    faults
 }
 
 #[cfg(test)]

@@ -44,11 +44,17 @@ fn once(source: &mut dyn NodeSource, reconciler: &mut Reconciler) -> Result<()> 
         return Ok(());
     };
     let mut pass = reconciler.pass(&list);
+    // A single failure is what the program ends with; several are told and counted.
+    let single = if pass.failures.len() == 1 {
+        pass.failures.pop()
+    } else {
+        None
+    };
     Log::default().pass(&pass);
-    match pass.failures.len() {
-        0 => Ok(()),
-        1 => Err(pass.failures.remove(0)),
-        count => Err(Error::Incomplete { count }),
+    match (single, pass.failures.len()) {
+        (Some(error), _) => Err(error),
+        (None, 0) => Ok(()),
+        (None, count) => Err(Error::Incomplete { count }),
     }
 }
 

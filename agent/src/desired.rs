@@ -121,6 +121,16 @@ pub enum Hop {
     Tunnel(IpAddr),
 }
 
+impl Hop {
+    /// The next hop, if it is in the tunnel.
+    pub fn tunnel(self) -> Option<IpAddr> {
+        match self {
+            Hop::Direct(_) => None,
+            Hop::Tunnel(hop) => Some(hop),
+        }
+    }
+}
+
 /// The far end of the tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vtep {

@@ -126,6 +126,7 @@ pub fn remove_other_tunnels(
 
 /// What cannot be changed on a living VXLAN device.
 fn fits(link: &Link, wanted: &Vxlan, lower: u32) -> bool {
+    // Not every kernel tells the lower device in IFLA_LINK.
     link.link.is_none_or(|index| index == lower)
         && link.vxlan.as_ref().is_some_and(|v| {
             v.vni == wanted.vni

@@ -1,4 +1,5 @@
 //! Routes, neighbours and FDB entries: what should be there against what is. Pure.
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -99,11 +100,25 @@ pub fn steps(desired: &Desired, devices: &Devices, actual: &Actual) -> Vec<Step>
         tunnel_entries(desired, vxlan, actual, &mut steps);
     }
     let wanted = wanted_routes(desired, devices);
-    for (node, route) in &wanted {
-        mend_route(node, route, &actual.routes, &mut steps);
+    let mut there: HashMap<IpNet, Vec<&RouteEntry>> = HashMap::new();
+    for route in actual
+        .routes
+        .iter()
+        .filter(|r| r.protocol != PROTOCOL_KERNEL)
+    {
+        there.entry(route.dst).or_default().push(route);
     }
+    for (node, route) in &wanted {
+        mend_route(
+            node,
+            route,
+            there.get(&route.dst).map_or(&[], Vec::as_slice),
+            &mut steps,
+        );
+    }
+    let wanted: HashSet<IpNet> = wanted.iter().map(|(_, route)| route.dst).collect();
     let stale = actual.routes.iter().filter(|r| {
-        let ours = r.protocol == PROTOCOL && !wanted.iter().any(|(_, w)| w.dst == r.dst);
+        let ours = r.protocol == PROTOCOL && !wanted.contains(&r.dst);
         // A podCIDR that was another node's before: a route there would take this node's pods away.
         let usurper = r.protocol != PROTOCOL_KERNEL
             && r.oif != Some(devices.bridge.index)
@@ -121,6 +136,20 @@ pub fn steps(desired: &Desired, devices: &Devices, actual: &Actual) -> Vec<Step>
 }
 
 fn tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, steps: &mut Vec<Step>) {
+    let permanent = |n: &&Neighbour| n.index == vxlan.index && n.state == "PERMANENT";
+    let neighbours: HashMap<IpAddr, Option<MacAddr>> = actual
+        .neighbours
+        .iter()
+        .filter(permanent)
+        .map(|n| (n.address, n.mac))
+        .collect();
+    let permanent = |e: &&FdbEntry| e.index == vxlan.index && e.state == "PERMANENT";
+    let fdb: HashMap<MacAddr, Option<IpAddr>> = actual
+        .fdb
+        .iter()
+        .filter(permanent)
+        .map(|e| (e.mac, e.dst))
+        .collect();
     for way in &desired.ways {
         let Some(vtep) = way.vtep else { continue };
         let mut set = |write| {
@@ -129,24 +158,12 @@ fn tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, steps: &mu
                 write,
             })
         };
-        let right = |e: &FdbEntry| e.dst == Some(vtep.outer) && e.state == "PERMANENT";
-        let mut there = actual
-            .fdb
-            .iter()
-            .filter(|e| e.index == vxlan.index && e.mac == vtep.mac)
-            .peekable();
-        if there.peek().is_none() || !there.all(right) {
+        if fdb.get(&vtep.mac) != Some(&Some(vtep.outer)) {
             set(Write::SetFdb(vxlan.clone(), vtep.mac, vtep.outer));
         }
         for (_, hop) in &way.hops {
             let Hop::Tunnel(gateway) = *hop else { continue };
-            let right = |n: &Neighbour| {
-                n.index == vxlan.index
-                    && n.address == gateway
-                    && n.mac == Some(vtep.mac)
-                    && n.state == "PERMANENT"
-            };
-            if !actual.neighbours.iter().any(right) {
+            if neighbours.get(&gateway) != Some(&Some(vtep.mac)) {
                 set(Write::SetNeighbour(vxlan.clone(), gateway, vtep.mac));
             }
         }
@@ -154,27 +171,37 @@ fn tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, steps: &mu
 }
 
 fn stale_tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, steps: &mut Vec<Step>) {
-    let vteps = || desired.ways.iter().filter_map(|w| w.vtep);
-    let gateways = || desired.ways.iter().flat_map(|w| &w.hops);
+    let hops: HashSet<IpAddr> = desired
+        .ways
+        .iter()
+        .flat_map(|w| &w.hops)
+        .filter_map(|(_, hop)| hop.tunnel())
+        .collect();
     for n in actual
         .neighbours
         .iter()
         .filter(|n| n.index == vxlan.index && n.state == "PERMANENT")
     {
-        if !gateways().any(|(_, hop)| *hop == Hop::Tunnel(n.address)) {
+        if !hops.contains(&n.address) {
             steps.push(Step {
                 node: None,
                 write: Write::DelNeighbour(vxlan.clone(), n.address),
             });
         }
     }
+    let vteps: HashSet<MacAddr> = desired
+        .ways
+        .iter()
+        .filter_map(|w| w.vtep)
+        .map(|v| v.mac)
+        .collect();
     for e in actual
         .fdb
         .iter()
         .filter(|e| e.index == vxlan.index && e.dst.is_some())
     {
         // An entry of a wanted MAC was replaced, not added to.
-        if !vteps().any(|v| v.mac == e.mac) {
+        if !vteps.contains(&e.mac) {
             steps.push(Step {
                 node: None,
                 write: Write::DelFdb(vxlan.clone(), e.mac, e.dst),
@@ -183,7 +210,7 @@ fn stale_tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, step
     }
 }
 
-fn wanted_routes(desired: &Desired, devices: &Devices) -> Vec<(String, Route)> {
+fn wanted_routes<'a>(desired: &'a Desired, devices: &Devices) -> Vec<(&'a str, Route)> {
     let route = |dst: IpNet, hop: Hop| match (hop, &devices.vxlan) {
         (Hop::Direct(gateway), _) => Some(Route {
             dst,
@@ -191,36 +218,33 @@ fn wanted_routes(desired: &Desired, devices: &Devices) -> Vec<(String, Route)> {
             dev: devices.uplink.clone(),
             onlink: false,
         }),
+        // A link-local next hop is on link by itself.
         (Hop::Tunnel(gateway), Some(vxlan)) => Some(Route {
             dst,
             gateway,
             dev: vxlan.clone(),
-            // A link-local next hop is on link by itself.
             onlink: gateway.is_ipv4(),
         }),
         (Hop::Tunnel(_), None) => None,
     };
-    let of_way = |w: &crate::desired::Way| {
-        let routes = w.hops.iter().filter_map(|(dst, hop)| route(*dst, *hop));
-        routes.map(|r| (w.node.clone(), r)).collect::<Vec<_>>()
-    };
-    desired.ways.iter().flat_map(of_way).collect()
+    let hops = desired
+        .ways
+        .iter()
+        .flat_map(|w| w.hops.iter().map(|hop| (w.node.as_str(), hop)));
+    hops.filter_map(|(node, (dst, hop))| Some((node, route(*dst, *hop)?)))
+        .collect()
 }
 
-fn mend_route(node: &str, route: &Route, actual: &[RouteEntry], steps: &mut Vec<Step>) {
+/// `there`: what there is to that podCIDR, the kernel's own routes aside.
+fn mend_route(node: &str, route: &Route, there: &[&RouteEntry], steps: &mut Vec<Step>) {
     let mut set = |write| {
         steps.push(Step {
             node: Some(node.to_owned()),
             write,
         })
     };
-    let there = || {
-        actual
-            .iter()
-            .filter(|r| r.dst == route.dst && r.protocol != PROTOCOL_KERNEL)
-    };
-    let mut wrong: Vec<_> = there().filter(|r| !is_right(r, route)).collect();
-    if wrong.len() == there().count() {
+    let mut wrong: Vec<_> = there.iter().filter(|r| !is_right(r, route)).collect();
+    if wrong.len() == there.len() {
         // The kernel replaces the first route of equal metric; routes of other metrics stay beside the new one.
         match wrong.iter().position(|r| default_metric(r)) {
             Some(replaced) => {
@@ -232,7 +256,7 @@ fn mend_route(node: &str, route: &Route, actual: &[RouteEntry], steps: &mut Vec<
     }
     // One that only drops (blackhole, unreachable) cannot lie before ours except with a metric of the operator's choice.
     for r in wrong.into_iter().filter(|r| r.kind == UNICAST) {
-        set(Write::DelRoute(r.clone()));
+        set(Write::DelRoute((*r).clone()));
     }
 }
 

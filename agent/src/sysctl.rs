@@ -7,16 +7,15 @@
 //! | `net.ipv4.conf.{all,BRIDGE}.send_redirects` | pods of one node that talk by way of the gateway need no advice |
 //! | `net.ipv4.conf.{UPLINK,VXLAN}.rp_filter` 1 → 2, with a tunnel | a pod reaches another *node* by the underlay and is answered through the tunnel; strict filtering (RFC 3704) drops that |
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use flatnet_netlink::route::Family;
 
+use crate::Result;
 use crate::desired::Desired;
 use crate::diff::Devices;
 use crate::error::file;
 use crate::reconcile::Pass;
-use crate::{Error, Result};
 
 /// Lets the node route.
 ///
@@ -24,7 +23,7 @@ use crate::{Error, Result};
 /// Forwarding is off and cannot be switched on.
 pub fn ensure_forwarding(desired: &Desired, uplink: &str, pass: &mut Pass) -> Result<()> {
     if desired.has_pods(Family::V4) {
-        ensure("ipv4/ip_forward", |now| (now != "1").then_some("1"), pass)?;
+        ensure("ipv4/ip_forward", |now| (now == "0").then_some("1"), pass)?;
     }
     if desired.has_pods(Family::V6) {
         ensure(
@@ -34,7 +33,7 @@ pub fn ensure_forwarding(desired: &Desired, uplink: &str, pass: &mut Pass) -> Re
         )?;
         ensure(
             "ipv6/conf/all/forwarding",
-            |now| (now != "1").then_some("1"),
+            |now| (now == "0").then_some("1"),
             pass,
         )?;
     }
@@ -79,15 +78,8 @@ fn ensure(
 
 fn read(key: &str) -> Result<String> {
     let path = path(key);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.trim_end().to_owned()),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(Error::Missing {
-            what: "kernel setting",
-            path,
-            remedy: "is that protocol in this kernel?",
-        }),
-        Err(cause) => Err(file("read", &path)(cause)),
-    }
+    let text = fs::read_to_string(&path).map_err(file("read", &path))?;
+    Ok(text.trim_end().to_owned())
 }
 
 /// Keys are written with slashes, because interface names have dots.

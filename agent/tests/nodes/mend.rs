@@ -369,3 +369,28 @@ fn something_else_of_that_name_is_an_error_and_stays() {
         assert_eq!(a.ns.device("cni0")["linkinfo"]["info_kind"], "veth");
     });
 }
+
+#[test]
+fn a_conflist_stays_while_the_node_is_not_in_order() {
+    as_root(|| {
+        let mut wire = Wire::new();
+        let (a, b) = (
+            wire.on_segment(2, Families::V4),
+            wire.on_segment(3, Families::V4),
+        );
+        let mut agent = a.agent(Backend::Auto);
+        a.pass(&mut agent, &list([&a, &b]));
+        let (conflist, before) = (a.conflist(), a.ns.snapshot());
+        let pass = a.any_pass(&mut agent, &list([&b]));
+        assert!(!pass.ready && pass.failures[0].is_waiting() && pass.changes.is_empty());
+        let mut unassigned = list([&a, &b]);
+        unassigned.nodes[0].pod_cidrs.clear();
+        let pass = a.any_pass(&mut agent, &unassigned);
+        let told = pass.failures[0].to_string();
+        assert_eq!(
+            told,
+            "node \"node2\" cannot be set up: it has no podCIDR yet"
+        );
+        assert_eq!((a.conflist(), a.ns.snapshot()), (conflist, before));
+    });
+}

@@ -204,3 +204,24 @@ fn the_tunnel_can_be_forced_with_numbers_of_ones_own() {
         );
     });
 }
+
+#[test]
+fn a_given_mtu_that_does_not_fit_is_taken_and_told() {
+    as_root(|| {
+        let mut wire = Wire::new();
+        let a = wire.behind_router(2, Families::V4);
+        let given = Settings {
+            backend: Backend::Vxlan,
+            mtu: Some(1500),
+            ..settings()
+        };
+        let pass = a.any_pass(&mut a.agent_with(given), &list([&a]));
+        assert!(pass.ready && pass.failures.is_empty());
+        assert_eq!(
+            pass.notices[0].to_string(),
+            "pod MTU 1500 does not fit between nodes, 1450 does; packets in between are lost or fragmented"
+        );
+        assert_eq!(a.conflist()["plugins"][0]["mtu"], 1500);
+        assert_eq!(a.ns.device("flatnet.1")["mtu"], 1450);
+    });
+}
