@@ -3,11 +3,10 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::args::Call;
 use crate::error::{Error, Result};
-use crate::types::{NetConf, SpecVersion, failure, versions};
+use crate::types::{NetConf, SpecVersion, failure, read, versions};
 use crate::{datapath, gc, status};
 
 /// One execution, with everything it takes from outside.
@@ -39,12 +38,15 @@ pub fn run(invocation: Invocation<'_>) -> bool {
     }
     let mut version = None;
     let outcome = call(env, stdin, &mut version);
-    let (fine, output) = match &outcome {
-        Ok(output) => (true, output.as_ref().map(Value::to_string)),
-        Err(error) => (false, Some(failure(error, version).to_string())),
-    };
-    let Some(mut output) = output else {
-        return fine;
+    let fine = outcome.is_ok();
+    let output = outcome.or_else(|error| failure(&error, version).map(Some));
+    let mut output = match output {
+        Ok(Some(output)) => output,
+        Ok(None) => return fine,
+        Err(error) => {
+            let _ = writeln!(stderr, "flatnet-cni: {error}");
+            return false;
+        }
     };
     output.push('\n');
     match stdout
@@ -73,14 +75,14 @@ fn call(
     env: &dyn Fn(&str) -> Option<OsString>,
     stdin: &mut dyn Read,
     version: &mut Option<SpecVersion>,
-) -> Result<Option<Value>> {
+) -> Result<Option<String>> {
     let call = Call::from_env(env)?;
     let mut input = Vec::new();
     stdin.read_to_end(&mut input).map_err(Error::io(
         "read the network configuration from standard input",
     ))?;
     if call == Call::Version {
-        return Ok(Some(versions(asked_version(&input)?.as_deref())));
+        return versions(asked_version(&input)?.as_deref()).map(Some);
     }
     let conf = NetConf::parse(&input)?;
     *version = Some(conf.version);
@@ -111,8 +113,7 @@ fn asked_version(input: &[u8]) -> Result<Option<String>> {
     if input.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let input: Input = serde_json::from_slice(input).map_err(|source| Error::Decode { source })?;
-    Ok(input.version)
+    Ok(read::<Input>(input)?.version)
 }
 
 /// The program: variables, standard streams, exit code. `--help` and `--version` say what it is.

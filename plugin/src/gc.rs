@@ -1,5 +1,5 @@
 //! GC: what attachments that are no longer valid left on this node. Goes on after an error and reports them all.
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use flatnet_netlink::{Request, Route};
 
@@ -25,7 +25,7 @@ pub(crate) fn gc(conf: &NetConf) -> Result<()> {
         Err(error) => problems.push(error.to_string()),
     };
 
-    let recorded: BTreeSet<Owner> = store.owners()?.into_iter().collect();
+    let recorded: HashSet<Owner> = store.owners()?.into_iter().collect();
     for owner in recorded.iter().filter(|owner| !is_valid(owner)) {
         note(collect(conf, &store, &mut host, bridge, owner));
     }

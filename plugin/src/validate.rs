@@ -32,7 +32,7 @@ fn is_interface_name(text: &str) -> bool {
 macro_rules! checked_name {
     ($(#[$doc:meta])* $name:ident, $check:ident, $rule:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub(crate) struct $name(String);
 
         impl $name {

@@ -9,7 +9,6 @@ use std::path::Path;
 use flatnet_netlink::request::{NewRoute, Veth};
 use flatnet_netlink::{Link, MacAddr, Request, Route};
 use ipnet::IpNet;
-use serde_json::Value;
 
 use super::names::HostEnd;
 use super::netns::PodNs;
@@ -24,7 +23,7 @@ const PROTOCOL_STATIC: u8 = 4;
 const LOOPBACK: u32 = 1;
 
 /// Attaches a pod and returns the result object.
-pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<Value> {
+pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String> {
     let plan = conf.plan()?;
     let prev = conf.prev_result()?;
     let dns = conf.dns()?;

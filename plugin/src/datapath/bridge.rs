@@ -70,6 +70,10 @@ fn set_up(host: &mut Route, link: &Link, plan: &Plan) -> Result<()> {
     sysctl::ensure_router(&link.name, &plan.pools)?;
     let mut batch = host.batch();
     batch.push(Request::set_addr_gen_none(link.index));
+    // Said again after creation: only then does a bridge keep its MTU when its last port leaves.
+    if let Some(mtu) = plan.mtu {
+        batch.push(Request::set_mtu(link.index, mtu));
+    }
     for net in plan.pools.gateways() {
         batch.push(Request::replace_address(link.index, net, false));
     }

@@ -67,7 +67,7 @@ pub(crate) fn check(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<()> {
     let prev = conf
         .prev_result()?
         .ok_or_else(|| Error::config("prevResult", "is missing; CHECK compares with it"))?;
-    let expected = Expected::deserialize(prev)
+    let expected: Expected = serde_json::from_str(prev.get())
         .map_err(|source| Error::config("prevResult", source.to_string()))?;
     let ns = PodNs::open(netns)?;
     let mut pod = Route::open_in(ns.fd())?;

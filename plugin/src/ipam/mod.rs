@@ -16,7 +16,7 @@ pub(crate) use store::{Held, Store, Wait};
 use crate::validate::{ContainerId, IfName};
 
 /// Whose an address is: one attachment of a container to a network (CNI spec, section 3).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Owner {
     pub(crate) container: ContainerId,
     pub(crate) ifname: IfName,

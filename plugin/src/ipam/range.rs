@@ -227,9 +227,12 @@ impl Pools {
                 return Err(Error::config("ipam.ranges", why));
             }
         }
-        let mut gateways: Vec<IpAddr> = all.iter().map(|range| range.gateway).collect();
-        gateways.sort_unstable();
-        gateways.dedup();
+        let mut gateways: Vec<IpAddr> = Vec::new();
+        for range in &all {
+            if !gateways.contains(&range.gateway) {
+                gateways.push(range.gateway);
+            }
+        }
         let mut pools = pools;
         for set in &mut pools.sets {
             set.gateways.clone_from(&gateways);

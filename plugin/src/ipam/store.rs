@@ -12,7 +12,7 @@
 //! Two locks (flock(2), gone with the process that held them): a record's, held through ADD and DEL of that attachment,
 //! tells a crashed ADD from one under way; the directory's is held while a reservation is looked at and deleted, so that
 //! two releases of one address cannot hit what a third process reserved between them.
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::IpAddr;
@@ -200,7 +200,7 @@ impl Store {
     }
 
     /// Every reserved address: one pass over the directory, no file is read.
-    pub(crate) fn taken(&self) -> Result<BTreeSet<IpAddr>> {
+    pub(crate) fn taken(&self) -> Result<HashSet<IpAddr>> {
         Ok(self
             .names()?
             .iter()
@@ -234,17 +234,26 @@ impl Store {
 
     /// The address given last out of range set `set`.
     pub(super) fn hint(&self, set: usize) -> Option<IpAddr> {
-        fs::read_to_string(self.hint_path(set)).ok()?.parse().ok()
+        fs::read_to_string(self.hint_path(set))
+            .ok()?
+            .trim_end()
+            .parse()
+            .ok()
     }
 
-    /// Remembers where to look next.
+    /// Remembers where to look next. Written over in place, all of it in one write: renaming a new file onto an old one
+    /// makes ext4 wait for the disk (auto_da_alloc), which took longer than all the rest of ADD.
     pub(super) fn set_hint(&self, set: usize, address: IpAddr) -> Result<()> {
         let path = self.hint_path(set);
-        let (temporary, mut file) = self.temporary()?;
-        let written = file.write_all(address.to_string().as_bytes());
-        written
-            .and_then(|()| fs::rename(&temporary, &path))
-            .map_err(Error::io(format!("write {}", path.display())))
+        // The longest address has 39 characters; blanks make every hint as long.
+        let line = format!("{:<39}\n", address.to_string());
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path);
+        let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
+        written.map_err(Error::io(format!("write {}", path.display())))
     }
 
     /// Proves that reservations can be written, by writing a file.

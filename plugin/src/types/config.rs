@@ -1,9 +1,10 @@
 //! The network configuration as it comes on standard input: what every command needs of it.
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use super::{Plan, SpecVersion};
 use crate::error::{Error, Result};
@@ -17,13 +18,19 @@ const BRIDGE: &str = "cni0";
 /// A network configuration whose name and places have been checked. The rest is checked by [`NetConf::plan`], when a
 /// command needs it: a pod must be deletable although its network's ranges were since edited into something wrong.
 #[derive(Debug)]
-pub(crate) struct NetConf {
+pub(crate) struct NetConf<'a> {
     pub(crate) version: SpecVersion,
     pub(crate) name: NetworkName,
     pub(crate) bridge: IfName,
     /// `ipam.dataDir`: absolute, without `..`.
     pub(crate) data_dir: PathBuf,
-    raw: Map<String, Value>,
+    input: &'a [u8],
+}
+
+#[derive(Deserialize)]
+struct Version {
+    #[serde(rename = "cniVersion")]
+    version: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -39,21 +46,50 @@ struct IpamPlace {
     data_dir: Option<PathBuf>,
 }
 
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+/// Parts that are passed through as they came.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Foreign<'a> {
+    #[serde(borrow)]
+    prev_result: Option<&'a RawValue>,
+    #[serde(borrow)]
+    dns: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Attachments {
+    // The outer option: is the key there? The inner one: `null` is what Go makes of an empty list.
+    #[serde(
+        rename = "cni.dev/valid-attachments",
+        default,
+        deserialize_with = "present"
+    )]
+    valid: Option<Option<Vec<ValidAttachment>>>,
+    /// The key that runtimes sent before the specification's wording was settled.
+    #[serde(rename = "cni.dev/attachments", default, deserialize_with = "present")]
+    early: Option<Option<Vec<ValidAttachment>>>,
+}
+
+#[derive(Deserialize)]
 struct ValidAttachment {
     #[serde(rename = "containerID")]
     container_id: String,
     ifname: String,
 }
 
-impl NetConf {
-    /// Reads a configuration. JSON that does not parse is a decoding error, JSON of the wrong content an invalid
-    /// configuration. Keys nobody here knows are left alone: runtimes and chained plugins add theirs.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
-        let raw: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|source| Error::Decode { source })?;
-        let version = version_of(&raw)?;
-        let places: Places = content(&raw)?;
+fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    source: D,
+) -> std::result::Result<Option<T>, D::Error> {
+    T::deserialize(source).map(Some)
+}
+
+impl<'a> NetConf<'a> {
+    /// Reads a configuration. Keys nobody here knows are left alone: runtimes and chained plugins add theirs.
+    pub(crate) fn parse(input: &'a [u8]) -> Result<Self> {
+        // An absent version means 0.1.0, which predates this plugin's results.
+        let version = read::<Version>(input)?.version.unwrap_or_default();
+        let version = SpecVersion::parse(&version).ok_or(Error::UnknownVersion { got: version })?;
+        let places: Places = read(input)?;
         let name = places
             .name
             .filter(|name| !name.is_empty())
@@ -82,71 +118,59 @@ impl NetConf {
             name,
             bridge,
             data_dir,
-            raw,
+            input,
         })
     }
 
     /// Everything ADD, CHECK and STATUS need besides.
     pub(crate) fn plan(&self) -> Result<Plan> {
-        Plan::new(content(&self.raw)?)
+        Plan::new(read(self.input)?)
     }
 
     /// `prevResult`, as it came.
-    pub(crate) fn prev_result(&self) -> Result<Option<&Map<String, Value>>> {
-        match self.raw.get("prevResult") {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(result)) => Ok(Some(result)),
-            Some(_) => Err(Error::config("prevResult", "is not an object")),
-        }
+    pub(crate) fn prev_result(&self) -> Result<Option<&'a RawValue>> {
+        object("prevResult", read::<Foreign<'a>>(self.input)?.prev_result)
     }
 
     /// `dns`, which becomes part of the result.
-    pub(crate) fn dns(&self) -> Result<Option<&Map<String, Value>>> {
-        match self.raw.get("dns") {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(dns)) => Ok(Some(dns).filter(|dns| !dns.is_empty())),
-            Some(_) => Err(Error::config("dns", "is not an object")),
-        }
+    pub(crate) fn dns(&self) -> Result<Option<&'a RawValue>> {
+        object("dns", read::<Foreign<'a>>(self.input)?.dns)
     }
 
     /// The attachments that GC must leave alone, as (container id, interface name). An absent list is an error and no
-    /// empty one: taken for empty, it would cost every pod its address. `null` is what Go makes of an empty list.
-    pub(crate) fn valid_attachments(&self) -> Result<BTreeSet<(String, String)>> {
-        // The second key is what runtimes sent before the specification's wording was settled.
-        let keys = ["cni.dev/valid-attachments", "cni.dev/attachments"];
-        let (key, list) = keys
-            .iter()
-            .find_map(|key| self.raw.get(*key).map(|list| (*key, list)))
-            .ok_or_else(|| Error::config(keys[0], "is missing: without it nothing is collected"))?;
-        let list = Option::<Vec<ValidAttachment>>::deserialize(list)
-            .map_err(|source| Error::config(key, source.to_string()))?;
+    /// empty one: taken for empty, it would cost every pod its address.
+    pub(crate) fn valid_attachments(&self) -> Result<HashSet<(String, String)>> {
+        let lists: Attachments = read(self.input)?;
+        let list = lists.valid.or(lists.early).ok_or_else(|| {
+            Error::config(
+                "cni.dev/valid-attachments",
+                "is missing: without it nothing is collected",
+            )
+        })?;
         Ok(list
-            .unwrap_or_default()
             .into_iter()
+            .flatten()
             .map(|valid| (valid.container_id, valid.ifname))
             .collect())
     }
 }
 
-/// `cniVersion` of the configuration. An absent one means 0.1.0, which predates this plugin's results.
-fn version_of(raw: &Map<String, Value>) -> Result<SpecVersion> {
-    let text = match raw.get("cniVersion") {
-        Some(Value::String(text)) => text.as_str(),
-        None | Some(Value::Null) => "",
-        Some(other) => {
-            return Err(Error::config(
-                "cniVersion",
-                format!("{other} is not a string"),
-            ));
+/// Reads part of a JSON object. Text that is no JSON, or no object, is a decoding error; an object whose values do not
+/// fit is an invalid configuration.
+pub(crate) fn read<'a, T: Deserialize<'a>>(input: &'a [u8]) -> Result<T> {
+    serde_json::from_slice(input).map_err(|source| match source.classify() {
+        Category::Data if input.trim_ascii_start().starts_with(b"{") => {
+            Error::config("network configuration", source.to_string())
         }
-    };
-    SpecVersion::parse(text).ok_or_else(|| Error::UnknownVersion {
-        got: text.to_owned(),
+        _ => Error::Decode { source },
     })
 }
 
-fn content<'a, T: Deserialize<'a>>(raw: &'a Map<String, Value>) -> Result<T> {
-    T::deserialize(raw).map_err(|source| Error::config("network configuration", source.to_string()))
+fn object<'a>(key: &str, value: Option<&'a RawValue>) -> Result<Option<&'a RawValue>> {
+    match value {
+        Some(value) if !value.get().starts_with('{') => Err(Error::config(key, "is not an object")),
+        value => Ok(value),
+    }
 }
 
 fn is_plain_absolute(path: &Path) -> bool {
@@ -172,6 +196,7 @@ mod tests {
             NetConf::parse(br#"{"cniVersion":"1.0.0","name":"net","type":"flatnet-cni"}"#).unwrap();
         assert_eq!(conf.bridge.as_str(), "cni0");
         assert_eq!(conf.data_dir, Path::new("/var/lib/cni/networks"));
+        assert!(conf.prev_result().unwrap().is_none());
     }
 
     #[test]
@@ -179,6 +204,8 @@ mod tests {
         assert_eq!(code(""), 6);
         assert_eq!(code("{"), 6);
         assert_eq!(code("[]"), 6);
+        assert_eq!(code("null"), 6);
+        assert_eq!(code("{} {}"), 6);
         assert_eq!(code(r#"{"name":"n"}"#), 1);
         assert_eq!(code(r#"{"cniVersion":"0.2.0","name":"n"}"#), 1);
         assert_eq!(code(r#"{"cniVersion":1,"name":"n"}"#), 7);
@@ -197,30 +224,38 @@ mod tests {
             7
         );
         assert_eq!(
-            code(r#"{"cniVersion":"1.0.0","name":"n","ipam":null,"what":{"ever":[1]}}"#),
+            code(r#"{"cniVersion":"1.0.0","name":"n","ipam":null,"what":{"ever":[1.5e300]}}"#),
             0
         );
     }
 
     #[test]
     fn an_absent_list_of_attachments_is_not_an_empty_one() {
-        let conf = |extra: &str| {
-            NetConf::parse(format!(r#"{{"cniVersion":"1.1.0","name":"n"{extra}}}"#).as_bytes())
-                .unwrap()
+        let valid = |extra: &str| {
+            let text = format!(r#"{{"cniVersion":"1.1.0","name":"n"{extra}}}"#);
+            NetConf::parse(text.as_bytes()).unwrap().valid_attachments()
         };
-        assert_eq!(conf("").valid_attachments().unwrap_err().code(), 7);
+        assert_eq!(valid("").unwrap_err().code(), 7);
         assert!(
-            conf(r#","cni.dev/valid-attachments":null"#)
-                .valid_attachments()
+            valid(r#","cni.dev/valid-attachments":null"#)
                 .unwrap()
                 .is_empty()
         );
-        let one = BTreeSet::from([("c".to_owned(), "eth0".to_owned())]);
+        assert_eq!(
+            valid(r#","cni.dev/valid-attachments":[{"containerID":"c"}]"#)
+                .unwrap_err()
+                .code(),
+            7
+        );
+        let one = HashSet::from([("c".to_owned(), "eth0".to_owned())]);
         for key in ["cni.dev/valid-attachments", "cni.dev/attachments"] {
-            let conf = conf(&format!(
-                r#","{key}":[{{"containerID":"c","ifname":"eth0"}}]"#
-            ));
-            assert_eq!(conf.valid_attachments().unwrap(), one);
+            assert_eq!(
+                valid(&format!(
+                    r#","{key}":[{{"containerID":"c","ifname":"eth0"}}]"#
+                ))
+                .unwrap(),
+                one
+            );
         }
     }
 }

@@ -4,7 +4,7 @@ mod plan;
 mod result;
 mod version;
 
-pub(crate) use config::NetConf;
+pub(crate) use config::{NetConf, read};
 pub(crate) use plan::{Plan, PodRoute};
 pub(crate) use result::{Interface, Ip, Success, failure, versions};
 pub(crate) use version::{Command, SpecVersion};

@@ -3,7 +3,6 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::ipam::{Assigned, Pools, RawRange};
@@ -74,9 +73,9 @@ struct RawRoute {
     gw: Option<IpAddr>,
     priority: Option<u32>,
     scope: Option<u8>,
-    mtu: Option<Value>,
-    advmss: Option<Value>,
-    table: Option<Value>,
+    mtu: Option<u32>,
+    advmss: Option<u32>,
+    table: Option<u32>,
 }
 
 /// A route of `ipam.routes`.

@@ -1,11 +1,14 @@
 //! What goes out on standard output: success, error and version objects, in the shape of each specification version.
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
 use flatnet_netlink::MacAddr;
 use ipnet::IpNet;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::config::read;
 use super::plan::{SCOPE_LINK, is_v4};
 use super::{PodRoute, SpecVersion};
 use crate::error::{Error, Result};
@@ -16,7 +19,7 @@ pub(crate) struct Success<'a> {
     pub(crate) interfaces: Vec<Interface<'a>>,
     pub(crate) ips: Vec<Ip>,
     pub(crate) routes: Vec<PodRoute>,
-    pub(crate) dns: Option<&'a Map<String, Value>>,
+    pub(crate) dns: Option<&'a RawValue>,
 }
 
 #[derive(Debug)]
@@ -37,113 +40,169 @@ pub(crate) struct Ip {
     pub(crate) gateway: IpAddr,
 }
 
+/// An element of a list: what a `prevResult` had there, or ours.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Item<'a> {
+    Foreign(&'a RawValue),
+    Interface {
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mac: Option<MacAddr>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mtu: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sandbox: Option<&'a Path>,
+    },
+    Ip {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<&'static str>,
+        interface: usize,
+        address: IpNet,
+        gateway: IpAddr,
+    },
+    Route {
+        dst: IpNet,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        gw: Option<IpAddr>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        priority: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scope: Option<u8>,
+    },
+}
+
+/// A value under a key of the result object.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Foreign(&'a RawValue),
+    Text(&'static str),
+    List(Vec<Item<'a>>),
+}
+
 impl Success<'_> {
     /// The JSON object of `version`. A `prevResult` is kept whole, foreign keys included, and added to: "plugins
     /// provided a prevResult must output it as their result, with any possible modifications".
-    pub(crate) fn to_json(
-        &self,
-        version: SpecVersion,
-        prev: Option<&Map<String, Value>>,
-    ) -> Result<Value> {
-        let mut object = prev.cloned().unwrap_or_default();
-        object.insert("cniVersion".to_owned(), json!(version.as_str()));
-        let before = list(&mut object, "interfaces")?.len();
-        let interfaces = self.interfaces.iter().map(|one| interface(one, version));
-        list(&mut object, "interfaces")?.extend(interfaces);
-        list(&mut object, "ips")?.extend(self.ips.iter().map(|one| ip(one, before, version)));
-        list(&mut object, "routes")?.extend(self.routes.iter().map(|one| route(one, version)));
+    pub(crate) fn to_json(&self, version: SpecVersion, prev: Option<&RawValue>) -> Result<String> {
+        let prev: BTreeMap<String, &RawValue> = match prev {
+            Some(prev) => read(prev.get().as_bytes())?,
+            None => BTreeMap::new(),
+        };
+        let mut interfaces = list(&prev, "interfaces")?;
+        let before = interfaces.len();
+        interfaces.extend(self.interfaces.iter().map(|one| interface(one, version)));
+        let mut ips = list(&prev, "ips")?;
+        ips.extend(self.ips.iter().map(|one| ip(one, before, version)));
+        let mut routes = list(&prev, "routes")?;
+        routes.extend(self.routes.iter().map(|one| route(one, version)));
+
+        let mut object: BTreeMap<&str, Entry<'_>> = prev
+            .iter()
+            .map(|(key, value)| (key.as_str(), Entry::Foreign(value)))
+            .collect();
+        object.insert("cniVersion", Entry::Text(version.as_str()));
+        object.insert("interfaces", Entry::List(interfaces));
+        object.insert("ips", Entry::List(ips));
+        object.insert("routes", Entry::List(routes));
         if let Some(dns) = self.dns {
-            object
-                .entry("dns")
-                .or_insert_with(|| Value::Object(dns.clone()));
+            object.entry("dns").or_insert(Entry::Foreign(dns));
         }
-        Ok(Value::Object(object))
+        encode(&object)
     }
 }
 
-/// The list under `key`, made empty where there is none.
-fn list<'a>(object: &'a mut Map<String, Value>, key: &str) -> Result<&'a mut Vec<Value>> {
-    let value = object.entry(key).or_insert(Value::Null);
-    if value.is_null() {
-        *value = Value::Array(Vec::new());
-    }
-    value
-        .as_array_mut()
-        .ok_or_else(|| Error::config(format!("prevResult.{key}"), "is not a list"))
+/// The list a `prevResult` has under `key`.
+fn list<'a>(prev: &BTreeMap<String, &'a RawValue>, key: &str) -> Result<Vec<Item<'a>>> {
+    let Some(value) = prev.get(key) else {
+        return Ok(Vec::new());
+    };
+    let items: Option<Vec<&RawValue>> = serde_json::from_str(value.get())
+        .map_err(|_| Error::config(format!("prevResult.{key}"), "is not a list"))?;
+    Ok(items.into_iter().flatten().map(Item::Foreign).collect())
 }
 
-fn interface(one: &Interface<'_>, version: SpecVersion) -> Value {
-    let mut object = Map::new();
-    object.insert("name".to_owned(), json!(one.name));
-    if let Some(mac) = one.mac {
-        object.insert("mac".to_owned(), json!(mac.to_string()));
+fn interface<'a>(one: &Interface<'a>, version: SpecVersion) -> Item<'a> {
+    let mtu = (version >= SpecVersion::V1_1_0).then_some(one.mtu);
+    Item::Interface {
+        name: one.name,
+        mac: one.mac,
+        mtu,
+        sandbox: one.sandbox,
     }
-    if version >= SpecVersion::V1_1_0 {
-        object.insert("mtu".to_owned(), json!(one.mtu));
-    }
-    if let Some(sandbox) = one.sandbox {
-        object.insert("sandbox".to_owned(), json!(sandbox.to_string_lossy()));
-    }
-    Value::Object(object)
 }
 
-fn ip(one: &Ip, interfaces_before: usize, version: SpecVersion) -> Value {
-    let mut object = Map::new();
-    if version < SpecVersion::V1_0_0 {
-        object.insert(
-            "version".to_owned(),
-            json!(if is_v4(&one.address) { "4" } else { "6" }),
-        );
+fn ip<'a>(one: &Ip, interfaces_before: usize, version: SpecVersion) -> Item<'a> {
+    let family = if is_v4(&one.address) { "4" } else { "6" };
+    Item::Ip {
+        version: (version < SpecVersion::V1_0_0).then_some(family),
+        interface: one.interface + interfaces_before,
+        address: one.address,
+        gateway: one.gateway,
     }
-    object.insert(
-        "interface".to_owned(),
-        json!(one.interface + interfaces_before),
-    );
-    object.insert("address".to_owned(), json!(one.address.to_string()));
-    object.insert("gateway".to_owned(), json!(one.gateway.to_string()));
-    Value::Object(object)
 }
 
-fn route(one: &PodRoute, version: SpecVersion) -> Value {
-    let mut object = Map::new();
-    object.insert("dst".to_owned(), json!(one.dst.to_string()));
-    if let Some(gateway) = one.gateway {
-        object.insert("gw".to_owned(), json!(gateway.to_string()));
+fn route<'a>(one: &PodRoute, version: SpecVersion) -> Item<'a> {
+    let detailed = version >= SpecVersion::V1_1_0;
+    Item::Route {
+        dst: one.dst,
+        gw: one.gateway,
+        priority: one.priority.filter(|_| detailed),
+        scope: (detailed && one.gateway.is_none()).then_some(SCOPE_LINK),
     }
-    if version >= SpecVersion::V1_1_0 {
-        if let Some(priority) = one.priority {
-            object.insert("priority".to_owned(), json!(priority));
-        }
-        if one.gateway.is_none() {
-            object.insert("scope".to_owned(), json!(SCOPE_LINK));
-        }
-    }
-    Value::Object(object)
+}
+
+fn encode(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|source| Error::io("encode the result")(source.into()))
 }
 
 /// The error object (section 5, Error). `version` is that of the configuration, where it could be read.
-pub(crate) fn failure(error: &Error, version: Option<SpecVersion>) -> Value {
-    json!({
-        "cniVersion": version.unwrap_or(SpecVersion::NEWEST).as_str(),
-        "code": error.code(),
-        "msg": error.summary(),
-        "details": error.to_string(),
+pub(crate) fn failure(error: &Error, version: Option<SpecVersion>) -> Result<String> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Failure {
+        cni_version: &'static str,
+        code: u32,
+        msg: &'static str,
+        details: String,
+    }
+    encode(&Failure {
+        cni_version: version.unwrap_or(SpecVersion::NEWEST).as_str(),
+        code: error.code(),
+        msg: error.summary(),
+        details: error.to_string(),
     })
 }
 
 /// The answer to VERSION (section 5): `asked` is the `cniVersion` of the input, which is given back as it came.
-pub(crate) fn versions(asked: Option<&str>) -> Value {
-    json!({
-        "cniVersion": asked.unwrap_or(SpecVersion::NEWEST.as_str()),
-        "supportedVersions": SpecVersion::ALL.map(SpecVersion::as_str),
+pub(crate) fn versions(asked: Option<&str>) -> Result<String> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Versions<'a> {
+        cni_version: &'a str,
+        supported_versions: [&'static str; SpecVersion::ALL.len()],
+    }
+    encode(&Versions {
+        cni_version: asked.unwrap_or(SpecVersion::NEWEST.as_str()),
+        supported_versions: SpecVersion::ALL.map(SpecVersion::as_str),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn success<'a>(dns: Option<&'a Map<String, Value>>) -> Success<'a> {
+    fn parsed(text: Result<String>) -> Value {
+        serde_json::from_str(&text.unwrap()).unwrap()
+    }
+
+    fn raw(value: Value) -> Box<RawValue> {
+        RawValue::from_string(value.to_string()).unwrap()
+    }
+
+    fn success<'a>(dns: Option<&'a RawValue>) -> Success<'a> {
         let mac = |text: &str| Some(text.parse().unwrap());
         Success {
             interfaces: vec![
@@ -216,13 +275,13 @@ mod tests {
                 ],
                 "routes": [{"dst": "10.244.1.1/32"}, {"dst": "0.0.0.0/0", "gw": "10.244.1.1"}],
             });
-            assert_eq!(success(None).to_json(version, None).unwrap(), expected);
+            assert_eq!(parsed(success(None).to_json(version, None)), expected);
         }
     }
 
     #[test]
     fn version_1_0_0_has_neither_ip_version_nor_mtu() {
-        let dns = json!({"nameservers": ["10.96.0.10"]});
+        let dns = raw(json!({"nameservers": ["10.96.0.10"]}));
         let expected = json!({
             "cniVersion": "1.0.0",
             "interfaces": [
@@ -238,24 +297,22 @@ mod tests {
             "dns": {"nameservers": ["10.96.0.10"]},
         });
         assert_eq!(
-            success(dns.as_object())
-                .to_json(SpecVersion::V1_0_0, None)
-                .unwrap(),
+            parsed(success(Some(&dns)).to_json(SpecVersion::V1_0_0, None)),
             expected
         );
     }
 
     #[test]
     fn version_1_1_0_adds_mtu_priority_and_scope_and_keeps_what_came_before() {
-        let prev = json!({
+        let prev = raw(json!({
             "cniVersion": "1.1.0",
             "interfaces": [{"name": "dummy0", "socketPath": "/x"}],
             "ips": [{"interface": 0, "address": "192.0.2.1/24"}],
             "routes": null,
             "dns": {"domain": "kept"},
             "cni.dev/foreign": {"kept": true},
-        });
-        let dns = json!({"domain": "ours"});
+        }));
+        let dns = raw(json!({"domain": "ours"}));
         let expected = json!({
             "cniVersion": "1.1.0",
             "interfaces": [
@@ -276,10 +333,10 @@ mod tests {
             "dns": {"domain": "kept"},
             "cni.dev/foreign": {"kept": true},
         });
-        let result = success(dns.as_object())
-            .to_json(SpecVersion::V1_1_0, prev.as_object())
-            .unwrap();
-        assert_eq!(result, expected);
+        assert_eq!(
+            parsed(success(Some(&dns)).to_json(SpecVersion::V1_1_0, Some(&prev))),
+            expected
+        );
     }
 
     #[test]
@@ -288,6 +345,6 @@ mod tests {
         let expected = json!({
             "cniVersion": "0.4.0", "code": 7, "msg": "invalid network config", "details": "mtu: 12 is too small",
         });
-        assert_eq!(failure(&error, Some(SpecVersion::V0_4_0)), expected);
+        assert_eq!(parsed(failure(&error, Some(SpecVersion::V0_4_0))), expected);
     }
 }
