@@ -15,15 +15,18 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let mut findings = Findings::default();
     if topology.networked().next().is_none() {
         findings.unmeasured("no pod with a network namespace of its own runs");
-    } else if !uses_bridges(&topology) && everything_seen(&topology) {
+    }
+    unseen(&topology, &mut findings);
+    if uses_bridges(&topology) {
+        for problem in examine(&topology, &mut findings) {
+            findings.fail(problem.evidence);
+        }
+    } else if pairs(&topology).count() == topology.networked().count()
+        && pairs(&topology).next().is_some()
+    {
         return Verdict::Skip {
             reason: "this CNI uses no bridge: no pod's host end is a port of one".to_owned(),
         };
-    }
-    let (problems, seen) = examine(&topology, findings);
-    let mut findings = seen;
-    for problem in problems {
-        findings.fail(problem.evidence);
     }
     findings.mention_idle(&topology);
     findings.verdict()
@@ -32,7 +35,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 /// What is wrong between pods and bridges. Empty where the CNI uses no bridge.
 pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
     if uses_bridges(topology) {
-        examine(topology, Findings::default()).0
+        examine(topology, &mut Findings::default())
     } else {
         Vec::new()
     }
@@ -50,10 +53,6 @@ fn pairs<'a>(
             node.facts.as_ref().ok()?,
         ))
     })
-}
-
-fn everything_seen(topology: &Topology<'_>) -> bool {
-    pairs(topology).count() == topology.networked().count()
 }
 
 /// Bridges are in use when any pod's host end is a port of one, or any bridge holds some pod's gateway.
@@ -91,9 +90,8 @@ fn gateways<'a>(pod: &'a PodView, facts: &'a Facts) -> impl Iterator<Item = std:
         .filter_map(|ip| default_route(facts, *ip)?.gateway)
 }
 
-fn examine(topology: &Topology<'_>, mut findings: Findings) -> (Vec<Problem>, Findings) {
-    let mut problems = Vec::new();
-    let mut bridges: BTreeMap<(&str, &str), Vec<(&PodView, &Facts)>> = BTreeMap::new();
+/// Pods and nodes whose interfaces could not be looked at.
+fn unseen(topology: &Topology<'_>, findings: &mut Findings) {
     for pod in topology.networked() {
         if let Err(error) = &pod.facts {
             findings.unmeasured(format!(
@@ -112,6 +110,11 @@ fn examine(topology: &Topology<'_>, mut findings: Findings) -> (Vec<Problem>, Fi
             )),
         }
     }
+}
+
+fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut bridges: BTreeMap<(&str, &str), Vec<(&PodView, &Facts)>> = BTreeMap::new();
     for (pod, inside, node, outside) in pairs(topology) {
         match port(pod, inside, node, outside) {
             Ok(bridge) => bridges
@@ -133,7 +136,7 @@ fn examine(topology: &Topology<'_>, mut findings: Findings) -> (Vec<Problem>, Fi
             Err(problem) => problems.push(*problem),
         }
     }
-    (problems, findings)
+    problems
 }
 
 /// The bridge a pod's host end is a port of, or what keeps it from being one.

@@ -1,4 +1,8 @@
 //! What a check collects on its way to a verdict.
+use std::collections::BTreeSet;
+
+use flatnet_probe::Transport;
+
 use super::{Evidence, Verdict};
 use crate::checks::topology::Topology;
 
@@ -96,4 +100,22 @@ pub(super) fn count(n: usize, noun: &str) -> String {
         _ if noun.ends_with('s') => format!("{n} {noun}es"),
         _ => format!("{n} {noun}s"),
     }
+}
+
+/// `tcp`, `udp`, `icmp`.
+pub(super) fn transport(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => "tcp",
+        Transport::Udp => "udp",
+        Transport::Icmp => "icmp",
+    }
+}
+
+/// `tcp, udp, icmp`.
+pub(super) fn transports(of: impl IntoIterator<Item = Transport>) -> String {
+    let set: BTreeSet<Transport> = of.into_iter().collect();
+    set.into_iter()
+        .map(transport)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use flatnet_netlink::RouteEntry;
-use flatnet_probe::{Dialled, Facts, Failure, Transport};
+use flatnet_probe::{Dialled, Facts, Failure};
 
-use super::findings::{Findings, Problem, count, listed, look};
+use super::findings::{Findings, Problem, count, listed, look, transport};
 use super::topology::{Topology, device, same_family};
 use super::veth::{Wire, default_route, follow, on_link};
 use super::{Evidence, Verdict};
@@ -352,14 +352,6 @@ fn asked<'a>(topology: &Topology<'a>) -> BTreeMap<(&'a str, IpAddr), Reply> {
         }
     }
     asked
-}
-
-pub(super) fn transport(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Tcp => "tcp",
-        Transport::Udp => "udp",
-        Transport::Icmp => "icmp",
-    }
 }
 
 fn one_a_family(ips: &[IpAddr]) -> impl Iterator<Item = IpAddr> + '_ {

@@ -3,8 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_probe::{Dialled, Failure, Transport};
 
-use super::findings::{Findings, count, listed, look};
-use super::gateway::transport;
+use super::findings::{Findings, count, listed, look, transport, transports};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
 use crate::observe::{Dial, Endpoint, Observations, PodView};
@@ -18,7 +17,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             own.entry(from).or_default().push(dial);
         }
     }
-    let mut transports = BTreeSet::new();
+    let mut over = BTreeSet::new();
     let mut no_icmp = Vec::new();
     let (mut judged, mut reached) = (0, 0);
     for pod in topology.networked() {
@@ -52,7 +51,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             continue;
         }
         judged += 1;
-        transports.extend(measured.iter().map(|dial| transport(dial.transport)));
+        over.extend(measured.iter().map(|dial| dial.transport));
         let failed: Vec<&Dial> = measured
             .into_iter()
             .filter(|dial| matches!(dial.result, Dialled::Failed { .. }))
@@ -66,11 +65,10 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     if judged == 0 {
         findings.unmeasured("no running pod dialled its own address");
     }
-    let over = Vec::from_iter(transports);
     findings.fact(format!(
         "{reached} of {} reach themselves by their own IP over {}",
         count(judged, "pod"),
-        over.join(", ")
+        transports(over)
     ));
     if !no_icmp.is_empty() {
         findings.fact(format!(
@@ -92,7 +90,6 @@ fn evidence(pod: &PodView, failed: &[&Dial]) -> Evidence {
             Dialled::Answered { .. } => String::new(),
         })
         .collect();
-    let transports = BTreeSet::from_iter(failed.iter().map(|dial| transport(dial.transport)));
     let lo_down = pod
         .facts
         .as_ref()
@@ -102,7 +99,7 @@ fn evidence(pod: &PodView, failed: &[&Dial]) -> Evidence {
             "pod {} on {} does not reach itself over {}",
             pod.name,
             pod.node,
-            listed(&Vec::from_iter(transports), 3)
+            transports(failed.iter().map(|dial| dial.transport))
         ),
         expected: "an answer from its own address".to_owned(),
         observed: listed(&said, 3),

@@ -12,7 +12,6 @@ use flatnet_probe::{Dialled, Sighting, Transport};
 
 use super::Verdict;
 use super::findings::{Findings, count, listed};
-use super::gateway::transport;
 use super::pod_ip_unique::holders;
 use super::topology::Topology;
 use crate::observe::{Dial, Endpoint, Observations};
@@ -112,7 +111,10 @@ impl<'a> Judgement<'a> {
         let Some(client) = self.topology.named(&sighting.from) else {
             return;
         };
-        if client == *server || !self.topology.takes_part(server) {
+        if client == *server
+            || !self.topology.takes_part(&client)
+            || !self.topology.takes_part(server)
+        {
             return;
         }
         let ends = (&client, server);
@@ -216,35 +218,27 @@ impl<'a> Judgement<'a> {
 
 /// The kernel answers echo requests without saying from whom they came: only a raw socket at the server tells.
 fn unseen_icmp(topology: &Topology<'_>, findings: &mut Findings) {
-    let icmp = |dial: &&Dial| {
-        dial.transport == Transport::Icmp && matches!(dial.result, Dialled::Answered { .. })
-    };
-    let seen = |end: &Endpoint| {
-        let sightings = topology
-            .observations
-            .sightings
-            .get(end)
-            .and_then(|seen| seen.as_ref().ok());
-        sightings.is_some_and(|seen| {
-            seen.iter()
-                .any(|sighting| sighting.transport == Transport::Icmp)
-        })
-    };
-    let pings = topology
-        .observations
-        .dials
+    let observations = topology.observations;
+    let is_icmp = |sighting: &Sighting| sighting.transport == Transport::Icmp;
+    let seeing: BTreeSet<&Endpoint> = observations
+        .sightings
         .iter()
-        .filter(icmp)
-        .filter(|dial| dial.from != dial.to);
-    let blind: BTreeSet<&str> = pings
-        .filter(|dial| topology.takes_part(&dial.to) && !seen(&dial.to))
+        .filter(|(_, seen)| seen.iter().flatten().any(is_icmp))
+        .map(|(end, _)| end)
+        .collect();
+    let pinged = observations.dials.iter().filter(|dial| {
+        dial.transport == Transport::Icmp
+            && dial.from != dial.to
+            && matches!(dial.result, Dialled::Answered { .. })
+    });
+    let blind: BTreeSet<&str> = pinged
+        .filter(|dial| topology.takes_part(&dial.to) && !seeing.contains(&dial.to))
         .map(|dial| dial.to.name())
         .collect();
     if !blind.is_empty() {
         let blind = Vec::from_iter(blind);
         findings.fact(format!(
-            "source of {} requests not seen at {}: no raw socket there",
-            transport(Transport::Icmp),
+            "source of icmp requests not seen at {}: no raw socket there",
             listed(&blind, 6)
         ));
     }

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use flatnet_probe::{Dialled, Transport};
 
 use crate::checks::Evidence;
-use crate::checks::findings::{count, joined, listed, look};
-use crate::checks::gateway::transport;
+use crate::checks::findings::{count, joined, listed, look, transports};
 use crate::checks::topology::Topology;
 use crate::observe::Endpoint;
 
@@ -119,13 +118,12 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
             ))
         })
         .collect();
-    let over: BTreeSet<&str> = rewrites.iter().map(|r| transport(r.over)).collect();
     let pairs: BTreeSet<(&Endpoint, &Endpoint)> =
         rewrites.iter().map(|r| (&r.client, &r.server)).collect();
     let extent = format!(
         "{} over {} ({})",
         count(pairs.len(), "pair"),
-        Vec::from_iter(over).join(", "),
+        transports(rewrites.iter().map(|r| r.over)),
         listed(&Vec::from_iter(ways), 6)
     );
     let examples: Vec<String> = examples(rewrites, topology);
@@ -227,17 +225,17 @@ fn shown(addresses: &[IpAddr]) -> String {
 
 /// One line for each pair of ends, transports merged.
 fn examples(rewrites: &[&Rewrite], topology: &Topology<'_>) -> Vec<String> {
-    let mut merged: BTreeMap<(&Endpoint, &Endpoint, &Kind), BTreeSet<&str>> = BTreeMap::new();
+    let mut merged: BTreeMap<(&Endpoint, &Endpoint, &Kind), BTreeSet<Transport>> = BTreeMap::new();
     for rewrite in rewrites {
         merged
             .entry((&rewrite.client, &rewrite.server, &rewrite.kind))
             .or_default()
-            .insert(transport(rewrite.over));
+            .insert(rewrite.over);
     }
     merged
         .into_iter()
         .map(|((client, server, kind), over)| {
-            let over = Vec::from_iter(over).join(", ");
+            let over = transports(over);
             let pair = format!("{} → {} ({over})", client.name(), server.name());
             match kind {
                 Kind::Source { seen } => format!("{pair}: seen as {}", topology.tell(*seen)),

@@ -6,9 +6,9 @@ use flatnet_probe::{Dialled, Failure, Transport};
 use super::Span;
 use super::blame::{Group, Scope};
 use super::pairs::Pair;
-use super::words::{Arrivals, Over, counts, headline, names, observed};
+use super::words::{Arrivals, Over, counts, headline, observed};
 use crate::checks::Evidence;
-use crate::checks::findings::{Problem, look};
+use crate::checks::findings::{Problem, look, transports};
 use crate::checks::topology::Topology;
 use crate::checks::{bridge, gateway, node_routes, pod_ip_present};
 use crate::observe::{Dial, Endpoint};
@@ -170,7 +170,7 @@ impl<'a> Context<'a> {
             return Some(format!(
                 "only {} fails while {} passes: a packet filter {at} looks at the protocol",
                 over.failing(),
-                names(&over.passing)
+                transports(over.passing.iter().copied())
             ));
         }
         if over.one_family {

@@ -6,11 +6,8 @@ mod cause;
 mod pairs;
 mod words;
 
-use std::collections::BTreeSet;
-
 use super::Verdict;
-use super::findings::{Findings, count};
-use super::gateway::transport;
+use super::findings::{Findings, count, transports};
 use super::topology::Topology;
 use crate::observe::Observations;
 
@@ -61,22 +58,20 @@ fn nothing_measured(topology: &Topology<'_>, span: Span) -> Verdict {
 }
 
 fn state(seen: &pairs::Seen<'_>, findings: &mut Findings) {
-    let transports = BTreeSet::from_iter(
+    let over = transports(
         seen.pairs
             .iter()
             .flat_map(|pair| &pair.measured)
             .map(|dial| dial.transport),
     );
-    let names: Vec<&str> = transports.into_iter().map(transport).collect();
     let answered = seen
         .pairs
         .iter()
         .filter(|pair| pair.failed.is_empty())
         .count();
     findings.fact(format!(
-        "{answered} of {} ordered pairs over {}",
-        seen.pairs.len(),
-        names.join(", ")
+        "{answered} of {} ordered pairs over {over}",
+        seen.pairs.len()
     ));
     let host = seen.pairs.iter().filter(|pair| !pair.pods_only).count();
     if host > 0 {

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use flatnet_probe::{Dialled, Failure, Transport};
 
 use super::Span;
-use crate::checks::findings::listed;
-use crate::checks::gateway::transport;
+use crate::checks::findings::{listed, transport};
 use crate::checks::topology::{Topology, same_family};
 use crate::observe::{Dial, Endpoint, PodView};
 

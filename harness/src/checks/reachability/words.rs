@@ -7,8 +7,7 @@ use flatnet_probe::{Dialled, Transport};
 use super::Span;
 use super::blame::{Direction, Group, Scope};
 use super::pairs::Pair;
-use crate::checks::findings::joined;
-use crate::checks::gateway::transport;
+use crate::checks::findings::{joined, transports};
 use crate::checks::topology::Topology;
 use crate::observe::Dial;
 
@@ -54,20 +53,12 @@ impl Over {
         } else {
             String::new()
         };
-        format!("{}{family}", names(&self.failing))
+        format!("{}{family}", transports(self.failing.iter().copied()))
     }
 
     pub(super) fn measured(&self) -> String {
-        names(&self.failing.union(&self.passing).copied().collect())
+        transports(self.failing.union(&self.passing).copied())
     }
-}
-
-pub(super) fn names(transports: &BTreeSet<Transport>) -> String {
-    transports
-        .iter()
-        .map(|t| transport(*t))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 pub(super) fn headline(scope: Scope<'_>, topology: &Topology<'_>, span: Span) -> String {
@@ -144,18 +135,18 @@ pub(super) fn observed(group: &Group<'_, '_>, arrivals: &Arrivals<'_>) -> String
 }
 
 fn example(pair: &Pair<'_>) -> String {
-    let mut said: BTreeMap<(IpAddr, &str), Vec<&str>> = BTreeMap::new();
+    let mut said: BTreeMap<(IpAddr, &str), Vec<Transport>> = BTreeMap::new();
     for dial in &pair.failed {
         if let Dialled::Failed { detail, .. } = &dial.result {
             said.entry((dial.address, detail))
                 .or_default()
-                .push(transport(dial.transport));
+                .push(dial.transport);
         }
     }
     let said: Vec<String> = said
         .iter()
-        .map(|((address, detail), transports)| {
-            format!("{address} {}: {detail}", transports.join(", "))
+        .map(|((address, detail), over)| {
+            format!("{address} {}: {detail}", transports(over.iter().copied()))
         })
         .collect();
     format!(
