@@ -124,6 +124,8 @@ fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
             Err(problem) => problems.push(*problem),
         }
     }
+    let ports: usize = bridges.values().map(Vec::len).sum();
+    let mut held = 0;
     for ((node, bridge), pods) in bridges {
         let Some(facts) = topology
             .node(node)
@@ -132,10 +134,17 @@ fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
             continue;
         };
         match judge_bridge(node, bridge, &pods, facts) {
-            Ok(fact) => findings.fact(fact),
+            Ok(fact) => {
+                held += pods.len();
+                findings.fact(fact);
+            }
             Err(problem) => problems.push(*problem),
         }
     }
+    findings.headline(format!(
+        "{held} of {} on a bridge that is UP and holds their gateway address",
+        count(ports, "pod")
+    ));
     problems
 }
 

@@ -19,6 +19,11 @@ impl Findings {
         self.facts.push(fact.into());
     }
 
+    /// The fact that a reader sees first, and alone where there is little room.
+    pub(super) fn headline(&mut self, fact: impl Into<String>) {
+        self.facts.insert(0, fact.into());
+    }
+
     pub(super) fn fail(&mut self, evidence: Evidence) {
         self.evidence.push(evidence);
     }

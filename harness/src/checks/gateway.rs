@@ -288,8 +288,8 @@ fn silent(
             }
         }
     }
-    findings.fact(format!(
-        "{} answered from the next hop of the default route",
+    findings.headline(format!(
+        "{} answered by the next hop of their default route",
         count(answering, "pod")
     ));
     silent

@@ -22,11 +22,12 @@ mod topology;
 mod veth;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{Check, UnknownCheck, all, find};
+pub(crate) use reachability::outcomes;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,7 +38,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     unasked(&topology, &mut findings);
     fragments(&topology, &mut findings);
     for (mtu, runs) in told {
-        findings.fact(format!(
+        findings.headline(format!(
             "{mtu} bytes pass with DF and {} do not, on {}",
             mtu + 1,
             count(runs, "path")

@@ -32,7 +32,32 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             .collect();
         facts.push(format!("pod network {}", ranges.join(", ")));
     }
+    facts.insert(0, headline(&topology));
     Verdict::Pass { facts }
+}
+
+/// How many pods come from their node's own range.
+fn headline(topology: &Topology<'_>) -> String {
+    let with_range = |pod: &&PodView| {
+        topology
+            .node(&pod.node)
+            .is_some_and(|node| !node.pod_cidrs.is_empty())
+    };
+    let pods: Vec<&PodView> = topology.networked().filter(with_range).collect();
+    if pods.is_empty() {
+        return "nodes have no podCIDRs: the CNI assigns addresses its own way".to_owned();
+    }
+    let inside = |pod: &&&PodView| {
+        let node = topology.node(&pod.node);
+        pod.ips
+            .iter()
+            .all(|ip| node.is_some_and(|node| node.pod_cidrs.iter().any(|cidr| cidr.contains(ip))))
+    };
+    format!(
+        "{} of {} inside the podCIDRs of their node",
+        pods.iter().filter(inside).count(),
+        count(pods.len(), "pod")
+    )
 }
 
 fn describe(node: &NodeView, pods: &[&PodView]) -> String {

@@ -9,7 +9,7 @@ mod words;
 use super::Verdict;
 use super::findings::{Findings, count, transports};
 use super::topology::Topology;
-use crate::observe::Observations;
+use crate::observe::{Endpoint, Observations};
 
 /// Which pairs a check is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,34 @@ pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
     state(&seen, &mut findings);
     findings.mention_idle(&topology);
     findings.verdict()
+}
+
+/// What became of one ordered pair.
+pub(crate) struct Outcome<'a> {
+    pub(crate) from: &'a Endpoint,
+    pub(crate) to: &'a Endpoint,
+    pub(crate) from_node: &'a str,
+    pub(crate) to_node: &'a str,
+    /// Over every transport and address that was measured.
+    pub(crate) answered: bool,
+}
+
+/// The pairs that `same-node` and `cross-node` judge, for the matrix of a report: its numbers are those of the checks.
+pub(crate) fn outcomes(observations: &Observations) -> Vec<Outcome<'_>> {
+    let topology = Topology::of(observations);
+    let spans = [Span::SameNode, Span::CrossNode];
+    let pairs = spans
+        .into_iter()
+        .flat_map(|span| pairs::gather(&topology, span).pairs);
+    pairs
+        .map(|pair| Outcome {
+            from: pair.from,
+            to: pair.to,
+            from_node: pair.from_node,
+            to_node: pair.to_node,
+            answered: pair.failed.is_empty(),
+        })
+        .collect()
 }
 
 /// No dial of this span: nothing to ask, or nothing that could be asked.

@@ -118,18 +118,23 @@ pub(super) fn observed(group: &Group<'_, '_>, arrivals: &Arrivals<'_>) -> String
     }
     let told: Vec<String> = arrivals
         .iter()
-        .map(|((from, to), (arrived, known))| match arrived {
-            0 => format!("requests from {from} do not arrive at {to}"),
-            _ if arrived == known => {
-                format!("requests from {from} arrive at {to}, answers do not come back")
+        .map(|((from, to), (arrived, known))| {
+            let (requests, at) = if from == to {
+                (format!("requests within {from}"), String::new())
+            } else {
+                (format!("requests from {from}"), format!(" at {to}"))
+            };
+            match arrived {
+                0 => format!("{requests} do not arrive{at}"),
+                _ if arrived == known => format!("{requests} arrive{at}, answers do not come back"),
+                _ => {
+                    format!("{arrived} of {known} {requests} arrive{at}, answers do not come back")
+                }
             }
-            _ => format!(
-                "{arrived} of {known} requests from {from} arrive at {to}, answers do not come back"
-            ),
         })
         .collect();
     if !told.is_empty() {
-        text.push_str(&format!(". {}", joined(&told, "; ", 4)));
+        text.push_str(&format!("; {}", joined(&told, "; ", 4)));
     }
     text
 }

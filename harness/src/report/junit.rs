@@ -1,0 +1,75 @@
+//! The report for CI: one test suite, one test case a check.
+use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
+
+use super::terminal::evidence_lines;
+use super::{CheckReport, Report, ReportError};
+use crate::checks::Verdict;
+
+/// JUnit XML. Failures carry the evidence as text, broken checks are errors, skipped ones have their reason.
+///
+/// # Errors
+/// [`ReportError::Junit`].
+pub fn render(report: &Report) -> Result<String, ReportError> {
+    let run = &report.run;
+    let mut suite = TestSuite::new(format!("flatnet {} {}", run.provider, run.cni));
+    let mut properties = vec![
+        ("flatnet_version", report.flatnet_version.clone()),
+        ("started", report.started.clone()),
+        ("provider", run.provider.clone()),
+        ("cni", run.cni.clone()),
+        ("nodes", run.nodes.to_string()),
+        ("pods", run.pods.to_string()),
+        ("ip_family", run.ip_family.clone()),
+    ];
+    properties.extend(run.underlay.clone().map(|underlay| ("underlay", underlay)));
+    properties.extend(run.mtu.map(|mtu| ("mtu", mtu.to_string())));
+    properties.extend(run.planted.clone().map(|planted| ("planted", planted)));
+    for (name, value) in properties {
+        suite.add_property(Property::new(name, value));
+    }
+    suite.add_test_cases(report.checks.iter().map(case));
+    let mut document = quick_junit::Report::new("flatnet");
+    document.add_test_suite(suite);
+    Ok(document.to_string()?)
+}
+
+fn case(check: &CheckReport) -> TestCase {
+    let status = match &check.verdict {
+        Verdict::Pass { .. } => TestCaseStatus::success(),
+        Verdict::Fail { evidence } => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let whats: Vec<&str> = evidence
+                .iter()
+                .map(|evidence| evidence.what.as_str())
+                .collect();
+            let texts: Vec<String> = evidence
+                .iter()
+                .map(|evidence| evidence_lines(evidence).join("\n"))
+                .collect();
+            status
+                .set_type("fail")
+                .set_message(whats.join("; "))
+                .set_description(texts.join("\n\n"));
+            status
+        }
+        Verdict::Skip { reason } => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(reason.as_str());
+            status
+        }
+        Verdict::Broken { error } => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status
+                .set_type("broken")
+                .set_message("could not be measured")
+                .set_description(error.as_str());
+            status
+        }
+    };
+    let mut case = TestCase::new(check.id.as_str(), status);
+    case.set_classname("flatnet.checks");
+    if let Verdict::Pass { facts } = &check.verdict {
+        case.set_system_out(facts.join("\n"));
+    }
+    case
+}

@@ -1,0 +1,193 @@
+//! The report, as data. Its JSON form is documented in `docs/report-schema.md`; a change of meaning changes [`SCHEMA`].
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::matrix::Matrix;
+use super::time::rfc3339;
+use crate::checks::{Check, Verdict};
+use crate::observe::Observations;
+
+/// The version of the JSON form.
+pub const SCHEMA: &str = "flatnet.report/v1";
+
+/// One run and what its checks found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of the flatnet that ran.
+    pub flatnet_version: String,
+    /// Start of the run, RFC 3339, UTC.
+    pub started: String,
+    /// What was run.
+    pub run: Run,
+    /// Parts of the run, in order.
+    pub phases: Vec<Phase>,
+    /// Verdicts, in the catalogue's order.
+    pub checks: Vec<CheckReport>,
+    /// Who reached whom.
+    pub matrix: Matrix,
+    /// Everything the verdicts are drawn from; left out where only verdicts are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observations: Option<Observations>,
+}
+
+/// What was run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// `lab`, `kind`, `kubeconfig`.
+    pub provider: String,
+    /// As chosen: a name or a file.
+    pub cni: String,
+    /// Number of nodes.
+    pub nodes: usize,
+    /// Number of pods, hostNetwork pods included.
+    pub pods: usize,
+    /// How nodes are joined, where flatnet decides (`l2`, `routed`).
+    pub underlay: Option<String>,
+    /// MTU of the underlay in bytes, where flatnet decides.
+    pub mtu: Option<u32>,
+    /// `ipv4`, `ipv6` or `dual`.
+    pub ip_family: String,
+    /// The planted fault, if one was.
+    pub planted: Option<String>,
+}
+
+/// A part of the run that took time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `boot`, `install`, `deploy`, `observe`, `tear-down`.
+    pub name: String,
+    /// Wall time, milliseconds.
+    pub ms: u64,
+}
+
+impl Phase {
+    /// A phase that took this long.
+    pub fn new(name: impl Into<String>, took: Duration) -> Self {
+        Phase {
+            name: name.into(),
+            ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// One check's verdict. In JSON the verdict's fields are those of this object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// The check's stable id.
+    pub id: String,
+    /// What should hold.
+    pub promise: String,
+    /// What was found.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+impl CheckReport {
+    /// Judges the observations by one check.
+    pub fn of(check: &Check, observations: &Observations) -> Self {
+        CheckReport {
+            id: check.id.to_owned(),
+            promise: check.promise.to_owned(),
+            verdict: (check.judge)(observations),
+        }
+    }
+}
+
+/// How many checks came out how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Passed.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Skipped.
+    pub skipped: usize,
+    /// Could not be measured.
+    pub broken: usize,
+}
+
+impl Counts {
+    /// Counts verdicts.
+    pub fn of<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Self {
+        let mut counts = Counts::default();
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Pass { .. } => counts.passed += 1,
+                Verdict::Fail { .. } => counts.failed += 1,
+                Verdict::Skip { .. } => counts.skipped += 1,
+                Verdict::Broken { .. } => counts.broken += 1,
+            }
+        }
+        counts
+    }
+
+    /// The exit code: 1 when a check failed, else 4 when one could not be measured or none said anything, else 0.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Counts { failed: 1.., .. } => 1,
+            Counts { broken: 1.., .. }
+            | Counts {
+                passed: 0,
+                skipped: 0,
+                ..
+            } => 4,
+            _ => 0,
+        }
+    }
+}
+
+/// `12 checks: 11 passed, 1 failed, 0 skipped, 0 broken`.
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Counts {
+            passed,
+            failed,
+            skipped,
+            broken,
+        } = self;
+        let total = passed + failed + skipped + broken;
+        let noun = if total == 1 { "check" } else { "checks" };
+        write!(
+            f,
+            "{total} {noun}: {passed} passed, {failed} failed, {skipped} skipped, {broken} broken"
+        )
+    }
+}
+
+impl Report {
+    /// Judges the observations by these checks.
+    pub fn of(
+        run: Run,
+        started: SystemTime,
+        phases: Vec<Phase>,
+        checks: &[&Check],
+        observations: Observations,
+    ) -> Self {
+        Report {
+            schema: SCHEMA.to_owned(),
+            flatnet_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: rfc3339(started),
+            run,
+            phases,
+            checks: checks
+                .iter()
+                .map(|check| CheckReport::of(check, &observations))
+                .collect(),
+            matrix: Matrix::of(&observations),
+            observations: Some(observations),
+        }
+    }
+
+    /// How many checks came out how.
+    pub fn counts(&self) -> Counts {
+        Counts::of(self.checks.iter().map(|check| &check.verdict))
+    }
+
+    /// The documented exit code of these verdicts: 0, 1 or 4.
+    pub fn exit_code(&self) -> u8 {
+        self.counts().exit_code()
+    }
+}

@@ -1,0 +1,253 @@
+//! The report for people. Text carries ANSI colours; [`print`] drops them where output is no terminal.
+use std::io::Write;
+
+use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+
+use super::matrix::{Grid, Matrix, Share};
+use super::{CheckReport, Counts, Report};
+use crate::checks::{Evidence, Verdict};
+
+const RESET: &str = "\u{1b}[0m";
+const BOLD: &str = "\u{1b}[1m";
+const DIM: &str = "\u{1b}[2m";
+const RED: &str = "\u{1b}[1;31m";
+const GREEN: &str = "\u{1b}[1;32m";
+const YELLOW: &str = "\u{1b}[1;33m";
+const MAGENTA: &str = "\u{1b}[1;35m";
+
+/// Evidence and further facts start here, below the check's text.
+const INDENT: usize = 8;
+/// Width of the id column: the longest id of the catalogue.
+const ID_WIDTH: usize = 14;
+/// Larger tables show only the rows and columns in which something did not answer.
+const MOST_NAMES: usize = 16;
+
+/// How much to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// One fact a passed check.
+    #[default]
+    Brief,
+    /// Every fact.
+    Full,
+}
+
+/// The whole report on standard output: checks, matrix, closing line. Colours only on a terminal that wants them (NO_COLOR).
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print(report: &Report, detail: Detail) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(render(report, detail).as_bytes())?;
+    out.flush()
+}
+
+/// The whole report, coloured.
+pub fn render(report: &Report, detail: Detail) -> String {
+    let checks: String = report
+        .checks
+        .iter()
+        .map(|check| render_check(check, detail))
+        .collect();
+    format!(
+        "{checks}\n{}\n{}\n",
+        render_matrix(&report.matrix),
+        render_closing(report)
+    )
+}
+
+/// One check: its line, and below it the evidence or further facts. Ends with a newline.
+pub fn render_check(check: &CheckReport, detail: Detail) -> String {
+    let (colour, word, text) = match &check.verdict {
+        Verdict::Pass { facts } => (GREEN, "PASS", facts.first().map_or("", String::as_str)),
+        Verdict::Fail { evidence } => (
+            RED,
+            "FAIL",
+            evidence
+                .first()
+                .map_or("", |evidence| evidence.what.as_str()),
+        ),
+        Verdict::Skip { reason } => (YELLOW, "SKIP", reason.as_str()),
+        Verdict::Broken { error } => (MAGENTA, "BROKEN", error.as_str()),
+    };
+    let mut lines = format!(
+        "{colour}{word:<6}{RESET}  {BOLD}{:<ID_WIDTH$}{RESET}  {text}\n",
+        check.id
+    );
+    match &check.verdict {
+        Verdict::Pass { facts } if detail == Detail::Full => {
+            for fact in facts.iter().skip(1) {
+                lines.push_str(&format!("{:INDENT$}{DIM}{fact}{RESET}\n", ""));
+            }
+        }
+        Verdict::Fail { evidence } => {
+            for (index, evidence) in evidence.iter().enumerate() {
+                // The first one's `what` is on the check's own line.
+                for line in evidence_lines(evidence)
+                    .iter()
+                    .skip(usize::from(index == 0))
+                {
+                    let (label, rest) = line.split_at(line.len().min(LABEL_WIDTH));
+                    match LABELS.contains(&label.trim_end()) {
+                        true => {
+                            lines.push_str(&format!("{:INDENT$}{DIM}{label}{RESET}{rest}\n", ""))
+                        }
+                        false => lines.push_str(&format!("{:INDENT$}{RED}{line}{RESET}\n", "")),
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+    lines
+}
+
+const LABELS: [&str; 5] = ["expected", "observed", "culprit", "cause", "look"];
+const LABEL_WIDTH: usize = 10;
+
+/// What is wrong, then one labelled line for each thing that is known about it.
+pub fn evidence_lines(evidence: &Evidence) -> Vec<String> {
+    let values = [
+        Some(&evidence.expected),
+        Some(&evidence.observed),
+        evidence.culprit.as_ref(),
+        evidence.cause.as_ref(),
+        Some(&evidence.look),
+    ];
+    let labelled = LABELS
+        .into_iter()
+        .zip(values)
+        .filter_map(|(label, value)| Some(format!("{label:<LABEL_WIDTH$}{}", value?)));
+    std::iter::once(evidence.what.clone())
+        .chain(labelled)
+        .collect()
+}
+
+/// Nodes by nodes, and pods by pods where the report has them.
+pub fn render_matrix(matrix: &Matrix) -> String {
+    let mut text = format!(
+        "pairs answered, from row to column\n{}",
+        render_grid(&matrix.nodes)
+    );
+    if let Some(pods) = matrix.pods.as_ref().filter(|pods| !pods.names.is_empty()) {
+        text.push_str(&format!("\n{}", render_grid(pods)));
+    }
+    text
+}
+
+fn render_grid(grid: &Grid) -> String {
+    let full = |share: &Option<Share>| share.is_none_or(Share::is_full);
+    let all: Vec<usize> = (0..grid.names.len()).collect();
+    let (rows, columns) = if all.len() <= MOST_NAMES {
+        (all.clone(), all)
+    } else if grid.is_full() {
+        return format!("all of {} by {} complete\n", all.len(), all.len());
+    } else {
+        let rows = all
+            .iter()
+            .copied()
+            .filter(|row| !grid.cells[*row].iter().all(full))
+            .collect();
+        let columns = all
+            .iter()
+            .copied()
+            .filter(|column| !grid.cells.iter().all(|row| full(&row[*column])))
+            .collect();
+        (rows, columns)
+    };
+    let mut table = Table::new();
+    // Whether colours are shown is decided by the stream they go to, not by the table.
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .enforce_styling();
+    let header = columns
+        .iter()
+        .map(|column| right(Cell::new(&grid.names[*column])));
+    table.set_header(std::iter::once(Cell::new("")).chain(header));
+    for row in rows {
+        let cells = columns
+            .iter()
+            .map(|column| right(cell(grid.cells[row][*column])));
+        table.add_row(std::iter::once(Cell::new(&grid.names[row])).chain(cells));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding(if index == 0 { (0, 0) } else { (2, 0) });
+    }
+    table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
+}
+
+fn right(cell: Cell) -> Cell {
+    cell.set_alignment(CellAlignment::Right)
+}
+
+fn cell(share: Option<Share>) -> Cell {
+    match share {
+        None => Cell::new("-"),
+        Some(share) => {
+            let colour = match share.answered {
+                _ if share.is_full() => Color::Green,
+                0 => Color::Red,
+                _ => Color::Yellow,
+            };
+            let text = match share {
+                Share {
+                    answered: 1,
+                    measured: 1,
+                } => "yes".to_owned(),
+                Share {
+                    answered: 0,
+                    measured: 1,
+                } => "no".to_owned(),
+                Share { answered, measured } => format!("{answered}/{measured}"),
+            };
+            Cell::new(text).fg(colour)
+        }
+    }
+}
+
+/// What was run, how long it took, and how many checks came out how.
+pub fn render_closing(report: &Report) -> String {
+    let run = &report.run;
+    let mut about = format!(
+        "{} on {}, {} nodes, {} pods",
+        run.cni, run.provider, run.nodes, run.pods
+    );
+    if let Some(underlay) = &run.underlay {
+        about.push_str(&format!(", underlay {underlay}"));
+    }
+    if let Some(mtu) = run.mtu {
+        about.push_str(&format!(", mtu {mtu}"));
+    }
+    about.push_str(&format!(", {}", run.ip_family));
+    if let Some(planted) = &run.planted {
+        about.push_str(&format!(", planted fault {planted}"));
+    }
+    let phases: Vec<String> = report
+        .phases
+        .iter()
+        .map(|phase| format!("{} {}", phase.name, seconds(phase.ms)))
+        .collect();
+    if !phases.is_empty() {
+        about.push_str(&format!("; {}", phases.join(", ")));
+    }
+    format!("{DIM}{about}{RESET}\n{}", render_counts(report.counts()))
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:02} s", ms / 1000, ms % 1000 / 10)
+}
+
+/// `12 checks: 11 passed, 1 failed, 0 skipped, 0 broken`, coloured by the worst.
+pub fn render_counts(counts: Counts) -> String {
+    let colour = match counts {
+        Counts { failed: 1.., .. } => RED,
+        Counts { broken: 1.., .. } => MAGENTA,
+        Counts { passed: 0, .. } => YELLOW,
+        _ => GREEN,
+    };
+    format!("{colour}{counts}{RESET}")
+}

@@ -1,0 +1,289 @@
+//! Reports of synthetic runs, compared with what a reader should get.
+use std::time::{Duration, UNIX_EPOCH};
+
+use rstest::rstest;
+
+use super::terminal::Detail;
+use super::{
+    CheckReport, Counts, Phase, Report, ReportError, Run, json, junit, rfc3339, terminal, write_to,
+};
+use crate::checks::tests::build::{Cluster, ETH0, Style};
+use crate::checks::{Verdict, all};
+use crate::observe::Observations;
+
+fn report(observations: Observations) -> Report {
+    let run = Run {
+        provider: "lab".to_owned(),
+        cni: "flatnet".to_owned(),
+        nodes: observations.nodes.len(),
+        pods: observations.pods.len(),
+        underlay: Some("l2".to_owned()),
+        mtu: Some(1500),
+        ip_family: "ipv4".to_owned(),
+        planted: None,
+    };
+    let phases = vec![
+        Phase::new("boot", Duration::from_millis(210)),
+        Phase::new("observe", Duration::from_millis(1404)),
+    ];
+    let checks: Vec<_> = all().iter().collect();
+    let mut report = Report::of(
+        run,
+        UNIX_EPOCH + Duration::from_secs(1_793_696_707),
+        phases,
+        &checks,
+        observations,
+    );
+    report.flatnet_version = "0.0.0".to_owned();
+    report
+}
+
+fn healthy() -> Observations {
+    Cluster {
+        style: Style::Direct,
+        nodes: 3,
+        pods_per_node: 2,
+        dual: false,
+    }
+    .observe()
+}
+
+/// One pod lost its default route, one node's files cannot be read, and there is no bridge to look at.
+fn mixed() -> Report {
+    let mut observations = healthy();
+    let pod = &mut observations.pods[0];
+    pod.facts
+        .as_mut()
+        .unwrap()
+        .routes
+        .retain(|route| route.dst.prefix_len() != 0);
+    for dial in observations.dials.iter_mut().filter(|dial| {
+        let gateway = crate::checks::tests::pieces::gateway(1, false);
+        let involved = dial.from.name() == "busybox-1" || dial.to.name() == "busybox-1";
+        involved && dial.from != dial.to && dial.address != gateway
+    }) {
+        dial.result = flatnet_probe::Dialled::Failed {
+            kind: flatnet_probe::Failure::TimedOut,
+            detail: "no answer within 1s".to_owned(),
+            attempts: 2,
+        };
+    }
+    observations.nodes[2].cni = Err("exec failed".to_owned());
+    let mut report = report(observations);
+    report.run.planted = Some("default-route-missing".to_owned());
+    let bridge = report
+        .checks
+        .iter_mut()
+        .find(|check| check.id == "bridge")
+        .unwrap();
+    bridge.verdict = Verdict::Skip {
+        reason: "this CNI uses no bridge".to_owned(),
+    };
+    report
+}
+
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+#[test]
+fn terminal_of_a_healthy_run() {
+    insta::assert_snapshot!(plain(&terminal::render(&report(healthy()), Detail::Brief)));
+}
+
+#[test]
+fn terminal_of_a_mixed_run() {
+    insta::assert_snapshot!(plain(&terminal::render(&mixed(), Detail::Full)));
+}
+
+#[test]
+fn colours_are_codes_around_the_same_text() {
+    let coloured = terminal::render(&mixed(), Detail::Full);
+    assert!(coloured.contains("\u{1b}[1;31mFAIL"), "{coloured}");
+    assert!(!plain(&coloured).contains('\u{1b}'));
+}
+
+#[test]
+fn large_matrices_show_only_what_is_red() {
+    let large = Cluster {
+        style: Style::Direct,
+        nodes: 20,
+        pods_per_node: 1,
+        dual: false,
+    };
+    let mut observations = large.observe();
+    assert_eq!(
+        plain(&terminal::render_matrix(
+            &report(observations.clone()).matrix
+        )),
+        "pairs answered, from row to column\nall of 20 by 20 complete\n"
+    );
+    for dial in observations
+        .dials
+        .iter_mut()
+        .filter(|d| d.from.name() == "busybox-3" && d.to.name() == "busybox-7")
+    {
+        dial.result = flatnet_probe::Dialled::Failed {
+            kind: flatnet_probe::Failure::TimedOut,
+            detail: "no answer".to_owned(),
+            attempts: 2,
+        };
+    }
+    let report = report(observations);
+    assert!(report.matrix.pods.is_none());
+    insta::assert_snapshot!(plain(&terminal::render_matrix(&report.matrix)), @r"
+    pairs answered, from row to column
+           node7
+    node3    4/5
+    ");
+}
+
+#[test]
+fn json_without_observations() {
+    let mut report = mixed();
+    report.observations = None;
+    insta::assert_snapshot!(json::render(&report).unwrap());
+}
+
+#[test]
+fn json_reads_back_as_it_was() {
+    let report = mixed();
+    let text = json::render(&report).unwrap();
+    let back = json::parse(&text).unwrap();
+    assert_eq!(back.checks, report.checks);
+    assert_eq!(json::render(&back).unwrap(), text);
+    // Observations that were read back give the same verdicts.
+    let observations = back.observations.unwrap();
+    let again = CheckReport::of(crate::checks::find("gateway").unwrap(), &observations);
+    assert_eq!(
+        again,
+        *report
+            .checks
+            .iter()
+            .find(|check| check.id == "gateway")
+            .unwrap()
+    );
+}
+
+#[test]
+fn another_schema_is_refused_by_name() {
+    let error = json::parse(r#"{"schema": "flatnet.report/v9", "new": true}"#).unwrap_err();
+    assert!(
+        matches!(&error, ReportError::Schema { found } if found == "flatnet.report/v9"),
+        "{error}"
+    );
+    assert!(json::parse("{").unwrap_err().to_string().contains("line 1"));
+}
+
+#[test]
+fn junit_of_a_mixed_run() {
+    insta::assert_snapshot!(junit::render(&mixed()).unwrap());
+}
+
+#[rstest]
+#[case([11, 1, 0, 0], 1, "12 checks: 11 passed, 1 failed, 0 skipped, 0 broken")]
+#[case([10, 1, 0, 1], 1, "12 checks: 10 passed, 1 failed, 0 skipped, 1 broken")]
+#[case([10, 0, 1, 1], 4, "12 checks: 10 passed, 0 failed, 1 skipped, 1 broken")]
+#[case([1, 0, 0, 0], 0, "1 check: 1 passed, 0 failed, 0 skipped, 0 broken")]
+#[case([0, 0, 2, 0], 0, "2 checks: 0 passed, 0 failed, 2 skipped, 0 broken")]
+#[case([0, 0, 0, 0], 4, "0 checks: 0 passed, 0 failed, 0 skipped, 0 broken")]
+fn counts_give_the_closing_line_and_the_exit_code(
+    #[case] outcomes: [usize; 4],
+    #[case] code: u8,
+    #[case] line: &str,
+) {
+    let [passed, failed, skipped, broken] = outcomes;
+    let counts = Counts {
+        passed,
+        failed,
+        skipped,
+        broken,
+    };
+    assert_eq!(
+        (counts.exit_code(), counts.to_string().as_str()),
+        (code, line)
+    );
+}
+
+#[rstest]
+#[case(0, "1970-01-01T00:00:00Z")]
+#[case(951_782_400, "2000-02-29T00:00:00Z")]
+#[case(1_704_067_199, "2023-12-31T23:59:59Z")]
+#[case(1_793_696_707, "2026-11-03T09:05:07Z")]
+#[case(4_107_542_400, "2100-03-01T00:00:00Z")]
+fn times_are_rfc_3339(#[case] seconds: u64, #[case] text: &str) {
+    assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+}
+
+#[test]
+fn a_directory_gets_both_files_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("a/b");
+    let written = write_to(&target, &mixed()).unwrap();
+    assert_eq!(
+        written,
+        [target.join("report.json"), target.join("junit.xml")]
+    );
+    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 2);
+    json::parse(&std::fs::read_to_string(&written[0]).unwrap()).unwrap();
+    let blocked = dir.path().join("file");
+    std::fs::write(&blocked, "").unwrap();
+    let error = write_to(&blocked, &mixed()).unwrap_err();
+    assert!(error.to_string().contains("--report"), "{error}");
+}
+
+/// Every key of the JSON form is documented.
+#[test]
+fn the_schema_page_knows_every_field() {
+    let page = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/report-schema.md"
+    ))
+    .unwrap();
+    let mut observations = Cluster {
+        style: Style::Vxlan,
+        nodes: 2,
+        pods_per_node: 2,
+        dual: false,
+    }
+    .observe();
+    observations.pods[0].facts.as_mut().unwrap().routes[0].oif = Some(ETH0);
+    observations.dials[0].result = flatnet_probe::Dialled::Failed {
+        kind: flatnet_probe::Failure::Refused,
+        detail: String::new(),
+        attempts: 1,
+    };
+    let whole = serde_json::to_value([report(observations), mixed()]).unwrap();
+    let mut keys = std::collections::BTreeSet::new();
+    collect(&whole, &mut keys);
+    let undocumented: Vec<_> = keys
+        .iter()
+        .filter(|key| !page.contains(&format!("`{key}`")))
+        .collect();
+    assert!(
+        undocumented.is_empty(),
+        "docs/report-schema.md does not mention {undocumented:?}"
+    );
+}
+
+/// Keys of objects; those of maps (counters, sysctls, endpoints) are data.
+fn collect(value: &serde_json::Value, keys: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, keys)),
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                keys.insert(key.clone());
+                match key.as_str() {
+                    "counters" | "counters_before" | "sysctls" => {}
+                    "sightings" => value
+                        .as_object()
+                        .unwrap()
+                        .values()
+                        .for_each(|seen| collect(seen, keys)),
+                    _ => collect(value, keys),
+                }
+            }
+        }
+        _ => {}
+    }
+}
