@@ -2,7 +2,7 @@
 use std::io;
 use std::rc::Rc;
 
-use super::{State, TURN};
+use super::{State, TURN, widen};
 use crate::Transport;
 use crate::datagram::Datagrams;
 use crate::echo::{Direction, Echo, HEADER, after_ip_header, raw};
@@ -11,25 +11,40 @@ use crate::message::{MAX_MESSAGE, Message};
 /// The longest IPv4 header, which a raw socket hands out with the packet.
 const IP_HEADER: usize = 60;
 
-/// Needs CAP_NET_RAW.
-pub(super) fn open(v6: bool) -> io::Result<Datagrams> {
-    raw(v6, Direction::Request, false)
+/// A socket that is handed echo requests.
+pub(super) struct Watch {
+    socket: Datagrams,
+    v6: bool,
+    state: Rc<State>,
 }
 
-/// Notes requests for ever.
-pub(super) async fn watch(socket: Datagrams, v6: bool, state: Rc<State>) {
-    let mut buffer = [0; IP_HEADER + HEADER + MAX_MESSAGE];
-    loop {
-        let Ok(mut guard) = socket.ready().await else {
-            return;
-        };
-        for _ in 0..TURN {
-            let Some(arrival) = socket.receive(&mut buffer) else {
+impl Watch {
+    /// Needs CAP_NET_RAW.
+    pub(super) fn open(v6: bool, state: Rc<State>) -> io::Result<Self> {
+        let socket = raw(v6, Direction::Request, false)?;
+        widen(&socket);
+        Ok(Watch { socket, v6, state })
+    }
+
+    /// Notes requests for ever.
+    pub(super) async fn run(&self) {
+        while let Ok(mut guard) = self.socket.ready().await {
+            if let Queue::Empty = self.note(TURN) {
                 guard.clear_ready();
-                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Notes at most so many requests that are there.
+    pub(super) fn note(&self, most: usize) -> Queue {
+        let mut buffer = [0; IP_HEADER + HEADER + MAX_MESSAGE];
+        for _ in 0..most {
+            let Some(arrival) = self.socket.receive(&mut buffer) else {
+                return Queue::Empty;
             };
             let received = &buffer[..arrival.len.min(buffer.len())];
-            let packet = if v6 {
+            let packet = if self.v6 {
                 received
             } else {
                 after_ip_header(received)
@@ -38,15 +53,23 @@ pub(super) async fn watch(socket: Datagrams, v6: bool, state: Rc<State>) {
                 direction: Direction::Request,
                 payload,
                 ..
-            }) = Echo::decode(packet, v6)
+            }) = Echo::decode(packet, self.v6)
                 && let Ok(Message::Hello { name, .. }) = Message::decode(payload)
             {
-                state
-                    .seen
-                    .borrow_mut()
-                    .note(Transport::Icmp, name, arrival.from.ip(), arrival.to);
+                self.state.seen.borrow_mut().note(
+                    Transport::Icmp,
+                    name,
+                    arrival.from.ip(),
+                    arrival.to,
+                );
             }
         }
-        tokio::task::yield_now().await;
+        Queue::MayHoldMore
     }
+}
+
+/// What is left in a socket's queue.
+pub(super) enum Queue {
+    Empty,
+    MayHoldMore,
 }

@@ -7,8 +7,10 @@ mod udp;
 use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::task::JoinSet;
 
@@ -23,11 +25,17 @@ const TURN: usize = 64;
 /// The kernel cuts it to net.core.somaxconn.
 const BACKLOG: i32 = 4096;
 
+/// Bytes of packets that may wait: every peer of a large cluster may call at the same moment, and an echo request that
+/// does not fit is answered all the same, but not seen.
+const RECEIVE_BUFFER: usize = 1 << 20;
+/// More packets than ever fit into it.
+const MOST_QUEUED: usize = 10_000;
+
 /// The responders of one `Listen`.
 pub(crate) struct Responder {
     state: Rc<State>,
     port: u16,
-    icmp_seen: bool,
+    echoes: Vec<Rc<icmp::Watch>>,
     tasks: JoinSet<()>,
 }
 
@@ -55,17 +63,19 @@ impl Responder {
             Rc::clone(&state),
         ));
         tasks.spawn_local(udp::serve(udp, Rc::clone(&state)));
-        let mut icmp_seen = false;
-        for v6 in [false, true] {
-            if let Ok(socket) = icmp::open(v6) {
-                tasks.spawn_local(icmp::watch(socket, v6, Rc::clone(&state)));
-                icmp_seen = true;
-            }
+        let echoes: Vec<_> = [false, true]
+            .into_iter()
+            .filter_map(|v6| icmp::Watch::open(v6, Rc::clone(&state)).ok())
+            .map(Rc::new)
+            .collect();
+        for watch in &echoes {
+            let watch = Rc::clone(watch);
+            tasks.spawn_local(async move { watch.run().await });
         }
         Ok(Responder {
             state,
             port,
-            icmp_seen,
+            echoes,
             tasks,
         })
     }
@@ -84,12 +94,21 @@ impl Responder {
     }
 
     pub(crate) fn icmp_seen(&self) -> bool {
-        self.icmp_seen
+        !self.echoes.is_empty()
     }
 
     pub(crate) fn sightings(&self) -> Vec<Sighting> {
+        // The kernel answers an echo itself, so that a client may know of it before we do.
+        for watch in &self.echoes {
+            watch.note(MOST_QUEUED);
+        }
         self.state.seen.borrow().list()
     }
+}
+
+/// Where that is not allowed (CAP_NET_ADMIN), the socket keeps the usual fifth of it.
+fn widen(socket: &impl AsFd) {
+    let _ = setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER);
 }
 
 /// A TCP and a UDP socket on the wildcard address and one port.
@@ -123,6 +142,7 @@ impl Bound {
             .as_socket()
             .ok_or(io::ErrorKind::AddrNotAvailable)?;
         let udp = wildcard(Type::DGRAM, Protocol::UDP, address.port())?;
+        widen(&udp);
         Ok(Bound {
             tcp,
             udp: Datagrams::wrap(udp, address.is_ipv6(), false)?,

@@ -1,0 +1,132 @@
+//! Network namespaces.
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, setns, unshare};
+
+use super::Probe;
+
+/// A network namespace, with `lo` up.
+pub(crate) struct Net(File);
+
+impl Net {
+    pub(crate) fn new() -> Self {
+        let file = std::thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET).unwrap();
+            File::open("/proc/thread-self/ns/net").unwrap()
+        });
+        let net = Net(file.join().unwrap());
+        // No duplicate address detection: an address can be used at once.
+        net.sysctl("ipv6/conf/default/accept_dad", "0");
+        net.sysctl("ipv6/conf/all/accept_dad", "0");
+        net.run("ip link set lo up");
+        net
+    }
+
+    /// Runs `work` on a thread inside.
+    pub(crate) fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                setns(&self.0, CloneFlags::CLONE_NEWNET).unwrap();
+                work()
+            });
+            thread.join().unwrap()
+        })
+    }
+
+    /// Runs a command line (split at spaces) inside and returns its output.
+    #[track_caller]
+    pub(crate) fn run(&self, line: &str) -> String {
+        let mut words = line.split_whitespace();
+        let mut command = Command::new(words.next().unwrap());
+        let output = self
+            .within(|| command.args(words).output())
+            .unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert!(
+            output.status.success(),
+            "{line}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Loads nftables rules.
+    #[track_caller]
+    pub(crate) fn nft(&self, rules: &str) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(rules.as_bytes()).unwrap();
+        self.run(&format!("nft -f {}", file.path().display()));
+    }
+
+    pub(crate) fn sysctl(&self, key: &str, value: &str) {
+        self.within(|| std::fs::write(format!("/proc/sys/net/{key}"), value))
+            .unwrap_or_else(|error| panic!("{key}: {error}"));
+    }
+
+    /// Where other programs find it.
+    pub(crate) fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
+    }
+
+    /// A veth pair from here to there, both ends up, each with its addresses.
+    #[track_caller]
+    pub(crate) fn join(
+        &self,
+        name: &str,
+        addresses: &[&str],
+        other: &Net,
+        other_name: &str,
+        other_addresses: &[&str],
+    ) {
+        self.run(&format!(
+            "ip link add {name} type veth peer name {other_name} netns {}",
+            other.path()
+        ));
+        for (net, name, addresses) in [
+            (self, name, addresses),
+            (other, other_name, other_addresses),
+        ] {
+            for address in addresses {
+                net.run(&format!("ip addr add {address} dev {name}"));
+            }
+        }
+        self.run(&format!("ip link set dev {name} up"));
+        other.run(&format!("ip link set dev {other_name} up"));
+        for (net, name) in [(self, name), (other, other_name)] {
+            net.await_up(name);
+        }
+    }
+
+    /// The kernel gives a link its queue a moment after its carrier; what is sent before is lost.
+    fn await_up(&self, name: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let link = self.run(&format!("ip link show dev {name}"));
+            if link.contains("state UP") {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{name} does not come up: {link}");
+        }
+    }
+
+    /// A probe inside.
+    pub(crate) fn probe(&self) -> Probe {
+        self.probe_after(|| {})
+    }
+
+    /// A probe inside, whose thread first does `prepare`.
+    pub(crate) fn probe_after(&self, prepare: impl FnOnce() + Send + 'static) -> Probe {
+        let (input, to) = std::io::pipe().unwrap();
+        let (from, output) = std::io::pipe().unwrap();
+        let ns = self.0.try_clone().unwrap();
+        let thread = std::thread::spawn(move || {
+            setns(ns, CloneFlags::CLONE_NEWNET).unwrap();
+            prepare();
+            flatnet_probe::run(input, output)
+        });
+        Probe::new(to, from, thread)
+    }
+}
