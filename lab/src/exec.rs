@@ -26,19 +26,6 @@ pub(crate) fn run(
     wait(child, client)
 }
 
-/// As [`run`], for a site.
-pub(crate) fn run_at(
-    site: &site::Site,
-    launch: &Launch,
-    streams: Streams,
-    client: &UnixStream,
-) -> Result<i32> {
-    let started = site
-        .enter(|| launch.start(streams))
-        .map_err(|e| Error::failed("enter the namespaces", e))?;
-    wait(started.map_err(Error::invalid)?, client)
-}
-
 fn wait(mut child: Child, client: &UnixStream) -> Result<i32> {
     let failed = |e: std::io::Error| Error::failed("wait for the command", e);
     let process = pidfd_open(

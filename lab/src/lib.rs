@@ -14,6 +14,7 @@ mod daemon;
 mod error;
 mod exec;
 mod identifier;
+mod kubelet;
 mod launch;
 mod mounts;
 mod network;

@@ -1,6 +1,7 @@
 //! The processes of a lab: `flatnet-lab serve` enters namespaces and watches; its child is init of the pid namespace; init's
 //! child is the server. Whichever of them dies, and however, the others follow: the kernel kills a pid namespace with its
 //! init, init is told of its parent's death (PR_SET_PDEATHSIG), and init ends with the server.
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::UnixListener;
@@ -59,15 +60,16 @@ fn start() -> Result<ExitCode> {
     let outer =
         pidfd_open(myself, PidfdFlags::empty()).map_err(|e| Error::failed("pidfd_open", e))?;
     let pid = std::process::id();
+    let null = dev_null()?;
     enter_namespaces()?;
     // SAFETY: this process has a single thread, so the child may do what it likes.
     match unsafe { fork() }
         .map_err(|e| refusal::explain("start the first process of a pid namespace", e))?
     {
-        ForkResult::Child => init(outer, signals, order, listener, pid),
+        ForkResult::Child => init(outer, signals, order, listener, pid, null),
         ForkResult::Parent { child } => {
             drop(listener);
-            fall_silent(order.detached)?;
+            fall_silent(&null, order.detached)?;
             watch(
                 child,
                 &signals,
@@ -189,7 +191,14 @@ fn watch(init: Pid, signals: &SignalFd, lifeline: Option<BorrowedFd<'_>>) -> Res
 }
 
 /// Process 1 of the pid namespace: reaps orphans, and ends with the server.
-fn init(outer: OwnedFd, signals: SignalFd, order: Order, listener: UnixListener, pid: u32) -> ! {
+fn init(
+    outer: OwnedFd,
+    signals: SignalFd,
+    order: Order,
+    listener: UnixListener,
+    pid: u32,
+    null: File,
+) -> ! {
     drop(signals);
     if let Err(error) =
         prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| Error::failed("PR_SET_PDEATHSIG", e))
@@ -210,10 +219,10 @@ fn init(outer: OwnedFd, signals: SignalFd, order: Order, listener: UnixListener,
             let result = unblocked
                 .map_err(|e| Error::failed("unblock signals", e))
                 .and_then(|()| {
-                    detach_stdin()?;
+                    detach_stdin(&null)?;
                     server::run(order.spec, pid, listener, || {
                         greet(&Greeting::Ready(pid));
-                        fall_silent(order.detached)
+                        fall_silent(&null, order.detached)
                     })
                 });
             if let Err(error) = result {
@@ -224,7 +233,7 @@ fn init(outer: OwnedFd, signals: SignalFd, order: Order, listener: UnixListener,
         }
         Ok(ForkResult::Parent { child }) => {
             drop(listener);
-            let closed = detach_stdin().and_then(|()| fall_silent(order.detached));
+            let closed = detach_stdin(&null).and_then(|()| fall_silent(&null, order.detached));
             // Its name in `ps`, for a person who looks; nothing depends on it.
             let _ = prctl::set_name(c"flatnet-lab-init");
             std::process::exit(if closed.is_ok() { reap(child) } else { 1 });
@@ -256,25 +265,22 @@ fn greet(greeting: &Greeting) {
     }
 }
 
-fn dev_null() -> Result<std::fs::File> {
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null");
+/// What standard streams are given up for. Opened while this is the host's root still.
+fn dev_null() -> Result<File> {
+    let file = File::options().read(true).write(true).open("/dev/null");
     file.map_err(|e| Error::failed("open /dev/null", e))
 }
 
 /// The reader of the greeting waits for the end of file; a detached lab keeps nothing of its starter's at all.
-fn fall_silent(detached: bool) -> Result<()> {
-    let null = dev_null()?;
-    nix::unistd::dup2_stdout(&null).map_err(|e| Error::failed("give up standard output", e))?;
+fn fall_silent(null: &File, detached: bool) -> Result<()> {
+    nix::unistd::dup2_stdout(null).map_err(|e| Error::failed("give up standard output", e))?;
     if detached {
-        nix::unistd::dup2_stderr(&null).map_err(|e| Error::failed("give up standard error", e))?;
+        nix::unistd::dup2_stderr(null).map_err(|e| Error::failed("give up standard error", e))?;
     }
     Ok(())
 }
 
 /// The lifeline is the outer process's alone.
-fn detach_stdin() -> Result<()> {
-    nix::unistd::dup2_stdin(dev_null()?).map_err(|e| Error::failed("give up standard input", e))
+fn detach_stdin(null: &File) -> Result<()> {
+    nix::unistd::dup2_stdin(null).map_err(|e| Error::failed("give up standard input", e))
 }

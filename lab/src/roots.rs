@@ -5,6 +5,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use nix::sched::{CloneFlags, unshare};
 
@@ -29,7 +30,7 @@ const HOST_ETC: &str = ".host-etc";
 /// The server's root, prepared; gives nodes and containers theirs.
 pub(crate) struct Base {
     /// Mount namespace from which containers are made: without the host's tree where they do not need it.
-    pub(crate) containers: OwnedFd,
+    pub(crate) containers: Arc<OwnedFd>,
     with_busybox: bool,
 }
 
@@ -66,7 +67,7 @@ impl Base {
         }
         let with_busybox = spec.busybox.is_some();
         Ok(Base {
-            containers: containers_namespace(with_busybox)?,
+            containers: Arc::new(containers_namespace(with_busybox)?),
             with_busybox,
         })
     }

@@ -1,5 +1,7 @@
 //! The server: boots nodes, and answers each connection's one request on a thread of its own.
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,19 +10,23 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use serde_json::Value;
 
+use crate::kubelet::Kubelet;
 use crate::launch::{Launch, Streams, node_env};
 use crate::node::{self, Node};
-use crate::protocol::{self, Frame, Request};
+use crate::protocol::{self, Frame, PodName, Request};
 use crate::roots::Base;
 use crate::site::Site;
-use crate::{Error, LabInfo, LabSpec, Place, Result, changes, exec, underlay};
+use crate::{Change, Error, LabInfo, LabSpec, Place, Result, changes, exec, underlay};
+
+/// The wire's host name.
+const WIRE: &str = "wire";
 
 /// A running lab.
 struct Server {
     spec: LabSpec,
     pid: u32,
     started: u64,
-    nodes: Vec<Arc<Node>>,
+    kubelet: Arc<Kubelet>,
     wire: Site,
 }
 
@@ -57,7 +63,7 @@ impl Server {
         let base = Base::prepare(&spec)?;
         let (nodes, wire) = std::thread::scope(|scope| {
             let wire = scope
-                .spawn(|| node::prepare_site(&base, "wire", &node::hosts_file(&spec), || Ok(())));
+                .spawn(|| node::prepare_site(&base, WIRE, &node::hosts_file(&spec), || Ok(())));
             let (base, spec) = (&base, &spec);
             let nodes: Vec<_> = (0..spec.nodes.len())
                 .map(|index| scope.spawn(move || Node::prepare(spec, index, base)))
@@ -68,11 +74,12 @@ impl Server {
         let netns = nodes.iter().map(Node::netns).collect::<Result<Vec<_>>>()?;
         underlay::lay(&spec, &netns)?;
         drop(netns);
+        let kubelet = Kubelet::start(nodes.into_iter().map(Arc::new).collect(), base)?;
         Ok(Server {
             spec,
             pid,
             started,
-            nodes: nodes.into_iter().map(Arc::new).collect(),
+            kubelet,
             wire,
         })
     }
@@ -100,56 +107,59 @@ impl Server {
         &self,
         request: Request,
         body: Vec<u8>,
-        fds: Vec<std::os::fd::OwnedFd>,
-        stream: &UnixStream,
+        fds: Vec<OwnedFd>,
+        client: &UnixStream,
     ) -> Result<Value> {
+        let kubelet = &self.kubelet;
         match request {
-            Request::Info => reply(&LabInfo {
-                spec: self.spec.clone(),
-                pid: self.pid,
-                started: self.started,
-                pods: Vec::new(),
-            }),
+            Request::Info => reply(&self.info()),
             Request::Nodes => reply(
-                &self
-                    .nodes
+                &kubelet
+                    .nodes()
                     .iter()
                     .map(|node| node.object())
                     .collect::<Vec<_>>(),
             ),
+            Request::ApplyPod(pod) => reply(&kubelet.apply(*pod)?),
+            Request::Pod(name) => reply(&kubelet.get(&name)?),
+            Request::WaitPod { pod, limit } => reply(&kubelet.wait(&pod, limit)?),
+            Request::Pods => reply(&kubelet.list()?),
+            Request::Events(name) => reply(&kubelet.events(&name)),
+            Request::DeletePod(name) => reply(&kubelet.delete(&name)?),
+            Request::CheckPod(name) => reply(&kubelet.check(&name)?),
+            Request::Gc { node } => reply(&kubelet.gc(&node)?),
             Request::Exec { place, argv, env } => {
-                reply(&self.exec(&place, &argv, env, fds, stream)?)
+                reply(&self.exec(&place, &argv, env, fds, client)?)
             }
+            Request::Change { place, changes } => reply(&self.change(&place, &changes)?),
             Request::StartDaemon { node, name, argv } => {
-                let node = self.node(&node)?;
+                let node = kubelet.node(&node)?;
                 reply(&node.daemons.start(&node.site, &node.name, &name, &argv)?)
             }
-            Request::StopDaemon { node, name } => reply(&self.node(&node)?.daemons.stop(&name)?),
-            Request::DaemonLog { node, name } => reply(&self.node(&node)?.daemons.log(&name)?),
+            Request::StopDaemon { node, name } => reply(&kubelet.node(&node)?.daemons.stop(&name)?),
+            Request::DaemonLog { node, name } => reply(&kubelet.node(&node)?.daemons.log(&name)?),
             Request::WriteFile { node, path, mode } => {
-                let written = self.node(&node)?.site.write(path.as_ref(), &body, mode);
+                let written = kubelet
+                    .node(&node)?
+                    .site
+                    .write(absolute(&path)?, &body, mode);
                 reply(&written.map_err(|e| Error::failed(format!("write {path} on {node}"), e))?)
             }
             Request::RemoveFile { node, path } => {
-                let removed = self.node(&node)?.site.remove(path.as_ref());
+                let removed = kubelet.node(&node)?.site.remove(absolute(&path)?);
                 reply(&removed.map_err(|e| Error::failed(format!("remove {path} on {node}"), e))?)
             }
             Request::Shutdown => reply(&()),
-            _ => Err(Error::invalid("not yet")),
         }
     }
 
-    fn node(&self, name: &str) -> Result<&Arc<Node>> {
-        self.nodes
-            .iter()
-            .find(|node| node.name == name)
-            .ok_or_else(|| {
-                let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
-                Error::invalid(format!(
-                    "there is no node {name:?}; the nodes are {}",
-                    names.join(", ")
-                ))
-            })
+    fn info(&self) -> LabInfo {
+        LabInfo {
+            spec: self.spec.clone(),
+            pid: self.pid,
+            started: self.started,
+            pods: self.kubelet.names(),
+        }
     }
 
     fn exec(
@@ -157,12 +167,13 @@ impl Server {
         place: &Place,
         argv: &[String],
         env: Vec<(String, String)>,
-        fds: Vec<std::os::fd::OwnedFd>,
+        fds: Vec<OwnedFd>,
         client: &UnixStream,
     ) -> Result<i32> {
-        let [stdin, stdout, stderr] = <[_; 3]>::try_from(fds)
-            .map_err(|_| Error::invalid("exec needs three standard streams"))?
-            .map(Stdio::from);
+        let fds: [OwnedFd; 3] = fds
+            .try_into()
+            .map_err(|_| Error::invalid("exec needs three standard streams"))?;
+        let [stdin, stdout, stderr] = fds.map(Stdio::from);
         let streams = Streams {
             stdin,
             stdout,
@@ -170,15 +181,49 @@ impl Server {
         };
         let (hostname, site) = match place {
             Place::Node(name) => {
-                let node = self.node(name)?;
+                let node = self.kubelet.node(name)?;
                 (node.name.as_str(), &*node.site)
             }
-            Place::Wire => ("wire", &self.wire),
-            Place::Pod(..) => return Err(Error::invalid("not yet")),
+            Place::Wire => (WIRE, &self.wire),
+            Place::Pod(namespace, name) => {
+                let inside = self.kubelet.inside(&PodName::new(namespace, name))?;
+                let mut all = inside.env;
+                all.extend(env);
+                return exec::run(&inside.namespaces, &Launch::new(argv, all), streams, client);
+            }
         };
         let mut all = node_env(hostname);
         all.extend(env);
-        exec::run_at(site, &Launch::new(argv, all), streams, client)
+        exec::run(site.namespaces(), &Launch::new(argv, all), streams, client)
+    }
+
+    fn change(&self, place: &Place, changes: &[Change]) -> Result<()> {
+        match place {
+            Place::Node(name) => changes::make(self.kubelet.node(name)?.netns()?, changes),
+            Place::Pod(namespace, name) => changes::make(
+                self.kubelet.netns(&PodName::new(namespace, name))?.as_fd(),
+                changes,
+            ),
+            Place::Wire => {
+                let netns = self
+                    .wire
+                    .netns()
+                    .ok_or_else(|| Error::invalid("the wire has no net namespace"))?;
+                changes::make(netns, changes)
+            }
+        }
+    }
+}
+
+fn absolute(path: &str) -> Result<&Path> {
+    let path = Path::new(path);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(Error::invalid(format!(
+            "{} is not an absolute path",
+            path.display()
+        )))
     }
 }
 

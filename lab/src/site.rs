@@ -3,6 +3,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat2};
@@ -21,10 +22,10 @@ pub struct Site {
 }
 
 /// One namespace to enter.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Namespace {
     pub(crate) kind: CloneFlags,
-    pub(crate) fd: OwnedFd,
+    pub(crate) fd: Arc<OwnedFd>,
 }
 
 impl Site {
@@ -48,7 +49,7 @@ impl Site {
             root: open_root()?,
             namespaces: vec![Namespace {
                 kind: CloneFlags::CLONE_NEWNET,
-                fd: netns,
+                fd: Arc::new(netns),
             }],
         })
     }
@@ -64,7 +65,7 @@ impl Site {
         let namespaces = kinds.into_iter().map(|(name, kind)| {
             Ok(Namespace {
                 kind,
-                fd: own_namespace(name)?,
+                fd: Arc::new(own_namespace(name)?),
             })
         });
         Ok(Site {
@@ -79,6 +80,23 @@ impl Site {
             .iter()
             .find(|ns| ns.kind == CloneFlags::CLONE_NEWNET)
             .map(|ns| ns.fd.as_fd())
+    }
+
+    /// All of them, in the order in which they are entered.
+    pub(crate) fn namespaces(&self) -> &[Namespace] {
+        &self.namespaces
+    }
+
+    /// Its namespace of that kind.
+    pub(crate) fn namespace(&self, kind: CloneFlags) -> Result<Arc<OwnedFd>> {
+        let found = self
+            .namespaces
+            .iter()
+            .find(|ns| ns.kind == kind)
+            .map(|ns| ns.fd.clone());
+        found.ok_or_else(|| Error::Failed {
+            what: format!("a namespace is missing ({kind:?})"),
+        })
     }
 
     /// Runs `work` on a short-lived thread inside these namespaces; processes that it starts are born there.

@@ -161,6 +161,7 @@ fn required_link(route: &mut Route, name: &str) -> Result<u32> {
     })
 }
 
+/// The device keeps its IPv6 link-local address: a router solicits neighbours of forwarded packets with it alone (ndisc.c).
 fn bring_up(
     route: &mut Route,
     device: u32,
@@ -168,7 +169,6 @@ fn bring_up(
     gateways: &[IpNet],
 ) -> flatnet_netlink::Result<()> {
     let mut batch = route.batch();
-    batch.push(Request::set_addr_gen_none(device));
     batch.push(Request::set_up(device));
     for address in addresses {
         batch.push(Request::add_address(device, *address, false));

@@ -1,0 +1,34 @@
+//! Growing pauses between attempts.
+use std::time::Duration;
+
+/// Doubles from `first` to `last`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backoff {
+    next: Duration,
+    last: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new(first: Duration, last: Duration) -> Self {
+        Backoff { next: first, last }
+    }
+
+    /// The pause before the next attempt.
+    pub(super) fn pause(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (self.next * 2).min(self.last);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_last() {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
+        let pauses: Vec<u128> = (0..5).map(|_| backoff.pause().as_millis()).collect();
+        assert_eq!(pauses, [200, 400, 800, 1000, 1000]);
+    }
+}
