@@ -1,4 +1,5 @@
 //! The catalogue itself: ids, look-up, and the generated page.
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rstest::rstest;
@@ -60,6 +61,23 @@ fn every_check_but_the_one_that_reports_has_a_fault() {
             !check.promise.ends_with('.')
                 && !check.source.is_empty()
                 && !check.observed_by.is_empty(),
+            "{}",
+            check.id
+        );
+    }
+}
+
+/// What the catalogue claims is what planting a fault promises, and the other way round.
+#[test]
+fn the_faults_are_those_that_turn_the_check_red() {
+    for check in all() {
+        let planted = crate::plant::all()
+            .iter()
+            .filter(|fault| fault.red.contains(&check.id));
+        let planted: BTreeSet<&str> = planted.map(|fault| fault.id).collect();
+        assert_eq!(
+            BTreeSet::from_iter(check.faults.iter().copied()),
+            planted,
             "{}",
             check.id
         );

@@ -1,4 +1,5 @@
 //! A healthy cluster is green; every mutation turns exactly the right checks red, with evidence that names the culprit.
+mod any;
 pub(crate) mod build;
 mod catalogue;
 mod config;

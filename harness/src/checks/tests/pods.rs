@@ -145,17 +145,17 @@ fn two_pods_with_one_ip_are_both_named() {
                 *responder = responder.is_some().then(|| "busybox-1".to_owned());
             }
         }
-        if dial.from == Endpoint::Pod("busybox-4".to_owned()) {
-            if let Dialled::Answered { local, seen_as, .. } = &mut dial.result {
-                *local = shared;
-                *seen_as = seen_as.map(|seen| {
-                    if seen == ip("10.244.1.3") {
-                        shared
-                    } else {
-                        seen
-                    }
-                });
-            }
+        if dial.from == Endpoint::Pod("busybox-4".to_owned())
+            && let Dialled::Answered { local, seen_as, .. } = &mut dial.result
+        {
+            *local = shared;
+            *seen_as = seen_as.map(|seen| {
+                if seen == ip("10.244.1.3") {
+                    shared
+                } else {
+                    seen
+                }
+            });
         }
     }
     for seen in o.sightings.values_mut().flatten().flatten() {

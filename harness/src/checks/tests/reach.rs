@@ -291,4 +291,17 @@ fn dials_that_were_not_made_are_broken() {
     assert!(broken("cross-node", &o).contains("pod busybox-1 did not make 3 of its dials"));
     o.dials.clear();
     assert_eq!(judge("same-node", &o).name(), "broken");
+
+    // Asked for one transport only, with gateways pinged all the same.
+    let mut tcp = healthy(Style::Vxlan);
+    let gateways = |dial: &Dial| {
+        matches!(dial.to, Endpoint::Node(_)) && dial.address.to_string().ends_with(".1")
+    };
+    tcp.dials
+        .retain(|dial| dial.transport == Transport::Tcp || gateways(dial));
+    assert_red(&tcp, &[], &[]);
+    assert_eq!(
+        facts("cross-node", &tcp)[0],
+        "72 of 72 ordered pairs over tcp"
+    );
 }
