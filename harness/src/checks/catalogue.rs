@@ -4,6 +4,7 @@ use super::{
     pod_ip_present, pod_ip_unique, same_node, subnet,
 };
 use crate::observe::Observations;
+use crate::plant;
 
 /// One check.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +15,6 @@ pub struct Check {
     pub promise: &'static str,
     /// How it is seen.
     pub observed_by: &'static str,
-    /// Planted faults (`flatnet test --plant NAME`) that turn it red; empty for a check that only reports.
-    pub faults: &'static [&'static str],
     /// The document that makes the promise.
     pub source: &'static str,
     /// The pure function behind it.
@@ -30,6 +29,16 @@ pub struct UnknownCheck {
     pub asked: String,
     /// The known id that is spelt most like it, if one is near enough.
     pub nearest: Option<&'static str>,
+}
+
+impl Check {
+    /// Planted faults (`flatnet test --plant NAME`) that turn it red; none for a check that only reports.
+    pub fn faults(&self) -> Vec<&'static str> {
+        let proving = plant::all()
+            .iter()
+            .filter(|fault| fault.red.contains(&self.id));
+        proving.map(|fault| fault.id).collect()
+    }
 }
 
 fn suggestion(nearest: &Option<&'static str>) -> String {
@@ -89,7 +98,7 @@ fn distance(a: &str, b: &str) -> usize {
 pub fn markdown() -> String {
     let mut text = String::from(
         "# The checks\n\n\
-         Generated from `harness/src/checks/catalogue.rs`; change it there, then run\n\
+         Generated from `harness/src/checks/catalogue.rs` and the planted faults; change it there, then run\n\
          `FLATNET_REGENERATE=1 cargo test -p flatnet --lib catalogue`.\n\n\
          Every check says `pass` (with facts), `fail` (with evidence), `skip` (with the reason) or `broken` (it could not be\n\
          measured, which is neither pass nor fail). The planted faults are what `flatnet test --plant NAME` takes; each is proven\n\
@@ -119,15 +128,12 @@ pub fn markdown() -> String {
 }
 
 fn faults(check: &Check) -> String {
-    if check.faults.is_empty() {
+    let faults = check.faults();
+    if faults.is_empty() {
         return "none: it reports and cannot fail".to_owned();
     }
-    check
-        .faults
-        .iter()
-        .map(|fault| format!("`{fault}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let quoted: Vec<String> = faults.iter().map(|fault| format!("`{fault}`")).collect();
+    quoted.join(", ")
 }
 
 fn capitalised(text: &str) -> String {
@@ -144,7 +150,6 @@ const CHECKS: &[Check] = &[
         id: "pod-ip-present",
         promise: "every pod has an IP address, the same in the API and on its own interface",
         observed_by: "`status.podIPs` and `ip addr` inside the pod; phase and warning events of pods that do not run",
-        faults: &["pod-address-changed"],
         source: NETWORK_MODEL,
         judge: pod_ip_present::judge,
     },
@@ -152,7 +157,6 @@ const CHECKS: &[Check] = &[
         id: "pod-ip-unique",
         promise: "no pod shares its IP with another pod, a node or a gateway",
         observed_by: "addresses of all pods and nodes, and the names of the ends that answer",
-        faults: &["equal-pod-cidr", "same-ip"],
         source: NETWORK_MODEL,
         judge: pod_ip_unique::judge,
     },
@@ -160,7 +164,6 @@ const CHECKS: &[Check] = &[
         id: "same-node",
         promise: "every ordered pair on one node reaches each other over TCP, UDP and ICMP, nodes and hostNetwork pods included",
         observed_by: "one probe in each pod and node that dials all others",
-        faults: &["same-node-drop"],
         source: NETWORK_MODEL,
         judge: same_node::judge,
     },
@@ -168,12 +171,6 @@ const CHECKS: &[Check] = &[
         id: "cross-node",
         promise: "every ordered pair on different nodes reaches each other over TCP, UDP and ICMP, nodes and hostNetwork pods included",
         observed_by: "one probe in each pod and node that dials all others; what arrived at the far end",
-        faults: &[
-            "forward-drop",
-            "udp-drop",
-            "route-missing",
-            "wrong-vtep-mac",
-        ],
         source: NETWORK_MODEL,
         judge: cross_node::judge,
     },
@@ -181,7 +178,6 @@ const CHECKS: &[Check] = &[
         id: "no-nat",
         promise: "both ends of a conversation see the other's real address",
         observed_by: "the source the server saw, the address the answer came from, and the name of the responder",
-        faults: &["masquerade", "dnat", "reply-source"],
         source: NETWORK_MODEL,
         judge: no_nat::judge,
     },
@@ -189,7 +185,6 @@ const CHECKS: &[Check] = &[
         id: "subnet",
         promise: "it does not matter which subnet an IP comes from: reported as a fact",
         observed_by: "`spec.podCIDRs` of nodes and the IPs of pods",
-        faults: &[],
         source: NETWORK_MODEL,
         judge: subnet::judge,
     },
@@ -197,7 +192,6 @@ const CHECKS: &[Check] = &[
         id: "gateway",
         promise: "a pod's default route leads to a next hop that is on link, belongs to the pod's node, and answers",
         observed_by: "`ip route` and `ip neigh` in the pod, addresses of the node, and a ping of the next hop",
-        faults: &["default-route-missing", "gateway-missing"],
         source: "CNI, [bridge plugin](https://www.cni.dev/plugins/current/main/bridge/) (`isDefaultGateway`); RFC 1122 section 3.3.1",
         judge: gateway::judge,
     },
@@ -205,12 +199,6 @@ const CHECKS: &[Check] = &[
         id: "node-routes",
         promise: "every node has exactly one working route to each remote podCIDR, and none left over",
         observed_by: "`ip route` on each node; through VXLAN also neighbours, FDB, and the remote device they must match",
-        faults: &[
-            "equal-pod-cidr",
-            "route-missing",
-            "stale-route",
-            "wrong-vtep-mac",
-        ],
         source: "Kubernetes, Node `spec.podCIDRs`; Linux, Documentation/networking/vxlan.rst; RFC 7348",
         judge: node_routes::judge,
     },
@@ -218,7 +206,6 @@ const CHECKS: &[Check] = &[
         id: "bridge",
         promise: "a pod's host end sits on a bridge that is UP and holds the gateway address",
         observed_by: "`ip link` and `ip addr` on the node and in the pod, joined by interface index",
-        faults: &["gateway-missing", "host-end-off-bridge"],
         source: "CNI, [bridge plugin](https://www.cni.dev/plugins/current/main/bridge/)",
         judge: bridge::judge,
     },
@@ -226,7 +213,6 @@ const CHECKS: &[Check] = &[
         id: "cni-config",
         promise: "every node uses exactly one CNI configuration, the same on all, and has every plugin it names",
         observed_by: "files of `/etc/cni/net.d` and `/opt/cni/bin` on each node",
-        faults: &["second-conflist", "plugin-missing"],
         source: "[CNI specification](https://www.cni.dev/docs/spec/) sections 1 and 3; libcni takes the first file in lexical order",
         judge: cni_config::judge,
     },
@@ -234,7 +220,6 @@ const CHECKS: &[Check] = &[
         id: "mtu",
         promise: "the largest packet pods are told fits does pass unfragmented, one byte more does not, and nothing is split on the way",
         observed_by: "UDP datagrams with DF of those two sizes; fragment counters of each node before and after",
-        faults: &["underlay-mtu"],
         source: "RFC 1191, RFC 8201; RFC 7348 section 4.3 (VTEPs must not fragment)",
         judge: mtu::judge,
     },
@@ -242,7 +227,6 @@ const CHECKS: &[Check] = &[
         id: "hairpin",
         promise: "a pod reaches itself by its own IP",
         observed_by: "each probe dials its own pod's addresses",
-        faults: &["loopback-down"],
         source: NETWORK_MODEL,
         judge: hairpin::judge,
     },
