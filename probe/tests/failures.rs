@@ -26,6 +26,9 @@ fn routed() -> (Net, Net, Net) {
     );
     r.sysctl("ipv4/ip_forward", "1");
     r.sysctl("ipv6/conf/all/forwarding", "1");
+    // Else some of the errors are not sent.
+    r.sysctl("ipv4/icmp_ratelimit", "0");
+    r.sysctl("ipv6/icmp/ratelimit", "0");
     a.run("ip route add default via 10.9.1.254");
     a.run("ip route add default via fd09:1::fe");
     b.run("ip route add default via 10.9.2.254");
@@ -69,9 +72,6 @@ net_tests! {
         let (a, r, _b) = routed();
         r.run("ip route add unreachable 10.66.0.0/16");
         r.run("ip route add unreachable fd66::/16");
-        // Else some of the errors are not sent.
-        r.sysctl("ipv4/icmp_ratelimit", "0");
-        r.sysctl("ipv6/icmp/ratelimit", "0");
         let mut a = a.probe();
         // An IPv6 router says "no route to destination", an IPv4 one "host unreachable".
         let cases = [
@@ -95,7 +95,7 @@ net_tests! {
         let port = b.listen("there");
         let pair = |transport| [target(transport, "10.66.0.1", 9), target(transport, "10.9.2.2", port)];
         let targets: Vec<_> = (0..100).flat_map(|_| [pair(Transport::Udp), pair(Transport::Icmp)]).flatten().collect();
-        // The router sends only so many errors a second, so that some of the unreachable ones time out.
+        // A router may send only so many errors a second: some of the unreachable ones may time out.
         a.begin(&Ask::Dial { targets, at_once: 400, timeout_ms: 1000, attempts: 1 });
         for (i, result) in a.dialled(400).iter().enumerate() {
             if i % 2 == 1 {

@@ -115,7 +115,7 @@ pub(crate) fn heard(dialled: &Dialled) -> Heard {
             rtt_us: _,
             attempts,
         } => {
-            assert_eq!(attempts, 1);
+            assert_eq!(attempts, 1, "{dialled:?}");
             Heard {
                 local,
                 responder,

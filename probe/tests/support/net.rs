@@ -100,12 +100,13 @@ impl Net {
         }
     }
 
-    /// The kernel gives a link its queue a moment after its carrier; what is sent before is lost.
+    /// The kernel gives a link its queue a moment after its carrier, and makes an IPv6 address valid a moment after
+    /// that; what is sent before is lost.
     fn await_up(&self, name: &str) {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            let link = self.run(&format!("ip link show dev {name}"));
-            if link.contains("state UP") {
+            let link = self.run(&format!("ip addr show dev {name}"));
+            if link.contains("state UP") && !link.contains("tentative") {
                 return;
             }
             assert!(Instant::now() < deadline, "{name} does not come up: {link}");
