@@ -155,7 +155,8 @@ mod tests {
     }
 
     fn release(store: &Store, owner: &Owner) {
-        let held = store.record(owner, Wait::No).unwrap().unwrap();
+        // Children of tests that run beside this one may hold a lock for a moment: they inherited it.
+        let held = store.record(owner, Wait::Forever).unwrap().unwrap();
         store.release(held).unwrap();
     }
 
@@ -227,7 +228,7 @@ mod tests {
         assert_eq!(store.record(&owner(1), Wait::No).unwrap_err().code(), 11);
         assert_eq!(store.taken().unwrap().len(), 1);
         drop(first);
-        assert!(store.record(&owner(1), Wait::No).unwrap().is_some());
+        assert!(store.record(&owner(1), Wait::Forever).unwrap().is_some());
     }
 
     #[test]
@@ -258,7 +259,7 @@ mod tests {
         std::fs::write(&record, "cut sho").unwrap();
         assert_eq!(
             store
-                .record(&owner(2), Wait::No)
+                .record(&owner(2), Wait::Forever)
                 .unwrap()
                 .unwrap()
                 .addresses
