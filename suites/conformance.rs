@@ -5,8 +5,9 @@ use std::sync::{Arc, LazyLock};
 
 use flatnet::Verdict;
 use flatnet::checks::catalogue;
-use flatnet::session::config::RunArgs;
+use flatnet::report::{CheckReport, terminal, terminal::Detail};
 use flatnet::session::conduct;
+use flatnet::session::config::RunArgs;
 use rstest::{fixture, rstest};
 
 /// What the one run of this process saw. The cluster is gone by the time anybody reads it, so nothing is left behind
@@ -18,7 +19,9 @@ static RUN: LazyLock<Run> = LazyLock::new(|| {
         let runtime = flatnet::session::runtime()?;
         runtime.block_on(conduct(&args, None, Arc::new(|_| {})))
     });
-    Run(observed.map(|outcome| outcome.observations).map_err(|e| e.to_string()))
+    Run(observed
+        .map(|outcome| outcome.observations)
+        .map_err(|e| e.to_string()))
 });
 
 #[fixture]
@@ -30,13 +33,21 @@ impl Run {
     /// Judges one check; panics with the evidence unless it passes.
     #[track_caller]
     fn holds(&self, id: &str) {
-        let observations = self.0.as_ref().unwrap_or_else(|e| panic!("the run did not come about: {e}"));
+        let observations = self
+            .0
+            .as_ref()
+            .unwrap_or_else(|e| panic!("the run did not come about: {e}"));
         let check = catalogue::find(id).unwrap_or_else(|e| panic!("{e}"));
-        match (check.judge)(observations) {
+        let report = CheckReport::of(check, observations);
+        match &report.verdict {
             Verdict::Pass { .. } => {}
             // libtest knows no skip at run time; the reason goes past its capture.
-            Verdict::Skip { reason } => drop(writeln!(std::io::stderr(), "{id}: skipped: {reason}")),
-            verdict => panic!("{}", flatnet::report::text::verdict(check.id, check.promise, &verdict)),
+            Verdict::Skip { reason } => {
+                drop(writeln!(std::io::stderr(), "{id}: skipped: {reason}"))
+            }
+            Verdict::Fail { .. } | Verdict::Broken { .. } => {
+                panic!("{}", terminal::render_check(&report, Detail::Full))
+            }
         }
     }
 }
@@ -106,6 +117,10 @@ fn hairpin(run: &Run) {
 fn every_check_has_its_test() {
     let source = include_str!("conformance.rs");
     for check in catalogue::all() {
-        assert!(source.contains(&format!("holds(\"{}\")", check.id)), "no test for {}", check.id);
+        assert!(
+            source.contains(&format!("holds(\"{}\")", check.id)),
+            "no test for {}",
+            check.id
+        );
     }
 }

@@ -14,13 +14,22 @@ fn verdicts(fault: &'static plant::Fault) -> BTreeMap<&'static str, Verdict> {
     let mut args = RunArgs::from_env().unwrap();
     args.pods_per_node = 2;
     let runtime = flatnet::session::runtime().unwrap();
-    let outcome = runtime.block_on(conduct(&args, Some(fault), Arc::new(|_| {}))).unwrap();
-    catalogue::all().iter().map(|check| (check.id, (check.judge)(&outcome.observations))).collect()
+    let outcome = runtime
+        .block_on(conduct(&args, Some(fault), Arc::new(|_| {})))
+        .unwrap();
+    catalogue::all()
+        .iter()
+        .map(|check| (check.id, (check.judge)(&outcome.observations)))
+        .collect()
 }
 
 /// Whether a piece of evidence names what is broken.
 fn names(evidence: &Evidence, culprit: &str) -> bool {
-    evidence.culprit.as_deref().is_some_and(|c| c.contains(culprit)) || evidence.what.contains(culprit)
+    evidence
+        .culprit
+        .as_deref()
+        .is_some_and(|c| c.contains(culprit))
+        || evidence.what.contains(culprit)
 }
 
 #[rstest]
@@ -52,9 +61,16 @@ fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
         let red = fault.red.contains(check);
         match verdict {
             Verdict::Fail { evidence } => {
-                assert!(red || fault.follow.contains(check), "{id} reddens {check}, which it should not: {evidence:#?}");
+                assert!(
+                    red || fault.follow.contains(check),
+                    "{id} reddens {check}, which it should not: {evidence:#?}"
+                );
                 let named = evidence.iter().any(|e| names(e, fault.culprit));
-                assert!(!red || named, "{id}: the evidence of {check} does not name {}: {evidence:#?}", fault.culprit);
+                assert!(
+                    !red || named,
+                    "{id}: the evidence of {check} does not name {}: {evidence:#?}",
+                    fault.culprit
+                );
             }
             other => assert!(!red, "{id} leaves {check} as {other:?}"),
         }
@@ -65,10 +81,20 @@ fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
 fn every_fault_is_sabotaged_and_every_check_has_one() {
     let source = include_str!("sabotage.rs");
     for fault in plant::all() {
-        assert!(source.contains(&format!("#[case(\"{}\")]", fault.id)), "no case for {}", fault.id);
+        assert!(
+            source.contains(&format!("#[case(\"{}\")]", fault.id)),
+            "no case for {}",
+            fault.id
+        );
     }
     // `subnet` reports facts and cannot fail.
     for check in catalogue::all().iter().filter(|check| check.id != "subnet") {
-        assert!(plant::all().iter().any(|fault| fault.red.contains(&check.id)), "no fault reddens {}", check.id);
+        assert!(
+            plant::all()
+                .iter()
+                .any(|fault| fault.red.contains(&check.id)),
+            "no fault reddens {}",
+            check.id
+        );
     }
 }

@@ -2,26 +2,24 @@
 //!
 //! The socket is abstract (`@flatnet-lab/UID/NAME`, bound in the caller's network namespace before the lab leaves it): nothing
 //! on disk can go stale, a second lab of that name fails to bind, and `list` reads /proc/net/unix.
-use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio as Pipe};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::socket::getsockopt;
-use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::LabSpec;
 use crate::address::Address;
+use crate::boot::Process;
+use crate::connection::{ask, reach};
 pub use crate::error::{Error, Result};
-use crate::protocol::{self, Greeting, Order, PodName, Request};
+use crate::protocol::{PodName, Request};
 
 /// A lab that runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,18 +62,8 @@ pub struct Stdio {
 #[derive(Debug)]
 pub struct Lab {
     address: Address,
-    /// Process id of `flatnet-lab`, in the caller's pid namespace.
-    pid: u32,
     /// Where this handle booted the lab.
-    booted: Option<Mutex<Booted>>,
-}
-
-/// The lab's own end of the family: its parent must reap it.
-#[derive(Debug)]
-struct Booted {
-    child: Child,
-    /// Open as long as an attached lab shall live: its standard input.
-    lifeline: Option<ChildStdin>,
+    booted: Option<Mutex<Process>>,
 }
 
 /// Some place in a node that outlives no lab, written whole and renamed into place.
@@ -92,58 +80,19 @@ pub struct NodeFile<'a> {
 impl Lab {
     /// Starts `program` (flatnet-lab) and returns when nodes are up. `detached`: the lab outlives the caller (`flatnet up`).
     pub fn boot(program: &Path, spec: &LabSpec, detached: bool) -> Result<Lab> {
-        let spec = with_real_paths(spec)?;
-        spec.validate()?;
-        let mut child = Command::new(program)
-            .args(["serve", &spec.name])
-            .stdin(Pipe::piped())
-            .stdout(Pipe::piped())
-            .spawn()
-            .map_err(|e| Error::Missing {
-                what: format!("cannot start the lab program {}: {e}", program.display()),
-                remedy: "build it (`cargo build --bin flatnet-lab`) or reinstall flatnet"
-                    .to_owned(),
-            })?;
-        let address = Address::mine(&spec.name);
-        let greeting = give_order(&mut child, &Order { spec, detached });
-        match greeting {
-            Ok((Greeting::Ready(pid), lifeline)) => {
-                let booted = Booted {
-                    child,
-                    lifeline: lifeline.filter(|_| !detached),
-                };
-                Ok(Lab {
-                    address,
-                    pid,
-                    booted: Some(Mutex::new(booted)),
-                })
-            }
-            Ok((Greeting::Failed(error), lifeline)) => {
-                drop(lifeline);
-                // It told why and ends by itself; its status adds nothing.
-                let _ = child.wait();
-                Err(error)
-            }
-            Err(cause) => {
-                drop(child.stdin.take());
-                let status = child
-                    .wait()
-                    .map_or_else(|e| e.to_string(), |status| status.to_string());
-                Err(Error::failed(
-                    format!("the lab ended before it was ready ({status})"),
-                    cause,
-                ))
-            }
-        }
+        let process = Process::start(program, spec, detached)?;
+        Ok(Lab {
+            address: Address::mine(&spec.name),
+            booted: Some(Mutex::new(process)),
+        })
     }
 
     /// The running lab of that name, of this user.
     pub fn connect(name: &str) -> Result<Lab> {
         let address = Address::mine(name);
-        let (_, pid) = reach(&address)?;
+        reach(&address)?;
         Ok(Lab {
             address,
-            pid,
             booted: None,
         })
     }
@@ -294,154 +243,43 @@ impl Lab {
     }
 
     /// Ends the lab and waits until it is gone.
-    pub fn shutdown(self) -> Result<()> {
-        let process = self.pidfd();
+    pub fn shutdown(&self) -> Result<()> {
         match reach(&self.address) {
-            Ok((stream, _)) => ask::<()>(stream, &Request::Shutdown, &[], None)?,
+            Ok((stream, pid)) => {
+                // While it answers, the number is its own.
+                let lab = Pid::from_raw(pid.cast_signed()).ok_or(Errno::SRCH);
+                let lab = lab.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+                ask::<()>(stream, &Request::Shutdown, &[], None)?;
+                if self.booted.is_none() {
+                    let ended = lab.map_err(Into::into).and_then(|lab| wait_for(&lab));
+                    ended.map_err(|e| Error::failed("wait for the lab to end", e))?;
+                }
+            }
             // Gone already is what was asked for.
             Err(Error::Invalid { .. }) => {}
             Err(error) => return Err(error),
         }
-        if let Some(booted) = &self.booted {
-            let mut booted = booted.lock().unwrap_or_else(PoisonError::into_inner);
-            booted
-                .child
+        self.booted.as_ref().map_or(Ok(()), |process| {
+            process
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
                 .wait()
-                .map_err(|e| Error::failed("wait for the lab to end", e))?;
-        } else if let Some(process) = process {
-            let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-            while let Err(errno) = nix::poll::poll(&mut fds, PollTimeout::NONE) {
-                if errno != nix::errno::Errno::EINTR {
-                    return Err(Error::failed("wait for the lab to end", errno));
-                }
-            }
-        }
-        Ok(())
+        })
     }
 
     fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T> {
         let (stream, _) = reach(&self.address)?;
         ask(stream, request, &[], None)
     }
-
-    fn pidfd(&self) -> Option<OwnedFd> {
-        let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
-        pidfd_open(pid, PidfdFlags::empty()).ok()
-    }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let Some(booted) = self.booted.take() else {
-            return;
-        };
-        let mut booted = booted.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if booted.lifeline.take().is_some() {
-            // The end of its standard input is its end; nothing can be done about an error here.
-            let _ = booted.child.wait();
+/// Until the process has ended.
+fn wait_for(process: &OwnedFd) -> std::io::Result<()> {
+    let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    loop {
+        match nix::poll::poll(&mut fds, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => {}
+            other => return other.map(drop).map_err(Into::into),
         }
     }
-}
-
-/// The lab sees other paths (its own root, the caller's symbolic links do not lead anywhere there), and a file that is
-/// missing is better said before anything is started.
-fn with_real_paths(spec: &LabSpec) -> Result<LabSpec> {
-    let real = |path: &PathBuf| {
-        let found = std::fs::canonicalize(path)
-            .and_then(|path| Ok((std::fs::metadata(&path)?.is_file(), path)));
-        match found {
-            Ok((true, path)) => Ok(path),
-            Ok((false, path)) => Err(Error::invalid(format!("{} is not a file", path.display()))),
-            Err(e) => Err(Error::invalid(format!("{}: {e}", path.display()))),
-        }
-    };
-    let mut spec = spec.clone();
-    if let Some(busybox) = &mut spec.busybox {
-        *busybox = real(busybox)?;
-    }
-    for (_, path) in &mut spec.programs {
-        *path = real(path)?;
-    }
-    Ok(spec)
-}
-
-/// Tells a new lab what to be; what it answers, and its standard input, still open.
-fn give_order(child: &mut Child, order: &Order) -> std::io::Result<(Greeting, Option<ChildStdin>)> {
-    let mut line = serde_json::to_vec(order)?;
-    line.push(b'\n');
-    let mut stdin = child.stdin.take();
-    if let Some(stdin) = &mut stdin {
-        stdin.write_all(&line)?;
-    }
-    let mut answer = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        BufReader::new(stdout).read_line(&mut answer)?;
-    }
-    if answer.is_empty() {
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::UnexpectedEof,
-            "it said nothing",
-        ));
-    }
-    Ok((serde_json::from_str(&answer)?, stdin))
-}
-
-/// A connection to the lab at that address, and the lab's process id.
-fn reach(address: &Address) -> Result<(UnixStream, u32)> {
-    let failed = |e: std::io::Error| Error::failed(format!("reach the lab {}", address.name), e);
-    let stream =
-        UnixStream::connect_addr(&address.socket().map_err(failed)?).map_err(|e| {
-            match e.kind() {
-                std::io::ErrorKind::ConnectionRefused => Error::invalid(format!(
-                    "no lab named {} runs; `flatnet list` shows those that do",
-                    address.name
-                )),
-                _ => failed(e),
-            }
-        })?;
-    let peer = getsockopt(&stream, PeerCredentials).map_err(|e| failed(e.into()))?;
-    // Abstract names are free for all: a stranger may have taken this one.
-    if peer.uid() != address.uid {
-        let what = format!(
-            "the lab {} is held by another user (uid {})",
-            address.name,
-            peer.uid()
-        );
-        return Err(Error::invalid(what));
-    }
-    Ok((stream, peer.pid().unsigned_abs()))
-}
-
-fn ask<T: DeserializeOwned>(
-    mut stream: UnixStream,
-    request: &Request,
-    body: &[u8],
-    stdio: Option<Stdio>,
-) -> Result<T> {
-    let broken = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::UnexpectedEof
-        | std::io::ErrorKind::ConnectionReset
-        | std::io::ErrorKind::BrokenPipe => Error::Failed {
-            what: "the lab ended before it answered".to_owned(),
-        },
-        _ => Error::failed("talk to the lab", e),
-    };
-    match stdio {
-        // The command's streams are its own from here on: a copy kept here would hold its pipes open.
-        Some(Stdio {
-            stdin,
-            stdout,
-            stderr,
-        }) => protocol::send(
-            &mut stream,
-            request,
-            body,
-            &[stdin.as_fd(), stdout.as_fd(), stderr.as_fd()],
-        ),
-        None => protocol::send(&mut stream, request, body, &[]),
-    }
-    .map_err(broken)?;
-    protocol::receive::<Result<T>>(&mut stream)
-        .map_err(broken)?
-        .message
 }

@@ -6,10 +6,12 @@
 //! Within the program: [`process`] is the life of its processes, [`server`] answers clients, [`roots`] and [`underlay`] make
 //! nodes and what joins them, [`kubelet`] runs pods, and [`cni`] runs plugins.
 mod address;
+mod boot;
 pub mod change;
 mod changes;
 pub mod client;
 pub mod cni;
+mod connection;
 mod daemon;
 mod error;
 mod exec;

@@ -74,7 +74,7 @@ fn start() -> Result<ExitCode> {
                 child,
                 &signals,
                 (!order.detached)
-                    .then(|| std::io::stdin())
+                    .then(std::io::stdin)
                     .as_ref()
                     .map(AsFd::as_fd),
             )
@@ -221,7 +221,7 @@ fn init(
                 .and_then(|()| {
                     detach_stdin(&null)?;
                     server::run(order.spec, pid, listener, || {
-                        greet(&Greeting::Ready(pid));
+                        greet(&Greeting::Ready);
                         fall_silent(&null, order.detached)
                     })
                 });

@@ -104,8 +104,8 @@ pub(crate) struct Order {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Greeting {
-    /// Nodes are up; the process id as the caller sees it.
-    Ready(u32),
+    /// Nodes are up.
+    Ready,
     Failed(Error),
 }
 

@@ -239,12 +239,10 @@ fn host_programs(new: &Path) -> Result<()> {
         if OWN.contains(&name) || name.starts_with('.') {
             return Ok(());
         }
-        let bound = bind_entry(entry, &new.join(name));
-        // A mount that its owner keeps from us matters only where programs live.
-        if NEEDED.iter().any(|needed| name.starts_with(needed)) {
-            bound
-        } else {
-            Ok(bound.unwrap_or(()))
+        match bind_entry(entry, &new.join(name)) {
+            Err(e) if NEEDED.iter().any(|needed| name.starts_with(needed)) => Err(e),
+            // A mount that its owner keeps from us matters only where programs live.
+            _ => Ok(()),
         }
     })?;
     make_dir(&new.join("opt"), 0o755)?;
@@ -252,11 +250,11 @@ fn host_programs(new: &Path) -> Result<()> {
     if opt.is_dir() {
         // /opt/cni is the node's own.
         each_entry(&opt, |name, entry| {
-            if name == "cni" {
-                Ok(())
-            } else {
-                Ok(bind_entry(entry, &new.join("opt").join(name)).unwrap_or(()))
+            if name != "cni" {
+                // What cannot be shown there is not needed either.
+                let _ = bind_entry(entry, &new.join("opt").join(name));
             }
+            Ok(())
         })?;
     }
     let etc = new.join(HOST_ETC);

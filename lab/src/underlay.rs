@@ -63,7 +63,7 @@ fn addresses(spec: &LabSpec, index: usize, host: usize) -> Vec<IpNet> {
 }
 
 /// The wire's end of a node's cable: its name, or a part and a hash of one that is too long (IFNAMSIZ is 16 with the NUL).
-fn wire_device(node: &str) -> String {
+pub(crate) fn wire_device(node: &str) -> String {
     let name = format!("to-{node}");
     if name.len() <= 15 {
         return name;

@@ -10,7 +10,9 @@ use crate::{Error, Result};
 
 /// Options of `flatnet exec`.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  flatnet exec busybox-1 -- ip route\n  flatnet exec node1 -- ip addr show type bridge\n  flatnet exec wire -- ip route")]
+#[command(
+    after_help = "Examples:\n  flatnet exec busybox-1 -- ip route\n  flatnet exec node1 -- ip addr show type bridge\n  flatnet exec wire -- ip route"
+)]
 pub(super) struct ExecArgs {
     /// A pod (busybox-1, pod/busybox-1, NAMESPACE/busybox-1), a node (node1, node/node1), or `wire`: what joins the nodes
     target: String,
@@ -25,7 +27,9 @@ pub(super) struct ExecArgs {
 pub(super) fn run(args: &ExecArgs) -> Result<u8> {
     let lab = Lab::connect(&meant(args.name.as_deref())?)?;
     let place = find(&lab, &args.target)?;
-    let own = |fd: std::io::Result<OwnedFd>| fd.map_err(|e| Error::failed("duplicate this terminal's streams", e));
+    let own = |fd: std::io::Result<OwnedFd>| {
+        fd.map_err(|e| Error::failed("duplicate this terminal's streams", e))
+    };
     let stdio = Stdio {
         stdin: own(stdin().as_fd().try_clone_to_owned())?,
         stdout: own(stdout().as_fd().try_clone_to_owned())?,
@@ -50,5 +54,10 @@ fn find(lab: &Lab, target: &str) -> Result<Place> {
         return Ok(Place::Pod(namespace.to_owned(), name.to_owned()));
     }
     let nodes: Vec<&str> = info.spec.nodes.iter().map(|n| n.name.as_str()).collect();
-    Err(Error::Input(format!("no pod or node {target:?} in cluster {}; nodes: {}; pods: {}", info.spec.name, nodes.join(", "), info.pods.join(", "))))
+    Err(Error::Input(format!(
+        "no pod or node {target:?} in cluster {}; nodes: {}; pods: {}",
+        info.spec.name,
+        nodes.join(", "),
+        info.pods.join(", ")
+    )))
 }

@@ -88,7 +88,12 @@ pub fn main() -> ExitCode {
         Command::Exec(args) => exec::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "flatnet", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "flatnet",
+                &mut std::io::stdout(),
+            );
             Ok(0)
         }
     };

@@ -42,13 +42,22 @@ pub(super) fn observer(quiet: bool) -> (Observer, Phases) {
     let phases = Phases::default();
     let kept = Arc::clone(&phases);
     let terminal = std::io::stderr().is_terminal();
-    let state = Mutex::new(State { bar: ProgressBar::hidden(), count: 0 });
+    let state = Mutex::new(State {
+        bar: ProgressBar::hidden(),
+        count: 0,
+    });
     let observer = move |event: &Event| {
         if let Event::PhaseEnded(phase, took) = event {
-            kept.lock().unwrap_or_else(PoisonError::into_inner).push((*phase, *took));
+            kept.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((*phase, *took));
         }
         if !quiet {
-            show(&mut state.lock().unwrap_or_else(PoisonError::into_inner), terminal, event);
+            show(
+                &mut state.lock().unwrap_or_else(PoisonError::into_inner),
+                terminal,
+                event,
+            );
         }
     };
     (Arc::new(observer), phases)
@@ -73,7 +82,9 @@ fn show(state: &mut State, terminal: bool, event: &Event) {
         Event::Expect(count) => {
             if terminal {
                 state.bar.set_length(*count as u64);
-                if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len}") {
+                if let Ok(style) =
+                    ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len}")
+                {
                     state.bar.set_style(style);
                 }
             }
@@ -87,7 +98,14 @@ fn show(state: &mut State, terminal: bool, event: &Event) {
         Event::Planted(fault) => say(state, format!("planted {fault}")),
         Event::PhaseEnded(phase, took) => {
             state.bar.finish_and_clear();
-            say(state, format!("{:<24} {:>6.2} s", done(*phase, state.count), took.as_secs_f64()));
+            say(
+                state,
+                format!(
+                    "{:<24} {:>6.2} s",
+                    done(*phase, state.count),
+                    took.as_secs_f64()
+                ),
+            );
         }
     }
 }

@@ -8,7 +8,9 @@ use crate::{Result, session};
 
 /// Options of `flatnet up`.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  flatnet up --nodes 2\n  flatnet exec busybox-1 -- ip route\n  flatnet down")]
+#[command(
+    after_help = "Examples:\n  flatnet up --nodes 2\n  flatnet exec busybox-1 -- ip route\n  flatnet down"
+)]
 pub(super) struct UpArgs {
     #[command(flatten)]
     run: RunArgs,
@@ -20,7 +22,14 @@ pub(super) fn run(args: UpArgs) -> Result<u8> {
     let name = run.name.get_or_insert_with(|| "flatnet".to_owned()).clone();
     let (observer, _) = progress::observer(false);
     let session = session::runtime()?.block_on(Session::start(&run, None, observer))?;
-    let pod = session.plan().pods.first().and_then(|pod| pod.metadata.name.clone()).unwrap_or_default();
-    anstream::eprintln!("cluster {name} is up; look around:\n  flatnet exec {pod} -- ip route\n  flatnet down {name}");
+    let pod = session
+        .plan()
+        .pods
+        .first()
+        .and_then(|pod| pod.metadata.name.clone())
+        .unwrap_or_default();
+    anstream::eprintln!(
+        "cluster {name} is up; look around:\n  flatnet exec {pod} -- ip route\n  flatnet down {name}"
+    );
     Ok(0)
 }

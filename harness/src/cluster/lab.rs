@@ -60,17 +60,20 @@ impl Cluster for LabCluster {
 
     async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod> {
         let pod = pod.clone();
-        self.call(move |lab| lab.wait_pod(&pod.namespace, &pod.name, limit)).await
+        self.call(move |lab| lab.wait_pod(&pod.namespace, &pod.name, limit))
+            .await
     }
 
     async fn events(&self, pod: &PodRef) -> Result<Vec<Event>> {
         let pod = pod.clone();
-        self.call(move |lab| lab.events(&pod.namespace, &pod.name)).await
+        self.call(move |lab| lab.events(&pod.namespace, &pod.name))
+            .await
     }
 
     async fn delete_pod(&self, pod: &PodRef) -> Result<()> {
         let pod = pod.clone();
-        self.call(move |lab| lab.delete_pod(&pod.namespace, &pod.name)).await
+        self.call(move |lab| lab.delete_pod(&pod.namespace, &pod.name))
+            .await
     }
 
     async fn place_probe(&self, _target: &Target) -> Result<String> {
@@ -80,7 +83,8 @@ impl Cluster for LabCluster {
     async fn start(&self, target: &Target, argv: &[String]) -> Result<Process> {
         let doing = format!("exec {argv:?} in {target}");
         let pipe = || pipe::pipe().map_err(|e| Error::failed(&doing, e));
-        let ((stdin, their_in), (their_out, stdout), (their_err, stderr)) = (pipe()?, pipe()?, pipe()?);
+        let ((stdin, their_in), (their_out, stdout), (their_err, stderr)) =
+            (pipe()?, pipe()?, pipe()?);
         let io = |e| Error::failed(&doing, e);
         let stdio = Stdio {
             stdin: their_in.into_blocking_fd().map_err(io)?,
@@ -88,7 +92,11 @@ impl Cluster for LabCluster {
             stderr: their_err.into_blocking_fd().map_err(io)?,
         };
         let (place, argv, cluster) = (Self::place(target), argv.to_vec(), self.clone());
-        let running = tokio::spawn(async move { cluster.call(move |lab| lab.exec(&place, &argv, &[], stdio)).await });
+        let running = tokio::spawn(async move {
+            cluster
+                .call(move |lab| lab.exec(&place, &argv, &[], stdio))
+                .await
+        });
         Ok(Process {
             stdin: Box::new(stdin),
             stdout: Box::new(stdout),

@@ -14,8 +14,12 @@ pub const BUSYBOX: &str = include_str!("../../../manifests/busybox.yaml");
 /// # Errors
 /// [`Error::Input`] names the file, the line, and what is wrong: not readable, not YAML, not a Pod, no name, no node.
 pub fn read(path: &Path) -> Result<Vec<Pod>> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::Input(format!("manifest {}: {e}; name a readable YAML file of Pods", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Error::Input(format!(
+            "manifest {}: {e}; name a readable YAML file of Pods",
+            path.display()
+        ))
+    })?;
     parse(&path.display().to_string(), &text)
 }
 
@@ -27,12 +31,16 @@ pub fn parse(origin: &str, text: &str) -> Result<Vec<Pod>> {
     let bad = |detail: String| Error::Input(format!("manifest {origin}: {detail}"));
     let mut pods = Vec::new();
     for (index, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
-        let value = serde_yaml::Value::deserialize(document).map_err(|e| bad(format!("not YAML: {e}")))?;
+        let value =
+            serde_yaml::Value::deserialize(document).map_err(|e| bad(format!("not YAML: {e}")))?;
         if value.is_null() {
             continue;
         }
         let number = index + 1;
-        match (value.get("apiVersion").and_then(|v| v.as_str()), value.get("kind").and_then(|v| v.as_str())) {
+        match (
+            value.get("apiVersion").and_then(|v| v.as_str()),
+            value.get("kind").and_then(|v| v.as_str()),
+        ) {
             (Some("v1"), Some("Pod")) => {}
             (version, kind) => {
                 return Err(bad(format!(
@@ -42,13 +50,20 @@ pub fn parse(origin: &str, text: &str) -> Result<Vec<Pod>> {
                 )));
             }
         }
-        let pod: Pod = serde_yaml::from_value(value).map_err(|e| bad(format!("document {number} is not a valid Pod: {e}")))?;
+        let pod: Pod = serde_yaml::from_value(value)
+            .map_err(|e| bad(format!("document {number} is not a valid Pod: {e}")))?;
         let name = pod.metadata.name.clone().unwrap_or_default();
         if name.is_empty() {
             return Err(bad(format!("document {number} has no metadata.name")));
         }
-        if pod.spec.as_ref().is_none_or(|spec| spec.node_name.as_deref().unwrap_or("").is_empty()) {
-            return Err(bad(format!("pod {name:?} has no spec.nodeName; flatnet pins every pod to a node")));
+        if pod
+            .spec
+            .as_ref()
+            .is_none_or(|spec| spec.node_name.as_deref().unwrap_or("").is_empty())
+        {
+            return Err(bad(format!(
+                "pod {name:?} has no spec.nodeName; flatnet pins every pod to a node"
+            )));
         }
         pods.push(pod);
     }
@@ -66,15 +81,30 @@ mod tests {
     fn the_manifest_that_ships_is_one_pinned_busybox() {
         let pods = parse("busybox.yaml", BUSYBOX).unwrap();
         assert_eq!(pods.len(), 1);
-        assert_eq!(pods[0].spec.as_ref().unwrap().containers[0].image.as_deref(), Some("busybox:1.36"));
+        assert_eq!(
+            pods[0].spec.as_ref().unwrap().containers[0]
+                .image
+                .as_deref(),
+            Some("busybox:1.36")
+        );
     }
 
     #[test]
     fn an_error_says_where_and_what() {
         let error = |text: &str| parse("f.yaml", text).unwrap_err().to_string();
-        assert!(error("apiVersion: v1\nkind: [Pod\n").contains("line 3"), "{}", error("apiVersion: v1\nkind: [Pod\n"));
-        assert!(error("apiVersion: apps/v1\nkind: Deployment\n").contains("document 1 is apps/v1/Deployment"));
-        assert!(error("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n").contains("\"a\" has no spec.nodeName"));
+        assert!(
+            error("apiVersion: v1\nkind: [Pod\n").contains("line 3"),
+            "{}",
+            error("apiVersion: v1\nkind: [Pod\n")
+        );
+        assert!(
+            error("apiVersion: apps/v1\nkind: Deployment\n")
+                .contains("document 1 is apps/v1/Deployment")
+        );
+        assert!(
+            error("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n")
+                .contains("\"a\" has no spec.nodeName")
+        );
         assert!(error("apiVersion: v1\nkind: Pod\nmetadata: {}\n").contains("no metadata.name"));
         assert!(error("# nothing\n").contains("no Pod"));
         assert!(

@@ -26,7 +26,11 @@ impl PodRef {
     /// The reference of a pod object; `default` where it names no namespace.
     pub fn of(pod: &Pod) -> Self {
         PodRef {
-            namespace: pod.metadata.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            namespace: pod
+                .metadata
+                .namespace
+                .clone()
+                .unwrap_or_else(|| "default".to_owned()),
             name: pod.metadata.name.clone().unwrap_or_default(),
         }
     }
@@ -113,8 +117,12 @@ pub trait Cluster: Send + Sync {
                 _ => Ok(drop(process.stdin)),
             }
         };
-        tokio::try_join!(feed, process.stdout.read_to_end(&mut out), process.stderr.read_to_end(&mut err))
-            .map_err(|e| Error::failed(&doing, e))?;
+        tokio::try_join!(
+            feed,
+            process.stdout.read_to_end(&mut out),
+            process.stderr.read_to_end(&mut err)
+        )
+        .map_err(|e| Error::failed(&doing, e))?;
         Ok(ExecOutput {
             code: process.exit.await?,
             stdout: String::from_utf8_lossy(&out).into_owned(),

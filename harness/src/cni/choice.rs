@@ -52,20 +52,34 @@ impl Choice {
     /// that is not there.
     pub fn parse(args: &RunArgs) -> Result<Choice> {
         match args.cni.as_str() {
-            "flatnet" => Ok(Choice::Flatnet { backend: args.backend.clone() }),
+            "flatnet" => Ok(Choice::Flatnet {
+                backend: args.backend.clone(),
+            }),
             "reference" => {
                 let dirs: Vec<PathBuf> = match &args.cni_bin {
                     Some(dir) => vec![dir.clone()],
                     None => REFERENCE_DIRS.iter().map(PathBuf::from).collect(),
                 };
-                conflist("reference", REFERENCE, &dirs, "install containernetworking-plugins (Debian's name) or name their folder with --cni-bin")
+                conflist(
+                    "reference",
+                    REFERENCE,
+                    &dirs,
+                    "install containernetworking-plugins (Debian's name) or name their folder with --cni-bin",
+                )
             }
             file if file.contains(['/', '.']) => {
-                let text = std::fs::read_to_string(file).map_err(|e| Error::Input(format!("--cni {file}: {e}; name a readable conflist")))?;
+                let text = std::fs::read_to_string(file).map_err(|e| {
+                    Error::Input(format!("--cni {file}: {e}; name a readable conflist"))
+                })?;
                 let dir = args.cni_bin.clone().ok_or_else(|| {
                     Error::Input(format!("--cni {file} needs --cni-bin DIR: the folder with the plugin programs it names"))
                 })?;
-                conflist(file, &text, &[dir], "put it there, or name another folder with --cni-bin")
+                conflist(
+                    file,
+                    &text,
+                    &[dir],
+                    "put it there, or name another folder with --cni-bin",
+                )
             }
             unknown => Err(Error::Input(format!(
                 "--cni {unknown}: unknown; known are {}, or the path of a conflist (with a / or a . in it)",
@@ -115,41 +129,78 @@ impl Values {
 fn conflist(name: &str, text: &str, dirs: &[PathBuf], remedy: &str) -> Result<Choice> {
     let bad = |what: String| Error::Input(format!("--cni {name}: {what}"));
     // Placeholders need not be JSON; any value shows whether the rest is.
-    let sample = Values { ranges: "[]".to_owned(), ..Values::default() };
-    let json: Value = serde_json::from_str(&sample.fill(text)).map_err(|e| bad(format!("not JSON: {e}")))?;
+    let sample = Values {
+        ranges: "[]".to_owned(),
+        ..Values::default()
+    };
+    let json: Value =
+        serde_json::from_str(&sample.fill(text)).map_err(|e| bad(format!("not JSON: {e}")))?;
     for key in ["name", "cniVersion"] {
         if !json.get(key).is_some_and(Value::is_string) {
-            return Err(bad(format!("no string {key:?}, which a network configuration list must have (CNI spec, section 1)")));
+            return Err(bad(format!(
+                "no string {key:?}, which a network configuration list must have (CNI spec, section 1)"
+            )));
         }
     }
-    let chain = json.get("plugins").and_then(Value::as_array).filter(|chain| !chain.is_empty());
-    let chain = chain.ok_or_else(|| bad("no \"plugins\" list with at least one plugin (a conflist, not a single plugin's conf)".to_owned()))?;
+    let chain = json
+        .get("plugins")
+        .and_then(Value::as_array)
+        .filter(|chain| !chain.is_empty());
+    let chain = chain.ok_or_else(|| {
+        bad(
+            "no \"plugins\" list with at least one plugin (a conflist, not a single plugin's conf)"
+                .to_owned(),
+        )
+    })?;
     let mut types = BTreeSet::new();
     for (index, plugin) in chain.iter().enumerate() {
-        let plugin_type = plugin.get("type").and_then(Value::as_str).filter(|t| !t.is_empty() && !t.contains('/'));
-        types.insert(plugin_type.ok_or_else(|| bad(format!("plugins[{index}] has no usable \"type\"")))?);
+        let plugin_type = plugin
+            .get("type")
+            .and_then(Value::as_str)
+            .filter(|t| !t.is_empty() && !t.contains('/'));
+        types.insert(
+            plugin_type.ok_or_else(|| bad(format!("plugins[{index}] has no usable \"type\"")))?,
+        );
         // A delegate's own IPAM plugin runs from the same folder.
         types.extend(plugin.pointer("/ipam/type").and_then(Value::as_str));
     }
     let mut plugins = Vec::new();
     for plugin in types {
-        let found = dirs.iter().map(|dir| dir.join(plugin)).find(|path| is_program(path));
+        let found = dirs
+            .iter()
+            .map(|dir| dir.join(plugin))
+            .find(|path| is_program(path));
         let path = found.ok_or_else(|| Error::Missing {
-            what: format!("--cni {name}: the plugin program {plugin:?} is not in {}", join(dirs)),
+            what: format!(
+                "--cni {name}: the plugin program {plugin:?} is not in {}",
+                join(dirs)
+            ),
             remedy: remedy.to_owned(),
         })?;
-        plugins.push((plugin.to_owned(), path.canonicalize().map_err(|e| Error::failed(format!("resolve {}", path.display()), e))?));
+        plugins.push((
+            plugin.to_owned(),
+            path.canonicalize()
+                .map_err(|e| Error::failed(format!("resolve {}", path.display()), e))?,
+        ));
     }
-    Ok(Choice::Conflist { name: name.to_owned(), text: text.to_owned(), plugins: Plugins(plugins) })
+    Ok(Choice::Conflist {
+        name: name.to_owned(),
+        text: text.to_owned(),
+        plugins: Plugins(plugins),
+    })
 }
 
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    path.metadata()
+        .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 fn join(dirs: &[PathBuf]) -> String {
-    dirs.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", ")
+    dirs.iter()
+        .map(|d| d.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 #[cfg(test)]
@@ -157,7 +208,14 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        conflist("x.conflist", text, &[PathBuf::from("/nowhere")], "put it there").unwrap_err().to_string()
+        conflist(
+            "x.conflist",
+            text,
+            &[PathBuf::from("/nowhere")],
+            "put it there",
+        )
+        .unwrap_err()
+        .to_string()
     }
 
     #[test]
@@ -165,14 +223,27 @@ mod tests {
         assert!(error("{\n \"name\": ,\n}").contains("not JSON: expected value at line 2"));
         assert!(error("{}").contains("no string \"name\""));
         assert!(error(r#"{"name":"n","cniVersion":"1.0.0"}"#).contains("\"plugins\" list"));
-        assert!(error(r#"{"name":"n","cniVersion":"1.0.0","plugins":[{"type":"../x"}]}"#).contains("plugins[0]"));
+        assert!(
+            error(r#"{"name":"n","cniVersion":"1.0.0","plugins":[{"type":"../x"}]}"#)
+                .contains("plugins[0]")
+        );
         let missing = error(r#"{"name":"n","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]}"#);
-        assert_eq!(missing, "--cni x.conflist: the plugin program \"bridge\" is not in /nowhere; put it there");
+        assert_eq!(
+            missing,
+            "--cni x.conflist: the plugin program \"bridge\" is not in /nowhere; put it there"
+        );
     }
 
     #[test]
     fn placeholders_are_filled() {
-        let values = Values { mtu: 1450, ranges: "[[{}]]".to_owned(), ..Values::default() };
-        assert_eq!(values.fill(r#"{"mtu": ${MTU}, "ranges": ${RANGES}}"#), r#"{"mtu": 1450, "ranges": [[{}]]}"#);
+        let values = Values {
+            mtu: 1450,
+            ranges: "[[{}]]".to_owned(),
+            ..Values::default()
+        };
+        assert_eq!(
+            values.fill(r#"{"mtu": ${MTU}, "ranges": ${RANGES}}"#),
+            r#"{"mtu": 1450, "ranges": [[{}]]}"#
+        );
     }
 }

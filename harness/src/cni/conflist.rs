@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use flatnet_agent::node::Node;
 use flatnet_lab::spec::PROGRAMS_DIR;
-use flatnet_lab::{Change, Lab, NodeFile, Place, Underlay};
+use flatnet_lab::{Change, Lab, LabSpec, NodeFile, Place, Underlay};
 use ipnet::IpNet;
 use serde_json::json;
 
@@ -24,52 +24,86 @@ pub(super) struct OnLab {
     pub(super) name: String,
     pub(super) text: String,
     pub(super) plugins: Plugins,
-    pub(super) mtu: u32,
-    pub(super) underlay: Underlay,
+    pub(super) spec: LabSpec,
 }
 
 impl OnLab {
     fn render(&self, node: &Node) -> String {
-        let cidr = |v4: bool| node.pod_cidrs.iter().find(|c| c.addr().is_ipv4() == v4).map(IpNet::to_string).unwrap_or_default();
-        let ranges: Vec<_> = node.pod_cidrs.iter().map(|cidr| json!([{ "subnet": cidr }])).collect();
+        let cidr = |v4: bool| {
+            node.pod_cidrs
+                .iter()
+                .find(|c| c.addr().is_ipv4() == v4)
+                .map(IpNet::to_string)
+                .unwrap_or_default()
+        };
+        let ranges: Vec<_> = node
+            .pod_cidrs
+            .iter()
+            .map(|cidr| json!([{ "subnet": cidr }]))
+            .collect();
         let values = Values {
             pod_cidr: cidr(true),
             pod_cidr6: cidr(false),
             ranges: json!(ranges).to_string(),
-            mtu: self.mtu,
+            mtu: self.spec.mtu,
             node_name: node.name.clone(),
-            node_ip: node.addresses.first().map(IpAddr::to_string).unwrap_or_default(),
+            node_ip: node
+                .addresses
+                .first()
+                .map(IpAddr::to_string)
+                .unwrap_or_default(),
         };
         values.fill(&self.text)
     }
 
     /// Changes that give every node a plain route to every other node's pods.
     fn routes(&self) -> Vec<(Place, Vec<Change>)> {
-        let route = |dst: IpNet, gateway: IpAddr, dev: &str| Change::ReplaceRoute { dst, gateway: Some(gateway), dev: dev.to_owned(), onlink: false };
+        let route = |dst: IpNet, gateway: IpAddr, dev: &str| Change::ReplaceRoute {
+            dst,
+            gateway: Some(gateway),
+            dev: dev.to_owned(),
+            onlink: false,
+        };
         // (podCIDR, the node's address of that family)
         let ways = |node: &Node| -> Vec<(IpNet, IpAddr)> {
-            let same = |cidr: &IpNet| node.addresses.iter().find(|a| a.is_ipv4() == cidr.addr().is_ipv4());
-            node.pod_cidrs.iter().filter_map(|cidr| Some((*cidr, *same(cidr)?))).collect()
+            let same = |cidr: &IpNet| {
+                node.addresses
+                    .iter()
+                    .find(|a| a.is_ipv4() == cidr.addr().is_ipv4())
+            };
+            node.pod_cidrs
+                .iter()
+                .filter_map(|cidr| Some((*cidr, *same(cidr)?)))
+                .collect()
         };
         let mut changes = Vec::new();
-        for node in &self.nodes {
-            let others = self.nodes.iter().filter(|other| other.name != node.name).flat_map(ways);
-            let own = |v4: bool| node.addresses.iter().copied().find(|a| a.is_ipv4() == v4);
+        for (index, node) in self.nodes.iter().enumerate() {
+            let routers = self.spec.routers(index);
+            let others = self
+                .nodes
+                .iter()
+                .filter(|other| other.name != node.name)
+                .flat_map(ways);
             let mine: Vec<Change> = others
                 .filter_map(|(cidr, way)| {
-                    let hop = match self.underlay {
+                    let hop = match self.spec.underlay {
                         Underlay::L2 => way,
-                        Underlay::Routed => flatnet_lab::spec::router_of(own(cidr.addr().is_ipv4())?),
+                        Underlay::Routed => {
+                            *routers.iter().find(|r| r.is_ipv4() == way.is_ipv4())?
+                        }
                     };
                     Some(route(cidr, hop, "eth0"))
                 })
                 .collect();
             changes.push((Place::Node(node.name.clone()), mine));
         }
-        if self.underlay == Underlay::Routed {
+        if self.spec.underlay == Underlay::Routed {
             let on_wire = self.nodes.iter().flat_map(|node| {
-                let dev = flatnet_lab::spec::wire_port(&node.name);
-                ways(node).into_iter().map(move |(cidr, way)| route(cidr, way, &dev)).collect::<Vec<_>>()
+                let dev = LabSpec::wire_port(&node.name);
+                ways(node)
+                    .into_iter()
+                    .map(move |(cidr, way)| route(cidr, way, &dev))
+                    .collect::<Vec<_>>()
             });
             changes.push((Place::Wire, on_wire.collect()));
         }
@@ -85,22 +119,48 @@ impl Cni for OnLab {
 
     async fn install(&self) -> Result<()> {
         for (place, changes) in self.routes() {
-            self.lab.call(move |lab: &Lab| lab.change(&place, &changes)).await?;
+            self.lab
+                .call(move |lab: &Lab| lab.change(&place, &changes))
+                .await?;
         }
         for node in &self.nodes {
             let text = self.render(node);
-            serde_json::from_str::<serde_json::Value>(&text)
-                .map_err(|e| Error::Input(format!("--cni {}: with the values of {} filled in, not JSON: {e}", self.name, node.name)))?;
+            serde_json::from_str::<serde_json::Value>(&text).map_err(|e| {
+                Error::Input(format!(
+                    "--cni {}: with the values of {} filled in, not JSON: {e}",
+                    self.name, node.name
+                ))
+            })?;
             let mut link = vec!["ln".to_owned(), "-sf".to_owned()];
-            link.extend(self.plugins.names().map(|plugin| format!("{PROGRAMS_DIR}/{plugin}")));
+            link.extend(
+                self.plugins
+                    .names()
+                    .map(|plugin| format!("{PROGRAMS_DIR}/{plugin}")),
+            );
             link.push("/opt/cni/bin/".to_owned());
-            let done = self.lab.exec(&Target::Node(node.name.clone()), &link, b"").await?;
+            let done = self
+                .lab
+                .exec(&Target::Node(node.name.clone()), &link, b"")
+                .await?;
             if done.code != 0 {
-                return Err(Error::Failed(format!("link the plugins into /opt/cni/bin of {}: {}", node.name, done.stderr.trim())));
+                return Err(Error::Failed(format!(
+                    "link the plugins into /opt/cni/bin of {}: {}",
+                    node.name,
+                    done.stderr.trim()
+                )));
             }
             let name = node.name.clone();
             self.lab
-                .call(move |lab: &Lab| lab.write_file(&name, &NodeFile { path: FILE, content: text.as_bytes(), mode: 0o644 }))
+                .call(move |lab: &Lab| {
+                    lab.write_file(
+                        &name,
+                        &NodeFile {
+                            path: FILE,
+                            content: text.as_bytes(),
+                            mode: 0o644,
+                        },
+                    )
+                })
                 .await?;
         }
         Ok(())

@@ -29,8 +29,12 @@ impl Cni for OnLab {
     }
 
     async fn install(&self) -> Result<()> {
-        let file = NodesFile { pod_network: self.pod_network.clone(), nodes: self.nodes.clone() };
-        let text = serde_json::to_vec_pretty(&file).map_err(|e| Error::failed("write the nodes file", e))?;
+        let file = NodesFile {
+            pod_network: self.pod_network.clone(),
+            nodes: self.nodes.clone(),
+        };
+        let text = serde_json::to_vec_pretty(&file)
+            .map_err(|e| Error::failed("write the nodes file", e))?;
         for node in &self.nodes {
             let (name, text) = (node.name.clone(), text.clone());
             let argv: Vec<String> = [
@@ -48,7 +52,14 @@ impl Cni for OnLab {
             .to_vec();
             self.lab
                 .call(move |lab: &Lab| {
-                    lab.write_file(&name, &NodeFile { path: NODES_FILE, content: &text, mode: 0o644 })?;
+                    lab.write_file(
+                        &name,
+                        &NodeFile {
+                            path: NODES_FILE,
+                            content: &text,
+                            mode: 0o644,
+                        },
+                    )?;
                     lab.start_daemon(&name, AGENT, &argv)
                 })
                 .await?;
@@ -59,9 +70,16 @@ impl Cni for OnLab {
     async fn trouble(&self) -> Result<Option<Trouble>> {
         for node in &self.nodes {
             let name = node.name.clone();
-            let (log, ended) = self.lab.call(move |lab: &Lab| lab.daemon_log(&name, AGENT)).await?;
+            let (log, ended) = self
+                .lab
+                .call(move |lab: &Lab| lab.daemon_log(&name, AGENT))
+                .await?;
             if let Some(code) = ended {
-                let what = format!("the agent of {} ended with exit code {code}: {}", node.name, log.trim());
+                let what = format!(
+                    "the agent of {} ended with exit code {code}: {}",
+                    node.name,
+                    log.trim()
+                );
                 return Ok(Some(Trouble { what, fatal: true }));
             }
         }

@@ -40,17 +40,30 @@ pub struct Trouble {
 /// # Errors
 /// When the lab's nodes cannot be read.
 pub async fn on_lab(choice: &Choice, lab: LabCluster, plan: &Plan) -> Result<Box<dyn Cni>> {
-    let nodes = lab.nodes().await?.iter().map(node_of).collect::<Result<Vec<_>>>()?;
+    let nodes = lab
+        .nodes()
+        .await?
+        .iter()
+        .map(node_of)
+        .collect::<Result<Vec<_>>>()?;
     Ok(match choice {
-        Choice::Flatnet { backend } => Box::new(flatnet::OnLab { lab, nodes, pod_network: plan.pod_network.clone(), backend: backend.clone() }),
-        Choice::Conflist { name, text, plugins } => Box::new(conflist::OnLab {
+        Choice::Flatnet { backend } => Box::new(flatnet::OnLab {
+            lab,
+            nodes,
+            pod_network: plan.pod_network.clone(),
+            backend: backend.clone(),
+        }),
+        Choice::Conflist {
+            name,
+            text,
+            plugins,
+        } => Box::new(conflist::OnLab {
             lab,
             nodes,
             name: name.clone(),
             text: text.clone(),
             plugins: plugins.clone(),
-            mtu: plan.lab.mtu,
-            underlay: plan.lab.underlay,
+            spec: plan.lab.clone(),
         }),
     })
 }
@@ -61,7 +74,9 @@ pub async fn on_lab(choice: &Choice, lab: LabCluster, plan: &Plan) -> Result<Box
 /// An address or podCIDR that does not parse, by name.
 pub fn node_of(object: &NodeObject) -> Result<Node> {
     let name = object.metadata.name.clone().unwrap_or_default();
-    let bad = |what: &str, text: &str| crate::Error::Failed(format!("node {name}: {what} {text:?} does not parse"));
+    let bad = |what: &str, text: &str| {
+        crate::Error::Failed(format!("node {name}: {what} {text:?} does not parse"))
+    };
     let addresses = object
         .status
         .iter()
@@ -75,5 +90,9 @@ pub fn node_of(object: &NodeObject) -> Result<Node> {
         .flat_map(|s| s.pod_cidrs.iter().flatten())
         .map(|cidr| cidr.parse().map_err(|_| bad("podCIDR", cidr)))
         .collect::<Result<_>>()?;
-    Ok(Node { name, addresses, pod_cidrs })
+    Ok(Node {
+        name,
+        addresses,
+        pod_cidrs,
+    })
 }

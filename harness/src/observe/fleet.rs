@@ -42,13 +42,21 @@ impl Fleet {
     ///
     /// # Errors
     /// When not one probe could be started.
-    pub async fn start(cluster: Arc<dyn Cluster>, nodes: &[Node], pods: &[(PodRef, bool)]) -> Result<Fleet> {
+    pub async fn start(
+        cluster: Arc<dyn Cluster>,
+        nodes: &[Node],
+        pods: &[(PodRef, bool)],
+    ) -> Result<Fleet> {
         let on_nodes = nodes.iter().map(|node| {
             let name = node.metadata.name.clone().unwrap_or_default();
             (Endpoint::Node(name.clone()), Target::Node(name), 0)
         });
         let in_pods = pods.iter().map(|(pod, host_network)| {
-            (Endpoint::Pod(pod.name.clone()), Target::Pod(pod.clone()), if *host_network { 0 } else { POD_PORT })
+            (
+                Endpoint::Pod(pod.name.clone()),
+                Target::Pod(pod.clone()),
+                if *host_network { 0 } else { POD_PORT },
+            )
         });
         let mut starting = JoinSet::new();
         for (endpoint, target, port) in on_nodes.chain(in_pods) {
@@ -58,7 +66,10 @@ impl Fleet {
                 (endpoint, probe)
             });
         }
-        let mut fleet = Fleet { probes: BTreeMap::new(), lost: BTreeMap::new() };
+        let mut fleet = Fleet {
+            probes: BTreeMap::new(),
+            lost: BTreeMap::new(),
+        };
         while let Some(started) = starting.join_next().await {
             match started.map_err(|e| Error::failed("start probes", e))? {
                 (endpoint, Ok(probe)) => drop(fleet.probes.insert(endpoint, Arc::new(probe))),
@@ -66,7 +77,12 @@ impl Fleet {
             }
         }
         if fleet.probes.is_empty() {
-            let first = fleet.lost.iter().next().map(|(at, why)| format!("{at}: {why}")).unwrap_or_default();
+            let first = fleet
+                .lost
+                .iter()
+                .next()
+                .map(|(at, why)| format!("{at}: {why}"))
+                .unwrap_or_default();
             return Err(Error::Failed(format!("no probe could be started; {first}")));
         }
         Ok(fleet)
@@ -78,7 +94,11 @@ impl Fleet {
     }
 
     /// Puts one question to each endpoint named, all at once; an endpoint without a probe answers with its reason.
-    pub async fn ask(&self, questions: Vec<(Endpoint, Ask)>, limit: Duration) -> Vec<(Endpoint, Observed<Answer>)> {
+    pub async fn ask(
+        &self,
+        questions: Vec<(Endpoint, Ask)>,
+        limit: Duration,
+    ) -> Vec<(Endpoint, Observed<Answer>)> {
         let mut asking = JoinSet::new();
         let mut answers = Vec::new();
         for (endpoint, question) in questions {
@@ -91,7 +111,11 @@ impl Fleet {
                     });
                 }
                 None => {
-                    let why = self.lost.get(&endpoint).cloned().unwrap_or_else(|| "no probe runs there".to_owned());
+                    let why = self
+                        .lost
+                        .get(&endpoint)
+                        .cloned()
+                        .unwrap_or_else(|| "no probe runs there".to_owned());
                     answers.push((endpoint, Err(why)));
                 }
             }
@@ -101,19 +125,51 @@ impl Fleet {
     }
 
     /// Puts the same question to all.
-    pub async fn ask_all(&self, question: &Ask, limit: Duration) -> Vec<(Endpoint, Observed<Answer>)> {
+    pub async fn ask_all(
+        &self,
+        question: &Ask,
+        limit: Duration,
+    ) -> Vec<(Endpoint, Observed<Answer>)> {
         let everyone = self.probes.keys().chain(self.lost.keys());
-        self.ask(everyone.map(|endpoint| (endpoint.clone(), question.clone())).collect(), limit).await
+        self.ask(
+            everyone
+                .map(|endpoint| (endpoint.clone(), question.clone()))
+                .collect(),
+            limit,
+        )
+        .await
     }
 }
 
 async fn launch(cluster: &dyn Cluster, target: &Target, name: &str, port: u16) -> Observed<Probe> {
-    let path = cluster.place_probe(target).await.map_err(|e| e.to_string())?;
-    let mut process = cluster.start(target, &[path]).await.map_err(|e| e.to_string())?;
+    let path = cluster
+        .place_probe(target)
+        .await
+        .map_err(|e| e.to_string())?;
+    let mut process = cluster
+        .start(target, &[path])
+        .await
+        .map_err(|e| e.to_string())?;
     let stdout = std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty()));
-    let mut conversation = Conversation { process, answers: BufReader::new(stdout), ended: None };
-    match conversation.ask(&Ask::Listen { name: name.to_owned(), port }, Duration::from_secs(10)).await? {
-        Answer::Listening { port, .. } => Ok(Probe { conversation: Mutex::new(conversation), port }),
+    let mut conversation = Conversation {
+        process,
+        answers: BufReader::new(stdout),
+        ended: None,
+    };
+    match conversation
+        .ask(
+            &Ask::Listen {
+                name: name.to_owned(),
+                port,
+            },
+            Duration::from_secs(10),
+        )
+        .await?
+    {
+        Answer::Listening { port, .. } => Ok(Probe {
+            conversation: Mutex::new(conversation),
+            port,
+        }),
         other => Err(format!("the probe answered {other:?} when asked to listen")),
     }
 }
@@ -131,7 +187,8 @@ impl Conversation {
         if let Some(why) = &self.ended {
             return Err(why.clone());
         }
-        let mut line = serde_json::to_vec(question).map_err(|e| format!("encode a question: {e}"))?;
+        let mut line =
+            serde_json::to_vec(question).map_err(|e| format!("encode a question: {e}"))?;
         line.push(b'\n');
         let sent = async {
             self.process.stdin.write_all(&line).await?;
@@ -143,7 +200,8 @@ impl Conversation {
         line.clear();
         match self.answers.read_until(b'\n', &mut line).await {
             Ok(0) => Err(self.epitaph().await),
-            Ok(_) => serde_json::from_slice(&line).map_err(|e| format!("the probe's answer does not parse: {e}")),
+            Ok(_) => serde_json::from_slice(&line)
+                .map_err(|e| format!("the probe's answer does not parse: {e}")),
             Err(e) => Err(format!("read the probe's answer: {e}")),
         }
     }
@@ -156,7 +214,9 @@ impl Conversation {
         let why = match (said, code) {
             (_, Err(e)) => format!("the probe could not run: {e}"),
             (Ok(_), Ok(code)) => format!("the probe ended with exit code {code}: {}", words.trim()),
-            (Err(e), Ok(code)) => format!("the probe ended with exit code {code} and its words cannot be read: {e}"),
+            (Err(e), Ok(code)) => {
+                format!("the probe ended with exit code {code} and its words cannot be read: {e}")
+            }
         };
         self.ended = Some(why.clone());
         why

@@ -30,17 +30,28 @@ const BIN_DIR: &str = "/opt/cni/bin";
 
 /// `spec.hostNetwork`.
 pub fn host_network(pod: &Pod) -> bool {
-    pod.spec.as_ref().and_then(|s| s.host_network).unwrap_or(false)
+    pod.spec
+        .as_ref()
+        .and_then(|s| s.host_network)
+        .unwrap_or(false)
 }
 
 /// Sends the traffic and reads both ends, every pod and every node.
 ///
 /// # Errors
 /// Only what keeps the cluster's objects from being read.
-pub async fn everything(cluster: &Arc<dyn Cluster>, fleet: &Arc<Fleet>, nodes: Vec<Node>, pods: &[Pod], plan: &Plan) -> Result<Observations> {
+pub async fn everything(
+    cluster: &Arc<dyn Cluster>,
+    fleet: &Arc<Fleet>,
+    nodes: Vec<Node>,
+    pods: &[Pod],
+    plan: &Plan,
+) -> Result<Observations> {
     let mut facts = facts(fleet).await;
-    let counters_before: BTreeMap<Endpoint, BTreeMap<String, u64>> =
-        facts.iter().filter_map(|(at, f)| Some((at.clone(), f.as_ref().ok()?.counters.clone()))).collect();
+    let counters_before: BTreeMap<Endpoint, BTreeMap<String, u64>> = facts
+        .iter()
+        .filter_map(|(at, f)| Some((at.clone(), f.as_ref().ok()?.counters.clone())))
+        .collect();
     let mut views = node_views(&nodes)?;
     let mut pod_views = Vec::new();
     for pod in pods {
@@ -48,13 +59,17 @@ pub async fn everything(cluster: &Arc<dyn Cluster>, fleet: &Arc<Fleet>, nodes: V
     }
     let dials = matrix(fleet, &views, &pod_views, &facts, &plan.transports).await;
     let mtu = mtu::paths(fleet, &pod_views, &facts).await;
-    let sightings = fleet.ask_all(&Ask::Seen, READ_WITHIN).await.into_iter().map(|(at, answer)| {
-        let seen = answer.and_then(|a| match a {
-            Answer::Seen { sightings } => Ok(sightings),
-            other => Err(unexpected(&other)),
+    let sightings = fleet
+        .ask_all(&Ask::Seen, READ_WITHIN)
+        .await
+        .into_iter()
+        .map(|(at, answer)| {
+            let seen = answer.and_then(|a| match a {
+                Answer::Seen { sightings } => Ok(sightings),
+                other => Err(unexpected(&other)),
+            });
+            (at, seen)
         });
-        (at, seen)
-    });
     let sightings = sightings.collect();
     // Once more, after the traffic: neighbours are resolved now, and counters have moved.
     facts = self::facts(fleet).await;
@@ -63,7 +78,9 @@ pub async fn everything(cluster: &Arc<dyn Cluster>, fleet: &Arc<Fleet>, nodes: V
         let at = Endpoint::Node(view.name.clone());
         view.facts = taken(&mut facts, &at);
         view.counters_before = counters_before.get(&at).cloned().unwrap_or_default();
-        view.cni = files.remove(&at).unwrap_or_else(|| Err("not asked".to_owned()));
+        view.cni = files
+            .remove(&at)
+            .unwrap_or_else(|| Err("not asked".to_owned()));
     }
     for view in &mut pod_views {
         view.facts = taken(&mut facts, &Endpoint::Pod(view.name.clone()));
@@ -81,11 +98,16 @@ pub async fn everything(cluster: &Arc<dyn Cluster>, fleet: &Arc<Fleet>, nodes: V
 }
 
 pub(super) fn unexpected(answer: &Answer) -> String {
-    format!("the probe answered something else: {answer:?}").chars().take(200).collect()
+    format!("the probe answered something else: {answer:?}")
+        .chars()
+        .take(200)
+        .collect()
 }
 
 fn taken(facts: &mut BTreeMap<Endpoint, Observed<Facts>>, at: &Endpoint) -> Observed<Facts> {
-    facts.remove(at).unwrap_or_else(|| Err("no probe runs there, the pod does not run".to_owned()))
+    facts
+        .remove(at)
+        .unwrap_or_else(|| Err("no probe runs there, the pod does not run".to_owned()))
 }
 
 async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
@@ -94,17 +116,31 @@ async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
         Answer::Facts(facts) => Ok(*facts),
         other => Err(unexpected(&other)),
     };
-    answers.into_iter().map(|(at, answer)| (at, read(answer))).collect()
+    answers
+        .into_iter()
+        .map(|(at, answer)| (at, read(answer)))
+        .collect()
 }
 
 async fn cni_files(fleet: &Fleet, nodes: &[NodeView]) -> BTreeMap<Endpoint, Observed<CniFiles>> {
-    let ask = Ask::CniFiles { conf_dir: CONF_DIR.to_owned(), bin_dir: BIN_DIR.to_owned() };
-    let questions = nodes.iter().map(|node| (Endpoint::Node(node.name.clone()), ask.clone())).collect();
+    let ask = Ask::CniFiles {
+        conf_dir: CONF_DIR.to_owned(),
+        bin_dir: BIN_DIR.to_owned(),
+    };
+    let questions = nodes
+        .iter()
+        .map(|node| (Endpoint::Node(node.name.clone()), ask.clone()))
+        .collect();
     let read = |answer: Observed<Answer>| match answer? {
         Answer::CniFiles(files) => Ok(files),
         other => Err(unexpected(&other)),
     };
-    fleet.ask(questions, READ_WITHIN).await.into_iter().map(|(at, answer)| (at, read(answer))).collect()
+    fleet
+        .ask(questions, READ_WITHIN)
+        .await
+        .into_iter()
+        .map(|(at, answer)| (at, read(answer)))
+        .collect()
 }
 
 fn node_views(nodes: &[Node]) -> Result<Vec<NodeView>> {
@@ -126,14 +162,23 @@ fn node_views(nodes: &[Node]) -> Result<Vec<NodeView>> {
 async fn pod_view(cluster: &Arc<dyn Cluster>, pod: &Pod) -> PodView {
     let name = PodRef::of(pod);
     let status = pod.status.as_ref();
-    let listed = status.and_then(|s| s.pod_ips.as_ref()).map(|ips| ips.iter().map(|ip| ip.ip.clone()).collect());
-    let ips: Vec<String> = listed.unwrap_or_else(|| status.and_then(|s| s.pod_ip.clone()).into_iter().collect());
+    let listed = status
+        .and_then(|s| s.pod_ips.as_ref())
+        .map(|ips| ips.iter().map(|ip| ip.ip.clone()).collect());
+    let ips: Vec<String> =
+        listed.unwrap_or_else(|| status.and_then(|s| s.pod_ip.clone()).into_iter().collect());
     PodView {
         namespace: name.namespace,
         name: name.name,
-        node: pod.spec.as_ref().and_then(|s| s.node_name.clone()).unwrap_or_default(),
+        node: pod
+            .spec
+            .as_ref()
+            .and_then(|s| s.node_name.clone())
+            .unwrap_or_default(),
         host_network: host_network(pod),
-        phase: status.and_then(|s| s.phase.clone()).unwrap_or_else(|| "Unknown".to_owned()),
+        phase: status
+            .and_then(|s| s.phase.clone())
+            .unwrap_or_else(|| "Unknown".to_owned()),
         ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
         facts: Err("not read yet".to_owned()),
         warnings: warnings(cluster, pod).await,
@@ -158,36 +203,74 @@ async fn matrix(
     for client in pods {
         let from = Endpoint::Pod(client.name.clone());
         let mut goals = Vec::new();
-        for server in pods.iter().filter(|server| !(client.host_network && server.host_network)) {
-            goals.extend(goals_of(fleet, Endpoint::Pod(server.name.clone()), &server.ips, transports));
+        for server in pods
+            .iter()
+            .filter(|server| !(client.host_network && server.host_network))
+        {
+            goals.extend(goals_of(
+                fleet,
+                Endpoint::Pod(server.name.clone()),
+                &server.ips,
+                transports,
+            ));
         }
         if !client.host_network {
             for node in nodes {
-                goals.extend(goals_of(fleet, Endpoint::Node(node.name.clone()), &node.internal_ips, transports));
+                goals.extend(goals_of(
+                    fleet,
+                    Endpoint::Node(node.name.clone()),
+                    &node.internal_ips,
+                    transports,
+                ));
             }
             if let Some(Ok(facts)) = facts.get(&from) {
                 // The gateway need not run a responder: its own kernel answers ICMP.
                 let to = Endpoint::Node(client.node.clone());
-                let gateways = facts.routes.iter().filter(|r| r.dst.prefix_len() == 0).filter_map(|r| r.gateway);
-                goals.extend(gateways.map(|address| Goal { to: to.clone(), target: Target { address, transport: Transport::Icmp, port: 0 } }));
+                let gateways = facts
+                    .routes
+                    .iter()
+                    .filter(|r| r.dst.prefix_len() == 0)
+                    .filter_map(|r| r.gateway);
+                goals.extend(gateways.map(|address| Goal {
+                    to: to.clone(),
+                    target: Target {
+                        address,
+                        transport: Transport::Icmp,
+                        port: 0,
+                    },
+                }));
             }
         }
         rows.insert(from, goals);
     }
     for node in nodes {
         let in_network = pods.iter().filter(|pod| !pod.host_network);
-        let goals = in_network.flat_map(|pod| goals_of(fleet, Endpoint::Pod(pod.name.clone()), &pod.ips, transports));
+        let goals = in_network
+            .flat_map(|pod| goals_of(fleet, Endpoint::Pod(pod.name.clone()), &pod.ips, transports));
         rows.insert(Endpoint::Node(node.name.clone()), goals.collect());
     }
     rows.retain(|from, _| fleet.port(from).is_some());
     let longest = rows.values().map(Vec::len).max().unwrap_or(0);
     let questions = rows.iter().map(|(from, goals)| {
         let targets = goals.iter().map(|goal| goal.target.clone()).collect();
-        (from.clone(), Ask::Dial { targets, at_once: AT_ONCE, timeout_ms: ATTEMPT_MS, attempts: ATTEMPTS })
+        (
+            from.clone(),
+            Ask::Dial {
+                targets,
+                at_once: AT_ONCE,
+                timeout_ms: ATTEMPT_MS,
+                attempts: ATTEMPTS,
+            },
+        )
     });
     // The worst row: nothing answers, every attempt takes its whole time.
     let worst = ATTEMPT_MS * u64::from(ATTEMPTS) * (longest.div_ceil(AT_ONCE) as u64 + 1);
-    let answers = fleet.ask(questions.collect(), Duration::from_millis(worst) + READ_WITHIN).await;
+    let answers = fleet
+        .ask(
+            questions.collect(),
+            Duration::from_millis(worst) + READ_WITHIN,
+        )
+        .await;
     let mut dials = Vec::new();
     for (from, answer) in answers {
         let goals = rows.remove(&from).unwrap_or_default();
@@ -207,15 +290,39 @@ async fn matrix(
     dials
 }
 
-fn goals_of(fleet: &Fleet, to: Endpoint, addresses: &[IpAddr], transports: &[Transport]) -> Vec<Goal> {
-    let Some(port) = fleet.port(&to) else { return Vec::new() };
-    let target = |address: &IpAddr, transport: &Transport| Target { address: *address, transport: *transport, port };
-    let every = addresses.iter().flat_map(|address| transports.iter().map(move |transport| target(address, transport)));
-    every.map(|target| Goal { to: to.clone(), target }).collect()
+fn goals_of(
+    fleet: &Fleet,
+    to: Endpoint,
+    addresses: &[IpAddr],
+    transports: &[Transport],
+) -> Vec<Goal> {
+    let Some(port) = fleet.port(&to) else {
+        return Vec::new();
+    };
+    let target = |address: &IpAddr, transport: &Transport| Target {
+        address: *address,
+        transport: *transport,
+        port,
+    };
+    let every = addresses.iter().flat_map(|address| {
+        transports
+            .iter()
+            .map(move |transport| target(address, transport))
+    });
+    every
+        .map(|target| Goal {
+            to: to.clone(),
+            target,
+        })
+        .collect()
 }
 
 /// A whole row that could not be measured.
 fn lost(goals: &[Goal], why: &str) -> Vec<flatnet_probe::Dialled> {
-    let failed = flatnet_probe::Dialled::Failed { kind: flatnet_probe::Failure::Unsupported, detail: why.to_owned(), attempts: 0 };
+    let failed = flatnet_probe::Dialled::Failed {
+        kind: flatnet_probe::Failure::Unsupported,
+        detail: why.to_owned(),
+        attempts: 0,
+    };
     vec![failed; goals.len()]
 }

@@ -71,7 +71,9 @@ impl TryFrom<String> for Endpoint {
         match text.split_once('/') {
             Some(("pod", name)) => Ok(Endpoint::Pod(name.to_owned())),
             Some(("node", name)) => Ok(Endpoint::Node(name.to_owned())),
-            _ => Err(format!("not an endpoint: {text:?} (expected pod/NAME or node/NAME)")),
+            _ => Err(format!(
+                "not an endpoint: {text:?} (expected pod/NAME or node/NAME)"
+            )),
         }
     }
 }

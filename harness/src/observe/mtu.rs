@@ -20,22 +20,46 @@ const WITHIN: Duration = Duration::from_secs(20);
 const SMALLEST: u32 = 576;
 
 /// One run for each ordered pair of nodes (a node with itself included, where it has two pods) and each family.
-pub(super) async fn paths(fleet: &Arc<Fleet>, pods: &[PodView], facts: &BTreeMap<Endpoint, Observed<Facts>>) -> Vec<MtuRun> {
+pub(super) async fn paths(
+    fleet: &Arc<Fleet>,
+    pods: &[PodView],
+    facts: &BTreeMap<Endpoint, Observed<Facts>>,
+) -> Vec<MtuRun> {
     let mut on_node: BTreeMap<&str, Vec<&PodView>> = BTreeMap::new();
-    for pod in pods.iter().filter(|p| !p.host_network && fleet.port(&Endpoint::Pod(p.name.clone())).is_some()) {
+    for pod in pods
+        .iter()
+        .filter(|p| !p.host_network && fleet.port(&Endpoint::Pod(p.name.clone())).is_some())
+    {
         on_node.entry(&pod.node).or_default().push(pod);
     }
     let mut runs = Vec::new();
     for (from_node, clients) in &on_node {
         for (to_node, servers) in &on_node {
-            let (client, server) = (clients[0], if from_node == to_node { servers.get(1) } else { servers.first() });
+            let (client, server) = (
+                clients[0],
+                if from_node == to_node {
+                    servers.get(1)
+                } else {
+                    servers.first()
+                },
+            );
             let Some(server) = server else { continue };
             let from = Endpoint::Pod(client.name.clone());
-            let Some(Ok(facts)) = facts.get(&from) else { continue };
+            let Some(Ok(facts)) = facts.get(&from) else {
+                continue;
+            };
             for address in &server.ips {
-                let Some(told) = told(facts, client, address) else { continue };
+                let Some(told) = told(facts, client, address) else {
+                    continue;
+                };
                 let to = Endpoint::Pod(server.name.clone());
-                runs.push(MtuRun { from: from.clone(), to, address: *address, told, trials: Ok(Vec::new()) });
+                runs.push(MtuRun {
+                    from: from.clone(),
+                    to,
+                    address: *address,
+                    told,
+                    trials: Ok(Vec::new()),
+                });
             }
         }
     }
@@ -64,7 +88,11 @@ pub(super) async fn paths(fleet: &Arc<Fleet>, pods: &[PodView], facts: &BTreeMap
 fn told(facts: &Facts, client: &PodView, to: &IpAddr) -> Option<u32> {
     let own = client.ips.iter().find(|ip| ip.is_ipv4() == to.is_ipv4())?;
     let index = facts.addresses.iter().find(|a| a.net.addr() == *own)?.index;
-    facts.links.iter().find(|link| link.index == index).map(|link| link.mtu)
+    facts
+        .links
+        .iter()
+        .find(|link| link.index == index)
+        .map(|link| link.mtu)
 }
 
 fn next_size(run: &MtuRun) -> Option<u32> {
@@ -72,7 +100,12 @@ fn next_size(run: &MtuRun) -> Option<u32> {
     if trials.first().is_none_or(|trial| trial.arrived) {
         return None;
     }
-    let fits = trials.iter().filter(|t| t.arrived).map(|t| t.size).max().unwrap_or(SMALLEST - 1);
+    let fits = trials
+        .iter()
+        .filter(|t| t.arrived)
+        .map(|t| t.size)
+        .max()
+        .unwrap_or(SMALLEST - 1);
     let fails = trials.iter().filter(|t| !t.arrived).map(|t| t.size).min()?;
     (fails > fits + 1).then(|| fits + (fails - fits) / 2)
 }
@@ -82,7 +115,12 @@ fn next_size(run: &MtuRun) -> Option<u32> {
 async fn measure(fleet: &Fleet, mut run: MtuRun) -> MtuRun {
     let mut sizes = vec![run.told, run.told + 1];
     while !sizes.is_empty() {
-        let ask = Ask::PathMtu { address: run.address, port: POD_PORT, sizes, timeout_ms: TRIAL_MS };
+        let ask = Ask::PathMtu {
+            address: run.address,
+            port: POD_PORT,
+            sizes,
+            timeout_ms: TRIAL_MS,
+        };
         let answer = fleet.ask(vec![(run.from.clone(), ask)], WITHIN).await.pop();
         let more: Observed<Vec<MtuTrial>> = match answer {
             Some((_, Ok(Answer::PathMtu { trials }))) => Ok(trials),
@@ -91,7 +129,10 @@ async fn measure(fleet: &Fleet, mut run: MtuRun) -> MtuRun {
             None => Err("not asked".to_owned()),
         };
         match more {
-            Ok(more) => run.trials.iter_mut().for_each(|trials| trials.extend(more.clone())),
+            Ok(more) => run
+                .trials
+                .iter_mut()
+                .for_each(|trials| trials.extend(more.clone())),
             Err(why) => run.trials = Err(why),
         }
         sizes = next_size(&run).into_iter().collect();

@@ -1,12 +1,11 @@
 //! Every fault. Node and pod numbers count from 1; with the default pods, busybox-N is on node ((N-1) mod nodes)+1.
-use flatnet_lab::spec::wire_port;
-use flatnet_lab::{Change, Place};
+use flatnet_lab::{Change, LabSpec, Place};
 use flatnet_netlink::MacAddr;
 use flatnet_netlink::nft::{Chain, ChainType, Expr, Hook, Table};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Fault, Moment, Recipe, Scene, Step};
+use super::{Fault, Moment, Recipe, Step};
 use crate::observe::fleet::POD_PORT;
 use crate::{Error, Result};
 
@@ -26,7 +25,12 @@ pub fn all() -> &'static [Fault] {
 /// [`Error::Input`] lists the known ones.
 pub fn find(id: &str) -> Result<&'static Fault> {
     let known = || FAULTS.iter().map(|f| f.id).collect::<Vec<_>>().join(", ");
-    FAULTS.iter().find(|f| f.id == id).ok_or_else(|| Error::Input(format!("--plant {id}: unknown fault; known are {}", known())))
+    FAULTS.iter().find(|f| f.id == id).ok_or_else(|| {
+        Error::Input(format!(
+            "--plant {id}: unknown fault; known are {}",
+            known()
+        ))
+    })
 }
 
 static FAULTS: &[Fault] = &[
@@ -35,14 +39,32 @@ static FAULTS: &[Fault] = &[
         summary: "busybox-1 has another address than the API says",
         moment: Moment::AfterPods,
         red: &["pod-ip-present"],
-        follow: &["same-node", "cross-node", "gateway", "mtu", "hairpin", "no-nat", "bridge"],
+        follow: &[
+            "same-node",
+            "cross-node",
+            "gateway",
+            "mtu",
+            "hairpin",
+            "no-nat",
+            "bridge",
+        ],
         culprit: "busybox-1",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(1)?;
-            let other = IpNet::new(host(scene.cidr(1)?, 200)?, pod.prefix_len).map_err(|e| Error::failed("address", e))?;
+            let other = IpNet::new(host(scene.cidr(1)?, 200)?, pod.prefix_len)
+                .map_err(|e| Error::failed("address", e))?;
             let dev = || UPLINK.to_owned();
-            let swap = vec![Change::AddAddress { dev: dev(), net: other }, Change::DelAddress { dev: dev(), net: pod.net()? }];
+            let swap = vec![
+                Change::AddAddress {
+                    dev: dev(),
+                    net: other,
+                },
+                Change::DelAddress {
+                    dev: dev(),
+                    net: pod.net()?,
+                },
+            ];
             Ok(vec![Step::Change(pod.place(), swap)])
         }),
     },
@@ -61,14 +83,27 @@ static FAULTS: &[Fault] = &[
         summary: "the reservation of busybox-1's address is lost, and the next pod on its node gets it again",
         moment: Moment::AfterFirstPod,
         red: &["pod-ip-unique"],
-        follow: &["same-node", "cross-node", "no-nat", "gateway", "mtu", "hairpin"],
+        follow: &[
+            "same-node",
+            "cross-node",
+            "no-nat",
+            "gateway",
+            "mtu",
+            "hairpin",
+        ],
         culprit: "busybox-1",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(1)?;
             let store = "/var/lib/cni/networks/flatnet";
-            let gone = |path: String| Step::Remove { node: pod.node.clone(), path };
-            Ok(vec![gone(format!("{store}/{}", pod.ip)), gone(format!("{store}/last.0"))])
+            let gone = |path: String| Step::Remove {
+                node: pod.node.clone(),
+                path,
+            };
+            Ok(vec![
+                gone(format!("{store}/{}", pod.ip)),
+                gone(format!("{store}/last.0")),
+            ])
         }),
     },
     Fault {
@@ -80,8 +115,19 @@ static FAULTS: &[Fault] = &[
         culprit: "node1",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            let rule = vec![Expr::InInterface(BRIDGE.to_owned()), Expr::OutInterface(BRIDGE.to_owned()), Expr::Counter, Expr::Drop];
-            Ok(vec![nft(scene.on(1)?, ChainType::Filter, Hook::Forward, 0, vec![rule])])
+            let rule = vec![
+                Expr::InInterface(BRIDGE.to_owned()),
+                Expr::OutInterface(BRIDGE.to_owned()),
+                Expr::Counter,
+                Expr::Drop,
+            ];
+            Ok(vec![nft(
+                scene.on(1)?,
+                ChainType::Filter,
+                Hook::Forward,
+                0,
+                vec![rule],
+            )])
         }),
     },
     Fault {
@@ -93,8 +139,18 @@ static FAULTS: &[Fault] = &[
         culprit: "node2",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            let rule = vec![Expr::InInterface(UPLINK.to_owned()), Expr::Counter, Expr::Drop];
-            Ok(vec![nft(scene.on(2)?, ChainType::Filter, Hook::Forward, 0, vec![rule])])
+            let rule = vec![
+                Expr::InInterface(UPLINK.to_owned()),
+                Expr::Counter,
+                Expr::Drop,
+            ];
+            Ok(vec![nft(
+                scene.on(2)?,
+                ChainType::Filter,
+                Hook::Forward,
+                0,
+                vec![rule],
+            )])
         }),
     },
     Fault {
@@ -106,8 +162,19 @@ static FAULTS: &[Fault] = &[
         culprit: "node2",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            let rule = vec![Expr::InInterface(UPLINK.to_owned()), Expr::Protocol(UDP), Expr::DestinationPort(POD_PORT), Expr::Drop];
-            Ok(vec![nft(scene.on(2)?, ChainType::Filter, Hook::Forward, 0, vec![rule])])
+            let rule = vec![
+                Expr::InInterface(UPLINK.to_owned()),
+                Expr::Protocol(UDP),
+                Expr::DestinationPort(POD_PORT),
+                Expr::Drop,
+            ];
+            Ok(vec![nft(
+                scene.on(2)?,
+                ChainType::Filter,
+                Hook::Forward,
+                0,
+                vec![rule],
+            )])
         }),
     },
     Fault {
@@ -120,10 +187,25 @@ static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let own = scene.cidr(1)?;
-            let rules = scene.pod_network.iter().filter(|n| same_family(n, &own)).map(|network| {
-                vec![Expr::SourceIn(own), Expr::DestinationIn(*network), Expr::DestinationNotIn(own), Expr::Masquerade]
-            });
-            Ok(vec![nft(scene.on(1)?, ChainType::Nat, Hook::Postrouting, 90, rules.collect())])
+            let rules = scene
+                .pod_network
+                .iter()
+                .filter(|n| same_family(n, &own))
+                .map(|network| {
+                    vec![
+                        Expr::SourceIn(own),
+                        Expr::DestinationIn(*network),
+                        Expr::DestinationNotIn(own),
+                        Expr::Masquerade,
+                    ]
+                });
+            Ok(vec![nft(
+                scene.on(1)?,
+                ChainType::Nat,
+                Hook::Postrouting,
+                90,
+                rules.collect(),
+            )])
         }),
     },
     Fault {
@@ -137,8 +219,19 @@ static FAULTS: &[Fault] = &[
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(2)?;
             let to = SocketAddr::new(scene.neighbour_of(pod)?.ip, POD_PORT);
-            let rule = vec![Expr::DestinationIn(IpNet::from(pod.ip)), Expr::Protocol(TCP), Expr::DestinationPort(POD_PORT), Expr::Dnat(to)];
-            Ok(vec![nft(Place::Node(pod.node.clone()), ChainType::Nat, Hook::Prerouting, -100, vec![rule])])
+            let rule = vec![
+                Expr::DestinationIn(IpNet::from(pod.ip)),
+                Expr::Protocol(TCP),
+                Expr::DestinationPort(POD_PORT),
+                Expr::Dnat(to),
+            ];
+            Ok(vec![nft(
+                Place::Node(pod.node.clone()),
+                ChainType::Nat,
+                Hook::Prerouting,
+                -100,
+                vec![rule],
+            )])
         }),
     },
     Fault {
@@ -152,9 +245,20 @@ static FAULTS: &[Fault] = &[
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(2)?;
             let other = host(scene.cidr(2)?, 200)?;
-            let rule = vec![Expr::SourceIn(IpNet::from(pod.ip)), Expr::Protocol(UDP), Expr::SourcePort(POD_PORT), Expr::SetSource(other)];
+            let rule = vec![
+                Expr::SourceIn(IpNet::from(pod.ip)),
+                Expr::Protocol(UDP),
+                Expr::SourcePort(POD_PORT),
+                Expr::SetSource(other),
+            ];
             // Before connection tracking (-200), which would hide a rewritten reply from the client.
-            Ok(vec![nft(Place::Node(pod.node.clone()), ChainType::Filter, Hook::Prerouting, -300, vec![rule])])
+            Ok(vec![nft(
+                Place::Node(pod.node.clone()),
+                ChainType::Filter,
+                Hook::Prerouting,
+                -300,
+                vec![rule],
+            )])
         }),
     },
     Fault {
@@ -167,7 +271,12 @@ static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(1)?;
-            Ok(vec![Step::Change(pod.place(), vec![Change::DelRoute { dst: default_of(pod.ip) }])])
+            Ok(vec![Step::Change(
+                pod.place(),
+                vec![Change::DelRoute {
+                    dst: default_of(pod.ip),
+                }],
+            )])
         }),
     },
     Fault {
@@ -180,8 +289,15 @@ static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let cidr = scene.cidr(1)?;
-            let net = IpNet::new(host(cidr, 1)?, cidr.prefix_len()).map_err(|e| Error::failed("gateway address", e))?;
-            Ok(vec![Step::Change(scene.on(1)?, vec![Change::DelAddress { dev: BRIDGE.to_owned(), net }])])
+            let net = IpNet::new(host(cidr, 1)?, cidr.prefix_len())
+                .map_err(|e| Error::failed("gateway address", e))?;
+            Ok(vec![Step::Change(
+                scene.on(1)?,
+                vec![Change::DelAddress {
+                    dev: BRIDGE.to_owned(),
+                    net,
+                }],
+            )])
         }),
     },
     Fault {
@@ -192,7 +308,14 @@ static FAULTS: &[Fault] = &[
         follow: &["mtu", "no-nat"],
         culprit: "node1",
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| Ok(vec![Step::Change(scene.on(1)?, vec![Change::DelRoute { dst: scene.cidr(3)? }])])),
+        recipe: Recipe::Steps(|scene| {
+            Ok(vec![Step::Change(
+                scene.on(1)?,
+                vec![Change::DelRoute {
+                    dst: scene.cidr(3)?,
+                }],
+            )])
+        }),
     },
     Fault {
         id: "stale-route",
@@ -204,9 +327,22 @@ static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let cidr = scene.cidr(1)?;
-            let unused = scene.pod_network.iter().filter(|n| same_family(n, &cidr)).find_map(|n| n.subnets(cidr.prefix_len()).ok()?.nth(99));
-            let dst = unused.ok_or_else(|| Error::Failed("the pod network has no hundredth node range to leave a route to".to_owned()))?;
-            let route = Change::ReplaceRoute { dst, gateway: Some(scene.way_to(2)?), dev: UPLINK.to_owned(), onlink: true };
+            let unused = scene
+                .pod_network
+                .iter()
+                .filter(|n| same_family(n, &cidr))
+                .find_map(|n| n.subnets(cidr.prefix_len()).ok()?.nth(99));
+            let dst = unused.ok_or_else(|| {
+                Error::Failed(
+                    "the pod network has no hundredth node range to leave a route to".to_owned(),
+                )
+            })?;
+            let route = Change::ReplaceRoute {
+                dst,
+                gateway: Some(scene.way_to(2)?),
+                dev: UPLINK.to_owned(),
+                onlink: true,
+            };
             Ok(vec![Step::Change(scene.on(1)?, vec![route])])
         }),
     },
@@ -220,7 +356,13 @@ static FAULTS: &[Fault] = &[
         needs_vxlan: true,
         recipe: Recipe::Steps(|scene| {
             let mac = MacAddr([0x0a, 0x58, 0xff, 0xff, 0xff, 0xfe]);
-            Ok(vec![Step::Change(scene.on(2)?, vec![Change::SetMac { dev: "flatnet.1".to_owned(), mac }])])
+            Ok(vec![Step::Change(
+                scene.on(2)?,
+                vec![Change::SetMac {
+                    dev: "flatnet.1".to_owned(),
+                    mac,
+                }],
+            )])
         }),
     },
     Fault {
@@ -233,7 +375,10 @@ static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(1)?;
-            let off = Change::SetMaster { dev: pod.host_end.clone(), master: None };
+            let off = Change::SetMaster {
+                dev: pod.host_end.clone(),
+                master: None,
+            };
             Ok(vec![Step::Change(Place::Node(pod.node.clone()), vec![off])])
         }),
     },
@@ -246,9 +391,15 @@ static FAULTS: &[Fault] = &[
         culprit: "node1",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            let text = r#"{"cniVersion":"1.0.0","name":"leftover","plugins":[{"type":"flatnet-cni"}]}"#.to_owned();
+            let text =
+                r#"{"cniVersion":"1.0.0","name":"leftover","plugins":[{"type":"flatnet-cni"}]}"#
+                    .to_owned();
             let path = "/etc/cni/net.d/00-leftover.conflist".to_owned();
-            Ok(vec![Step::Write { node: scene.node(1)?.name.clone(), path, text }])
+            Ok(vec![Step::Write {
+                node: scene.node(1)?.name.clone(),
+                path,
+                text,
+            }])
         }),
     },
     Fault {
@@ -260,7 +411,10 @@ static FAULTS: &[Fault] = &[
         culprit: "node1",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            Ok(vec![Step::Remove { node: scene.node(1)?.name.clone(), path: "/opt/cni/bin/flatnet-cni".to_owned() }])
+            Ok(vec![Step::Remove {
+                node: scene.node(1)?.name.clone(),
+                path: "/opt/cni/bin/flatnet-cni".to_owned(),
+            }])
         }),
     },
     Fault {
@@ -272,7 +426,10 @@ static FAULTS: &[Fault] = &[
         culprit: "node2",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            let port = Change::SetMtu { dev: wire_port(&scene.node(2)?.name), mtu: 1300 };
+            let port = Change::SetMtu {
+                dev: LabSpec::wire_port(&scene.node(2)?.name),
+                mtu: 1300,
+            };
             Ok(vec![Step::Change(Place::Wire, vec![port])])
         }),
     },
@@ -285,15 +442,36 @@ static FAULTS: &[Fault] = &[
         culprit: "busybox-1",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            Ok(vec![Step::Change(scene.pod(1)?.place(), vec![Change::SetUp { dev: "lo".to_owned(), up: false }])])
+            Ok(vec![Step::Change(
+                scene.pod(1)?.place(),
+                vec![Change::SetUp {
+                    dev: "lo".to_owned(),
+                    up: false,
+                }],
+            )])
         }),
     },
 ];
 
 /// A table with one base chain.
 fn nft(place: Place, kind: ChainType, hook: Hook, priority: i32, rules: Vec<Vec<Expr>>) -> Step {
-    let chain = Chain { name: "fault".to_owned(), kind, hook, priority, rules };
-    Step::Change(place, vec![Change::Nft { table: Table { name: "fault".to_owned(), sets: Vec::new(), chains: vec![chain] } }])
+    let chain = Chain {
+        name: "fault".to_owned(),
+        kind,
+        hook,
+        priority,
+        rules,
+    };
+    Step::Change(
+        place,
+        vec![Change::Nft {
+            table: Table {
+                name: "fault".to_owned(),
+                sets: Vec::new(),
+                chains: vec![chain],
+            },
+        }],
+    )
 }
 
 fn same_family(a: &IpNet, b: &IpNet) -> bool {
@@ -306,7 +484,13 @@ fn host(range: IpNet, number: u8) -> Result<IpAddr> {
         IpAddr::V4(base) => IpAddr::V4((u32::from(base) + u32::from(number)).into()),
         IpAddr::V6(base) => IpAddr::V6((u128::from(base) + u128::from(number)).into()),
     };
-    if range.contains(&address) { Ok(address) } else { Err(Error::Failed(format!("{range} has no address number {number}"))) }
+    if range.contains(&address) {
+        Ok(address)
+    } else {
+        Err(Error::Failed(format!(
+            "{range} has no address number {number}"
+        )))
+    }
 }
 
 fn default_of(ip: IpAddr) -> IpNet {

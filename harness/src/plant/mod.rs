@@ -60,7 +60,11 @@ pub(crate) enum Step {
     /// A file removed on a node.
     Remove { node: String, path: String },
     /// A file written on a node.
-    Write { node: String, path: String, text: String },
+    Write {
+        node: String,
+        path: String,
+        text: String,
+    },
 }
 
 impl Fault {
@@ -100,18 +104,36 @@ impl Fault {
     /// # Errors
     /// Where the lab cannot be changed so.
     pub async fn plant(&self, lab: &LabCluster, plan: &Plan) -> Result<()> {
-        let Recipe::Steps(recipe) = self.recipe else { return Ok(()) };
+        let Recipe::Steps(recipe) = self.recipe else {
+            return Ok(());
+        };
         for node in &plan.lab.nodes {
             let name = node.name.clone();
-            lab.call(move |lab: &Lab| lab.stop_daemon(&name, AGENT)).await?;
+            lab.call(move |lab: &Lab| lab.stop_daemon(&name, AGENT))
+                .await?;
         }
         let scene = Scene::of(lab, plan).await?;
         for step in recipe(&scene)? {
             match step {
-                Step::Change(place, changes) => lab.call(move |lab: &Lab| lab.change(&place, &changes)).await?,
-                Step::Remove { node, path } => lab.call(move |lab: &Lab| lab.remove_file(&node, &path)).await?,
+                Step::Change(place, changes) => {
+                    lab.call(move |lab: &Lab| lab.change(&place, &changes))
+                        .await?
+                }
+                Step::Remove { node, path } => {
+                    lab.call(move |lab: &Lab| lab.remove_file(&node, &path))
+                        .await?
+                }
                 Step::Write { node, path, text } => {
-                    let work = move |lab: &Lab| lab.write_file(&node, &NodeFile { path: &path, content: text.as_bytes(), mode: 0o644 });
+                    let work = move |lab: &Lab| {
+                        lab.write_file(
+                            &node,
+                            &NodeFile {
+                                path: &path,
+                                content: text.as_bytes(),
+                                mode: 0o644,
+                            },
+                        )
+                    };
                     lab.call(work).await?;
                 }
             }

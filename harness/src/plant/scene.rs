@@ -39,31 +39,72 @@ pub struct Scene {
 impl Scene {
     /// Looks around.
     pub(super) async fn of(lab: &LabCluster, plan: &Plan) -> Result<Scene> {
-        let nodes: Vec<Node> = lab.nodes().await?.iter().map(cni::node_of).collect::<Result<_>>()?;
-        let mut scene = Scene { nodes, pods: Vec::new(), pod_network: plan.pod_network.clone() };
+        let nodes: Vec<Node> = lab
+            .nodes()
+            .await?
+            .iter()
+            .map(cni::node_of)
+            .collect::<Result<_>>()?;
+        let mut scene = Scene {
+            nodes,
+            pods: Vec::new(),
+            pod_network: plan.pod_network.clone(),
+        };
         let mut objects = lab.call(Lab::pods).await?;
         // In the plan's order, so that a fault hits the same pod on every run.
-        objects.sort_by_key(|pod| plan.pods.iter().position(|p| p.metadata.name == pod.metadata.name));
-        for pod in objects.iter().filter(|pod| !crate::observe::gather::host_network(pod)) {
+        objects.sort_by_key(|pod| {
+            plan.pods
+                .iter()
+                .position(|p| p.metadata.name == pod.metadata.name)
+        });
+        for pod in objects
+            .iter()
+            .filter(|pod| !crate::observe::gather::host_network(pod))
+        {
             let name = PodRef::of(pod);
-            let Some(ip) = pod.status.as_ref().and_then(|s| s.pod_ip.as_ref()).and_then(|ip| ip.parse().ok()) else { continue };
-            let node = pod.spec.as_ref().and_then(|s| s.node_name.clone()).unwrap_or_default();
+            let Some(ip) = pod
+                .status
+                .as_ref()
+                .and_then(|s| s.pod_ip.as_ref())
+                .and_then(|ip| ip.parse().ok())
+            else {
+                continue;
+            };
+            let node = pod
+                .spec
+                .as_ref()
+                .and_then(|s| s.node_name.clone())
+                .unwrap_or_default();
             let inside = facts(lab, &Target::Pod(name.clone())).await?;
             let outside = facts(lab, &Target::Node(node.clone())).await?;
             let address = inside.addresses.iter().find(|a| a.net.addr() == ip);
-            let peer = address.and_then(|a| inside.links.iter().find(|l| l.index == a.index)).and_then(|l| l.link);
-            let host_end = peer.and_then(|peer| outside.links.iter().find(|l| l.index == peer)).map(|l| l.name.clone());
+            let peer = address
+                .and_then(|a| inside.links.iter().find(|l| l.index == a.index))
+                .and_then(|l| l.link);
+            let host_end = peer
+                .and_then(|peer| outside.links.iter().find(|l| l.index == peer))
+                .map(|l| l.name.clone());
             let (Some(address), Some(host_end)) = (address, host_end) else {
-                return Err(Error::Failed(format!("pod {name}: its interface with {ip} and the node's end of it are not to be found")));
+                return Err(Error::Failed(format!(
+                    "pod {name}: its interface with {ip} and the node's end of it are not to be found"
+                )));
             };
-            scene.pods.push(ScenePod { name, node, ip, host_end, prefix_len: address.net.prefix_len() });
+            scene.pods.push(ScenePod {
+                name,
+                node,
+                ip,
+                host_end,
+                prefix_len: address.net.prefix_len(),
+            });
         }
         Ok(scene)
     }
 
     /// The node of that number, from 1.
     pub(super) fn node(&self, number: usize) -> Result<&Node> {
-        self.nodes.get(number - 1).ok_or_else(|| Error::Failed(format!("there is no node {number} to plant a fault on")))
+        self.nodes
+            .get(number - 1)
+            .ok_or_else(|| Error::Failed(format!("there is no node {number} to plant a fault on")))
     }
 
     /// The namespace of the node of that number, from 1.
@@ -74,7 +115,10 @@ impl Scene {
     /// The podCIDR (of the pods' first family) of the node of that number.
     pub(super) fn cidr(&self, number: usize) -> Result<IpNet> {
         let node = self.node(number)?;
-        node.pod_cidrs.first().copied().ok_or_else(|| Error::Failed(format!("{} has no podCIDR", node.name)))
+        node.pod_cidrs
+            .first()
+            .copied()
+            .ok_or_else(|| Error::Failed(format!("{} has no podCIDR", node.name)))
     }
 
     /// The node address of the family of its first podCIDR.
@@ -82,17 +126,29 @@ impl Scene {
         let v4 = self.cidr(number)?.addr().is_ipv4();
         let node = self.node(number)?;
         let way = node.addresses.iter().copied().find(|a| a.is_ipv4() == v4);
-        way.ok_or_else(|| Error::Failed(format!("{} has no address of the family of its podCIDR", node.name)))
+        way.ok_or_else(|| {
+            Error::Failed(format!(
+                "{} has no address of the family of its podCIDR",
+                node.name
+            ))
+        })
     }
 
     /// The pod of that number, from 1.
     pub(super) fn pod(&self, number: usize) -> Result<&ScenePod> {
-        self.pods.get(number - 1).ok_or_else(|| Error::Failed(format!("there is no running pod {number} to plant a fault in")))
+        self.pods.get(number - 1).ok_or_else(|| {
+            Error::Failed(format!(
+                "there is no running pod {number} to plant a fault in"
+            ))
+        })
     }
 
     /// Another pod on the node of `pod`.
     pub(super) fn neighbour_of(&self, pod: &ScenePod) -> Result<&ScenePod> {
-        let other = self.pods.iter().find(|p| p.node == pod.node && p.name != pod.name);
+        let other = self
+            .pods
+            .iter()
+            .find(|p| p.node == pod.node && p.name != pod.name);
         other.ok_or_else(|| Error::Failed(format!("{} has no second pod", pod.node)))
     }
 }
@@ -105,17 +161,24 @@ impl ScenePod {
 
     /// Its address with prefix length.
     pub(super) fn net(&self) -> Result<IpNet> {
-        IpNet::new(self.ip, self.prefix_len).map_err(|e| Error::failed(format!("address of {}", self.name), e))
+        IpNet::new(self.ip, self.prefix_len)
+            .map_err(|e| Error::failed(format!("address of {}", self.name), e))
     }
 }
 
 async fn facts(lab: &LabCluster, at: &Target) -> Result<Facts> {
-    let mut line = serde_json::to_vec(&Ask::Facts).map_err(|e| Error::failed("encode a question", e))?;
+    let mut line =
+        serde_json::to_vec(&Ask::Facts).map_err(|e| Error::failed("encode a question", e))?;
     line.push(b'\n');
-    let done = lab.exec(at, &[format!("{PROGRAMS_DIR}/flatnet-probe")], &line).await?;
+    let done = lab
+        .exec(at, &[format!("{PROGRAMS_DIR}/flatnet-probe")], &line)
+        .await?;
     match serde_json::from_str(&done.stdout) {
         Ok(Answer::Facts(facts)) => Ok(*facts),
         Ok(other) => Err(Error::Failed(format!("facts of {at}: {other:?}"))),
-        Err(e) => Err(Error::Failed(format!("facts of {at}: {e}: {}", done.stderr.trim()))),
+        Err(e) => Err(Error::Failed(format!(
+            "facts of {at}: {e}: {}",
+            done.stderr.trim()
+        ))),
     }
 }

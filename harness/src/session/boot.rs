@@ -39,7 +39,11 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
         .map_err(|e| Error::failed("boot the lab", e))??;
     let lab = LabCluster::new(lab);
     let cni = cni::on_lab(&plan.cni, lab.clone(), plan).await?;
-    Ok(Booted { cluster: Arc::new(lab.clone()), lab, cni })
+    Ok(Booted {
+        cluster: Arc::new(lab.clone()),
+        lab,
+        cni,
+    })
 }
 
 /// Installs the CNI and waits until every node is Ready for pods.
@@ -74,7 +78,11 @@ pub async fn install(cluster: &Arc<dyn Cluster>, cni: &dyn Cni, observer: &Obser
         let more = cni.trouble().await?;
         if start.elapsed() > READY_WITHIN || more.as_ref().is_some_and(|t| t.fatal) {
             let says = more.map(|t| format!("; {}", t.what)).unwrap_or_default();
-            return Err(Error::Failed(format!("nodes not Ready with CNI {}: {}{says}", cni.name(), waiting.join(", "))));
+            return Err(Error::Failed(format!(
+                "nodes not Ready with CNI {}: {}{says}",
+                cni.name(),
+                waiting.join(", ")
+            )));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(100));
@@ -87,6 +95,11 @@ pub fn not_ready(node: &Node) -> Option<String> {
     let Some(ready) = conditions.and_then(|c| c.iter().find(|c| c.type_ == "Ready")) else {
         return Some("no Ready condition yet".to_owned());
     };
-    (ready.status != "True")
-        .then(|| format!("{}: {}", ready.reason.as_deref().unwrap_or("not Ready"), ready.message.as_deref().unwrap_or("no message")))
+    (ready.status != "True").then(|| {
+        format!(
+            "{}: {}",
+            ready.reason.as_deref().unwrap_or("not Ready"),
+            ready.message.as_deref().unwrap_or("no message")
+        )
+    })
 }

@@ -10,7 +10,10 @@ use crate::{Error, Result};
 /// [`Error::Input`] where a named file is missing, no program, or dynamic (a pod has no loader).
 pub fn choose(named: Option<&Path>) -> Result<Option<PathBuf>> {
     let Some(path) = named else {
-        let found = ["busybox", "busybox-static"].iter().filter_map(|name| find_in_path(name)).find(|path| is_static(path));
+        let found = ["busybox", "busybox-static"]
+            .iter()
+            .filter_map(|name| find_in_path(name))
+            .find(|path| is_static(path));
         return Ok(found);
     };
     let remedy = "give a static one (Debian: package busybox-static) or leave the option out";
@@ -23,7 +26,10 @@ pub fn choose(named: Option<&Path>) -> Result<Option<PathBuf>> {
             "--busybox {}: dynamically linked (needs {interpreter}), which cannot run in a pod's root; {remedy}",
             path.display()
         ))),
-        Err(e) => Err(Error::Input(format!("--busybox {}: {e}; {remedy}", path.display()))),
+        Err(e) => Err(Error::Input(format!(
+            "--busybox {}: {e}; {remedy}",
+            path.display()
+        ))),
     }
 }
 
@@ -35,5 +41,8 @@ fn find_in_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     // An ordinary user's PATH often lacks the sbin folders.
     let extra = ["/bin", "/sbin", "/usr/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(extra).map(|dir| dir.join(name)).find(|p| p.is_file())
+    std::env::split_paths(&path)
+        .chain(extra)
+        .map(|dir| dir.join(name))
+        .find(|p| p.is_file())
 }

@@ -44,15 +44,32 @@ pub enum Protocol {
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
     /// Who boots the cluster
-    #[arg(long, env = "FLATNET_PROVIDER", value_enum, default_value = "lab", help_heading = "Cluster")]
+    #[arg(
+        long,
+        env = "FLATNET_PROVIDER",
+        value_enum,
+        default_value = "lab",
+        help_heading = "Cluster"
+    )]
     pub provider: Provider,
 
     /// CNI: flatnet, reference, or a conflist FILE (then with --cni-bin)
-    #[arg(long, env = "FLATNET_CNI", default_value = "flatnet", value_name = "NAME|FILE", help_heading = "Cluster")]
+    #[arg(
+        long,
+        env = "FLATNET_CNI",
+        default_value = "flatnet",
+        value_name = "NAME|FILE",
+        help_heading = "Cluster"
+    )]
     pub cni: String,
 
     /// Folder with the plugin programs of the conflist (reference: default /usr/lib/cni, /opt/cni/bin)
-    #[arg(long, env = "FLATNET_CNI_BIN", value_name = "DIR", help_heading = "Cluster")]
+    #[arg(
+        long,
+        env = "FLATNET_CNI_BIN",
+        value_name = "DIR",
+        help_heading = "Cluster"
+    )]
     pub cni_bin: Option<PathBuf>,
 
     /// How the flatnet CNI joins nodes: auto, vxlan or routes
@@ -68,7 +85,13 @@ pub struct RunArgs {
     pub pods_per_node: u16,
 
     /// How nodes are joined
-    #[arg(long, env = "FLATNET_UNDERLAY", value_enum, default_value = "l2", help_heading = "Cluster")]
+    #[arg(
+        long,
+        env = "FLATNET_UNDERLAY",
+        value_enum,
+        default_value = "l2",
+        help_heading = "Cluster"
+    )]
     pub underlay: Underlay,
 
     /// MTU between nodes, bytes, 1280 to 65535
@@ -76,11 +99,23 @@ pub struct RunArgs {
     pub mtu: u32,
 
     /// IP families of nodes and pods
-    #[arg(long, env = "FLATNET_IP_FAMILY", value_enum, default_value = "ipv4", help_heading = "Cluster")]
+    #[arg(
+        long,
+        env = "FLATNET_IP_FAMILY",
+        value_enum,
+        default_value = "ipv4",
+        help_heading = "Cluster"
+    )]
     pub ip_family: Family,
 
     /// Pod network ranges, at most one a family, instead of 10.244.0.0/16 and fd00:10:244::/48
-    #[arg(long, env = "FLATNET_POD_CIDR", value_delimiter = ',', value_name = "CIDR", help_heading = "Cluster")]
+    #[arg(
+        long,
+        env = "FLATNET_POD_CIDR",
+        value_delimiter = ',',
+        value_name = "CIDR",
+        help_heading = "Cluster"
+    )]
     pub pod_cidr: Vec<IpNet>,
 
     /// Prefix length of each node's podCIDR (IPv4) [default: 24]
@@ -88,15 +123,30 @@ pub struct RunArgs {
     pub node_cidr_mask: Option<u8>,
 
     /// Pods of your own instead of the busybox ones; each names its node (node1, node2, …)
-    #[arg(long, env = "FLATNET_MANIFEST", value_name = "FILE", help_heading = "Cluster")]
+    #[arg(
+        long,
+        env = "FLATNET_MANIFEST",
+        value_name = "FILE",
+        help_heading = "Cluster"
+    )]
     pub manifest: Option<PathBuf>,
 
     /// Static busybox for the pods' root [default: the one on this machine, if any]
-    #[arg(long, env = "FLATNET_BUSYBOX", value_name = "FILE", help_heading = "Cluster")]
+    #[arg(
+        long,
+        env = "FLATNET_BUSYBOX",
+        value_name = "FILE",
+        help_heading = "Cluster"
+    )]
     pub busybox: Option<PathBuf>,
 
     /// Name of the cluster [default: a new one each run]
-    #[arg(long, env = "FLATNET_NAME", value_name = "NAME", help_heading = "Cluster")]
+    #[arg(
+        long,
+        env = "FLATNET_NAME",
+        value_name = "NAME",
+        help_heading = "Cluster"
+    )]
     pub name: Option<String>,
 
     /// Keep the cluster afterwards (`flatnet list`, `flatnet down`)
@@ -123,6 +173,8 @@ impl RunArgs {
             #[command(flatten)]
             run: RunArgs,
         }
-        Command::try_parse_from(["flatnet"]).map(|command| command.run).map_err(|e| Error::Input(e.to_string()))
+        Command::try_parse_from(["flatnet"])
+            .map(|command| command.run)
+            .map_err(|e| Error::Input(e.to_string()))
     }
 }

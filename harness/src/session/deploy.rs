@@ -42,19 +42,32 @@ pub async fn pods(
     Ok(seen)
 }
 
-async fn create(cluster: &Arc<dyn Cluster>, pods: &[Pod], plan: &Plan, observer: &Observer) -> Result<Vec<Pod>> {
+async fn create(
+    cluster: &Arc<dyn Cluster>,
+    pods: &[Pod],
+    plan: &Plan,
+    observer: &Observer,
+) -> Result<Vec<Pod>> {
     for pod in pods {
         cluster.apply_pod(pod).await?;
     }
     let mut waits = JoinSet::new();
     for (index, pod) in pods.iter().enumerate() {
-        let (cluster, pod, limit, observer) = (Arc::clone(cluster), PodRef::of(pod), plan.pod_timeout, Arc::clone(observer));
+        let (cluster, pod, limit, observer) = (
+            Arc::clone(cluster),
+            PodRef::of(pod),
+            plan.pod_timeout,
+            Arc::clone(observer),
+        );
         waits.spawn(async move {
             let seen = cluster.wait_pod(&pod, limit).await?;
             if is_running(&seen) {
                 observer(&Event::PodReady(pod.name));
             } else {
-                let why = warnings(&cluster, &seen).await.pop().unwrap_or_else(|| "no event says why".to_owned());
+                let why = warnings(&cluster, &seen)
+                    .await
+                    .pop()
+                    .unwrap_or_else(|| "no event says why".to_owned());
                 observer(&Event::PodFailed(pod.name, why));
             }
             Ok::<_, Error>((index, seen))
@@ -73,7 +86,11 @@ pub fn is_running(pod: &Pod) -> bool {
     pod.status.as_ref().is_some_and(|status| {
         status.phase.as_deref() == Some("Running")
             && status.pod_ip.is_some()
-            && status.container_statuses.iter().flatten().all(|c| c.state.as_ref().is_some_and(|s| s.running.is_some()))
+            && status
+                .container_statuses
+                .iter()
+                .flatten()
+                .all(|c| c.state.as_ref().is_some_and(|s| s.running.is_some()))
     })
 }
 
@@ -83,25 +100,51 @@ pub async fn warnings(cluster: &Arc<dyn Cluster>, pod: &Pod) -> Vec<String> {
     if is_running(pod) {
         return found;
     }
-    for container in pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten()) {
+    for container in pod
+        .status
+        .iter()
+        .flat_map(|s| s.container_statuses.iter().flatten())
+    {
         if let Some(waiting) = container.state.as_ref().and_then(|s| s.waiting.as_ref()) {
             found.push(format!(
                 "container {} waits: {}{}",
                 container.name,
                 waiting.reason.as_deref().unwrap_or("no reason"),
-                waiting.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default()
+                waiting
+                    .message
+                    .as_deref()
+                    .map(|m| format!(": {m}"))
+                    .unwrap_or_default()
             ));
         }
-        let ended = |s: &Option<k8s_openapi::api::core::v1::ContainerState>| s.as_ref().and_then(|s| s.terminated.clone());
+        let ended = |s: &Option<k8s_openapi::api::core::v1::ContainerState>| {
+            s.as_ref().and_then(|s| s.terminated.clone())
+        };
         if let Some(end) = ended(&container.state).or_else(|| ended(&container.last_state)) {
-            found.push(format!("container {} ended with exit code {}", container.name, end.exit_code));
+            found.push(format!(
+                "container {} ended with exit code {}",
+                container.name, end.exit_code
+            ));
         }
     }
     match cluster.events(&PodRef::of(pod)).await {
-        Ok(events) => found.extend(events.into_iter().filter(|e| e.type_.as_deref() == Some("Warning")).map(|e| {
-            let times = e.count.filter(|n| *n > 1).map(|n| format!(" (x{n})")).unwrap_or_default();
-            format!("{}{times}: {}", e.reason.unwrap_or_default(), e.message.unwrap_or_default())
-        })),
+        Ok(events) => found.extend(
+            events
+                .into_iter()
+                .filter(|e| e.type_.as_deref() == Some("Warning"))
+                .map(|e| {
+                    let times = e
+                        .count
+                        .filter(|n| *n > 1)
+                        .map(|n| format!(" (x{n})"))
+                        .unwrap_or_default();
+                    format!(
+                        "{}{times}: {}",
+                        e.reason.unwrap_or_default(),
+                        e.message.unwrap_or_default()
+                    )
+                }),
+        ),
         Err(e) => found.push(format!("events cannot be read: {e}")),
     }
     found

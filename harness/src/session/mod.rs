@@ -37,19 +37,39 @@ impl Session {
     /// # Errors
     /// Wrong input, something missing, or a cluster that does not come up. A pod that does not come up is no error: checks
     /// judge it. Whatever was started is gone again when this fails.
-    pub async fn start(args: &RunArgs, fault: Option<&'static Fault>, observer: Observer) -> Result<Session> {
+    pub async fn start(
+        args: &RunArgs,
+        fault: Option<&'static Fault>,
+        observer: Observer,
+    ) -> Result<Session> {
         let mut args = args.clone();
         if let Some(fault) = fault {
             fault.fit(&mut args)?;
         }
         let plan = Plan::new(&args, fault)?;
-        let Booted { cluster, lab, cni } = timed(&observer, Phase::Boot, boot::cluster(&plan, &observer)).await?;
+        let Booted { cluster, lab, cni } =
+            timed(&observer, Phase::Boot, boot::cluster(&plan, &observer)).await?;
         let rest = async {
-            timed(&observer, Phase::Install, boot::install(&cluster, cni.as_ref(), &observer)).await?;
-            timed(&observer, Phase::Deploy, deploy::pods(&cluster, &lab, &plan, fault, &observer)).await
+            timed(
+                &observer,
+                Phase::Install,
+                boot::install(&cluster, cni.as_ref(), &observer),
+            )
+            .await?;
+            timed(
+                &observer,
+                Phase::Deploy,
+                deploy::pods(&cluster, &lab, &plan, fault, &observer),
+            )
+            .await
         };
         match rest.await {
-            Ok(pods) => Ok(Session { cluster, plan, pods, observer }),
+            Ok(pods) => Ok(Session {
+                cluster,
+                plan,
+                pods,
+                observer,
+            }),
             Err(e) => {
                 // What failed matters more than a teardown that fails too; the lab's lifeline ends an owned lab anyway.
                 let _ = cluster.destroy().await;
@@ -76,7 +96,9 @@ impl Session {
     pub async fn observe(&self) -> Result<Observations> {
         timed(&self.observer, Phase::Observe, async {
             let running = self.pods.iter().filter(|pod| deploy::is_running(pod));
-            let running: Vec<_> = running.map(|pod| (PodRef::of(pod), observe::gather::host_network(pod))).collect();
+            let running: Vec<_> = running
+                .map(|pod| (PodRef::of(pod), observe::gather::host_network(pod)))
+                .collect();
             let nodes = self.cluster.nodes().await?;
             let fleet = Arc::new(Fleet::start(Arc::clone(&self.cluster), &nodes, &running).await?);
             observe::gather::everything(&self.cluster, &fleet, nodes, &self.pods, &self.plan).await
@@ -90,7 +112,10 @@ impl Session {
     /// When it does not end.
     pub async fn close(self) -> Result<()> {
         if self.plan.keep {
-            self.observer.as_ref()(&Event::Note(format!("cluster {} is kept; end it: flatnet down {0}", self.plan.lab.name)));
+            self.observer.as_ref()(&Event::Note(format!(
+                "cluster {} is kept; end it: flatnet down {0}",
+                self.plan.lab.name
+            )));
             return Ok(());
         }
         timed(&self.observer, Phase::TearDown, self.cluster.destroy()).await
@@ -101,12 +126,19 @@ impl Session {
 ///
 /// # Errors
 /// As [`Session::start`] and [`Session::observe`].
-pub async fn conduct(args: &RunArgs, fault: Option<&'static Fault>, observer: Observer) -> Result<Outcome> {
+pub async fn conduct(
+    args: &RunArgs,
+    fault: Option<&'static Fault>,
+    observer: Observer,
+) -> Result<Outcome> {
     let session = Session::start(args, fault, observer).await?;
     let observations = session.observe().await;
     let plan = session.plan.clone();
     session.close().await?;
-    Ok(Outcome { plan, observations: observations? })
+    Ok(Outcome {
+        plan,
+        observations: observations?,
+    })
 }
 
 /// What a whole run yields.
@@ -118,7 +150,11 @@ pub struct Outcome {
 }
 
 /// Runs one phase between its two events. Ctrl-C ends it: dropping the work closes the lab's lifeline.
-async fn timed<T>(observer: &Observer, phase: Phase, work: impl Future<Output = Result<T>>) -> Result<T> {
+async fn timed<T>(
+    observer: &Observer,
+    phase: Phase,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
     observer(&Event::PhaseStarted(phase));
     let start = Instant::now();
     let result = tokio::select! {

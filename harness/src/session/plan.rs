@@ -68,7 +68,12 @@ impl Plan {
         ];
         shown.extend(cni.programs());
         let lab = LabSpec {
-            name: args.name.clone().unwrap_or_else(|| format!("lab-{:06x}", RandomState::new().hash_one(std::process::id()) & 0xff_ffff)),
+            name: args.name.clone().unwrap_or_else(|| {
+                format!(
+                    "lab-{:06x}",
+                    RandomState::new().hash_one(std::process::id()) & 0xff_ffff
+                )
+            }),
             nodes,
             underlay: match args.underlay {
                 Underlay::L2 => flatnet_lab::Underlay::L2,
@@ -82,7 +87,10 @@ impl Plan {
             },
             busybox,
             programs: shown,
-            labels: BTreeMap::from([("cni".to_owned(), args.cni.clone()), ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
+            labels: BTreeMap::from([
+                ("cni".to_owned(), args.cni.clone()),
+                ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+            ]),
         };
         Ok(Plan {
             lab,
@@ -117,36 +125,63 @@ fn pod_network(args: &RunArgs) -> Result<Vec<IpNet>> {
     for net in &args.pod_cidr {
         let wanted = if net.addr().is_ipv4() { v4 } else { v6 };
         if !wanted {
-            return Err(Error::Input(format!("--pod-cidr {net}: not a family of this cluster; add --ip-family dual or leave it out")));
+            return Err(Error::Input(format!(
+                "--pod-cidr {net}: not a family of this cluster; add --ip-family dual or leave it out"
+            )));
         }
         if net.trunc() != *net {
-            return Err(Error::Input(format!("--pod-cidr {net}: host bits are set; did you mean {}?", net.trunc())));
+            return Err(Error::Input(format!(
+                "--pod-cidr {net}: host bits are set; did you mean {}?",
+                net.trunc()
+            )));
         }
     }
     let pick = |is_v4: bool, default: IpNet| -> Result<IpNet> {
-        let mut given = args.pod_cidr.iter().filter(|net| net.addr().is_ipv4() == is_v4);
+        let mut given = args
+            .pod_cidr
+            .iter()
+            .filter(|net| net.addr().is_ipv4() == is_v4);
         let net = *given.next().unwrap_or(&default);
         match given.next() {
-            Some(second) => Err(Error::Input(format!("--pod-cidr names {net} and {second}; at most one range a family"))),
+            Some(second) => Err(Error::Input(format!(
+                "--pod-cidr names {net} and {second}; at most one range a family"
+            ))),
             None => Ok(net),
         }
     };
     let mut ranges = Vec::new();
     if v4 {
-        ranges.push(pick(true, IpNet::V4(Ipv4Net::new_assert([10, 244, 0, 0].into(), 16)))?);
+        ranges.push(pick(
+            true,
+            IpNet::V4(Ipv4Net::new_assert([10, 244, 0, 0].into(), 16)),
+        )?);
     }
     if v6 {
-        ranges.push(pick(false, IpNet::V6(Ipv6Net::new_assert([0xfd00, 0x10, 0x244, 0, 0, 0, 0, 0].into(), 48)))?);
+        ranges.push(pick(
+            false,
+            IpNet::V6(Ipv6Net::new_assert(
+                [0xfd00, 0x10, 0x244, 0, 0, 0, 0, 0].into(),
+                48,
+            )),
+        )?);
     }
     Ok(ranges)
 }
 
 fn nodes(args: &RunArgs, pod_network: &[IpNet]) -> Result<Vec<NodeSpec>> {
-    let mut nodes: Vec<NodeSpec> =
-        (1..=args.nodes).map(|n| NodeSpec { name: format!("node{n}"), pod_cidrs: Vec::new() }).collect();
+    let mut nodes: Vec<NodeSpec> = (1..=args.nodes)
+        .map(|n| NodeSpec {
+            name: format!("node{n}"),
+            pod_cidrs: Vec::new(),
+        })
+        .collect();
     for range in pod_network {
         // As the controller manager's --node-cidr-mask-size defaults: 24 and 64.
-        let mask = if range.addr().is_ipv4() { args.node_cidr_mask.unwrap_or(24) } else { 64 };
+        let mask = if range.addr().is_ipv4() {
+            args.node_cidr_mask.unwrap_or(24)
+        } else {
+            64
+        };
         let mut subnets = range
             .subnets(mask)
             .map_err(|_| Error::Input(format!("pod network {range} is smaller than one node's /{mask}; give a larger --pod-cidr or a larger --node-cidr-mask")))?;
@@ -197,7 +232,13 @@ fn pods(args: &RunArgs) -> Result<Vec<Pod>> {
         pod
     };
     let count = u32::from(args.nodes) * u32::from(args.pods_per_node);
-    let spread = (0..count).map(|i| copy(format!("busybox-{}", i + 1), (i % u32::from(args.nodes)) as u16 + 1, false));
+    let spread = (0..count).map(|i| {
+        copy(
+            format!("busybox-{}", i + 1),
+            (i % u32::from(args.nodes)) as u16 + 1,
+            false,
+        )
+    });
     let host = (1..=args.nodes).map(|n| copy(format!("busybox-host-{n}"), n, true));
     Ok(spread.chain(host).collect())
 }
@@ -215,24 +256,40 @@ mod tests {
     }
 
     fn args(line: &str) -> RunArgs {
-        Command::try_parse_from(std::iter::once("flatnet").chain(line.split_whitespace())).unwrap().run
+        Command::try_parse_from(std::iter::once("flatnet").chain(line.split_whitespace()))
+            .unwrap()
+            .run
     }
 
     #[test]
     fn nodes_get_ranges_in_order() {
         let args = args("--ip-family dual --nodes 2");
         let nodes = nodes(&args, &pod_network(&args).unwrap()).unwrap();
-        assert_eq!(nodes[1].pod_cidrs, ["10.244.1.0/24".parse().unwrap(), "fd00:10:244:1::/64".parse().unwrap()]);
+        assert_eq!(
+            nodes[1].pod_cidrs,
+            [
+                "10.244.1.0/24".parse().unwrap(),
+                "fd00:10:244:1::/64".parse().unwrap()
+            ]
+        );
     }
 
     #[test]
     fn too_small_a_range_is_told_with_figures() {
         let error = |line: &str| {
             let args = args(line);
-            pod_network(&args).and_then(|net| nodes(&args, &net)).unwrap_err().to_string()
+            pod_network(&args)
+                .and_then(|net| nodes(&args, &net))
+                .unwrap_err()
+                .to_string()
         };
-        assert!(error("--node-cidr-mask 29 --pods-per-node 6").contains("10.244.0.0/29 of node1 holds 5 pods"));
-        assert!(error("--pod-cidr 10.0.0.0/23").contains("holds 2 node ranges of /24, 3 nodes wanted"));
+        assert!(
+            error("--node-cidr-mask 29 --pods-per-node 6")
+                .contains("10.244.0.0/29 of node1 holds 5 pods")
+        );
+        assert!(
+            error("--pod-cidr 10.0.0.0/23").contains("holds 2 node ranges of /24, 3 nodes wanted")
+        );
         assert!(error("--pod-cidr 10.0.0.0/25").contains("smaller than one node's /24"));
         assert!(error("--pod-cidr fd00::/48").contains("not a family of this cluster"));
         assert!(error("--pod-cidr 10.0.0.1/16").contains("did you mean 10.0.0.0/16"));
@@ -246,7 +303,11 @@ mod tests {
             .iter()
             .map(|p| {
                 let spec = p.spec.as_ref().unwrap();
-                (p.metadata.name.as_deref().unwrap(), spec.node_name.as_deref().unwrap(), spec.host_network == Some(true))
+                (
+                    p.metadata.name.as_deref().unwrap(),
+                    spec.node_name.as_deref().unwrap(),
+                    spec.host_network == Some(true),
+                )
             })
             .collect();
         assert_eq!(

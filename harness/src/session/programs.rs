@@ -24,7 +24,8 @@ impl Programs {
     /// # Errors
     /// [`Error::Missing`] names the part and how to build it.
     pub fn locate() -> Result<Self> {
-        let me = std::env::current_exe().map_err(|e| Error::failed("find this program's own path", e))?;
+        let me = std::env::current_exe()
+            .map_err(|e| Error::failed("find this program's own path", e))?;
         let beside = me.parent().unwrap_or(Path::new("/"));
         let find = |name: &str| {
             [Some(beside), beside.parent()]
@@ -83,15 +84,26 @@ pub fn linkage(path: &Path) -> std::io::Result<Linkage> {
         return Err(bad("not a 64-bit ELF program"));
     }
     let number = |at: usize, len: usize| -> std::io::Result<usize> {
-        let raw = bytes.get(at..at + len).ok_or_else(|| bad("truncated ELF headers"))?;
-        Ok(raw.iter().rev().fold(0, |n, byte| n << 8 | usize::from(*byte)))
+        let raw = bytes
+            .get(at..at + len)
+            .ok_or_else(|| bad("truncated ELF headers"))?;
+        Ok(raw
+            .iter()
+            .rev()
+            .fold(0, |n, byte| n << 8 | usize::from(*byte)))
     };
     let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
     for entry in (0..count).map(|i| table + i * size) {
         if number(entry, 4)? == PT_INTERP as usize {
             let (offset, len) = (number(entry + 8, 8)?, number(entry + 32, 8)?);
-            let name = bytes.get(offset..offset + len).ok_or_else(|| bad("truncated ELF interpreter"))?;
-            return Ok(Linkage::Dynamic { interpreter: String::from_utf8_lossy(name).trim_end_matches('\0').to_owned() });
+            let name = bytes
+                .get(offset..offset + len)
+                .ok_or_else(|| bad("truncated ELF interpreter"))?;
+            return Ok(Linkage::Dynamic {
+                interpreter: String::from_utf8_lossy(name)
+                    .trim_end_matches('\0')
+                    .to_owned(),
+            });
         }
     }
     Ok(Linkage::Static)
@@ -103,8 +115,16 @@ mod tests {
 
     #[test]
     fn tells_static_from_dynamic() {
-        assert_eq!(linkage(&std::env::current_exe().unwrap()).unwrap(), Linkage::Static);
-        assert!(matches!(linkage(Path::new("/bin/ls")).unwrap(), Linkage::Dynamic { interpreter } if interpreter.contains("ld")));
-        assert_eq!(linkage(Path::new("/etc/passwd")).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+        assert_eq!(
+            linkage(&std::env::current_exe().unwrap()).unwrap(),
+            Linkage::Static
+        );
+        assert!(
+            matches!(linkage(Path::new("/bin/ls")).unwrap(), Linkage::Dynamic { interpreter } if interpreter.contains("ld"))
+        );
+        assert_eq!(
+            linkage(Path::new("/etc/passwd")).unwrap_err().kind(),
+            std::io::ErrorKind::InvalidData
+        );
     }
 }

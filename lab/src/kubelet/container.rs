@@ -7,9 +7,10 @@ use std::sync::Arc;
 use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{Mode, OFlags};
 
-use super::manifest::{ContainerPlan, Facts, Plan};
+use super::manifest::{ContainerPlan, Plan};
 use super::pod::Inside;
 use super::sandbox::Sandbox;
+use super::variables::Facts;
 use crate::launch::{Launch, Streams, base_env};
 use crate::node::Node;
 use crate::roots::{Base, Identity};

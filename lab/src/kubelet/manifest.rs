@@ -2,9 +2,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Container, EnvVar, Pod as PodObject, PodSpec};
+use k8s_openapi::api::core::v1::{Container, Pod as PodObject, PodSpec};
 use serde_json::{Value, json};
 
+use super::unsupported;
+use super::variables::{Facts, Source, expand};
 use crate::protocol::PodName;
 use crate::spec::{is_dns_label, is_dns_subdomain};
 use crate::{Error, Result};
@@ -56,20 +58,6 @@ pub(super) struct ContainerPlan {
     pub(super) directory: Option<String>,
 }
 
-/// Where the value of a variable comes from.
-#[derive(Clone, Debug)]
-enum Source {
-    Text(String),
-    Field(String),
-}
-
-/// What only the running pod knows, for variables.
-#[derive(Clone, Debug)]
-pub(super) struct Facts {
-    pub(super) pod_ips: Vec<String>,
-    pub(super) host_ips: Vec<String>,
-}
-
 impl Plan {
     /// # Errors
     /// [`Error::Invalid`] that lists every problem, with the pod's name.
@@ -93,7 +81,7 @@ impl Plan {
         if node.is_empty() {
             problems.push("spec.nodeName is missing: the lab has no scheduler".to_owned());
         }
-        problems.extend(unsupported(&spec));
+        problems.extend(unsupported::in_pod(&spec));
         if spec.containers.is_empty() {
             problems.push("spec.containers is empty".to_owned());
         }
@@ -155,7 +143,7 @@ impl Plan {
 impl ContainerPlan {
     fn read(container: &Container) -> Result<ContainerPlan, Vec<String>> {
         let name = &container.name;
-        let mut problems = unsupported_in(container);
+        let mut problems = unsupported::in_container(container);
         if !is_dns_label(name) {
             problems.push(format!("container name {name:?} is no DNS label"));
         }
@@ -166,7 +154,7 @@ impl ContainerPlan {
         }
         let mut env = Vec::new();
         for variable in container.env.iter().flatten() {
-            match source(variable) {
+            match Source::read(variable) {
                 Ok(source) => env.push((variable.name.clone(), source)),
                 Err(why) => {
                     problems.push(format!("container {name}: env {}: {why}", variable.name))
@@ -201,195 +189,12 @@ impl ContainerPlan {
     ) -> (BTreeMap<String, String>, Vec<String>) {
         let mut env = base;
         for (name, source) in &self.env {
-            let value = match source {
-                Source::Text(text) => expand(text, &env),
-                Source::Field(path) => field(path, plan, facts).unwrap_or_default(),
-            };
+            let value = source.value(&env, plan, facts);
             env.insert(name.clone(), value);
         }
         let argv = self.argv.iter().map(|word| expand(word, &env)).collect();
         (env, argv)
     }
-}
-
-/// Fields that would change what runs, and that the lab has no counterpart of.
-fn unsupported(spec: &PodSpec) -> Vec<String> {
-    let security = spec.security_context.as_ref();
-    let fields = [
-        (
-            "volumes",
-            spec.volumes.as_ref().is_some_and(|v| !v.is_empty()),
-        ),
-        (
-            "initContainers",
-            spec.init_containers.as_ref().is_some_and(|v| !v.is_empty()),
-        ),
-        (
-            "ephemeralContainers",
-            spec.ephemeral_containers
-                .as_ref()
-                .is_some_and(|v| !v.is_empty()),
-        ),
-        ("hostPID", spec.host_pid == Some(true)),
-        ("hostIPC", spec.host_ipc == Some(true)),
-        (
-            "shareProcessNamespace",
-            spec.share_process_namespace == Some(true),
-        ),
-        (
-            "hostAliases",
-            spec.host_aliases.as_ref().is_some_and(|v| !v.is_empty()),
-        ),
-        ("dnsConfig", spec.dns_config.is_some()),
-        ("runtimeClassName", spec.runtime_class_name.is_some()),
-        (
-            "readinessGates",
-            spec.readiness_gates.as_ref().is_some_and(|v| !v.is_empty()),
-        ),
-        (
-            "activeDeadlineSeconds",
-            spec.active_deadline_seconds.is_some(),
-        ),
-        (
-            "securityContext.runAsUser",
-            security
-                .and_then(|s| s.run_as_user)
-                .is_some_and(|user| user != 0),
-        ),
-        (
-            "securityContext.runAsNonRoot",
-            security.and_then(|s| s.run_as_non_root) == Some(true),
-        ),
-        (
-            "securityContext.sysctls",
-            security
-                .and_then(|s| s.sysctls.as_ref())
-                .is_some_and(|v| !v.is_empty()),
-        ),
-    ];
-    let used = fields.into_iter().filter(|(_, used)| *used);
-    used.map(|(field, _)| format!("spec.{field} is not supported in the lab"))
-        .collect()
-}
-
-fn unsupported_in(container: &Container) -> Vec<String> {
-    let security = container.security_context.as_ref();
-    let fields = [
-        ("livenessProbe", container.liveness_probe.is_some()),
-        ("readinessProbe", container.readiness_probe.is_some()),
-        ("startupProbe", container.startup_probe.is_some()),
-        ("lifecycle", container.lifecycle.is_some()),
-        (
-            "volumeMounts",
-            container
-                .volume_mounts
-                .as_ref()
-                .is_some_and(|v| !v.is_empty()),
-        ),
-        (
-            "volumeDevices",
-            container
-                .volume_devices
-                .as_ref()
-                .is_some_and(|v| !v.is_empty()),
-        ),
-        (
-            "envFrom",
-            container.env_from.as_ref().is_some_and(|v| !v.is_empty()),
-        ),
-        ("restartPolicy", container.restart_policy.is_some()),
-        (
-            "securityContext.runAsUser",
-            security
-                .and_then(|s| s.run_as_user)
-                .is_some_and(|user| user != 0),
-        ),
-        (
-            "securityContext.runAsNonRoot",
-            security.and_then(|s| s.run_as_non_root) == Some(true),
-        ),
-        (
-            "securityContext.readOnlyRootFilesystem",
-            security.and_then(|s| s.read_only_root_filesystem) == Some(true),
-        ),
-    ];
-    let used = fields.into_iter().filter(|(_, used)| *used);
-    used.map(|(field, _)| {
-        format!(
-            "container {}: {field} is not supported in the lab",
-            container.name
-        )
-    })
-    .collect()
-}
-
-const FIELDS: [&str; 8] = [
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "status.podIP",
-    "status.podIPs",
-    "status.hostIP",
-    "status.hostIPs",
-];
-
-fn source(variable: &EnvVar) -> Result<Source, String> {
-    let Some(from) = &variable.value_from else {
-        return Ok(Source::Text(variable.value.clone().unwrap_or_default()));
-    };
-    match &from.field_ref {
-        Some(field) if FIELDS.contains(&field.field_path.as_str()) => {
-            Ok(Source::Field(field.field_path.clone()))
-        }
-        Some(field) => Err(format!(
-            "fieldRef {} is not supported in the lab (only {})",
-            field.field_path,
-            FIELDS.join(", ")
-        )),
-        None => Err("valueFrom other than fieldRef is not supported in the lab".to_owned()),
-    }
-}
-
-fn field(path: &str, plan: &Plan, facts: &Facts) -> Option<String> {
-    match path {
-        "metadata.name" => Some(plan.name.name.clone()),
-        "metadata.namespace" => Some(plan.name.namespace.clone()),
-        "metadata.uid" => Some(plan.uid.clone()),
-        "spec.nodeName" => Some(plan.node.clone()),
-        "status.podIP" => facts.pod_ips.first().cloned(),
-        "status.podIPs" => Some(facts.pod_ips.join(",")),
-        "status.hostIP" => facts.host_ips.first().cloned(),
-        "status.hostIPs" => Some(facts.host_ips.join(",")),
-        _ => None,
-    }
-}
-
-/// Kubernetes' `$(NAME)`: replaced where the variable is known, else left as it is; `$$` is a dollar sign.
-fn expand(text: &str, env: &BTreeMap<String, String>) -> String {
-    let mut expanded = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        expanded.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            expanded.push('$');
-            rest = after;
-        } else if let Some((name, after)) = rest
-            .strip_prefix('(')
-            .and_then(|inner| inner.split_once(')'))
-        {
-            match env.get(name) {
-                Some(value) => expanded.push_str(value),
-                None => expanded.push_str(&format!("$({name})")),
-            }
-            rest = after;
-        } else {
-            expanded.push('$');
-        }
-    }
-    expanded.push_str(rest);
-    expanded
 }
 
 /// `hostPort`s, as the capability `portMappings` has them (CNI CONVENTIONS.md).

@@ -2,14 +2,17 @@
 //! containers, and takes everything down again.
 //!
 //! [`manifest`] says what a pod shall be, [`pod`] holds what it is and [`status`] shows it in Kubernetes' terms; [`worker`] brings
-//! the one to the other by way of [`sandbox`] and [`container`]. [`Kubelet`] is what clients talk to, for all nodes at once.
+//! the one to the other by way of [`sandbox`] and [`containers`]. [`Kubelet`] is what clients talk to, for all nodes at once.
 mod backoff;
 mod container;
+mod containers;
 mod events;
 mod manifest;
 mod pod;
 mod sandbox;
 mod status;
+mod unsupported;
+mod variables;
 mod watch;
 mod worker;
 

@@ -1,31 +1,22 @@
-//! The life of one pod: sandbox, containers, end.
+//! The life of one pod: its sandbox, then its containers ([`super::containers`]), and the way back.
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid as ProcessId;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
-
 use super::Kubelet;
 use super::backoff::Backoff;
-use super::container::{Container, Home};
+use super::containers::Run;
 use super::events::Kind;
-use super::manifest::Facts;
-use super::pod::{Message, Now, Pod, Terminated};
+use super::pod::{Message, Pod};
 use super::sandbox::{Sandbox, Trouble};
-use crate::launch::exit_code;
-use crate::node::{Node, now};
-use crate::{Error, Result, identifier};
+use crate::node::Node;
+use crate::{Error, Result};
 
 /// A pod that waits for the node's network looks again so often, even if nothing tells it to.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The kubelet's pauses are 10 s to 5 min; a lab's life is shorter.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LAST_PAUSE: Duration = Duration::from_secs(10);
-/// A container that ran so long starts with short pauses again (10 min in the kubelet).
-const LONG_RUN: Duration = Duration::from_secs(10);
-
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// Starts the thread that runs the pod until it is deleted.
 pub(super) fn start(
     kubelet: Arc<Kubelet>,
@@ -49,27 +40,18 @@ pub(super) fn start(
         .map_err(|e| Error::failed("start a thread", e))
 }
 
-struct Worker {
-    kubelet: Arc<Kubelet>,
-    node: Arc<Node>,
-    pod: Arc<Pod>,
-    mailbox: Receiver<Message>,
+/// Runs one pod.
+pub(super) struct Worker {
+    pub(super) kubelet: Arc<Kubelet>,
+    pub(super) node: Arc<Node>,
+    pub(super) pod: Arc<Pod>,
+    pub(super) mailbox: Receiver<Message>,
     /// One a container of the plan.
-    runs: Vec<Run>,
-}
-
-/// A container's life so far.
-#[derive(Default)]
-struct Run {
-    container: Option<Container>,
-    started: Option<Instant>,
-    /// To be started (again) then.
-    due: Option<Instant>,
-    pauses: Option<Backoff>,
+    pub(super) runs: Vec<Run>,
 }
 
 /// Deletion was asked for.
-struct Deleted;
+pub(super) struct Deleted;
 
 impl Worker {
     fn run(mut self) {
@@ -179,296 +161,6 @@ impl Worker {
         }
     }
 
-    /// Starts, reaps and restarts, until deletion is asked for.
-    fn run_containers(&mut self, sandbox: &Sandbox) -> Deleted {
-        for index in 0..self.runs.len() {
-            self.start(index, sandbox);
-        }
-        loop {
-            let due = self.runs.iter().filter_map(|run| run.due).min();
-            let message = match due {
-                Some(due) => self
-                    .mailbox
-                    .recv_timeout(due.saturating_duration_since(Instant::now())),
-                None => self
-                    .mailbox
-                    .recv()
-                    .map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match message {
-                Ok(Message::Delete) | Err(RecvTimeoutError::Disconnected) => {
-                    self.pod.update(|state| state.begin_deletion());
-                    return Deleted;
-                }
-                Ok(Message::NetworkChanged) => {}
-                Ok(Message::Ended { index, restarts }) => {
-                    if self.is_current(index, restarts) {
-                        self.ended(index);
-                        self.plan_restart(index, sandbox);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    for index in 0..self.runs.len() {
-                        if self.runs[index]
-                            .due
-                            .is_some_and(|due| due <= Instant::now())
-                        {
-                            self.start(index, sandbox);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn is_current(&self, index: usize, restarts: i32) -> bool {
-        self.runs[index].container.is_some()
-            && self.pod.state().containers[index].restarts == restarts
-    }
-
-    fn start(&mut self, index: usize, sandbox: &Sandbox) {
-        let plan = &self.pod.plan.containers[index];
-        self.runs[index].due = None;
-        if !plan.has_image() {
-            let why = format!(
-                "image {:?} cannot be pulled: the lab is cut off from every registry, and has only \"busybox\"",
-                plan.image
-            );
-            self.pod.event(
-                Kind::Warning,
-                "Failed",
-                format!("Failed to pull image {:?}: {why}", plan.image),
-            );
-            self.set(
-                index,
-                Now::Waiting {
-                    reason: "ErrImagePull",
-                    message: why,
-                },
-            );
-            return;
-        }
-        let restarts = self.pod.state().containers[index].restarts;
-        let started = identifier::hex::<32>()
-            .map_err(|e| e.to_string())
-            .and_then(|id| Ok((id, self.launch(index, sandbox, restarts)?)));
-        match started {
-            Ok((id, container)) => {
-                if restarts == 0 {
-                    self.pod.event(
-                        Kind::Normal,
-                        "Pulled",
-                        format!(
-                            "Container image {:?} already present on machine",
-                            plan.image
-                        ),
-                    );
-                }
-                self.pod.event(
-                    Kind::Normal,
-                    "Created",
-                    format!("Created container: {}", plan.name),
-                );
-                self.pod.event(
-                    Kind::Normal,
-                    "Started",
-                    format!("Started container {}", plan.name),
-                );
-                self.set(
-                    index,
-                    Now::Running {
-                        id,
-                        since: now(),
-                        inside: container.inside.clone(),
-                    },
-                );
-                self.runs[index].started = Some(Instant::now());
-                self.runs[index].container = Some(container);
-            }
-            Err(why) => {
-                self.pod
-                    .event(Kind::Warning, "Failed", format!("Error: {why}"));
-                self.set(
-                    index,
-                    Now::Waiting {
-                        reason: "RunContainerError",
-                        message: why,
-                    },
-                );
-                let pause = self.next_pause(index);
-                self.runs[index].due = Some(Instant::now() + pause);
-            }
-        }
-    }
-
-    fn launch(&self, index: usize, sandbox: &Sandbox, restarts: i32) -> Result<Container, String> {
-        let texts = |ips: &[std::net::IpAddr]| ips.iter().map(ToString::to_string).collect();
-        let facts = Facts {
-            pod_ips: texts(&self.pod.state().ips),
-            host_ips: self
-                .node
-                .addresses
-                .iter()
-                .map(|net| net.addr().to_string())
-                .collect(),
-        };
-        let home = Home {
-            base: &self.kubelet.base,
-            node: &self.node,
-            plan: &self.pod.plan,
-            sandbox,
-            facts,
-        };
-        let container = home.start(&self.pod.plan.containers[index], restarts)?;
-        let mailbox = self.pod.mailbox();
-        let process = rustix::process::Pid::from_child(&container.child);
-        std::thread::Builder::new()
-            .stack_size(64 << 10)
-            .spawn(move || {
-                // Left to be reaped by the worker: until then the number is the container's own. A worker that is gone
-                // has reaped it already.
-                let _ = waitid(
-                    WaitId::Pid(process),
-                    WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-                );
-                let _ = mailbox.send(Message::Ended { index, restarts });
-            })
-            .map_err(|e| format!("start a thread: {e}"))?;
-        Ok(container)
-    }
-
-    /// Reaps a container that has ended.
-    fn ended(&mut self, index: usize) {
-        let Some(mut container) = self.runs[index].container.take() else {
-            return;
-        };
-        let exit_code = container.child.wait().map_or(-1, exit_code);
-        let message = if exit_code == 0 {
-            None
-        } else {
-            container.tail(&self.node)
-        };
-        self.pod.update(|state| {
-            let container = &mut state.containers[index];
-            if let Now::Running { id, since, .. } = &container.now {
-                let end = Terminated {
-                    id: id.clone(),
-                    exit_code,
-                    started: since.clone(),
-                    finished: now(),
-                    message,
-                };
-                container.now = Now::Terminated(end);
-            }
-        });
-    }
-
-    /// Whether and when a container that has ended is started again.
-    fn plan_restart(&mut self, index: usize, sandbox: &Sandbox) {
-        let pod = self.pod.clone();
-        let plan = &pod.plan;
-        let exit_code = match &self.pod.state().containers[index].now {
-            Now::Terminated(end) => end.exit_code,
-            _ => return,
-        };
-        if !plan.restart.restarts_after(exit_code) {
-            self.pod.update(|state| state.containers[index].done = true);
-            return;
-        }
-        if self.runs[index]
-            .started
-            .is_some_and(|started| started.elapsed() >= LONG_RUN)
-        {
-            self.runs[index].pauses = None;
-        }
-        let is_first = self.runs[index].pauses.is_none();
-        let pause = self.next_pause(index);
-        let name = &plan.containers[index].name;
-        let of = format!(
-            "pod {}_{}({})",
-            plan.name.name, plan.name.namespace, plan.uid
-        );
-        self.pod.update(|state| {
-            let container = &mut state.containers[index];
-            container.restarts += 1;
-            let message = format!(
-                "back-off {pause:?} restarting failed container={name} {}",
-                of.replacen(' ', "=", 1)
-            );
-            let waiting = Now::Waiting {
-                reason: "CrashLoopBackOff",
-                message,
-            };
-            if let Now::Terminated(end) = std::mem::replace(&mut container.now, waiting) {
-                container.last = Some(end);
-            }
-        });
-        if is_first {
-            // The first time a kubelet starts it again at once.
-            self.start(index, sandbox);
-        } else {
-            self.pod.event(
-                Kind::Warning,
-                "BackOff",
-                format!("Back-off restarting failed container {name} in {of}"),
-            );
-            self.runs[index].due = Some(Instant::now() + pause);
-        }
-    }
-
-    fn next_pause(&mut self, index: usize) -> Duration {
-        self.runs[index]
-            .pauses
-            .get_or_insert_with(|| Backoff::new(FIRST_PAUSE, LAST_PAUSE))
-            .pause()
-    }
-
-    fn set(&self, index: usize, now: Now) {
-        self.pod.update(|state| state.containers[index].now = now);
-    }
-
-    /// SIGTERM, the grace period, SIGKILL; each container is init of its pid namespace and takes what it started with it.
-    fn end_containers(&mut self) {
-        let grace = self.pod.plan.grace;
-        for (run, plan) in self
-            .runs
-            .iter()
-            .zip(&self.pod.plan.containers)
-            .filter(|(run, _)| run.container.is_some())
-        {
-            self.pod.event(
-                Kind::Normal,
-                "Killing",
-                format!("Stopping container {}", plan.name),
-            );
-            if !grace.is_zero() {
-                run.signal(Signal::SIGTERM);
-            }
-        }
-        let deadline = Instant::now() + grace;
-        let mut killed = grace.is_zero();
-        if killed {
-            self.runs.iter().for_each(|run| run.signal(Signal::SIGKILL));
-        }
-        while self.runs.iter().any(|run| run.container.is_some()) {
-            let limit = if killed {
-                Duration::MAX
-            } else {
-                deadline.saturating_duration_since(Instant::now())
-            };
-            match self.mailbox.recv_timeout(limit) {
-                Ok(Message::Ended { index, restarts }) if self.is_current(index, restarts) => {
-                    self.ended(index)
-                }
-                Ok(_) => {}
-                Err(_) => {
-                    self.runs.iter().for_each(|run| run.signal(Signal::SIGKILL));
-                    killed = true;
-                }
-            }
-        }
-    }
-
     /// DEL until it succeeds.
     fn take_down(&self, sandbox: &Sandbox) {
         let mut pauses = Backoff::new(FIRST_PAUSE, LAST_PAUSE);
@@ -489,17 +181,5 @@ impl Worker {
         }
         // What is left of the name goes with the node.
         let _ = sandbox.unlink(&self.node);
-    }
-}
-
-impl Run {
-    fn signal(&self, signal: Signal) {
-        if let Some(container) = &self.container {
-            // One that has ended is not reaped yet, so the number is its own; the signal then does nothing.
-            let _ = kill(
-                ProcessId::from_raw(container.child.id().cast_signed()),
-                signal,
-            );
-        }
     }
 }

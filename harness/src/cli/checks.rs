@@ -1,0 +1,109 @@
+//! `flatnet checks`: the catalogue, for people and for programs.
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::checks::catalogue;
+use crate::{Error, Result, plant};
+
+/// Options of `flatnet checks`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  flatnet checks\n  flatnet checks --output markdown > docs/checks.md"
+)]
+pub(super) struct ChecksArgs {
+    /// How to print
+    #[arg(long, short, value_enum, default_value = "text")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Markdown,
+}
+
+/// The catalogue as data.
+#[derive(Serialize)]
+struct Listing {
+    checks: Vec<Check>,
+    faults: Vec<Fault>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    id: &'static str,
+    promise: &'static str,
+    observed_by: &'static str,
+    source: &'static str,
+    faults: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Fault {
+    id: &'static str,
+    summary: &'static str,
+    reddens: &'static [&'static str],
+    may_redden: &'static [&'static str],
+}
+
+pub(super) fn run(args: &ChecksArgs) -> Result<u8> {
+    match args.output {
+        Format::Markdown => anstream::print!("{}", catalogue::markdown()),
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&listing())
+                .map_err(|e| Error::failed("write JSON", e))?;
+            anstream::println!("{text}");
+        }
+        Format::Text => print_text(&listing()),
+    }
+    Ok(0)
+}
+
+fn listing() -> Listing {
+    let checks = catalogue::all().iter().map(|check| Check {
+        id: check.id,
+        promise: check.promise,
+        observed_by: check.observed_by,
+        source: check.source,
+        faults: check.faults(),
+    });
+    let faults = plant::all().iter().map(|fault| Fault {
+        id: fault.id,
+        summary: fault.summary,
+        reddens: fault.red,
+        may_redden: fault.follow,
+    });
+    Listing {
+        checks: checks.collect(),
+        faults: faults.collect(),
+    }
+}
+
+fn print_text(listing: &Listing) {
+    anstream::println!("CHECKS (flatnet test --only ID,ID…)\n");
+    for check in &listing.checks {
+        anstream::println!(
+            "{}\n    promise   {}\n    observed  {}",
+            check.id,
+            check.promise,
+            check.observed_by
+        );
+        let faults = if check.faults.is_empty() {
+            "none: it reports facts and cannot fail".to_owned()
+        } else {
+            check.faults.join(", ")
+        };
+        anstream::println!("    proven by {faults}\n");
+    }
+    anstream::println!("FAULTS (flatnet test --plant NAME)\n");
+    for fault in &listing.faults {
+        anstream::println!(
+            "{:<22} {}\n{:<22} turns red: {}",
+            fault.id,
+            fault.summary,
+            "",
+            fault.reddens.join(", ")
+        );
+    }
+}
