@@ -41,7 +41,7 @@ pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String>
     if let Some(held) = store.record(owner, Wait::No)? {
         wiring.clear_remnant(conf, &store, held)?;
     }
-    let bridge = bridge::ensure(&mut wiring.host, &conf.bridge, &plan)?;
+    let bridge = bridge::ensure(&mut wiring.host, &conf.bridge, &plan, &store)?;
     if plan.masquerade {
         bridge::ensure_masquerade(conf, &plan)?;
     }

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use super::sysctl;
 use crate::error::{Error, Result};
+use crate::ipam::Store;
 use crate::types::{NetConf, Plan};
 use crate::validate::IfName;
 
@@ -14,8 +15,8 @@ const DEFAULT_MTU: u32 = 1500;
 
 /// The bridge, made and set up where that is not done. It is brought up last, so that one which is up and has its
 /// gateway addresses is finished, whoever was killed while making another.
-pub(super) fn ensure(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
-    let link = match host.link(name.as_str())? {
+pub(super) fn ensure(host: &mut Route, name: &IfName, plan: &Plan, store: &Store) -> Result<Link> {
+    let mut link = match host.link(name.as_str())? {
         Some(link) => link,
         None => create(host, name, plan)?,
     };
@@ -25,16 +26,14 @@ pub(super) fn ensure(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Lin
             kind: link.kind,
         });
     }
-    if !link.up || !missing_gateways(host, link.index, plan)?.is_empty() {
-        set_up(host, &link, plan)?;
+    if !link.up || !has_fixed_mac(&link) || !missing_gateways(host, link.index, plan)?.is_empty() {
+        set_up(host, &mut link, plan, store)?;
     }
-    match plan.mtu {
-        Some(mtu) if mtu != link.mtu => {
-            host.send(Request::set_mtu(link.index, mtu))?;
-            Ok(Link { mtu, ..link })
-        }
-        _ => Ok(link),
+    if let Some(mtu) = plan.mtu.filter(|mtu| *mtu != link.mtu) {
+        host.send(Request::set_mtu(link.index, mtu))?;
+        link.mtu = mtu;
     }
+    Ok(link)
 }
 
 /// Gateway addresses the bridge should have and has not.
@@ -45,17 +44,15 @@ pub(crate) fn missing_gateways(host: &mut Route, bridge: u32, plan: &Plan) -> Re
     Ok(wanted)
 }
 
+/// The MAC of a bridge this plugin makes, whatever families it serves.
+fn own_mac(plan: &Plan) -> MacAddr {
+    MacAddr::from_ip(plan.pools.main_gateway())
+}
+
 fn create(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
-    // Pools are never empty; the first gateway's MAC is the bridge's for every family.
-    let mac = plan
-        .pools
-        .gateways()
-        .first()
-        .map(|net| MacAddr::from_ip(net.addr()))
-        .unwrap_or(MacAddr([0; 6]));
     match host.send(Request::add_bridge(
         name.as_str(),
-        mac,
+        own_mac(plan),
         plan.mtu.unwrap_or(DEFAULT_MTU),
     )) {
         Err(error) if !error.is_exists() => return Err(error.into()),
@@ -66,18 +63,35 @@ fn create(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
         .ok_or_else(|| Error::BridgeGone { name: name.clone() })
 }
 
-fn set_up(host: &mut Route, link: &Link, plan: &Plan) -> Result<()> {
+/// Pods are told the bridge's MAC once and for all, but a bridge that somebody else made changes it with its ports, until
+/// one is set. A MAC derived from an address is such a one: it stays, though it be another network's.
+fn has_fixed_mac(link: &Link) -> bool {
+    matches!(link.mac, Some(MacAddr([0x0a, 0x58 | 0x5a, ..])))
+}
+
+fn set_up(host: &mut Route, link: &mut Link, plan: &Plan, store: &Store) -> Result<()> {
     sysctl::ensure_router(&link.name, &plan.pools)?;
     let mut batch = host.batch();
+    if !has_fixed_mac(link) {
+        link.mac = Some(own_mac(plan));
+        batch.push(Request::set_mac(link.index, own_mac(plan)));
+    }
     batch.push(Request::set_addr_gen_none(link.index));
     // Said again after creation: only then does a bridge keep its MTU when its last port leaves.
     if let Some(mtu) = plan.mtu {
         batch.push(Request::set_mtu(link.index, mtu));
+        link.mtu = mtu;
     }
     for net in plan.pools.gateways() {
         batch.push(Request::replace_address(link.index, net, false));
     }
     batch.push(Request::set_up(link.index));
+    // A bridge that was down, or without address, or had another MAC, has forgotten the pods that are there.
+    for record in store.records()? {
+        for (address, mac) in record.neighbours() {
+            batch.push(Request::set_neighbour(link.index, address, mac));
+        }
+    }
     Ok(batch.commit()?)
 }
 

@@ -259,6 +259,12 @@ impl Pools {
         self.ranges().find(|range| range.contains(address))
     }
 
+    /// The gateway of the first range.
+    pub(crate) fn main_gateway(&self) -> IpAddr {
+        // `new` refuses an empty list and an empty set.
+        self.sets[0].ranges[0].gateway
+    }
+
     /// What the bridge is given: each gateway with its subnet's prefix length, each once.
     pub(crate) fn gateways(&self) -> Vec<IpNet> {
         let mut nets: Vec<IpNet> = Vec::new();

@@ -1,6 +1,8 @@
 //! The content of reservation files.
+use std::iter;
 use std::net::IpAddr;
 
+use flatnet_netlink::MacAddr;
 use serde::{Deserialize, Serialize};
 
 use super::Owner;
@@ -25,6 +27,16 @@ struct Text<'a> {
 }
 
 impl Record {
+    /// The pod's addresses as the node's bridge knows them. Its MAC derives from the first.
+    pub(crate) fn neighbours(&self) -> impl Iterator<Item = (IpAddr, MacAddr)> {
+        let mac = self.addresses.first().map(|first| MacAddr::from_ip(*first));
+        self.addresses
+            .iter()
+            .copied()
+            .zip(iter::repeat(mac))
+            .filter_map(|(address, mac)| Some((address, mac?)))
+    }
+
     pub(super) fn encode(
         owner: &Owner,
         addresses: &[IpAddr],

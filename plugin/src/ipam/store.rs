@@ -221,6 +221,15 @@ impl Store {
         Ok(self.names()?.iter().filter_map(owner).collect())
     }
 
+    /// Every record that can be read, as it is at this moment.
+    pub(crate) fn records(&self) -> Result<Vec<Record>> {
+        let names = self.names()?;
+        let records = names.iter().filter(|name| name.starts_with(RECORD));
+        Ok(records
+            .filter_map(|name| Record::decode(&fs::read(self.path.join(name)).ok()?))
+            .collect())
+    }
+
     /// The addresses of `owner` by the address files alone: slow, for where there is no record.
     pub(crate) fn scan(&self, owner: &Owner) -> Result<Vec<IpAddr>> {
         let mut found = Vec::new();

@@ -1,0 +1,93 @@
+//! GC.
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::world::isolated;
+
+fn valid(ids: &[&str]) -> Value {
+    let list: Vec<Value> = ids
+        .iter()
+        .map(|id| json!({"containerID": id, "ifname": "eth0"}))
+        .collect();
+    json!({"cni.dev/valid-attachments": list})
+}
+
+#[test]
+fn gc_removes_the_stale_and_leaves_the_valid() {
+    isolated("gc::gc_removes_the_stale_and_leaves_the_valid", |world| {
+        let conf = world.dual(json!({}));
+        let other = world.conf(json!({"name": "other", "bridge": "cni1", "ipam": {"ranges": [[{"subnet": "10.9.0.0/24"}]]}}));
+        let (stale, kept, foreign) = (world.pod(), world.pod(), world.pod());
+        world.add("stale", &stale, &conf);
+        let result = world.add("kept", &kept, &conf);
+        let foreign_result = world.add("stale", &foreign, &other);
+        // A process killed in the middle, and a file cut short by a power failure.
+        fs::write(world.data_dir().join("net/tmp@1.0"), "{").unwrap();
+        fs::write(world.data_dir().join("net/10.244.1.77"), "").unwrap();
+        world.ip("neigh add 10.244.1.77 dev cni0 lladdr 02:00:00:00:00:77 nud permanent");
+
+        world.cni("GC", "", "", &world.dual(valid(&["kept"]))).ok();
+        assert_eq!(
+            world.reservations(),
+            ["10.244.1.3", "fd00:10:244:1::3", "owner@kept@eth0"]
+        );
+        assert_eq!(stale.ip("link").as_array().unwrap().len(), 1);
+        assert_eq!(world.ip("neigh show dev cni0").as_array().unwrap().len(), 2);
+        world.check("kept", &kept, &conf, &result).ok();
+        world.check("stale", &foreign, &other, &foreign_result).ok();
+
+        world.cni("GC", "", "", &world.dual(valid(&[]))).ok();
+        assert_eq!(world.reservations(), Vec::<String>::new());
+        assert_eq!(
+            world
+                .ip("neigh show dev cni0")
+                .as_array()
+                .map_or(0, Vec::len),
+            0
+        );
+        world.check("stale", &foreign, &other, &foreign_result).ok();
+    });
+}
+
+#[test]
+fn gc_without_a_list_removes_nothing() {
+    isolated("gc::gc_without_a_list_removes_nothing", |world| {
+        let (pod, conf) = (world.pod(), world.conf(json!({})));
+        let result = world.add("c1", &pod, &conf);
+        assert!(
+            world
+                .cni("GC", "", "", &conf)
+                .error(7)
+                .contains("cni.dev/valid-attachments")
+        );
+        world.check("c1", &pod, &conf, &result).ok();
+    });
+}
+
+#[test]
+fn gc_goes_on_after_an_error_and_reports_it() {
+    isolated("gc::gc_goes_on_after_an_error_and_reports_it", |world| {
+        let (one, two, conf) = (world.pod(), world.pod(), world.conf(json!({})));
+        world.add("c1", &one, &conf);
+        world.add("c2", &two, &conf);
+        // A directory where a record should be: it cannot be read, nor removed.
+        fs::remove_file(world.data_dir().join("net/owner@c1@eth0")).unwrap();
+        fs::create_dir(world.data_dir().join("net/owner@c1@eth0")).unwrap();
+        let details = world.cni("GC", "", "", &world.conf(valid(&[]))).error(106);
+        assert!(
+            details.contains("owner@c1@eth0") && !details.contains("c2"),
+            "{details}"
+        );
+        assert_eq!(world.reservations(), ["10.244.1.2", "owner@c1@eth0"]);
+        assert_eq!(two.ip("link").as_array().unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn gc_of_a_network_that_never_was_is_fine() {
+    isolated("gc::gc_of_a_network_that_never_was_is_fine", |world| {
+        world.cni("GC", "", "", &world.conf(valid(&["c1"]))).ok();
+        assert!(!world.data_dir().exists());
+    });
+}
