@@ -98,8 +98,8 @@ impl Base {
             make_dir(&new.join(dir), 0o755)?;
         }
         make_dir(&new.join("var/tmp"), 0o1777)?;
-        make_link(&new.join("var/run"), "../run")?;
-        make_link(&new.join("var/lock"), "../run/lock")?;
+        make_link(&new.join("var/run"), "/run")?;
+        make_link(&new.join("var/lock"), "/run/lock")?;
         if self.with_busybox {
             make_dir(&new.join(NODE_APPLETS.trim_start_matches('/')), 0o755)?;
             mounts::bind_read_only(
@@ -135,7 +135,7 @@ impl Base {
             std_dirs(new)?;
         }
         make_dir(&new.join("home"), 0o755)?;
-        make_link(&new.join("var/run"), "../run")?;
+        make_link(&new.join("var/run"), "/run")?;
         names(new, identity)?;
         kernel_dirs(new, false)?;
         mounts::pivot_away(new)

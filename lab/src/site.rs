@@ -120,13 +120,22 @@ impl Site {
         } else {
             path
         };
-        Ok(openat2(
-            &self.root,
-            path,
-            flags | OFlags::CLOEXEC,
-            Mode::empty(),
-            ResolveFlags::IN_ROOT,
-        )?)
+        let flags = flags | OFlags::CLOEXEC;
+        let mut tries = 0;
+        loop {
+            match openat2(
+                &self.root,
+                path,
+                flags,
+                Mode::empty(),
+                ResolveFlags::IN_ROOT,
+            ) {
+                // A mount or rename anywhere on the machine while `..` was followed; openat2(2) says to try again.
+                Err(rustix::io::Errno::AGAIN) if tries < 1000 => tries += 1,
+                other => return Ok(other?),
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// The whole file.
