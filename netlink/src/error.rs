@@ -32,6 +32,14 @@ pub enum Error {
         /// What is wrong with the answer.
         detail: String,
     },
+    /// A request that was not sent, because it cannot be right.
+    #[error("{what}: {detail}")]
+    Invalid {
+        /// What was asked.
+        what: String,
+        /// What is wrong with it.
+        detail: &'static str,
+    },
     /// The kernel's table changed during every attempt to read it (NLM_F_DUMP_INTR).
     #[error("{what}: the table kept changing while it was read")]
     Unsettled {

@@ -226,7 +226,7 @@ impl Batch<'_> {
     }
 
     /// Sends all and awaits every answer; the first error is returned (later requests were still tried).
-    /// An empty batch is a no-op. A request that cannot be sent at all (a name with a NUL) keeps the others back.
+    /// An empty batch is a no-op. A request that cannot be right ([`Error::Invalid`]) keeps the others back.
     pub fn commit(self) -> Result<()> {
         let mut requests = self.requests;
         for request in &requests {

@@ -182,9 +182,9 @@ impl Connection {
 pub(crate) fn check(message: &Message, what: &str) -> Result<()> {
     match message.fault() {
         None => Ok(()),
-        Some(fault) => Err(Error::Socket {
+        Some(detail) => Err(Error::Invalid {
             what: what.to_owned(),
-            cause: io::Error::new(io::ErrorKind::InvalidInput, fault),
+            detail,
         }),
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod nlm {
     pub(crate) const REPLACE: u16 = 0x100;
     pub(crate) const EXCL: u16 = 0x200;
     pub(crate) const CREATE: u16 = 0x400;
+    pub(crate) const APPEND: u16 = 0x800;
     /// On an error message: the request is not quoted in full.
     pub(crate) const CAPPED: u16 = 0x100;
     /// On an error message: attributes follow.

@@ -96,6 +96,13 @@ impl Message {
         self
     }
 
+    /// Sets NLM_F_ACK.
+    pub(crate) fn request_ack(&mut self) {
+        for (byte, flag) in self.bytes[6..8].iter_mut().zip(nlm::ACK.to_ne_bytes()) {
+            *byte |= flag;
+        }
+    }
+
     /// Bytes so far.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()

@@ -1,13 +1,8 @@
-//! nftables through netlink: one transaction a call, no `nft` program needed.
-use std::os::fd::BorrowedFd;
+//! What a table holds.
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-
-use crate::Result;
-
-/// A blocking nfnetlink socket of one network namespace.
-pub struct Nft {}
 
 /// Where a base chain hooks in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +23,8 @@ pub enum ChainType {
     Nat,
 }
 
-/// Part of a rule, worked left to right.
+/// Part of a rule, worked left to right. An expression about addresses of one family matches, or acts on, packets of
+/// that family only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Expr {
     /// Source address within.
@@ -63,9 +59,9 @@ pub enum Expr {
     InInterface(String),
     /// Layer 4 protocol number (6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6).
     Protocol(u8),
-    /// TCP or UDP source port.
+    /// TCP or UDP source port; of another protocol's only after its [`Expr::Protocol`].
     SourcePort(u16),
-    /// TCP or UDP destination port.
+    /// TCP or UDP destination port; of another protocol's only after its [`Expr::Protocol`].
     DestinationPort(u16),
     /// Packet counter.
     Counter,
@@ -75,17 +71,18 @@ pub enum Expr {
     Accept,
     /// Source address becomes the outgoing interface's.
     Masquerade,
-    /// Destination becomes this address, and port where given.
-    Dnat(std::net::SocketAddr),
+    /// Destination becomes this address and port.
+    Dnat(SocketAddr),
     /// Destination address only.
-    DnatAddress(std::net::IpAddr),
+    DnatAddress(IpAddr),
     /// Source becomes this address (nat chain).
-    SnatAddress(std::net::IpAddr),
+    SnatAddress(IpAddr),
     /// Stateless: writes the source address into the header and mends the checksums (filter chain).
-    SetSource(std::net::IpAddr),
+    SetSource(IpAddr),
 }
 
-/// One table of family `inet`, described whole; [`Nft::replace_table`] makes the kernel's equal to it.
+/// One table of family `inet`, described whole; [`Nft::replace_table`](super::Nft::replace_table) makes the kernel's
+/// equal to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
     /// Table name.
@@ -96,18 +93,18 @@ pub struct Table {
     pub chains: Vec<Chain>,
 }
 
-/// A set of prefixes of one family (`flags interval`); overlapping prefixes are merged.
+/// A set of prefixes of one family (`flags interval`); overlapping and adjacent prefixes are merged. May be empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Set {
     /// Set name.
     pub name: String,
     /// IPv6 addresses.
     pub v6: bool,
-    /// Elements.
+    /// Elements, all of that family.
     pub prefixes: Vec<IpNet>,
 }
 
-/// A base chain with its rules.
+/// A base chain with its rules; its policy is accept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {
     /// Chain name.
@@ -120,39 +117,4 @@ pub struct Chain {
     pub priority: i32,
     /// Rules, in order.
     pub rules: Vec<Vec<Expr>>,
-}
-
-impl Nft {
-    /// In the calling thread's namespace.
-    pub fn open() -> Result<Self> {
-        todo!()
-    }
-    /// In the namespace behind `ns`.
-    pub fn open_in(ns: BorrowedFd<'_>) -> Result<Self> {
-        let _ = ns;
-        todo!()
-    }
-    /// Makes the table exactly this, in one transaction (add, delete, add anew): no packet sees a state between.
-    pub fn replace_table(&mut self, table: &Table) -> Result<()> {
-        let _ = table;
-        todo!()
-    }
-    /// Deletes the table; absent is fine.
-    pub fn delete_table(&mut self, name: &str) -> Result<()> {
-        let _ = name;
-        todo!()
-    }
-    /// Whether an `inet` table of that name is there: one small request.
-    pub fn has_table(&mut self, name: &str) -> Result<bool> {
-        let _ = name;
-        todo!()
-    }
-}
-
-/// The masquerade of one node, one rule an address family: traffic from `pods` (this node's pod ranges) to anywhere but
-/// `unmasked` (every pod range of the cluster, and the nodes' own addresses) leaves with the node's address.
-/// Multicast is never masqueraded. Plugin (standalone) and agent write this same table.
-pub fn masquerade_table(name: &str, pods: &[IpNet], unmasked: &[IpNet]) -> Table {
-    let _ = (name, pods, unmasked);
-    todo!()
 }
