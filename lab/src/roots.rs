@@ -63,7 +63,7 @@ impl Base {
             mounts::bind_read_only(&on_host(path), &target)?;
         }
         if let Some(busybox) = &spec.busybox {
-            applets(&on_host(busybox))?;
+            applets(busybox)?;
         }
         let with_busybox = spec.busybox.is_some();
         Ok(Base {
@@ -75,9 +75,12 @@ impl Base {
     /// Makes the calling thread's fresh mount namespace a node's. It is in the node's net namespace.
     pub(crate) fn node(&self, identity: &Identity<'_>) -> Result<()> {
         let new = Path::new(NEW);
-        mounts::tmpfs(new, "mode=0755")?;
+        mounts::tmpfs(new, "mode=0755,size=1g")?;
         host_programs(new)?;
         std_dirs(new)?;
+        // What pods print must not fill the rest.
+        make_dir(&new.join("var/log"), 0o755)?;
+        mounts::tmpfs(&new.join("var/log"), "mode=0755,size=64m")?;
         for (dir, mode) in [
             ("etc/cni", 0o755),
             ("etc/cni/net.d", 0o755),
@@ -90,7 +93,6 @@ impl Base {
             "var/lib",
             "var/lib/cni",
             "var/cache",
-            "var/log",
             "var/log/pods",
             "run/lock",
             "run/netns",
@@ -170,21 +172,22 @@ fn devices() -> Result<()> {
 /// Copies busybox, so that a rebuilt or removed file does not pull the floor from under the pods, and links its applets.
 fn applets(busybox: &Path) -> Result<()> {
     let copy = Path::new(APPLETS).join("busybox");
-    std::fs::copy(busybox, &copy)
+    std::fs::copy(on_host(busybox), &copy)
         .map_err(|e| Error::failed(format!("copy {}", busybox.display()), e))?;
-    let list = Command::new(&copy).arg("--list").output();
-    let list = list.map_err(|e| {
+    let unfit = |why: String| {
         Error::invalid(format!(
-            "busybox does not run in a root of its own: {e}; give a static one"
+            "{} cannot be the pods' busybox: {why}; give a static one (Debian's busybox-static)",
+            busybox.display()
         ))
-    })?;
-    if !list.status.success() {
-        return Err(Error::invalid(format!(
-            "`busybox --list` failed ({}): is it busybox?",
-            list.status
-        )));
+    };
+    // There is no C library in this root: what runs here runs in a pod.
+    let list = Command::new(&copy).arg("--list").output();
+    let list = list.map_err(|e| unfit(format!("it does not run in a root of its own ({e})")))?;
+    let applets = String::from_utf8_lossy(&list.stdout);
+    if !list.status.success() || !applets.lines().any(|applet| applet == "sh") {
+        return Err(unfit("`--list` names no `sh`".to_owned()));
     }
-    for applet in String::from_utf8_lossy(&list.stdout)
+    for applet in applets
         .lines()
         .filter(|name| *name != "busybox" && !name.contains('/'))
     {

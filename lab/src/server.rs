@@ -48,8 +48,8 @@ pub(crate) fn run(
                     .stack_size(512 << 10)
                     .spawn(move || server.answer(stream));
             }
-            // Out of descriptors, for now; or the client has gone again.
-            Err(_) => std::thread::yield_now(),
+            // Out of descriptors, most likely: some command's end gives them back.
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
         }
     }
     Ok(())

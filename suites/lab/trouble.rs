@@ -198,10 +198,11 @@ fn bad_specs_are_refused_before_anything_starts() {
         ),
         (
             LabSpec {
-                busybox: Some("/etc/passwd".into()),
+                // Not a static program, and not busybox.
+                busybox: Some("/usr/bin/env".into()),
                 ..good.clone()
             },
-            "busybox",
+            "/usr/bin/env cannot be the pods' busybox",
         ),
         (
             LabSpec {

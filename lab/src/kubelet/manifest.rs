@@ -82,6 +82,9 @@ impl Plan {
             problems.push("spec.nodeName is missing: the lab has no scheduler".to_owned());
         }
         problems.extend(unsupported::in_pod(&spec));
+        if let Some(hostname) = spec.hostname.as_deref().filter(|name| !is_dns_label(name)) {
+            problems.push(format!("spec.hostname {hostname:?} is no DNS label"));
+        }
         if spec.containers.is_empty() {
             problems.push("spec.containers is empty".to_owned());
         }
@@ -122,7 +125,7 @@ impl Plan {
             name: pod_name,
             node,
             uid,
-            hostname: spec.hostname.clone().unwrap_or(name),
+            hostname: host_name(spec.hostname.as_deref().unwrap_or(&name)),
             host_network: spec.host_network.unwrap_or(false),
             restart,
             grace: Duration::from_secs(
@@ -195,6 +198,12 @@ impl ContainerPlan {
         let argv = self.argv.iter().map(|word| expand(word, &env)).collect();
         (env, argv)
     }
+}
+
+/// The kernel takes 64 bytes at most; longer names are cut as the kubelet cuts them.
+fn host_name(name: &str) -> String {
+    let cut = &name[..name.len().min(63)];
+    cut.trim_end_matches(['-', '.']).to_owned()
 }
 
 /// `hostPort`s, as the capability `portMappings` has them (CNI CONVENTIONS.md).
@@ -292,6 +301,13 @@ mod tests {
             plan.containers[0].resolve(&plan, &facts, BTreeMap::from([("N".into(), "n".into())]));
         assert_eq!(argv, ["echo", "10.0.0.5", "$(IP)", "$(NONE)", "5$"]);
         assert_eq!(env["WHERE"], "10.0.0.5@n");
+    }
+
+    #[test]
+    fn a_long_host_name_is_cut_where_it_may_end() {
+        assert_eq!(host_name("web-1.example"), "web-1.example");
+        let long = format!("{}-.{}", "a".repeat(61), "b".repeat(20));
+        assert_eq!(host_name(&long), "a".repeat(61));
     }
 
     #[test]

@@ -185,15 +185,12 @@ impl Kubelet {
     /// CNI CHECK.
     pub(crate) fn check(&self, name: &PodName) -> Result<()> {
         let pod = self.required(name)?;
-        let attachment = pod.state().attachment();
-        let attachment = attachment.ok_or_else(|| {
+        let sandbox = pod.state().sandbox.clone();
+        let node = self.node(&pod.plan.node)?;
+        let checked = sandbox.and_then(|sandbox| sandbox.check(node));
+        let checked = checked.ok_or_else(|| {
             Error::invalid(format!("pod {name} is not attached to a pod network"))
         })?;
-        let checked = self
-            .node(&pod.plan.node)?
-            .network
-            .runtime
-            .check(&attachment);
         checked.map_err(|e| Error::failed(format!("check pod {name}"), e))
     }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flatnet_netlink::{Request, Route};
 use nix::errno::Errno;
@@ -31,6 +31,8 @@ pub(super) struct Sandbox {
     uts: Arc<OwnedFd>,
     /// Its tie to the pod network; none for a hostNetwork pod.
     pub(super) attachment: Option<Attachment>,
+    /// "The runtime must not invoke parallel operations for the same container" (spec section 3).
+    operation: Mutex<()>,
 }
 
 /// Why there is none.
@@ -61,6 +63,7 @@ impl Sandbox {
                 ipc: Arc::new(ipc),
                 uts,
                 attachment: None,
+                operation: Mutex::default(),
             });
         }
         let uuid = identifier::uuid().map_err(|e| Error::failed("make an id", e))?;
@@ -77,6 +80,7 @@ impl Sandbox {
             ipc,
             uts,
             attachment,
+            operation: Mutex::default(),
         })
     }
 
@@ -93,6 +97,7 @@ impl Sandbox {
         let failed = |why: String| {
             Trouble::Failed(format!("failed to setup network for sandbox {id:?}: {why}"))
         };
+        let _alone = self.alone();
         let result = node
             .network
             .runtime
@@ -113,9 +118,23 @@ impl Sandbox {
         node: &Node,
         network: Option<&NetworkList>,
     ) -> Result<(), cni::Error> {
+        let _alone = self.alone();
         self.attachment.as_ref().map_or(Ok(()), |attachment| {
             node.network.runtime.del(network, attachment)
         })
+    }
+
+    /// CNI CHECK; `None` for a sandbox that has nothing to check.
+    pub(super) fn check(&self, node: &Node) -> Option<Result<(), cni::Error>> {
+        let attachment = self.attachment.as_ref()?;
+        let _alone = self.alone();
+        Some(node.network.runtime.check(attachment))
+    }
+
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.operation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the namespace's name away; the namespaces go with the last who holds them.

@@ -66,7 +66,6 @@ impl Worker {
             self.end_containers();
             self.take_down(&sandbox);
         }
-        self.kubelet.remove(&self.pod);
     }
 
     fn make_sandbox(&self) -> Result<Arc<Sandbox>, Deleted> {
@@ -181,5 +180,12 @@ impl Worker {
         }
         // What is left of the name goes with the node.
         let _ = sandbox.unlink(&self.node);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // However the worker ends: nobody shall wait for a pod that no one runs.
+        self.kubelet.remove(&self.pod);
     }
 }
