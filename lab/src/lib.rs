@@ -3,8 +3,8 @@
 //! One `flatnet-lab` process is to the lab what the container engine is to kind; it enters user (when not root), pid, mount
 //! and network namespaces, and takes every node and pod with it when it dies. [`Lab`] is the client's end.
 //!
-//! Within the program: [`process`] is the life of its processes, [`server`] answers clients, [`roots`] and [`underlay`] make
-//! nodes and what joins them, [`kubelet`] runs pods, and [`cni`] runs plugins.
+//! Within the program: `process` is the life of its processes, `server` answers clients, `roots` and `underlay` make nodes and
+//! what joins them, `kubelet` runs pods, and [`cni`] runs plugins.
 mod address;
 mod boot;
 pub mod change;

@@ -62,6 +62,33 @@ fn routed_nodes_reach_each_other_through_the_router_in_both_families() {
 }
 
 #[test]
+fn an_ipv6_lab_has_no_ipv4_at_all() {
+    let spec = LabSpec {
+        family: IpFamily::Ipv6,
+        ..spec("six", 2)
+    };
+    let lab = boot(&spec);
+    ok(&lab, &node(1), &["ping", "-c1", "-W5", "fd00:18::1"]);
+    ok(&lab, &node(1), &["ping", "-c1", "-W5", "node2"]);
+    ok(&lab, &node(1), &["ping", "-c1", "-W5", "2001:db8:ffff::1"]);
+    assert_eq!(ok(&lab, &node(1), &["ip", "-4", "route"]), "");
+    let addresses = lab
+        .nodes()
+        .unwrap()
+        .remove(0)
+        .status
+        .unwrap()
+        .addresses
+        .unwrap();
+    let internal: Vec<_> = addresses
+        .iter()
+        .filter(|a| a.type_ == "InternalIP")
+        .map(|a| a.address.as_str())
+        .collect();
+    assert_eq!(internal, ["fd00:18::2"]);
+}
+
+#[test]
 fn nodes_have_the_real_paths_and_their_own_files() {
     let spec = LabSpec {
         programs: vec![("lab".to_owned(), PROGRAM.into())],
