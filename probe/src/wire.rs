@@ -10,18 +10,20 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Ask {
     /// Start answering peers under `name` on TCP, UDP and (where raw sockets may be had) record ICMP echo requests,
-    /// over IPv4 and IPv6. Port 0 lets the kernel choose. Answered by [`Answer::Listening`].
+    /// over IPv4 and IPv6. Port 0 lets the kernel choose. Answered by [`Answer::Listening`]. Asked again, it starts anew:
+    /// nothing seen yet.
     Listen {
-        /// The name this end answers with: the pod's or the node's.
+        /// The name this end answers with, and dials with: the pod's or the node's. 1 to 400 bytes.
         name: String,
         /// Wanted port of the TCP and UDP responders (the same number for both), 0 for any.
         port: u16,
     },
-    /// Reach every target once over its transport. Answered by [`Answer::Dialled`], results in the targets' order.
+    /// Reach every target once over its transport, from fresh sockets. Answered by [`Answer::Dialled`], results in the
+    /// targets' order. Without a `Listen` before, the client's name is the hostname.
     Dial {
         /// Whom to reach.
         targets: Vec<Target>,
-        /// How many are under way at once.
+        /// How many are under way at once, 1 to 512 (other numbers are taken as the nearest of these).
         at_once: usize,
         /// How long one attempt may take, milliseconds.
         timeout_ms: u64,
@@ -29,7 +31,8 @@ pub enum Ask {
         attempts: u32,
     },
     /// Send UDP datagrams with DF so that the IP packet has exactly each of these sizes (bytes, IP header included), and
-    /// report which were acknowledged by the responder with the same size. Answered by [`Answer::PathMtu`].
+    /// report which were acknowledged by the responder with the same size. Answered by [`Answer::PathMtu`]; leaves no
+    /// sighting.
     PathMtu {
         /// Whom to reach.
         address: IpAddr,
@@ -37,7 +40,7 @@ pub enum Ask {
         port: u16,
         /// Sizes of the whole IP packets, bytes.
         sizes: Vec<u32>,
-        /// Wait for each acknowledgement, milliseconds.
+        /// Wait for each acknowledgement, milliseconds; each size is sent up to three times within it.
         timeout_ms: u64,
     },
     /// What came in since `Listen`. Answered by [`Answer::Seen`].

@@ -2,6 +2,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -20,6 +21,10 @@ pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
     // A reset instead of a leave-taking: no TIME_WAIT here or there, and no connection tracking entry that lingers for
     // two minutes, however many thousand dials there are.
     socket.set_zero_linger().map_err(|error| missed(&error))?;
+    // The handshake's last acknowledgement travels with the hello, and the answer's with the reset.
+    SockRef::from(&socket)
+        .set_tcp_quickack(false)
+        .map_err(|error| missed(&error))?;
     let mut stream = socket.connect(to).await.map_err(|error| missed(&error))?;
     stream
         .write_all(&Message::Hello { nonce, name }.encode())
@@ -52,7 +57,7 @@ pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
     }
 }
 
-/// Reads as many bytes as make a message.
+/// Reads until the bytes make a message.
 async fn answer<'a>(
     stream: &mut TcpStream,
     buffer: &'a mut [u8; MAX_MESSAGE],
@@ -64,7 +69,7 @@ async fn answer<'a>(
         if lacks == 0 {
             return Ok(&buffer[..filled]);
         }
-        match stream.read(&mut buffer[filled..filled + lacks]).await {
+        match stream.read(&mut buffer[filled..]).await {
             Ok(0) => {
                 return Err(Missed::new(
                     Failure::BadAnswer,

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::libc;
+use nix::sys::socket::{MsgFlags, recv};
 use socket2::{SockRef, Socket};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -110,9 +111,9 @@ impl Hello {
                     self.answer(socket, state);
                     return Progress::Over;
                 }
-                Ok(lacks) => match recv(
+                Ok(_) => match recv(
                     socket.as_raw_fd(),
-                    &mut self.buffer[self.filled..self.filled + lacks],
+                    &mut self.buffer[self.filled..],
                     MsgFlags::MSG_DONTWAIT,
                 ) {
                     Ok(got) if got > 0 => self.filled += got,
@@ -148,11 +149,9 @@ impl Hello {
         }
         .encode();
         // A new connection's send buffer is empty and far larger than this; what cannot be sent, its client notices.
-        let _ = send(
-            socket.as_raw_fd(),
-            &answer,
-            MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
-        );
+        // MSG_MORE holds the answer back until the connection is closed, which is at once: both go in one packet.
+        let flags = libc::MSG_MORE | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let _ = SockRef::from(&socket).send_with_flags(&answer, flags);
     }
 }
 
