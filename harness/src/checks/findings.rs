@@ -99,7 +99,7 @@ pub(super) fn look(who: &str, command: impl std::fmt::Display) -> String {
 }
 
 /// `1 pod`, `2 pods`, `2 addresses`.
-pub(super) fn count(n: usize, noun: &str) -> String {
+pub(crate) fn count(n: usize, noun: &str) -> String {
     match n {
         1 => format!("1 {noun}"),
         _ if noun.ends_with('s') => format!("{n} {noun}es"),

@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_probe::{Dialled, Failure, Transport};
 
-use super::findings::{Findings, count, listed, look, transport, transports};
+use super::findings::{Findings, Problem, count, listed, look, transport, transports};
 use super::topology::Topology;
-use super::{Evidence, Verdict};
+use super::{Evidence, Verdict, pod_ip_present};
 use crate::observe::{Dial, Endpoint, Observations, PodView};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -19,6 +19,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     }
     let mut over = BTreeSet::new();
     let mut no_icmp = Vec::new();
+    let addresses = pod_ip_present::problems(&topology);
     let (mut judged, mut reached) = (0, 0);
     for pod in topology.networked() {
         let dials = own.get(pod.name.as_str()).map_or(&[][..], Vec::as_slice);
@@ -59,7 +60,13 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         if failed.is_empty() {
             reached += 1;
         } else {
-            findings.fail(evidence(pod, &failed));
+            findings.fail(evidence(
+                pod,
+                &failed,
+                addresses
+                    .iter()
+                    .find(|problem| problem.pods.contains(&pod.name)),
+            ));
         }
     }
     if judged == 0 {
@@ -80,7 +87,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     findings.verdict()
 }
 
-fn evidence(pod: &PodView, failed: &[&Dial]) -> Evidence {
+fn evidence(pod: &PodView, failed: &[&Dial], address: Option<&Problem>) -> Evidence {
     let said: Vec<String> = failed
         .iter()
         .map(|dial| match &dial.result {
@@ -105,7 +112,10 @@ fn evidence(pod: &PodView, failed: &[&Dial]) -> Evidence {
         observed: listed(&said, 3),
         culprit: Some(format!("pod {} on {}", pod.name, pod.node)),
         // The kernel delivers what goes to an own address over loopback (net/ipv4/route.c, RTN_LOCAL).
-        cause: lo_down.then(|| format!("the loopback interface of pod {} is down", pod.name)),
+        cause: match address {
+            Some(problem) => Some(problem.evidence.what.clone()),
+            None => lo_down.then(|| format!("the loopback interface of pod {} is down", pod.name)),
+        },
         look: look(
             &pod.name,
             if lo_down {

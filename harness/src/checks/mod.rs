@@ -27,6 +27,7 @@ pub(crate) mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{Check, UnknownCheck, all, find};
+pub(crate) use findings::count;
 pub(crate) use reachability::outcomes;
 
 /// What a check found.

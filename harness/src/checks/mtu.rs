@@ -21,16 +21,40 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     }
     let mut wrong: BTreeMap<Fault, Vec<&MtuRun>> = BTreeMap::new();
     let mut told: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut silent: Vec<&MtuRun> = Vec::new();
     for run in &observations.mtu {
+        // A packet to an address of one's own never leaves the pod: no path was measured.
+        if topology.addresses(&run.from).contains(&run.address) {
+            findings.unmeasured(format!(
+                "mtu from {} to {}: both have {}, see pod-ip-unique",
+                run.from.name(),
+                run.to.name(),
+                run.address
+            ));
+            continue;
+        }
         match judge_run(run) {
             Ok(()) => *told.entry(run.told).or_default() += 1,
             Err(Outcome::Fault(fault)) => wrong.entry(fault).or_default().push(run),
+            Err(Outcome::Silent) => silent.push(run),
             Err(Outcome::Unmeasured(why)) => findings.unmeasured(format!(
                 "mtu from {} to {}: {why}",
                 run.from.name(),
                 run.to.name()
             )),
         }
+    }
+    if let Some(first) = silent.first() {
+        let paths: Vec<String> = silent
+            .iter()
+            .map(|run| format!("{} → {}", run.from.name(), run.to.name()))
+            .collect();
+        findings.unmeasured(format!(
+            "mtu of {} on which no size passed{}: {}; see same-node and cross-node",
+            count(silent.len(), "path"),
+            detail(first, first.told),
+            listed(&paths, 4)
+        ));
     }
     for (fault, runs) in &wrong {
         findings.fail(evidence(fault, runs, &topology));
@@ -51,14 +75,16 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
-    /// `told` does not pass, `largest` does.
-    TooMuchPromised { told: u32, largest: u32 },
+    /// `told` does not pass, something smaller does.
+    TooMuchPromised { told: u32 },
     /// `told + 1` passes.
     MorePasses { told: u32 },
 }
 
 enum Outcome {
     Fault(Fault),
+    /// Nothing of any size passed: that is no matter of MTU.
+    Silent,
     Unmeasured(String),
 }
 
@@ -81,25 +107,18 @@ fn judge_run(run: &MtuRun) -> Result<(), Outcome> {
             "{} bytes were not tried",
             told + 1
         ))),
-        (Some(false), _) => match trials
-            .iter()
-            .filter(|trial| trial.arrived)
-            .map(|trial| trial.size)
-            .max()
-        {
-            Some(largest) => Err(Outcome::Fault(Fault::TooMuchPromised { told, largest })),
-            None => {
-                let detail = trials
-                    .iter()
-                    .find_map(|trial| trial.detail.clone())
-                    .unwrap_or_else(|| "no answer".to_owned());
-                Err(Outcome::Unmeasured(format!(
-                    "no size passed ({detail}), see same-node and cross-node"
-                )))
-            }
-        },
+        (Some(false), _) if largest(run).is_some() => {
+            Err(Outcome::Fault(Fault::TooMuchPromised { told }))
+        }
+        (Some(false), _) => Err(Outcome::Silent),
         (None, _) => Err(Outcome::Unmeasured(format!("{told} bytes were not tried"))),
     }
+}
+
+/// The largest size that passed.
+fn largest(run: &MtuRun) -> Option<u32> {
+    let passed = run.trials.iter().flatten().filter(|trial| trial.arrived);
+    passed.map(|trial| trial.size).max()
 }
 
 fn nodes_of<'a>(run: &MtuRun, topology: &Topology<'a>) -> Option<(&'a str, &'a str)> {
@@ -125,16 +144,13 @@ fn evidence(fault: &Fault, runs: &[&MtuRun], topology: &Topology<'_>) -> Evidenc
     let culprit = common(&ways, &all);
     let first = runs[0];
     let (what, expected, observed, cause, size) = match fault {
-        Fault::TooMuchPromised { told, largest } => (
+        Fault::TooMuchPromised { told } => (
             format!(
                 "packets of {told} bytes, which pods are told fit, do not pass: {}",
                 listed(&shown, 6)
             ),
             format!("{told} bytes pass with DF"),
-            format!(
-                "the largest that passed is {largest} bytes{}",
-                detail(first, *told)
-            ),
+            limits(runs, topology, *told),
             match culprit {
                 Some(node) => format!("the underlay MTU at {node} is below what pods were told"),
                 None => "the underlay MTU is below what pods were told".to_owned(),
@@ -173,11 +189,37 @@ fn evidence(fault: &Fault, runs: &[&MtuRun], topology: &Topology<'_>) -> Evidenc
     }
 }
 
+/// How much does pass, and where: both directions of a way may differ.
+fn limits(runs: &[&MtuRun], topology: &Topology<'_>, told: u32) -> String {
+    let mut limits: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    for run in runs {
+        let way =
+            nodes_of(run, topology).map_or_else(String::new, |(from, to)| format!("{from} → {to}"));
+        limits
+            .entry(largest(run).unwrap_or(0))
+            .or_default()
+            .push(way);
+    }
+    let single = limits.len() == 1;
+    let shown: Vec<String> = limits
+        .iter()
+        .map(|(size, ways)| match single {
+            true => format!("{size} bytes"),
+            false => format!("{size} bytes ({})", listed(ways, 4)),
+        })
+        .collect();
+    format!(
+        "the largest that passed: {}{}",
+        listed(&shown, 4),
+        detail(runs[0], told)
+    )
+}
+
 fn detail(run: &MtuRun, size: u32) -> String {
     let trial = run.trials.iter().flatten().find(|trial| trial.size == size);
     trial
         .and_then(|trial| trial.detail.as_ref())
-        .map_or_else(String::new, |detail| format!(" ({size}: {detail})"))
+        .map_or_else(String::new, |detail| format!(" ({size} bytes: {detail})"))
 }
 
 fn observed_nodes<'a>(topology: &Topology<'a>) -> BTreeSet<&'a str> {

@@ -7,7 +7,7 @@ use flatnet_probe::Dialled;
 use super::findings::{Findings, count, listed, look};
 use super::topology::{Topology, is_link_local, own_addresses};
 use super::{Evidence, Verdict, veth};
-use crate::observe::{Observations, PodView};
+use crate::observe::{NodeView, Observations, PodView};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -17,7 +17,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     for (address, pods) in &holders {
         let pods: Vec<&PodView> = pods.iter().filter_map(|name| topology.pod(name)).collect();
         if pods.len() > 1 {
-            findings.fail(shared(*address, &pods, &answers));
+            findings.fail(shared(*address, &pods, &answers, &topology));
         }
         for node in topology.holders(*address) {
             findings.fail(pod_and_node(*address, &pods, node, &topology));
@@ -88,6 +88,7 @@ fn shared(
     address: IpAddr,
     pods: &[&PodView],
     answers: &BTreeMap<IpAddr, BTreeMap<&str, usize>>,
+    topology: &Topology<'_>,
 ) -> Evidence {
     let names: Vec<String> = pods
         .iter()
@@ -108,11 +109,21 @@ fn shared(
         observed.push_str(&format!("; {}", listed(&who, 4)));
     }
     let same_node = nodes.len() == 1;
+    let claims = |node: &&NodeView| node.pod_cidrs.iter().any(|cidr| cidr.contains(&address));
+    let claimants: Vec<&str> = topology
+        .nodes()
+        .filter(claims)
+        .map(|node| node.name.as_str())
+        .collect();
     Evidence {
         what: format!("{} share the IP {address}", names.join(" and ")),
         expected: "an IP of its own for every pod".to_owned(),
         observed,
-        culprit: same_node.then(|| pods[0].node.clone()),
+        culprit: match claimants.len() {
+            _ if same_node => Some(pods[0].node.clone()),
+            2.. => Some(claimants.join(" and ")),
+            _ => None,
+        },
         cause: Some(if same_node {
             format!(
                 "IPAM on {} gave the address out twice, or it was added by hand",

@@ -5,7 +5,7 @@ use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets
 
 use super::matrix::{Grid, Matrix, Share};
 use super::{CheckReport, Counts, Report};
-use crate::checks::{Evidence, Verdict};
+use crate::checks::{Evidence, Verdict, count};
 
 const RESET: &str = "\u{1b}[0m";
 const BOLD: &str = "\u{1b}[1m";
@@ -161,15 +161,36 @@ fn render_grid(grid: &Grid) -> String {
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .enforce_styling();
+    // Single pairs need no count: with numbers for names, twelve pods fit a terminal of 80 columns.
+    let single = grid
+        .cells
+        .iter()
+        .flatten()
+        .flatten()
+        .all(|share| share.measured == 1);
+    let name = |index: usize| {
+        if single {
+            format!("{:>2} {}", index + 1, grid.names[index])
+        } else {
+            grid.names[index].clone()
+        }
+    };
+    let short = |index: usize| {
+        if single {
+            (index + 1).to_string()
+        } else {
+            grid.names[index].clone()
+        }
+    };
     let header = columns
         .iter()
-        .map(|column| right(Cell::new(&grid.names[*column])));
+        .map(|column| right(Cell::new(short(*column))));
     table.set_header(std::iter::once(Cell::new("")).chain(header));
     for row in rows {
         let cells = columns
             .iter()
-            .map(|column| right(cell(grid.cells[row][*column])));
-        table.add_row(std::iter::once(Cell::new(&grid.names[row])).chain(cells));
+            .map(|column| right(cell(grid.cells[row][*column], single)));
+        table.add_row(std::iter::once(Cell::new(name(row))).chain(cells));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding(if index == 0 { (0, 0) } else { (2, 0) });
@@ -184,37 +205,32 @@ fn right(cell: Cell) -> Cell {
     cell.set_alignment(CellAlignment::Right)
 }
 
-fn cell(share: Option<Share>) -> Cell {
-    match share {
-        None => Cell::new("-"),
-        Some(share) => {
-            let colour = match share.answered {
-                _ if share.is_full() => Color::Green,
-                0 => Color::Red,
-                _ => Color::Yellow,
-            };
-            let text = match share {
-                Share {
-                    answered: 1,
-                    measured: 1,
-                } => "yes".to_owned(),
-                Share {
-                    answered: 0,
-                    measured: 1,
-                } => "no".to_owned(),
-                Share { answered, measured } => format!("{answered}/{measured}"),
-            };
-            Cell::new(text).fg(colour)
-        }
-    }
+fn cell(share: Option<Share>, single: bool) -> Cell {
+    let Some(share) = share else {
+        return Cell::new("·");
+    };
+    let (colour, sign) = match share.answered {
+        _ if share.is_full() => (Color::Green, "✓"),
+        0 => (Color::Red, "✗"),
+        _ => (Color::Yellow, "?"),
+    };
+    let text = if single {
+        sign.to_owned()
+    } else {
+        format!("{}/{}", share.answered, share.measured)
+    };
+    Cell::new(text).fg(colour)
 }
 
 /// What was run, how long it took, and how many checks came out how.
 pub fn render_closing(report: &Report) -> String {
     let run = &report.run;
     let mut about = format!(
-        "{} on {}, {} nodes, {} pods",
-        run.cni, run.provider, run.nodes, run.pods
+        "{} on {}, {}, {}",
+        run.cni,
+        run.provider,
+        count(run.nodes, "node"),
+        count(run.pods, "pod")
     );
     if let Some(underlay) = &run.underlay {
         about.push_str(&format!(", underlay {underlay}"));

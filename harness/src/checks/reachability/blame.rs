@@ -143,8 +143,13 @@ fn singled_pods<'a>(measured: &[&Pair<'a>], topology: &Topology<'a>) -> Vec<Scop
     }
     let is_red =
         |cells: &BTreeMap<&str, Cell>, pod: &str| cells.get(pod).is_some_and(|cell| cell.is_red());
+    let any_red =
+        |cells: &BTreeMap<&str, Cell>, pod: &str| cells.get(pod).is_some_and(|cell| cell.red > 0);
+    // One way dead and some of the other way red has one cause (without a default route a pod still answers its gateway).
     let dead = |pod: &str| match (is_red(&out, pod), is_red(&into, pod)) {
         (true, true) => Some(Direction::Both),
+        (true, false) if any_red(&into, pod) => Some(Direction::Both),
+        (false, true) if any_red(&out, pod) => Some(Direction::Both),
         (true, false) => Some(Direction::Out),
         (false, true) => Some(Direction::In),
         (false, false) => None,

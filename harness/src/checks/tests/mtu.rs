@@ -44,7 +44,7 @@ fn an_underlay_below_what_pods_were_told_blames_the_node() {
     assert!(
         evidence
             .observed
-            .contains("the largest that passed is 1250 bytes"),
+            .contains("the largest that passed: 1250 bytes (1450 bytes: no answer)"),
         "{evidence:?}"
     );
     assert!(evidence.cause.unwrap().contains("underlay MTU at node2"));
