@@ -87,7 +87,7 @@ fn set_up(host: &mut Route, link: &mut Link, plan: &Plan, store: &Store) -> Resu
     }
     batch.push(Request::set_up(link.index));
     // A bridge that was down, or without address, or had another MAC, has forgotten the pods that are there.
-    for record in store.records()? {
+    for record in store.complete()? {
         for (address, mac) in record.neighbours() {
             batch.push(Request::set_neighbour(link.index, address, mac));
         }

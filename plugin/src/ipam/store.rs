@@ -39,6 +39,7 @@ pub(crate) struct Store {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) owner: Owner,
+    /// What it has; of a record just claimed, what it is about to take.
     pub(crate) addresses: Vec<IpAddr>,
     _lock: File,
 }
@@ -99,7 +100,7 @@ impl Store {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(failed)?;
             let addresses = match Record::decode(&bytes) {
-                Some(record) if record.owner == *owner => record.addresses,
+                Some(record) if record.owner == *owner => self.owned(&record)?,
                 _ => self.scan(owner)?,
             };
             return Ok(Some(Held {
@@ -221,13 +222,29 @@ impl Store {
         Ok(self.names()?.iter().filter_map(owner).collect())
     }
 
-    /// Every record that can be read, as it is at this moment.
-    pub(crate) fn records(&self) -> Result<Vec<Record>> {
-        let names = self.names()?;
-        let records = names.iter().filter(|name| name.starts_with(RECORD));
-        Ok(records
-            .filter_map(|name| Record::decode(&fs::read(self.path.join(name)).ok()?))
-            .collect())
+    /// The records of attachments that have all they were to have, as they are at this moment.
+    pub(crate) fn complete(&self) -> Result<Vec<Record>> {
+        let mut found = Vec::new();
+        for name in self.names()?.iter().filter(|name| name.starts_with(RECORD)) {
+            let content = fs::read(self.path.join(name)).ok();
+            if let Some(record) = content.and_then(|bytes| Record::decode(&bytes))
+                && self.owned(&record)? == record.addresses
+            {
+                found.push(record);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What of its intention an owner has. The rest may be another's by now.
+    fn owned(&self, record: &Record) -> Result<Vec<IpAddr>> {
+        let mut owned = Vec::new();
+        for address in &record.addresses {
+            if self.owner_of(*address)?.as_ref() == Some(&record.owner) {
+                owned.push(*address);
+            }
+        }
+        Ok(owned)
     }
 
     /// The addresses of `owner` by the address files alone: slow, for where there is no record.
