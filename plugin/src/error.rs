@@ -54,8 +54,8 @@ pub(crate) enum Error {
     InterfaceExists { ifname: IfName, netns: PathBuf },
     #[error("{name} is a {kind} device, not a bridge", kind = if kind.is_empty() { "hardware" } else { kind })]
     NotABridge { name: IfName, kind: String },
-    #[error("bridge {name} disappeared while it was being set up")]
-    BridgeGone { name: IfName },
+    #[error("{name} disappeared while it was being set up")]
+    Gone { name: IfName },
     #[error("{link} on the node belongs to something else; a new container id gets another name")]
     NameTaken { link: String },
     #[error("delete {link}: {}", errno.desc())]
@@ -91,7 +91,7 @@ impl Error {
             Error::Io { .. } => 5,
             Error::Decode { .. } => 6,
             Error::Config { .. } => 7,
-            Error::Busy { .. } | Error::DeletionPending { .. } => 11,
+            Error::Busy { .. } | Error::DeletionPending { .. } | Error::Gone { .. } => 11,
             Error::Netlink(source) if is_transient(source.errno()) => 11,
             Error::Unavailable {
                 pods_affected: false,
@@ -104,7 +104,7 @@ impl Error {
             Error::Exhausted { .. } => 100,
             Error::Netlink(_) | Error::Deletion { .. } => 101,
             Error::InterfaceExists { .. } => 102,
-            Error::NotABridge { .. } | Error::BridgeGone { .. } => 103,
+            Error::NotABridge { .. } => 103,
             Error::NameTaken { .. } => 104,
             Error::Unsound { .. } => 105,
             Error::Leftovers { .. } => 106,

@@ -177,11 +177,10 @@ impl Wiring<'_> {
         routes: &[PodRoute],
     ) -> Result<()> {
         let inner = self.end_in_pod()?;
-        // A veth knows the index of its other end.
-        let outer = match inner.link {
-            Some(index) => index,
-            None => self.host.link(&self.end.name)?.map_or(0, |link| link.index),
-        };
+        // A veth knows the index of its other end, wherever that is (IFLA_LINK).
+        let outer = inner.link.ok_or_else(|| Error::Gone {
+            name: self.owner.ifname.clone(),
+        })?;
         let mut batch = self.host.batch();
         batch.push(Request::set_addr_gen_none(outer));
         batch.push(Request::set_hairpin(outer, plan.hairpin));
@@ -221,11 +220,10 @@ impl Wiring<'_> {
     }
 
     fn end_in_pod(&mut self) -> Result<Link> {
-        let ifname = self.owner.ifname.as_str();
-        let gone = || Error::NoNamespace {
-            path: self.ns.path().to_owned(),
-        };
-        self.pod.link(ifname)?.ok_or_else(gone)
+        let name = &self.owner.ifname;
+        self.pod
+            .link(name.as_str())?
+            .ok_or_else(|| Error::Gone { name: name.clone() })
     }
 
     /// Takes everything back. Where the link cannot be deleted the reservation stays, so that its address is given to

@@ -60,7 +60,7 @@ fn create(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
         _ => {}
     }
     host.link(name.as_str())?
-        .ok_or_else(|| Error::BridgeGone { name: name.clone() })
+        .ok_or_else(|| Error::Gone { name: name.clone() })
 }
 
 /// Pods are told the bridge's MAC once and for all, but a bridge that somebody else made changes it with its ports, until

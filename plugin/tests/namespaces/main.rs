@@ -2,6 +2,7 @@
 //! its own. What the plugin wrote is read back with `ip`, `bridge` and `nft`.
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 mod add;
+mod bridge;
 mod check;
 mod del;
 mod gc;

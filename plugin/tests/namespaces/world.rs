@@ -1,4 +1,5 @@
 //! A node and its pods, for one test.
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -293,4 +294,53 @@ fn overlay(base: &mut Value, extra: Value) {
         }
         (base, extra) => *base = extra,
     }
+}
+
+/// Addresses of an interface as `ip` writes them.
+pub(crate) fn addresses(list: &Value, ifname: &str) -> Vec<String> {
+    let link = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|link| link["ifname"] == ifname)
+        .unwrap();
+    let infos = link["addr_info"].as_array().unwrap().iter();
+    infos
+        .map(|info| format!("{}/{}", info["local"].as_str().unwrap(), info["prefixlen"]))
+        .collect()
+}
+
+/// (destination, next hop, device) of every route.
+pub(crate) fn routes(list: &Value) -> BTreeSet<(String, String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|route| {
+            (
+                text(&route["dst"]),
+                text(&route["gateway"]),
+                text(&route["dev"]),
+            )
+        })
+        .collect()
+}
+
+/// (address, MAC, state) of every neighbour.
+pub(crate) fn neighbours(list: &Value) -> BTreeSet<(String, String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let entries = list.as_array().into_iter().flatten();
+    entries
+        .map(|one| {
+            (
+                text(&one["dst"]),
+                text(&one["lladdr"]),
+                text(&one["state"][0]),
+            )
+        })
+        .collect()
+}
+
+pub(crate) fn triple(a: &str, b: &str, c: &str) -> (String, String, String) {
+    (a.to_owned(), b.to_owned(), c.to_owned())
 }
