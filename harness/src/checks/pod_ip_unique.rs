@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flatnet_probe::Dialled;
 
-use super::findings::{Findings, count, listed, look};
+use super::findings::{Findings, Problem, count, listed, look};
 use super::topology::{Topology, is_link_local, own_addresses};
 use super::{Evidence, Verdict, veth};
 use crate::observe::{NodeView, Observations, PodView};
@@ -13,12 +13,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
     let mut findings = Findings::default();
     let holders = holders(&topology);
-    let answers = answers(observations);
+    for problem in problems(&topology) {
+        findings.fail(problem.evidence);
+    }
     for (address, pods) in &holders {
         let pods: Vec<&PodView> = pods.iter().filter_map(|name| topology.pod(name)).collect();
-        if pods.len() > 1 {
-            findings.fail(shared(*address, &pods, &answers, &topology));
-        }
         for node in topology.holders(*address) {
             findings.fail(pod_and_node(*address, &pods, node, &topology));
         }
@@ -46,6 +45,24 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         count(judged, "pod")
     ));
     findings.verdict()
+}
+
+/// Pods that share an address: what is sent to one reaches the other.
+pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
+    let answers = answers(topology.observations);
+    let holders = holders(topology);
+    let shared_by = holders.iter().filter(|(_, pods)| pods.len() > 1);
+    shared_by
+        .map(|(address, pods)| {
+            let pods: Vec<&PodView> = pods.iter().filter_map(|name| topology.pod(name)).collect();
+            Problem {
+                node: pods[0].node.clone(),
+                peer: None,
+                pods: pods.iter().map(|pod| pod.name.clone()).collect(),
+                evidence: shared(*address, &pods, &answers, topology),
+            }
+        })
+        .collect()
 }
 
 /// Which pods hold an address: by the API, or on an interface of their own whatever the API says. Used by `no-nat` too: a

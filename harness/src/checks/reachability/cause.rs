@@ -10,7 +10,7 @@ use super::words::{Arrivals, Over, counts, headline, observed};
 use crate::checks::Evidence;
 use crate::checks::findings::{Problem, look, transports};
 use crate::checks::topology::Topology;
-use crate::checks::{bridge, gateway, node_routes, pod_ip_present};
+use crate::checks::{bridge, gateway, node_routes, pod_ip_present, pod_ip_unique};
 use crate::observe::{Dial, Endpoint};
 
 /// What explanations draw on, computed once a check.
@@ -24,6 +24,7 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(super) fn of(topology: &'a Topology<'a>) -> Self {
         let mut problems = pod_ip_present::problems(topology);
+        problems.extend(pod_ip_unique::problems(topology));
         problems.extend(bridge::problems(topology));
         problems.extend(gateway::examine(topology).0);
         problems.extend(node_routes::problems(topology));
@@ -166,9 +167,12 @@ impl<'a> Context<'a> {
             || "on the way".to_owned(),
             |culprit| format!("at {culprit}"),
         );
+        if let Some(cause) = self.diverted(&group.red) {
+            return Some(cause);
+        }
         if !over.passing.is_empty() {
             return Some(format!(
-                "only {} fails while {} passes: a packet filter {at} looks at the protocol",
+                "only {} fails, not {}: a packet filter {at} looks at the protocol",
                 over.failing(),
                 transports(over.passing.iter().copied())
             ));
@@ -199,6 +203,27 @@ impl<'a> Context<'a> {
             return Some(format!("a node or router {at} has no route to the address"));
         }
         Some(lost_where(group.scope, arrivals, &at))
+    }
+
+    /// When others are answered by the client itself where they dial the server, the client's own requests come back to it
+    /// with its own source address, and its kernel drops them.
+    fn diverted(&self, red: &[&Pair<'_>]) -> Option<String> {
+        let pair = red[0];
+        let by_client = |dial: &&Dial| {
+            let name = Some(pair.from.name());
+            dial.to == *pair.to
+                && matches!(&dial.result, Dialled::Answered { responder, .. } if responder.as_deref() == name)
+        };
+        self.topology
+            .observations
+            .dials
+            .iter()
+            .find(by_client)
+            .filter(|_| red.len() == 1)?;
+        let (from, to) = (pair.from.name(), pair.to.name());
+        Some(format!(
+            "what is sent to {to} is diverted to {from}, which cannot answer itself, see no-nat"
+        ))
     }
 
     /// Two nodes of the scope whose own addresses do not answer each other.

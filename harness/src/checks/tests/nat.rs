@@ -141,6 +141,35 @@ fn dnat_names_the_pod_and_its_node() {
     assert!(evidence.cause.unwrap().contains("DNAT"));
 }
 
+/// busybox-5's own connections to busybox-2 come back to busybox-5.
+#[test]
+fn the_pod_that_dnat_leads_to_cannot_reach_the_one_it_stands_in_for() {
+    let mut o = healthy(Style::Direct);
+    for dial in o
+        .dials
+        .iter_mut()
+        .filter(|dial| dial.to.name() == "busybox-2" && dial.from != dial.to)
+    {
+        if let (Transport::Tcp, Dialled::Answered { responder, .. }) =
+            (dial.transport, &mut dial.result)
+        {
+            *responder = Some("busybox-5".to_owned());
+        }
+    }
+    lost(&mut o, |e| {
+        e.dial.from.name() == "busybox-5"
+            && e.dial.to.name() == "busybox-2"
+            && e.dial.transport == Transport::Tcp
+    });
+    assert_red(&o, &["no-nat", "same-node"], &[]);
+    assert!(
+        sole("same-node", &o)
+            .cause
+            .unwrap()
+            .contains("busybox-2 is diverted to busybox-5")
+    );
+}
+
 #[test]
 fn dnat_at_one_client_node_blames_that_node() {
     let mut o = healthy(Style::Direct);

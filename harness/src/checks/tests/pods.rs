@@ -166,6 +166,16 @@ fn two_pods_with_one_ip_are_both_named() {
     o.sightings
         .insert(Endpoint::Pod("busybox-4".to_owned()), Ok(Vec::new()));
     assert_red(&o, &["pod-ip-unique"], &[]);
+    let mut flaky = o.clone();
+    unanswered(&mut flaky, |e| {
+        e.dial.from.name() == "host-3" && e.dial.to.name() == "busybox-1"
+    });
+    assert!(
+        sole("cross-node", &flaky)
+            .cause
+            .unwrap()
+            .contains("share the IP 10.244.1.2")
+    );
     let evidence = sole("pod-ip-unique", &o);
     assert!(
         evidence.what.contains("busybox-1 on node1")

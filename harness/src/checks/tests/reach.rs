@@ -104,7 +104,7 @@ fn one_transport_alone_points_at_a_packet_filter() {
     assert!(evidence.what.ends_with("over udp"), "{evidence:?}");
     let cause = evidence.cause.unwrap();
     assert!(
-        cause.contains("only udp fails while tcp, icmp passes") && cause.contains("packet filter"),
+        cause.contains("only udp fails, not tcp, icmp") && cause.contains("packet filter"),
         "{cause}"
     );
 }
