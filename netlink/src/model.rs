@@ -27,7 +27,7 @@ pub struct Link {
     pub operstate: String,
     /// The bridge (or bond) this link is a port of.
     pub master: Option<u32>,
-    /// IFLA_LINK: the peer of a veth, the lower device of a vxlan.
+    /// The peer of a veth (IFLA_LINK), the lower device of a vxlan (IFLA_VXLAN_LINK).
     pub link: Option<u32>,
     /// IFLA_LINK_NETNSID: the peer's namespace, where it is another one.
     pub link_netnsid: Option<i32>,

@@ -18,6 +18,8 @@ pub struct LinkWatch {
     connection: Connection,
     /// Deleted links that no one has waited for yet.
     deleted: HashSet<u32>,
+    /// Events have been lost at some time, so that waiting for them is not enough.
+    lossy: bool,
 }
 
 impl LinkWatch {
@@ -32,11 +34,12 @@ impl LinkWatch {
         Ok(LinkWatch {
             connection,
             deleted: HashSet::new(),
+            lossy: false,
         })
     }
 
     /// Waits for RTM_DELLINK of `index`; `Ok(false)` when `limit` passes first. A full buffer (ENOBUFS) is no error:
-    /// the event may be among those lost, so the kernel is asked whether the link is still there.
+    /// where events were lost, the kernel is asked whether the link is still there.
     pub fn wait_deleted(&mut self, index: u32, limit: Duration) -> Result<bool> {
         let what = format!("wait for the end of link {index}");
         let failed = |cause| Error::Socket {
@@ -46,26 +49,37 @@ impl LinkWatch {
         let started = Instant::now();
         let mut question = None;
         while !self.deleted.remove(&index) {
-            match self.hear(question) {
+            match self.hear(question.map(|sequence| (sequence, index))) {
                 Ok(()) => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    self.lossy = true;
+                    question = None;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Asked only now that the buffer is empty: the kernel drops answers to a full one, silently.
+                    if self.lossy && question.is_none() {
+                        question = Some(self.ask(index, &what)?);
+                        continue;
+                    }
                     let left = limit.saturating_sub(started.elapsed());
                     if left.is_zero() || !self.readable(left).map_err(failed)? {
                         return Ok(false);
                     }
                 }
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    let sequence = self.connection.next_sequence();
-                    let mut header = [0; 16];
-                    header[4..8].copy_from_slice(&index.to_ne_bytes());
-                    let mut message = Message::new(rtm::GETLINK, 0, &header);
-                    self.connection.send(message.finish(sequence), &what)?;
-                    question = Some((sequence, index));
-                }
                 Err(error) => return Err(failed(error)),
             }
         }
         Ok(true)
+    }
+
+    /// Asks whether there is a link of that index; the answer comes among the events.
+    fn ask(&mut self, index: u32, what: &str) -> Result<u32> {
+        let sequence = self.connection.next_sequence();
+        let mut header = [0; 16];
+        header[4..8].copy_from_slice(&index.to_ne_bytes());
+        let mut message = Message::new(rtm::GETLINK, 0, &header);
+        self.connection.send(message.finish(sequence), what)?;
+        Ok(sequence)
     }
 
     /// Takes in one datagram, if there is one. `question` is the pending request that asks for a link by its index.

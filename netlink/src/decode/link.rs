@@ -52,7 +52,10 @@ fn info(nested: &[u8], link: &mut Link) -> Option<()> {
         link.kind = text(kind);
     }
     if link.kind == "vxlan" {
-        link.vxlan = Some(vxlan(find(nested, ifla::INFO_DATA)?)?);
+        let data = find(nested, ifla::INFO_DATA)?;
+        link.vxlan = Some(vxlan(data)?);
+        // A vxlan has no IFLA_LINK; its lower device is among its settings.
+        link.link = find(data, ifla::VXLAN_LINK).and_then(|value| u32_at(value, 0));
     }
     if find(nested, ifla::INFO_SLAVE_KIND).is_some_and(|kind| text(kind) == "bridge") {
         let settings = find(nested, ifla::INFO_SLAVE_DATA)?;

@@ -1,0 +1,388 @@
+//! Links: written here, read by `ip` and `bridge`; and the reverse.
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
+
+use flatnet_netlink::request::{Veth, Vxlan};
+use flatnet_netlink::{Error, Request, VxlanInfo};
+use nix::errno::Errno;
+use serde_json::{Value, json};
+
+use crate::observer::{bridge, ip, ip_succeeds};
+use crate::scene::{Namespace, alone, device, link, mac, veth};
+
+/// The first entry of `ip -d link show`.
+#[track_caller]
+fn shown(name: &str) -> Value {
+    ip(&format!("-d link show dev {name}"))[0].take()
+}
+
+fn has_flag(shown: &Value, flag: &str) -> bool {
+    shown["flags"].as_array().unwrap().contains(&json!(flag))
+}
+
+#[test]
+fn a_bridge_is_created_down_with_its_mac_and_mtu_and_without_snooping() {
+    alone(|route| {
+        route
+            .send(Request::add_bridge("cni0", mac(1), 1450))
+            .unwrap();
+        let seen = shown("cni0");
+        assert_eq!(seen["address"], "0a:58:00:00:00:01");
+        assert_eq!(seen["mtu"], 1450);
+        assert!(!has_flag(&seen, "UP"));
+        let data = &seen["linkinfo"]["info_data"];
+        assert_eq!(
+            (&data["mcast_snooping"], &data["forward_delay"]),
+            (&json!(0), &json!(0))
+        );
+    });
+}
+
+#[test]
+fn a_veth_is_made_on_its_bridge_and_in_the_other_namespace_in_one_message() {
+    alone(|route| {
+        let bridge_index = device(route, "cni0");
+        let pod = Namespace::new();
+        route
+            .send(Request::add_veth(&Veth {
+                name: "veth0",
+                master: Some(bridge_index),
+                mtu: Some(1400),
+                mac: Some(mac(2)),
+                up: true,
+                peer_name: "eth0",
+                peer_ns: Some(pod.fd()),
+                peer_mac: Some(mac(3)),
+            }))
+            .unwrap();
+
+        let near = shown("veth0");
+        assert_eq!(near["master"], "cni0");
+        assert_eq!(
+            (&near["address"], &near["mtu"]),
+            (&json!("0a:58:00:00:00:02"), &json!(1400))
+        );
+        assert!(has_flag(&near, "UP"));
+        let far = pod.run(|| shown("eth0"));
+        assert_eq!(
+            (&far["address"], &far["mtu"]),
+            (&json!("0a:58:00:00:00:03"), &json!(1400))
+        );
+        assert!(!has_flag(&far, "UP"));
+        assert!(
+            !ip_succeeds("link show dev eth0"),
+            "the far end is not here"
+        );
+
+        let read = link(route, "veth0");
+        assert_eq!(read.kind, "veth");
+        assert_eq!(
+            (read.master, read.mac, read.mtu, read.up),
+            (Some(bridge_index), Some(mac(2)), 1400, true)
+        );
+        assert_eq!(read.link, Some(link(&mut pod.route(), "eth0").index));
+        assert_eq!(
+            read.link_netnsid,
+            near["link_netnsid"].as_i64().map(|id| id as i32)
+        );
+        assert_eq!(read.port.map(|port| port.hairpin), Some(false));
+    });
+}
+
+#[test]
+fn hairpin_is_set_by_index_and_by_name_within_the_batch_that_creates_the_port() {
+    alone(|route| {
+        let hairpin = || bridge("-d link show dev veth0")[0]["hairpin"].take();
+        let bridge_index = device(route, "cni0");
+        let pod = Namespace::new();
+        let mut batch = route.batch();
+        batch.push(Request::add_veth(&Veth {
+            master: Some(bridge_index),
+            ..veth("veth0", "eth0", Some(&pod))
+        }));
+        batch.push(Request::set_hairpin_by_name("veth0", true));
+        batch.commit().unwrap();
+        assert_eq!(hairpin(), true);
+        let port = link(route, "veth0");
+        assert!(port.port.unwrap().hairpin);
+
+        route.send(Request::set_hairpin(port.index, false)).unwrap();
+        assert_eq!(hairpin(), false);
+        assert!(!link(route, "veth0").port.unwrap().hairpin);
+        route.send(Request::set_hairpin(port.index, true)).unwrap();
+        assert_eq!(hairpin(), true);
+    });
+}
+
+#[test]
+fn a_vxlan_has_what_was_asked_for_over_either_family() {
+    alone(|route| {
+        let lower = device(route, "lower0");
+        for (name, vni, local) in [("vx4", 1, "192.0.2.1"), ("vx6", 16_777_215, "fd00::1")] {
+            let vxlan = Vxlan {
+                name,
+                vni,
+                port: 8472,
+                local: local.parse().unwrap(),
+                dev: lower,
+                mac: mac(4),
+                mtu: 1400,
+            };
+            route.send(Request::add_vxlan(&vxlan)).unwrap();
+            let seen = shown(name);
+            let data = &seen["linkinfo"]["info_data"];
+            assert_eq!(
+                (&seen["address"], &seen["mtu"]),
+                (&json!("0a:58:00:00:00:04"), &json!(1400))
+            );
+            assert_eq!((&data["id"], &data["port"]), (&json!(vni), &json!(8472)));
+            assert_eq!(
+                (&data["link"], &data["learning"]),
+                (&json!("lower0"), &json!(false))
+            );
+            assert_eq!(
+                data[if local.contains(':') {
+                    "local6"
+                } else {
+                    "local"
+                }],
+                local
+            );
+            let expected = VxlanInfo {
+                vni,
+                port: 8472,
+                local: Some(local.parse().unwrap()),
+                learning: false,
+            };
+            let read = link(route, name);
+            assert_eq!((read.vxlan, read.link), (Some(expected), Some(lower)));
+        }
+    });
+}
+
+#[test]
+fn settings_of_a_link_can_be_changed() {
+    alone(|route| {
+        let first = device(route, "br0");
+        route
+            .send(Request::add_veth(&veth("veth0", "veth1", None)))
+            .unwrap();
+        let index = link(route, "veth0").index;
+
+        route.send(Request::set_down(index)).unwrap();
+        assert!(!has_flag(&shown("veth0"), "UP"));
+        let mut batch = route.batch();
+        batch
+            .push(Request::set_mtu(index, 1234))
+            .push(Request::set_mac(index, mac(9)))
+            .push(Request::set_master(index, Some(first)))
+            .push(Request::set_name(index, "uplink"))
+            .push(Request::set_up(index));
+        batch.commit().unwrap();
+        let seen = shown("uplink");
+        assert_eq!(
+            (&seen["mtu"], &seen["address"]),
+            (&json!(1234), &json!("0a:58:00:00:00:09"))
+        );
+        assert_eq!(seen["master"], "br0");
+        assert!(has_flag(&seen, "UP"));
+
+        route.send(Request::set_master(index, None)).unwrap();
+        assert_eq!(shown("uplink").get("master"), None);
+        assert_eq!(link(route, "uplink").port, None);
+    });
+}
+
+#[test]
+fn a_link_can_be_moved_and_deleted() {
+    alone(|route| {
+        let pod = Namespace::new();
+        route
+            .send(Request::add_veth(&veth("veth0", "veth1", None)))
+            .unwrap();
+        let moved = link(route, "veth1").index;
+        route
+            .send(Request::set_netns(moved, pod.fd().as_fd()))
+            .unwrap();
+        assert!(!ip_succeeds("link show dev veth1"));
+        assert!(pod.run(|| ip_succeeds("link show dev veth1")));
+
+        pod.route()
+            .send(Request::del_link_by_name("veth1"))
+            .unwrap();
+        assert!(
+            !ip_succeeds("link show dev veth0"),
+            "the other end goes with it"
+        );
+        let index = device(route, "br0");
+        route.send(Request::del_link(index)).unwrap();
+        assert!(!ip_succeeds("link show dev br0"));
+    });
+}
+
+#[test]
+fn without_address_generation_a_link_comes_up_with_no_address() {
+    alone(|route| {
+        let addresses = |name: &str| {
+            ip(&format!("-6 address show dev {name}"))[0]["addr_info"]
+                .as_array()
+                .map_or(0, Vec::len)
+        };
+        route
+            .send(Request::add_veth(&Veth {
+                up: false,
+                ..veth("quiet", "peer0", None)
+            }))
+            .unwrap();
+        let (quiet, peer) = (link(route, "quiet").index, link(route, "peer0").index);
+        let mut batch = route.batch();
+        batch
+            .push(Request::set_addr_gen_none(quiet))
+            .push(Request::set_up(quiet))
+            .push(Request::set_up(peer));
+        batch.commit().unwrap();
+        assert_eq!(shown("quiet")["inet6_addr_gen_mode"], "none");
+        assert_eq!(addresses("quiet"), 0);
+        assert_eq!(
+            addresses("peer0"),
+            1,
+            "the other end shows what would have been"
+        );
+    });
+}
+
+#[test]
+fn a_dummy_is_created_where_the_kernel_has_them() {
+    alone(|route| match route.send(Request::add_dummy("dummy0")) {
+        Ok(()) => assert_eq!(shown("dummy0")["linkinfo"]["info_kind"], "dummy"),
+        Err(error) => {
+            assert_eq!(error.errno(), Some(Errno::EOPNOTSUPP), "{error}");
+            assert!(
+                !ip_succeeds("link add dummy1 type dummy"),
+                "ip can what we cannot: {error}"
+            );
+        }
+    });
+}
+
+#[test]
+fn every_link_is_read_as_ip_reads_it() {
+    alone(|route| {
+        let bridge_index = device(route, "br0");
+        route
+            .send(Request::add_veth(&Veth {
+                master: Some(bridge_index),
+                ..veth("veth0", "veth1", None)
+            }))
+            .unwrap();
+        let far = link(route, "veth1").index;
+        route.send(Request::set_up(far)).unwrap();
+        // Something for the counters.
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket
+            .send_to(b"count me", socket.local_addr().unwrap())
+            .unwrap();
+        assert_eq!(socket.recv(&mut [0; 16]).unwrap(), 8);
+
+        let (seen, read) = (ip("-d -s link show"), route.links().unwrap());
+        let seen = seen.as_array().unwrap();
+        assert_eq!(seen.len(), read.len());
+        assert_eq!(read.len(), 4);
+        for (seen, read) in seen.iter().zip(&read) {
+            assert_eq!(read.index, seen["ifindex"]);
+            assert_eq!(read.name, seen["ifname"].as_str().unwrap());
+            assert_eq!(read.mtu, seen["mtu"]);
+            assert_eq!(
+                read.operstate,
+                seen["operstate"].as_str().unwrap(),
+                "{}",
+                read.name
+            );
+            assert_eq!(
+                read.mac.unwrap().to_string(),
+                seen["address"].as_str().unwrap()
+            );
+            assert_eq!(
+                (read.up, read.lower_up),
+                (has_flag(seen, "UP"), has_flag(seen, "LOWER_UP"))
+            );
+            assert_eq!(
+                read.kind,
+                seen["linkinfo"]["info_kind"].as_str().unwrap_or_default()
+            );
+            assert_eq!(read.master.is_some(), seen.get("master").is_some());
+            // Links that send of themselves (IPv6 at link up) may have done so in between.
+            assert!(read.stats.tx_packets >= seen["stats64"]["tx"]["packets"].as_u64().unwrap());
+        }
+        let (seen, read) = (&seen[0]["stats64"], read[0].stats);
+        assert_eq!((read.rx_packets, read.tx_packets), (1, 1));
+        assert_eq!(
+            (&seen["rx"]["packets"], &seen["rx"]["bytes"]),
+            (&json!(1), &json!(read.rx_bytes))
+        );
+        assert_eq!(
+            (
+                read.rx_errors,
+                read.rx_dropped,
+                read.tx_errors,
+                read.tx_dropped
+            ),
+            (0, 0, 0, 0)
+        );
+    });
+}
+
+#[test]
+fn one_link_is_found_by_name_or_index_or_not_at_all() {
+    alone(|route| {
+        let index = device(route, "br0");
+        assert_eq!(link(route, "br0").index, index);
+        assert_eq!(route.link_by_index(index).unwrap().unwrap().name, "br0");
+        assert_eq!(route.link("nosuch").unwrap(), None);
+        assert_eq!(route.link_by_index(index + 1000).unwrap(), None);
+    });
+}
+
+#[test]
+fn a_long_batch_is_split_and_its_first_error_does_not_keep_back_the_rest() {
+    alone(|route| {
+        device(route, "br17");
+        let mut batch = route.batch();
+        for number in 0..150_u16 {
+            batch.push(Request::add_bridge(
+                &format!("br{number}"),
+                mac(number as u8),
+                1500,
+            ));
+        }
+        let error = batch.commit().unwrap_err();
+        assert!(error.is_exists(), "{error}");
+        assert_eq!(error.to_string(), "create bridge br17: EEXIST: File exists");
+        assert_eq!(ip("link show type bridge").as_array().unwrap().len(), 150);
+        assert_eq!(route.links().unwrap().len(), 151);
+        assert_eq!(ip("link show dev br149")[0]["address"], "0a:58:00:00:00:95");
+    });
+}
+
+#[test]
+fn a_socket_opened_in_another_namespace_stays_there() {
+    alone(|route| {
+        device(route, "here");
+        let there = Namespace::new();
+        let mut inside = there.route();
+        device(&mut inside, "there");
+        assert!(there.run(|| ip_succeeds("link show dev there")));
+        assert_eq!(inside.link("here").unwrap(), None);
+        assert_eq!(route.link("there").unwrap(), None);
+    });
+}
+
+#[test]
+fn what_is_no_namespace_cannot_be_entered() {
+    let file = std::fs::File::open("/dev/null").unwrap();
+    let error = flatnet_netlink::netns::within(file.as_fd(), || ()).unwrap_err();
+    assert!(
+        matches!(&error, Error::Socket { cause, .. } if cause.raw_os_error() == Some(22)),
+        "{error}"
+    );
+}

@@ -1,0 +1,17 @@
+//! What this crate writes into the kernel, read back by programs that did not write it (`ip`, `bridge`, `nft`), and
+//! what it reads, compared with what they read. Every test has a network namespace of its own.
+#![expect(
+    clippy::unwrap_used,
+    reason = "tests, and the functions they share, end where they cannot go on"
+)]
+
+mod addresses;
+mod errors;
+mod links;
+mod neighbours;
+mod nft_packets;
+mod nft_tables;
+mod observer;
+mod routes;
+mod scene;
+mod watch;
