@@ -54,6 +54,11 @@ impl Wire {
             client: Namespace::new(),
             server: Namespace::new(),
         };
+        // A router asks for neighbours with its link-local address, which is of no use while duplicates are looked for.
+        let no_dad = || std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap();
+        no_dad();
+        wire.client.run(no_dad);
+        wire.server.run(no_dad);
         for (side, name, end) in [(1, "left", &wire.client), (2, "right", &wire.server)] {
             router
                 .send(Request::add_veth(&veth(name, "eth0", Some(end))))
