@@ -25,8 +25,8 @@ const ROUNDS: usize = 3;
 const SAMPLE: usize = 200;
 /// Execs under way at once.
 const EXECS: usize = 8;
-/// As the checks dial.
-const AT_ONCE: usize = 64;
+/// Dials under way at once, of all probes together: more would only wait for each other, and the last for too long.
+const IN_FLIGHT: usize = 1_000;
 const TIMEOUT_MS: u64 = 1_000;
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -151,6 +151,7 @@ async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Durati
         transport: Transport::Tcp,
         port: POD_PORT,
     };
+    let at_once = (IN_FLIGHT / members.len()).max(1);
     let row = |from: &Member| {
         let targets = members
             .iter()
@@ -161,7 +162,7 @@ async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Durati
             Endpoint::Pod(from.pod.name.clone()),
             Ask::Dial {
                 targets,
-                at_once: AT_ONCE,
+                at_once,
                 timeout_ms: TIMEOUT_MS,
                 attempts: 1,
             },
