@@ -51,7 +51,10 @@ impl FromStr for MacAddr {
         let mut bytes = [0; 6];
         let mut parts = text.split(':');
         for byte in &mut bytes {
-            let part = parts.next().filter(|p| p.len() == 2).ok_or_else(bad)?;
+            let part = parts
+                .next()
+                .filter(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit()))
+                .ok_or_else(bad)?;
             *byte = u8::from_str_radix(part, 16).map_err(|_| bad())?;
         }
         if parts.next().is_some() {
@@ -72,5 +75,49 @@ impl<'de> Deserialize<'de> for MacAddr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_back() {
+        let mac: MacAddr = "0a:58:0a:F4:01:02".parse().unwrap();
+        assert_eq!(mac, MacAddr([0x0a, 0x58, 0x0a, 0xf4, 0x01, 0x02]));
+        assert_eq!(mac.to_string(), "0a:58:0a:f4:01:02");
+        let json = serde_json::to_string(&mac).unwrap();
+        assert_eq!(json, "\"0a:58:0a:f4:01:02\"");
+        assert_eq!(serde_json::from_str::<MacAddr>(&json).unwrap(), mac);
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "",
+            "0a:58",
+            "0a:58:0a:f4:01:02:03",
+            "0a:58:0a:f4:01:0",
+            "0a:58:0a:f4:01:0g",
+            "0a-58-0a-f4-01-02",
+            "+a:58:0a:f4:01:02",
+        ] {
+            assert!(text.parse::<MacAddr>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_ip_address_has_one_mac_that_is_local_and_unicast() {
+        assert_eq!(
+            MacAddr::from_ip("10.244.1.2".parse().unwrap()).to_string(),
+            "0a:58:0a:f4:01:02"
+        );
+        let (one, two) = (
+            MacAddr::from_ip("fd00::1".parse().unwrap()),
+            MacAddr::from_ip("fd00::2".parse().unwrap()),
+        );
+        assert_ne!(one, two);
+        assert!([one, two].iter().all(|mac| mac.0[0] & 0b11 == 0b10));
     }
 }

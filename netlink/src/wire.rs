@@ -217,3 +217,63 @@ pub(crate) fn ip(value: &[u8]) -> Option<IpAddr> {
 pub(crate) fn mac(value: &[u8]) -> Option<MacAddr> {
     value.try_into().ok().map(MacAddr)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_attributes_have_their_lengths_and_padding() {
+        let mut message = Message::new(16, 0, &[]);
+        message.nest(18, |m| {
+            m.attr_text(1, "veth").attr_u8(2, 7);
+        });
+        let bytes = message.finish(42);
+        let answer = Answers(bytes).next().unwrap();
+        assert_eq!(
+            (answer.kind, answer.flags, answer.sequence),
+            (16, nlm::REQUEST, 42)
+        );
+        assert_eq!(bytes.len(), 16 + 4 + 12 + 8);
+        let nested = find(answer.payload, 18).unwrap();
+        let inner: Vec<_> = Attributes(nested).collect();
+        assert_eq!(inner, [(1, b"veth\0".as_slice()), (2, [7].as_slice())]);
+    }
+
+    #[test]
+    fn what_no_attribute_can_hold_is_a_fault() {
+        let mut message = Message::new(16, 0, &[]);
+        message.attr(1, &vec![0; 65_531]);
+        assert_eq!(message.fault(), None, "65535 bytes with the header");
+        message.attr(1, &vec![0; 65_532]);
+        assert!(message.fault().is_some());
+        let mut message = Message::new(16, 0, &[]);
+        message.attr_text(1, "a\0b");
+        assert!(message.fault().is_some());
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_end_the_walk() {
+        for bytes in [
+            &[][..],
+            &[4, 0, 1],
+            &[3, 0, 1, 0],
+            &[0, 0, 1, 0],
+            &[9, 0, 1, 0, 1, 2, 3, 4],
+        ] {
+            assert_eq!(Attributes(bytes).count(), 0, "{bytes:?}");
+        }
+        // The last attribute need not be padded.
+        assert_eq!(
+            Attributes(&[5, 0, 1, 0, 9]).collect::<Vec<_>>(),
+            [(1, [9].as_slice())]
+        );
+        let mut short = Message::new(16, 0, &[1, 2, 3, 4]).finish(1).to_vec();
+        short.pop();
+        assert_eq!(Answers(&short).count(), 0);
+        for length in [0_u32, 15] {
+            short[0..4].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(Answers(&short).count(), 0, "shorter than its header");
+        }
+    }
+}

@@ -7,11 +7,15 @@
 
 mod addresses;
 mod errors;
+mod link_reads;
 mod links;
 mod neighbours;
+mod nft_listing;
 mod nft_packets;
+mod nft_rules;
 mod nft_tables;
 mod observer;
 mod routes;
 mod scene;
 mod watch;
+mod wire;

@@ -1,29 +1,11 @@
 //! nftables: what `nft` reads of what was written.
 use flatnet_netlink::Error;
-use flatnet_netlink::nft::{Chain, ChainType, Expr, Hook, Nft, Set, Table, masquerade_table};
+use flatnet_netlink::nft::{ChainType, Expr, Hook, Nft, Set, Table, masquerade_table};
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
-use crate::observer::nft;
+use crate::nft_listing::{chain, field, matches, objects, prefix, table};
 use crate::scene::{Namespace, alone};
-
-fn table(chains: Vec<Chain>) -> Table {
-    Table {
-        name: "t".to_owned(),
-        sets: Vec::new(),
-        chains,
-    }
-}
-
-fn chain(kind: ChainType, hook: Hook, priority: i32, rules: Vec<Vec<Expr>>) -> Chain {
-    Chain {
-        name: "c".to_owned(),
-        kind,
-        hook,
-        priority,
-        rules,
-    }
-}
 
 fn set(name: &str, v6: bool, prefixes: &[&str]) -> Set {
     Set {
@@ -31,200 +13,6 @@ fn set(name: &str, v6: bool, prefixes: &[&str]) -> Set {
         v6,
         prefixes: prefixes.iter().map(|text| text.parse().unwrap()).collect(),
     }
-}
-
-/// The objects of one kind in the ruleset.
-fn objects(kind: &str) -> Vec<Value> {
-    nft("ruleset")
-        .into_iter()
-        .filter_map(|mut object| object.get_mut(kind).map(Value::take))
-        .collect()
-}
-
-/// `nft` reads a rule of these expressions in a filter (or nat) chain as that.
-#[track_caller]
-fn reads_as(nft: &mut Nft, kind: ChainType, hook: Hook, rule: Vec<Expr>, expected: Value) {
-    nft.replace_table(&table(vec![chain(kind, hook, 0, vec![rule.clone()])]))
-        .unwrap();
-    let rules = objects("rule");
-    assert_eq!(rules.len(), 1, "{rule:?}");
-    assert_eq!(rules[0]["expr"], expected, "{rule:?}");
-}
-
-fn matches(operation: &str, left: Value, right: Value) -> Value {
-    json!({"match": {"op": operation, "left": left, "right": right}})
-}
-
-fn field(protocol: &str, field: &str) -> Value {
-    json!({"payload": {"protocol": protocol, "field": field}})
-}
-
-fn prefix(address: &str, length: u8) -> Value {
-    json!({"prefix": {"addr": address, "len": length}})
-}
-
-#[test]
-fn address_matches_read_as_nft_would_write_them() {
-    alone(|_| {
-        let mut nft = Nft::open().unwrap();
-        let net = |text: &str| text.parse().unwrap();
-        for (rule, expected) in [
-            (
-                Expr::SourceIn(net("10.3.0.0/16")),
-                matches("==", field("ip", "saddr"), prefix("10.3.0.0", 16)),
-            ),
-            (
-                Expr::SourceNotIn(net("10.2.0.0/15")),
-                matches("!=", field("ip", "saddr"), prefix("10.2.0.0", 15)),
-            ),
-            (
-                Expr::DestinationIn(net("10.3.4.5/32")),
-                matches("==", field("ip", "daddr"), json!("10.3.4.5")),
-            ),
-            (
-                Expr::DestinationNotIn(net("224.0.0.0/4")),
-                matches("!=", field("ip", "daddr"), prefix("224.0.0.0", 4)),
-            ),
-            (
-                Expr::SourceIn(net("fd00::/9")),
-                matches("==", field("ip6", "saddr"), prefix("fd00::", 9)),
-            ),
-            (
-                Expr::SourceNotIn(net("fd00::1/128")),
-                matches("!=", field("ip6", "saddr"), json!("fd00::1")),
-            ),
-            (
-                Expr::DestinationIn(net("fd00:1:2::/64")),
-                matches("==", field("ip6", "daddr"), prefix("fd00:1:2::", 64)),
-            ),
-            (
-                Expr::DestinationNotIn(net("ff00::/8")),
-                matches("!=", field("ip6", "daddr"), prefix("ff00::", 8)),
-            ),
-        ] {
-            reads_as(
-                &mut nft,
-                ChainType::Filter,
-                Hook::Forward,
-                vec![rule],
-                json!([expected]),
-            );
-        }
-    });
-}
-
-#[test]
-fn interfaces_protocols_ports_and_verdicts_read_as_nft_would_write_them() {
-    alone(|_| {
-        let mut nft = Nft::open().unwrap();
-        let meta = |key: &str| json!({"meta": {"key": key}});
-        let either = matches("==", meta("l4proto"), json!({"set": ["tcp", "udp"]}));
-        for (rule, expected) in [
-            (
-                vec![
-                    Expr::InInterface("eth0".into()),
-                    Expr::OutInterface("a-name-of-15-ch".into()),
-                    Expr::Drop,
-                ],
-                json!([
-                    matches("==", meta("iifname"), json!("eth0")),
-                    matches("==", meta("oifname"), json!("a-name-of-15-ch")),
-                    {"drop": null}
-                ]),
-            ),
-            (
-                vec![
-                    Expr::Protocol(6),
-                    Expr::DestinationPort(80),
-                    Expr::Counter,
-                    Expr::Accept,
-                ],
-                json!([
-                    matches("==", field("tcp", "dport"), json!(80)),
-                    {"counter": {"packets": 0, "bytes": 0}},
-                    {"accept": null}
-                ]),
-            ),
-            (
-                vec![Expr::Protocol(17), Expr::SourcePort(53)],
-                json!([matches("==", field("udp", "sport"), json!(53))]),
-            ),
-            (
-                vec![Expr::SourcePort(53), Expr::DestinationPort(54)],
-                json!([
-                    either,
-                    matches("==", field("th", "sport"), json!(53)),
-                    matches("==", field("th", "dport"), json!(54))
-                ]),
-            ),
-        ] {
-            reads_as(&mut nft, ChainType::Filter, Hook::Input, rule, expected);
-        }
-    });
-}
-
-#[test]
-fn translations_read_as_nft_would_write_them() {
-    alone(|_| {
-        let mut nft = Nft::open().unwrap();
-        let family = |name: &str| matches("==", json!({"meta": {"key": "nfproto"}}), json!(name));
-        for (hook, rule, expected) in [
-            (
-                Hook::Postrouting,
-                vec![Expr::Masquerade],
-                json!([{"masquerade": null}]),
-            ),
-            (
-                Hook::Prerouting,
-                vec![
-                    Expr::Protocol(6),
-                    Expr::DestinationPort(80),
-                    Expr::Dnat("10.0.0.2:8080".parse().unwrap()),
-                ],
-                json!([
-                    matches("==", field("tcp", "dport"), json!(80)),
-                    family("ipv4"),
-                    {"dnat": {"family": "ip", "addr": "10.0.0.2", "port": 8080}}
-                ]),
-            ),
-            (
-                Hook::Output,
-                vec![
-                    Expr::DestinationIn("fd00::1/128".parse().unwrap()),
-                    Expr::DnatAddress("fd00::2".parse().unwrap()),
-                ],
-                json!([
-                    matches("==", field("ip6", "daddr"), json!("fd00::1")),
-                    {"dnat": {"family": "ip6", "addr": "fd00::2"}}
-                ]),
-            ),
-            (
-                Hook::Postrouting,
-                vec![Expr::SnatAddress("10.0.0.9".parse().unwrap())],
-                json!([family("ipv4"), {"snat": {"family": "ip", "addr": "10.0.0.9"}}]),
-            ),
-        ] {
-            reads_as(&mut nft, ChainType::Nat, hook, rule, expected);
-        }
-        for (protocol, address) in [("ip", "10.0.0.9"), ("ip6", "fd00::9")] {
-            let rule = vec![Expr::SetSource(address.parse().unwrap())];
-            let mangle = json!({"mangle": {"key": field(protocol, "saddr"), "value": address}});
-            let family = family(if protocol == "ip" { "ipv4" } else { "ipv6" });
-            nft.replace_table(&table(vec![chain(
-                ChainType::Filter,
-                Hook::Forward,
-                0,
-                vec![rule],
-            )]))
-            .unwrap();
-            let listed = objects("rule")[0]["expr"].take();
-            // `nft` leaves the family out where the rest of the rule implies it.
-            assert!(
-                listed == json!([mangle]) || listed == json!([family, mangle]),
-                "{listed}"
-            );
-        }
-    });
 }
 
 #[test]
@@ -343,10 +131,7 @@ fn thousands_of_prefixes_fit_one_transaction() {
                 ..table(Vec::new())
             })
             .unwrap();
-        let listed = nft("ruleset")
-            .into_iter()
-            .find_map(|mut object| object.get_mut("set").map(Value::take))
-            .unwrap();
+        let listed = objects("set").remove(0);
         let elements = listed["elem"].as_array().unwrap();
         assert_eq!(elements.len(), 6000);
         assert_eq!(
