@@ -11,12 +11,11 @@ use rstest::rstest;
 
 /// Verdicts of one run with the fault planted.
 fn verdicts(fault: &'static plant::Fault) -> BTreeMap<&'static str, Verdict> {
-    let mut args = RunArgs::from_env().unwrap();
+    let mut args = RunArgs::from_env().expect("FLATNET_* variables that fit");
     args.pods_per_node = 2;
-    let runtime = flatnet::session::runtime().unwrap();
-    let outcome = runtime
-        .block_on(conduct(&args, Some(fault), Arc::new(|_| {})))
-        .unwrap();
+    let runtime = flatnet::session::runtime().expect("a runtime");
+    let run = conduct(&args, Some(fault), Arc::new(|_| {}));
+    let outcome = runtime.block_on(run).expect("a run with the fault planted");
     catalogue::all()
         .iter()
         .map(|check| (check.id, (check.judge)(&outcome.observations)))

@@ -114,7 +114,10 @@ pub trait Cluster: Send + Sync {
             // A command may end without reading all of its input; its exit code then tells more than EPIPE.
             match process.stdin.write_all(input).await {
                 Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
-                _ => Ok(drop(process.stdin)),
+                _ => {
+                    drop(process.stdin);
+                    Ok(())
+                }
             }
         };
         tokio::try_join!(

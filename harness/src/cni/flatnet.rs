@@ -68,6 +68,7 @@ impl Cni for OnLab {
     }
 
     async fn trouble(&self) -> Result<Option<Trouble>> {
+        let mut words = Vec::new();
         for node in &self.nodes {
             let name = node.name.clone();
             let (log, ended) = self
@@ -82,7 +83,15 @@ impl Cni for OnLab {
                 );
                 return Ok(Some(Trouble { what, fatal: true }));
             }
+            words.extend(
+                log.lines()
+                    .last()
+                    .map(|line| format!("the agent of {} says: {line}", node.name)),
+            );
         }
-        Ok(None)
+        Ok((!words.is_empty()).then(|| Trouble {
+            what: words.join("; "),
+            fatal: false,
+        }))
     }
 }

@@ -102,7 +102,7 @@ static FAULTS: &[Fault] = &[
             };
             Ok(vec![
                 gone(format!("{store}/{}", pod.ip)),
-                gone(format!("{store}/last.0")),
+                gone(format!("{store}/last@0")),
             ])
         }),
     },
@@ -213,7 +213,7 @@ static FAULTS: &[Fault] = &[
         summary: "node2 sends TCP connections for busybox-2 to another pod",
         moment: Moment::AfterPods,
         red: &["no-nat"],
-        follow: &[],
+        follow: &["same-node"],
         culprit: "busybox-2",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {

@@ -158,13 +158,6 @@ impl Request {
         )
     }
 
-    /// Creates a dummy device, down (the outside address of the lab's wire, tests).
-    pub fn add_dummy(name: &str) -> Self {
-        create(format!("create dummy {name}"), name, false, |m| {
-            info(m, "dummy", |_| ())
-        })
-    }
-
     /// Deletes a link; the other end of a veth goes with it. ENODEV if it is not there.
     pub fn del_link(index: u32) -> Self {
         Request::new(

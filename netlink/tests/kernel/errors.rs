@@ -89,7 +89,7 @@ fn a_request_that_cannot_be_right_is_not_sent_nor_is_its_batch() {
             let mut batch = route.batch();
             batch
                 .push(Request::add_bridge("br0", crate::scene::mac(1), 1500))
-                .push(Request::add_dummy(name));
+                .push(Request::add_bridge(name, crate::scene::mac(2), 1500));
             let error = batch.commit().unwrap_err();
             assert!(
                 matches!(&error, Error::Invalid { detail: told, .. } if *told == detail),

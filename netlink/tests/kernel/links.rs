@@ -246,17 +246,3 @@ fn without_address_generation_a_link_comes_up_with_no_address() {
         );
     });
 }
-
-#[test]
-fn a_dummy_is_created_where_the_kernel_has_them() {
-    alone(|route| match route.send(Request::add_dummy("dummy0")) {
-        Ok(()) => assert_eq!(shown("dummy0")["linkinfo"]["info_kind"], "dummy"),
-        Err(error) => {
-            assert_eq!(error.errno(), Some(Errno::EOPNOTSUPP), "{error}");
-            assert!(
-                !ip_succeeds("link add dummy1 type dummy"),
-                "ip can what we cannot: {error}"
-            );
-        }
-    });
-}

@@ -50,10 +50,16 @@ fn own_mac(plan: &Plan) -> MacAddr {
 }
 
 fn create(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
+    // A bridge follows the MTUs of its ports until its own is *changed* (net/bridge/br_if.c, br_mtu_auto_adjust): it is made
+    // with another than the wanted one, which `set_up` then sets.
+    let provisional = match plan.mtu {
+        Some(DEFAULT_MTU) => DEFAULT_MTU - 1,
+        _ => DEFAULT_MTU,
+    };
     match host.send(Request::add_bridge(
         name.as_str(),
         own_mac(plan),
-        plan.mtu.unwrap_or(DEFAULT_MTU),
+        provisional,
     )) {
         Err(error) if !error.is_exists() => return Err(error.into()),
         // Made by us, or by an ADD that runs beside this one.
@@ -77,7 +83,6 @@ fn set_up(host: &mut Route, link: &mut Link, plan: &Plan, store: &Store) -> Resu
         batch.push(Request::set_mac(link.index, own_mac(plan)));
     }
     batch.push(Request::set_addr_gen_none(link.index));
-    // Said again after creation: only then does a bridge keep its MTU when its last port leaves.
     if let Some(mtu) = plan.mtu {
         batch.push(Request::set_mtu(link.index, mtu));
         link.mtu = mtu;
