@@ -265,27 +265,30 @@ impl Route {
         for request in &mut *requests {
             let sequence = self.connection.next_sequence();
             bytes.extend_from_slice(request.message.finish(sequence));
-            pending.push((sequence, request.what.as_str()));
+            pending.push((sequence, &*request));
         }
-        let first = pending.first().map_or("", |(_, what)| *what);
+        let first = pending.first().map_or("", |(_, request)| request.what());
         self.connection.send(&bytes, first)?;
         // The kernel works a datagram from front to back, so the answers come in the order of the requests.
         let mut pending = pending.into_iter().peekable();
         let mut verdict = Ok(());
-        while let Some((_, what)) = pending.peek() {
+        while let Some((_, request)) = pending.peek() {
             let answers = self.connection.receive(0);
             let answers = answers.map_err(|cause| Error::Socket {
-                what: (*what).to_owned(),
+                what: request.what.clone(),
                 cause,
             })?;
             for answer in answers {
-                let Some((_, what)) = pending.next_if(|(sequence, _)| *sequence == answer.sequence)
+                let Some((_, request)) =
+                    pending.next_if(|(sequence, _)| *sequence == answer.sequence)
                 else {
                     continue;
                 };
-                if let Some(Outcome::Refused(errno, ack)) = outcome(&answer) {
+                if let Some(Outcome::Refused(errno, ack)) = outcome(&answer)
+                    && request.moot != Some(errno)
+                {
                     verdict = verdict.and(Err(Error::Kernel {
-                        what: what.to_owned(),
+                        what: request.what.clone(),
                         errno,
                         ack,
                     }));

@@ -2,6 +2,8 @@
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use nix::errno::Errno;
+
 use super::Request;
 use crate::MacAddr;
 use crate::uapi::{af, ifla, nlm, rtm};
@@ -286,7 +288,7 @@ impl Request {
     }
 
     /// No IPv6 link-local address of its own making (IN6_ADDR_GEN_MODE_NONE): spares DAD and MLD at link up.
-    /// EAFNOSUPPORT where the kernel has no IPv6.
+    /// A device without IPv6 (a kernel without it, an MTU below 1280) makes none anyway: EAFNOSUPPORT is no error.
     pub fn set_addr_gen_none(index: u32) -> Self {
         set(
             format!("keep link {index} from making IPv6 addresses"),
@@ -299,5 +301,6 @@ impl Request {
                 });
             },
         )
+        .moot_on(Errno::EAFNOSUPPORT)
     }
 }

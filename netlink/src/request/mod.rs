@@ -7,6 +7,8 @@ mod route;
 pub use link::{Veth, Vxlan};
 pub use route::NewRoute;
 
+use nix::errno::Errno;
+
 use crate::uapi::nlm;
 use crate::wire::Message;
 
@@ -16,6 +18,8 @@ pub struct Request {
     pub(crate) message: Message,
     /// What it does, in words.
     pub(crate) what: String,
+    /// The refusal that says that there was nothing to do.
+    pub(crate) moot: Option<Errno>,
 }
 
 /// What becomes of an object that is there already.
@@ -51,7 +55,17 @@ impl Request {
     ) -> Self {
         let mut message = Message::new(kind, flags | nlm::ACK, family_header);
         fill(&mut message);
-        Request { message, what }
+        Request {
+            message,
+            what,
+            moot: None,
+        }
+    }
+
+    /// Takes this refusal as success: what the request asks for holds anyway.
+    fn moot_on(mut self, errno: Errno) -> Self {
+        self.moot = Some(errno);
+        self
     }
 
     /// What the request does, in words: `create bridge cni0`.

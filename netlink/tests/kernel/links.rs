@@ -2,7 +2,6 @@
 
 use flatnet_netlink::request::{Veth, Vxlan};
 use flatnet_netlink::{Request, VxlanInfo};
-use nix::errno::Errno;
 use serde_json::{Value, json};
 
 use crate::observer::{bridge, ip, ip_succeeds};
@@ -243,6 +242,24 @@ fn without_address_generation_a_link_comes_up_with_no_address() {
             addresses("peer0"),
             1,
             "the other end shows what would have been"
+        );
+    });
+}
+
+#[test]
+fn a_device_too_small_for_ipv6_needs_no_telling_to_make_no_addresses() {
+    alone(|route| {
+        route
+            .send(Request::add_bridge("small", mac(1), 1230))
+            .unwrap();
+        let small = route.link("small").unwrap().unwrap().index;
+        route.send(Request::set_mtu(small, 1230)).unwrap();
+        route.send(Request::set_addr_gen_none(small)).unwrap();
+        route.send(Request::set_up(small)).unwrap();
+        assert_eq!(shown("small")["mtu"], 1230);
+        assert_eq!(
+            shown("small")["addr_info"].as_array().map_or(0, Vec::len),
+            0
         );
     });
 }

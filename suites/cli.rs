@@ -1,0 +1,173 @@
+//! The command line as a person meets it: exit codes, one clear message each, and nothing left behind.
+use std::path::Path;
+use std::process::{Command, Output};
+
+use flatnet::session::programs::{Linkage, linkage};
+use rstest::rstest;
+use tempfile::TempDir;
+
+fn flatnet(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flatnet"))
+        .args(arguments)
+        .output()
+        .expect("flatnet starts")
+}
+
+/// Everything flatnet said to a person.
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A file in a folder of its own.
+fn file(name: &str, text: &str) -> (TempDir, String) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join(name);
+    std::fs::write(&path, text).expect("a file");
+    let path = path.display().to_string();
+    (dir, path)
+}
+
+fn pod(node: &str, command: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: odd}}\nspec:\n  nodeName: {node}\n  containers:\n  - {{name: c, image: busybox, command: {command}}}\n"
+    )
+}
+
+#[rstest]
+#[case::unknown_check(&["test", "--only", "no-natt"], 2, "did you mean \"no-nat\"?")]
+#[case::unknown_cni(&["test", "--cni", "calico"], 2, "unknown; known are flatnet, reference")]
+#[case::conflist_missing(&["test", "--cni", "./nowhere.conflist"], 2, "nowhere.conflist: No such file")]
+#[case::no_nodes(&["test", "--nodes", "0"], 2, "0 is not in 1..=250")]
+#[case::too_many_nodes(&["test", "--nodes", "251"], 2, "251 is not in 1..=250")]
+#[case::small_cidr(&["test", "--node-cidr-mask", "30"], 2, "10.244.0.0/30 of node1 holds 1 pods")]
+#[case::unknown_fault(&["test", "--plant", "gremlin"], 2, "unknown fault; known are pod-address-changed")]
+#[case::fault_elsewhere(&["test", "--plant", "dnat", "--cni", "reference"], 2, "needs --cni flatnet")]
+#[case::busybox_missing(&["test", "--busybox", "/nowhere/busybox"], 2, "--busybox /nowhere/busybox: No such file")]
+#[case::busybox_dynamic(&["test", "--busybox", "/bin/sh"], 2, "dynamically linked")]
+#[case::manifest_missing(&["test", "--manifest", "/nowhere.yaml"], 2, "manifest /nowhere.yaml: No such file")]
+#[case::plugins_missing(&["test", "--cni", "reference", "--cni-bin", "/nowhere"], 3, "is not in /nowhere")]
+#[case::name_no_label(&["test", "--name", "No_Label"], 2, "no DNS label")]
+#[case::small_mtu(&["test", "--mtu", "1000"], 2, "1000 is not in 1280..=65535")]
+#[case::no_cluster(&["exec", "--name", "flatnet-suite-nobody", "busybox-1", "--", "true"], 2, "cluster")]
+#[case::no_command(&["exec", "busybox-1"], 2, "Usage")]
+fn bad_input_is_told_in_one_message(
+    #[case] arguments: &[&str],
+    #[case] code: i32,
+    #[case] says: &str,
+) {
+    let output = flatnet(arguments);
+
+    assert_eq!(output.status.code(), Some(code), "{}", words(&output));
+    assert!(words(&output).contains(says), "{}", words(&output));
+    assert_eq!(
+        words(&output).matches("error: ").count(),
+        1,
+        "{}",
+        words(&output)
+    );
+}
+
+#[test]
+fn a_malformed_conflist_is_told_with_its_line() {
+    let (_dir, path) = file(
+        "x.conflist",
+        "{\n  \"cniVersion\": \"1.0.0\",\n  \"name\": ,\n}",
+    );
+
+    let output = flatnet(&["test", "--cni", &path, "--cni-bin", "/usr/lib/cni"]);
+
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    assert!(words(&output).contains("line 3"), "{}", words(&output));
+}
+
+#[rstest]
+#[case::not_yaml("apiVersion: v1\nkind: [Pod\n".to_owned(), "line 3")]
+#[case::wrong_kind("apiVersion: apps/v1\nkind: Deployment\n".to_owned(), "expected v1/Pod")]
+#[case::unknown_node(pod("node9", "[sleep, infinity]"), "node9")]
+fn a_bad_manifest_is_told_where(#[case] text: String, #[case] says: &str) {
+    let (_dir, path) = file("pods.yaml", &text);
+
+    let output = flatnet(&["test", "--manifest", &path]);
+
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    assert!(words(&output).contains(says), "{}", words(&output));
+}
+
+#[test]
+fn a_pod_whose_command_exits_fails_the_run_with_its_exit_code() {
+    let (_dir, path) = file("pods.yaml", &pod("node1", "[sh, -c, exit 7]"));
+
+    let output = flatnet(&["test", "--manifest", &path, "--pod-timeout", "20"]);
+
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{report}{}", words(&output));
+    assert!(report.contains("FAIL    pod-ip-present"), "{report}");
+    assert!(report.contains("exit code 7"), "{report}");
+}
+
+#[test]
+fn a_cluster_is_brought_up_looked_into_and_taken_down() {
+    let name = format!("suite-{}", std::process::id());
+    let up = flatnet(&[
+        "up",
+        "--name",
+        &name,
+        "--nodes",
+        "2",
+        "--pods-per-node",
+        "1",
+    ]);
+    assert!(up.status.success(), "{}", words(&up));
+
+    let again = flatnet(&["up", "--name", &name]);
+    let route = flatnet(&["exec", "--name", &name, "busybox-1", "--", "ip", "route"]);
+    let code = flatnet(&["exec", "--name", &name, "node2", "--", "sh", "-c", "exit 5"]);
+    let nobody = flatnet(&["exec", "--name", &name, "busybox-9", "--", "true"]);
+    let list = flatnet(&["list"]);
+    let down = flatnet(&["down", &name]);
+    let gone = flatnet(&["down", &name]);
+
+    assert_eq!(again.status.code(), Some(2), "{}", words(&again));
+    assert!(words(&again).contains("already runs"), "{}", words(&again));
+    let route = String::from_utf8_lossy(&route.stdout).into_owned();
+    assert!(route.contains("default via 10.244.0.1 dev eth0"), "{route}");
+    assert_eq!(code.status.code(), Some(5));
+    assert!(
+        words(&nobody).contains("pods: default/busybox-1"),
+        "{}",
+        words(&nobody)
+    );
+    assert!(String::from_utf8_lossy(&list.stdout).contains(&name));
+    assert!(down.status.success(), "{}", words(&down));
+    assert_eq!(gone.status.code(), Some(2), "{}", words(&gone));
+}
+
+#[test]
+fn reports_for_machines_are_written() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().join("report").display().to_string();
+
+    let output = flatnet(&["test", "--output", "json", "--report", &folder]);
+
+    assert!(output.status.success(), "{}", words(&output));
+    let printed: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("JSON alone on standard output");
+    assert_eq!(printed["schema"], "flatnet.report/v1");
+    assert_eq!(printed["checks"].as_array().map(Vec::len), Some(12));
+    let junit = std::fs::read_to_string(dir.path().join("report/junit.xml")).expect("junit.xml");
+    assert!(
+        junit.contains("<testsuite") && junit.contains("no-nat"),
+        "{junit}"
+    );
+}
+
+#[rstest]
+#[case::plugin(env!("CARGO_BIN_EXE_flatnet-cni"))]
+#[case::agent(env!("CARGO_BIN_EXE_flatnet-agent"))]
+#[case::probe(env!("CARGO_BIN_EXE_flatnet-probe"))]
+fn what_goes_into_nodes_and_pods_is_static(#[case] program: &str) {
+    assert_eq!(
+        linkage(Path::new(program)).expect("an ELF program"),
+        Linkage::Static
+    );
+}
