@@ -11,7 +11,7 @@ use super::fleet::Fleet;
 use super::{Dial, Endpoint, NodeView, Observations, Observed, PodView, mtu};
 use crate::cluster::{Cluster, PodRef};
 use crate::session::boot::not_ready;
-use crate::session::deploy::warnings;
+use crate::session::deploy::{self, warnings};
 use crate::session::plan::Plan;
 use crate::{Result, cni};
 
@@ -55,7 +55,16 @@ pub async fn everything(
     let mut views = node_views(&nodes)?;
     let mut pod_views = Vec::new();
     for pod in pods {
-        pod_views.push(pod_view(cluster, pod).await);
+        let lost = fleet
+            .lost
+            .contains_key(&Endpoint::Pod(PodRef::of(pod).name));
+        // A pod that ran when it was waited for and takes no probe now has ended since.
+        let pod = if lost {
+            &cluster.wait_pod(&PodRef::of(pod), Duration::ZERO).await?
+        } else {
+            pod
+        };
+        pod_views.push(pod_view(cluster, pod, lost).await);
     }
     let dials = matrix(fleet, &views, &pod_views, &facts, &plan.transports).await;
     let mtu = mtu::paths(fleet, &pod_views, &facts).await;
@@ -159,7 +168,8 @@ fn node_views(nodes: &[Node]) -> Result<Vec<NodeView>> {
     nodes.iter().map(view).collect()
 }
 
-async fn pod_view(cluster: &Arc<dyn Cluster>, pod: &Pod) -> PodView {
+async fn pod_view(cluster: &Arc<dyn Cluster>, pod: &Pod, lost: bool) -> PodView {
+    let healthy = deploy::is_running(pod) && !lost;
     let name = PodRef::of(pod);
     let status = pod.status.as_ref();
     let listed = status
@@ -176,12 +186,18 @@ async fn pod_view(cluster: &Arc<dyn Cluster>, pod: &Pod) -> PodView {
             .and_then(|s| s.node_name.clone())
             .unwrap_or_default(),
         host_network: host_network(pod),
-        phase: status
-            .and_then(|s| s.phase.clone())
-            .unwrap_or_else(|| "Unknown".to_owned()),
+        phase: if healthy {
+            "Running".to_owned()
+        } else {
+            deploy::status_word(pod)
+        },
         ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
         facts: Err("not read yet".to_owned()),
-        warnings: warnings(cluster, pod).await,
+        warnings: if healthy {
+            Vec::new()
+        } else {
+            warnings(cluster, pod).await
+        },
     }
 }
 

@@ -108,7 +108,7 @@ pub struct PodView {
     pub node: String,
     /// `spec.hostNetwork`.
     pub host_network: bool,
-    /// `status.phase`.
+    /// `Running`, or why not, as the STATUS column of `kubectl get pods` has it: the phase, or a container's reason.
     pub phase: String,
     /// `status.podIPs` as the API has them.
     pub ips: Vec<IpAddr>,

@@ -94,12 +94,47 @@ pub fn is_running(pod: &Pod) -> bool {
     })
 }
 
+/// The STATUS column of `kubectl get pods`: a pod's phase stays Running while its containers crash and restart, so a
+/// container's own reason goes before it.
+pub fn status_word(pod: &Pod) -> String {
+    let status = pod.status.as_ref();
+    let phase = status.and_then(|s| s.phase.clone());
+    let phase = phase.unwrap_or_else(|| "Unknown".to_owned());
+    if phase != "Running" {
+        return phase;
+    }
+    let states = status
+        .iter()
+        .flat_map(|s| s.container_statuses.iter().flatten());
+    let reason = states.filter_map(|c| c.state.as_ref()).find_map(|state| {
+        let waiting = state.waiting.as_ref().and_then(|w| w.reason.clone());
+        waiting.or_else(|| {
+            state
+                .terminated
+                .as_ref()
+                .map(|end| end.reason.clone().unwrap_or_else(|| "Error".to_owned()))
+        })
+    });
+    let restarted = || {
+        status
+            .iter()
+            .flat_map(|s| s.container_statuses.iter().flatten())
+            .any(|c| c.restart_count > 0)
+    };
+    // Between two crashes a container runs for a moment.
+    reason.unwrap_or_else(|| {
+        if restarted() {
+            "CrashLoopBackOff"
+        } else {
+            &phase
+        }
+        .to_owned()
+    })
+}
+
 /// Why a pod does not run: what its containers wait for, then its warning events, oldest first.
 pub async fn warnings(cluster: &Arc<dyn Cluster>, pod: &Pod) -> Vec<String> {
     let mut found = Vec::new();
-    if is_running(pod) {
-        return found;
-    }
     for container in pod
         .status
         .iter()
