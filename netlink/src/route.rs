@@ -68,9 +68,9 @@ impl Route {
 
     /// One request.
     pub fn send(&mut self, request: Request) -> Result<()> {
-        self.connection
-            .ask(request.message, &request.what, |_| Some(()))
-            .map(drop)
+        let mut batch = self.batch();
+        batch.push(request);
+        batch.commit()
     }
 
     /// Every link.

@@ -85,9 +85,12 @@ fn families(observations: &Observations) -> Vec<Family> {
 }
 
 fn not_running(pod: &PodView) -> Evidence {
-    let last = pod
+    let ended = pod
         .warnings
-        .last()
+        .iter()
+        .find(|w| w.contains("ended with exit code"));
+    let last = ended
+        .or(pod.warnings.last())
         .map_or("no warning event says why", String::as_str);
     let cni = pod.warnings.iter().any(|warning| {
         warning.contains("network for sandbox") || warning.contains("FailedCreatePodSandBox")
@@ -99,13 +102,19 @@ fn not_running(pod: &PodView) -> Evidence {
         ),
         expected: "phase Running with an IP address".to_owned(),
         observed: format!("phase {}: {last}", pod.phase),
-        culprit: Some(pod.node.clone()),
-        cause: cni.then(|| {
-            format!(
-                "the CNI plugin on {} failed to set up the pod's network",
-                pod.node
-            )
+        culprit: Some(match ended {
+            Some(_) => format!("pod {} on {}", pod.name, pod.node),
+            None => pod.node.clone(),
         }),
+        cause: match ended {
+            Some(_) => Some("the pod's own command does not last".to_owned()),
+            None => cni.then(|| {
+                format!(
+                    "the CNI plugin on {} failed to set up the pod's network",
+                    pod.node
+                )
+            }),
+        },
         look: look(&pod.node, "ls /etc/cni/net.d /opt/cni/bin"),
     }
 }
