@@ -31,7 +31,15 @@ fn every_link_is_read_as_ip_reads_it() {
             .unwrap();
         assert_eq!(socket.recv(&mut [0; 16]).unwrap(), 8);
 
-        let (seen, read) = (ip("-d -s link show"), route.links().unwrap());
+        // The kernel works on new links for a moment; what was the same before and after `ip` looked is what it saw.
+        let (seen, read) = loop {
+            let before = route.links().unwrap();
+            let seen = ip("-d -s link show");
+            let after = route.links().unwrap();
+            if before == after {
+                break (seen, after);
+            }
+        };
         let seen = seen.as_array().unwrap();
         assert_eq!(seen.len(), read.len());
         assert_eq!(read.len(), 4);

@@ -110,7 +110,15 @@ fn wait_until_up(route: &mut Route, name: &str) {
 }
 
 fn bound(namespace: &Namespace, address: SocketAddr) -> UdpSocket {
-    let socket = namespace.run(|| UdpSocket::bind(address).unwrap());
+    let started = Instant::now();
+    // An address that has just been added may be refused until the kernel's own work on it is done.
+    let socket = loop {
+        match namespace.run(|| UdpSocket::bind(address)) {
+            Ok(socket) => break socket,
+            Err(error) => assert!(started.elapsed() < LONG, "bind {address}: {error}"),
+        }
+        thread::yield_now();
+    };
     socket.set_read_timeout(Some(LONG)).unwrap();
     socket
 }
