@@ -24,7 +24,7 @@ const FEW: usize = 10;
 const MOST: usize = 980;
 
 /// How many pods come and go at once, and how many rounds of that.
-const LOADS: [(usize, usize); 3] = [(1, 40), (8, 10), (32, 5)];
+const LOADS: [(usize, usize); 3] = [(1, 60), (8, 10), (32, 6)];
 /// One load may not take longer, whatever the machine is busy with.
 const LIMIT: Duration = Duration::from_secs(18);
 
