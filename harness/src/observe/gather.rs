@@ -20,8 +20,11 @@ use crate::{Result, cni};
 const ATTEMPT_MS: u64 = 1_000;
 /// Attempts a target: a packet lost to a busy machine is no broken network, twice in a row it is.
 const ATTEMPTS: u32 = 2;
-/// Dials under way at once in each probe.
-const AT_ONCE: usize = 64;
+/// Dials under way at once in all probes together: more only queue for the processors, and a queue longer than an attempt
+/// would look like a network that loses packets.
+const AT_ONCE: usize = 1_000;
+/// Dials under way at once in one probe, at most.
+const AT_ONCE_EACH: usize = 64;
 /// Facts and files are read without any traffic.
 const READ_WITHIN: Duration = Duration::from_secs(10);
 /// Where a node keeps its CNI configuration and plugins (kubelet's and containerd's defaults).
@@ -266,6 +269,7 @@ async fn matrix(
         rows.insert(Endpoint::Node(node.name.clone()), goals.collect());
     }
     rows.retain(|from, _| fleet.port(from).is_some());
+    let at_once = (AT_ONCE / rows.len().max(1)).clamp(1, AT_ONCE_EACH);
     let longest = rows.values().map(Vec::len).max().unwrap_or(0);
     let questions = rows.iter().map(|(from, goals)| {
         let targets = goals.iter().map(|goal| goal.target.clone()).collect();
@@ -273,14 +277,14 @@ async fn matrix(
             from.clone(),
             Ask::Dial {
                 targets,
-                at_once: AT_ONCE,
+                at_once,
                 timeout_ms: ATTEMPT_MS,
                 attempts: ATTEMPTS,
             },
         )
     });
     // The worst row: nothing answers, every attempt takes its whole time.
-    let worst = ATTEMPT_MS * u64::from(ATTEMPTS) * (longest.div_ceil(AT_ONCE) as u64 + 1);
+    let worst = ATTEMPT_MS * u64::from(ATTEMPTS) * (longest.div_ceil(at_once) as u64 + 1);
     let answers = fleet
         .ask(
             questions.collect(),
