@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Programs whose output the tests compare with our own, and the reference plugins: Debian's names.
 OBSERVERS = iproute2 nftables busybox-static containernetworking-plugins iptables
 
-.PHONY: help conformance test build observers lint deny bench docs install
+.PHONY: help conformance test build observers lint deny bench docs install kind-image
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,3 +36,6 @@ docs: ## Regenerate the documents that come from code
 
 install: ## Install flatnet and its parts into cargo's bin folder
 	$(CARGO) install --path harness --locked
+
+kind-image: ## Make a kind node image, and an engine to run it, where no container registry is in reach (Debian, root)
+	@./scripts/kind-image
