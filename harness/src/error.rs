@@ -4,7 +4,7 @@
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Lower-case fragments that end with what to do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// Wrong usage or input: a flag, a manifest, a conflist, a name. Exit code 2.
     #[error("{0}")]
@@ -16,6 +16,14 @@ pub enum Error {
         what: String,
         /// How to get it.
         remedy: String,
+    },
+    /// The cluster's API refuses it: a right is missing. Exit code 3.
+    #[error("{what}: not allowed: {rule}")]
+    Denied {
+        /// What was to be done.
+        what: String,
+        /// The server's own words: who lacks which right.
+        rule: String,
     },
     /// The cluster could not be brought up or asked. Exit code 4.
     #[error("{0}")]
@@ -35,7 +43,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Input(_) => 2,
-            Error::Missing { .. } => 3,
+            Error::Missing { .. } | Error::Denied { .. } => 3,
             Error::Failed(_) => 4,
             Error::Interrupted => 130,
         }

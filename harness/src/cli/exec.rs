@@ -4,9 +4,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use clap::Args;
 use flatnet_lab::{Lab, Place, Stdio};
+use tokio::io::AsyncWriteExt;
 
-use super::labs::meant;
-use crate::{Error, Result};
+use super::clusters::{Running, meant};
+use crate::cluster::kind::{self, engine::Engine};
+use crate::cluster::kube;
+use crate::{Error, Result, session};
 
 /// Options of `flatnet exec`.
 #[derive(Args)]
@@ -25,7 +28,17 @@ pub(super) struct ExecArgs {
 }
 
 pub(super) fn run(args: &ExecArgs) -> Result<u8> {
-    let lab = Lab::connect(&meant(args.name.as_deref())?)?;
+    let code = match meant(args.name.as_deref())? {
+        Running::Lab(info) => on_lab(&info.spec.name, args)?,
+        Running::Kind { name, engine, .. } => {
+            session::runtime()?.block_on(on_kind(&name, engine, args))?
+        }
+    };
+    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+fn on_lab(name: &str, args: &ExecArgs) -> Result<i32> {
+    let lab = Lab::connect(name)?;
     let place = find(&lab, &args.target)?;
     let own = |fd: std::io::Result<OwnedFd>| {
         fd.map_err(|e| Error::failed("duplicate this terminal's streams", e))
@@ -35,8 +48,36 @@ pub(super) fn run(args: &ExecArgs) -> Result<u8> {
         stdout: own(stdout().as_fd().try_clone_to_owned())?,
         stderr: own(stderr().as_fd().try_clone_to_owned())?,
     };
-    let code = lab.exec(&place, &args.command, &[], stdio)?;
-    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+    Ok(lab.exec(&place, &args.command, &[], stdio)?)
+}
+
+async fn on_kind(name: &str, engine: Engine, args: &ExecArgs) -> Result<i32> {
+    let connection = kind::connection(&engine, name).await?;
+    let nodes: Vec<String> = kube::nodes(&connection.client)
+        .await?
+        .into_iter()
+        .filter_map(|node| node.metadata.name)
+        .collect();
+    let wanted = args.target.strip_prefix("node/").unwrap_or(&args.target);
+    let process = if !args.target.starts_with("pod/") && nodes.iter().any(|n| n == wanted) {
+        engine.exec(wanted, &args.command)?
+    } else {
+        let pod = kube::find_pod(&connection.client, &args.target, &nodes).await?;
+        kube::start_in(&connection.client, &pod, &args.command).await?
+    };
+    let mut process = process;
+    // Reading a terminal cannot be given up, so it must not be waited for: the runtime is left with it.
+    tokio::spawn(async move {
+        let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut process.stdin).await;
+        let _ = process.stdin.shutdown().await;
+    });
+    let (mut out, mut err) = (tokio::io::stdout(), tokio::io::stderr());
+    tokio::try_join!(
+        tokio::io::copy(&mut process.stdout, &mut out),
+        tokio::io::copy(&mut process.stderr, &mut err)
+    )
+    .map_err(|e| Error::failed(format!("exec in {}", args.target), e))?;
+    process.exit.await
 }
 
 fn find(lab: &Lab, target: &str) -> Result<Place> {

@@ -1,7 +1,7 @@
 //! The command line: parses, runs, prints, and turns the outcome into a documented exit code.
 mod checks;
+mod clusters;
 mod exec;
-mod labs;
 mod progress;
 mod test;
 mod up;
@@ -9,6 +9,8 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::session::reaper;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -25,6 +27,8 @@ Examples:
   flatnet test --underlay routed --ip-family dual
   flatnet test --cni reference --report report/
   flatnet test --plant masquerade                see a check fail
+  flatnet test --provider kind --cni flannel     the same checks on a real cluster of containers
+  flatnet test --provider kubeconfig             the same on the cluster kubectl talks to
   flatnet up && flatnet exec busybox-1 -- ip route && flatnet down";
 
 /// Proves that a Kubernetes cluster's pod network is as flat as Kubernetes promises, and says what is wrong where it is not.
@@ -46,13 +50,16 @@ enum Command {
     /// Boot a cluster to explore by hand
     Up(up::UpArgs),
     /// End a cluster that `up` or --keep left running
-    Down(labs::DownArgs),
+    Down(clusters::DownArgs),
     /// Clusters that run
-    List(labs::ListArgs),
+    List(clusters::ListArgs),
     /// Run a command in a pod or on a node
     Exec(exec::ExecArgs),
     /// What is checked, how it is observed, and the faults that prove it
     Checks(checks::ChecksArgs),
+    /// Wait for a run to end and take away what it made; the run starts this itself
+    #[command(name = reaper::SUBCOMMAND, hide = true)]
+    Reap,
     /// Print shell completions
     Completions {
         /// For which shell
@@ -83,10 +90,11 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Test(args) => test::run(args),
         Command::Up(args) => up::run(args),
-        Command::Down(args) => labs::down(&args),
-        Command::List(args) => labs::list(&args),
+        Command::Down(args) => clusters::down(&args),
+        Command::List(args) => clusters::list(&args),
         Command::Exec(args) => exec::run(&args),
         Command::Checks(args) => checks::run(&args),
+        Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

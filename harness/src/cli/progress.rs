@@ -25,7 +25,7 @@ fn done(phase: Phase, count: usize) -> String {
         Phase::Install => format!("CNI ready on {count} nodes"),
         Phase::Deploy => format!("{count} pods running"),
         Phase::Observe => "probes reported".to_owned(),
-        Phase::TearDown => "cluster gone".to_owned(),
+        Phase::TearDown => "torn down".to_owned(),
     }
 }
 
@@ -92,6 +92,13 @@ fn show(state: &mut State, terminal: bool, event: &Event) {
         Event::NodeReady(_) | Event::PodReady(_) => {
             state.count += 1;
             state.bar.inc(1);
+        }
+        Event::Step(step) => {
+            if terminal {
+                state.bar.set_message(step.clone());
+            } else {
+                anstream::eprintln!("{step}");
+            }
         }
         Event::PodFailed(pod, why) => say(state, format!("pod {pod} does not run: {why}")),
         Event::Note(note) => say(state, format!("note: {note}")),

@@ -1,5 +1,5 @@
 //! `flatnet test`: one whole run and its report.
-use std::path::PathBuf;
+use std::net::IpAddr;
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::{Output, progress};
 use crate::checks::{Check, catalogue};
+use crate::observe::Observations;
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
 use crate::report::{self, Phase, Report};
-use crate::session::config::RunArgs;
+use crate::session::config::{Family, Provider, RunArgs};
 use crate::session::{self, Outcome, conduct};
 use crate::{Error, Result, plant};
 
@@ -35,15 +36,6 @@ pub(super) struct TestArgs {
     /// Plant a fault, to see checks fail (`flatnet checks` lists them)
     #[arg(long, value_name = "FAULT", help_heading = "Checks")]
     plant: Option<String>,
-
-    /// Write report.json and junit.xml into this folder
-    #[arg(
-        long,
-        env = "FLATNET_REPORT",
-        value_name = "DIR",
-        help_heading = "Report"
-    )]
-    report: Option<PathBuf>,
 
     /// How to print the report
     #[arg(
@@ -103,15 +95,27 @@ fn selected(only: &[String]) -> Result<Vec<&'static Check>> {
 }
 
 fn described(args: &RunArgs, fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
+    let on_lab = args.provider == Provider::Lab;
     report::Run {
         provider: outcome.observations.provider.clone(),
-        cni: args.cni.clone(),
+        cni: args.cni().to_owned(),
         nodes: outcome.observations.nodes.len(),
         pods: outcome.observations.pods.len(),
-        underlay: Some(word(args.underlay)),
-        mtu: Some(args.mtu),
-        ip_family: word(args.ip_family),
+        underlay: on_lab.then(|| word(args.lab.underlay())),
+        mtu: on_lab.then(|| args.lab.mtu()),
+        ip_family: word(family_of(&outcome.observations)),
         planted: fault.map(|fault| fault.id.to_owned()),
+    }
+}
+
+/// The families that nodes have: on a cluster that runs already nobody chose them here.
+fn family_of(observations: &Observations) -> Family {
+    let mut ips = observations.nodes.iter().flat_map(|n| &n.internal_ips);
+    let v4 = ips.clone().any(IpAddr::is_ipv4);
+    match (v4, ips.any(IpAddr::is_ipv6)) {
+        (true, true) => Family::Dual,
+        (false, true) => Family::Ipv6,
+        _ => Family::Ipv4,
     }
 }
 
@@ -138,7 +142,7 @@ fn show(args: &TestArgs, report: &Report) -> Result<()> {
             terminal::print(report, detail).map_err(|e| Error::failed("print the report", e))?;
         }
     }
-    if let Some(dir) = &args.report {
+    if let Some(dir) = &args.run.report {
         for path in report::write_to(dir, report).map_err(|e| Error::Input(e.to_string()))? {
             anstream::eprintln!("wrote {}", path.display());
         }

@@ -3,8 +3,8 @@ use clap::Args;
 
 use super::progress;
 use crate::session::Session;
-use crate::session::config::RunArgs;
-use crate::{Result, session};
+use crate::session::config::{Provider, RunArgs};
+use crate::{Error, Result, session};
 
 /// Options of `flatnet up`.
 #[derive(Args)]
@@ -19,17 +19,24 @@ pub(super) struct UpArgs {
 pub(super) fn run(args: UpArgs) -> Result<u8> {
     let mut run = args.run;
     run.keep = true;
-    let name = run.name.get_or_insert_with(|| "flatnet".to_owned()).clone();
+    if run.kind.cluster.is_none() && run.provider != Provider::Kubeconfig {
+        run.name.get_or_insert_with(|| "flatnet".to_owned());
+    }
     let (observer, _) = progress::observer(false);
-    let session = session::runtime()?.block_on(Session::start(&run, None, observer))?;
-    let pod = session
-        .plan()
-        .pods
-        .first()
-        .and_then(|pod| pod.metadata.name.clone())
-        .unwrap_or_default();
-    anstream::eprintln!(
-        "cluster {name} is up; look around:\n  flatnet exec {pod} -- ip route\n  flatnet down {name}"
-    );
+    let (pod, namespace) = session::runtime()?.block_on(async {
+        let session = Session::start(&run, None, observer).await?;
+        let pod = session.pods().first();
+        let pod = pod.and_then(|pod| pod.metadata.name.clone());
+        let namespace = session.cluster().namespace().to_owned();
+        session.close().await?;
+        Ok::<_, Error>((pod.unwrap_or_default(), namespace))
+    })?;
+    anstream::eprintln!("look around:");
+    match run.provider {
+        Provider::Kubeconfig => {
+            anstream::eprintln!("  kubectl -n {namespace} exec {pod} -- ip route");
+        }
+        Provider::Lab | Provider::Kind => anstream::eprintln!("  flatnet exec {pod} -- ip route"),
+    }
     Ok(0)
 }

@@ -1,4 +1,7 @@
-//! The seam: a running cluster, whoever booted it, speaking Kubernetes objects.
+//! The seam: a running cluster, whoever booted it, speaking Kubernetes objects. One folder or file a provider: [`lab`],
+//! [`kind`], and [`kube`] for what stands behind an API server.
+pub mod kind;
+pub mod kube;
 pub mod lab;
 pub mod manifest;
 
@@ -72,6 +75,37 @@ pub struct Process {
     pub exit: Pin<Box<dyn Future<Output = Result<i32>> + Send>>,
 }
 
+impl Process {
+    /// Feeds it `input` and waits for its end, all three streams served at once; `doing` is what an error says.
+    ///
+    /// # Errors
+    /// A stream that breaks, or an exit code that does not come.
+    pub async fn finish(mut self, doing: &str, input: &[u8]) -> Result<ExecOutput> {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let feed = async {
+            // A command may end without reading all of its input; its exit code then tells more than EPIPE.
+            match self.stdin.write_all(input).await {
+                Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
+                _ => {
+                    drop(self.stdin);
+                    Ok(())
+                }
+            }
+        };
+        tokio::try_join!(
+            feed,
+            self.stdout.read_to_end(&mut out),
+            self.stderr.read_to_end(&mut err)
+        )
+        .map_err(|e| Error::failed(doing, e))?;
+        Ok(ExecOutput {
+            code: self.exit.await?,
+            stdout: String::from_utf8_lossy(&out).into_owned(),
+            stderr: String::from_utf8_lossy(&err).into_owned(),
+        })
+    }
+}
+
 /// What a finished command left.
 #[derive(Clone, Debug)]
 pub struct ExecOutput {
@@ -105,31 +139,21 @@ pub trait Cluster: Send + Sync {
     /// Tears the cluster down and waits until it is gone.
     async fn destroy(&self) -> Result<()>;
 
-    /// Runs a command to its end, all three streams drained at once.
+    /// The namespace that a run's own pods go to.
+    fn namespace(&self) -> &str {
+        "default"
+    }
+
+    /// The folder under which a node's probe sees the node's root, without a slash at its end.
+    fn node_root(&self) -> &'static str {
+        ""
+    }
+
+    /// Runs a command to its end.
     async fn exec(&self, target: &Target, argv: &[String], input: &[u8]) -> Result<ExecOutput> {
-        let mut process = self.start(target, argv).await?;
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let doing = format!("exec {argv:?} in {target}");
-        let feed = async {
-            // A command may end without reading all of its input; its exit code then tells more than EPIPE.
-            match process.stdin.write_all(input).await {
-                Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
-                _ => {
-                    drop(process.stdin);
-                    Ok(())
-                }
-            }
-        };
-        tokio::try_join!(
-            feed,
-            process.stdout.read_to_end(&mut out),
-            process.stderr.read_to_end(&mut err)
-        )
-        .map_err(|e| Error::failed(&doing, e))?;
-        Ok(ExecOutput {
-            code: process.exit.await?,
-            stdout: String::from_utf8_lossy(&out).into_owned(),
-            stderr: String::from_utf8_lossy(&err).into_owned(),
-        })
+        let process = self.start(target, argv).await?;
+        process
+            .finish(&format!("exec {argv:?} in {target}"), input)
+            .await
     }
 }

@@ -4,15 +4,17 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::session::config::RunArgs;
+use super::kind::{FLANNEL, WEAVE};
+use crate::cluster::kube::objects::Objects;
+use crate::session::config::{Provider, RunArgs};
 use crate::{Error, Result};
 
 /// The conflist of the `reference` CNI: containernetworking's bridge, host-local and portmap.
 const REFERENCE: &str = include_str!("../../../manifests/reference.conflist");
 /// Where distributions put the reference plugins.
-const REFERENCE_DIRS: [&str; 3] = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];
+pub(super) const REFERENCE_DIRS: [&str; 3] = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];
 /// Names that `--cni` knows without a file.
-const KNOWN: [&str; 2] = ["flatnet", "reference"];
+const KNOWN: [&str; 5] = ["flatnet", "flannel", "weave", "reference", "none"];
 
 /// A validated choice.
 #[derive(Clone, Debug)]
@@ -31,6 +33,15 @@ pub enum Choice {
         /// Programs it needs.
         plugins: Plugins,
     },
+    /// Kubernetes objects for a real cluster.
+    Manifest {
+        /// As the user named it.
+        name: String,
+        /// What is applied.
+        objects: Objects,
+    },
+    /// What is there, or nothing.
+    None,
 }
 
 /// Plugin programs on this machine.
@@ -51,12 +62,29 @@ impl Choice {
     /// [`Error::Input`]: unknown name, unreadable or malformed conflist (with line). [`Error::Missing`]: a plugin program
     /// that is not there.
     pub fn parse(args: &RunArgs) -> Result<Choice> {
-        match args.cni.as_str() {
-            "flatnet" => Ok(Choice::Flatnet {
+        let unfit = |name: &str, why: &str| {
+            Err(Error::Input(format!(
+                "--cni {name} with --provider {}: {why}",
+                args.provider.name()
+            )))
+        };
+        match (args.cni(), args.provider) {
+            ("none", Provider::Kind | Provider::Kubeconfig) => Ok(Choice::None),
+            ("none", Provider::Lab) => unfit("none", "its pods would never run; choose a CNI"),
+            (name, Provider::Kubeconfig) => unfit(
+                name,
+                "flatnet installs nothing on a cluster it did not boot; leave --cni out to check what is there",
+            ),
+            ("flatnet", _) => Ok(Choice::Flatnet {
                 backend: args.backend.clone(),
             }),
-            "reference" => {
-                let dirs: Vec<PathBuf> = match &args.cni_bin {
+            ("flannel", Provider::Kind) => shipped("flannel", FLANNEL),
+            ("weave", Provider::Kind) => shipped("weave", WEAVE),
+            (name @ ("flannel" | "weave"), Provider::Lab) => {
+                unfit(name, "it needs an API server; choose --provider kind")
+            }
+            ("reference", Provider::Lab) => {
+                let dirs: Vec<PathBuf> = match &args.lab.cni_bin {
                     Some(dir) => vec![dir.clone()],
                     None => REFERENCE_DIRS.iter().map(PathBuf::from).collect(),
                 };
@@ -67,22 +95,24 @@ impl Choice {
                     "install containernetworking-plugins (Debian's name) or name their folder with --cni-bin",
                 )
             }
-            file if file.contains(['/', '.']) => {
+            ("reference", Provider::Kind) => unfit(
+                "reference",
+                "it is a conflist for the lab; choose flatnet, flannel, weave or a manifest",
+            ),
+            (file, provider) if file.contains(['/', '.']) => {
                 let text = std::fs::read_to_string(file).map_err(|e| {
-                    Error::Input(format!("--cni {file}: {e}; name a readable conflist"))
+                    Error::Input(format!(
+                        "--cni {file}: {e}; name a readable {}",
+                        match provider {
+                            Provider::Lab => "conflist",
+                            Provider::Kind | Provider::Kubeconfig => "manifest",
+                        }
+                    ))
                 })?;
-                let dir = args.cni_bin.clone().ok_or_else(|| {
-                    Error::Input(format!("--cni {file} needs --cni-bin DIR: the folder with the plugin programs it names"))
-                })?;
-                conflist(
-                    file,
-                    &text,
-                    &[dir],
-                    "put it there, or name another folder with --cni-bin",
-                )
+                from_file(file, &text, args)
             }
-            unknown => Err(Error::Input(format!(
-                "--cni {unknown}: unknown; known are {}, or the path of a conflist (with a / or a . in it)",
+            (unknown, _) => Err(Error::Input(format!(
+                "--cni {unknown}: unknown; known are {}, or the path of a conflist (lab) or manifest (kind), with a / or a . in it",
                 KNOWN.join(", ")
             ))),
         }
@@ -91,10 +121,38 @@ impl Choice {
     /// Programs that nodes must be shown.
     pub fn programs(&self) -> Vec<(String, PathBuf)> {
         match self {
-            Choice::Flatnet { .. } => Vec::new(),
+            Choice::Flatnet { .. } | Choice::Manifest { .. } | Choice::None => Vec::new(),
             Choice::Conflist { plugins, .. } => plugins.0.clone(),
         }
     }
+}
+
+fn shipped(name: &str, text: &str) -> Result<Choice> {
+    Ok(Choice::Manifest {
+        name: name.to_owned(),
+        objects: Objects::parse(&format!("manifests/{name}.yaml"), text)?,
+    })
+}
+
+/// A file of the user's: a conflist for the lab, a manifest for kind.
+fn from_file(file: &str, text: &str, args: &RunArgs) -> Result<Choice> {
+    if args.provider == Provider::Kind {
+        return Ok(Choice::Manifest {
+            name: file.to_owned(),
+            objects: Objects::parse(file, text)?,
+        });
+    }
+    let dir = args.lab.cni_bin.clone().ok_or_else(|| {
+        Error::Input(format!(
+            "--cni {file} needs --cni-bin DIR: the folder with the plugin programs it names"
+        ))
+    })?;
+    conflist(
+        file,
+        text,
+        &[dir],
+        "put it there, or name another folder with --cni-bin",
+    )
 }
 
 /// What the placeholders of a conflist stand for on one node.

@@ -1,19 +1,21 @@
 //! What networks the pods: installed on a booted cluster, asked whether it works, taken off again.
 mod choice;
-mod conflist;
-mod flatnet;
+mod kind;
+mod lab;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flatnet_agent::node::Node;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 
 pub use choice::Choice;
-pub(crate) use flatnet::AGENT;
+pub use kind::{Ground as KindGround, on_kind};
+pub(crate) use lab::AGENT;
+pub use lab::on_lab;
 
 use crate::Result;
-use crate::cluster::Cluster;
-use crate::cluster::lab::LabCluster;
-use crate::session::plan::Plan;
+use crate::session::events::Observer;
 
 /// A CNI bound to one cluster.
 #[async_trait]
@@ -21,51 +23,30 @@ pub trait Cni: Send + Sync {
     /// As the user named it.
     fn name(&self) -> &str;
     /// Puts it on every node; returns before nodes are Ready.
-    async fn install(&self) -> Result<()>;
+    async fn install(&self, observer: &Observer) -> Result<()>;
     /// What keeps it from being ready, if it knows.
     async fn trouble(&self) -> Result<Option<Trouble>>;
+    /// How long it may take to make every node Ready.
+    fn ready_within(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+    /// Called once, when every node is Ready.
+    async fn ready(&self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Why a CNI is not ready.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Trouble {
     /// In words, with the program's own.
     pub what: String,
+    /// Pods are not to be deployed yet, even if nodes are Ready.
+    pub holds_back: bool,
     /// Waiting longer will not help.
     pub fatal: bool,
-}
-
-/// The chosen CNI on a lab.
-///
-/// # Errors
-/// When the lab's nodes cannot be read.
-pub async fn on_lab(choice: &Choice, lab: LabCluster, plan: &Plan) -> Result<Box<dyn Cni>> {
-    let nodes = lab
-        .nodes()
-        .await?
-        .iter()
-        .map(node_of)
-        .collect::<Result<Vec<_>>>()?;
-    Ok(match choice {
-        Choice::Flatnet { backend } => Box::new(flatnet::OnLab {
-            lab,
-            nodes,
-            pod_network: plan.pod_network.clone(),
-            backend: backend.clone(),
-        }),
-        Choice::Conflist {
-            name,
-            text,
-            plugins,
-        } => Box::new(conflist::OnLab {
-            lab,
-            nodes,
-            name: name.clone(),
-            text: text.clone(),
-            plugins: plugins.clone(),
-            spec: plan.lab.clone(),
-        }),
-    })
+    /// Something is missing that the user can bring, and this is how.
+    pub remedy: Option<String>,
 }
 
 /// The agent's view of a Kubernetes node object.

@@ -22,6 +22,8 @@ pub struct Fleet {
     probes: BTreeMap<Endpoint, Arc<Probe>>,
     /// Endpoints whose probe does not run, and why.
     pub lost: BTreeMap<Endpoint, String>,
+    /// What the cluster does not allow, each refusal once.
+    pub denied: Vec<String>,
 }
 
 /// One probe and how to reach its responders.
@@ -69,11 +71,18 @@ impl Fleet {
         let mut fleet = Fleet {
             probes: BTreeMap::new(),
             lost: BTreeMap::new(),
+            denied: Vec::new(),
         };
         while let Some(started) = starting.join_next().await {
             match started.map_err(|e| Error::failed("start probes", e))? {
                 (endpoint, Ok(probe)) => drop(fleet.probes.insert(endpoint, Arc::new(probe))),
-                (endpoint, Err(e)) => drop(fleet.lost.insert(endpoint, e)),
+                (endpoint, Err(e)) => {
+                    let why = e.to_string();
+                    if matches!(e, Error::Denied { .. }) && !fleet.denied.contains(&why) {
+                        fleet.denied.push(why.clone());
+                    }
+                    fleet.lost.insert(endpoint, why);
+                }
             }
         }
         if fleet.probes.is_empty() {
@@ -141,36 +150,28 @@ impl Fleet {
     }
 }
 
-async fn launch(cluster: &dyn Cluster, target: &Target, name: &str, port: u16) -> Observed<Probe> {
-    let path = cluster
-        .place_probe(target)
-        .await
-        .map_err(|e| e.to_string())?;
-    let mut process = cluster
-        .start(target, &[path])
-        .await
-        .map_err(|e| e.to_string())?;
+async fn launch(cluster: &dyn Cluster, target: &Target, name: &str, port: u16) -> Result<Probe> {
+    let path = cluster.place_probe(target).await?;
+    let mut process = cluster.start(target, &[path]).await?;
     let stdout = std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty()));
     let mut conversation = Conversation {
         process,
         answers: BufReader::new(stdout),
         ended: None,
     };
-    match conversation
-        .ask(
-            &Ask::Listen {
-                name: name.to_owned(),
-                port,
-            },
-            Duration::from_secs(10),
-        )
-        .await?
-    {
-        Answer::Listening { port, .. } => Ok(Probe {
+    let listen = Ask::Listen {
+        name: name.to_owned(),
+        port,
+    };
+    match conversation.ask(&listen, Duration::from_secs(10)).await {
+        Ok(Answer::Listening { port, .. }) => Ok(Probe {
             conversation: Mutex::new(conversation),
             port,
         }),
-        other => Err(format!("the probe answered {other:?} when asked to listen")),
+        Ok(other) => Err(Error::Failed(format!(
+            "the probe answered {other:?} when asked to listen"
+        ))),
+        Err(why) => Err(Error::Failed(why)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_probe::{Answer, Ask, CniFiles, Facts, Target, Transport};
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 
 use super::fleet::Fleet;
@@ -12,7 +13,6 @@ use super::{Dial, Endpoint, NodeView, Observations, Observed, PodView, mtu};
 use crate::cluster::{Cluster, PodRef};
 use crate::session::boot::not_ready;
 use crate::session::deploy::{self, warnings};
-use crate::session::plan::Plan;
 use crate::{Result, cni};
 
 /// One attempt of the matrix, milliseconds: an answer takes well under a millisecond on one machine, and TCP's first
@@ -39,17 +39,33 @@ pub fn host_network(pod: &Pod) -> bool {
         .unwrap_or(false)
 }
 
+/// What is to be observed.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// The cluster.
+    pub cluster: &'a Arc<dyn Cluster>,
+    /// Its pods under test, as last seen.
+    pub pods: &'a [Pod],
+    /// What the cluster did not allow to be deployed.
+    pub denied: &'a [String],
+    /// Transports of the matrix.
+    pub transports: &'a [Transport],
+    /// Pod network ranges of the whole cluster, where known.
+    pub pod_network: &'a [IpNet],
+    /// Which CNI was chosen, as given.
+    pub cni: &'a str,
+}
+
 /// Sends the traffic and reads both ends, every pod and every node.
 ///
 /// # Errors
 /// Only what keeps the cluster's objects from being read.
 pub async fn everything(
-    cluster: &Arc<dyn Cluster>,
     fleet: &Arc<Fleet>,
     nodes: Vec<Node>,
-    pods: &[Pod],
-    plan: &Plan,
+    scope: &Scope<'_>,
 ) -> Result<Observations> {
+    let Scope { cluster, pods, .. } = *scope;
     let mut facts = facts(fleet).await;
     let counters_before: BTreeMap<Endpoint, BTreeMap<String, u64>> = facts
         .iter()
@@ -69,7 +85,7 @@ pub async fn everything(
         };
         pod_views.push(pod_view(cluster, pod, lost).await);
     }
-    let dials = matrix(fleet, &views, &pod_views, &facts, &plan.transports).await;
+    let dials = matrix(fleet, &views, &pod_views, &facts, scope.transports).await;
     let mtu = mtu::paths(fleet, &pod_views, &facts).await;
     let sightings = fleet
         .ask_all(&Ask::Seen, READ_WITHIN)
@@ -85,7 +101,7 @@ pub async fn everything(
     let sightings = sightings.collect();
     // Once more, after the traffic: neighbours are resolved now, and counters have moved.
     facts = self::facts(fleet).await;
-    let mut files = cni_files(fleet, &views).await;
+    let mut files = cni_files(fleet, &views, cluster.node_root()).await;
     for view in &mut views {
         let at = Endpoint::Node(view.name.clone());
         view.facts = taken(&mut facts, &at);
@@ -103,9 +119,10 @@ pub async fn everything(
         dials,
         sightings,
         mtu,
-        pod_network: plan.pod_network.clone(),
-        cni: plan.cni_name.clone(),
+        pod_network: scope.pod_network.to_vec(),
+        cni: scope.cni.to_owned(),
         provider: cluster.provider().to_owned(),
+        denied: [scope.denied, &fleet.denied].concat(),
     })
 }
 
@@ -134,10 +151,14 @@ async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
         .collect()
 }
 
-async fn cni_files(fleet: &Fleet, nodes: &[NodeView]) -> BTreeMap<Endpoint, Observed<CniFiles>> {
+async fn cni_files(
+    fleet: &Fleet,
+    nodes: &[NodeView],
+    root: &str,
+) -> BTreeMap<Endpoint, Observed<CniFiles>> {
     let ask = Ask::CniFiles {
-        conf_dir: CONF_DIR.to_owned(),
-        bin_dir: BIN_DIR.to_owned(),
+        conf_dir: format!("{root}{CONF_DIR}"),
+        bin_dir: format!("{root}{BIN_DIR}"),
     };
     let questions = nodes
         .iter()

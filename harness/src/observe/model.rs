@@ -22,6 +22,9 @@ pub struct Observations {
     /// Each pod dialling its own address by way of a service-like detour is `dials` with `from == to`.
     /// Pod network ranges of the whole cluster, where known.
     pub pod_network: Vec<IpNet>,
+    /// What the cluster did not allow to be looked at or deployed, with the right that is lacking; empty where nothing was refused.
+    #[serde(default)]
+    pub denied: Vec<String>,
     /// Which CNI was chosen, as given.
     pub cni: String,
     /// Which provider, as given.

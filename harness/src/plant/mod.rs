@@ -6,11 +6,12 @@ pub use catalogue::{all, find};
 pub use scene::Scene;
 
 use flatnet_lab::{Change, Lab, NodeFile, NodeSpec, Place};
+use ipnet::IpNet;
+use k8s_openapi::api::core::v1::Pod;
 
-use crate::cluster::lab::LabCluster;
 use crate::cni::AGENT;
-use crate::session::config::RunArgs;
-use crate::session::plan::Plan;
+use crate::session::boot::Ground;
+use crate::session::config::{Provider, RunArgs};
 use crate::{Error, Result};
 
 /// When a fault is planted.
@@ -74,13 +75,16 @@ impl Fault {
     /// [`Error::Input`], with the options that fit.
     pub fn fit(&self, args: &mut RunArgs) -> Result<()> {
         let wants = |what: &str| Err(Error::Input(format!("--plant {}: needs {what}", self.id)));
-        if args.cni != "flatnet" {
+        if args.provider != Provider::Lab {
+            return wants("--provider lab");
+        }
+        if args.cni() != "flatnet" {
             return wants("--cni flatnet: faults are planted into what that CNI builds");
         }
         if args.manifest.is_some() {
             return wants("the busybox pods; leave --manifest out");
         }
-        if args.nodes < 3 || args.pods_per_node < 2 {
+        if args.nodes() < 3 || args.pods_per_node.is_some_and(|n| n < 2) {
             return wants("at least --nodes 3 and --pods-per-node 2");
         }
         if self.needs_vxlan {
@@ -103,16 +107,16 @@ impl Fault {
     ///
     /// # Errors
     /// Where the lab cannot be changed so.
-    pub async fn plant(&self, lab: &LabCluster, plan: &Plan) -> Result<()> {
-        let Recipe::Steps(recipe) = self.recipe else {
+    pub async fn plant(&self, ground: &Ground, pods: &[Pod], pod_network: &[IpNet]) -> Result<()> {
+        let (Recipe::Steps(recipe), Ground::Lab(lab)) = (&self.recipe, ground) else {
             return Ok(());
         };
-        for node in &plan.lab.nodes {
+        let scene = Scene::of(lab, pods, pod_network).await?;
+        for node in &scene.nodes {
             let name = node.name.clone();
             lab.call(move |lab: &Lab| lab.stop_daemon(&name, AGENT))
                 .await?;
         }
-        let scene = Scene::of(lab, plan).await?;
         for step in recipe(&scene)? {
             match step {
                 Step::Change(place, changes) => {

@@ -6,10 +6,10 @@ use flatnet_lab::spec::PROGRAMS_DIR;
 use flatnet_lab::{Lab, Place};
 use flatnet_probe::{Answer, Ask, Facts};
 use ipnet::IpNet;
+use k8s_openapi::api::core::v1::Pod;
 
 use crate::cluster::lab::LabCluster;
 use crate::cluster::{Cluster, PodRef, Target};
-use crate::session::plan::Plan;
 use crate::{Error, Result, cni};
 
 /// A pod of the pod network that runs.
@@ -38,7 +38,11 @@ pub struct Scene {
 
 impl Scene {
     /// Looks around.
-    pub(super) async fn of(lab: &LabCluster, plan: &Plan) -> Result<Scene> {
+    pub(super) async fn of(
+        lab: &LabCluster,
+        wanted: &[Pod],
+        pod_network: &[IpNet],
+    ) -> Result<Scene> {
         let nodes: Vec<Node> = lab
             .nodes()
             .await?
@@ -48,12 +52,12 @@ impl Scene {
         let mut scene = Scene {
             nodes,
             pods: Vec::new(),
-            pod_network: plan.pod_network.clone(),
+            pod_network: pod_network.to_vec(),
         };
         let mut objects = lab.call(Lab::pods).await?;
-        // In the plan's order, so that a fault hits the same pod on every run.
+        // In the order in which they were wanted, so that a fault hits the same pod on every run.
         objects.sort_by_key(|pod| {
-            plan.pods
+            wanted
                 .iter()
                 .position(|p| p.metadata.name == pod.metadata.name)
         });

@@ -1,49 +1,213 @@
-//! Boots the cluster and installs the CNI on it.
-use std::sync::Arc;
+//! Boots the cluster, or connects to one, and installs the CNI on it.
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use flatnet_lab::Lab;
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Node;
 
+use super::config::KubeArgs;
 use super::events::{Event, Observer};
-use super::plan::Plan;
-use crate::cluster::Cluster;
+use super::lifetime::Lifetime;
+use super::plan::{Archives, Plan, Site, run_id};
+use super::reaper::{Reap, Reaper, Whereabouts};
+use crate::cluster::kind::{self, Boot, InContainers, engine::Engine};
+use crate::cluster::kube::{Connection, KubeCluster, NodePods, SessionNamespace, connect};
 use crate::cluster::lab::LabCluster;
-use crate::cni::{self, Cni};
+use crate::cluster::{Cluster, kube};
+use crate::cni::{self, Cni, Trouble};
 use crate::{Error, Result};
 
-/// How long a CNI may take to make every node Ready.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+/// The image that runs commands on nodes: the same that pods have.
+const NODE_POD_IMAGE: &str = "busybox:1.36";
 
-/// A cluster without a network yet.
+/// A cluster without a network of its own making yet.
 pub struct Booted {
     /// The seam.
     pub cluster: Arc<dyn Cluster>,
-    /// The lab behind it, where faults are planted.
-    pub lab: LabCluster,
-    /// What will network its pods.
-    pub cni: Box<dyn Cni>,
+    /// What is behind it, where faults are planted.
+    pub ground: Ground,
+    /// What will network its pods; nothing where that is not this run's work.
+    pub cni: Option<Box<dyn Cni>>,
+    /// Pod network ranges of the whole cluster, where known.
+    pub pod_network: Vec<IpNet>,
+    /// What ends with the run.
+    pub lifetime: Lifetime,
 }
 
-/// Boots the lab.
+/// A cluster as what it is.
+#[derive(Clone)]
+pub enum Ground {
+    /// Namespaces on this machine.
+    Lab(LabCluster),
+    /// Something behind the Kubernetes API.
+    Kubernetes(KubeCluster),
+}
+
+/// Boots or connects.
 ///
 /// # Errors
-/// What the lab says.
+/// What keeps the cluster from coming up. What was started is gone again.
 pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
     for note in &plan.notes {
         observer(&Event::Note(note.clone()));
     }
-    let (program, spec, keep) = (plan.programs.lab.clone(), plan.lab.clone(), plan.keep);
-    let lab = tokio::task::spawn_blocking(move || Lab::boot(&program, &spec, keep))
-        .await
-        .map_err(|e| Error::failed("boot the lab", e))??;
-    let lab = LabCluster::new(lab);
-    let cni = cni::on_lab(&plan.cni, lab.clone(), plan).await?;
+    match &plan.site {
+        Site::Lab { spec, pod_network } => {
+            let (program, booting, keep) = (plan.programs.lab.clone(), spec.clone(), plan.keep);
+            let lab = tokio::task::spawn_blocking(move || Lab::boot(&program, &booting, keep))
+                .await
+                .map_err(|e| Error::failed("boot the lab", e))??;
+            let lab = LabCluster::new(lab);
+            let cni = cni::on_lab(&plan.cni, lab.clone(), spec, pod_network).await?;
+            Ok(Booted {
+                cluster: Arc::new(lab.clone()),
+                ground: Ground::Lab(lab),
+                cni: Some(cni),
+                pod_network: pod_network.clone(),
+                lifetime: Lifetime::Cluster,
+            })
+        }
+        Site::NewKind(boot, archives) => new_kind(plan, boot, archives, observer).await,
+        Site::RunningKind(name, archives) => running_kind(plan, name, archives, observer).await,
+        Site::Kubeconfig(args) => existing(plan, args).await,
+    }
+}
+
+async fn new_kind(
+    plan: &Plan,
+    boot: &Boot,
+    archives: &Archives,
+    observer: &Observer,
+) -> Result<Booted> {
+    let engine = Engine::find().await?;
+    if kind::clusters(&engine).await?.contains(&boot.name) {
+        return Err(Error::Input(format!(
+            "a kind cluster {:?} exists already; use it with --cluster {0}, or take another --name",
+            boot.name
+        )));
+    }
+    let doomed = Reap::KindCluster {
+        kind: engine.kind_path().to_owned(),
+        engine: engine.name.clone(),
+        name: boot.name.clone(),
+    };
+    // Before the cluster: a run killed while it boots leaves nothing either.
+    let reaper = Reaper::start(&plan.programs.flatnet, std::slice::from_ref(&doomed))?;
+    let progress = |step| observer(&Event::Step(format!("kind: {step}")));
+    kind::create(&engine, boot, progress).await?;
+    let lifetime = Lifetime::Reaped(Mutex::new(reaper));
+    kind_cluster(plan, engine, &boot.name, archives, Some(lifetime)).await
+}
+
+async fn running_kind(
+    plan: &Plan,
+    name: &str,
+    archives: &Archives,
+    observer: &Observer,
+) -> Result<Booted> {
+    let engine = Engine::find().await?;
+    let known = kind::clusters(&engine).await?;
+    if !known.iter().any(|cluster| cluster == name) {
+        let listed = if known.is_empty() {
+            "none runs".to_owned()
+        } else {
+            format!("running: {}", known.join(", "))
+        };
+        return Err(Error::Input(format!(
+            "--cluster {name}: kind knows no such cluster; {listed}; flatnet up --provider kind --name {name} boots it"
+        )));
+    }
+    observer(&Event::Step(format!("kind: cluster {name} runs")));
+    kind_cluster(plan, engine, name, archives, None).await
+}
+
+/// The rest is the same for a new cluster and a reused one.
+async fn kind_cluster(
+    plan: &Plan,
+    engine: Engine,
+    name: &str,
+    archives: &Archives,
+    lifetime: Option<Lifetime>,
+) -> Result<Booted> {
+    let connection = kind::connection(&engine, name).await?;
+    for archive in &archives.0 {
+        kind::load_archive(&engine, name, archive).await?;
+    }
+    let access = InContainers::new(engine.clone(), plan.programs.probe.clone());
+    let namespace = SessionNamespace::create(&connection.client, &run_id()).await?;
+    let lifetime = match lifetime {
+        Some(lifetime) => lifetime,
+        None => {
+            let of = Whereabouts::Kind {
+                name: name.to_owned(),
+            };
+            contents(plan, of, &namespace)?
+        }
+    };
+    let ranges = kube::ranges::read(&connection.client).await?;
+    let pod_network = ranges.pods.clone();
+    let probe = plan.programs.probe.clone();
+    let cluster = KubeCluster::new("kind", connection, namespace, access, probe);
+    let cni = cni::on_kind(
+        &plan.cni,
+        cni::KindGround {
+            cluster: cluster.clone(),
+            engine,
+            name: name.to_owned(),
+            ranges,
+            programs: plan.programs.clone(),
+        },
+    )?;
     Ok(Booted {
-        cluster: Arc::new(lab.clone()),
-        lab,
-        cni,
+        cluster: Arc::new(cluster.clone()),
+        ground: Ground::Kubernetes(cluster),
+        cni: Some(cni),
+        pod_network,
+        lifetime,
     })
+}
+
+async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
+    let connection = connect::connect(args.kubeconfig.as_deref(), args.context.as_deref()).await?;
+    let namespace = own_namespace(&connection, args).await?;
+    let of = Whereabouts::Kubeconfig {
+        file: args.kubeconfig.clone(),
+        context: args.context.clone(),
+    };
+    let lifetime = contents(plan, of, &namespace)?;
+    let client = connection.client.clone();
+    let nodes = NodePods::new(
+        client.clone(),
+        namespace.clone(),
+        NODE_POD_IMAGE.to_owned(),
+        plan.programs.probe.clone(),
+    );
+    // Not every cluster tells its ranges, and not every user may ask.
+    let ranges = kube::ranges::read(&client).await.unwrap_or_default();
+    let probe = plan.programs.probe.clone();
+    let cluster = KubeCluster::new("kubeconfig", connection, namespace, Arc::new(nodes), probe);
+    Ok(Booted {
+        cluster: Arc::new(cluster.clone()),
+        ground: Ground::Kubernetes(cluster),
+        cni: None,
+        pod_network: ranges.pods,
+        lifetime,
+    })
+}
+
+/// The run's namespace goes with the run, however that ends.
+fn contents(plan: &Plan, of: Whereabouts, namespace: &SessionNamespace) -> Result<Lifetime> {
+    let doomed = Reap::namespace(of, namespace);
+    let reaper = Reaper::start(&plan.programs.flatnet, &[doomed])?;
+    Ok(Lifetime::Contents(Mutex::new(reaper)))
+}
+
+async fn own_namespace(connection: &Connection, args: &KubeArgs) -> Result<SessionNamespace> {
+    match &args.namespace {
+        Some(name) => SessionNamespace::existing(&connection.client, name, &run_id()).await,
+        None => SessionNamespace::create(&connection.client, &run_id()).await,
+    }
 }
 
 /// Installs the CNI and waits until every node is Ready for pods.
@@ -51,7 +215,7 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
 /// # Errors
 /// When a node is not Ready in time: which, what its Ready condition says, and what the CNI says.
 pub async fn install(cluster: &Arc<dyn Cluster>, cni: &dyn Cni, observer: &Observer) -> Result<()> {
-    cni.install().await?;
+    cni.install(observer).await?;
     let start = Instant::now();
     let mut told = std::collections::BTreeSet::new();
     let mut pause = Duration::from_millis(2);
@@ -72,20 +236,37 @@ pub async fn install(cluster: &Arc<dyn Cluster>, cni: &dyn Cni, observer: &Obser
                 }
             }
         }
-        if waiting.is_empty() {
-            return Ok(());
+        let trouble = cni.trouble().await?;
+        if waiting.is_empty() && trouble.as_ref().is_none_or(|t| !t.holds_back) {
+            return cni.ready().await;
         }
-        let more = cni.trouble().await?;
-        if start.elapsed() > READY_WITHIN || more.as_ref().is_some_and(|t| t.fatal) {
-            let says = more.map(|t| format!("; {}", t.what)).unwrap_or_default();
-            return Err(Error::Failed(format!(
-                "nodes not Ready with CNI {}: {}{says}",
-                cni.name(),
-                waiting.join(", ")
-            )));
+        let late = start.elapsed() > cni.ready_within();
+        if late || trouble.as_ref().is_some_and(|t| t.fatal) {
+            return Err(unready(cni, &waiting, trouble));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+fn unready(cni: &dyn Cni, waiting: &[String], trouble: Option<Trouble>) -> Error {
+    let nodes = if waiting.is_empty() {
+        "all nodes are Ready".to_owned()
+    } else {
+        format!("nodes not Ready: {}", waiting.join(", "))
+    };
+    let what = format!("CNI {} does not come up: {nodes}", cni.name());
+    match trouble {
+        Some(Trouble {
+            what: words,
+            remedy: Some(remedy),
+            ..
+        }) => Error::Missing {
+            what: format!("{what}; {words}"),
+            remedy,
+        },
+        Some(trouble) => Error::Failed(format!("{what}; {}", trouble.what)),
+        None => Error::Failed(what),
     }
 }
 

@@ -11,6 +11,21 @@ use crate::{Error, Result};
 pub enum Provider {
     /// Linux namespaces on this machine; no container engine, no root needed.
     Lab,
+    /// A real cluster of containers on this machine; needs kind, and docker or podman.
+    Kind,
+    /// A cluster that runs already.
+    Kubeconfig,
+}
+
+impl Provider {
+    /// As the user writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Provider::Lab => "lab",
+            Provider::Kind => "kind",
+            Provider::Kubeconfig => "kubeconfig",
+        }
+    }
 }
 
 /// How the lab's nodes are joined.
@@ -53,62 +68,33 @@ pub struct RunArgs {
     )]
     pub provider: Provider,
 
-    /// CNI: flatnet, reference, or a conflist FILE (then with --cni-bin)
+    /// CNI: flatnet, flannel, weave, reference, none, or a FILE: a conflist for the lab (then with --cni-bin), a manifest for
+    /// kind [default: flatnet; none with a kubeconfig]
     #[arg(
         long,
         env = "FLATNET_CNI",
-        default_value = "flatnet",
         value_name = "NAME|FILE",
         help_heading = "Cluster"
     )]
-    pub cni: String,
-
-    /// Folder with the plugin programs of the conflist (reference: default /usr/lib/cni, /opt/cni/bin)
-    #[arg(
-        long,
-        env = "FLATNET_CNI_BIN",
-        value_name = "DIR",
-        help_heading = "Cluster"
-    )]
-    pub cni_bin: Option<PathBuf>,
+    pub cni: Option<String>,
 
     /// How the flatnet CNI joins nodes: auto, vxlan or routes
     #[arg(long, env = "FLATNET_BACKEND", default_value = "auto", value_parser = ["auto", "vxlan", "routes"], help_heading = "Cluster")]
     pub backend: String,
 
-    /// Number of nodes, 1 to 250
-    #[arg(long, env = "FLATNET_NODES", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=250), help_heading = "Cluster")]
-    pub nodes: u16,
+    /// Number of nodes, 1 to 250 [default: 3]
+    #[arg(long, env = "FLATNET_NODES", value_parser = clap::value_parser!(u16).range(1..=250), help_heading = "Cluster")]
+    pub nodes: Option<u16>,
 
-    /// Busybox pods on each node (one hostNetwork pod a node comes on top)
-    #[arg(long, env = "FLATNET_PODS_PER_NODE", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Cluster")]
-    pub pods_per_node: u16,
+    /// Busybox pods on each node; one hostNetwork pod a node comes on top [default: 3]
+    #[arg(long, env = "FLATNET_PODS_PER_NODE", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Cluster")]
+    pub pods_per_node: Option<u16>,
 
-    /// How nodes are joined
-    #[arg(
-        long,
-        env = "FLATNET_UNDERLAY",
-        value_enum,
-        default_value = "l2",
-        help_heading = "Cluster"
-    )]
-    pub underlay: Underlay,
+    /// IP families of nodes and pods [default: ipv4]
+    #[arg(long, env = "FLATNET_IP_FAMILY", value_enum, help_heading = "Cluster")]
+    pub ip_family: Option<Family>,
 
-    /// MTU between nodes, bytes, 1280 to 65535
-    #[arg(long, env = "FLATNET_MTU", default_value_t = 1500, value_parser = clap::value_parser!(u32).range(1280..=65535), help_heading = "Cluster")]
-    pub mtu: u32,
-
-    /// IP families of nodes and pods
-    #[arg(
-        long,
-        env = "FLATNET_IP_FAMILY",
-        value_enum,
-        default_value = "ipv4",
-        help_heading = "Cluster"
-    )]
-    pub ip_family: Family,
-
-    /// Pod network ranges, at most one a family, instead of 10.244.0.0/16 and fd00:10:244::/48
+    /// Pod network ranges, at most one a family [default: 10.244.0.0/16 and fd00:10:244::/48]
     #[arg(
         long,
         env = "FLATNET_POD_CIDR",
@@ -118,11 +104,7 @@ pub struct RunArgs {
     )]
     pub pod_cidr: Vec<IpNet>,
 
-    /// Prefix length of each node's podCIDR (IPv4) [default: 24]
-    #[arg(long, env = "FLATNET_NODE_CIDR_MASK", value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=30), help_heading = "Cluster")]
-    pub node_cidr_mask: Option<u8>,
-
-    /// Pods of your own instead of the busybox ones; each names its node (node1, node2, …)
+    /// Pods of your own instead of the busybox ones; each names its node (node1, node2, … count them on any cluster)
     #[arg(
         long,
         env = "FLATNET_MANIFEST",
@@ -130,15 +112,6 @@ pub struct RunArgs {
         help_heading = "Cluster"
     )]
     pub manifest: Option<PathBuf>,
-
-    /// Static busybox for the pods' root [default: the one on this machine, if any]
-    #[arg(
-        long,
-        env = "FLATNET_BUSYBOX",
-        value_name = "FILE",
-        help_heading = "Cluster"
-    )]
-    pub busybox: Option<PathBuf>,
 
     /// Name of the cluster [default: a new one each run]
     #[arg(
@@ -153,16 +126,264 @@ pub struct RunArgs {
     #[arg(long, env = "FLATNET_KEEP", help_heading = "Cluster")]
     pub keep: bool,
 
-    /// How long pods may take to run, seconds
-    #[arg(long, env = "FLATNET_POD_TIMEOUT", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS", help_heading = "Cluster")]
-    pub pod_timeout: u64,
+    /// How long pods may take to run, seconds [default: 30 on the lab, else 120: images may have to be pulled]
+    #[arg(long, env = "FLATNET_POD_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS", help_heading = "Cluster")]
+    pub pod_timeout: Option<u64>,
+
+    /// What only the lab knows.
+    #[command(flatten)]
+    pub lab: LabArgs,
+
+    /// What only kind knows.
+    #[command(flatten)]
+    pub kind: KindArgs,
+
+    /// What only a cluster that runs already knows.
+    #[command(flatten)]
+    pub kube: KubeArgs,
+
+    /// Write report.json, junit.xml and summary.md into this folder, and logs of a cluster that does not come up
+    #[arg(
+        long,
+        env = "FLATNET_REPORT",
+        value_name = "DIR",
+        help_heading = "Report"
+    )]
+    pub report: Option<PathBuf>,
 
     /// Transports of the matrix
     #[arg(long, env = "FLATNET_TRANSPORTS", value_enum, value_delimiter = ',', default_values = ["tcp", "udp", "icmp"], help_heading = "Checks")]
     pub transports: Vec<Protocol>,
 }
 
+/// Options of the lab.
+#[derive(Args, Clone, Debug)]
+pub struct LabArgs {
+    /// How nodes are joined [default: l2]
+    #[arg(long, env = "FLATNET_UNDERLAY", value_enum, help_heading = "Lab")]
+    pub underlay: Option<Underlay>,
+
+    /// MTU between nodes, bytes, 1280 to 65535 [default: 1500]
+    #[arg(long, env = "FLATNET_MTU", value_parser = clap::value_parser!(u32).range(1280..=65535), help_heading = "Lab")]
+    pub mtu: Option<u32>,
+
+    /// Prefix length of each node's podCIDR (IPv4) [default: 24]
+    #[arg(long, env = "FLATNET_NODE_CIDR_MASK", value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=30), help_heading = "Lab")]
+    pub node_cidr_mask: Option<u8>,
+
+    /// Folder with the plugin programs of the conflist [default of reference: /usr/lib/cni, /opt/cni/bin]
+    #[arg(
+        long,
+        env = "FLATNET_CNI_BIN",
+        value_name = "DIR",
+        help_heading = "Lab"
+    )]
+    pub cni_bin: Option<PathBuf>,
+
+    /// Static busybox for the pods' root [default: the one on this machine, if any]
+    #[arg(
+        long,
+        env = "FLATNET_BUSYBOX",
+        value_name = "FILE",
+        help_heading = "Lab"
+    )]
+    pub busybox: Option<PathBuf>,
+}
+
+impl LabArgs {
+    /// How nodes are joined.
+    pub fn underlay(&self) -> Underlay {
+        self.underlay.unwrap_or(Underlay::L2)
+    }
+
+    /// MTU between nodes, bytes.
+    pub fn mtu(&self) -> u32 {
+        self.mtu.unwrap_or(1500)
+    }
+}
+
+/// Options of kind.
+#[derive(Args, Clone, Debug)]
+pub struct KindArgs {
+    /// Node image [default: the one that kind was built for]
+    #[arg(
+        long,
+        env = "FLATNET_IMAGE",
+        value_name = "IMAGE",
+        help_heading = "kind"
+    )]
+    pub image: Option<String>,
+
+    /// A kind configuration of your own instead of the default one
+    #[arg(
+        long,
+        env = "FLATNET_KIND_CONFIG",
+        value_name = "FILE",
+        help_heading = "kind"
+    )]
+    pub kind_config: Option<PathBuf>,
+
+    /// Use this running kind cluster and keep it; the CNI on it is exchanged where it is another
+    #[arg(
+        long,
+        env = "FLATNET_CLUSTER",
+        value_name = "NAME",
+        help_heading = "kind"
+    )]
+    pub cluster: Option<String>,
+
+    /// Images (`docker save` archives) to put onto the nodes, for where there is no registry; may be repeated
+    #[arg(
+        long,
+        env = "FLATNET_IMAGE_ARCHIVE",
+        value_delimiter = ',',
+        value_name = "FILE",
+        help_heading = "kind"
+    )]
+    pub image_archive: Vec<PathBuf>,
+}
+
+/// Options of a cluster that runs already.
+#[derive(Args, Clone, Debug)]
+pub struct KubeArgs {
+    /// Kubeconfig [default: $KUBECONFIG, ~/.kube/config]
+    #[arg(
+        long,
+        env = "FLATNET_KUBECONFIG",
+        value_name = "FILE",
+        help_heading = "Kubeconfig"
+    )]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Context of the kubeconfig [default: the current one]
+    #[arg(
+        long,
+        env = "FLATNET_CONTEXT",
+        value_name = "NAME",
+        help_heading = "Kubeconfig"
+    )]
+    pub context: Option<String>,
+
+    /// Deploy into this existing namespace [default: one of the run's own, deleted afterwards]
+    #[arg(
+        long,
+        env = "FLATNET_NAMESPACE",
+        value_name = "NAME",
+        help_heading = "Kubeconfig"
+    )]
+    pub namespace: Option<String>,
+}
+
 impl RunArgs {
+    /// The CNI's name, the provider's default where none was given.
+    pub fn cni(&self) -> &str {
+        match (&self.cni, self.provider) {
+            (Some(name), _) => name,
+            (None, Provider::Kubeconfig) => "none",
+            (None, Provider::Lab | Provider::Kind) => "flatnet",
+        }
+    }
+
+    /// How long pods may take to run.
+    pub fn pod_timeout(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(self.pod_timeout.unwrap_or(match self.provider {
+            Provider::Lab => 30,
+            Provider::Kind | Provider::Kubeconfig => 120,
+        }))
+    }
+
+    /// Number of nodes, where it can be chosen.
+    pub fn nodes(&self) -> u16 {
+        self.nodes.unwrap_or(3)
+    }
+
+    /// IP families, where they can be chosen.
+    pub fn ip_family(&self) -> Family {
+        self.ip_family.unwrap_or(Family::Ipv4)
+    }
+
+    /// Refuses options that the provider does not know: each would be silently without effect.
+    ///
+    /// # Errors
+    /// [`Error::Input`] names every one of them.
+    pub fn check_provider(&self) -> Result<()> {
+        use Provider::{Kind, Kubeconfig, Lab};
+        let kubeconfig_only: &[Provider] = &[Kubeconfig];
+        let booted: &[Provider] = &[Lab, Kind];
+        let given = [
+            ("--nodes", self.nodes.is_some(), booted),
+            ("--ip-family", self.ip_family.is_some(), booted),
+            ("--pod-cidr", !self.pod_cidr.is_empty(), booted),
+            ("--name", self.name.is_some(), booted),
+            ("--underlay", self.lab.underlay.is_some(), &[Lab]),
+            ("--mtu", self.lab.mtu.is_some(), &[Lab]),
+            (
+                "--node-cidr-mask",
+                self.lab.node_cidr_mask.is_some(),
+                &[Lab],
+            ),
+            ("--cni-bin", self.lab.cni_bin.is_some(), &[Lab]),
+            ("--busybox", self.lab.busybox.is_some(), &[Lab]),
+            ("--image", self.kind.image.is_some(), &[Kind]),
+            ("--kind-config", self.kind.kind_config.is_some(), &[Kind]),
+            ("--cluster", self.kind.cluster.is_some(), &[Kind]),
+            (
+                "--image-archive",
+                !self.kind.image_archive.is_empty(),
+                &[Kind],
+            ),
+            (
+                "--kubeconfig",
+                self.kube.kubeconfig.is_some(),
+                kubeconfig_only,
+            ),
+            ("--context", self.kube.context.is_some(), kubeconfig_only),
+            (
+                "--namespace",
+                self.kube.namespace.is_some(),
+                kubeconfig_only,
+            ),
+        ];
+        let misplaced: Vec<&str> = given
+            .iter()
+            .filter(|(_, given, fits)| *given && !fits.contains(&self.provider))
+            .map(|(name, ..)| *name)
+            .collect();
+        if !misplaced.is_empty() {
+            return Err(Error::Input(format!(
+                "{}: not known to --provider {}; leave out, or choose another provider",
+                misplaced.join(", "),
+                self.provider.name()
+            )));
+        }
+        let fixed = [
+            ("--nodes", self.nodes.is_some()),
+            ("--ip-family", self.ip_family.is_some()),
+            ("--pod-cidr", !self.pod_cidr.is_empty()),
+        ];
+        let by = match (&self.kind.cluster, &self.kind.kind_config) {
+            (Some(_), Some(_)) => {
+                return Err(Error::Input(
+                    "--cluster and --kind-config: a running cluster is configured already; leave one out".to_owned(),
+                ));
+            }
+            (Some(_), None) => "--cluster",
+            (None, Some(_)) => "--kind-config",
+            (None, None) => return Ok(()),
+        };
+        if let Some((name, _)) = fixed.iter().find(|(_, given)| *given) {
+            return Err(Error::Input(format!(
+                "{name} with {by}: {by} decides that; leave one out"
+            )));
+        }
+        if by == "--cluster" && (self.name.is_some() || self.kind.image.is_some()) {
+            return Err(Error::Input(
+                "--cluster: --name and --image are for a new cluster; leave them out".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
     /// The defaults, with what `FLATNET_*` variables choose.
     ///
     /// # Errors

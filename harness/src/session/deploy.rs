@@ -1,84 +1,158 @@
 //! Creates the pods and waits for them; plants the fault between, where it says so.
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::task::JoinSet;
 
+use super::boot::Ground;
 use super::events::{Event, Observer};
 use super::plan::Plan;
-use crate::cluster::lab::LabCluster;
+use super::workload;
 use crate::cluster::{Cluster, PodRef};
+use crate::observe::gather::host_network;
 use crate::plant::{Fault, Moment};
 use crate::{Error, Result};
 
-/// Creates every pod of the plan and returns each as last seen: running, ended, or stuck when its time was up.
-///
-/// # Errors
-/// A pod that the cluster refuses (unknown node, bad spec), or a fault that cannot be planted.
-pub async fn pods(
-    cluster: &Arc<dyn Cluster>,
-    lab: &LabCluster,
-    plan: &Plan,
-    fault: Option<&Fault>,
-    observer: &Observer,
-) -> Result<Vec<Pod>> {
-    observer(&Event::Expect(plan.pods.len()));
-    let plant = async |moment| match fault.filter(|f| f.moment == moment) {
-        Some(fault) => {
-            fault.plant(lab, plan).await?;
-            observer(&Event::Planted(format!("{}: {}", fault.id, fault.summary)));
-            Ok(())
-        }
-        None => Ok::<(), Error>(()),
-    };
-    plant(Moment::BeforePods).await?;
-    let mut seen = Vec::new();
-    if fault.is_some_and(|f| f.moment == Moment::AfterFirstPod) {
-        seen.extend(create(cluster, &plan.pods[..1], plan, observer).await?);
-        plant(Moment::AfterFirstPod).await?;
-    }
-    seen.extend(create(cluster, &plan.pods[seen.len()..], plan, observer).await?);
-    plant(Moment::AfterPods).await?;
-    Ok(seen)
+/// The pods of a run.
+pub struct Deployed {
+    /// Each as last seen: running, ended, or stuck when its time was up.
+    pub pods: Vec<Pod>,
+    /// What the cluster did not allow: which pods are missing, and the right that was lacking.
+    pub denied: Vec<String>,
 }
 
-async fn create(
-    cluster: &Arc<dyn Cluster>,
-    pods: &[Pod],
-    plan: &Plan,
-    observer: &Observer,
-) -> Result<Vec<Pod>> {
-    for pod in pods {
-        cluster.apply_pod(pod).await?;
+/// Where pods are deployed.
+pub struct Bed<'a> {
+    /// The seam.
+    pub cluster: &'a Arc<dyn Cluster>,
+    /// What is behind it.
+    pub ground: &'a Ground,
+    /// What is wanted.
+    pub plan: &'a Plan,
+    /// Pod network ranges of the whole cluster, where known.
+    pub pod_network: &'a [IpNet],
+    /// Hears of every pod.
+    pub observer: &'a Observer,
+}
+
+impl Bed<'_> {
+    /// Creates every pod of the plan and waits for it; plants the `fault` on the way.
+    ///
+    /// # Errors
+    /// A pod that the cluster refuses (unknown node, bad spec), an image that is nowhere, or a fault that cannot be planted.
+    pub async fn deploy(&self, fault: Option<&Fault>) -> Result<Deployed> {
+        let mut wanted = self.pods().await?;
+        (self.observer)(&Event::Expect(wanted.len()));
+        self.plant(fault, Moment::BeforePods, &wanted).await?;
+        let mut deployed = Deployed {
+            pods: Vec::new(),
+            denied: Vec::new(),
+        };
+        if fault.is_some_and(|f| f.moment == Moment::AfterFirstPod) {
+            let rest = wanted.split_off(1);
+            self.create(&wanted, &mut deployed).await?;
+            self.plant(fault, Moment::AfterFirstPod, &wanted).await?;
+            self.create(&rest, &mut deployed).await?;
+            wanted.extend(rest);
+        } else {
+            self.create(&wanted, &mut deployed).await?;
+        }
+        self.plant(fault, Moment::AfterPods, &wanted).await?;
+        Ok(deployed)
     }
-    let mut waits = JoinSet::new();
-    for (index, pod) in pods.iter().enumerate() {
-        let (cluster, pod, limit, observer) = (
-            Arc::clone(cluster),
-            PodRef::of(pod),
-            plan.pod_timeout,
-            Arc::clone(observer),
-        );
-        waits.spawn(async move {
-            let seen = cluster.wait_pod(&pod, limit).await?;
-            if is_running(&seen) {
-                observer(&Event::PodReady(pod.name));
-            } else {
-                let why = warnings(&cluster, &seen)
-                    .await
-                    .pop()
-                    .unwrap_or_else(|| "no event says why".to_owned());
-                observer(&Event::PodFailed(pod.name, why));
+
+    async fn pods(&self) -> Result<Vec<Pod>> {
+        let nodes = self.cluster.nodes().await?;
+        let names: Vec<String> = nodes.into_iter().filter_map(|n| n.metadata.name).collect();
+        let mut pods = self.plan.workload.place(&names, self.cluster.namespace())?;
+        if let Ground::Kubernetes(cluster) = self.ground {
+            for pod in &mut pods {
+                workload::adapt_to_kubernetes(pod, &cluster.labels());
             }
-            Ok::<_, Error>((index, seen))
-        });
+        }
+        Ok(pods)
     }
-    let mut seen = Vec::new();
-    while let Some(done) = waits.join_next().await {
-        seen.push(done.map_err(|e| Error::failed("wait for pods", e))??);
+
+    async fn plant(&self, fault: Option<&Fault>, moment: Moment, pods: &[Pod]) -> Result<()> {
+        let Some(fault) = fault.filter(|f| f.moment == moment) else {
+            return Ok(());
+        };
+        fault.plant(self.ground, pods, self.pod_network).await?;
+        (self.observer)(&Event::Planted(format!("{}: {}", fault.id, fault.summary)));
+        Ok(())
     }
-    seen.sort_by_key(|(index, _)| *index);
-    Ok(seen.into_iter().map(|(_, pod)| pod).collect())
+
+    async fn create(&self, pods: &[Pod], deployed: &mut Deployed) -> Result<()> {
+        let mut created = Vec::new();
+        for pod in pods {
+            match self.cluster.apply_pod(pod).await {
+                Ok(()) => created.push(pod),
+                // Many clusters let nobody into the nodes' network; the rest of the promises can be checked all the same.
+                Err(Error::Denied { what, rule }) if host_network(pod) => {
+                    deployed.denied.push(format!("{what}: {rule}"));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        let mut waits = JoinSet::new();
+        for (index, pod) in created.into_iter().enumerate() {
+            let (cluster, pod, limit, observer) = (
+                Arc::clone(self.cluster),
+                PodRef::of(pod),
+                self.plan.pod_timeout,
+                Arc::clone(self.observer),
+            );
+            waits.spawn(async move {
+                let seen = cluster.wait_pod(&pod, limit).await?;
+                if is_running(&seen) {
+                    observer(&Event::PodReady(pod.name));
+                } else if let Some(missing) = image_missing(&seen) {
+                    return Err(missing);
+                } else {
+                    let why = warnings(&cluster, &seen)
+                        .await
+                        .pop()
+                        .unwrap_or_else(|| "no event says why".to_owned());
+                    observer(&Event::PodFailed(pod.name, why));
+                }
+                Ok::<_, Error>((index, seen))
+            });
+        }
+        let mut seen = Vec::new();
+        while let Some(done) = waits.join_next().await {
+            seen.push(done.map_err(|e| Error::failed("wait for pods", e))??);
+        }
+        seen.sort_by_key(|(index, _)| *index);
+        deployed.pods.extend(seen.into_iter().map(|(_, pod)| pod));
+        Ok(())
+    }
+}
+
+/// The image a pod cannot have: nothing about its network can be told then, which is no verdict on the network.
+pub fn image_missing(pod: &Pod) -> Option<Error> {
+    let name = PodRef::of(pod);
+    let status = pod.status.as_ref()?;
+    let node = pod.spec.as_ref()?.node_name.clone().unwrap_or_default();
+    let inits = status.init_container_statuses.iter().flatten();
+    let mut containers = inits.chain(status.container_statuses.iter().flatten());
+    containers.find_map(|container| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref()?;
+        let pull = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"];
+        pull.contains(&reason).then(|| Error::Missing {
+            what: format!(
+                "pod {name}: node {node} does not have the image {} and cannot pull it ({reason}{})",
+                container.image,
+                waiting
+                    .message
+                    .as_deref()
+                    .map(|m| format!(": {}", m.chars().take(300).collect::<String>()))
+                    .unwrap_or_default()
+            ),
+            remedy: "mend the registry's reach or the image's name; where there is no registry, bring the image with --image-archive FILE".to_owned(),
+        })
+    })
 }
 
 /// Running with at least one IP, every container up.

@@ -45,6 +45,8 @@ pub enum Event {
     PhaseEnded(Phase, Duration),
     /// What a reader should know, in one line (for example which programs the pods have).
     Note(String),
+    /// A phase that takes long got to here.
+    Step(String),
     /// How many nodes or pods the phase waits for.
     Expect(usize),
     /// A node is Ready.

@@ -4,30 +4,38 @@ pub mod busybox;
 pub mod config;
 pub mod deploy;
 pub mod events;
+pub mod lifetime;
 pub mod plan;
 pub mod programs;
+pub mod reaper;
+pub mod workload;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::cluster::{Cluster, PodRef};
 use crate::observe::fleet::Fleet;
+use crate::observe::gather::Scope;
 use crate::observe::{self, Observations};
 use crate::plant::Fault;
 use crate::{Error, Result};
 use boot::Booted;
 use config::RunArgs;
+use deploy::Deployed;
 use events::{Event, Observer, Phase};
+use lifetime::Lifetime;
 use plan::Plan;
 
 /// A cluster with its CNI and its pods, ready to be observed.
 pub struct Session {
     cluster: Arc<dyn Cluster>,
     plan: Plan,
-    /// As last seen while waiting for them.
-    pods: Vec<Pod>,
+    pod_network: Vec<IpNet>,
+    deployed: Deployed,
+    lifetime: Lifetime,
     observer: Observer,
 }
 
@@ -47,32 +55,39 @@ impl Session {
             fault.fit(&mut args)?;
         }
         let plan = Plan::new(&args, fault)?;
-        let Booted { cluster, lab, cni } =
-            timed(&observer, Phase::Boot, boot::cluster(&plan, &observer)).await?;
+        let Booted {
+            cluster,
+            ground,
+            cni,
+            pod_network,
+            lifetime,
+        } = timed(&observer, Phase::Boot, boot::cluster(&plan, &observer)).await?;
         let rest = async {
-            timed(
-                &observer,
-                Phase::Install,
-                boot::install(&cluster, cni.as_ref(), &observer),
-            )
-            .await?;
-            timed(
-                &observer,
-                Phase::Deploy,
-                deploy::pods(&cluster, &lab, &plan, fault, &observer),
-            )
-            .await
+            if let Some(cni) = &cni {
+                let install = boot::install(&cluster, cni.as_ref(), &observer);
+                timed(&observer, Phase::Install, install).await?;
+            }
+            let bed = deploy::Bed {
+                cluster: &cluster,
+                ground: &ground,
+                plan: &plan,
+                pod_network: &pod_network,
+                observer: &observer,
+            };
+            timed(&observer, Phase::Deploy, bed.deploy(fault)).await
         };
         match rest.await {
-            Ok(pods) => Ok(Session {
+            Ok(deployed) => Ok(Session {
                 cluster,
                 plan,
-                pods,
+                pod_network,
+                deployed,
+                lifetime,
                 observer,
             }),
             Err(e) => {
-                // What failed matters more than a teardown that fails too; the lab's lifeline ends an owned lab anyway.
-                let _ = cluster.destroy().await;
+                // What failed matters more than an end that fails too.
+                let _ = lifetime.end(&cluster).await;
                 Err(e)
             }
         }
@@ -81,6 +96,11 @@ impl Session {
     /// What the run is made of.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The pods of the run, as last seen while waiting for them.
+    pub fn pods(&self) -> &[Pod] {
+        &self.deployed.pods
     }
 
     /// The cluster, for what checks do not cover.
@@ -95,30 +115,51 @@ impl Session {
     /// of the observations.
     pub async fn observe(&self) -> Result<Observations> {
         timed(&self.observer, Phase::Observe, async {
-            let running = self.pods.iter().filter(|pod| deploy::is_running(pod));
+            let running = self
+                .deployed
+                .pods
+                .iter()
+                .filter(|pod| deploy::is_running(pod));
             let running: Vec<_> = running
                 .map(|pod| (PodRef::of(pod), observe::gather::host_network(pod)))
                 .collect();
             let nodes = self.cluster.nodes().await?;
             let fleet = Arc::new(Fleet::start(Arc::clone(&self.cluster), &nodes, &running).await?);
-            observe::gather::everything(&self.cluster, &fleet, nodes, &self.pods, &self.plan).await
+            let scope = Scope {
+                cluster: &self.cluster,
+                pods: &self.deployed.pods,
+                denied: &self.deployed.denied,
+                transports: &self.plan.transports,
+                pod_network: &self.pod_network,
+                cni: &self.plan.cni_name,
+            };
+            observe::gather::everything(&fleet, nodes, &scope).await
         })
         .await
     }
 
-    /// Ends the cluster, unless the plan keeps it.
+    /// Ends the cluster, or what the run put into it, unless the plan keeps it.
     ///
     /// # Errors
     /// When it does not end.
     pub async fn close(self) -> Result<()> {
         if self.plan.keep {
-            self.observer.as_ref()(&Event::Note(format!(
-                "cluster {} is kept; end it: flatnet down {0}",
-                self.plan.lab.name
-            )));
-            return Ok(());
+            let note = match self.plan.site.name() {
+                Some(name) => format!("cluster {name} is kept; end it: flatnet down {name}"),
+                None => format!(
+                    "namespace {0} is kept; end it: kubectl delete namespace {0}",
+                    self.cluster.namespace()
+                ),
+            };
+            self.observer.as_ref()(&Event::Note(note));
+            return self.lifetime.keep();
         }
-        timed(&self.observer, Phase::TearDown, self.cluster.destroy()).await
+        timed(
+            &self.observer,
+            Phase::TearDown,
+            self.lifetime.end(&self.cluster),
+        )
+        .await
     }
 }
 

@@ -2,17 +2,22 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use flatnet_lab::{IpFamily, LabSpec, NodeSpec};
 use flatnet_probe::Transport;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use k8s_openapi::api::core::v1::Pod;
 
 use super::busybox;
-use super::config::{Family, Protocol, RunArgs, Underlay};
+use super::config::{Family, KubeArgs, Protocol, Provider, RunArgs, Underlay};
 use super::programs::Programs;
-use crate::cluster::manifest;
+use super::workload::Workload;
+use crate::cluster::kind::{
+    self,
+    config::{KindConfig, Shape},
+};
 use crate::cni::Choice;
 use crate::plant::Fault;
 use crate::{Error, Result};
@@ -21,15 +26,13 @@ use crate::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The cluster.
-    pub lab: LabSpec,
-    /// Pod network ranges of the whole cluster.
-    pub pod_network: Vec<IpNet>,
+    pub site: Site,
     /// What networks the pods.
     pub cni: Choice,
     /// As given.
     pub cni_name: String,
-    /// Pods under test, in the order of their creation.
-    pub pods: Vec<Pod>,
+    /// Pods under test.
+    pub workload: Workload,
     /// How long they may take to run.
     pub pod_timeout: Duration,
     /// Transports of the matrix.
@@ -42,68 +45,190 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
+/// Where the run takes place.
+#[derive(Clone, Debug)]
+pub enum Site {
+    /// A lab to boot.
+    Lab {
+        /// The lab.
+        spec: LabSpec,
+        /// Pod network ranges of the whole cluster.
+        pod_network: Vec<IpNet>,
+    },
+    /// A kind cluster to boot.
+    NewKind(kind::Boot, Archives),
+    /// A kind cluster that runs.
+    RunningKind(String, Archives),
+    /// Any cluster that runs.
+    Kubeconfig(KubeArgs),
+}
+
+/// Image archives for the nodes; each is a readable file.
+#[derive(Clone, Debug)]
+pub struct Archives(pub Vec<PathBuf>);
+
+impl Site {
+    /// The cluster's name, where it has one that `flatnet down` knows.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Site::Lab { spec, .. } => Some(&spec.name),
+            Site::NewKind(boot, _) => Some(&boot.name),
+            Site::RunningKind(name, _) => Some(name),
+            Site::Kubeconfig(_) => None,
+        }
+    }
+}
+
 impl Plan {
     /// Decides everything; starts nothing.
     ///
     /// # Errors
     /// [`Error::Input`] for what the user can mend in words, [`Error::Missing`] for what is not there.
     pub fn new(args: &RunArgs, fault: Option<&Fault>) -> Result<Plan> {
+        args.check_provider()?;
         let programs = Programs::locate()?;
-        let busybox = busybox::choose(args.busybox.as_deref())?;
         let mut notes = Vec::new();
-        if busybox.is_none() {
-            notes.push("no static busybox on this machine: pods see the host's own programs, read-only (Debian: package busybox-static)".to_owned());
-        }
-        let pod_network = pod_network(args)?;
-        let mut nodes = nodes(args, &pod_network)?;
-        if let Some(fault) = fault {
-            fault.edit_nodes(&mut nodes);
-        }
-        let pods = pods(args)?;
         let cni = Choice::parse(args)?;
-        let mut shown = vec![
-            ("flatnet-probe".to_owned(), programs.probe.clone()),
-            ("flatnet-cni".to_owned(), programs.cni.clone()),
-            ("flatnet-agent".to_owned(), programs.agent.clone()),
-        ];
-        shown.extend(cni.programs());
-        let lab = LabSpec {
-            name: args.name.clone().unwrap_or_else(|| {
-                format!(
-                    "lab-{:06x}",
-                    RandomState::new().hash_one(std::process::id()) & 0xff_ffff
-                )
-            }),
-            nodes,
-            underlay: match args.underlay {
-                Underlay::L2 => flatnet_lab::Underlay::L2,
-                Underlay::Routed => flatnet_lab::Underlay::Routed,
-            },
-            mtu: args.mtu,
-            family: match args.ip_family {
-                Family::Ipv4 => IpFamily::Ipv4,
-                Family::Ipv6 => IpFamily::Ipv6,
-                Family::Dual => IpFamily::Dual,
-            },
-            busybox,
-            programs: shown,
-            labels: BTreeMap::from([
-                ("cni".to_owned(), args.cni.clone()),
-                ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-            ]),
+        let site = match args.provider {
+            Provider::Lab => {
+                let busybox = busybox::choose(args.lab.busybox.as_deref())?;
+                if busybox.is_none() {
+                    notes.push("no static busybox on this machine: pods see the host's own programs, read-only (Debian: package busybox-static)".to_owned());
+                }
+                let pod_network = pod_network(args)?;
+                let mut nodes = nodes(args, &pod_network)?;
+                if let Some(fault) = fault {
+                    fault.edit_nodes(&mut nodes);
+                }
+                let spec = lab(args, nodes, busybox, &programs, &cni);
+                Site::Lab { spec, pod_network }
+            }
+            Provider::Kind => kind_site(args)?,
+            Provider::Kubeconfig => Site::Kubeconfig(args.kube.clone()),
         };
         Ok(Plan {
-            lab,
-            pod_network,
+            site,
             cni,
-            cni_name: args.cni.clone(),
-            pods,
-            pod_timeout: Duration::from_secs(args.pod_timeout),
+            cni_name: args.cni().to_owned(),
+            workload: Workload::choose(args)?,
+            pod_timeout: args.pod_timeout(),
             transports: args.transports.iter().map(|t| transport(*t)).collect(),
             keep: args.keep,
             programs,
             notes,
         })
+    }
+}
+
+/// Six hexadecimal digits, new for each run.
+pub fn run_id() -> String {
+    format!(
+        "{:06x}",
+        RandomState::new().hash_one(std::process::id()) & 0xff_ffff
+    )
+}
+
+fn lab(
+    args: &RunArgs,
+    nodes: Vec<NodeSpec>,
+    busybox: Option<PathBuf>,
+    programs: &Programs,
+    cni: &Choice,
+) -> LabSpec {
+    let mut shown = vec![
+        ("flatnet-probe".to_owned(), programs.probe.clone()),
+        ("flatnet-cni".to_owned(), programs.cni.clone()),
+        ("flatnet-agent".to_owned(), programs.agent.clone()),
+    ];
+    shown.extend(cni.programs());
+    LabSpec {
+        name: args
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("lab-{}", run_id())),
+        nodes,
+        underlay: match args.lab.underlay() {
+            Underlay::L2 => flatnet_lab::Underlay::L2,
+            Underlay::Routed => flatnet_lab::Underlay::Routed,
+        },
+        mtu: args.lab.mtu(),
+        family: match args.ip_family() {
+            Family::Ipv4 => IpFamily::Ipv4,
+            Family::Ipv6 => IpFamily::Ipv6,
+            Family::Dual => IpFamily::Dual,
+        },
+        busybox,
+        programs: shown,
+        labels: BTreeMap::from([
+            ("cni".to_owned(), args.cni().to_owned()),
+            ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ]),
+    }
+}
+
+/// The user's configuration, or the default one with what was chosen.
+fn kind_site(args: &RunArgs) -> Result<Site> {
+    let kind = &args.kind;
+    for archive in &kind.image_archive {
+        std::fs::File::open(archive).map_err(|e| {
+            Error::Input(format!(
+                "--image-archive {}: {e}; name a readable archive made by docker save",
+                archive.display()
+            ))
+        })?;
+    }
+    let archives = Archives(kind.image_archive.clone());
+    if let Some(name) = &kind.cluster {
+        return Ok(Site::RunningKind(name.clone(), archives));
+    }
+    let config = match &kind.kind_config {
+        Some(path) => {
+            let origin = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|e| {
+                Error::Input(format!(
+                    "--kind-config {origin}: {e}; name a readable kind configuration"
+                ))
+            })?;
+            KindConfig::parse(&text, &origin)
+        }
+        None => KindConfig::default_for(&Shape {
+            nodes: NonZeroUsize::new(usize::from(args.nodes())).unwrap_or(NonZeroUsize::MIN),
+            family: args.ip_family(),
+            pod_network: &args.pod_cidr,
+            service_network: &[],
+            image: kind.image.as_deref(),
+        }),
+    };
+    let config = config.map_err(|problems| Error::Input(problems.to_string()))?;
+    let name = match &args.name {
+        Some(name) => cluster_name(name)?,
+        None => format!("flatnet-{}", run_id()),
+    };
+    let logs = args.report.clone().unwrap_or_else(std::env::temp_dir);
+    let boot = kind::Boot {
+        name,
+        config: config.yaml().to_owned(),
+        image: kind.image.clone(),
+        logs,
+    };
+    Ok(Site::NewKind(boot, archives))
+}
+
+/// kind makes container and host names of it: RFC 1123 label, and room for `-control-plane2`.
+fn cluster_name(name: &str) -> Result<String> {
+    let fits = !name.is_empty()
+        && name.len() <= 45
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.ends_with(|c: char| c.is_ascii_alphanumeric());
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err(Error::Input(format!(
+            "--name {name}: a kind cluster's name is 1 to 45 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
+        )))
     }
 }
 
@@ -117,7 +242,7 @@ fn transport(protocol: Protocol) -> Transport {
 
 /// One range a wanted family, the user's where given.
 fn pod_network(args: &RunArgs) -> Result<Vec<IpNet>> {
-    let (v4, v6) = match args.ip_family {
+    let (v4, v6) = match args.ip_family() {
         Family::Ipv4 => (true, false),
         Family::Ipv6 => (false, true),
         Family::Dual => (true, true),
@@ -169,7 +294,7 @@ fn pod_network(args: &RunArgs) -> Result<Vec<IpNet>> {
 }
 
 fn nodes(args: &RunArgs, pod_network: &[IpNet]) -> Result<Vec<NodeSpec>> {
-    let mut nodes: Vec<NodeSpec> = (1..=args.nodes)
+    let mut nodes: Vec<NodeSpec> = (1..=args.nodes())
         .map(|n| NodeSpec {
             name: format!("node{n}"),
             pod_cidrs: Vec::new(),
@@ -178,7 +303,7 @@ fn nodes(args: &RunArgs, pod_network: &[IpNet]) -> Result<Vec<NodeSpec>> {
     for range in pod_network {
         // As the controller manager's --node-cidr-mask-size defaults: 24 and 64.
         let mask = if range.addr().is_ipv4() {
-            args.node_cidr_mask.unwrap_or(24)
+            args.lab.node_cidr_mask.unwrap_or(24)
         } else {
             64
         };
@@ -189,14 +314,15 @@ fn nodes(args: &RunArgs, pod_network: &[IpNet]) -> Result<Vec<NodeSpec>> {
             let Some(subnet) = subnets.next() else {
                 return Err(Error::Input(format!(
                     "pod network {range} holds {given} node ranges of /{mask}, {} nodes wanted; give a larger --pod-cidr or a larger --node-cidr-mask",
-                    args.nodes
+                    args.nodes()
                 )));
             };
             let room = usable(subnet);
-            if room < u128::from(args.pods_per_node) {
+            let wanted = args.pods_per_node.unwrap_or(3);
+            if room < u128::from(wanted) {
                 return Err(Error::Input(format!(
-                    "podCIDR {subnet} of {} holds {room} pods (network, broadcast and gateway addresses are taken), {} wanted; give a smaller --node-cidr-mask or fewer --pods-per-node",
-                    node.name, args.pods_per_node
+                    "podCIDR {subnet} of {} holds {room} pods (network, broadcast and gateway addresses are taken), {wanted} wanted; give a smaller --node-cidr-mask or fewer --pods-per-node",
+                    node.name
                 )));
             }
             node.pod_cidrs.push(subnet);
@@ -213,34 +339,6 @@ fn usable(range: IpNet) -> u128 {
         IpAddr::V4(_) => 3,
         IpAddr::V6(_) => 2,
     })
-}
-
-/// The user's pods, or copies of the shipped manifest: round-robin over the nodes, then one hostNetwork pod a node.
-fn pods(args: &RunArgs) -> Result<Vec<Pod>> {
-    if let Some(path) = &args.manifest {
-        return manifest::read(path);
-    }
-    let template = manifest::parse("manifests/busybox.yaml", manifest::BUSYBOX)?.remove(0);
-    let copy = |name: String, node: u16, host_network: bool| {
-        let mut pod = template.clone();
-        pod.metadata.name = Some(name);
-        pod.metadata.namespace = Some("default".to_owned());
-        if let Some(spec) = pod.spec.as_mut() {
-            spec.node_name = Some(format!("node{node}"));
-            spec.host_network = host_network.then_some(true);
-        }
-        pod
-    };
-    let count = u32::from(args.nodes) * u32::from(args.pods_per_node);
-    let spread = (0..count).map(|i| {
-        copy(
-            format!("busybox-{}", i + 1),
-            (i % u32::from(args.nodes)) as u16 + 1,
-            false,
-        )
-    });
-    let host = (1..=args.nodes).map(|n| copy(format!("busybox-host-{n}"), n, true));
-    Ok(spread.chain(host).collect())
 }
 
 #[cfg(test)]
@@ -294,32 +392,5 @@ mod tests {
         assert!(error("--pod-cidr fd00::/48").contains("not a family of this cluster"));
         assert!(error("--pod-cidr 10.0.0.1/16").contains("did you mean 10.0.0.0/16"));
         assert!(error("--pod-cidr 10.0.0.0/16,10.1.0.0/16").contains("at most one range a family"));
-    }
-
-    #[test]
-    fn pods_go_round_and_each_node_has_a_host_network_pod() {
-        let pods = pods(&args("--nodes 2 --pods-per-node 2")).unwrap();
-        let seen: Vec<_> = pods
-            .iter()
-            .map(|p| {
-                let spec = p.spec.as_ref().unwrap();
-                (
-                    p.metadata.name.as_deref().unwrap(),
-                    spec.node_name.as_deref().unwrap(),
-                    spec.host_network == Some(true),
-                )
-            })
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                ("busybox-1", "node1", false),
-                ("busybox-2", "node2", false),
-                ("busybox-3", "node1", false),
-                ("busybox-4", "node2", false),
-                ("busybox-host-1", "node1", true),
-                ("busybox-host-2", "node2", true),
-            ]
-        );
     }
 }

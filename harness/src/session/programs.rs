@@ -8,6 +8,8 @@ use crate::{Error, Result};
 /// Where flatnet's parts are.
 #[derive(Clone, Debug)]
 pub struct Programs {
+    /// `flatnet` itself: a run in another program (a test suite) starts it as the reaper.
+    pub flatnet: PathBuf,
     /// `flatnet-lab`, which runs on this machine.
     pub lab: PathBuf,
     /// `flatnet-cni`.
@@ -50,6 +52,7 @@ impl Programs {
             }
         };
         Ok(Programs {
+            flatnet: find("flatnet")?,
             lab: find("flatnet-lab")?,
             cni: static_part("flatnet-cni")?,
             agent: static_part("flatnet-agent")?,

@@ -8,23 +8,24 @@ use flatnet_lab::{Change, Lab, LabSpec, NodeFile, Place, Underlay};
 use ipnet::IpNet;
 use serde_json::json;
 
-use super::choice::{Plugins, Values};
-use super::{Cni, Trouble};
 use crate::cluster::lab::LabCluster;
 use crate::cluster::{Cluster, Target};
+use crate::cni::choice::{Plugins, Values};
+use crate::cni::{Cni, Trouble};
+use crate::session::events::Observer;
 use crate::{Error, Result};
 
 /// Where it is written; a name that leaves room before and after in lexical order.
 const FILE: &str = "/etc/cni/net.d/50-conflist.conflist";
 
 /// A conflist on a lab.
-pub(super) struct OnLab {
-    pub(super) lab: LabCluster,
-    pub(super) nodes: Vec<Node>,
-    pub(super) name: String,
-    pub(super) text: String,
-    pub(super) plugins: Plugins,
-    pub(super) spec: LabSpec,
+pub(in crate::cni) struct OnLab {
+    pub(in crate::cni) lab: LabCluster,
+    pub(in crate::cni) nodes: Vec<Node>,
+    pub(in crate::cni) name: String,
+    pub(in crate::cni) text: String,
+    pub(in crate::cni) plugins: Plugins,
+    pub(in crate::cni) spec: LabSpec,
 }
 
 impl OnLab {
@@ -117,7 +118,7 @@ impl Cni for OnLab {
         &self.name
     }
 
-    async fn install(&self) -> Result<()> {
+    async fn install(&self, _observer: &Observer) -> Result<()> {
         for (place, changes) in self.routes() {
             self.lab
                 .call(move |lab: &Lab| lab.change(&place, &changes))

@@ -5,8 +5,9 @@ use flatnet_lab::spec::PROGRAMS_DIR;
 use flatnet_lab::{Lab, NodeFile};
 use ipnet::IpNet;
 
-use super::{Cni, Trouble};
 use crate::cluster::lab::LabCluster;
+use crate::cni::{Cni, Trouble};
+use crate::session::events::Observer;
 use crate::{Error, Result};
 
 /// Where the agents find the list of nodes.
@@ -15,11 +16,11 @@ const NODES_FILE: &str = "/run/flatnet/nodes.json";
 pub(crate) const AGENT: &str = "flatnet-agent";
 
 /// flatnet on a lab.
-pub(super) struct OnLab {
-    pub(super) lab: LabCluster,
-    pub(super) nodes: Vec<Node>,
-    pub(super) pod_network: Vec<IpNet>,
-    pub(super) backend: String,
+pub(in crate::cni) struct OnLab {
+    pub(in crate::cni) lab: LabCluster,
+    pub(in crate::cni) nodes: Vec<Node>,
+    pub(in crate::cni) pod_network: Vec<IpNet>,
+    pub(in crate::cni) backend: String,
 }
 
 #[async_trait]
@@ -28,7 +29,7 @@ impl Cni for OnLab {
         "flatnet"
     }
 
-    async fn install(&self) -> Result<()> {
+    async fn install(&self, _observer: &Observer) -> Result<()> {
         let file = NodesFile {
             pod_network: self.pod_network.clone(),
             nodes: self.nodes.clone(),
@@ -81,7 +82,11 @@ impl Cni for OnLab {
                     node.name,
                     log.trim()
                 );
-                return Ok(Some(Trouble { what, fatal: true }));
+                return Ok(Some(Trouble {
+                    what,
+                    fatal: true,
+                    ..Trouble::default()
+                }));
             }
             words.extend(
                 log.lines()
@@ -92,6 +97,7 @@ impl Cni for OnLab {
         Ok((!words.is_empty()).then(|| Trouble {
             what: words.join("; "),
             fatal: false,
+            ..Trouble::default()
         }))
     }
 }

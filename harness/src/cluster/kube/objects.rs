@@ -1,0 +1,255 @@
+//! Any Kubernetes objects of a YAML file: applied server-side, asked about, deleted again.
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::apps::v1::DaemonSet;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
+use kube::core::GroupVersionKind;
+use kube::discovery::{self, ApiResource, Scope};
+use kube::{Api, Client, ResourceExt};
+use serde::Deserialize;
+
+use super::{FIELD_MANAGER, denied};
+use crate::{Error, Result};
+
+/// The objects of one manifest, in its order.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    origin: String,
+    list: Vec<DynamicObject>,
+}
+
+impl Objects {
+    /// Reads every document of `text`; `List`s are unpacked. `origin` is the name that errors show.
+    ///
+    /// # Errors
+    /// [`Error::Input`]: not YAML (with the line), a document that is no Kubernetes object, none at all.
+    pub fn parse(origin: &str, text: &str) -> Result<Objects> {
+        let bad = |detail: String| Error::Input(format!("manifest {origin}: {detail}"));
+        let mut list = Vec::new();
+        for (index, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
+            let value = serde_yaml::Value::deserialize(document)
+                .map_err(|e| bad(format!("not YAML: {e}")))?;
+            if value.is_null() {
+                continue;
+            }
+            let number = index + 1;
+            let items = match (
+                value.get("kind").and_then(|k| k.as_str()),
+                value.get("items"),
+            ) {
+                (Some("List"), Some(items)) => items.as_sequence().cloned().unwrap_or_default(),
+                _ => vec![value],
+            };
+            for item in items {
+                let object: DynamicObject = serde_yaml::from_value(item)
+                    .map_err(|e| bad(format!("document {number} is no Kubernetes object: {e}")))?;
+                if object.types.is_none() {
+                    return Err(bad(format!("document {number} has no apiVersion and kind")));
+                }
+                if object.metadata.name.as_deref().unwrap_or("").is_empty() {
+                    return Err(bad(format!("document {number} has no metadata.name")));
+                }
+                list.push(object);
+            }
+        }
+        if list.is_empty() {
+            return Err(bad("no object in it".to_owned()));
+        }
+        Ok(Objects {
+            origin: origin.to_owned(),
+            list,
+        })
+    }
+
+    /// The objects.
+    pub fn iter(&self) -> impl Iterator<Item = &DynamicObject> {
+        self.list.iter()
+    }
+
+    /// The objects, to be changed before they are applied.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut DynamicObject> {
+        self.list.iter_mut()
+    }
+
+    /// As YAML documents.
+    ///
+    /// # Errors
+    /// When an object cannot be written as YAML.
+    pub fn to_yaml(&self) -> Result<String> {
+        let mut text = String::new();
+        for object in &self.list {
+            text.push_str("---\n");
+            text.push_str(
+                &serde_yaml::to_string(object).map_err(|e| Error::failed("write YAML", e))?,
+            );
+        }
+        Ok(text)
+    }
+
+    /// The DaemonSets among them.
+    pub fn daemon_sets(&self) -> Vec<DaemonSet> {
+        let sets = self.list.iter().filter(|object| is(object, "DaemonSet"));
+        sets.filter_map(|object| {
+            serde_json::to_value(object)
+                .and_then(serde_json::from_value)
+                .ok()
+        })
+        .collect()
+    }
+
+    /// Every image that their pods name, init containers included.
+    pub fn images(&self) -> BTreeSet<String> {
+        let sets = self.daemon_sets();
+        let pods = sets
+            .iter()
+            .filter_map(|set| set.spec.as_ref()?.template.spec.as_ref());
+        pods.flat_map(|pod| pod.init_containers.iter().flatten().chain(&pod.containers))
+            .filter_map(|container| container.image.clone())
+            .collect()
+    }
+
+    /// Applies every object in order, server-side; fields that others set are taken over.
+    ///
+    /// # Errors
+    /// What the API refuses, with the object's name.
+    pub async fn apply(&self, client: &Client) -> Result<()> {
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        for object in &self.list {
+            let doing = format!("{}: apply {}", self.origin, title(object));
+            let api = api_of(client, object)
+                .await
+                .map_err(|e| denied(&doing, e))?
+                .ok_or_else(|| {
+                    Error::Input(format!("{doing}: this cluster serves no such kind"))
+                })?;
+            api.patch(&object.name_any(), &params, &Patch::Apply(object))
+                .await
+                .map_err(|e| denied(&doing, e))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes every object, last first, and waits for none: see [`Objects::remaining`]. Objects that are gone already are fine.
+    ///
+    /// # Errors
+    /// What the API refuses.
+    pub async fn delete(&self, client: &Client) -> Result<()> {
+        let params = DeleteParams {
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        for object in self.list.iter().rev() {
+            let doing = format!("{}: delete {}", self.origin, title(object));
+            let Some(api) = api_of(client, object)
+                .await
+                .map_err(|e| denied(&doing, e))?
+            else {
+                continue;
+            };
+            match api.delete(&object.name_any(), &params).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(e) => return Err(denied(&doing, e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects that are still there, in words.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub async fn remaining(&self, client: &Client) -> Result<Vec<String>> {
+        let mut left = Vec::new();
+        for object in &self.list {
+            let doing = format!("{}: get {}", self.origin, title(object));
+            let Some(api) = api_of(client, object)
+                .await
+                .map_err(|e| denied(&doing, e))?
+            else {
+                continue;
+            };
+            if api
+                .get_opt(&object.name_any())
+                .await
+                .map_err(|e| denied(&doing, e))?
+                .is_some()
+            {
+                left.push(title(object));
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Whether the object is of that kind.
+pub fn is(object: &DynamicObject, kind: &str) -> bool {
+    object.types.as_ref().is_some_and(|t| t.kind == kind)
+}
+
+fn title(object: &DynamicObject) -> String {
+    let kind = object.types.as_ref().map_or("object", |t| t.kind.as_str());
+    match &object.metadata.namespace {
+        Some(namespace) => format!("{kind} {namespace}/{}", object.name_any()),
+        None => format!("{kind} {}", object.name_any()),
+    }
+}
+
+/// The API of the object's kind; nothing where the cluster serves no such kind.
+async fn api_of(
+    client: &Client,
+    object: &DynamicObject,
+) -> std::result::Result<Option<Api<DynamicObject>>, kube::Error> {
+    let Some(types) = &object.types else {
+        return Ok(None);
+    };
+    let Ok(kind) = GroupVersionKind::try_from(types) else {
+        return Ok(None);
+    };
+    let (resource, capabilities): (ApiResource, _) =
+        match discovery::pinned_kind(client, &kind).await {
+            Ok(found) => found,
+            Err(kube::Error::Discovery(_)) => return Ok(None),
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
+            Err(e) => return Err(e),
+        };
+    Ok(Some(match capabilities.scope {
+        Scope::Cluster => Api::all_with(client.clone(), &resource),
+        Scope::Namespaced => Api::namespaced_with(
+            client.clone(),
+            object.metadata.namespace.as_deref().unwrap_or("default"),
+            &resource,
+        ),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_and_lists_are_read_in_order() {
+        let objects = Objects::parse(
+            "f",
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n---\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: apps/v1\n  kind: DaemonSet\n  metadata: {name: d, namespace: a}\n  spec: {selector: {}, template: {spec: {initContainers: [{name: i, image: one}], containers: [{name: c, image: two}]}}}\n",
+        )
+        .unwrap();
+        assert_eq!(objects.list.len(), 2);
+        assert_eq!(
+            objects.images().into_iter().collect::<Vec<_>>(),
+            ["one", "two"]
+        );
+        let again = Objects::parse("f", &objects.to_yaml().unwrap()).unwrap();
+        assert_eq!(again.list, objects.list);
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_where() {
+        let error = |text: &str| Objects::parse("f.yaml", text).unwrap_err().to_string();
+        assert!(error("a: [\n").contains("manifest f.yaml: not YAML"));
+        assert!(error("a: b\n").contains("document 1"), "{}", error("a: b"));
+        assert!(error("apiVersion: v1\nkind: Pod\nmetadata: {}\n").contains("no metadata.name"));
+        assert!(error("# nothing\n").contains("no object"));
+        assert!(error("just text").contains("document 1 is no Kubernetes object"));
+    }
+}

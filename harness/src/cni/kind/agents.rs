@@ -1,0 +1,127 @@
+//! Whether a CNI's agents run on every node, and what the one that does not is waiting for.
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::api::{ListParams, LogParams};
+use kube::{Api, Client, ResourceExt};
+
+use crate::cluster::kube::denied;
+use crate::cluster::kube::objects::Objects;
+use crate::cni::Trouble;
+use crate::session::deploy::image_missing;
+use crate::{Error, Result};
+
+/// Lines of a failed agent's log that are told.
+const LOG_LINES: i64 = 3;
+
+/// What keeps the DaemonSets among `objects` from being ready everywhere.
+pub(super) async fn trouble(client: &Client, objects: &Objects) -> Result<Option<Trouble>> {
+    let mut waiting = Vec::new();
+    for set in objects.daemon_sets() {
+        let namespace = set.namespace().unwrap_or_else(|| "default".to_owned());
+        let name = set.name_any();
+        let api: Api<DaemonSet> = Api::namespaced(client.clone(), &namespace);
+        let doing = format!("get DaemonSet {namespace}/{name}");
+        let Some(now) = api.get_opt(&name).await.map_err(|e| denied(&doing, e))? else {
+            waiting.push(format!("DaemonSet {namespace}/{name} is not there"));
+            continue;
+        };
+        let status = now.status.clone().unwrap_or_default();
+        let (wanted, ready) = (status.desired_number_scheduled, status.number_ready);
+        let current = status.observed_generation == now.metadata.generation
+            && status.updated_number_scheduled.unwrap_or(0) == wanted;
+        if wanted > 0 && ready == wanted && current {
+            continue;
+        }
+        let mut words = format!("DaemonSet {namespace}/{name} has {ready} of {wanted} pods ready");
+        for pod in pods_of(client, &namespace, &now).await? {
+            if let Some(Error::Missing { what, remedy }) = image_missing(&pod) {
+                return Ok(Some(Trouble {
+                    what,
+                    holds_back: true,
+                    fatal: true,
+                    remedy: Some(remedy),
+                }));
+            }
+            if let Some(why) = why_not_ready(client, &namespace, &pod).await {
+                words = format!("{words}; {why}");
+            }
+        }
+        waiting.push(words);
+    }
+    Ok((!waiting.is_empty()).then(|| Trouble {
+        what: waiting.join("; "),
+        holds_back: true,
+        ..Trouble::default()
+    }))
+}
+
+async fn pods_of(client: &Client, namespace: &str, set: &DaemonSet) -> Result<Vec<Pod>> {
+    let labels = set
+        .spec
+        .as_ref()
+        .and_then(|s| s.selector.match_labels.as_ref());
+    let selector: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let of_set = ListParams::default().labels(&selector.join(","));
+    let list = pods.list(&of_set).await;
+    Ok(list.map_err(|e| denied("list the agents' pods", e))?.items)
+}
+
+/// What an agent's pod waits for, with its last words where it ended; nothing for one that is ready.
+async fn why_not_ready(client: &Client, namespace: &str, pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let ready = status.conditions.iter().flatten();
+    if ready
+        .filter(|c| c.type_ == "Ready")
+        .any(|c| c.status == "True")
+    {
+        return None;
+    }
+    let node = pod.spec.as_ref()?.node_name.clone().unwrap_or_default();
+    let place = format!("{} on {node}", pod.name_any());
+    let inits = status.init_container_statuses.iter().flatten();
+    let mut containers = inits.chain(status.container_statuses.iter().flatten());
+    let Some((container, state)) = containers.find_map(|c| Some((c, stuck(c)?))) else {
+        let phase = status.phase.as_deref().unwrap_or("Pending");
+        return Some(format!("{place} is {phase} and not ready yet"));
+    };
+    let params = LogParams {
+        container: Some(container.name.clone()),
+        tail_lines: Some(LOG_LINES),
+        previous: container.restart_count > 0 && container.state.as_ref()?.waiting.is_some(),
+        ..LogParams::default()
+    };
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let said = pods
+        .logs(&pod.name_any(), &params)
+        .await
+        .unwrap_or_default();
+    let said = said.trim().replace('\n', " | ");
+    let said = if said.is_empty() {
+        String::new()
+    } else {
+        format!(": {said}")
+    };
+    Some(format!(
+        "{place}: container {} {state}{said}",
+        container.name
+    ))
+}
+
+/// How a container is stuck; nothing for one that runs and is ready, or has done its work.
+fn stuck(container: &ContainerStatus) -> Option<String> {
+    let state = container.state.as_ref()?;
+    if let Some(waiting) = &state.waiting {
+        let reason = waiting.reason.as_deref().unwrap_or("no reason given");
+        let harmless = ["PodInitializing", "ContainerCreating"];
+        return (!harmless.contains(&reason)).then(|| format!("waits ({reason})"));
+    }
+    if let Some(ended) = &state.terminated {
+        return (ended.exit_code != 0).then(|| format!("ended with exit code {}", ended.exit_code));
+    }
+    (!container.ready).then(|| "runs but is not ready".to_owned())
+}

@@ -1,0 +1,167 @@
+//! CNIs on a kind cluster: a manifest applied through the API, remembered in the cluster, and taken off again without a trace.
+mod agents;
+mod images;
+mod record;
+mod snapshot;
+mod swap;
+mod tune;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kube::Client;
+
+use super::{Choice, Cni, Trouble};
+use crate::cluster::kind::engine::Engine;
+use crate::cluster::kube::objects::Objects;
+use crate::cluster::kube::{KubeCluster, ranges::Ranges};
+use crate::session::events::{Event, Observer};
+use crate::session::programs::Programs;
+use crate::{Error, Result};
+use record::Record;
+pub(super) use tune::{FLANNEL, WEAVE};
+
+/// What a CNI is put onto.
+pub struct Ground {
+    /// The cluster.
+    pub cluster: KubeCluster,
+    /// The engine its nodes run in.
+    pub engine: Engine,
+    /// kind's name for it.
+    pub name: String,
+    /// Its pod and service ranges.
+    pub ranges: Ranges,
+    /// flatnet's own parts.
+    pub programs: Programs,
+}
+
+impl Ground {
+    fn client(&self) -> &Client {
+        self.cluster.client()
+    }
+}
+
+/// The chosen CNI on a kind cluster.
+///
+/// # Errors
+/// A choice that is not one for kind.
+pub fn on_kind(choice: &Choice, ground: Ground) -> Result<Box<dyn Cni>> {
+    match choice {
+        Choice::Flatnet { backend } => Ok(Box::new(Manifest {
+            name: "flatnet".to_owned(),
+            objects: Objects::parse("manifests/flatnet.yaml", tune::FLATNET)?,
+            backend: Some(backend.clone()),
+            ground,
+        })),
+        Choice::Manifest { name, objects } => Ok(Box::new(Manifest {
+            name: name.clone(),
+            objects: objects.clone(),
+            backend: None,
+            ground,
+        })),
+        Choice::None => Ok(Box::new(Nothing { ground })),
+        Choice::Conflist { name, .. } => Err(Error::Input(format!(
+            "--cni {name}: a conflist is for the lab; kind takes a manifest"
+        ))),
+    }
+}
+
+/// A CNI that a manifest brings.
+struct Manifest {
+    name: String,
+    objects: Objects,
+    /// Of our own CNI.
+    backend: Option<String>,
+    ground: Ground,
+}
+
+#[async_trait]
+impl Cni for Manifest {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn install(&self, observer: &Observer) -> Result<()> {
+        let ground = &self.ground;
+        let mut objects = self.objects.clone();
+        tune::fit(
+            &mut objects,
+            &self.name,
+            self.backend.as_deref(),
+            &ground.ranges,
+        )?;
+        if self.backend.is_some() {
+            observer(&Event::Step(
+                "building and loading flatnet's image".to_owned(),
+            ));
+            let image = images::build(ground).await?;
+            tune::use_image(&mut objects, &image);
+        }
+        images::load_local(ground, &objects).await?;
+        let before = match Record::read(ground.client()).await? {
+            Some(record) if record.name == self.name => Some(record),
+            Some(record) => {
+                observer(&Event::Step(format!("taking CNI {} off", record.name)));
+                swap::take_off(ground, &record).await?;
+                None
+            }
+            None => None,
+        };
+        let record = match before {
+            Some(record) => record.with(&objects)?,
+            None => {
+                swap::refuse_foreign(ground).await?;
+                Record::new(&self.name, &objects, snapshot::all(ground, &objects).await?)?
+            }
+        };
+        // Before anything is applied: a run that is killed now can still be cleaned up after.
+        record.write(ground.client()).await?;
+        images::bring_plugins(ground, &objects).await?;
+        observer(&Event::Step(format!("applying CNI {}", self.name)));
+        objects.apply(ground.client()).await
+    }
+
+    async fn trouble(&self) -> Result<Option<Trouble>> {
+        agents::trouble(self.ground.client(), &self.objects).await
+    }
+
+    fn ready_within(&self) -> Duration {
+        Duration::from_secs(180)
+    }
+
+    async fn ready(&self) -> Result<()> {
+        swap::uncordon(self.ground.client()).await
+    }
+}
+
+/// `--cni none`: whatever is on the cluster, or nothing.
+struct Nothing {
+    ground: Ground,
+}
+
+#[async_trait]
+impl Cni for Nothing {
+    fn name(&self) -> &str {
+        "none"
+    }
+
+    async fn install(&self, _observer: &Observer) -> Result<()> {
+        Ok(())
+    }
+
+    async fn trouble(&self) -> Result<Option<Trouble>> {
+        let bare = swap::without_conflist(&self.ground).await?;
+        Ok((!bare.is_empty()).then(|| Trouble {
+            what: format!(
+                "/etc/cni/net.d is empty on {}: no CNI was asked for (--cni none) and none is there; choose one with --cni",
+                bare.join(", ")
+            ),
+            holds_back: true,
+            ..Trouble::default()
+        }))
+    }
+
+    fn ready_within(&self) -> Duration {
+        Duration::from_secs(45)
+    }
+}

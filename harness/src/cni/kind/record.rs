@@ -1,0 +1,100 @@
+//! What a cluster remembers of the CNI on it: enough to take it off again, whoever does.
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::json;
+
+use super::snapshot::Snapshot;
+use crate::cluster::kube::objects::Objects;
+use crate::cluster::kube::{FIELD_MANAGER, LABEL_APP, denied};
+use crate::{Error, Result};
+
+const NAMESPACE: &str = "kube-system";
+const NAME: &str = "flatnet-cni";
+
+/// The record, kept as the ConfigMap `kube-system/flatnet-cni`.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    /// The CNI, as the user named it.
+    pub(super) name: String,
+    /// What was applied, YAML.
+    pub(super) manifest: String,
+    /// Each node before that.
+    pub(super) nodes: BTreeMap<String, Snapshot>,
+}
+
+impl Record {
+    pub(super) fn new(
+        name: &str,
+        objects: &Objects,
+        nodes: BTreeMap<String, Snapshot>,
+    ) -> Result<Self> {
+        Ok(Record {
+            name: name.to_owned(),
+            manifest: objects.to_yaml()?,
+            nodes,
+        })
+    }
+
+    /// The same CNI with what is applied now.
+    pub(super) fn with(self, objects: &Objects) -> Result<Self> {
+        Ok(Record {
+            manifest: objects.to_yaml()?,
+            ..self
+        })
+    }
+
+    pub(super) async fn read(client: &Client) -> Result<Option<Self>> {
+        let doing = format!("read ConfigMap {NAMESPACE}/{NAME}");
+        let map = api(client)
+            .get_opt(NAME)
+            .await
+            .map_err(|e| denied(&doing, e))?;
+        let Some(mut data) = map.and_then(|map| map.data) else {
+            return Ok(None);
+        };
+        let mut field = |key: &str| {
+            data.remove(key).ok_or_else(|| {
+                Error::Failed(format!(
+                    "{doing}: it has no {key:?}; delete it, and the CNI it is about, by hand"
+                ))
+            })
+        };
+        let nodes = field("nodes")?;
+        Ok(Some(Record {
+            name: field("name")?,
+            manifest: field("manifest")?,
+            nodes: serde_json::from_str(&nodes).map_err(|e| Error::failed(&doing, e))?,
+        }))
+    }
+
+    pub(super) async fn write(&self, client: &Client) -> Result<()> {
+        let doing = format!("write ConfigMap {NAMESPACE}/{NAME}");
+        let nodes = serde_json::to_string(&self.nodes).map_err(|e| Error::failed(&doing, e))?;
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": { LABEL_APP: FIELD_MANAGER } },
+            "data": { "name": self.name, "manifest": self.manifest, "nodes": nodes },
+        });
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        api(client)
+            .patch(NAME, &params, &Patch::Apply(map))
+            .await
+            .map_err(|e| denied(&doing, e))?;
+        Ok(())
+    }
+
+    pub(super) async fn delete(client: &Client) -> Result<()> {
+        match api(client).delete(NAME, &DeleteParams::default()).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(e) => Err(denied(&format!("delete ConfigMap {NAMESPACE}/{NAME}"), e)),
+        }
+    }
+}
+
+fn api(client: &Client) -> Api<ConfigMap> {
+    Api::namespaced(client.clone(), NAMESPACE)
+}

@@ -1,0 +1,211 @@
+//! What a CNI may leave on a node, listed; the difference of two lists is what it brought.
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
+use serde::{Deserialize, Serialize};
+
+use super::Ground;
+use crate::cluster::kube::objects::Objects;
+use crate::cluster::{Cluster, Target};
+use crate::{Error, Result};
+
+/// Sections of a node's state; each line of a section is one thing that was or was not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Section {
+    /// Network devices, by name.
+    Links,
+    /// Files of `/etc/cni/net.d`.
+    Conf,
+    /// Files of `/opt/cni/bin`.
+    Bin,
+    /// Files and folders of `/var/lib/cni` and of the hostPath volumes that did not exist, by path.
+    State,
+    /// nftables tables, `family name`.
+    Tables,
+    /// `iptables-save` lines, `PROGRAM TABLE LINE`.
+    Iptables,
+    /// Routes of the main table through devices that stay, `FAMILY ROUTE`.
+    Routes,
+    /// Policy routing rules, `FAMILY RULE`.
+    Rules,
+}
+
+impl Section {
+    const ALL: [(Section, &'static str); 8] = [
+        (Section::Links, "links"),
+        (Section::Conf, "conf"),
+        (Section::Bin, "bin"),
+        (Section::State, "state"),
+        (Section::Tables, "tables"),
+        (Section::Iptables, "iptables"),
+        (Section::Routes, "routes"),
+        (Section::Rules, "rules"),
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        Section::ALL
+            .iter()
+            .find(|(section, _)| *section == self)
+            .map_or("", |(_, name)| name)
+    }
+}
+
+/// A node's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Snapshot(BTreeMap<Section, BTreeSet<String>>);
+
+impl Snapshot {
+    /// What is here and was not there.
+    pub(super) fn since(&self, before: &Snapshot) -> Vec<(Section, String)> {
+        let was = |section: &Section, line: &String| {
+            before.0.get(section).is_some_and(|s| s.contains(line))
+        };
+        self.0
+            .iter()
+            .flat_map(|(section, lines)| lines.iter().map(move |line| (*section, line.clone())))
+            .filter(|(section, line)| !was(section, line))
+            .collect()
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut sections: BTreeMap<Section, BTreeSet<String>> = BTreeMap::new();
+        let mut here = None;
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("== ") {
+                here = Section::ALL
+                    .iter()
+                    .find(|(_, known)| *known == name)
+                    .map(|(section, _)| *section);
+            } else if let Some(section) = here
+                && !line.trim().is_empty()
+                && !of_kube_proxy(section, line)
+            {
+                sections
+                    .entry(section)
+                    .or_default()
+                    .insert(line.trim_end().to_owned());
+            }
+        }
+        Snapshot(sections)
+    }
+}
+
+/// kube-proxy and the kubelet write these all the time. Tables of iptables-nft appear with the first rule in them and are
+/// listed rule by rule already.
+fn of_kube_proxy(section: Section, line: &str) -> bool {
+    match section {
+        Section::Iptables => line.contains("KUBE-"),
+        Section::Tables => {
+            let name = line.split_whitespace().nth(1).unwrap_or_default();
+            let built_in = ["filter", "nat", "mangle", "raw", "security"];
+            built_in.contains(&name) || name.starts_with("kube-")
+        }
+        _ => false,
+    }
+}
+
+/// Lists everything; `$@` are the hostPaths of the CNI's volumes. A missing program leaves its section empty.
+const SCRIPT: &str = r#"
+echo '== links'; ls /sys/class/net
+echo '== conf'; ls -A /etc/cni/net.d 2>/dev/null
+echo '== bin'; ls -A /opt/cni/bin 2>/dev/null
+echo '== state'; for f in /var/lib/cni/* /var/lib/cni/*/*; do [ -e "$f" ] && echo "$f"; done
+for f; do [ -e "$f" ] && echo "$f"; done
+echo '== tables'; nft list tables 2>/dev/null | sed 's/^table //'
+echo '== iptables'
+for p in iptables ip6tables; do
+  $p-save 2>/dev/null | sed 's/\[[0-9:]*\]$//' | while read -r line; do
+    case "$line" in '*'*) table=${line#?};; ':'*|'-A'*) echo "$p $table $line";; esac
+  done
+done
+echo '== routes'
+for f in 4 6; do ip -$f route show table main | grep -v 'proto kernel\|proto ra' | sed "s/^/$f /"; done
+echo '== rules'
+for f in 4 6; do ip -$f rule show | sed "s/^/$f /"; done
+"#;
+
+/// Folders that a CNI's pods mount from the node: where it keeps its state. Shared ones are left to their own sections.
+pub(super) fn host_paths(objects: &Objects) -> Vec<String> {
+    let shared = [
+        "/etc/cni/net.d",
+        "/opt/cni/bin",
+        "/opt",
+        "/etc",
+        "/home",
+        "/var/lib",
+        "/run/xtables.lock",
+    ];
+    let sets = objects.daemon_sets();
+    let volumes = sets
+        .iter()
+        .filter_map(|set| set.spec.as_ref()?.template.spec.as_ref()?.volumes.as_ref())
+        .flatten();
+    let paths: BTreeSet<String> = volumes
+        .filter_map(|volume| Some(volume.host_path.as_ref()?.path.clone()))
+        .filter(|path| path.len() > 1 && !shared.contains(&path.trim_end_matches('/')))
+        .collect();
+    paths.into_iter().collect()
+}
+
+/// One node's state now.
+pub(super) async fn take(ground: &Ground, node: &str, paths: &[String]) -> Result<Snapshot> {
+    let mut argv: Vec<String> = ["sh", "-c", SCRIPT, "snapshot"].map(str::to_owned).to_vec();
+    argv.extend(paths.iter().cloned());
+    let target = Target::Node(node.to_owned());
+    let done = ground.cluster.exec(&target, &argv, b"").await?;
+    if done.stdout.contains("== rules") {
+        Ok(Snapshot::parse(&done.stdout))
+    } else {
+        Err(Error::Failed(format!(
+            "look at node {node}: {}",
+            done.stderr.trim()
+        )))
+    }
+}
+
+/// Every node's state now, with the folders that `objects` mount.
+pub(super) async fn all(ground: &Ground, objects: &Objects) -> Result<BTreeMap<String, Snapshot>> {
+    let paths = host_paths(objects);
+    let nodes = ground.cluster.nodes().await?;
+    let looks = nodes
+        .iter()
+        .filter_map(|n| n.metadata.name.clone())
+        .map(|node| {
+            let paths = &paths;
+            async move {
+                let snapshot = take(ground, &node, paths).await?;
+                Ok::<_, Error>((node, snapshot))
+            }
+        });
+    Ok(try_join_all(looks).await?.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_is_what_was_brought() {
+        let before = Snapshot::parse(
+            "== links\neth0\nlo\n== conf\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat -A POSTROUTING -j KUBE-POSTROUTING\n== rules\n",
+        );
+        let after = Snapshot::parse(
+            "== links\ncni0\neth0\nlo\n== conf\n10-x.conflist\n== tables\nip filter\nip flatnet\nip kube-proxy\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat :FLANNEL-POSTRTG - \niptables nat -A KUBE-X -j ACCEPT\n== rules\n",
+        );
+        let brought = after.since(&before);
+        let expected = [
+            (Section::Links, "cni0"),
+            (Section::Conf, "10-x.conflist"),
+            (Section::Tables, "ip flatnet"),
+            (Section::Iptables, "iptables nat :FLANNEL-POSTRTG -"),
+        ];
+        assert_eq!(
+            brought,
+            expected.map(|(section, line)| (section, line.to_owned()))
+        );
+        assert!(after.since(&after).is_empty());
+        let text = serde_json::to_string(&after).unwrap();
+        assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), after);
+    }
+}

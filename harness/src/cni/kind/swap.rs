@@ -1,0 +1,329 @@
+//! Takes a CNI off a kind cluster so that nothing of it is left: its pods' networks with it while it still can, then its
+//! objects, then what it left on nodes.
+use std::time::{Duration, Instant};
+
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+
+use super::Ground;
+use super::record::Record;
+use super::snapshot::{self, Section, Snapshot};
+use crate::cluster::kube::objects::Objects;
+use crate::cluster::kube::{FIELD_MANAGER, LABEL_RUN, denied};
+use crate::cluster::{Cluster, Target};
+use crate::observe::gather::host_network;
+use crate::{Error, Result};
+
+/// How long pods and objects may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(200);
+/// Marks a node that this module has cordoned, apart from those a person has.
+const CORDONED: &str = "flatnet/cordoned";
+
+/// Takes the CNI of `record` off.
+///
+/// # Errors
+/// When something of it stays: what, and on which node.
+pub(super) async fn take_off(ground: &Ground, record: &Record) -> Result<()> {
+    let client = ground.client();
+    refuse_busy(ground).await?;
+    let objects = Objects::parse("the CNI on the cluster", &record.manifest)?;
+    cordon(client).await?;
+    // While its plugin and agents are there: only they know how to undo a pod's network.
+    delete_networked_pods(client).await?;
+    objects.delete(client).await?;
+    wait_gone(client, &objects).await?;
+    let paths = snapshot::host_paths(&objects);
+    let nodes = record.nodes.iter().map(|(node, before)| {
+        let paths = &paths;
+        async move { clean(ground, node, before, paths).await }
+    });
+    try_join_all(nodes).await?;
+    Record::delete(client).await
+}
+
+/// Another run's pods would lose their network.
+async fn refuse_busy(ground: &Ground) -> Result<()> {
+    let api: Api<Namespace> = Api::all(ground.client().clone());
+    let runs = ListParams::default().labels(LABEL_RUN);
+    let list = api
+        .list(&runs)
+        .await
+        .map_err(|e| denied("list namespaces", e))?;
+    let others: Vec<String> = list
+        .iter()
+        .map(ResourceExt::name_any)
+        .filter(|name| name != ground.cluster.namespace())
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Input(format!(
+        "cluster {} is in use: namespace {} belongs to another run, whose pods a change of the CNI would cut off; wait for it, or delete it",
+        ground.name,
+        others.join(", ")
+    )))
+}
+
+/// Refuses a cluster whose CNI somebody else brought: only what was recorded can be taken off cleanly.
+pub(super) async fn refuse_foreign(ground: &Ground) -> Result<()> {
+    let bare = without_conflist(ground).await?;
+    let nodes = ground.cluster.nodes().await?;
+    if bare.len() == nodes.len() {
+        return Ok(());
+    }
+    Err(Error::Input(format!(
+        "cluster {}: /etc/cni/net.d of its nodes is not empty, and flatnet did not bring that CNI; check it as it is with --cni none, or take it off first",
+        ground.name
+    )))
+}
+
+/// Nodes whose `/etc/cni/net.d` holds nothing.
+pub(super) async fn without_conflist(ground: &Ground) -> Result<Vec<String>> {
+    let mut bare = Vec::new();
+    for node in ground.cluster.nodes().await? {
+        let name = node.name_any();
+        let argv = ["ls", "-A", "/etc/cni/net.d"].map(str::to_owned);
+        let target = Target::Node(name.clone());
+        let done = ground.cluster.exec(&target, &argv, b"").await?;
+        if done.stdout.trim().is_empty() {
+            bare.push(name);
+        }
+    }
+    Ok(bare)
+}
+
+/// Deletes pods whose network the CNI made, and waits until they are gone.
+async fn delete_networked_pods(client: &Client) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        let pods: Api<Pod> = Api::all(client.clone());
+        let list = pods
+            .list(&ListParams::default())
+            .await
+            .map_err(|e| denied("list pods", e))?;
+        let left: Vec<&Pod> = list
+            .iter()
+            // A pod that waits for a node to be uncordoned has no network.
+            .filter(|pod| !host_network(pod) && has_node(pod))
+            .collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = left.iter().map(|pod| pod.name_any()).collect();
+        if start.elapsed() > GONE_WITHIN {
+            return Err(Error::Failed(format!(
+                "pods of the CNI that is taken off do not go: {}; look: kubectl get pods -A -o wide",
+                names.join(", ")
+            )));
+        }
+        for pod in left
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        {
+            let api: Api<Pod> =
+                Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+            let params = DeleteParams::default().grace_period(1);
+            match api.delete(&pod.name_any(), &params).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(e) => return Err(denied(&format!("delete pod {}", pod.name_any()), e)),
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn has_node(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|s| s.node_name.is_some())
+}
+
+/// Waits until the objects and the pods of their DaemonSets are gone.
+async fn wait_gone(client: &Client, objects: &Objects) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        let mut left = objects.remaining(client).await?;
+        for set in objects.daemon_sets() {
+            let namespace = set.namespace().unwrap_or_else(|| "default".to_owned());
+            let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+            let labels = set.spec.and_then(|s| s.selector.match_labels);
+            let selector: Vec<String> = labels
+                .iter()
+                .flatten()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            let of_set = ListParams::default().labels(&selector.join(","));
+            let pods = pods
+                .list(&of_set)
+                .await
+                .map_err(|e| denied("list pods", e))?;
+            left.extend(pods.iter().map(|pod| format!("Pod {}", pod.name_any())));
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        if start.elapsed() > GONE_WITHIN {
+            return Err(Error::Failed(format!(
+                "the CNI that is taken off does not go: {}",
+                left.join(", ")
+            )));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Takes off a node what it has more than before, and looks whether it is gone.
+async fn clean(ground: &Ground, node: &str, before: &Snapshot, paths: &[String]) -> Result<()> {
+    let left = snapshot::take(ground, node, paths).await?.since(before);
+    if !left.is_empty() {
+        let script = removal(&left);
+        let argv = ["sh".to_owned(), "-c".to_owned(), script];
+        let target = Target::Node(node.to_owned());
+        // Some lines fail because an earlier one took more away; the second look tells.
+        ground.cluster.exec(&target, &argv, b"").await?;
+    }
+    let still = snapshot::take(ground, node, paths).await?.since(before);
+    if still.is_empty() {
+        return Ok(());
+    }
+    let listed: Vec<String> = still
+        .iter()
+        .map(|(section, line)| format!("{}: {line}", section.name()))
+        .collect();
+    Err(Error::Failed(format!(
+        "node {node} keeps things of the CNI that was taken off: {}",
+        listed.join("; ")
+    )))
+}
+
+/// The commands that remove what is listed; rules before the chains they are in or jump to.
+fn removal(left: &[(Section, String)]) -> String {
+    let mut steps: Vec<(u8, String)> = Vec::new();
+    for (section, line) in left {
+        let mut step = |order, command| steps.push((order, command));
+        match section {
+            Section::Links => step(5, format!("ip link delete dev {}", quoted(line))),
+            Section::Conf => step(0, format!("rm -rf /etc/cni/net.d/{}", quoted(line))),
+            Section::Bin => step(0, format!("rm -rf /opt/cni/bin/{}", quoted(line))),
+            Section::State => step(0, format!("rm -rf {}", quoted(line))),
+            Section::Tables => step(1, format!("nft delete table {line}")),
+            Section::Iptables => {
+                if let Some((order, command)) = iptables(line) {
+                    step(order, command);
+                }
+            }
+            Section::Routes => {
+                if let Some((family, route)) = line.split_once(' ') {
+                    step(4, format!("ip -{family} route del {route}"));
+                }
+            }
+            Section::Rules => {
+                if let Some((family, rule)) = line.split_once(' ')
+                    && let Some((priority, selector)) = rule.split_once(':')
+                {
+                    let selector = selector.trim().replace("[detached] ", "");
+                    step(
+                        4,
+                        format!("ip -{family} rule del priority {priority} {selector}"),
+                    );
+                }
+            }
+        }
+    }
+    steps.sort();
+    let lines: Vec<String> = steps.into_iter().map(|(_, command)| command).collect();
+    lines.join("\n")
+}
+
+/// `PROGRAM TABLE LINE` of `iptables-save` undone: rules first, then chains.
+fn iptables(line: &str) -> Option<(u8, String)> {
+    let mut parts = line.splitn(3, ' ');
+    let (program, table, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    match rest.strip_prefix("-A ") {
+        Some(rule) => Some((2, format!("{program} -w -t {table} -D {rule}"))),
+        None => {
+            let chain = rest.strip_prefix(':')?.split_whitespace().next()?;
+            Some((3, format!("{program} -w -t {table} -X {chain}")))
+        }
+    }
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Keeps new pods from the nodes while there is no CNI.
+async fn cordon(client: &Client) -> Result<()> {
+    let api: Api<Node> = Api::all(client.clone());
+    for node in nodes(&api).await? {
+        let already = node.spec.as_ref().and_then(|s| s.unschedulable) == Some(true);
+        if !already {
+            mark(&api, &node.name_any(), true).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets pods onto the nodes again that [`take_off`] kept them from.
+pub(super) async fn uncordon(client: &Client) -> Result<()> {
+    let api: Api<Node> = Api::all(client.clone());
+    for node in nodes(&api).await? {
+        if node.annotations().contains_key(CORDONED) {
+            mark(&api, &node.name_any(), false).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn nodes(api: &Api<Node>) -> Result<Vec<Node>> {
+    let list = api.list(&ListParams::default()).await;
+    Ok(list.map_err(|e| denied("list nodes", e))?.items)
+}
+
+async fn mark(api: &Api<Node>, node: &str, cordoned: bool) -> Result<()> {
+    let patch = json!({
+        "metadata": { "annotations": { CORDONED: cordoned.then_some("true") } },
+        "spec": { "unschedulable": cordoned.then_some(true) },
+    });
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    api.patch(node, &params, &Patch::Merge(patch))
+        .await
+        .map_err(|e| denied(&format!("cordon node {node}"), e))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_becomes_commands_in_an_order_that_works() {
+        let left = [
+            (Section::Links, "cni0"),
+            (Section::Iptables, "iptables nat :FLANNEL-POSTRTG -"),
+            (
+                Section::Iptables,
+                "iptables nat -A POSTROUTING -m comment --comment \"flanneld masq\" -j FLANNEL-POSTRTG",
+            ),
+            (Section::Tables, "inet flatnet"),
+            (Section::Bin, "it's"),
+            (Section::Routes, "4 10.244.1.0/24 via 172.18.0.3 dev eth0"),
+        ]
+        .map(|(section, line)| (section, line.to_owned()));
+        assert_eq!(
+            removal(&left),
+            "rm -rf /opt/cni/bin/'it'\\''s'\n\
+             nft delete table inet flatnet\n\
+             iptables -w -t nat -D POSTROUTING -m comment --comment \"flanneld masq\" -j FLANNEL-POSTRTG\n\
+             iptables -w -t nat -X FLANNEL-POSTRTG\n\
+             ip -4 route del 10.244.1.0/24 via 172.18.0.3 dev eth0\n\
+             ip link delete dev 'cni0'"
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! Takes away what a run made on a real cluster, even when the run is killed: a process of its own that waits for the run to
+//! end and then deletes.
+//!
+//! The run holds the writing end of the reaper's standard input and tells it, line by line, what there is to take away; the
+//! kernel closes that end however the run dies. The reaper is in a process group of its own, so that neither Ctrl-C nor a
+//! signal to the run's group reaches it.
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::kind::{self, engine::Engine};
+use crate::cluster::kube::{SessionNamespace, connect};
+use crate::{Error, Result};
+
+/// The hidden subcommand of `flatnet` that is the reaper.
+pub const SUBCOMMAND: &str = "reap";
+
+/// Something to take away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Reap {
+    /// A kind cluster.
+    KindCluster {
+        /// kind's own path.
+        kind: PathBuf,
+        /// `docker` or `podman`.
+        engine: String,
+        /// The cluster's name.
+        name: String,
+    },
+    /// A run's namespace, or its pods in an existing one.
+    Namespace {
+        /// The cluster it is in.
+        of: Whereabouts,
+        /// Its name.
+        name: String,
+        /// The run whose pods are meant.
+        run: String,
+        /// Whether the run made the namespace.
+        own: bool,
+    },
+}
+
+/// How the reaper finds a cluster again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Whereabouts {
+    /// As the user named it.
+    Kubeconfig {
+        /// `--kubeconfig`.
+        file: Option<PathBuf>,
+        /// `--context`.
+        context: Option<String>,
+    },
+    /// Through kind.
+    Kind {
+        /// The cluster's name.
+        name: String,
+    },
+}
+
+impl Reap {
+    /// A run's namespace in the cluster that is found there.
+    pub fn namespace(of: Whereabouts, namespace: &SessionNamespace) -> Self {
+        Reap::Namespace {
+            of,
+            name: namespace.name.clone(),
+            run: namespace.run.clone(),
+            own: namespace.own,
+        }
+    }
+}
+
+/// A reaper at work. Dropping it lets it take everything away, and waits for that.
+pub struct Reaper {
+    process: Child,
+    orders: Option<ChildStdin>,
+}
+
+impl Reaper {
+    /// Starts `flatnet` at `program` as the reaper of `things`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(program: &Path, things: &[Reap]) -> Result<Self> {
+        use std::os::unix::process::CommandExt;
+        let doing = "start the reaper";
+        let mut process = Command::new(program)
+            .arg(SUBCOMMAND)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|e| Error::failed(doing, e))?;
+        let orders = process.stdin.take();
+        let mut reaper = Reaper { process, orders };
+        reaper.order(things)?;
+        Ok(reaper)
+    }
+
+    /// What there is to take away from now on; nothing leaves everything as it is.
+    ///
+    /// # Errors
+    /// When the reaper is gone.
+    pub fn order(&mut self, things: &[Reap]) -> Result<()> {
+        let doing = "tell the reaper what to take away";
+        let mut line = serde_json::to_vec(things).map_err(|e| Error::failed(doing, e))?;
+        line.push(b'\n');
+        let pipe = self
+            .orders
+            .as_mut()
+            .ok_or_else(|| Error::Failed(format!("{doing}: it has ended")))?;
+        pipe.write_all(&line).map_err(|e| Error::failed(doing, e))
+    }
+
+    /// Lets it take everything away, and waits for that.
+    ///
+    /// # Errors
+    /// When it could not; it has said why on standard error.
+    pub fn reap(mut self) -> Result<()> {
+        match self.end() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(Error::Failed(format!(
+                "not everything could be taken away (the reaper ended with {status})"
+            ))),
+            Err(e) => Err(Error::failed("wait for the reaper", e)),
+        }
+    }
+
+    fn end(&mut self) -> std::io::Result<std::process::ExitStatus> {
+        drop(self.orders.take());
+        self.process.wait()
+    }
+}
+
+impl Drop for Reaper {
+    fn drop(&mut self) {
+        // Ended already after `reap`; else this is an early way out, whose error matters more.
+        let _ = self.end();
+    }
+}
+
+/// The reaper's own life: reads orders until the run ends, then carries out the last.
+///
+/// # Errors
+/// What could not be taken away.
+pub fn serve() -> Result<()> {
+    let mut last = String::new();
+    for line in std::io::stdin().lock().lines() {
+        match line {
+            Ok(line) => last = line,
+            Err(_) => break,
+        }
+    }
+    if last.is_empty() {
+        return Ok(());
+    }
+    let things: Vec<Reap> =
+        serde_json::from_str(&last).map_err(|e| Error::failed("read the reaper's orders", e))?;
+    let mut outcome = Ok(());
+    for thing in things {
+        // The next one goes even where this one does not.
+        if let Err(e) = take_away(&thing) {
+            outcome = Err(e);
+        }
+    }
+    outcome
+}
+
+/// Takes one thing away and waits until it is gone. Makes a runtime of its own where it needs one.
+///
+/// # Errors
+/// When it does not go.
+pub fn take_away(thing: &Reap) -> Result<()> {
+    match thing {
+        Reap::KindCluster { kind, engine, name } => {
+            let doing = format!("kind delete cluster --name {name}");
+            let done = Command::new(kind)
+                .args(["delete", "cluster", "--name", name])
+                // Deleting rewrites the kubeconfig the cluster is in; it is in none.
+                .args(["--kubeconfig", "/dev/null"])
+                .env("KIND_EXPERIMENTAL_PROVIDER", engine)
+                .stdin(Stdio::null())
+                .output()
+                .map_err(|e| Error::failed(&doing, e))?;
+            if done.status.success() {
+                Ok(())
+            } else {
+                let words = String::from_utf8_lossy(&done.stderr);
+                Err(Error::failed(doing, words.trim()))
+            }
+        }
+        Reap::Namespace { of, name, run, own } => super::runtime()?.block_on(async {
+            let connection = match of {
+                Whereabouts::Kubeconfig { file, context } => {
+                    connect::connect(file.as_deref(), context.as_deref()).await?
+                }
+                Whereabouts::Kind { name } => {
+                    kind::connection(&Engine::find().await?, name).await?
+                }
+            };
+            let namespace = SessionNamespace {
+                name: name.clone(),
+                run: run.clone(),
+                own: *own,
+            };
+            namespace.close(&connection.client).await
+        }),
+    }
+}
