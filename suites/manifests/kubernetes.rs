@@ -1,6 +1,11 @@
 //! Manifests hold together by themselves: what they name exists, and reaches every node.
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{documents, files, list, read, text};
@@ -54,6 +59,33 @@ fn every_object_says_what_it_is_and_says_it_once() {
             }
             let key = ["/kind", "/metadata/namespace", "/metadata/name"].map(|p| text(object, p));
             assert!(seen.insert(key), "{file}: {key:?} is there twice");
+        }
+    }
+}
+
+/// What Kubernetes' own types take in and give out again; a misspelled or misplaced field is lost on the way.
+fn known<T: DeserializeOwned + Serialize>(object: &Value) -> Value {
+    let typed: T = serde_json::from_value(object.clone()).unwrap();
+    serde_json::to_value(typed).unwrap()
+}
+
+#[test]
+fn every_field_is_one_that_kubernetes_knows() {
+    for (file, objects) in manifests() {
+        for object in &objects {
+            let understood = match text(object, "/kind") {
+                "ClusterRole" => known::<ClusterRole>(object),
+                "ClusterRoleBinding" => known::<ClusterRoleBinding>(object),
+                "ConfigMap" => known::<ConfigMap>(object),
+                "DaemonSet" => known::<DaemonSet>(object),
+                "Namespace" => known::<Namespace>(object),
+                "Pod" => known::<Pod>(object),
+                "Role" => known::<Role>(object),
+                "RoleBinding" => known::<RoleBinding>(object),
+                "ServiceAccount" => known::<ServiceAccount>(object),
+                kind => panic!("{file}: {kind} is new here; add its type to this list"),
+            };
+            assert_eq!(*object, understood, "{file}");
         }
     }
 }
