@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+// execMain is `kind-engine exec`: enters the namespaces of the engine that stays, on this thread alone, and starts the
+// command from it.
+func execMain(h home, command []string) (int, error) {
+	dir, err := stayingDir(h)
+	if err != nil {
+		return 0, err
+	}
+	pid, err := staying(dir)
+	if err != nil {
+		return 0, err
+	}
+	if pid == 0 {
+		return 0, fail(exitMissing, "no engine runs in %s: `kind-engine start` starts one", dir)
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return 0, err
+	}
+	// Within the engine's /proc this process is not to be seen.
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	if err := enter(pid); err != nil {
+		return 0, fmt.Errorf("entering the engine's namespaces: %w", err)
+	}
+	path, env, err := prepare(h, command[0])
+	if err != nil {
+		return 0, err
+	}
+	return withSignals(self, path, command, &os.ProcAttr{Dir: cwd, Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
+}
+
+// enter moves the calling thread, to which its goroutine has to be locked, into the namespaces of a process.
+func enter(pid int) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	// A mount namespace can be entered only by a thread that shares its root and working folder with no other.
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return err
+	}
+	return unix.Setns(fd, unix.CLONE_NEWPID|unix.CLONE_NEWNET|unix.CLONE_NEWIPC|unix.CLONE_NEWNS)
+}
+
+// prepare is the environment of a command beside the engine, and the command's program in it.
+func prepare(h home, name string) (string, []string, error) {
+	env := environment(h)
+	path, err := exec.LookPath(name)
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", nil, failure{127, err}
+	}
+	if err != nil {
+		return "", nil, failure{126, err}
+	}
+	return path, env, nil
+}
+
+// environment changes this process's own, so that looking up programs goes by it too.
+func environment(h home) []string {
+	for _, name := range []string{
+		// Another engine.
+		"DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION",
+		// No proxy can be reached from here, and kind would tell its nodes to use one.
+		"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
+	} {
+		os.Unsetenv(name)
+	}
+	os.Setenv("DOCKER_HOST", "unix://"+socketPath)
+	os.Setenv("FLATNET_KIND_DIR", string(h))
+	os.Setenv("FLATNET_KIND_NODE_IMAGE", nodeImage(h))
+	// dockerd looks for iptables, which is not on every user's PATH.
+	os.Setenv("PATH", h.path("bin")+":"+h.path("docker")+":"+os.Getenv("PATH")+":/usr/sbin:/sbin")
+	return os.Environ()
+}

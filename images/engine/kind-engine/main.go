@@ -1,0 +1,139 @@
+// kind-engine runs a container engine of its own where a machine has none: dockerd, everything it starts, and the command
+// that uses it live in network, mount and pid namespaces without a way out, and end together.
+//
+//	kind-engine run -- CMD…     an engine for one command
+//	kind-engine start           an engine that stays
+//	kind-engine exec -- CMD…    a command beside the engine that stays
+//	kind-engine stop
+//
+// Processes, outside in: the supervisor is what the user started; the warden survives everything and clears away what a
+// dead engine left on the machine; the init is process 1 of the namespaces, which the kernel empties when it ends.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// Exit codes are flatnet's: 2 wrong usage, 3 something the run needs is missing, 4 the engine did not come up.
+const (
+	exitUsage   = 2
+	exitMissing = 3
+	exitFailed  = 4
+)
+
+const usage = `usage: kind-engine run -- CMD [ARG…]    start an engine, run CMD beside it, end the engine
+       kind-engine start               start an engine that stays
+       kind-engine exec -- CMD [ARG…]  run CMD beside the engine that stays
+       kind-engine stop                end it
+CMD finds docker, kind and kubectl on its PATH, and no way out of this machine.
+FLATNET_KIND_DIR is where kind-image put what this needs and where engines keep their images;
+FLATNET_KIND_ENGINE names the engine that stays, where one is not enough (default: engine).
+`
+
+// A failure that ends the program with a code of its own.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f failure) Error() string { return f.err.Error() }
+func (f failure) Unwrap() error { return f.err }
+
+func fail(code int, format string, args ...any) error {
+	return failure{code, fmt.Errorf(format, args...)}
+}
+
+// The main thread starts every process that is to die with this one: the kernel ties that to the thread, not the process.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	code, err := dispatch(os.Args[1:])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "error: kind-engine: %v\n", err)
+		var f failure
+		if code = exitFailed; errors.As(err, &f) {
+			code = f.code
+		}
+	}
+	os.Exit(code)
+}
+
+func dispatch(args []string) (int, error) {
+	if len(args) == 0 {
+		args = []string{""}
+	}
+	verb, rest := args[0], args[1:]
+	switch verb {
+	case "help", "-h", "--help":
+		fmt.Print(usage)
+		return 0, nil
+	case verbInit:
+		return initMain(rest)
+	case verbWarden:
+		return 0, wardenMain(rest)
+	case verbChild:
+		return exitFailed, childMain(rest)
+	}
+	home, err := findHome()
+	if err != nil {
+		return 0, err
+	}
+	switch verb {
+	case verbLoad:
+		return 0, loadNodeImage(home)
+	case "run", "exec":
+		if len(rest) > 0 && rest[0] == "--" {
+			rest = rest[1:]
+		}
+		if len(rest) == 0 {
+			return 0, fail(exitUsage, "%s needs a command\n%s", verb, usage)
+		}
+		if os.Geteuid() != 0 {
+			return 0, fail(exitMissing, "needs root: it makes namespaces and runs dockerd in them")
+		}
+		if verb == "exec" {
+			return execMain(home, rest)
+		}
+		return runMain(home, rest)
+	case "start":
+		if os.Geteuid() != 0 {
+			return 0, fail(exitMissing, "needs root: it makes namespaces and runs dockerd in them")
+		}
+		return 0, startMain(home)
+	case "stop":
+		return 0, stopMain(home)
+	}
+	return 0, fail(exitUsage, "unknown command %q\n%s", verb, usage)
+}
+
+// home is the folder that kind-image fills.
+type home string
+
+func findHome() (home, error) {
+	dir := os.Getenv("FLATNET_KIND_DIR")
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", fail(exitMissing, "needs FLATNET_KIND_DIR, or HOME for its default")
+		}
+		dir = filepath.Join(cache, "flatnet", "kind")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"docker/dockerd", "bin/kind", "node.tar"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return "", fail(exitMissing, "%s is missing in %s: run `make kind-image`", name, dir)
+		}
+	}
+	return home(dir), nil
+}
+
+func (h home) path(names ...string) string {
+	return filepath.Join(append([]string{string(h)}, names...)...)
+}
