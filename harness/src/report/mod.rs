@@ -1,10 +1,11 @@
 //! Shows what the checks found: pure consumers of one [`Report`].
 //!
-//! [`terminal`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] for CI.
+//! [`terminal`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and [`summary`] for CI.
 pub mod json;
 pub mod junit;
 pub mod matrix;
 pub mod model;
+pub mod summary;
 pub mod terminal;
 mod time;
 
@@ -44,7 +45,7 @@ pub enum ReportError {
     },
 }
 
-/// Writes `report.json` and `junit.xml` into `dir`, which is made where it is missing. Returns the paths.
+/// Writes `report.json`, `junit.xml` and `summary.md` into `dir`, which is made where it is missing. Returns the paths.
 ///
 /// # Errors
 /// [`ReportError`]. Each file is complete or not there: it is written aside and renamed.
@@ -52,6 +53,7 @@ pub fn write_to(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError
     let files = [
         ("report.json", json::render(report)?),
         ("junit.xml", junit::render(report)?),
+        ("summary.md", summary::render(report)),
     ];
     let failed = |path: &Path| {
         let path = path.to_owned();

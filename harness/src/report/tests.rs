@@ -5,7 +5,7 @@ use rstest::rstest;
 
 use super::terminal::Detail;
 use super::{
-    CheckReport, Counts, Phase, Report, ReportError, Run, json, junit, rfc3339, terminal, write_to,
+    CheckReport, Counts, Phase, Report, ReportError, Run, json, junit, rfc3339, summary, terminal, write_to,
 };
 use crate::checks::tests::build::{Cluster, ETH0, Style};
 use crate::checks::{Verdict, all};
@@ -216,15 +216,15 @@ fn times_are_rfc_3339(#[case] seconds: u64, #[case] text: &str) {
 }
 
 #[test]
-fn a_directory_gets_both_files_and_nothing_else() {
+fn a_directory_gets_all_files_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("a/b");
     let written = write_to(&target, &mixed()).unwrap();
     assert_eq!(
         written,
-        [target.join("report.json"), target.join("junit.xml")]
+        ["report.json", "junit.xml", "summary.md"].map(|name| target.join(name))
     );
-    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 3);
     json::parse(&std::fs::read_to_string(&written[0]).unwrap()).unwrap();
     let blocked = dir.path().join("file");
     std::fs::write(&blocked, "").unwrap();
@@ -286,4 +286,17 @@ fn collect(value: &serde_json::Value, keys: &mut std::collections::BTreeSet<Stri
         }
         _ => {}
     }
+}
+
+#[test]
+fn the_summary_has_a_row_a_check_and_breaks_no_table() {
+    let report = mixed();
+    let text = summary::render(&report);
+    let rows = text.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, report.checks.len());
+    for line in text.lines().filter(|line| line.starts_with("| `")) {
+        let bars = line.replace("\\|", "").matches('|').count();
+        assert_eq!(bars, 4, "{line}");
+    }
+    assert!(text.contains("❌ fail") && text.contains("  look: `"), "{text}");
 }

@@ -216,7 +216,6 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(4096)
-        .thread_stack_size(256 * 1024)
         .enable_all()
         .build()
         .map_err(|e| Error::failed("start the runtime", e))

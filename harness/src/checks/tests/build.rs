@@ -58,6 +58,7 @@ impl Cluster {
             pods: self.pods(),
             dials: Vec::new(),
             sightings: BTreeMap::new(),
+            denied: Vec::new(),
             mtu: Vec::new(),
             pod_network: self
                 .families()

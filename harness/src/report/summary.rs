@@ -1,0 +1,81 @@
+//! The report as a page of Markdown, for a CI run's summary.
+use super::{CheckReport, Report};
+use crate::Verdict;
+
+/// A heading, one row a check, and the evidence of those that failed.
+pub fn render(report: &Report) -> String {
+    let run = &report.run;
+    let counts = report.counts();
+    let mut text = format!(
+        "### flatnet: {} on {}, {} nodes, {} pods, {}\n\n{} passed, {} failed, {} skipped, {} broken\n\n| check | verdict | what was seen |\n|---|---|---|\n",
+        cell(&run.cni),
+        run.provider,
+        run.nodes,
+        run.pods,
+        run.ip_family,
+        counts.passed,
+        counts.failed,
+        counts.skipped,
+        counts.broken
+    );
+    for check in &report.checks {
+        text.push_str(&row(check));
+    }
+    let phases: Vec<String> = report
+        .phases
+        .iter()
+        .map(|phase| format!("{} {:.1} s", phase.name, phase.ms as f64 / 1000.0))
+        .collect();
+    text.push_str(&format!("\n{}\n", phases.join(", ")));
+    for check in &report.checks {
+        if let Verdict::Fail { evidence } = &check.verdict {
+            text.push_str(&format!("\n#### {}\n\n", check.id));
+            for e in evidence {
+                text.push_str(&format!(
+                    "- {}: expected {}, observed {}\n  look: `{}`\n",
+                    cell(&e.what),
+                    cell(&e.expected),
+                    cell(&e.observed),
+                    e.look.replace('`', "'")
+                ));
+            }
+        }
+    }
+    text
+}
+
+fn row(check: &CheckReport) -> String {
+    let seen = match &check.verdict {
+        Verdict::Pass { facts } => facts.join("; "),
+        Verdict::Fail { evidence } => match &evidence[..] {
+            [] => String::new(),
+            [only] => only.what.clone(),
+            [first, rest @ ..] => format!("{} (and {} more)", first.what, rest.len()),
+        },
+        Verdict::Skip { reason } => reason.clone(),
+        Verdict::Broken { error } => error.clone(),
+    };
+    let mark = match check.verdict {
+        Verdict::Pass { .. } => "✅ pass",
+        Verdict::Fail { .. } => "❌ fail",
+        Verdict::Skip { .. } => "➖ skip",
+        Verdict::Broken { .. } => "⚠️ broken",
+    };
+    format!("| `{}` | {mark} | {} |\n", check.id, cell(&seen))
+}
+
+/// Text that neither ends a table's cell nor starts markup.
+fn cell(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '<' | '>' | '*' | '_' | '`' | '[' | ']' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\n' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
