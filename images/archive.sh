@@ -46,7 +46,8 @@ programs() {
 	shift 2
 	for path in "$@"; do
 		mkdir -p "$dir/$(dirname "$path")"
-		cp -a "$root/$path" "$dir/$path"
+		# What is there may be a link to busybox, which must not be written through.
+		cp -a --remove-destination "$root/$path" "$dir/$path"
 		for library in $(chroot "$root" ldd "$path" 2>/dev/null | grep -o '/[^ ]*'); do
 			mkdir -p "$dir/$(dirname "$library")"
 			cp -L "$root/$library" "$dir/$library"
