@@ -10,7 +10,7 @@ layer() {
 # image STAGE NAME CONFIG LAYER.tar…: adds an image to an archive being gathered in STAGE. CONFIG is the JSON of the image
 # configuration's `config`, without its braces.
 image() {
-	local stage=$1 name=$2 config=$3 digest diffs= layers= tar
+	local stage=$1 name=$2 config=$3 digest diffs='' layers='' tar
 	shift 3
 	mkdir -p "$stage"
 	for tar in "$@"; do

@@ -9,7 +9,7 @@ network_tools() {
 	programs "$tree" "$dir" /usr/sbin/xtables-nft-multi /usr/sbin/xtables-legacy-multi /usr/sbin/nft /usr/sbin/conntrack /bin/ip
 	# Extensions are opened by name while a rule is read; one of them needs libm, which nothing else here does.
 	extensions=$(cd "$tree" && echo usr/lib/*/xtables/*.so)
-	# shellcheck disable=SC2086 # paths without spaces
+	# shellcheck disable=SC2046,SC2086 # paths without spaces
 	programs "$tree" "$dir" $(printf '/%s ' $extensions)
 	for name in iptables ip6tables iptables-save ip6tables-save iptables-restore ip6tables-restore; do
 		for kind in nft legacy; do

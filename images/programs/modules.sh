@@ -54,14 +54,14 @@ build_main() {
 # build_kubernetes VERSION OUTDIR: the programs of a node. Kubernetes names its staging modules by a path within its own
 # repository; they are published under the same minor as v0.
 build_kubernetes() {
-	local version=$1 out=$2 work staging flags= package program
+	local version=$1 out=$2 work staging flags='' package program minor=${1#v1.}
 	work=$(mktemp -d)
 	module_write "$work" k8s.io/kubernetes "$version"
-	for staging in $(sed -n 's/^\t\(k8s\.io\/[a-z-]*\) => \.\/staging\/.*/\1/p' "$(module_file k8s.io/kubernetes "$version")"); do
-		printf 'replace %s => %s v0.%s\n' "$staging" "$staging" "${version#v1.}" >>"$work/go.mod"
-	done
+	sed -n 's/^\t\(k8s\.io\/[a-z-]*\) => \.\/staging\/.*/\1/p' "$(module_file k8s.io/kubernetes "$version")" |
+		while read -r staging; do
+			printf 'replace %s => %s v0.%s\n' "$staging" "$staging" "$minor"
+		done >>"$work/go.mod"
 	# kubeadm decides by these what it asks for; a build without them calls itself v0.0.0.
-	local minor=${version#v1.}
 	for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 		flags+=" -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=${minor%%.*}"
 		flags+=" -X $package.gitTreeState=clean -X $package.gitCommit=$version -X $package.buildDate=1970-01-01T00:00:00Z"

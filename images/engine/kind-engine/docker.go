@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -53,28 +54,25 @@ var client = http.Client{Transport: &http.Transport{
 	},
 }}
 
-// call asks dockerd; the answer, where one is wanted, is decoded into out.
-func call(method, path string, body io.Reader, out any) error {
-	request, err := http.NewRequest(method, "http://docker/v1.41"+path, body)
+// call asks dockerd and returns what it answers.
+func call(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://docker/v1.41"+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if response.StatusCode >= 300 {
-		return &apiError{response.StatusCode, fmt.Sprintf("%s %s: %s", method, path, bytes.TrimSpace(text))}
+		return nil, &apiError{response.StatusCode, fmt.Sprintf("%s %s: %s", method, path, bytes.TrimSpace(text))}
 	}
-	if out == nil {
-		return nil
-	}
-	return json.Unmarshal(text, out)
+	return text, nil
 }
 
 type apiError struct {
@@ -84,26 +82,40 @@ type apiError struct {
 
 func (e *apiError) Error() string { return e.text }
 
-func ping() error { return call(http.MethodGet, "/_ping", nil, nil) }
+// notFound is no error where what is asked for may be gone.
+func notFound(err error) bool {
+	var api *apiError
+	return errors.As(err, &api) && api.status == http.StatusNotFound
+}
+
+// How long dockerd may take to say that it lives.
+const pingPatience = 5 * time.Second
+
+func ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingPatience)
+	defer cancel()
+	_, err := call(ctx, http.MethodGet, "/_ping", nil)
+	return err
+}
 
 // removeContainers removes every container with its volumes, and every network. An engine begins and ends without.
-func removeContainers() error {
+func removeContainers(ctx context.Context) error {
+	text, err := call(ctx, http.MethodGet, "/containers/json?all=1", nil)
+	if err != nil {
+		return err
+	}
 	var containers []struct{ ID string }
-	if err := call(http.MethodGet, "/containers/json?all=1", nil, &containers); err != nil {
+	if err := json.Unmarshal(text, &containers); err != nil {
 		return err
 	}
 	for _, container := range containers {
-		err := call(http.MethodDelete, "/containers/"+container.ID+"?force=1&v=1", nil, nil)
-		var api *apiError
-		if errors.As(err, &api) && api.status == http.StatusNotFound {
-			continue
-		}
-		if err != nil {
+		_, err := call(ctx, http.MethodDelete, "/containers/"+container.ID+"?force=1&v=1", nil)
+		if err != nil && !notFound(err) {
 			return err
 		}
 	}
 	for _, kind := range []string{"volumes", "networks"} {
-		if err := call(http.MethodPost, "/"+kind+"/prune", nil, nil); err != nil {
+		if _, err := call(ctx, http.MethodPost, "/"+kind+"/prune", nil); err != nil {
 			return err
 		}
 	}
@@ -156,28 +168,43 @@ func beside(h home, name string) string {
 const verbLoad = "load"
 
 // loadNodeImage gives the engine the node image, unless it has that very one.
-func loadNodeImage(h home) error {
-	var image struct{ ID string }
-	name, id := nodeImage(h), nodeImageID(h)
-	err := call(http.MethodGet, "/images/"+name+"/json", nil, &image)
-	if err == nil && image.ID == id {
-		return nil
+func loadNodeImage(ctx context.Context, h home) error {
+	name, want := nodeImage(h), nodeImageID(h)
+	have, err := imageID(ctx, name)
+	if err != nil || have == want {
+		return err
 	}
 	archive, err := os.Open(h.path("node.tar"))
 	if err != nil {
 		return err
 	}
 	defer archive.Close()
-	// dockerd answers 200 before it has read the archive, so only the image itself tells.
-	if err := call(http.MethodPost, "/images/load?quiet=1", archive, nil); err != nil {
+	// dockerd says 200 before it has read the archive, and afterwards in its text what went wrong.
+	text, err := call(ctx, http.MethodPost, "/images/load?quiet=1", archive)
+	if err != nil {
 		return err
 	}
-	if err := call(http.MethodGet, "/images/"+name+"/json", nil, &image); err != nil {
+	if have, err = imageID(ctx, name); err != nil {
 		return err
 	}
-	if image.ID != id {
-		return fmt.Errorf("%s is %s after loading, not %s", name, image.ID, id)
+	if have != want {
+		return fmt.Errorf("%s is %q after loading, not %s: %s", name, have, want, bytes.TrimSpace(text))
 	}
 	// What an older node image left.
-	return call(http.MethodPost, "/images/prune", nil, nil)
+	_, err = call(ctx, http.MethodPost, "/images/prune", nil)
+	return err
+}
+
+// imageID is empty where the engine has no image of that name.
+func imageID(ctx context.Context, name string) (string, error) {
+	text, err := call(ctx, http.MethodGet, "/images/"+name+"/json", nil)
+	if notFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var image struct{ ID string }
+	err = json.Unmarshal(text, &image)
+	return image.ID, err
 }

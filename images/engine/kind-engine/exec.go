@@ -35,11 +35,14 @@ func execMain(h home, command []string) (int, error) {
 	if err := enter(pid); err != nil {
 		return 0, fmt.Errorf("entering the engine's namespaces: %w", err)
 	}
-	path, env, err := prepare(h, command[0])
+	setEnvironment(h)
+	path, err := program(command[0])
 	if err != nil {
 		return 0, err
 	}
-	return withSignals(self, path, command, &os.ProcAttr{Dir: cwd, Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
+	return withSignals(self, path, command, &os.ProcAttr{
+		Dir: cwd, Env: os.Environ(), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
+	})
 }
 
 // enter moves the calling thread, to which its goroutine has to be locked, into the namespaces of a process.
@@ -56,21 +59,20 @@ func enter(pid int) error {
 	return unix.Setns(fd, unix.CLONE_NEWPID|unix.CLONE_NEWNET|unix.CLONE_NEWIPC|unix.CLONE_NEWNS)
 }
 
-// prepare is the environment of a command beside the engine, and the command's program in it.
-func prepare(h home, name string) (string, []string, error) {
-	env := environment(h)
+// program finds a command's program, with a shell's exit codes where it can't.
+func program(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", nil, failure{127, err}
+		return "", failure{127, err}
 	}
 	if err != nil {
-		return "", nil, failure{126, err}
+		return "", failure{126, err}
 	}
-	return path, env, nil
+	return path, nil
 }
 
-// environment changes this process's own, so that looking up programs goes by it too.
-func environment(h home) []string {
+// setEnvironment makes this process's environment that of the engine and of commands beside it.
+func setEnvironment(h home) {
 	for _, name := range []string{
 		// Another engine.
 		"DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION",
@@ -84,5 +86,4 @@ func environment(h home) []string {
 	os.Setenv("FLATNET_KIND_NODE_IMAGE", nodeImage(h))
 	// dockerd looks for iptables, which is not on every user's PATH.
 	os.Setenv("PATH", h.path("bin")+":"+h.path("docker")+":"+os.Getenv("PATH")+":/usr/sbin:/sbin")
-	return os.Environ()
 }

@@ -11,6 +11,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -31,7 +32,7 @@ const usage = `usage: kind-engine run -- CMD [ARG…]    start an engine, run CM
        kind-engine stop                end it
 CMD finds docker, kind and kubectl on its PATH, and no way out of this machine.
 FLATNET_KIND_DIR is where kind-image put what this needs and where engines keep their images;
-FLATNET_KIND_ENGINE names the engine that stays, where one is not enough (default: engine).
+FLATNET_KIND_ENGINE is a name for the engine that stays, where one is not enough.
 `
 
 // A failure that ends the program with a code of its own.
@@ -84,7 +85,7 @@ func dispatch(args []string) (int, error) {
 	}
 	switch verb {
 	case verbLoad:
-		return 0, loadNodeImage(home)
+		return 0, loadNodeImage(context.Background(), home)
 	case "run", "exec":
 		if len(rest) > 0 && rest[0] == "--" {
 			rest = rest[1:]
@@ -92,22 +93,32 @@ func dispatch(args []string) (int, error) {
 		if len(rest) == 0 {
 			return 0, fail(exitUsage, "%s needs a command\n%s", verb, usage)
 		}
-		if os.Geteuid() != 0 {
-			return 0, fail(exitMissing, "needs root: it makes namespaces and runs dockerd in them")
+		if err := needRoot(); err != nil {
+			return 0, err
 		}
 		if verb == "exec" {
 			return execMain(home, rest)
 		}
 		return runMain(home, rest)
 	case "start":
-		if os.Geteuid() != 0 {
-			return 0, fail(exitMissing, "needs root: it makes namespaces and runs dockerd in them")
+		if err := needRoot(); err != nil {
+			return 0, err
 		}
 		return 0, startMain(home)
 	case "stop":
+		if err := needRoot(); err != nil {
+			return 0, err
+		}
 		return 0, stopMain(home)
 	}
 	return 0, fail(exitUsage, "unknown command %q\n%s", verb, usage)
+}
+
+func needRoot() error {
+	if os.Geteuid() != 0 {
+		return fail(exitMissing, "needs root: it makes namespaces and runs dockerd in them")
+	}
+	return nil
 }
 
 // home is the folder that kind-image fills.

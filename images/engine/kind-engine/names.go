@@ -21,18 +21,7 @@ func answerNames() error {
 	if err != nil {
 		return err
 	}
-	go func() {
-		buffer := make([]byte, 4096)
-		for {
-			n, from, err := packets.ReadFrom(buffer)
-			if err != nil {
-				return
-			}
-			if answer := noSuchName(buffer[:n]); answer != nil {
-				_, _ = packets.WriteTo(answer, from)
-			}
-		}
-	}()
+	go answerPackets(packets)
 	go func() {
 		for {
 			stream, err := streams.Accept()
@@ -43,6 +32,19 @@ func answerNames() error {
 		}
 	}()
 	return nil
+}
+
+func answerPackets(packets net.PacketConn) {
+	buffer := make([]byte, 4096)
+	for {
+		n, from, err := packets.ReadFrom(buffer)
+		if err != nil {
+			return
+		}
+		if answer := noSuchName(buffer[:n]); answer != nil {
+			_, _ = packets.WriteTo(answer, from)
+		}
+	}
 }
 
 // answerStream answers messages that each come after their length (RFC 1035, 4.2.2).

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -49,17 +50,19 @@ func claimAny(h home) (*slot, error) {
 	}
 }
 
-// stayingDir is the slot of the engine that stays.
+// stayingDir is the slot of the engine that stays, or of another one by a name that no number can be.
 func stayingDir(h home) (string, error) {
 	name := os.Getenv("FLATNET_KIND_ENGINE")
 	if name == "" {
-		name = "engine"
+		return h.path("engine"), nil
 	}
-	if strings.ContainsAny(name, "/") || strings.HasPrefix(name, ".") || name == "engine-run" {
-		return "", fail(exitUsage, "FLATNET_KIND_ENGINE=%s is no name for an engine", name)
+	if !engineName.MatchString(name) {
+		return "", fail(exitUsage, "FLATNET_KIND_ENGINE=%s is no name for an engine: letters, digits and dashes, a letter first", name)
 	}
-	return h.path(name), nil
+	return h.path("engine-run", name), nil
 }
+
+var engineName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 
 func (s *slot) path(name string) string { return filepath.Join(s.dir, name) }
 
