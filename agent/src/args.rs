@@ -2,28 +2,50 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::builder::RangedU64ValueParser;
+use clap::{ArgGroup, Parser};
+use ipnet::IpNet;
 
+use crate::Result;
+use crate::conflist::CniVersion;
 use crate::desired::{Backend, Settings};
 use crate::reconcile::Runtime;
+use crate::source::{Access, FileSource, KubernetesSource, NodeSource, Patience};
+use crate::sysctl::{self, Sysctl};
 
 /// Keeps this node's way to the pods of the other nodes, and hands the node to the container runtime when it is ready.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "flatnet-agent",
     version,
+    group = ArgGroup::new("source").args(["nodes_file", "kubernetes"]).required(true),
     after_help = "SIGHUP looks at everything at once; SIGTERM and SIGINT end the \
-agent and leave the node as it is.\nExit codes: 0 done, 1 something could not be applied (--once), 2 wrong usage or \
-input, 3 something needed is missing."
+agent and leave the node as it is.\n`flatnet-agent ready SOCKET` asks a running agent whether its node can network \
+pods.\nExit codes: 0 done, 1 something could not be applied (--once), 2 wrong usage or input, 3 something needed is \
+missing."
 )]
 pub struct Args {
     /// Name of this node in the node list
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", env = "NODE_NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub node: String,
     /// The node list, JSON; watched
     #[arg(long, value_name = "FILE")]
-    pub nodes_file: PathBuf,
+    pub nodes_file: Option<PathBuf>,
+    /// The node list is the cluster's Nodes; watched through the API, as the pod's service account
+    #[arg(long)]
+    pub kubernetes: bool,
+    /// Ask the API by this file's current context instead; for an agent that is no pod
+    #[arg(long, value_name = "FILE", requires = "kubernetes")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Cluster CIDRs: what goes there is never masqueraded [default: the podCIDRs of all nodes]
+    #[arg(
+        long,
+        value_name = "CIDR",
+        value_delimiter = ',',
+        requires = "kubernetes",
+        value_parser = network
+    )]
+    pub pod_network: Vec<IpNet>,
     /// How packets get to other nodes: plain routes where they share a segment and VXLAN elsewhere, or one for all
     #[arg(long, value_enum, default_value = "auto")]
     pub backend: Backend,
@@ -54,6 +76,15 @@ pub struct Args {
     /// Name of the network in its configuration
     #[arg(long, value_name = "NAME", default_value = "flatnet", value_parser = network_name)]
     pub network_name: String,
+    /// CNI version in the configuration
+    #[arg(long, value_name = "VERSION", value_enum, default_value = "1.1.0")]
+    pub cni_version: CniVersion,
+    /// Where the kernel's switches are: a writable mount of /proc/sys/net
+    #[arg(long, value_name = "DIR", default_value = sysctl::PROC)]
+    pub sysctl_dir: PathBuf,
+    /// Answer at this Unix socket whether the node can network pods
+    #[arg(long, value_name = "SOCKET")]
+    pub ready_socket: Option<PathBuf>,
     /// How often everything is compared with the kernel again, though nothing was heard
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86400))]
     pub resync: u64,
@@ -63,6 +94,27 @@ pub struct Args {
 }
 
 impl Args {
+    /// Where the node list comes from, watched from now on.
+    ///
+    /// # Errors
+    /// What the command line names is missing or not usable.
+    pub fn source(&self) -> Result<Box<dyn NodeSource>> {
+        Ok(match &self.nodes_file {
+            Some(file) => Box::new(FileSource::open(file)?),
+            None => {
+                let access = match &self.kubeconfig {
+                    Some(file) => Access::Kubeconfig(file.clone()),
+                    None => Access::InCluster,
+                };
+                Box::new(KubernetesSource::open(
+                    &access,
+                    self.pod_network.clone(),
+                    Patience::default(),
+                )?)
+            }
+        })
+    }
+
     /// The part that decides what the network looks like.
     pub fn settings(&self) -> Settings {
         Settings {
@@ -82,7 +134,13 @@ impl Args {
             bin_dir: self.bin_dir.clone(),
             install_plugin: self.install_plugin.clone(),
             network_name: self.network_name.clone(),
+            cni_version: self.cni_version,
         }
+    }
+
+    /// The kernel's switches.
+    pub fn sysctl(&self) -> Sysctl {
+        Sysctl::new(self.sysctl_dir.clone())
     }
 
     /// Time between passes while nothing happens.
@@ -91,8 +149,22 @@ impl Args {
     }
 }
 
+fn network(text: &str) -> std::result::Result<IpNet, String> {
+    let net: IpNet = text
+        .parse()
+        .map_err(|_| "a range is written 10.244.0.0/16 or fd00:10:244::/56".to_owned())?;
+    if net.trunc() == net {
+        Ok(net)
+    } else {
+        Err(format!(
+            "bits are set behind its prefix (meant {}?)",
+            net.trunc()
+        ))
+    }
+}
+
 /// What the kernel takes as an interface name (dev_valid_name), less the names of our own tunnel.
-fn interface_name(text: &str) -> Result<String, &'static str> {
+fn interface_name(text: &str) -> std::result::Result<String, &'static str> {
     if text.is_empty() || text.len() > 15 {
         return Err("an interface name has 1 to 15 bytes");
     }
@@ -110,7 +182,7 @@ fn interface_name(text: &str) -> Result<String, &'static str> {
 }
 
 /// CNI spec 1.1.0, section 1: starts with a letter or digit, then also `_`, `.` and `-`.
-fn network_name(text: &str) -> Result<String, &'static str> {
+fn network_name(text: &str) -> std::result::Result<String, &'static str> {
     let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     if text.bytes().all(valid)
         && text
@@ -128,14 +200,18 @@ fn network_name(text: &str) -> Result<String, &'static str> {
 mod tests {
     use super::*;
 
-    fn parse(more: &[&str]) -> Result<Args, String> {
-        let given = ["flatnet-agent", "--node", "a", "--nodes-file", "n.json"];
-        Args::try_parse_from(given.iter().chain(more)).map_err(|e| e.to_string())
+    fn parse(given: &[&str]) -> std::result::Result<Args, String> {
+        let all = ["flatnet-agent", "--node", "a"].iter().chain(given);
+        Args::try_parse_from(all).map_err(|e| e.to_string())
+    }
+
+    fn with_file(more: &[&str]) -> std::result::Result<Args, String> {
+        parse(&[&["--nodes-file", "n.json"], more].concat())
     }
 
     #[test]
     fn the_defaults_are_those_of_the_field() {
-        let args = parse(&[]).unwrap();
+        let args = with_file(&[]).unwrap();
         assert_eq!(
             (args.vni, args.port, args.backend),
             (1, 8472, Backend::Auto)
@@ -159,11 +235,42 @@ mod tests {
             ("--bridge", "flatnet.1"),
             ("--network-name", "../x"),
             ("--network-name", ""),
+            ("--cni-version", "0.4.0"),
             ("--resync", "0"),
             ("--node", ""),
         ] {
-            let message = parse(&[option, value]).unwrap_err();
+            let message = with_file(&[option, value]).unwrap_err();
             assert!(message.contains(option), "{option} {value}: {message}");
         }
+    }
+
+    #[test]
+    fn the_node_list_comes_from_exactly_one_place() {
+        let refused = |given: &[&str], says: &str| {
+            let message = parse(given).unwrap_err();
+            assert!(message.contains(says), "{given:?}: {message}");
+        };
+        refused(&[], "<--nodes-file <FILE>|--kubernetes>");
+        refused(
+            &["--nodes-file", "n", "--kubernetes"],
+            "cannot be used with",
+        );
+        refused(&["--nodes-file", "n", "--kubeconfig", "k"], "--kubernetes");
+        refused(
+            &["--nodes-file", "n", "--pod-network", "10.0.0.0/8"],
+            "--kubernetes",
+        );
+        refused(
+            &["--kubernetes", "--pod-network", "10.244.0.1/16"],
+            "bits are set behind its prefix (meant 10.244.0.0/16?)",
+        );
+        let args = parse(&[
+            "--kubernetes",
+            "--pod-network",
+            "10.244.0.0/16,fd00:10:244::/56",
+        ])
+        .unwrap();
+        assert_eq!(args.pod_network.len(), 2);
+        assert!(parse(&["--kubernetes", "--kubeconfig", "k"]).is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! The CNI network configuration list that hands the node to the container runtime (CNI spec 1.1.0, section 1).
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -10,11 +11,27 @@ use crate::install::{self, PLUGIN};
 
 /// File name; runtimes take the first in lexical order.
 pub const FILE_NAME: &str = "10-flatnet.conflist";
+/// The plugin for host ports, chained where it is there.
+pub const PORTMAP: &str = "portmap";
+
+/// The CNI version that runtime and plugins are to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+pub enum CniVersion {
+    /// Known to containerd since 1.6 and to every portmap in use.
+    #[serde(rename = "1.0.0")]
+    #[value(name = "1.0.0")]
+    V1_0_0,
+    /// With GC and STATUS. containerd knows it since 2.0, the reference plugins since 1.6; an older portmap in the
+    /// chain refuses every pod.
+    #[serde(rename = "1.1.0")]
+    #[value(name = "1.1.0")]
+    V1_1_0,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Conflist<'a> {
-    cni_version: &'static str,
+    cni_version: CniVersion,
     name: &'a str,
     plugins: Vec<Plugin<'a>>,
 }
@@ -65,7 +82,7 @@ struct Capabilities {
 }
 
 /// The list as text. `portmap`: the plugin of that name is there to be chained, for host ports.
-pub fn render(desired: &Desired, network: &str, portmap: bool) -> String {
+pub fn render(desired: &Desired, network: &str, cni_version: CniVersion, portmap: bool) -> String {
     let flatnet = Flatnet {
         r#type: PLUGIN,
         bridge: &desired.bridge.name,
@@ -84,7 +101,7 @@ pub fn render(desired: &Desired, network: &str, portmap: bool) -> String {
         pod_network: &desired.pod_network,
     };
     let portmap = portmap.then_some(Plugin::Portmap(Portmap {
-        r#type: "portmap",
+        r#type: PORTMAP,
         capabilities: Capabilities {
             port_mappings: true,
         },
@@ -93,7 +110,7 @@ pub fn render(desired: &Desired, network: &str, portmap: bool) -> String {
         .chain(portmap)
         .collect();
     let list = Conflist {
-        cni_version: "1.1.0",
+        cni_version,
         name: network,
         plugins,
     };

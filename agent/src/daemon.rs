@@ -1,22 +1,26 @@
 //! The loop: a pass when the list changes, when a signal asks, and once in a while.
-use std::collections::BTreeSet;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 
 use crate::args::Args;
 use crate::install::missing_source;
 use crate::node::NodesFile;
-use crate::reconcile::{Pass, Reconciler};
-use crate::source::{FileSource, NodeSource};
+use crate::ready::ReadySocket;
+use crate::reconcile::{Pass, Reconciler, Runtime};
+use crate::source::NodeSource;
 use crate::{Error, Result};
 
-/// The first wait after a pass with failures; doubled each time.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+mod log;
+mod pace;
+mod signals;
+
+use log::{Log, told};
+use pace::Pace;
+use signals::Signals;
 
 /// Runs the agent in the calling thread's namespaces until it is told to stop, or once.
 ///
@@ -30,18 +34,41 @@ pub fn run(args: &Args) -> Result<()> {
     {
         return Err(missing_source(source));
     }
-    let mut source = FileSource::open(&args.nodes_file)?;
-    let mut reconciler = Reconciler::new(args.node.clone(), args.settings(), args.runtime());
+    let reconciler = Reconciler::new(
+        args.node.clone(),
+        args.settings(),
+        args.runtime(),
+        args.sysctl(),
+    );
     if args.once {
-        once(&mut source, &mut reconciler)
-    } else {
-        keep(&mut source, &mut reconciler, args.resync())
+        return once(args.source()?, reconciler);
     }
+    // Before the source, which may start a thread: a signal goes to whichever does not block it.
+    let signals = Signals::open()?;
+    let ready = args
+        .ready_socket
+        .as_deref()
+        .map(ReadySocket::open)
+        .transpose()?;
+    Daemon {
+        source: args.source()?,
+        reconciler,
+        runtime: args.runtime(),
+        signals,
+        ready,
+        log: Log::default(),
+        list: None,
+        last: Err("no node list has come yet".to_owned()),
+    }
+    .keep(args.resync())
 }
 
-fn once(source: &mut dyn NodeSource, reconciler: &mut Reconciler) -> Result<()> {
-    let Some(list) = source.changed()? else {
-        return Ok(());
+fn once(mut source: Box<dyn NodeSource>, mut reconciler: Reconciler) -> Result<()> {
+    let list = loop {
+        if let Some(list) = source.changed()? {
+            break list;
+        }
+        wait([source.wake()], None)?;
     };
     let mut pass = reconciler.pass(&list);
     // A single failure is what the program ends with; several are told and counted.
@@ -58,220 +85,118 @@ fn once(source: &mut dyn NodeSource, reconciler: &mut Reconciler) -> Result<()> 
     }
 }
 
-fn keep(source: &mut dyn NodeSource, reconciler: &mut Reconciler, resync: Duration) -> Result<()> {
-    let mut signals = Signals::open()?;
-    let mut log = Log::default();
-    let mut list: Option<NodesFile> = None;
-    let mut pace = Pace::new(resync);
-    loop {
-        match source.changed() {
+struct Daemon {
+    source: Box<dyn NodeSource>,
+    reconciler: Reconciler,
+    runtime: Runtime,
+    signals: Signals,
+    ready: Option<ReadySocket>,
+    log: Log,
+    list: Option<NodesFile>,
+    /// What the last pass left undone of this node's own; `Err`: there was none, and why.
+    last: std::result::Result<Vec<String>, String>,
+}
+
+impl Daemon {
+    fn keep(mut self, resync: Duration) -> Result<()> {
+        let mut pace = Pace::new(resync);
+        loop {
+            self.hear(&mut pace);
+            if pace.is_due() {
+                // Without a list there is nothing to do but to look for one.
+                let done = self.list.is_none() || self.pass();
+                pace.passed(done);
+            }
+            self.answer(&mut pace);
+            self.wait(pace.left())?;
+            match self.signals.next()? {
+                Some(Signal::SIGHUP) => pace.now(),
+                Some(signal) => {
+                    self.log
+                        .line(format_args!("{signal}: ending; the node stays as it is"));
+                    return Ok(());
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// What the source has to say.
+    fn hear(&mut self, pace: &mut Pace) {
+        match self.source.changed() {
             Ok(Some(new)) => {
-                log.source(None);
-                list = Some(new);
+                self.log.source(None);
+                self.list = Some(new);
                 pace.now();
             }
             Ok(None) => {}
-            Err(error) => log.source(Some(error)),
-        }
-        if pace.is_due() {
-            // Without a list there is nothing to do but to look for one.
-            let done = list.as_ref().is_none_or(|list| {
-                let pass = reconciler.pass(list);
-                log.pass(&pass);
-                pass.ready && pass.failures.is_empty()
-            });
-            pace.passed(done);
-        }
-        wait(&signals, source.wake(), pace.left())?;
-        match signals.next()? {
-            Some(Signal::SIGHUP) => pace.now(),
-            Some(signal) => {
-                log.line(format_args!("{signal}: ending; the node stays as it is"));
-                return Ok(());
+            Err(error) => {
+                // Of a source that is silent for a while nothing follows: the list that there is still holds.
+                if self.last.is_err() {
+                    self.last = Err(told(&error));
+                }
+                self.log.source(Some(error));
             }
-            None => {}
-        }
-    }
-}
-
-/// When the next pass is due: after the resync time, and sooner (1 s, 2 s, 4 s, …) after one that failed.
-struct Pace {
-    resync: Duration,
-    retry: Duration,
-    due: Instant,
-}
-
-impl Pace {
-    fn new(resync: Duration) -> Self {
-        Pace {
-            resync,
-            retry: FIRST_RETRY,
-            due: Instant::now(),
         }
     }
 
-    fn now(&mut self) {
-        self.due = Instant::now();
+    /// Whether everything could be done.
+    fn pass(&mut self) -> bool {
+        let Some(list) = &self.list else { return false };
+        let pass = self.reconciler.pass(list);
+        self.log.pass(&pass);
+        self.last = Ok(own_faults(&pass));
+        pass.failures.is_empty()
     }
 
-    fn is_due(&self) -> bool {
-        self.left().is_zero()
-    }
-
-    fn left(&self) -> Duration {
-        self.due.saturating_duration_since(Instant::now())
-    }
-
-    fn passed(&mut self, done: bool) {
-        let wait = if done {
-            self.resync
-        } else {
-            self.retry.min(self.resync)
-        };
-        self.retry = if done {
-            FIRST_RETRY
-        } else {
-            (self.retry * 2).min(self.resync.max(FIRST_RETRY))
-        };
-        self.due = Instant::now() + wait;
-    }
-}
-
-/// One line a change; what is wrong is told when it comes and when it is gone, not at every pass between.
-#[derive(Default)]
-struct Log {
-    wrong: BTreeSet<String>,
-    source: Option<String>,
-    ready: bool,
-}
-
-impl Log {
-    fn line(&self, line: std::fmt::Arguments<'_>) {
-        // Standard error is unbuffered; where nobody reads it, work goes on.
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), "{line}");
-    }
-
-    fn pass(&mut self, pass: &Pass) {
-        for change in &pass.changes {
-            self.line(format_args!("{change}"));
-        }
-        let notices = pass.notices.iter().map(|e| {
-            if e.is_waiting() {
-                told(e)
-            } else {
-                format!("warning: {e}")
+    /// Tells who asks whether the node can network pods. What may have been taken away since the last pass is looked
+    /// at now, and put back at once.
+    fn answer(&mut self, pace: &mut Pace) {
+        let Some(ready) = &self.ready else { return };
+        let (last, runtime) = (&self.last, &self.runtime);
+        ready.answer(|| match last {
+            Err(why) => vec![why.clone()],
+            Ok(faults) => {
+                let missing = runtime.complete().err();
+                if missing.is_some() {
+                    pace.now();
+                }
+                let missing = missing.iter().map(told).filter(|m| !faults.contains(m));
+                faults.iter().cloned().chain(missing).collect()
             }
         });
-        let wrong: BTreeSet<String> = notices.chain(pass.failures.iter().map(told)).collect();
-        for line in wrong.difference(&self.wrong) {
-            self.line(format_args!("{line}"));
-        }
-        for line in self.wrong.difference(&wrong) {
-            self.line(format_args!("no longer {line}"));
-        }
-        self.wrong = wrong;
-        if pass.ready != self.ready {
-            self.line(format_args!(
-                "{}",
-                if pass.ready {
-                    "ready for pods"
-                } else {
-                    "not ready for pods"
-                }
-            ));
-            self.ready = pass.ready;
-        }
     }
 
-    fn source(&mut self, error: Option<Error>) {
-        let message = error.as_ref().map(told);
-        if let Some(message) = message.as_ref().filter(|m| self.source.as_ref() != Some(m)) {
-            self.line(format_args!("{message}"));
-        }
-        self.source = message;
+    /// For a signal, a word from the source, a question, or the time.
+    fn wait(&self, left: Duration) -> Result<()> {
+        let ready = self.ready.as_ref().map(ReadySocket::wake);
+        let fds = [self.signals.wake(), self.source.wake()];
+        wait(fds.into_iter().chain(ready), Some(left))
     }
 }
 
-fn told(error: &Error) -> String {
-    let kind = if error.is_waiting() {
-        "waiting"
-    } else {
-        "error"
-    };
-    format!("{kind}: {error}")
+/// What keeps the node from networking pods, if anything does.
+fn own_faults(pass: &Pass) -> Vec<String> {
+    let own = pass.failures.iter().filter(|e| !e.is_elsewhere());
+    own.map(told).collect()
 }
 
-/// Waits for a signal, a word from the source, or the time.
-fn wait(signals: &Signals, source: BorrowedFd<'_>, left: Duration) -> Result<()> {
-    // Rounded up, or the last millisecond would be spun through.
-    let millis = left.as_millis().saturating_add(u128::from(!left.is_zero()));
-    let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
-    let mut fds = [
-        PollFd::new(signals.fd.as_fd(), PollFlags::POLLIN),
-        PollFd::new(source, PollFlags::POLLIN),
-    ];
+/// Until one of them is readable; `None`: however long that takes.
+fn wait<'fd>(fds: impl IntoIterator<Item = BorrowedFd<'fd>>, left: Option<Duration>) -> Result<()> {
+    let mut fds: Vec<_> = fds
+        .into_iter()
+        .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+        .collect();
+    let timeout = left.map_or(PollTimeout::NONE, |left| {
+        // Rounded up, or the last millisecond would be spun through.
+        let left = left + Duration::from_micros(999);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    });
     match poll(&mut fds, timeout) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(cause) => Err(Error::System {
             action: "wait for events",
             cause,
         }),
-    }
-}
-
-/// SIGTERM, SIGINT and SIGHUP as something to poll.
-struct Signals {
-    fd: SignalFd,
-}
-
-impl Signals {
-    fn open() -> Result<Self> {
-        let set = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
-        set.thread_block().map_err(|cause| Error::System {
-            action: "block signals",
-            cause,
-        })?;
-        let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
-            .map_err(|cause| Error::System {
-                action: "receive signals",
-                cause,
-            })?;
-        Ok(Signals { fd })
-    }
-
-    fn next(&mut self) -> Result<Option<Signal>> {
-        match self.fd.read_signal() {
-            Ok(Some(info)) => Ok(i32::try_from(info.ssi_signo)
-                .ok()
-                .and_then(|n| Signal::try_from(n).ok())),
-            Ok(None) => Ok(None),
-            Err(cause) => Err(Error::System {
-                action: "receive signals",
-                cause,
-            }),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retries_slow_down_to_the_resync_time_and_start_over_after_success() {
-        let mut pace = Pace::new(Duration::from_secs(5));
-        let mut retries = Vec::new();
-        for _ in 0..5 {
-            let retry = pace.retry;
-            pace.passed(false);
-            retries.push(retry.as_secs());
-        }
-        assert_eq!(retries, [1, 2, 4, 5, 5]);
-        pace.passed(true);
-        assert_eq!(pace.retry, FIRST_RETRY);
-        assert!(!pace.is_due());
-        pace.now();
-        assert!(pace.is_due());
     }
 }

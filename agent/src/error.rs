@@ -40,8 +40,92 @@ pub enum Error {
         /// What to do.
         remedy: &'static str,
     },
+    /// Host ports need a plugin that is not there.
+    #[error(
+        "plugin {} is missing: pods that ask for a hostPort start without it; install it (package containernetworking-plugins) and it is chained at the next look",
+        path.display()
+    )]
+    NoPortmap {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A switch of the kernel has the wrong value and cannot be written.
+    #[error(
+        "cannot set {} to {wanted}: {cause}; set it on the node, or name a writable mount of its /proc/sys/net with --sysctl-dir",
+        path.display()
+    )]
+    Sysctl {
+        /// The file.
+        path: PathBuf,
+        /// The value.
+        wanted: &'static str,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
+    /// `--kubernetes` without `--kubeconfig`, and this is no pod.
+    #[error(
+        "cannot find the Kubernetes API as a pod does: {cause}; outside of a pod give --kubeconfig FILE"
+    )]
+    NotInCluster {
+        /// What is missing.
+        cause: String,
+    },
+    /// The kubeconfig is not what it should be.
+    #[error("unusable kubeconfig {}: {cause}", path.display())]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
+    /// Certificates or keys for the API are not what they should be.
+    #[error("cannot make a client of the Kubernetes API: {cause}")]
+    ApiClient {
+        /// What is wrong.
+        cause: String,
+    },
+    /// The API cannot be reached, or answers with an error of its own.
+    #[error(
+        "the Kubernetes API at {server} cannot be asked ({cause}); the node stays as it is meanwhile"
+    )]
+    ApiAway {
+        /// Its address.
+        server: String,
+        /// What was asked, and what came of it.
+        cause: String,
+    },
+    /// The API knows who asks, or does not, and says no.
+    #[error("the Kubernetes API at {server} does not let this agent {doing}: {message}; {remedy}")]
+    ApiDenied {
+        /// Its address.
+        server: String,
+        /// `list nodes` or `watch nodes`.
+        doing: String,
+        /// The server's own words: who lacks which right.
+        message: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A Node object holds something that no address or range can be read from.
+    #[error("node {node:?}: its {field} {value:?} cannot be read; correct the Node object")]
+    NodeObject {
+        /// The node.
+        node: String,
+        /// `InternalIP` or `podCIDR`.
+        field: &'static str,
+        /// What it holds.
+        value: String,
+    },
+    /// Nobody answers at the socket of [`crate::ready`].
+    #[error("no agent answers at {}: {cause}", path.display())]
+    NoAnswer {
+        /// The socket.
+        path: PathBuf,
+        /// The system's answer.
+        cause: std::io::Error,
+    },
     /// The list does not have this node.
-    #[error("node {name:?} is not in the node list ({})", list(listed))]
+    #[error("node {name:?} is not in the node list ({})", some(listed))]
     NodeNotListed {
         /// This node.
         name: String,
@@ -177,8 +261,11 @@ impl Error {
     /// The exit code it ends the program with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Malformed { .. } => 2,
+            Error::Malformed { .. } | Error::Kubeconfig { .. } | Error::ApiClient { .. } => 2,
             Error::Missing { .. }
+            | Error::NotInCluster { .. }
+            | Error::ApiAway { .. }
+            | Error::ApiDenied { .. }
             | Error::NodeNotListed { .. }
             | Error::OwnNode { .. }
             | Error::NoUplink { .. } => 3,
@@ -189,12 +276,20 @@ impl Error {
     /// Nothing is broken: what is missing is expected to come by itself.
     pub fn is_waiting(&self) -> bool {
         match self {
-            Error::Missing { .. } | Error::NodeNotListed { .. } => true,
+            Error::Missing { .. } | Error::NodeNotListed { .. } | Error::ApiAway { .. } => true,
             Error::OwnNode { faults, .. } | Error::LeftOut { faults, .. } => {
                 faults.iter().all(NodeFault::is_waiting)
             }
             _ => false,
         }
+    }
+
+    /// The other node's affair: this one is in order and ready for pods all the same.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            Error::LeftOut { .. } | Error::NotOnLink { .. } | Error::NoOuterAddress { .. }
+        )
     }
 }
 
@@ -207,6 +302,15 @@ pub(crate) fn file(
         action,
         path: path.to_owned(),
         cause,
+    }
+}
+
+/// The first few, and how many more there are.
+fn some(names: &[String]) -> String {
+    const FEW: usize = 10;
+    match names.len().checked_sub(FEW) {
+        Some(more @ 1..) => format!("{} and {more} more", list(&names[..FEW])),
+        _ => list(names),
     }
 }
 

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use flatnet_netlink::{Nft, Route};
 
 use crate::cluster::Cluster;
+use crate::conflist::{CniVersion, PORTMAP};
 use crate::desired::{Desired, Settings};
 use crate::device::{absent_is_fine, ensure_bridge, ensure_vxlan, remove_other_tunnels};
 use crate::diff::{self, Actual, Devices, Step};
 use crate::install::{self, PLUGIN};
 use crate::masquerade::Masquerade;
 use crate::node::NodesFile;
+use crate::sysctl::Sysctl;
 use crate::uplink::Uplink;
-use crate::{Error, Result, conflist, sysctl};
+use crate::{Error, Result, conflist};
 
 /// Where the container runtime looks.
 #[derive(Clone, Debug)]
@@ -25,6 +27,38 @@ pub struct Runtime {
     pub install_plugin: Option<PathBuf>,
     /// `name` of the conflist.
     pub network_name: String,
+    /// `cniVersion` of the conflist.
+    pub cni_version: CniVersion,
+}
+
+impl Runtime {
+    /// What a runtime could not do without, and is not there now.
+    ///
+    /// # Errors
+    /// The plugin or the conflist is missing.
+    pub fn complete(&self) -> Result<()> {
+        self.has_plugin()?;
+        let conflist = conflist::path(&self.conf_dir);
+        if conflist.is_file() {
+            return Ok(());
+        }
+        Err(Error::Missing {
+            what: "conflist",
+            path: conflist,
+            remedy: "it is written when the node can network pods",
+        })
+    }
+
+    fn has_plugin(&self) -> Result<()> {
+        if install::has_program(&self.bin_dir, PLUGIN) {
+            return Ok(());
+        }
+        Err(Error::Missing {
+            what: "plugin",
+            path: self.bin_dir.join(PLUGIN),
+            remedy: "install it, or name it with --install-plugin",
+        })
+    }
 }
 
 /// What one pass did, and what it could not do.
@@ -36,7 +70,8 @@ pub struct Pass {
     pub notices: Vec<Error>,
     /// What could not be done. The rest was done all the same.
     pub failures: Vec<Error>,
-    /// The node is ready for pods: its own side is complete and the conflist in place.
+    /// The node is ready for pods: its own side is complete and the conflist in place. What failed, if anything, is other
+    /// nodes' affair ([`Error::is_elsewhere`]).
     pub ready: bool,
 }
 
@@ -57,16 +92,18 @@ pub struct Reconciler {
     node: String,
     settings: Settings,
     runtime: Runtime,
+    sysctl: Sysctl,
     masquerade: Masquerade,
 }
 
 impl Reconciler {
     /// For the node of that name.
-    pub fn new(node: String, settings: Settings, runtime: Runtime) -> Self {
+    pub fn new(node: String, settings: Settings, runtime: Runtime, sysctl: Sysctl) -> Self {
         Reconciler {
             node,
             settings,
             runtime,
+            sysctl,
             masquerade: Masquerade::default(),
         }
     }
@@ -80,8 +117,8 @@ impl Reconciler {
         match self.network(list, &mut pass) {
             Ok(desired) => {
                 let outcome = self.hand_over(&desired, &mut pass);
-                pass.ready = outcome.is_ok();
                 pass.tried(outcome);
+                pass.ready = pass.failures.iter().all(Error::is_elsewhere);
             }
             Err(error) => pass.failures.push(error),
         }
@@ -115,8 +152,9 @@ impl Reconciler {
             bridge,
             vxlan,
         };
-        sysctl::ensure_forwarding(&desired, &uplink.name, pass)?;
-        sysctl::ensure_manners(&devices, pass);
+        self.sysctl
+            .ensure_forwarding(&desired, &uplink.name, pass)?;
+        self.sysctl.ensure_manners(&devices, pass);
         self.masquerade
             .ensure(&mut Nft::open()?, desired.masquerade.as_ref(), pass)?;
         let actual = Actual {
@@ -140,6 +178,7 @@ impl Reconciler {
             bin_dir,
             install_plugin,
             network_name,
+            cni_version,
         } = &self.runtime;
         if let Some(source) = install_plugin
             && install::install_plugin(source, bin_dir)?
@@ -149,24 +188,19 @@ impl Reconciler {
                 bin_dir.join(PLUGIN).display()
             ));
         }
-        if !install::has_program(bin_dir, PLUGIN) {
-            let remedy = "install it, or name it with --install-plugin";
-            return Err(Error::Missing {
-                what: "plugin",
-                path: bin_dir.join(PLUGIN),
-                remedy,
+        self.runtime.has_plugin()?;
+        // Looked for at every pass: it may come later, and must not be named when it went.
+        let portmap = install::has_program(bin_dir, PORTMAP);
+        if !portmap {
+            pass.notices.push(Error::NoPortmap {
+                path: bin_dir.join(PORTMAP),
             });
         }
-        let content = conflist::render(
-            desired,
-            network_name,
-            install::has_program(bin_dir, "portmap"),
-        );
+        let content = conflist::render(desired, network_name, *cni_version, portmap);
         if conflist::ensure(conf_dir, &content)? {
-            pass.changed(format_args!(
-                "conflist {}: written",
-                conflist::path(conf_dir).display()
-            ));
+            let path = conflist::path(conf_dir);
+            let chain = if portmap { " with portmap" } else { "" };
+            pass.changed(format_args!("conflist {}: written{chain}", path.display()));
         }
         Ok(())
     }

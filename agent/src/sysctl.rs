@@ -6,83 +6,119 @@
 //! | `net.ipv6.conf.UPLINK.accept_ra` 1 → 2 | with forwarding on, 1 would drop the default route that a router advertised |
 //! | `net.ipv4.conf.{all,BRIDGE}.send_redirects` | pods of one node that talk by way of the gateway need no advice |
 //! | `net.ipv4.conf.{UPLINK,VXLAN}.rp_filter` 1 → 2, with a tunnel | a pod reaches another *node* by the underlay and is answered through the tunnel; strict filtering (RFC 3704) drops that |
+//!
+//! In a container that is not privileged `/proc/sys` is read-only. What is right already needs no writing; for the rest
+//! the node's `/proc/sys/net` can be mounted elsewhere and named with `--sysctl-dir`. (The kernel shows in every mount of
+//! it the namespace of the process that looks, and lets CAP_NET_ADMIN write.)
 use std::fs;
 use std::path::PathBuf;
 
 use flatnet_netlink::route::Family;
 
-use crate::Result;
 use crate::desired::Desired;
 use crate::diff::Devices;
 use crate::error::file;
 use crate::reconcile::Pass;
+use crate::{Error, Result};
 
-/// Lets the node route.
-///
-/// # Errors
-/// Forwarding is off and cannot be switched on.
-pub fn ensure_forwarding(desired: &Desired, uplink: &str, pass: &mut Pass) -> Result<()> {
-    if desired.has_pods(Family::V4) {
-        ensure("ipv4/ip_forward", |now| (now == "0").then_some("1"), pass)?;
-    }
-    if desired.has_pods(Family::V6) {
-        ensure(
-            &format!("ipv6/conf/{uplink}/accept_ra"),
-            |now| (now == "1").then_some("2"),
-            pass,
-        )?;
-        ensure(
-            "ipv6/conf/all/forwarding",
-            |now| (now == "0").then_some("1"),
-            pass,
-        )?;
-    }
-    Ok(())
+/// Where the switches are.
+pub const PROC: &str = "/proc/sys/net";
+
+/// The switches of one network namespace.
+#[derive(Clone, Debug)]
+pub struct Sysctl {
+    root: PathBuf,
 }
 
-/// The rest; what fails is told, and does not keep the node from being used.
-pub fn ensure_manners(devices: &Devices, pass: &mut Pass) {
-    for dev in ["all", &devices.bridge.name] {
-        let key = format!("ipv4/conf/{dev}/send_redirects");
-        let outcome = ensure(&key, |now| (now != "0").then_some("0"), pass);
-        pass.tried(outcome);
+impl Sysctl {
+    /// `root`: [`PROC`], or another mount of it.
+    pub fn new(root: PathBuf) -> Self {
+        Sysctl { root }
     }
-    let Some(vxlan) = &devices.vxlan else { return };
-    for dev in [&devices.uplink.name, &vxlan.name] {
-        let outcome = loosen_rp_filter(dev, pass);
-        pass.tried(outcome);
+
+    /// Lets the node route.
+    ///
+    /// # Errors
+    /// Forwarding is off and cannot be switched on.
+    pub fn ensure_forwarding(
+        &self,
+        desired: &Desired,
+        uplink: &str,
+        pass: &mut Pass,
+    ) -> Result<()> {
+        if desired.has_pods(Family::V4) {
+            self.ensure("ipv4/ip_forward", |now| (now == "0").then_some("1"), pass)?;
+        }
+        if desired.has_pods(Family::V6) {
+            self.ensure(
+                &format!("ipv6/conf/{uplink}/accept_ra"),
+                |now| (now == "1").then_some("2"),
+                pass,
+            )?;
+            self.ensure(
+                "ipv6/conf/all/forwarding",
+                |now| (now == "0").then_some("1"),
+                pass,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The rest; what fails is told, and does not keep the others from being set.
+    pub fn ensure_manners(&self, devices: &Devices, pass: &mut Pass) {
+        for dev in ["all", &devices.bridge.name] {
+            let key = format!("ipv4/conf/{dev}/send_redirects");
+            let outcome = self.ensure(&key, |now| (now != "0").then_some("0"), pass);
+            pass.tried(outcome);
+        }
+        let Some(vxlan) = &devices.vxlan else { return };
+        for dev in [&devices.uplink.name, &vxlan.name] {
+            let outcome = self.loosen_rp_filter(dev, pass);
+            pass.tried(outcome);
+        }
+    }
+
+    /// The kernel goes by the larger of `all` and the device's own: 0 off, 1 strict, 2 loose.
+    fn loosen_rp_filter(&self, dev: &str, pass: &mut Pass) -> Result<()> {
+        let all = self.read("ipv4/conf/all/rp_filter")?;
+        let strict = |own: &str| (own == "1" || (own == "0" && all == "1")).then_some("2");
+        self.ensure(&format!("ipv4/conf/{dev}/rp_filter"), strict, pass)
+    }
+
+    /// Writes what `mend` makes of the present value; `None` leaves it.
+    fn ensure(
+        &self,
+        key: &str,
+        mend: impl FnOnce(&str) -> Option<&'static str>,
+        pass: &mut Pass,
+    ) -> Result<()> {
+        let now = self.read(key)?;
+        if let Some(wanted) = mend(&now) {
+            let path = self.path(key);
+            fs::write(&path, wanted).map_err(|cause| Error::Sysctl {
+                path,
+                wanted,
+                cause,
+            })?;
+            pass.changed(format_args!("sysctl net/{key}: {now} -> {wanted}"));
+        }
+        Ok(())
+    }
+
+    fn read(&self, key: &str) -> Result<String> {
+        let path = self.path(key);
+        let text = fs::read_to_string(&path).map_err(file("read", &path))?;
+        Ok(text.trim_end().to_owned())
+    }
+
+    /// Keys are written with slashes, because interface names have dots.
+    fn path(&self, key: &str) -> PathBuf {
+        self.root.join(key)
     }
 }
 
-/// The kernel goes by the larger of `all` and the device's own: 0 off, 1 strict, 2 loose.
-fn loosen_rp_filter(dev: &str, pass: &mut Pass) -> Result<()> {
-    let all = read("ipv4/conf/all/rp_filter")?;
-    let strict = |own: &str| (own == "1" || (own == "0" && all == "1")).then_some("2");
-    ensure(&format!("ipv4/conf/{dev}/rp_filter"), strict, pass)
-}
-
-/// Writes what `mend` makes of the present value; `None` leaves it.
-fn ensure(
-    key: &str,
-    mend: impl FnOnce(&str) -> Option<&'static str>,
-    pass: &mut Pass,
-) -> Result<()> {
-    let now = read(key)?;
-    if let Some(then) = mend(&now) {
-        let path = path(key);
-        fs::write(&path, then).map_err(file("write", &path))?;
-        pass.changed(format_args!("sysctl net/{key}: {now} -> {then}"));
+impl Default for Sysctl {
+    fn default() -> Self {
+        Sysctl::new(PathBuf::from(PROC))
     }
-    Ok(())
-}
-
-fn read(key: &str) -> Result<String> {
-    let path = path(key);
-    let text = fs::read_to_string(&path).map_err(file("read", &path))?;
-    Ok(text.trim_end().to_owned())
-}
-
-/// Keys are written with slashes, because interface names have dots.
-fn path(key: &str) -> PathBuf {
-    PathBuf::from("/proc/sys/net").join(key)
 }

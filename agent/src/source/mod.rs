@@ -5,8 +5,10 @@ use crate::Result;
 use crate::node::NodesFile;
 
 mod file;
+mod kubernetes;
 
 pub use file::FileSource;
+pub use kubernetes::{Access, KubernetesSource, Patience};
 
 /// Tells what nodes there are. It yields whole lists, never differences: what the cluster should be, so that a missed
 /// event costs time and not truth.

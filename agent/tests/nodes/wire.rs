@@ -6,9 +6,11 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use flatnet_agent::conflist::CniVersion;
 use flatnet_agent::desired::{Backend, Settings};
 use flatnet_agent::node::{Node, NodesFile};
 use flatnet_agent::reconcile::{Pass, Reconciler, Runtime};
+use flatnet_agent::sysctl::Sysctl;
 use flatnet_netlink::netns::within;
 use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
@@ -280,8 +282,14 @@ impl TestNode {
             bin_dir: self.dir.path().join("bin"),
             install_plugin: None,
             network_name: "flatnet".into(),
+            cni_version: CniVersion::V1_1_0,
         };
-        Reconciler::new(self.entry.name.clone(), settings, runtime)
+        Reconciler::new(
+            self.entry.name.clone(),
+            settings,
+            runtime,
+            Sysctl::default(),
+        )
     }
 
     /// A pass that must not fail in anything.

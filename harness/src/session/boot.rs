@@ -93,9 +93,12 @@ async fn new_kind(
         name: boot.name.clone(),
     };
     // Before the cluster: a run killed while it boots leaves nothing either.
-    let reaper = Reaper::start(&plan.programs.flatnet, std::slice::from_ref(&doomed))?;
+    let mut reaper = Reaper::start(&plan.programs.flatnet, std::slice::from_ref(&doomed))?;
     let progress = |step| observer(&Event::Step(format!("kind: {step}")));
-    kind::create(&engine, boot, progress).await?;
+    let started = |group| reaper.order(&[Reap::ProcessGroup { group }, doomed.clone()]);
+    kind::create(&engine, boot, started, progress).await?;
+    // The group's number may be somebody else's from now on.
+    reaper.order(std::slice::from_ref(&doomed))?;
     let lifetime = Lifetime::Reaped(Mutex::new(reaper));
     kind_cluster(plan, engine, &boot.name, archives, Some(lifetime)).await
 }

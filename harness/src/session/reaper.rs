@@ -7,12 +7,20 @@
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::kind::{self, engine::Engine};
 use crate::cluster::kube::{SessionNamespace, connect};
 use crate::{Error, Result};
+
+/// How long the engine may be busy after its client was killed.
+const SETTLES_WITHIN: Duration = Duration::from_millis(500);
+/// How often a cluster is deleted before it is called stubborn.
+const DELETIONS: usize = 10;
 
 /// The hidden subcommand of `flatnet` that is the reaper.
 pub const SUBCOMMAND: &str = "reap";
@@ -21,6 +29,11 @@ pub const SUBCOMMAND: &str = "reap";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Reap {
+    /// A process group that is still making things; before the things themselves.
+    ProcessGroup {
+        /// Its id: the process id of its leader, which has not been waited for.
+        group: u32,
+    },
     /// A kind cluster.
     KindCluster {
         /// kind's own path.
@@ -169,28 +182,69 @@ pub fn serve() -> Result<()> {
     outcome
 }
 
+/// `kind delete cluster` and a look at what is left.
+struct KindDelete<'a> {
+    kind: &'a Path,
+    engine: &'a str,
+    name: &'a str,
+}
+
+impl KindDelete<'_> {
+    fn call(&self, args: &[&str]) -> Result<String> {
+        let doing = format!("kind {}", args.join(" "));
+        let done = Command::new(self.kind)
+            .args(args)
+            .env("KIND_EXPERIMENTAL_PROVIDER", self.engine)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|e| Error::failed(&doing, e))?;
+        if done.status.success() {
+            return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
+        }
+        let words = String::from_utf8_lossy(&done.stderr);
+        Err(Error::failed(doing, words.trim()))
+    }
+
+    fn run(&self) -> Result<()> {
+        // Deleting rewrites the kubeconfig the cluster is in; it is in none.
+        let aside = ["--kubeconfig", "/dev/null"];
+        self.call(&[&["delete", "cluster", "--name", self.name][..], &aside].concat())
+            .map(drop)
+    }
+
+    fn still_there(&self) -> Result<bool> {
+        let clusters = self.call(&["get", "clusters"])?;
+        Ok(clusters.lines().any(|line| line == self.name))
+    }
+}
+
 /// Takes one thing away and waits until it is gone. Makes a runtime of its own where it needs one.
 ///
 /// # Errors
 /// When it does not go.
 pub fn take_away(thing: &Reap) -> Result<()> {
     match thing {
-        Reap::KindCluster { kind, engine, name } => {
-            let doing = format!("kind delete cluster --name {name}");
-            let done = Command::new(kind)
-                .args(["delete", "cluster", "--name", name])
-                // Deleting rewrites the kubeconfig the cluster is in; it is in none.
-                .args(["--kubeconfig", "/dev/null"])
-                .env("KIND_EXPERIMENTAL_PROVIDER", engine)
-                .stdin(Stdio::null())
-                .output()
-                .map_err(|e| Error::failed(&doing, e))?;
-            if done.status.success() {
-                Ok(())
-            } else {
-                let words = String::from_utf8_lossy(&done.stderr);
-                Err(Error::failed(doing, words.trim()))
+        Reap::ProcessGroup { group } => {
+            if let Ok(group) = i32::try_from(*group) {
+                // Gone already is what is wanted.
+                let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
             }
+            Ok(())
+        }
+        Reap::KindCluster { kind, engine, name } => {
+            let delete = KindDelete { kind, engine, name };
+            delete.run()?;
+            // The engine may still be busy with what a killed `kind create` had asked it for.
+            for _ in 0..DELETIONS {
+                std::thread::sleep(SETTLES_WITHIN);
+                if !delete.still_there()? {
+                    return Ok(());
+                }
+                delete.run()?;
+            }
+            Err(Error::Failed(format!(
+                "kind cluster {name} comes back each time it is deleted; look: kind get nodes --name {name}"
+            )))
         }
         Reap::Namespace { of, name, run, own } => super::runtime()?.block_on(async {
             let connection = match of {

@@ -33,11 +33,17 @@ pub struct Boot {
     pub logs: PathBuf,
 }
 
-/// `kind create cluster`; hears each of its progress lines. Returns when the API answers; nodes are not Ready without a CNI.
+/// `kind create cluster`, in a process group of its own whose id `started` is told; `progress` hears each of its steps. Returns
+/// when the API answers; nodes are not Ready without a CNI.
 ///
 /// # Errors
 /// Why it does not come up, and where its logs are. The cluster is left to its reaper.
-pub async fn create(engine: &Engine, boot: &Boot, progress: impl Fn(String)) -> Result<()> {
+pub async fn create(
+    engine: &Engine,
+    boot: &Boot,
+    started: impl FnOnce(u32) -> Result<()>,
+    progress: impl Fn(String),
+) -> Result<()> {
     let scratch = tempfile::tempdir().map_err(|e| Error::failed("make a temporary folder", e))?;
     let config = scratch.path().join("kind-config.yaml");
     tokio::fs::write(&config, &boot.config)
@@ -52,12 +58,16 @@ pub async fn create(engine: &Engine, boot: &Boot, progress: impl Fn(String)) -> 
         .arg("--kubeconfig")
         .arg(scratch.path().join("kubeconfig"))
         .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+        .stderr(Stdio::piped())
+        .process_group(0);
     if let Some(image) = &boot.image {
         create.args(["--image", image]);
     }
     let doing = "kind create cluster";
     let mut child = create.spawn().map_err(|e| Error::failed(doing, e))?;
+    if let Some(group) = child.id() {
+        started(group)?;
+    }
     let stderr = child.stderr.take();
     let stderr = stderr.ok_or_else(|| Error::Failed(format!("{doing}: no standard error")))?;
     let mut lines = BufReader::new(stderr).lines();

@@ -25,6 +25,8 @@ pub(super) enum Section {
     Tables,
     /// `iptables-save` lines, `PROGRAM TABLE LINE`.
     Iptables,
+    /// IP sets, by name.
+    Ipsets,
     /// Routes of the main table through devices that stay, `FAMILY ROUTE`.
     Routes,
     /// Policy routing rules, `FAMILY RULE`.
@@ -32,13 +34,14 @@ pub(super) enum Section {
 }
 
 impl Section {
-    const ALL: [(Section, &'static str); 8] = [
+    const ALL: [(Section, &'static str); 9] = [
         (Section::Links, "links"),
         (Section::Conf, "conf"),
         (Section::Bin, "bin"),
         (Section::State, "state"),
         (Section::Tables, "tables"),
         (Section::Iptables, "iptables"),
+        (Section::Ipsets, "ipsets"),
         (Section::Routes, "routes"),
         (Section::Rules, "rules"),
     ];
@@ -95,7 +98,7 @@ impl Snapshot {
 /// listed rule by rule already.
 fn of_kube_proxy(section: Section, line: &str) -> bool {
     match section {
-        Section::Iptables => line.contains("KUBE-"),
+        Section::Iptables | Section::Ipsets => line.contains("KUBE-"),
         Section::Tables => {
             let name = line.split_whitespace().nth(1).unwrap_or_default();
             let built_in = ["filter", "nat", "mangle", "raw", "security"];
@@ -119,6 +122,7 @@ for p in iptables ip6tables; do
     case "$line" in '*'*) table=${line#?};; ':'*|'-A'*) echo "$p $table $line";; esac
   done
 done
+echo '== ipsets'; ipset list -n 2>/dev/null
 echo '== routes'
 for f in 4 6; do ip -$f route show table main | grep -v 'proto kernel\|proto ra' | sed "s/^/$f /"; done
 echo '== rules'
@@ -135,6 +139,7 @@ pub(super) fn host_paths(objects: &Objects) -> Vec<String> {
         "/home",
         "/var/lib",
         "/run/xtables.lock",
+        "/proc/sys/net",
     ];
     let sets = objects.daemon_sets();
     let volumes = sets

@@ -215,6 +215,7 @@ fn removal(left: &[(Section, String)]) -> String {
                     step(order, command);
                 }
             }
+            Section::Ipsets => step(4, format!("ipset destroy {}", quoted(line))),
             Section::Routes => {
                 if let Some((family, route)) = line.split_once(' ') {
                     step(4, format!("ip -{family} route del {route}"));
