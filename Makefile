@@ -4,7 +4,24 @@ CARGO ?= cargo
 # Programs whose output the tests compare with our own, and the reference plugins: Debian's names.
 OBSERVERS = iproute2 nftables busybox-static containernetworking-plugins iptables
 
-.PHONY: help conformance test build observers lint deny bench docs install kind-image
+# Of the kind targets: what networks the pods, the node image (kind's own where empty), a running cluster to use, where the
+# report goes, archives of images for the nodes. What `scripts/kind-engine` provides is used without being named.
+CNI ?= flatnet
+NODE_IMAGE ?= $(FLATNET_KIND_NODE_IMAGE)
+CLUSTER ?=
+NAME ?= flatnet
+REPORT ?=
+IMAGE_ARCHIVE ?= $(if $(FLATNET_KIND_DIR),$(wildcard $(FLATNET_KIND_DIR)/images/$(CNI).tar))
+
+comma := ,
+empty :=
+FLATNET = $(CARGO) run --quiet --release --bin flatnet --
+KIND_OPTIONS = --provider kind --cni $(CNI) \
+	$(if $(IMAGE_ARCHIVE),--image-archive $(subst $(empty) $(empty),$(comma),$(strip $(IMAGE_ARCHIVE)))) \
+	$(if $(CLUSTER),--cluster $(CLUSTER),$(if $(NODE_IMAGE),--image $(NODE_IMAGE))) \
+	$(if $(REPORT),--report $(REPORT))
+
+.PHONY: help conformance test build observers lint deny bench docs install kind-image kind-up kind-down conformance-kind test-kind
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -13,7 +30,7 @@ build: ## Build every program
 	$(CARGO) build --release --bins
 
 conformance: build ## Boot a three-node lab, deploy nine pods, check every promise
-	$(CARGO) run --quiet --release --bin flatnet -- test $(ARGS)
+	$(FLATNET) test $(ARGS)
 
 test: observers ## Run every test
 	$(CARGO) test --workspace --no-fail-fast
@@ -39,3 +56,15 @@ install: ## Install flatnet and its parts into cargo's bin folder
 
 kind-image: ## Make a kind node image, and an engine to run it, where no container registry is in reach (Debian, root)
 	@./scripts/kind-image
+
+conformance-kind: build ## The same on a real kind cluster: make conformance-kind CNI=flannel [NODE_IMAGE=… CLUSTER=… REPORT=…]
+	$(FLATNET) test $(KIND_OPTIONS) $(ARGS)
+
+test-kind: ## Plant every fault that needs a real cluster on a running one: make test-kind CLUSTER=lab1
+	FLATNET_PROVIDER=kind FLATNET_CLUSTER=$(CLUSTER) $(CARGO) test --test kind
+
+kind-up: build ## Boot a kind cluster with CNI and pods and keep it: make kind-up NAME=lab1 CNI=flannel
+	$(FLATNET) up --name $(NAME) $(KIND_OPTIONS) $(ARGS)
+
+kind-down: ## End it: make kind-down NAME=lab1
+	$(FLATNET) down $(NAME)

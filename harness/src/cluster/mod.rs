@@ -139,6 +139,11 @@ pub trait Cluster: Send + Sync {
     /// Tears the cluster down and waits until it is gone.
     async fn destroy(&self) -> Result<()>;
 
+    /// Called instead of [`Cluster::destroy`] where everything is to stay.
+    async fn keep(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// The namespace that a run's own pods go to.
     fn namespace(&self) -> &str {
         "default"

@@ -41,7 +41,8 @@ impl Lifetime {
     ///
     /// # Errors
     /// When the reaper is gone.
-    pub fn keep(self) -> Result<()> {
+    pub async fn keep(self, cluster: &Arc<dyn Cluster>) -> Result<()> {
+        cluster.keep().await?;
         match self {
             Lifetime::Cluster => Ok(()),
             Lifetime::Reaped(reaper) | Lifetime::Contents(reaper) => order_nothing(&reaper),

@@ -152,7 +152,7 @@ impl Session {
                 ),
             };
             self.observer.as_ref()(&Event::Note(note));
-            return self.lifetime.keep();
+            return self.lifetime.keep(&self.cluster).await;
         }
         timed(
             &self.observer,

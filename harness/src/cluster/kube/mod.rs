@@ -29,6 +29,8 @@ pub const FIELD_MANAGER: &str = "flatnet";
 pub const LABEL_APP: &str = "app.kubernetes.io/managed-by";
 /// The run that made an object.
 pub const LABEL_RUN: &str = "flatnet/run";
+/// On the namespace of a run that was told to keep what it made.
+pub const LABEL_KEPT: &str = "flatnet/kept";
 /// Where pods have room for the probe.
 const PROBE_IN_POD: &str = "/tmp/flatnet-probe";
 
@@ -175,6 +177,10 @@ impl Cluster for KubeCluster {
             Target::Node(node) => self.nodes.start(node, argv).await,
             Target::Pod(pod) => exec::start(&self.pods(&pod.namespace), &pod.name, argv).await,
         }
+    }
+
+    async fn keep(&self) -> Result<()> {
+        self.namespace.keep(self.client()).await
     }
 
     async fn destroy(&self) -> Result<()> {

@@ -2,11 +2,11 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 
-use super::{FIELD_MANAGER, LABEL_APP, LABEL_RUN, denied};
+use super::{FIELD_MANAGER, LABEL_APP, LABEL_KEPT, LABEL_RUN, denied};
 use crate::{Error, Result};
 
 /// How long a namespace may take to be gone, its pods' CNI DEL included.
@@ -76,6 +76,22 @@ impl SessionNamespace {
             }),
             Err(e) => Err(denied(&format!("get namespace {name}"), e)),
         }
+    }
+
+    /// Marks it as left for somebody to look at: the next change of the cluster's CNI may take it away.
+    ///
+    /// # Errors
+    /// When it may not be changed.
+    pub async fn keep(&self, client: &Client) -> Result<()> {
+        if !self.own {
+            return Ok(());
+        }
+        let api: Api<Namespace> = Api::all(client.clone());
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { LABEL_KEPT: "true" } } }));
+        api.patch(&self.name, &PatchParams::default(), &patch)
+            .await
+            .map_err(|e| denied(&format!("mark namespace {} as kept", self.name), e))?;
+        Ok(())
     }
 
     /// Deletes what the run made and waits until it is gone.

@@ -12,7 +12,7 @@ use super::Ground;
 use super::record::Record;
 use super::snapshot::{self, Section, Snapshot};
 use crate::cluster::kube::objects::Objects;
-use crate::cluster::kube::{FIELD_MANAGER, LABEL_RUN, denied};
+use crate::cluster::kube::{FIELD_MANAGER, LABEL_KEPT, LABEL_RUN, denied};
 use crate::cluster::{Cluster, Target};
 use crate::observe::gather::host_network;
 use crate::{Error, Result};
@@ -45,7 +45,7 @@ pub(super) async fn take_off(ground: &Ground, record: &Record) -> Result<()> {
     Record::delete(client).await
 }
 
-/// Another run's pods would lose their network.
+/// Another run's pods would lose their network: refuses, unless that run is over and only left them to be looked at.
 async fn refuse_busy(ground: &Ground) -> Result<()> {
     let api: Api<Namespace> = Api::all(ground.client().clone());
     let runs = ListParams::default().labels(LABEL_RUN);
@@ -53,19 +53,25 @@ async fn refuse_busy(ground: &Ground) -> Result<()> {
         .list(&runs)
         .await
         .map_err(|e| denied("list namespaces", e))?;
-    let others: Vec<String> = list
+    let (kept, busy): (Vec<&Namespace>, Vec<&Namespace>) = list
         .iter()
-        .map(ResourceExt::name_any)
-        .filter(|name| name != ground.cluster.namespace())
-        .collect();
-    if others.is_empty() {
-        return Ok(());
+        .filter(|namespace| namespace.name_any() != ground.cluster.namespace())
+        .partition(|namespace| namespace.labels().contains_key(LABEL_KEPT));
+    if !busy.is_empty() {
+        let names: Vec<String> = busy.iter().map(|n| n.name_any()).collect();
+        return Err(Error::Input(format!(
+            "cluster {} is in use: namespace {} belongs to another run, whose pods a change of the CNI would cut off; wait for it, or delete it",
+            ground.name,
+            names.join(", ")
+        )));
     }
-    Err(Error::Input(format!(
-        "cluster {} is in use: namespace {} belongs to another run, whose pods a change of the CNI would cut off; wait for it, or delete it",
-        ground.name,
-        others.join(", ")
-    )))
+    for namespace in kept {
+        let name = namespace.name_any();
+        api.delete(&name, &DeleteParams::default())
+            .await
+            .map_err(|e| denied(&format!("delete namespace {name}"), e))?;
+    }
+    Ok(())
 }
 
 /// Refuses a cluster whose CNI somebody else brought: only what was recorded can be taken off cleanly.
