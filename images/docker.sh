@@ -6,7 +6,7 @@
 # Debian release has one that is new enough.
 tools() {
 	local packages=()
-	command -v go >/dev/null || missing "Go 1.26 or newer on the PATH"
+	command -v go >/dev/null || missing "Go 1.25 or newer on the PATH"
 	command -v apt-get >/dev/null || missing "apt-get: nodes are made of Debian packages"
 	command -v debootstrap >/dev/null || packages+=(debootstrap)
 	command -v cc >/dev/null || packages+=(gcc libc6-dev)
