@@ -8,6 +8,9 @@ tools() {
 	local packages=()
 	command -v go >/dev/null || missing "Go 1.25 or newer on the PATH"
 	command -v apt-get >/dev/null || missing "apt-get: nodes are made of Debian packages"
+	# apt may know its sources only when it has asked them once.
+	[ -n "$(debian_mirror "$DEBIAN_SUITE")" ] || logged tools apt-get update -qq
+	[ -n "$(debian_mirror "$DEBIAN_SUITE")" ] || missing "an apt source of Debian $DEBIAN_SUITE (component main) in /etc/apt"
 	command -v debootstrap >/dev/null || packages+=(debootstrap)
 	command -v cc >/dev/null || packages+=(gcc libc6-dev)
 	command -v iptables >/dev/null || packages+=(iptables)

@@ -32,7 +32,6 @@ debian_mirror() {
 debian_tree() {
 	local suite=$1 tree=$2 mirror packages unit
 	mirror=$(debian_mirror "$suite")
-	[ -n "$mirror" ] || missing "an apt source of Debian $suite (component main) in /etc/apt"
 	packages=$(IFS=,; echo "${NODE_PACKAGES[*]}")
 	debootstrap --variant=minbase --include="$packages" "$suite" "$tree" "$mirror"
 
