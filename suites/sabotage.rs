@@ -12,7 +12,7 @@ use rstest::rstest;
 /// Verdicts of one run with the fault planted.
 fn verdicts(fault: &'static plant::Fault) -> BTreeMap<&'static str, Verdict> {
     let mut args = RunArgs::from_env().expect("FLATNET_* variables that fit");
-    args.pods_per_node = 2;
+    args.pods_per_node = Some(2);
     let runtime = flatnet::session::runtime().expect("a runtime");
     let run = conduct(&args, Some(fault), Arc::new(|_| {}));
     let outcome = runtime.block_on(run).expect("a run with the fault planted");

@@ -8,7 +8,7 @@ use flatnet::cluster::{Cluster, PodRef, Target as Place};
 use flatnet::observe::fleet::{Fleet, POD_PORT};
 use flatnet::observe::{Endpoint, gather};
 use flatnet::session::Session;
-use flatnet::session::config::{Family, Protocol, RunArgs, Underlay};
+use flatnet::session::config::{Family, Protocol, Provider, RunArgs, Underlay};
 use flatnet_probe::{Answer, Ask, Dialled, Target as Goal, Transport};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use tokio::task::JoinSet;
@@ -36,11 +36,12 @@ pub(crate) fn run(effort: Effort, sink: &mut Sink) -> Result<()> {
 
 async fn measure(effort: Effort, sink: &mut Sink) -> Result<()> {
     let mut args = RunArgs::from_env()?;
-    (args.nodes, args.pods_per_node) = (NODES, PODS_PER_NODE);
-    (args.underlay, args.ip_family, args.transports) =
-        (Underlay::L2, Family::Ipv4, vec![Protocol::Tcp]);
-    args.cni = "flatnet".to_owned();
-    args.pod_timeout = LIMIT.as_secs();
+    (args.nodes, args.pods_per_node) = (Some(NODES), Some(PODS_PER_NODE));
+    args.provider = Provider::Lab;
+    args.lab.underlay = Some(Underlay::L2);
+    (args.ip_family, args.transports) = (Some(Family::Ipv4), vec![Protocol::Tcp]);
+    args.cni = Some("flatnet".to_owned());
+    args.pod_timeout = Some(LIMIT.as_secs());
     sink.progress(&format!(
         "matrix: {NODES} nodes, {} pods",
         NODES * PODS_PER_NODE
@@ -103,7 +104,7 @@ async fn whole(
     sink: &mut Sink,
 ) -> Result<()> {
     let start = Instant::now();
-    let seen = gather::everything(session.cluster(), fleet, nodes, pods, session.plan()).await?;
+    let seen = gather::everything(fleet, nodes, &session.scope()).await?;
     let what = format!(
         "everything the checks need of {} pods, {} dials: time",
         pods.len(),
@@ -125,7 +126,7 @@ async fn whole(
 /// Every pod of the plan, as it runs.
 async fn pods(session: &Session) -> Result<Vec<Pod>> {
     let mut pods = Vec::new();
-    for pod in &session.plan().pods {
+    for pod in session.pods() {
         pods.push(session.cluster().wait_pod(&PodRef::of(pod), LIMIT).await?);
     }
     Ok(pods)

@@ -5,7 +5,8 @@ use rstest::rstest;
 
 use super::terminal::Detail;
 use super::{
-    CheckReport, Counts, Phase, Report, ReportError, Run, json, junit, rfc3339, summary, terminal, write_to,
+    CheckReport, Counts, Phase, Report, ReportError, Run, json, junit, rfc3339, summary, terminal,
+    write_to,
 };
 use crate::checks::tests::build::{Cluster, ETH0, Style};
 use crate::checks::{Verdict, all};
@@ -298,5 +299,8 @@ fn the_summary_has_a_row_a_check_and_breaks_no_table() {
         let bars = line.replace("\\|", "").matches('|').count();
         assert_eq!(bars, 4, "{line}");
     }
-    assert!(text.contains("❌ fail") && text.contains("  look: `"), "{text}");
+    assert!(
+        text.contains("❌ fail") && text.contains("  look: `"),
+        "{text}"
+    );
 }

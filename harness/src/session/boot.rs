@@ -41,7 +41,7 @@ pub enum Ground {
     /// Namespaces on this machine.
     Lab(LabCluster),
     /// Something behind the Kubernetes API.
-    Kubernetes(KubeCluster),
+    Kubernetes(Box<KubeCluster>),
 }
 
 /// Boots or connects.
@@ -164,7 +164,7 @@ async fn kind_cluster(
     )?;
     Ok(Booted {
         cluster: Arc::new(cluster.clone()),
-        ground: Ground::Kubernetes(cluster),
+        ground: Ground::Kubernetes(Box::new(cluster)),
         cni: Some(cni),
         pod_network,
         lifetime,
@@ -192,7 +192,7 @@ async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
     let cluster = KubeCluster::new("kubeconfig", connection, namespace, Arc::new(nodes), probe);
     Ok(Booted {
         cluster: Arc::new(cluster.clone()),
-        ground: Ground::Kubernetes(cluster),
+        ground: Ground::Kubernetes(Box::new(cluster)),
         cni: None,
         pod_network: ranges.pods,
         lifetime,

@@ -125,17 +125,21 @@ impl Session {
                 .collect();
             let nodes = self.cluster.nodes().await?;
             let fleet = Arc::new(Fleet::start(Arc::clone(&self.cluster), &nodes, &running).await?);
-            let scope = Scope {
-                cluster: &self.cluster,
-                pods: &self.deployed.pods,
-                denied: &self.deployed.denied,
-                transports: &self.plan.transports,
-                pod_network: &self.pod_network,
-                cni: &self.plan.cni_name,
-            };
-            observe::gather::everything(&fleet, nodes, &scope).await
+            observe::gather::everything(&fleet, nodes, &self.scope()).await
         })
         .await
+    }
+
+    /// What there is to observe.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope {
+            cluster: &self.cluster,
+            pods: &self.deployed.pods,
+            denied: &self.deployed.denied,
+            transports: &self.plan.transports,
+            pod_network: &self.pod_network,
+            cni: &self.plan.cni_name,
+        }
     }
 
     /// Ends the cluster, or what the run put into it, unless the plan keeps it.
