@@ -112,6 +112,36 @@ fn hairpin(run: &Run) {
     run.holds("hairpin");
 }
 
+#[rstest]
+fn service(run: &Run) {
+    run.holds("service");
+}
+
+#[rstest]
+fn dns(run: &Run) {
+    run.holds("dns");
+}
+
+#[rstest]
+fn hostport(run: &Run) {
+    run.holds("hostport");
+}
+
+#[rstest]
+fn nodeport(run: &Run) {
+    run.holds("nodeport");
+}
+
+#[rstest]
+fn egress(run: &Run) {
+    run.holds("egress");
+}
+
+#[rstest]
+fn daemonset(run: &Run) {
+    run.holds("daemonset");
+}
+
 /// A check that the catalogue gains is a promise that this suite must test too.
 #[rstest]
 fn every_check_has_its_test() {

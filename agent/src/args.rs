@@ -35,7 +35,12 @@ pub struct Args {
     #[arg(long)]
     pub kubernetes: bool,
     /// Ask the API by this file's current context instead; for an agent that is no pod
-    #[arg(long, value_name = "FILE", requires = "kubernetes")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "kubernetes",
+        conflicts_with = "nodes_file"
+    )]
     pub kubeconfig: Option<PathBuf>,
     /// Cluster CIDRs: what goes there is never masqueraded [default: the podCIDRs of all nodes]
     #[arg(
@@ -43,6 +48,7 @@ pub struct Args {
         value_name = "CIDR",
         value_delimiter = ',',
         requires = "kubernetes",
+        conflicts_with = "nodes_file",
         value_parser = network
     )]
     pub pod_network: Vec<IpNet>,
@@ -255,11 +261,12 @@ mod tests {
             &["--nodes-file", "n", "--kubernetes"],
             "cannot be used with",
         );
-        refused(&["--nodes-file", "n", "--kubeconfig", "k"], "--kubernetes");
-        refused(
-            &["--nodes-file", "n", "--pod-network", "10.0.0.0/8"],
-            "--kubernetes",
-        );
+        for option in [["--kubeconfig", "k"], ["--pod-network", "10.0.0.0/8"]] {
+            refused(
+                &["--nodes-file", "n", option[0], option[1]],
+                "cannot be used with",
+            );
+        }
         refused(
             &["--kubernetes", "--pod-network", "10.244.0.1/16"],
             "bits are set behind its prefix (meant 10.244.0.0/16?)",

@@ -266,6 +266,7 @@ impl Error {
             | Error::NotInCluster { .. }
             | Error::ApiAway { .. }
             | Error::ApiDenied { .. }
+            | Error::NoAnswer { .. }
             | Error::NodeNotListed { .. }
             | Error::OwnNode { .. }
             | Error::NoUplink { .. } => 3,

@@ -15,6 +15,8 @@ mod facts;
 mod lines;
 mod message;
 mod path_mtu;
+mod resolv_conf;
+mod resolve;
 mod responder;
 mod session;
 mod watched;
@@ -46,6 +48,8 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
       reach peers (transports tcp, udp, icmp); says who answered, and which addresses each end saw
   echo '{\"ask\":\"path-mtu\",\"address\":\"10.0.0.1\",\"port\":7777,\"sizes\":[1450,1451],\"timeout_ms\":1000}' | flatnet-probe
       which IP packet sizes arrive whole with DF set
+  echo '{\"ask\":\"resolve\",\"server\":\"10.96.0.10:53\",\"lookups\":[{\"name\":\"kubernetes.default.svc.cluster.local\",\"record\":\"A\",\"over\":\"udp\"}],\"timeout_ms\":1000,\"attempts\":2}' | flatnet-probe
+      what a nameserver answers; {\"ask\":\"resolv-conf\",\"path\":\"/etc/resolv.conf\"} tells whom this place asks
 
 Options: --help, --version
 Exit codes: 0 the input ended, 1 nobody reads the answers, 2 wrong usage

@@ -11,7 +11,7 @@ use crate::echo::Pinger;
 use crate::error::{Error, Result};
 use crate::lines::{Input, Output};
 use crate::responder::Responder;
-use crate::{Answer, Ask, cni_files, facts, path_mtu};
+use crate::{Answer, Ask, cni_files, facts, path_mtu, resolv_conf, resolve};
 
 /// Answers the questions on `input` on `output`, one by one, until the input ends. All sockets are opened by the calling
 /// thread, thus in its network namespace. A question that cannot be answered is answered with [`Answer::Failed`]; fails
@@ -110,6 +110,18 @@ impl Session {
                 Path::new(&conf_dir),
                 Path::new(&bin_dir),
             )?)),
+            Ask::ResolvConf { path } => Ok(Answer::ResolvConf(resolv_conf::read(&path)?)),
+            Ask::Resolve {
+                server,
+                lookups,
+                timeout_ms,
+                attempts,
+            } => {
+                let timeout = Duration::from_millis(timeout_ms);
+                Ok(Answer::Resolved {
+                    results: resolve::all(server, lookups, timeout, attempts).await,
+                })
+            }
         }
     }
 

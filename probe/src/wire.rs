@@ -1,6 +1,6 @@
 //! What harness and probe say to each other.
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use flatnet_netlink::{Address, FdbEntry, Link, Neighbour, RouteEntry};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,22 @@ pub enum Ask {
         /// Usually `/opt/cni/bin`.
         bin_dir: String,
     },
+    /// Whom this place asks for names. Answered by [`Answer::ResolvConf`].
+    ResolvConf {
+        /// Usually `/etc/resolv.conf`.
+        path: String,
+    },
+    /// Ask a nameserver, each lookup from a fresh socket. Answered by [`Answer::Resolved`], results in the lookups' order.
+    Resolve {
+        /// The nameserver, usually on port 53.
+        server: SocketAddr,
+        /// What to ask it; all at once.
+        lookups: Vec<Lookup>,
+        /// How long one attempt may take, milliseconds.
+        timeout_ms: u64,
+        /// Attempts a lookup; the first answer ends it, whatever it says.
+        attempts: u32,
+    },
 }
 
 /// An answer; one line of JSON.
@@ -90,6 +106,13 @@ pub enum Answer {
     Facts(Box<Facts>),
     /// See [`Ask::CniFiles`].
     CniFiles(CniFiles),
+    /// See [`Ask::ResolvConf`].
+    ResolvConf(ResolvConf),
+    /// See [`Ask::Resolve`].
+    Resolved {
+        /// In the order of the lookups.
+        results: Vec<Resolved>,
+    },
     /// The question could not be answered.
     Failed {
         /// Why, lower-case fragment with the cause.
@@ -229,4 +252,71 @@ pub struct ConfFile {
     pub name: String,
     /// Its text, or why it could not be read.
     pub content: Result<String, String>,
+}
+
+/// What resolv.conf(5) says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvConf {
+    /// Nameservers, in the order in which they are asked.
+    pub nameservers: Vec<IpAddr>,
+    /// The search list; the last `search` (or `domain`) line counts.
+    pub search: Vec<String>,
+}
+
+/// One question to a nameserver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lookup {
+    /// A whole name; no search list is applied.
+    pub name: String,
+    /// Which record of it.
+    pub record: Record,
+    /// How the question travels.
+    pub over: Carrier,
+}
+
+/// Kinds of records that hold an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Record {
+    /// IPv4 (RFC 1035).
+    A,
+    /// IPv6 (RFC 3596).
+    #[serde(rename = "AAAA")]
+    Aaaa,
+}
+
+/// How a question to a nameserver travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Carrier {
+    Udp,
+    Tcp,
+}
+
+/// What became of one lookup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Resolved {
+    /// The nameserver answered.
+    Answered {
+        /// `NOERROR`, `NXDOMAIN`, `SERVFAIL`, … (RFC 1035 section 4.1.1, in the spelling of the IANA registry).
+        code: String,
+        /// Addresses of the wanted kind, sorted.
+        addresses: Vec<IpAddr>,
+        /// Whether it left records out for want of room (TC).
+        truncated: bool,
+        /// Round trip of the attempt that succeeded, microseconds.
+        rtt_us: u64,
+        /// Attempts it took, from 1.
+        attempts: u32,
+    },
+    /// It did not.
+    Failed {
+        /// What kind of failure the last attempt was.
+        kind: Failure,
+        /// The system's words.
+        detail: String,
+        /// Attempts made.
+        attempts: u32,
+    },
 }

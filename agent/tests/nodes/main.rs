@@ -2,11 +2,17 @@
 //! (`cfg(test)` is always set here; written out, it tells clippy that `unwrap` is at home.)
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod direct;
+#[cfg(test)]
+mod kubernetes;
 #[cfg(test)]
 mod mend;
 #[cfg(test)]
 mod observe;
+#[cfg(test)]
+mod process;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

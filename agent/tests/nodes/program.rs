@@ -1,133 +1,16 @@
 //! The program: what it waits for, what it says, how it ends.
-use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
 use flatnet_agent::desired::Backend;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use flatnet_agent::install::ensure_file;
+use nix::sys::signal::Signal;
 
-use crate::wire::{Families, TestNode, Wire, as_root, list, talk};
+use crate::process::{Daemon, STANDARD, agent, in_container, once, write};
+use crate::wire::{Families, Wire, as_root, list, talk};
 
-/// Holds the arguments where this test binary shall be the agent.
-const ARGS: &str = "FLATNET_AGENT_ARGS";
-
-/// Not a test of its own: the program, for the tests below to run (the real one is a binary of another package).
-#[test]
-fn be_the_agent() {
-    let Ok(args) = std::env::var(ARGS) else {
-        return;
-    };
-    let args: Vec<String> = serde_json::from_str(&args).unwrap();
-    // The exit code type has no number to be had; `exit_process` would be unstable.
-    let code = flatnet_agent::run(args.into_iter().map(OsString::from));
-    let codes = [0, 1, 2, 3];
-    let number = codes
-        .into_iter()
-        .find(|n| code == std::process::ExitCode::from(*n))
-        .unwrap();
-    std::process::exit(number.into());
-}
-
-fn agent(node: &TestNode, args: &[&str]) -> Command {
-    let given: Vec<_> = std::iter::once("flatnet-agent")
-        .chain(args.iter().copied())
-        .collect();
-    // Blocked from the start, so that no thread of the test runner takes them in place of the agent.
-    let mut command = Command::new("env");
-    command
-        .arg("--block-signal=TERM,INT,HUP")
-        .arg(std::env::current_exe().unwrap());
-    command.args([
-        "--exact",
-        "program::be_the_agent",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
-    command
-        .env(ARGS, serde_json::to_string(&given).unwrap())
-        .current_dir(node.dir.path());
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    command
-}
-
-const STANDARD: [&str; 8] = [
-    "--node",
-    "node2",
-    "--nodes-file",
-    "nodes.json",
-    "--conf-dir",
-    "conf",
-    "--bin-dir",
-    "bin",
-];
-
-/// Runs it to its end; exit code and what it said.
-fn once(node: &TestNode, args: &[&str]) -> (Option<i32>, String) {
-    let output = node.ns.within(|| agent(node, args).output()).unwrap();
-    (
-        output.status.code(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
-fn write(path: &Path, content: &str) {
-    let temporary = path.with_extension("new");
-    fs::write(&temporary, content).unwrap();
-    fs::rename(temporary, path).unwrap();
-}
-
-/// The agent as a daemon; killed if a test ends without stopping it.
-struct Daemon {
-    child: Child,
-    said: BufReader<ChildStderr>,
-    nodes: PathBuf,
-}
-
-impl Daemon {
-    fn start(node: &TestNode, more: &[&str]) -> Self {
-        let args: Vec<_> = STANDARD.iter().chain(more).copied().collect();
-        let mut child = node.ns.within(|| agent(node, &args).spawn()).unwrap();
-        let said = BufReader::new(child.stderr.take().unwrap());
-        Daemon {
-            child,
-            said,
-            nodes: node.dir.path().join("nodes.json"),
-        }
-    }
-
-    /// Lines up to one that contains `wanted`; the test's own time limit is the runner's.
-    fn until(&mut self, wanted: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        loop {
-            let mut line = String::new();
-            let read = self.said.read_line(&mut line).unwrap();
-            assert!(read > 0, "it ended without saying {wanted:?}: {lines:#?}");
-            lines.push(line.trim_end().to_owned());
-            if line.contains(wanted) {
-                return lines;
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
-    }
-
-    fn stop(mut self, signal: Signal) -> ExitStatus {
-        self.signal(signal);
-        self.child.wait().unwrap()
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+/// What it says of a node without that plugin.
+const NO_PORTMAP: &str = "warning: plugin bin/portmap is missing: pods that ask for a hostPort start without it; \
+                          install it (package containernetworking-plugins) and it is chained at the next look";
 
 #[test]
 fn it_waits_for_what_is_missing_follows_the_list_and_leaves_the_node_as_it_is() {
@@ -154,6 +37,7 @@ fn it_waits_for_what_is_missing_follows_the_list_and_leaves_the_node_as_it_is() 
             "route 10.244.3.0/24 via 172.18.0.3 dev eth0: added",
             "plugin bin/flatnet-cni: installed",
             "conflist conf/10-flatnet.conflist: written",
+            NO_PORTMAP,
             "no longer waiting: node \"node2\" is not in the node list (node3)",
             "ready for pods",
         ]
@@ -161,7 +45,7 @@ fn it_waits_for_what_is_missing_follows_the_list_and_leaves_the_node_as_it_is() 
         .to_vec();
         assert!(order.is_sorted() && order[0].is_some(), "{lines:#?}");
         assert_eq!(
-            order[1].map(|i| i + 4),
+            order[1].map(|i| i + 5),
             Some(lines.len()),
             "the conflist comes last: {lines:#?}"
         );
@@ -235,7 +119,11 @@ fn traffic_goes_on_while_the_agent_is_killed_and_started_again() {
         let lines = daemon.until("ready for pods");
         assert_eq!(
             lines,
-            ["nftables table inet flatnet: written", "ready for pods"]
+            [
+                "nftables table inet flatnet: written",
+                NO_PORTMAP,
+                "ready for pods"
+            ]
         );
         assert_eq!(talk(&pod_b, &pod_a, "10.244.2.2").to_string(), "10.244.3.2");
     });
@@ -314,6 +202,76 @@ fn once_ends_with_the_code_that_says_what_is_the_matter() {
             &with(&[]),
             3,
             "no interface holds this node's address 172.18.0.2",
+        );
+    });
+}
+
+#[test]
+fn portmap_is_chained_when_it_comes_and_left_out_when_it_went() {
+    as_root(|| {
+        let mut wire = Wire::new();
+        let a = wire.on_segment(2, Families::V4);
+        write(
+            &a.dir.path().join("nodes.json"),
+            &serde_json::to_string(&list([&a])).unwrap(),
+        );
+        let portmap = a.dir.path().join("bin/portmap");
+        let mut daemon = Daemon::start(&a, &["--resync", "3600", "--cni-version", "1.0.0"]);
+        daemon.until(NO_PORTMAP);
+        daemon.until("ready for pods");
+        assert_eq!(a.conflist()["cniVersion"], "1.0.0");
+        assert_eq!(a.conflist()["plugins"][1], serde_json::Value::Null);
+        ensure_file(&portmap, b"not run here", 0o755).unwrap();
+        daemon.signal(Signal::SIGHUP);
+        daemon.until("conflist conf/10-flatnet.conflist: written with portmap");
+        daemon.until("no longer warning: plugin bin/portmap is missing");
+        assert_eq!(a.conflist()["plugins"][1]["type"], "portmap");
+        fs::remove_file(&portmap).unwrap();
+        daemon.signal(Signal::SIGHUP);
+        daemon.until(NO_PORTMAP);
+        assert_eq!(a.conflist()["plugins"][1], serde_json::Value::Null);
+    });
+}
+
+#[test]
+fn where_the_kernels_switches_are_read_only_only_what_is_wrong_has_to_be_written_elsewhere() {
+    as_root(|| {
+        let mut wire = Wire::new();
+        let a = wire.on_segment(2, Families::V4);
+        write(
+            &a.dir.path().join("nodes.json"),
+            &serde_json::to_string(&list([&a])).unwrap(),
+        );
+        fs::create_dir(a.dir.path().join("net")).unwrap();
+        a.ns.set_sysctl("ipv4/ip_forward", "0");
+        let contained = |more: &[&str]| {
+            let args: Vec<_> = STANDARD
+                .iter()
+                .chain(&["--once"])
+                .chain(more)
+                .copied()
+                .collect();
+            let output =
+                a.ns.within(|| in_container(&agent(&a, &args)).output())
+                    .unwrap();
+            (
+                output.status.code(),
+                String::from_utf8(output.stderr).unwrap(),
+            )
+        };
+        let (code, said) = contained(&[]);
+        let refused = "cannot set /proc/sys/net/ipv4/ip_forward to 1: Read-only file system (os error 30); set it on the node, \
+                       or name a writable mount of its /proc/sys/net with --sysctl-dir";
+        assert!(code == Some(1) && said.contains(refused), "{code:?} {said}");
+        assert!(!a.dir.path().join("conf").exists());
+        let (code, said) = contained(&["--sysctl-dir", "net"]);
+        assert!(code == Some(0), "{code:?} {said}");
+        assert_eq!(a.ns.sysctl("ipv4/ip_forward"), "1");
+        assert_eq!(a.ns.sysctl("ipv4/conf/cni0/send_redirects"), "0");
+        let (code, said) = contained(&[]);
+        assert!(
+            code == Some(0),
+            "what is right needs no writing: {code:?} {said}"
         );
     });
 }

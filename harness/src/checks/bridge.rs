@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use flatnet_netlink::Link;
 use flatnet_probe::Facts;
 
-use super::findings::{Findings, Problem, count, listed, look};
+use super::findings::{Findings, Problem, count, listed, look, without_nodes};
 use super::topology::{Topology, same_family};
 use super::veth::{Wire, default_route, follow};
 use super::{Evidence, Verdict};
@@ -12,6 +12,9 @@ use crate::observe::{NodeView, Observations, PodView};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
+    if let Some(skip) = without_nodes(&topology) {
+        return skip;
+    }
     let mut findings = Findings::default();
     if topology.networked().next().is_none() {
         findings.unmeasured("no pod with a network namespace of its own runs");

@@ -1,7 +1,7 @@
 //! The catalogue: every check with its promise, how it is observed, who makes the promise, and the fault that proves it.
 use super::{
-    Verdict, bridge, cni_config, cross_node, gateway, hairpin, mtu, no_nat, node_routes,
-    pod_ip_present, pod_ip_unique, same_node, subnet,
+    Verdict, bridge, cni_config, cross_node, daemonset, dns, egress, gateway, hairpin, hostport,
+    mtu, no_nat, node_routes, nodeport, pod_ip_present, pod_ip_unique, same_node, service, subnet,
 };
 use crate::observe::Observations;
 use crate::plant;
@@ -34,9 +34,7 @@ pub struct UnknownCheck {
 impl Check {
     /// Planted faults (`flatnet test --plant NAME`) that turn it red; none for a check that only reports.
     pub fn faults(&self) -> Vec<&'static str> {
-        let proving = plant::all()
-            .iter()
-            .filter(|fault| fault.red.contains(&self.id));
+        let proving = plant::all().filter(|fault| fault.red.contains(&self.id));
         proving.map(|fault| fault.id).collect()
     }
 }
@@ -229,5 +227,47 @@ const CHECKS: &[Check] = &[
         observed_by: "each probe dials its own pod's addresses",
         source: NETWORK_MODEL,
         judge: hairpin::judge,
+    },
+    Check {
+        id: "service",
+        promise: "a service's cluster IP is answered by one of its backends on every node, also to the backend itself",
+        observed_by: "every pod and node dials a service over TCP and UDP, several times; the name of the responder. Real clusters only",
+        source: "Kubernetes, [Virtual IPs and service proxies](https://kubernetes.io/docs/reference/networking/virtual-ips/)",
+        judge: service::judge,
+    },
+    Check {
+        id: "dns",
+        promise: "every pod's own nameserver tells it the addresses of services, over UDP and TCP",
+        observed_by: "A and AAAA questions from each pod to the nameserver of its `/etc/resolv.conf`, compared with the API. Real clusters only",
+        source: "Kubernetes, [DNS for services and pods](https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/); RFC 7766 (TCP)",
+        judge: dns::judge,
+    },
+    Check {
+        id: "hostport",
+        promise: "a pod's hostPort is answered by that pod at its node's addresses, from another node and from outside",
+        observed_by: "one pod with a hostPort on each node, dialled over TCP and UDP from another node and from a peer outside the cluster. Real clusters only",
+        source: "Kubernetes, [network plugins, support hostPort](https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/network-plugins/#support-hostport); CNI, [portmap](https://www.cni.dev/plugins/current/meta/portmap/)",
+        judge: hostport::judge,
+    },
+    Check {
+        id: "nodeport",
+        promise: "a service's node port is answered by one of its backends at every node, from outside",
+        observed_by: "a peer outside the cluster dials every node over TCP and UDP; the name of the responder. kind only",
+        source: "Kubernetes, [type: NodePort](https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport)",
+        judge: nodeport::judge,
+    },
+    Check {
+        id: "egress",
+        promise: "pods and nodes reach a peer outside the cluster, which sees the pod's own address or its node's",
+        observed_by: "every node and one pod on each dial a peer outside the cluster; the source it saw. kind only",
+        source: "Kubernetes, [IP masquerade](https://kubernetes.io/docs/tasks/administer-cluster/ip-masq-agent/)",
+        judge: egress::judge,
+    },
+    Check {
+        id: "daemonset",
+        promise: "exactly one ready pod of the network's agent is on every node",
+        observed_by: "DaemonSets whose pods mount `/etc/cni/net.d` or `/opt/cni/bin` of their node, and their pods. Real clusters only",
+        source: "Kubernetes, [DaemonSet](https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/)",
+        judge: daemonset::judge,
     },
 ];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use flatnet_probe::{CniFiles, ConfFile};
 use serde_json::Value;
 
-use super::findings::{Findings, count, listed, look};
+use super::findings::{Findings, count, listed, look, without_nodes};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
 use crate::observe::Observations;
@@ -16,6 +16,9 @@ const OWN_PLUGIN: &str = "flatnet-cni";
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
+    if let Some(skip) = without_nodes(&topology) {
+        return skip;
+    }
     let mut findings = Findings::default();
     if observations.nodes.is_empty() {
         findings.unmeasured("there is no node to look at");

@@ -5,6 +5,7 @@ use flatnet_probe::Transport;
 
 use super::{Evidence, Verdict};
 use crate::checks::topology::Topology;
+use crate::observe::Barred;
 
 /// Facts, evidence, and what could not be measured.
 #[derive(Debug, Default)]
@@ -49,6 +50,21 @@ impl Findings {
         }
     }
 
+    /// Says whom a missing right kept out: the verdict is about the others.
+    pub(super) fn mention_barred(&mut self, topology: &Topology<'_>) {
+        if let Some(why) = topology.nodes_barred() {
+            self.fact(format!("nodes took no part: {why}"));
+        }
+        for denied in &topology.observations.denied {
+            if denied.who == Barred::HostNetworkPods {
+                self.fact(format!(
+                    "hostNetwork pods took no part: {}: not allowed: {}",
+                    denied.what, denied.rule
+                ));
+            }
+        }
+    }
+
     /// One thing that is wrong outweighs everything; then one thing that could not be measured.
     pub(super) fn verdict(self) -> Verdict {
         if !self.evidence.is_empty() {
@@ -76,6 +92,13 @@ pub(super) struct Problem {
     /// The pods it is about; empty when it concerns the whole node.
     pub(super) pods: Vec<String>,
     pub(super) evidence: Evidence,
+}
+
+/// A check that is about nodes has nothing to say where a right is missing to look at them.
+pub(super) fn without_nodes(topology: &Topology<'_>) -> Option<Verdict> {
+    topology.nodes_barred().map(|why| Verdict::Skip {
+        reason: format!("nodes may not be looked at: {why}"),
+    })
 }
 
 /// `a, b, c and 4 more`.

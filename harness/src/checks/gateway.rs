@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flatnet_netlink::RouteEntry;
 use flatnet_probe::{Dialled, Facts, Failure};
 
-use super::findings::{Findings, Problem, count, listed, look, transport};
+use super::findings::{Findings, Problem, count, listed, look, transport, without_nodes};
 use super::topology::{Topology, device, same_family};
 use super::veth::{Wire, default_route, follow, on_link};
 use super::{Evidence, Verdict};
@@ -13,6 +13,9 @@ use crate::observe::{Endpoint, Observations, PodView};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
+    if let Some(skip) = without_nodes(&topology) {
+        return skip;
+    }
     let (problems, mut findings) = examine(&topology);
     let broken: BTreeSet<&str> = problems
         .iter()

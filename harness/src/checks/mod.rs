@@ -5,18 +5,25 @@
 pub mod catalogue;
 
 mod bridge;
+mod calls;
 mod cni_config;
 mod cross_node;
+mod daemonset;
+mod dns;
+mod egress;
 mod findings;
 mod gateway;
 mod hairpin;
+mod hostport;
 mod mtu;
 mod no_nat;
 mod node_routes;
+mod nodeport;
 mod pod_ip_present;
 mod pod_ip_unique;
 mod reachability;
 mod same_node;
+mod service;
 mod subnet;
 mod topology;
 mod veth;

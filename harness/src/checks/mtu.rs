@@ -271,6 +271,10 @@ const FRAGMENT_COUNTERS: [&str; 6] = [
 ];
 
 fn fragments(topology: &Topology<'_>, findings: &mut Findings) {
+    if let Some(why) = topology.nodes_barred() {
+        findings.fact(format!("fragment counters of nodes not read: {why}"));
+        return;
+    }
     let mut clean = 0;
     let mut split: Vec<(&str, Vec<(&str, u64)>)> = Vec::new();
     for node in topology.nodes() {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flatnet_probe::Facts;
 
-use crate::observe::{Endpoint, NodeView, Observations, PodView};
+use crate::observe::{Barred, Endpoint, NodeView, Observations, PodView};
 
 /// Pods and nodes by name, and who holds which address.
 pub(super) struct Topology<'a> {
@@ -60,6 +60,7 @@ impl<'a> Topology<'a> {
         match endpoint {
             Endpoint::Pod(name) => self.pod(name).map(|pod| pod.node.as_str()),
             Endpoint::Node(name) => self.node(name).map(|node| node.name.as_str()),
+            Endpoint::Outside(_) => None,
         }
     }
 
@@ -68,6 +69,7 @@ impl<'a> Topology<'a> {
         match endpoint {
             Endpoint::Pod(name) => self.pod(name).is_some_and(|pod| pod.host_network),
             Endpoint::Node(_) => true,
+            Endpoint::Outside(_) => false,
         }
     }
 
@@ -76,6 +78,7 @@ impl<'a> Topology<'a> {
         match endpoint {
             Endpoint::Pod(name) => self.pod(name).map_or(&[], |pod| &pod.ips),
             Endpoint::Node(name) => self.node(name).map_or(&[], |node| &node.internal_ips),
+            Endpoint::Outside(_) => &[],
         }
     }
 
@@ -110,7 +113,25 @@ impl<'a> Topology<'a> {
         match endpoint {
             Endpoint::Pod(name) => self.pod(name).is_some_and(runs),
             Endpoint::Node(name) => self.nodes.contains_key(name.as_str()),
+            Endpoint::Outside(_) => false,
         }
+    }
+
+    /// What keeps nodes from being looked at, in words, where a right is missing for it.
+    pub(super) fn nodes_barred(&self) -> Option<String> {
+        if self.nodes().any(|node| node.facts.is_ok()) {
+            return None;
+        }
+        let denied = self.observations.denied.iter();
+        let mut nodes = denied.filter(|denied| denied.who == Barred::Nodes);
+        nodes
+            .next()
+            .map(|denied| format!("{}: not allowed: {}", denied.what, denied.rule))
+    }
+
+    /// Whether an endpoint could be asked what it saw, as far as rights go.
+    pub(super) fn within_reach(&self, endpoint: &Endpoint) -> bool {
+        !matches!(endpoint, Endpoint::Node(_)) || self.nodes_barred().is_none()
     }
 
     /// Every address of a node: InternalIPs, bridge, tunnel; loopback left out.

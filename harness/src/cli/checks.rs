@@ -68,7 +68,7 @@ fn listing() -> Listing {
         source: check.source,
         faults: check.faults(),
     });
-    let faults = plant::all().iter().map(|fault| Fault {
+    let faults = plant::all().map(|fault| Fault {
         id: fault.id,
         summary: fault.summary,
         reddens: fault.red,

@@ -9,8 +9,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::{Endpoint, Observed};
+use super::{Barred, Denied, Endpoint, Observed};
 use crate::cluster::{Cluster, PodRef, Process, Target};
+use crate::session::exposure::Peer;
 use crate::{Error, Result};
 
 /// The port on which pods' probes answer. A pod's network namespace is its own, so it is free there; nodes and
@@ -23,7 +24,7 @@ pub struct Fleet {
     /// Endpoints whose probe does not run, and why.
     pub lost: BTreeMap<Endpoint, String>,
     /// What the cluster does not allow, each refusal once.
-    pub denied: Vec<String>,
+    pub denied: Vec<Denied>,
 }
 
 /// One probe and how to reach its responders.
@@ -40,14 +41,15 @@ struct Conversation {
 }
 
 impl Fleet {
-    /// Starts a probe on every node and in every running pod, all at once, and has them listen.
+    /// Starts a probe on every node, in every running pod and in the peer outside, all at once, and has them listen.
     ///
     /// # Errors
-    /// When not one probe could be started.
+    /// When not one probe of a node or pod could be started.
     pub async fn start(
         cluster: Arc<dyn Cluster>,
         nodes: &[Node],
         pods: &[(PodRef, bool)],
+        outside: Option<Arc<Peer>>,
     ) -> Result<Fleet> {
         let on_nodes = nodes.iter().map(|node| {
             let name = node.metadata.name.clone().unwrap_or_default();
@@ -68,33 +70,67 @@ impl Fleet {
                 (endpoint, probe)
             });
         }
+        if let Some(peer) = outside {
+            starting.spawn(async move {
+                let endpoint = peer.endpoint();
+                let probe = match peer.start_probe().await {
+                    Ok(process) => Probe::listening(process, endpoint.name(), 0).await,
+                    Err(e) => Err(e),
+                };
+                (endpoint, probe)
+            });
+        }
         let mut fleet = Fleet {
             probes: BTreeMap::new(),
             lost: BTreeMap::new(),
             denied: Vec::new(),
         };
+        let mut refusal = None;
         while let Some(started) = starting.join_next().await {
             match started.map_err(|e| Error::failed("start probes", e))? {
                 (endpoint, Ok(probe)) => drop(fleet.probes.insert(endpoint, Arc::new(probe))),
                 (endpoint, Err(e)) => {
-                    let why = e.to_string();
-                    if matches!(e, Error::Denied { .. }) && !fleet.denied.contains(&why) {
-                        fleet.denied.push(why.clone());
+                    fleet.lost.insert(endpoint.clone(), e.to_string());
+                    if let Error::Denied { .. } = e {
+                        fleet.refused(&endpoint, &e);
+                        refusal.get_or_insert(e);
                     }
-                    fleet.lost.insert(endpoint, why);
                 }
             }
         }
-        if fleet.probes.is_empty() {
-            let first = fleet
-                .lost
-                .iter()
-                .next()
-                .map(|(at, why)| format!("{at}: {why}"))
-                .unwrap_or_default();
-            return Err(Error::Failed(format!("no probe could be started; {first}")));
+        let is_inside = |endpoint: &Endpoint| !matches!(endpoint, Endpoint::Outside(_));
+        if fleet.probes.keys().any(is_inside) {
+            return Ok(fleet);
         }
-        Ok(fleet)
+        let first = fleet
+            .lost
+            .iter()
+            .next()
+            .map(|(at, why)| format!("{at}: {why}"))
+            .unwrap_or_default();
+        Err(refusal.unwrap_or_else(|| Error::Failed(format!("no probe could be started; {first}"))))
+    }
+
+    /// Remembers what was not allowed, once for all it is true of.
+    fn refused(&mut self, endpoint: &Endpoint, error: &Error) {
+        let (Error::Denied { what, rule }, Some(who)) = (
+            error,
+            match endpoint {
+                Endpoint::Node(_) => Some(Barred::Nodes),
+                Endpoint::Pod(_) => Some(Barred::Pods),
+                Endpoint::Outside(_) => None,
+            },
+        ) else {
+            return;
+        };
+        let known = |denied: &Denied| denied.who == who && denied.rule == *rule;
+        if !self.denied.iter().any(known) {
+            self.denied.push(Denied {
+                who,
+                what: what.clone(),
+                rule: rule.clone(),
+            });
+        }
     }
 
     /// The port on which an endpoint's probe answers.
@@ -152,26 +188,33 @@ impl Fleet {
 
 async fn launch(cluster: &dyn Cluster, target: &Target, name: &str, port: u16) -> Result<Probe> {
     let path = cluster.place_probe(target).await?;
-    let mut process = cluster.start(target, &[path]).await?;
-    let stdout = std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty()));
-    let mut conversation = Conversation {
-        process,
-        answers: BufReader::new(stdout),
-        ended: None,
-    };
-    let listen = Ask::Listen {
-        name: name.to_owned(),
-        port,
-    };
-    match conversation.ask(&listen, Duration::from_secs(10)).await {
-        Ok(Answer::Listening { port, .. }) => Ok(Probe {
-            conversation: Mutex::new(conversation),
+    let process = cluster.start(target, &[path]).await?;
+    Probe::listening(process, name, port).await
+}
+
+impl Probe {
+    /// The probe that `process` is, once it listens under `name`; port 0 lets the kernel choose.
+    async fn listening(mut process: Process, name: &str, port: u16) -> Result<Probe> {
+        let stdout = std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty()));
+        let mut conversation = Conversation {
+            process,
+            answers: BufReader::new(stdout),
+            ended: None,
+        };
+        let listen = Ask::Listen {
+            name: name.to_owned(),
             port,
-        }),
-        Ok(other) => Err(Error::Failed(format!(
-            "the probe answered {other:?} when asked to listen"
-        ))),
-        Err(why) => Err(Error::Failed(why)),
+        };
+        match conversation.ask(&listen, Duration::from_secs(10)).await {
+            Ok(Answer::Listening { port, .. }) => Ok(Probe {
+                conversation: Mutex::new(conversation),
+                port,
+            }),
+            Ok(other) => Err(Error::Failed(format!(
+                "the probe answered {other:?} when asked to listen"
+            ))),
+            Err(why) => Err(Error::Failed(why)),
+        }
     }
 }
 

@@ -9,27 +9,28 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 
 use super::fleet::Fleet;
-use super::{Dial, Endpoint, NodeView, Observations, Observed, PodView, mtu};
+use super::{Denied, Dial, Endpoint, NodeView, Observations, Observed, PodView, exposed, mtu};
 use crate::cluster::{Cluster, PodRef};
 use crate::session::boot::not_ready;
 use crate::session::deploy::{self, warnings};
+use crate::session::exposure::Exposed;
 use crate::{Result, cni};
 
 /// One attempt of the matrix, milliseconds: an answer takes well under a millisecond on one machine, and TCP's first
 /// retransmission comes after a second, so a pair that answers at all has answered by then.
-const ATTEMPT_MS: u64 = 1_000;
+pub(super) const ATTEMPT_MS: u64 = 1_000;
 /// Attempts a target: a packet lost to a busy machine is no broken network, twice in a row it is.
-const ATTEMPTS: u32 = 2;
+pub(super) const ATTEMPTS: u32 = 2;
 /// Dials under way at once in all probes together: more only queue for the processors, and a queue longer than an attempt
 /// would look like a network that loses packets.
-const AT_ONCE: usize = 1_000;
+pub(super) const AT_ONCE: usize = 1_000;
 /// Dials under way at once in one probe, at most.
-const AT_ONCE_EACH: usize = 64;
+pub(super) const AT_ONCE_EACH: usize = 64;
 /// Facts and files are read without any traffic.
-const READ_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const READ_WITHIN: Duration = Duration::from_secs(10);
 /// Where a node keeps its CNI configuration and plugins (kubelet's and containerd's defaults).
-const CONF_DIR: &str = "/etc/cni/net.d";
-const BIN_DIR: &str = "/opt/cni/bin";
+pub(super) const CONF_DIR: &str = "/etc/cni/net.d";
+pub(super) const BIN_DIR: &str = "/opt/cni/bin";
 
 /// `spec.hostNetwork`.
 pub fn host_network(pod: &Pod) -> bool {
@@ -47,7 +48,9 @@ pub struct Scope<'a> {
     /// Its pods under test, as last seen.
     pub pods: &'a [Pod],
     /// What the cluster did not allow to be deployed.
-    pub denied: &'a [String],
+    pub denied: &'a [Denied],
+    /// What was made for those who use the cluster, where it has a control plane.
+    pub exposed: Option<&'a Exposed>,
     /// Transports of the matrix.
     pub transports: &'a [Transport],
     /// Pod network ranges of the whole cluster, where known.
@@ -113,6 +116,11 @@ pub async fn everything(
     for view in &mut pod_views {
         view.facts = taken(&mut facts, &Endpoint::Pod(view.name.clone()));
     }
+    // Last: what arrives by way of a service is no matter of the pairs above, nor are its packets of the counters.
+    let control_plane = match scope.exposed {
+        Some(exposed) => Some(exposed::users(fleet, &views, &pod_views, exposed).await),
+        None => None,
+    };
     Ok(Observations {
         nodes: views,
         pods: pod_views,
@@ -123,6 +131,7 @@ pub async fn everything(
         cni: scope.cni.to_owned(),
         provider: cluster.provider().to_owned(),
         denied: [scope.denied, &fleet.denied].concat(),
+        control_plane,
     })
 }
 

@@ -6,6 +6,8 @@ use flatnet_probe::{CniFiles, Dialled, Facts, MtuTrial, Sighting, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::ControlPlane;
+
 /// Everything the checks may judge by. An `Err` holds why something could not be observed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Observations {
@@ -24,11 +26,37 @@ pub struct Observations {
     pub pod_network: Vec<IpNet>,
     /// What the cluster did not allow to be looked at or deployed, with the right that is lacking; empty where nothing was refused.
     #[serde(default)]
-    pub denied: Vec<String>,
+    pub denied: Vec<Denied>,
+    /// What only a cluster with a control plane has; none on the lab.
+    #[serde(default)]
+    pub control_plane: Option<ControlPlane>,
     /// Which CNI was chosen, as given.
     pub cni: String,
     /// Which provider, as given.
     pub provider: String,
+}
+
+/// Something the cluster did not allow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denied {
+    /// Who is out of reach for it.
+    pub who: Barred,
+    /// What was to be done.
+    pub what: String,
+    /// The server's own words: who lacks which right.
+    pub rule: String,
+}
+
+/// Who can be out of reach for want of a right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Barred {
+    /// Nodes: no command runs there.
+    Nodes,
+    /// Pods in their node's network: they were not made.
+    HostNetworkPods,
+    /// Pods of the run: no command runs there.
+    Pods,
 }
 
 /// A value, or why it is not there (lower-case fragment with its causes).
@@ -42,13 +70,15 @@ pub enum Endpoint {
     Pod(String),
     /// A node, by name (`node/node1`).
     Node(String),
+    /// A peer that is no part of the cluster, by name (`outside/peer`).
+    Outside(String),
 }
 
 impl Endpoint {
     /// The name without its kind.
     pub fn name(&self) -> &str {
         match self {
-            Endpoint::Pod(name) | Endpoint::Node(name) => name,
+            Endpoint::Pod(name) | Endpoint::Node(name) | Endpoint::Outside(name) => name,
         }
     }
 }
@@ -58,6 +88,7 @@ impl std::fmt::Display for Endpoint {
         match self {
             Endpoint::Pod(name) => write!(f, "pod/{name}"),
             Endpoint::Node(name) => write!(f, "node/{name}"),
+            Endpoint::Outside(name) => write!(f, "outside/{name}"),
         }
     }
 }
@@ -74,8 +105,9 @@ impl TryFrom<String> for Endpoint {
         match text.split_once('/') {
             Some(("pod", name)) => Ok(Endpoint::Pod(name.to_owned())),
             Some(("node", name)) => Ok(Endpoint::Node(name.to_owned())),
+            Some(("outside", name)) => Ok(Endpoint::Outside(name.to_owned())),
             _ => Err(format!(
-                "not an endpoint: {text:?} (expected pod/NAME or node/NAME)"
+                "not an endpoint: {text:?} (expected pod/NAME, node/NAME or outside/NAME)"
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! Every fault. Node and pod numbers count from 1; with the default pods, busybox-N is on node ((N-1) mod nodes)+1.
+//! Faults of the lab. Node and pod numbers count from 1; with the default pods, busybox-N is on node ((N-1) mod nodes)+1.
 use flatnet_lab::{Change, LabSpec, Place};
 use flatnet_netlink::MacAddr;
 use flatnet_netlink::nft::{Chain, ChainType, Expr, Hook, Table};
@@ -14,26 +14,7 @@ const UPLINK: &str = "eth0";
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
-/// Every fault, in the order of the catalogue of checks.
-pub fn all() -> &'static [Fault] {
-    FAULTS
-}
-
-/// The fault of that name.
-///
-/// # Errors
-/// [`Error::Input`] lists the known ones.
-pub fn find(id: &str) -> Result<&'static Fault> {
-    let known = || FAULTS.iter().map(|f| f.id).collect::<Vec<_>>().join(", ");
-    FAULTS.iter().find(|f| f.id == id).ok_or_else(|| {
-        Error::Input(format!(
-            "--plant {id}: unknown fault; known are {}",
-            known()
-        ))
-    })
-}
-
-static FAULTS: &[Fault] = &[
+pub(super) static FAULTS: &[Fault] = &[
     Fault {
         id: "pod-address-changed",
         summary: "busybox-1 has another address than the API says",

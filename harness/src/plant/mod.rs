@@ -1,18 +1,42 @@
 //! Planted faults: one broken thing each, and which checks must see it. They prove that the checks can fail.
 mod catalogue;
+mod cluster;
+mod on_kind;
 mod scene;
 
-pub use catalogue::{all, find};
+pub use cluster::{Planted, Stage};
 pub use scene::Scene;
 
 use flatnet_lab::{Change, Lab, NodeFile, NodeSpec, Place};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
+use crate::cluster::kube::KubeCluster;
+use crate::cluster::lab::LabCluster;
 use crate::cni::AGENT;
-use crate::session::boot::Ground;
 use crate::session::config::{Provider, RunArgs};
+use crate::session::exposure::{self, Exposed};
+use crate::session::programs::Programs;
 use crate::{Error, Result};
+
+/// Every fault: those of the lab, then those of a real cluster, each in the order of the catalogue of checks.
+pub fn all() -> impl Iterator<Item = &'static Fault> + Clone {
+    catalogue::FAULTS.iter().chain(on_kind::FAULTS)
+}
+
+/// The fault of that name.
+///
+/// # Errors
+/// [`Error::Input`] lists the known ones.
+pub fn find(id: &str) -> Result<&'static Fault> {
+    let known = || all().map(|f| f.id).collect::<Vec<_>>().join(", ");
+    all().find(|f| f.id == id).ok_or_else(|| {
+        Error::Input(format!(
+            "--plant {id}: unknown fault; known are {}",
+            known()
+        ))
+    })
+}
 
 /// When a fault is planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +74,14 @@ pub struct Fault {
 enum Recipe {
     /// The plan itself is wrong.
     Nodes(fn(&mut [NodeSpec])),
-    /// Steps worked out from the cluster as it is.
+    /// Steps worked out from the lab as it is.
     Steps(fn(&Scene) -> Result<Vec<Step>>),
+    /// Steps on a kind cluster, worked out from it as it is, and each with its way back.
+    OnCluster {
+        /// It only shows from outside the cluster.
+        outside: bool,
+        steps: fn(&Stage<'_>) -> Result<Vec<cluster::Step>>,
+    },
 }
 
 /// One step of planting.
@@ -75,8 +105,21 @@ impl Fault {
     /// [`Error::Input`], with the options that fit.
     pub fn fit(&self, args: &mut RunArgs) -> Result<()> {
         let wants = |what: &str| Err(Error::Input(format!("--plant {}: needs {what}", self.id)));
-        if args.provider != Provider::Lab {
-            return wants("--provider lab");
+        let provider = self.provider();
+        if args.provider != provider {
+            return wants(&format!("--provider {}", provider.name()));
+        }
+        if let Recipe::OnCluster { outside, .. } = self.recipe {
+            if outside && Programs::locate()?.outside.is_none() {
+                return wants(&format!(
+                    "flatnet-outside beside flatnet; {}",
+                    exposure::BUILD_IT
+                ));
+            }
+            if args.manifest.is_some() || args.nodes() < 3 {
+                return wants("the busybox pods and at least --nodes 3");
+            }
+            return Ok(());
         }
         if args.cni() != "flatnet" {
             return wants("--cni flatnet: faults are planted into what that CNI builds");
@@ -103,12 +146,43 @@ impl Fault {
         }
     }
 
-    /// Plants it now. The agents are ended first: mending what is broken is their work.
+    /// Where it can be planted.
+    pub fn provider(&self) -> Provider {
+        match self.recipe {
+            Recipe::Nodes(_) | Recipe::Steps(_) => Provider::Lab,
+            Recipe::OnCluster { .. } => Provider::Kind,
+        }
+    }
+
+    /// Plants it on a real cluster now; nothing for a fault of the lab, which does not fit there.
+    ///
+    /// # Errors
+    /// Where the cluster cannot be changed so. What was changed is taken back.
+    pub async fn plant_on_cluster(
+        &self,
+        cluster: &KubeCluster,
+        exposed: &Exposed,
+    ) -> Result<Option<Planted>> {
+        match self.recipe {
+            Recipe::Nodes(_) | Recipe::Steps(_) => Ok(None),
+            Recipe::OnCluster { steps, .. } => {
+                let planted = Planted::plant(cluster, self.id, exposed, steps).await?;
+                Ok(Some(planted))
+            }
+        }
+    }
+
+    /// Plants it in a lab now. The agents are ended first: mending what is broken is their work.
     ///
     /// # Errors
     /// Where the lab cannot be changed so.
-    pub async fn plant(&self, ground: &Ground, pods: &[Pod], pod_network: &[IpNet]) -> Result<()> {
-        let (Recipe::Steps(recipe), Ground::Lab(lab)) = (&self.recipe, ground) else {
+    pub async fn plant_in_lab(
+        &self,
+        lab: &LabCluster,
+        pods: &[Pod],
+        pod_network: &[IpNet],
+    ) -> Result<()> {
+        let Recipe::Steps(recipe) = &self.recipe else {
             return Ok(());
         };
         let scene = Scene::of(lab, pods, pod_network).await?;

@@ -7,11 +7,14 @@ use tokio::task::JoinSet;
 
 use super::boot::Ground;
 use super::events::{Event, Observer};
+use super::exposure::{self, Exposed};
+use super::lifetime::Lifetime;
 use super::plan::Plan;
 use super::workload;
 use crate::cluster::{Cluster, PodRef};
 use crate::observe::gather::host_network;
-use crate::plant::{Fault, Moment};
+use crate::observe::{Barred, Denied};
+use crate::plant::{Fault, Moment, Planted};
 use crate::{Error, Result};
 
 /// The pods of a run.
@@ -19,7 +22,11 @@ pub struct Deployed {
     /// Each as last seen: running, ended, or stuck when its time was up.
     pub pods: Vec<Pod>,
     /// What the cluster did not allow: which pods are missing, and the right that was lacking.
-    pub denied: Vec<String>,
+    pub denied: Vec<Denied>,
+    /// What was made for those who use the cluster, where it has a control plane.
+    pub exposed: Option<Exposed>,
+    /// The fault, where one was planted that is to be taken back.
+    pub planted: Option<Planted>,
 }
 
 /// Where pods are deployed.
@@ -32,6 +39,8 @@ pub struct Bed<'a> {
     pub plan: &'a Plan,
     /// Pod network ranges of the whole cluster, where known.
     pub pod_network: &'a [IpNet],
+    /// Who takes away what is made outside the cluster.
+    pub lifetime: &'a Lifetime,
     /// Hears of every pod.
     pub observer: &'a Observer,
 }
@@ -44,21 +53,39 @@ impl Bed<'_> {
     pub async fn deploy(&self, fault: Option<&Fault>) -> Result<Deployed> {
         let mut wanted = self.pods().await?;
         (self.observer)(&Event::Expect(wanted.len()));
-        self.plant(fault, Moment::BeforePods, &wanted).await?;
+        self.plant(fault, Moment::BeforePods, &wanted, None).await?;
         let mut deployed = Deployed {
             pods: Vec::new(),
             denied: Vec::new(),
+            exposed: None,
+            planted: None,
         };
         if fault.is_some_and(|f| f.moment == Moment::AfterFirstPod) {
             let rest = wanted.split_off(1);
             self.create(&wanted, &mut deployed).await?;
-            self.plant(fault, Moment::AfterFirstPod, &wanted).await?;
+            self.plant(fault, Moment::AfterFirstPod, &wanted, None)
+                .await?;
             self.create(&rest, &mut deployed).await?;
             wanted.extend(rest);
         } else {
             self.create(&wanted, &mut deployed).await?;
         }
-        self.plant(fault, Moment::AfterPods, &wanted).await?;
+        deployed.exposed = match self.ground {
+            Ground::Lab(_) => None,
+            Ground::Kubernetes(cluster) => {
+                let ground = exposure::Ground {
+                    cluster,
+                    plan: self.plan,
+                    lifetime: self.lifetime,
+                    observer: self.observer,
+                };
+                Some(ground.expose(&deployed.pods).await?)
+            }
+        };
+        let scenery = deployed.exposed.as_ref();
+        deployed.planted = self
+            .plant(fault, Moment::AfterPods, &wanted, scenery)
+            .await?;
         Ok(deployed)
     }
 
@@ -74,13 +101,28 @@ impl Bed<'_> {
         Ok(pods)
     }
 
-    async fn plant(&self, fault: Option<&Fault>, moment: Moment, pods: &[Pod]) -> Result<()> {
+    async fn plant(
+        &self,
+        fault: Option<&Fault>,
+        moment: Moment,
+        pods: &[Pod],
+        exposed: Option<&Exposed>,
+    ) -> Result<Option<Planted>> {
         let Some(fault) = fault.filter(|f| f.moment == moment) else {
-            return Ok(());
+            return Ok(None);
         };
-        fault.plant(self.ground, pods, self.pod_network).await?;
+        let planted = match (self.ground, exposed) {
+            (Ground::Lab(lab), _) => {
+                fault.plant_in_lab(lab, pods, self.pod_network).await?;
+                None
+            }
+            (Ground::Kubernetes(cluster), Some(exposed)) => {
+                fault.plant_on_cluster(cluster, exposed).await?
+            }
+            (Ground::Kubernetes(_), None) => None,
+        };
         (self.observer)(&Event::Planted(format!("{}: {}", fault.id, fault.summary)));
-        Ok(())
+        Ok(planted)
     }
 
     async fn create(&self, pods: &[Pod], deployed: &mut Deployed) -> Result<()> {
@@ -90,7 +132,11 @@ impl Bed<'_> {
                 Ok(()) => created.push(pod),
                 // Many clusters let nobody into the nodes' network; the rest of the promises can be checked all the same.
                 Err(Error::Denied { what, rule }) if host_network(pod) => {
-                    deployed.denied.push(format!("{what}: {rule}"));
+                    deployed.denied.push(Denied {
+                        who: Barred::HostNetworkPods,
+                        what,
+                        rule,
+                    });
                 }
                 Err(e) => return Err(e),
             }

@@ -1,7 +1,7 @@
 //! How long a cluster lives beyond the run, and who ends it.
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::reaper::Reaper;
+use super::reaper::{Reap, Reaper};
 use crate::cluster::Cluster;
 use crate::{Error, Result};
 
@@ -16,6 +16,22 @@ pub enum Lifetime {
 }
 
 impl Lifetime {
+    /// Something more that is to end with the run.
+    ///
+    /// # Errors
+    /// When nobody would see to it.
+    pub fn add(&self, thing: Reap) -> Result<()> {
+        match self {
+            Lifetime::Cluster => Err(Error::Failed(format!(
+                "nobody takes {thing:?} away when the run is killed"
+            ))),
+            Lifetime::Reaped(reaper) | Lifetime::Contents(reaper) => reaper
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .add(thing),
+        }
+    }
+
     /// Ends what is to end, and waits for it.
     ///
     /// # Errors
@@ -32,7 +48,7 @@ impl Lifetime {
             Lifetime::Contents(reaper) => {
                 // What fails here, the reaper tries once more as it is dropped.
                 cluster.destroy().await?;
-                order_nothing(&reaper)
+                spare_cluster(&reaper)
             }
         }
     }
@@ -45,14 +61,15 @@ impl Lifetime {
         cluster.keep().await?;
         match self {
             Lifetime::Cluster => Ok(()),
-            Lifetime::Reaped(reaper) | Lifetime::Contents(reaper) => order_nothing(&reaper),
+            Lifetime::Reaped(reaper) | Lifetime::Contents(reaper) => spare_cluster(&reaper),
         }
     }
 }
 
-fn order_nothing(reaper: &Mutex<Reaper>) -> Result<()> {
+/// The reaper ends, and is waited for, as it is dropped after this.
+fn spare_cluster(reaper: &Mutex<Reaper>) -> Result<()> {
     reaper
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .order(&[])
+        .spare_cluster()
 }

@@ -4,6 +4,7 @@ pub mod busybox;
 pub mod config;
 pub mod deploy;
 pub mod events;
+pub mod exposure;
 pub mod lifetime;
 pub mod plan;
 pub mod programs;
@@ -26,6 +27,7 @@ use boot::Booted;
 use config::RunArgs;
 use deploy::Deployed;
 use events::{Event, Observer, Phase};
+use exposure::Exposed;
 use lifetime::Lifetime;
 use plan::Plan;
 
@@ -72,6 +74,7 @@ impl Session {
                 ground: &ground,
                 plan: &plan,
                 pod_network: &pod_network,
+                lifetime: &lifetime,
                 observer: &observer,
             };
             timed(&observer, Phase::Deploy, bed.deploy(fault)).await
@@ -120,11 +123,16 @@ impl Session {
                 .pods
                 .iter()
                 .filter(|pod| deploy::is_running(pod));
-            let running: Vec<_> = running
+            let mut running: Vec<_> = running
                 .map(|pod| (PodRef::of(pod), observe::gather::host_network(pod)))
                 .collect();
+            let exposed = self.deployed.exposed.as_ref();
+            let with_port = exposed.into_iter().flat_map(Exposed::running_pods);
+            running.extend(with_port.map(|pod| (pod, false)));
+            let outside = exposed.and_then(|exposed| exposed.outside.found().cloned());
             let nodes = self.cluster.nodes().await?;
-            let fleet = Arc::new(Fleet::start(Arc::clone(&self.cluster), &nodes, &running).await?);
+            let cluster = Arc::clone(&self.cluster);
+            let fleet = Arc::new(Fleet::start(cluster, &nodes, &running, outside).await?);
             observe::gather::everything(&fleet, nodes, &self.scope()).await
         })
         .await
@@ -136,6 +144,7 @@ impl Session {
             cluster: &self.cluster,
             pods: &self.deployed.pods,
             denied: &self.deployed.denied,
+            exposed: self.deployed.exposed.as_ref(),
             transports: &self.plan.transports,
             pod_network: &self.pod_network,
             cni: &self.plan.cni_name,
@@ -147,6 +156,24 @@ impl Session {
     /// # Errors
     /// When it does not end.
     pub async fn close(self) -> Result<()> {
+        // The peer outside is no part of the cluster: it goes even where the cluster stays.
+        let outside = match &self.deployed.exposed {
+            Some(exposed) => exposed.close().await,
+            None => Ok(()),
+        };
+        let planted = match &self.deployed.planted {
+            Some(planted) if self.plan.keep => {
+                (self.observer)(&Event::Note(planted.stays()));
+                Ok(())
+            }
+            Some(planted) => planted.undo().await,
+            None => Ok(()),
+        };
+        let cluster = self.end_cluster().await;
+        outside.and(planted).and(cluster)
+    }
+
+    async fn end_cluster(self) -> Result<()> {
         if self.plan.keep {
             let note = match self.plan.site.name() {
                 Some(name) => format!("cluster {name} is kept; end it: flatnet down {name}"),

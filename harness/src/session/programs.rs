@@ -18,6 +18,9 @@ pub struct Programs {
     pub agent: PathBuf,
     /// `flatnet-probe`.
     pub probe: PathBuf,
+    /// `flatnet-outside`, where it was built: only checks about the world outside a kind cluster need it, and it brings many
+    /// dependencies.
+    pub outside: Option<PathBuf>,
 }
 
 impl Programs {
@@ -57,6 +60,7 @@ impl Programs {
             cni: static_part("flatnet-cni")?,
             agent: static_part("flatnet-agent")?,
             probe: static_part("flatnet-probe")?,
+            outside: find("flatnet-outside").ok(),
         })
     }
 }

@@ -43,6 +43,13 @@ pub enum Reap {
         /// The cluster's name.
         name: String,
     },
+    /// A container beside the cluster.
+    Container {
+        /// The engine's own path.
+        engine: PathBuf,
+        /// The container's name.
+        name: String,
+    },
     /// A run's namespace, or its pods in an existing one.
     Namespace {
         /// The cluster it is in.
@@ -90,6 +97,8 @@ impl Reap {
 pub struct Reaper {
     process: Child,
     orders: Option<ChildStdin>,
+    /// The last order.
+    things: Vec<Reap>,
 }
 
 impl Reaper {
@@ -108,7 +117,11 @@ impl Reaper {
             .spawn()
             .map_err(|e| Error::failed(doing, e))?;
         let orders = process.stdin.take();
-        let mut reaper = Reaper { process, orders };
+        let mut reaper = Reaper {
+            process,
+            orders,
+            things: Vec::new(),
+        };
         reaper.order(things)?;
         Ok(reaper)
     }
@@ -125,7 +138,29 @@ impl Reaper {
             .orders
             .as_mut()
             .ok_or_else(|| Error::Failed(format!("{doing}: it has ended")))?;
-        pipe.write_all(&line).map_err(|e| Error::failed(doing, e))
+        pipe.write_all(&line).map_err(|e| Error::failed(doing, e))?;
+        self.things = things.to_vec();
+        Ok(())
+    }
+
+    /// One more thing to take away, before the others.
+    ///
+    /// # Errors
+    /// When the reaper is gone.
+    pub fn add(&mut self, thing: Reap) -> Result<()> {
+        let mut things = vec![thing];
+        things.append(&mut self.things.clone());
+        self.order(&things)
+    }
+
+    /// Leaves the cluster and what is in it; what is beside it still goes.
+    ///
+    /// # Errors
+    /// When the reaper is gone.
+    pub fn spare_cluster(&mut self) -> Result<()> {
+        let beside = |thing: &&Reap| matches!(thing, Reap::Container { .. });
+        let things: Vec<Reap> = self.things.iter().filter(beside).cloned().collect();
+        self.order(&things)
     }
 
     /// Lets it take everything away, and waits for that.
@@ -245,6 +280,21 @@ pub fn take_away(thing: &Reap) -> Result<()> {
             Err(Error::Failed(format!(
                 "kind cluster {name} comes back each time it is deleted; look: kind get nodes --name {name}"
             )))
+        }
+        Reap::Container { engine, name } => {
+            let doing = format!("remove container {name}");
+            let done = Command::new(engine)
+                .args(["rm", "--force", "--volumes", name])
+                .stdin(Stdio::null())
+                .output()
+                .map_err(|e| Error::failed(&doing, e))?;
+            let words = String::from_utf8_lossy(&done.stderr);
+            // Older engines take a container that is gone already for an error.
+            if done.status.success() || words.to_lowercase().contains("no such container") {
+                Ok(())
+            } else {
+                Err(Error::failed(doing, words.trim()))
+            }
         }
         Reap::Namespace { of, name, run, own } => super::runtime()?.block_on(async {
             let connection = match of {

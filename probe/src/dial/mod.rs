@@ -47,18 +47,26 @@ struct Reply {
 
 /// Why there was none.
 #[derive(Clone, Debug)]
-struct Missed {
-    kind: Failure,
-    detail: String,
+pub(crate) struct Missed {
+    pub(crate) kind: Failure,
+    pub(crate) detail: String,
 }
 
 type Outcome = Result<Reply, Missed>;
 
 impl Missed {
-    fn new(kind: Failure, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Failure, detail: impl Into<String>) -> Self {
         Missed {
             kind,
             detail: detail.into(),
+        }
+    }
+
+    /// What a socket's call failed with.
+    pub(crate) fn io(error: &std::io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(number) => Missed::system(Errno::from_raw(number)),
+            None => Missed::new(Failure::NotSent, crate::error::words(error)),
         }
     }
 
@@ -67,7 +75,7 @@ impl Missed {
     }
 
     /// A socket that cannot be had.
-    fn no_socket(error: &std::io::Error) -> Self {
+    pub(crate) fn no_socket(error: &std::io::Error) -> Self {
         let kind = match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
                 Failure::NotSent

@@ -1,5 +1,4 @@
 //! One TCP exchange.
-use std::io;
 use std::net::SocketAddr;
 
 use socket2::SockRef;
@@ -8,7 +7,6 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Missed, Outcome, Reply};
 use crate::Failure;
-use crate::error::words;
 use crate::message::{MAX_MESSAGE, Message, lacking};
 
 pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
@@ -20,16 +18,21 @@ pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
     let socket = socket.map_err(|error| Missed::no_socket(&error))?;
     // A reset instead of a leave-taking: no TIME_WAIT here or there, and no connection tracking entry that lingers for
     // two minutes, however many thousand dials there are.
-    socket.set_zero_linger().map_err(|error| missed(&error))?;
+    socket
+        .set_zero_linger()
+        .map_err(|error| Missed::io(&error))?;
     // The handshake's last acknowledgement travels with the hello, and the answer's with the reset.
     SockRef::from(&socket)
         .set_tcp_quickack(false)
-        .map_err(|error| missed(&error))?;
-    let mut stream = socket.connect(to).await.map_err(|error| missed(&error))?;
+        .map_err(|error| Missed::io(&error))?;
+    let mut stream = socket
+        .connect(to)
+        .await
+        .map_err(|error| Missed::io(&error))?;
     stream
         .write_all(&Message::Hello { nonce, name }.encode())
         .await
-        .map_err(|error| missed(&error))?;
+        .map_err(|error| Missed::io(&error))?;
     let mut buffer = [0; MAX_MESSAGE];
     match Message::decode(answer(&mut stream, &mut buffer).await?) {
         Ok(Message::Answer {
@@ -37,7 +40,10 @@ pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
             seen_as,
             name,
         }) if echoed == nonce => {
-            let local = stream.local_addr().map_err(|error| missed(&error))?.ip();
+            let local = stream
+                .local_addr()
+                .map_err(|error| Missed::io(&error))?
+                .ip();
             Ok(Reply {
                 local,
                 responder: Some(name.to_owned()),
@@ -77,14 +83,7 @@ async fn answer<'a>(
                 ));
             }
             Ok(got) => filled += got,
-            Err(error) => return Err(missed(&error)),
+            Err(error) => return Err(Missed::io(&error)),
         }
-    }
-}
-
-fn missed(error: &io::Error) -> Missed {
-    match error.raw_os_error() {
-        Some(number) => Missed::system(nix::errno::Errno::from_raw(number)),
-        None => Missed::new(Failure::NotSent, words(error)),
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             Ok(sightings) => sightings
                 .iter()
                 .for_each(|sighting| judgement.sighting(server, sighting)),
-            Err(error) if topology.takes_part(server) => {
+            Err(error) if topology.takes_part(server) && topology.within_reach(server) => {
                 judgement
                     .findings
                     .unmeasured(format!("what arrived at {server}: {error}"));
@@ -181,6 +181,10 @@ impl<'a> Judgement<'a> {
             self.masqueraded.insert(node);
             return;
         }
+        if to_host && self.topology.nodes_barred().is_some() {
+            // It may be the address of a tunnel or bridge of the client's node, which nobody may look at.
+            return;
+        }
         self.rewrites
             .add((client, server), over, dialled, Kind::Source { seen });
     }
@@ -211,6 +215,7 @@ impl<'a> Judgement<'a> {
             ));
         }
         unseen_icmp(self.topology, &mut self.findings);
+        self.findings.mention_barred(self.topology);
         self.findings.mention_idle(self.topology);
         self.findings.verdict()
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flatnet_probe::{Dialled, Facts};
 use ipnet::IpNet;
 
-use super::findings::{Findings, Problem, count, look};
+use super::findings::{Findings, Problem, count, look, without_nodes};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
 use crate::observe::{NodeView, Observations};
@@ -19,6 +19,9 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         return Verdict::Broken {
             error: "there is no node to look at".to_owned(),
         };
+    }
+    if let Some(skip) = without_nodes(&topology) {
+        return skip;
     }
     if let Some(reason) = not_applicable(&topology) {
         return Verdict::Skip { reason };

@@ -59,6 +59,7 @@ impl Cluster {
             dials: Vec::new(),
             sightings: BTreeMap::new(),
             denied: Vec::new(),
+            control_plane: None,
             mtu: Vec::new(),
             pod_network: self
                 .families()

@@ -6,7 +6,7 @@ use rstest::rstest;
 use crate::checks::{all, catalogue, find};
 
 #[test]
-fn ids_are_the_documented_twelve() {
+fn ids_are_the_documented_ones() {
     let ids: Vec<&str> = all().iter().map(|check| check.id).collect();
     assert_eq!(
         ids,
@@ -22,7 +22,13 @@ fn ids_are_the_documented_twelve() {
             "bridge",
             "cni-config",
             "mtu",
-            "hairpin"
+            "hairpin",
+            "service",
+            "dns",
+            "hostport",
+            "nodeport",
+            "egress",
+            "daemonset"
         ]
     );
 }

@@ -83,6 +83,11 @@ impl Engine {
         &self.kind
     }
 
+    /// The engine's own path, for whoever removes a container later.
+    pub fn path(&self) -> &Path {
+        &self.program
+    }
+
     /// A call of docker or podman.
     pub fn engine(&self) -> Command {
         let mut command = Command::new(&self.program);

@@ -1,7 +1,7 @@
 //! The namespace of a run's pods: made for the run and deleted with it, or an existing one from which only its own pods go.
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
@@ -107,6 +107,7 @@ impl SessionNamespace {
             ))
         };
         if !self.own {
+            self.delete_services(client).await?;
             let pods: Api<Pod> = Api::namespaced(client.clone(), &self.name);
             let ours = ListParams::default().labels(&format!("{LABEL_RUN}={}", self.run));
             let doing = format!("delete the run's pods in namespace {}", self.name);
@@ -151,6 +152,28 @@ impl SessionNamespace {
                 return Err(late("it is".to_owned()));
             }
             tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Services go at once, and their EndpointSlices with them.
+    async fn delete_services(&self, client: &Client) -> Result<()> {
+        let services: Api<Service> = Api::namespaced(client.clone(), &self.name);
+        let ours = ListParams::default().labels(&format!("{LABEL_RUN}={}", self.run));
+        let doing = format!("delete the run's services in namespace {}", self.name);
+        let list = match services.list(&ours).await {
+            Ok(list) => list.items,
+            // Whoever may not list services will hardly have been allowed to make any.
+            Err(kube::Error::Api(status)) if status.code == 403 => return Ok(()),
+            Err(e) => return Err(denied(&doing, e)),
+        };
+        for service in list {
+            let name = service.metadata.name.unwrap_or_default();
+            match services.delete(&name, &DeleteParams::default()).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(e) => return Err(denied(&doing, e)),
+            }
         }
         Ok(())
     }

@@ -1,0 +1,202 @@
+//! Faults of a real cluster. They are planted on its third node, which kind calls `…-worker2` when there is one control plane.
+use std::net::IpAddr;
+
+use super::cluster::{Stage, Step};
+use super::{Fault, Moment, Recipe};
+use crate::Result;
+use flatnet_probe::Transport;
+
+/// The end of the name of the node that is broken.
+const BROKEN: &str = "worker2";
+
+pub(super) static FAULTS: &[Fault] = &[
+    Fault {
+        id: "service-drop",
+        summary: "worker2 drops what is sent to the address of a service",
+        moment: Moment::AfterPods,
+        red: &["service"],
+        follow: &[],
+        culprit: BROKEN,
+        needs_vxlan: false,
+        recipe: Recipe::OnCluster {
+            outside: false,
+            steps: |stage| {
+                let node = stage.node(BROKEN)?;
+                let mut steps = Vec::new();
+                for address in &stage.services()?[0].addresses {
+                    for chain in ["PREROUTING", "OUTPUT"] {
+                        let rule = format!("-t raw {chain} -d {address} -j DROP");
+                        steps.push(rule_at_head(node, *address, &rule));
+                    }
+                }
+                Ok(steps)
+            },
+        },
+    },
+    Fault {
+        id: "dns-drop",
+        summary: "worker2 drops questions to the DNS server over UDP",
+        moment: Moment::AfterPods,
+        red: &["dns"],
+        follow: &[],
+        culprit: BROKEN,
+        needs_vxlan: false,
+        recipe: Recipe::OnCluster {
+            outside: false,
+            steps: |stage| {
+                let node = stage.node(BROKEN)?;
+                let drop = |address: &IpAddr| {
+                    let rule = format!("-t raw PREROUTING -d {address} -p udp --dport 53 -j DROP");
+                    rule_at_head(node, *address, &rule)
+                };
+                Ok(stage.exposed.dns_addresses.iter().map(drop).collect())
+            },
+        },
+    },
+    Fault {
+        id: "hostport-drop",
+        summary: "worker2 drops TCP to the hostPort of its pod",
+        moment: Moment::AfterPods,
+        red: &["hostport"],
+        follow: &[],
+        culprit: BROKEN,
+        needs_vxlan: false,
+        recipe: Recipe::OnCluster {
+            outside: false,
+            steps: |stage| drop_port(stage, stage.host_port()?),
+        },
+    },
+    Fault {
+        id: "nodeport-drop",
+        summary: "worker2 drops TCP to the node port of a service",
+        moment: Moment::AfterPods,
+        red: &["nodeport"],
+        follow: &[],
+        culprit: BROKEN,
+        needs_vxlan: false,
+        recipe: Recipe::OnCluster {
+            outside: true,
+            steps: |stage| drop_port(stage, stage.node_port(Transport::Tcp)?),
+        },
+    },
+    Fault {
+        id: "egress-drop",
+        summary: "worker2 forwards nothing that its pods send out of the cluster",
+        moment: Moment::AfterPods,
+        red: &["egress"],
+        follow: &[],
+        culprit: BROKEN,
+        needs_vxlan: false,
+        recipe: Recipe::OnCluster {
+            outside: true,
+            steps: |stage| {
+                let node = stage.node(BROKEN)?;
+                let drop = |peer: &IpAddr| {
+                    // Answers to what the peer asks still pass: those are for `nodeport` and `hostport`.
+                    let rule =
+                        format!("-t mangle FORWARD -d {peer} -m conntrack --ctstate NEW -j DROP");
+                    rule_at_head(node, *peer, &rule)
+                };
+                Ok(stage.peer()?.addresses.iter().map(drop).collect())
+            },
+        },
+    },
+    Fault {
+        id: "egress-source",
+        summary: "worker2 gives what its pods send out of the cluster another node's address",
+        moment: Moment::AfterPods,
+        red: &["egress"],
+        follow: &[],
+        culprit: BROKEN,
+        needs_vxlan: false,
+        recipe: Recipe::OnCluster {
+            outside: true,
+            steps: |stage| {
+                let node = stage.node(BROKEN)?;
+                let mut steps = Vec::new();
+                for peer in &stage.peer()?.addresses {
+                    let own = stage.address(node, *peer)?;
+                    let other = stage.address(stage.another(node)?, *peer)?;
+                    let rule = format!(
+                        "-t nat POSTROUTING -d {peer} ! -s {own} -j SNAT --to-source {other}"
+                    );
+                    steps.push(rule_at_head(node, *peer, &rule));
+                }
+                Ok(steps)
+            },
+        },
+    },
+    Fault {
+        id: "agent-missing",
+        summary: "the CNI's agent is kept off worker2",
+        moment: Moment::AfterPods,
+        red: &["daemonset"],
+        follow: &[],
+        culprit: BROKEN,
+        needs_vxlan: false,
+        recipe: Recipe::OnCluster {
+            outside: false,
+            steps: |stage| {
+                Ok(vec![Step::KeepAgentOff {
+                    node: stage.node(BROKEN)?.to_owned(),
+                }])
+            },
+        },
+    },
+];
+
+/// TCP to that port of the broken node, over every family it has.
+fn drop_port(stage: &Stage<'_>, port: u16) -> Result<Vec<Step>> {
+    let node = stage.node(BROKEN)?;
+    let rule = format!("-t raw PREROUTING -p tcp --dport {port} -j DROP");
+    let addresses = stage.addresses(node);
+    Ok(addresses
+        .iter()
+        .map(|address| rule_at_head(node, *address, &rule))
+        .collect())
+}
+
+/// A rule at the head of its chain, in the tables of the family of `of`; `rule` is `-t TABLE CHAIN MATCHES`.
+fn rule_at_head(node: &str, of: IpAddr, rule: &str) -> Step {
+    let program = if of.is_ipv4() {
+        "iptables"
+    } else {
+        "ip6tables"
+    };
+    let mut words = rule.split_whitespace().map(str::to_owned);
+    let table: Vec<String> = words.by_ref().take(2).collect();
+    let rest: Vec<String> = words.collect();
+    let command = |action: &str| {
+        let mut argv = vec![program.to_owned(), "-w".to_owned()];
+        argv.extend(table.iter().cloned());
+        argv.push(action.to_owned());
+        argv.extend(rest.iter().cloned());
+        argv
+    };
+    Step::Command {
+        node: node.to_owned(),
+        plant: command("-I"),
+        undo: command("-D"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_taken_back_by_the_same_words() {
+        let Step::Command { plant, undo, .. } = rule_at_head(
+            "n",
+            "10.96.0.1".parse().unwrap(),
+            "-t raw OUTPUT -d 10.96.0.1 -j DROP",
+        ) else {
+            panic!("not a command")
+        };
+        assert_eq!(
+            plant.join(" "),
+            "iptables -w -t raw -I OUTPUT -d 10.96.0.1 -j DROP"
+        );
+        assert_eq!(undo.join(" "), plant.join(" ").replace("-I", "-D"));
+    }
+}

@@ -1,0 +1,125 @@
+//! Waits, by watching, until pods are ready behind services.
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::ListParams;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, ResourceExt};
+
+use crate::Result;
+use crate::cluster::kube::denied;
+
+/// Which service a slice belongs to (Kubernetes, well-known labels).
+const OF_SERVICE: &str = "kubernetes.io/service-name";
+/// A cluster whose nodes have just become Ready starts its DNS server only now.
+const DNS_WITHIN: Duration = Duration::from_secs(90);
+
+/// The ready pods of each service; returns once each has as many as are wanted, or `limit` has passed.
+pub(super) async fn backends(
+    client: &Client,
+    namespace: &str,
+    wanted: &[(&str, usize)],
+    limit: Duration,
+) -> Result<BTreeMap<String, Vec<String>>> {
+    let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
+    let names: Vec<&str> = wanted.iter().map(|(name, _)| *name).collect();
+    let selector = format!("{OF_SERVICE} in ({})", names.join(","));
+    // A watch that is not allowed is tried for ever; a list says so.
+    let doing = format!("list EndpointSlices in namespace {namespace}");
+    let list = slices.list(&ListParams::default().labels(&selector)).await;
+    let list = list.map_err(|e| denied(&doing, e))?;
+    let mut seen: BTreeMap<String, EndpointSlice> = list
+        .items
+        .into_iter()
+        .map(|slice| (slice.name_any(), slice))
+        .collect();
+    let enough = |ready: &BTreeMap<String, BTreeSet<String>>| {
+        wanted
+            .iter()
+            .all(|(name, many)| ready.get(*name).is_some_and(|pods| pods.len() >= *many))
+    };
+    let watch = async {
+        let mut events = watcher(slices, watcher::Config::default().labels(&selector))
+            .default_backoff()
+            .boxed();
+        while !enough(&ready(&seen)) {
+            match events.next().await {
+                Some(Ok(watcher::Event::Init)) => seen.clear(),
+                Some(Ok(watcher::Event::InitApply(slice) | watcher::Event::Apply(slice))) => {
+                    seen.insert(slice.name_any(), slice);
+                }
+                Some(Ok(watcher::Event::Delete(slice))) => drop(seen.remove(&slice.name_any())),
+                Some(Ok(watcher::Event::InitDone) | Err(_)) => {}
+                None => break,
+            }
+        }
+    };
+    // Out of time is no error: the checks judge what is ready.
+    let _ = tokio::time::timeout(limit, watch).await;
+    let ready = ready(&seen).into_iter();
+    Ok(ready
+        .map(|(service, pods)| (service, pods.into_iter().collect()))
+        .collect())
+}
+
+/// How many pods are ready behind the DNS service, which has the name `kube-dns` whatever serves (Kubernetes, DNS for Services
+/// and Pods, specification section 2.1).
+pub(super) async fn dns(client: &Client) -> Result<usize> {
+    let ready = backends(client, "kube-system", &[("kube-dns", 1)], DNS_WITHIN).await?;
+    Ok(ready.get("kube-dns").map_or(0, Vec::len))
+}
+
+fn ready(slices: &BTreeMap<String, EndpointSlice>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut ready: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for slice in slices.values() {
+        let Some(service) = slice.labels().get(OF_SERVICE) else {
+            continue;
+        };
+        let pods = ready.entry(service.clone()).or_default();
+        for endpoint in &slice.endpoints {
+            // Unknown is to be taken for ready (discovery/v1, EndpointConditions).
+            let conditions = endpoint.conditions.as_ref();
+            if conditions.and_then(|c| c.ready).unwrap_or(true) {
+                let target = endpoint.target_ref.as_ref();
+                pods.extend(target.and_then(|target| target.name.clone()));
+            }
+        }
+    }
+    ready
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ready_pods_count_each_once() {
+        let slice = |name: &str, endpoints: serde_json::Value| -> (String, EndpointSlice) {
+            let slice = serde_json::json!({
+                "addressType": "IPv4", "endpoints": endpoints,
+                "metadata": { "name": name, "labels": { OF_SERVICE: "s" } },
+            });
+            (name.to_owned(), serde_json::from_value(slice).unwrap())
+        };
+        let slices = BTreeMap::from([
+            slice(
+                "v4",
+                serde_json::json!([
+                    { "addresses": ["10.0.0.1"], "conditions": { "ready": true }, "targetRef": { "name": "a" } },
+                    { "addresses": ["10.0.0.2"], "conditions": { "ready": false }, "targetRef": { "name": "b" } },
+                ]),
+            ),
+            slice(
+                "v6",
+                serde_json::json!([
+                    { "addresses": ["fd00::1"], "targetRef": { "name": "a" } },
+                    { "addresses": ["fd00::3"], "conditions": {}, "targetRef": { "name": "c" } },
+                ]),
+            ),
+        ]);
+        let pods: Vec<String> = ready(&slices).remove("s").unwrap().into_iter().collect();
+        assert_eq!(pods, ["a", "c"]);
+    }
+}

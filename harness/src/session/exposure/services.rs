@@ -1,0 +1,147 @@
+//! Services for the run's pods.
+use std::net::IpAddr;
+use std::time::Duration;
+
+use flatnet_probe::Transport;
+use k8s_openapi::api::core::v1::{Pod, Service as Object};
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Map, Value, json};
+
+use super::{address, ready};
+use crate::cluster::PodRef;
+use crate::cluster::kube::{KubeCluster, LABEL_RUN, denied};
+use crate::observe::Service;
+use crate::observe::fleet::POD_PORT;
+use crate::{Error, Result};
+
+/// Label of the pods behind every service of the run.
+const LABEL_SHARED: &str = "flatnet/backend";
+/// Label of the one pod behind the service that has only one.
+const LABEL_SINGLE: &str = "flatnet/single";
+/// EndpointSlices follow pods within a second or two.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// The services of a run.
+pub(super) struct Made {
+    pub(super) shared: Service,
+    pub(super) single: Service,
+    pub(super) node_port: Service,
+}
+
+/// Makes them, and waits until their backends are ready.
+pub(super) async fn make(cluster: &KubeCluster, backends: &[PodRef]) -> Result<Made> {
+    let Some(first) = backends.first() else {
+        return Err(Error::Failed(format!(
+            "no pod of the pod network runs in namespace {}, so no service has a backend; see pod-ip-present",
+            cluster.namespace()
+        )));
+    };
+    for pod in backends {
+        label(cluster, pod, pod == first).await?;
+    }
+    let client = cluster.client();
+    let services: Api<Object> = Api::namespaced(client.clone(), cluster.namespace());
+    let mut made = Vec::new();
+    for (name, backend, kind) in [
+        ("flatnet-shared", LABEL_SHARED, "ClusterIP"),
+        ("flatnet-single", LABEL_SINGLE, "ClusterIP"),
+        ("flatnet-node-port", LABEL_SHARED, "NodePort"),
+    ] {
+        let doing = format!("create service {}/{name}", cluster.namespace());
+        let object = object(cluster, name, backend, kind)?;
+        let created = services.create(&PostParams::default(), &object).await;
+        made.push(created.map_err(|e| denied(&doing, e))?);
+    }
+    let wanted: Vec<(&str, usize)> = vec![
+        ("flatnet-shared", backends.len()),
+        ("flatnet-single", 1),
+        ("flatnet-node-port", backends.len()),
+    ];
+    let mut ready = ready::backends(client, cluster.namespace(), &wanted, READY_WITHIN).await?;
+    let mut made = made.iter().map(|object| {
+        let name = object.metadata.name.clone().unwrap_or_default();
+        let backends = ready.remove(&name).unwrap_or_default();
+        service(object, backends)
+    });
+    let mut next = || {
+        let none = || Err(Error::Failed("a service is missing".to_owned()));
+        made.next().unwrap_or_else(none)
+    };
+    Ok(Made {
+        shared: next()?,
+        single: next()?,
+        node_port: next()?,
+    })
+}
+
+/// Services find pods by their labels; the pods run already.
+async fn label(cluster: &KubeCluster, pod: &PodRef, single: bool) -> Result<()> {
+    let mut labels = Map::from_iter([(LABEL_SHARED.to_owned(), json!("yes"))]);
+    if single {
+        labels.insert(LABEL_SINGLE.to_owned(), json!("yes"));
+    }
+    let pods: Api<Pod> = Api::namespaced(cluster.client().clone(), &pod.namespace);
+    let patch = json!({ "metadata": { "labels": labels } });
+    let patched = pods
+        .patch(&pod.name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await;
+    match patched {
+        Ok(_) => Ok(()),
+        Err(e) => Err(denied(&format!("label pod {pod}"), e)),
+    }
+}
+
+fn object(cluster: &KubeCluster, name: &str, backend: &str, kind: &str) -> Result<Object> {
+    let run = cluster.labels().map(|(_, value)| value.to_owned());
+    let [_, run] = run;
+    let labels: Map<String, Value> = cluster
+        .labels()
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), json!(value)))
+        .collect();
+    let port = |name: &str, protocol: &str| json!({ "name": name, "protocol": protocol, "port": POD_PORT, "targetPort": POD_PORT });
+    serde_json::from_value(json!({
+        "metadata": { "name": name, "namespace": cluster.namespace(), "labels": labels },
+        "spec": {
+            "type": kind,
+            "ipFamilyPolicy": "PreferDualStack",
+            "selector": { LABEL_RUN: run, backend: "yes" },
+            "ports": [port("tcp", "TCP"), port("udp", "UDP")],
+        }
+    }))
+    .map_err(|e| Error::failed("write a service", e))
+}
+
+fn service(object: &Object, backends: Vec<String>) -> Result<Service> {
+    let name = object.metadata.name.clone().unwrap_or_default();
+    let spec = object.spec.clone().unwrap_or_default();
+    let addresses = spec.cluster_ips.unwrap_or_default();
+    let ports = spec.ports.unwrap_or_default();
+    let node_ports = ports.iter().filter_map(|port| {
+        let transport = match port.protocol.as_deref() {
+            Some("UDP") => Transport::Udp,
+            _ => Transport::Tcp,
+        };
+        Some((transport, u16::try_from(port.node_port?).ok()?))
+    });
+    Ok(Service {
+        addresses: addresses
+            .iter()
+            .map(|text| address(&format!("service {name}"), text))
+            .collect::<Result<_>>()?,
+        port: POD_PORT,
+        node_ports: node_ports.collect(),
+        backends,
+        namespace: object.metadata.namespace.clone().unwrap_or_default(),
+        name,
+    })
+}
+
+/// Addresses of a service that is there already; none where they may not be read.
+pub(super) async fn addresses(client: &Client, namespace: &str, name: &str) -> Vec<IpAddr> {
+    let services: Api<Object> = Api::namespaced(client.clone(), namespace);
+    let object = services.get_opt(name).await.ok().flatten();
+    let found = object.and_then(|object| service(&object, Vec::new()).ok());
+    found.map(|service| service.addresses).unwrap_or_default()
+}
