@@ -71,7 +71,7 @@ async fn observe(session: &Session, effort: Effort, sink: &mut Sink) -> Result<(
         .iter()
         .map(|pod| (PodRef::of(pod), gather::host_network(pod)))
         .collect();
-    let fleet = Arc::new(Fleet::start(Arc::clone(cluster), &nodes, &probed).await?);
+    let fleet = Arc::new(Fleet::start(Arc::clone(cluster), &nodes, &probed, None).await?);
     let (mut dial, mut longest, mut ping) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..effort.rounds(ROUNDS) {
         sink.progress(&format!("matrix: round {}", round + 1));

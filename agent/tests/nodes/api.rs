@@ -39,7 +39,10 @@ struct State {
     muted: u64,
     streams: Vec<TcpStream>,
     stopped: bool,
+    /// Connections so far.
     served: u64,
+    /// Lists answered so far, page by page.
+    listed: u64,
 }
 
 impl Api {
@@ -138,6 +141,11 @@ impl Api {
         state.events.clear();
     }
 
+    /// How many lists it answered.
+    pub(crate) fn listed(&self) -> u64 {
+        self.state().listed
+    }
+
     /// Makes or changes a node.
     pub(crate) fn apply(&self, node: &Node) {
         let mut state = self.state();
@@ -232,7 +240,8 @@ impl Shared {
     }
 
     fn list(&self, query: &HashMap<&str, &str>) -> Value {
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        state.listed += 1;
         let from: usize = query.get("continue").map_or(0, |c| c.parse().unwrap());
         let limit: usize = query
             .get("limit")
@@ -264,11 +273,11 @@ impl Shared {
             return stream.write_all(b"0\r\n\r\n");
         }
         loop {
-            for (version, event) in state.events.iter().filter(|(v, _)| *v > from) {
-                if number > state.muted {
+            for (version, event) in &state.events {
+                if *version > from && number > state.muted {
                     chunk(stream, event)?;
                 }
-                from = *version;
+                from = from.max(*version);
             }
             if state.stopped {
                 return Err(std::io::ErrorKind::ConnectionAborted.into());

@@ -1,12 +1,8 @@
 //! The node list from the Kubernetes API: what is followed, and what an API that is away does not do.
 use std::fs;
-use std::os::fd::AsFd as _;
 use std::path::Path;
-use std::time::Duration;
 
-use flatnet_agent::node::{Node, NodesFile};
-use flatnet_agent::source::{Access, KubernetesSource, NodeSource, Patience};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use flatnet_agent::node::Node;
 use nix::sys::signal::Signal;
 
 use crate::api::Api;
@@ -195,12 +191,14 @@ fn a_connection_that_breaks_is_resumed_and_a_watch_that_fell_behind_starts_over_
         s.api.apply(&s.c.entry);
         let lines = daemon.until("route fd00:10:244:4::/64 via fd00:18::4 dev eth0: added");
         assert!(!lines.iter().any(|l| l.starts_with("error")), "{lines:#?}");
+        assert_eq!(s.api.listed(), 1, "resumed where it was");
         s.api.compact();
         s.api.delete("node4");
         s.api.compact();
         s.api.cut();
         let lines = daemon.until("route fd00:10:244:4::/64 via fd00:18::4: removed");
         assert!(!lines.iter().any(|l| l.contains("API")), "{lines:#?}");
+        assert_eq!(s.api.listed(), 2);
         assert_eq!(
             s.a.ns.our_routes(),
             [
@@ -310,86 +308,6 @@ fn a_node_is_ready_only_while_everything_that_pods_need_is_there() {
 fn put_plugin(dir: &Path) {
     flatnet_agent::install::ensure_file(&dir.join("bin/flatnet-cni"), b"not run here", 0o755)
         .unwrap();
-}
-
-/// The next list or error of a source; the test's own time limit is the runner's.
-fn next(source: &mut KubernetesSource) -> Result<NodesFile, String> {
-    loop {
-        match source.changed() {
-            Ok(Some(list)) => return Ok(list),
-            Err(error) => return Err(error.to_string()),
-            Ok(None) => {}
-        }
-        let mut fds = [PollFd::new(source.wake().as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, PollTimeout::NONE).unwrap();
-    }
-}
-
-fn names(list: &NodesFile) -> Vec<&str> {
-    list.nodes.iter().map(|n| n.name.as_str()).collect()
-}
-
-#[test]
-fn an_api_that_falls_silent_is_asked_again() {
-    as_root(|| {
-        let mut s = Scene::new();
-        let access = Access::Kubeconfig(s.api.kubeconfig(&s.a));
-        let patience = Patience {
-            answer: Duration::from_millis(300),
-            silence: Duration::from_millis(300),
-        };
-        s.api.apply(&s.a.entry);
-        s.start_api();
-        s.api.mute_all(true);
-        let open = || KubernetesSource::open(&access, vec![], patience).unwrap();
-        let mut source = s.a.ns.within(open);
-        let error = next(&mut source).unwrap_err();
-        assert!(
-            error.contains("cannot be asked (list nodes: no answer within "),
-            "{error}"
-        );
-        s.api.mute_all(false);
-        let list = loop {
-            if let Ok(list) = next(&mut source) {
-                break list;
-            }
-        };
-        assert_eq!(names(&list), ["node2"]);
-        // The watch stands; now its connection is forgotten on the way.
-        s.api.mute();
-        s.api.apply(&s.b.entry);
-        let list = loop {
-            match next(&mut source) {
-                Ok(list) if list.nodes.len() == 2 => break list,
-                _ => {}
-            }
-        };
-        assert_eq!(names(&list), ["node2", "node3"]);
-        s.stop_api();
-    });
-}
-
-#[test]
-fn a_large_cluster_comes_in_pages_and_is_one_list() {
-    as_root(|| {
-        let mut s = Scene::new();
-        let access = Access::Kubeconfig(s.api.kubeconfig(&s.a));
-        for n in 0..1201u32 {
-            s.api.apply(&Node {
-                name: format!("node{n}"),
-                addresses: vec![],
-                pod_cidrs: vec![],
-            });
-        }
-        s.start_api();
-        let pod_network = vec!["10.244.0.0/16".parse().unwrap()];
-        let open = || KubernetesSource::open(&access, pod_network.clone(), Patience::default());
-        let mut source = s.a.ns.within(open).unwrap();
-        let list = next(&mut source).unwrap();
-        assert_eq!((list.nodes.len(), list.pod_network), (1201, pod_network));
-        drop(source);
-        s.stop_api();
-    });
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod process;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod source;
+#[cfg(test)]
 mod tunnel;
 #[cfg(test)]
 mod wire;

@@ -170,7 +170,7 @@ impl<'a> Crowd<'a> {
             Sought::Found(service) => Sought::Found(Exposure {
                 service: service.clone(),
                 calls: self
-                    .from_outside(peer, |_| service.node_ports.clone())
+                    .called_from_outside(peer, |_| service.node_ports.clone())
                     .await,
             }),
             Sought::Absent { why } => Sought::Absent { why },
@@ -184,7 +184,7 @@ impl<'a> Crowd<'a> {
                     true => BTreeMap::from(ports),
                     false => BTreeMap::new(),
                 };
-                self.from_outside(peer, wanted).await
+                self.called_from_outside(peer, wanted).await
             }
             None => Vec::new(),
         };
@@ -218,7 +218,7 @@ impl<'a> Crowd<'a> {
     }
 
     /// The peer's dials of ports of every node.
-    async fn from_outside(
+    async fn called_from_outside(
         &self,
         peer: &Peer,
         ports: impl Fn(&NodeView) -> BTreeMap<Transport, u16>,

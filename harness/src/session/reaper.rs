@@ -289,8 +289,10 @@ pub fn take_away(thing: &Reap) -> Result<()> {
                 .output()
                 .map_err(|e| Error::failed(&doing, e))?;
             let words = String::from_utf8_lossy(&done.stderr);
-            // Older engines take a container that is gone already for an error.
-            if done.status.success() || words.to_lowercase().contains("no such container") {
+            // Gone already, or going at somebody else's word, is what is wanted.
+            let going = ["no such container", "already in progress"];
+            let lower = words.to_lowercase();
+            if done.status.success() || going.iter().any(|sign| lower.contains(sign)) {
                 Ok(())
             } else {
                 Err(Error::failed(doing, words.trim()))
