@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn a_name_is_no_image_id() {
-        let of = |image: &str| parts(image).map_err(|e| e.to_string());
-        assert_eq!(of("sha256:0abc"), Ok(("sha256", "0abc")));
+        assert_eq!(parts("sha256:0abc").unwrap(), ("sha256", "0abc"));
         for image in ["kindest/node:v1.34.0", "sha256:", "sha256:nonsense", "node"] {
-            assert!(of(image).unwrap_err().contains(image), "{image}");
+            let error = parts(image).unwrap_err().to_string();
+            assert!(error.contains(image), "{error}");
         }
     }
 }
