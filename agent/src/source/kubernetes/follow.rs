@@ -11,12 +11,11 @@ use futures::StreamExt as _;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use kube::runtime::utils::Backoff as _;
-use kube::runtime::watcher::DefaultBackoff;
 use tokio::time::timeout;
 
 use super::board::Board;
 use super::nodes::Known;
+use super::pauses::Pauses;
 use super::refusal::{Doing, Refusal};
 use crate::node::NodesFile;
 
@@ -79,10 +78,9 @@ impl Follower {
         }
     }
 
-    /// Never returns. Between attempts it pauses, longer each time and never as long as its neighbours, so that the
-    /// agents of a large cluster do not come back all at once.
+    /// Never returns.
     pub(super) async fn run(mut self) {
-        let mut pauses = DefaultBackoff::default();
+        let mut pauses = Pauses::new();
         loop {
             if let Err(refusal) = self.follow(&mut pauses).await {
                 if refusal.outdates_the_list() {
@@ -93,13 +91,12 @@ impl Follower {
                     self.board.trouble(refusal.into_error(&self.server));
                 }
             }
-            // It has no end; were it to have one, the longest of its pauses would be right.
-            tokio::time::sleep(pauses.next().unwrap_or(self.patience.answer)).await;
+            tokio::time::sleep(pauses.next()).await;
         }
     }
 
     /// Lists if need be, then watches until the watch ends.
-    async fn follow(&mut self, pauses: &mut DefaultBackoff) -> Result<(), Refusal> {
+    async fn follow(&mut self, pauses: &mut Pauses) -> Result<(), Refusal> {
         let version = match &self.version {
             Some(version) => version.clone(),
             None => self.list().await?,
@@ -110,7 +107,7 @@ impl Follower {
             .await?;
         let mut events = std::pin::pin!(watch);
         // Only now: a cluster in which nodes may be listed but not watched is in trouble all the while.
-        pauses.reset();
+        pauses.start_over();
         if std::mem::take(&mut self.in_trouble) {
             self.posted = None;
         }

@@ -16,6 +16,7 @@ mod access;
 mod board;
 mod follow;
 mod nodes;
+mod pauses;
 mod refusal;
 
 pub use access::Access;
