@@ -119,6 +119,11 @@ fn innermost(error: &kube::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
+        // Below it is only the clock that ran down.
+        let io = cause.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {
+            return "the connection timed out".to_owned();
+        }
     }
     cause.to_string()
 }
@@ -167,6 +172,17 @@ mod tests {
             "Too large resource version: 9, current: 1",
         );
         assert!(!ahead.is_routine() && ahead.outdates_the_list());
+    }
+
+    #[test]
+    fn a_connection_that_does_not_come_is_called_that() {
+        let clock = std::io::Error::new(std::io::ErrorKind::TimedOut, "deadline has elapsed");
+        let away = Refusal::new(Doing::List, kube::Error::Service(Box::new(clock)));
+        let told = away.into_error("https://10.96.0.1").to_string();
+        assert!(
+            told.contains("(list nodes: the connection timed out)"),
+            "{told}"
+        );
     }
 
     #[test]
