@@ -55,7 +55,7 @@ pub(crate) fn agent(node: &TestNode, args: &[&str]) -> Command {
 /// The same with `/proc/sys` as runtimes give it to a container that is not privileged: read-only. The folder `net` of
 /// the working directory is a writable mount of `/proc/sys/net`.
 pub(crate) fn in_container(agent: &Command) -> Command {
-    let script = "mount --bind /proc/sys/net net && mount --bind /proc/sys /proc/sys && \
+    let script = "mount --bind /proc/sys/net net && mount --rbind /proc/sys /proc/sys && \
                   mount -o remount,bind,ro /proc/sys && exec \"$@\"";
     let mut command = Command::new("unshare");
     command
