@@ -2,6 +2,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use flatnet::checks::catalogue;
 use flatnet::session::programs::{Linkage, linkage};
 use rstest::rstest;
 use tempfile::TempDir;
@@ -35,7 +36,7 @@ fn pod(node: &str, command: &str) -> String {
 
 #[rstest]
 #[case::unknown_check(&["test", "--only", "no-natt"], 2, "did you mean \"no-nat\"?")]
-#[case::unknown_cni(&["test", "--cni", "calico"], 2, "unknown; known are flatnet, reference")]
+#[case::unknown_cni(&["test", "--cni", "calico"], 2, "unknown; known are flatnet, flannel, weave, reference, none")]
 #[case::conflist_missing(&["test", "--cni", "./nowhere.conflist"], 2, "nowhere.conflist: No such file")]
 #[case::no_nodes(&["test", "--nodes", "0"], 2, "0 is not in 1..=250")]
 #[case::too_many_nodes(&["test", "--nodes", "251"], 2, "251 is not in 1..=250")]
@@ -153,7 +154,10 @@ fn reports_for_machines_are_written() {
     let printed: serde_json::Value =
         serde_json::from_slice(&output.stdout).expect("JSON alone on standard output");
     assert_eq!(printed["schema"], "flatnet.report/v1");
-    assert_eq!(printed["checks"].as_array().map(Vec::len), Some(12));
+    assert_eq!(
+        printed["checks"].as_array().map(Vec::len),
+        Some(catalogue::all().len())
+    );
     let junit = std::fs::read_to_string(dir.path().join("report/junit.xml")).expect("junit.xml");
     assert!(
         junit.contains("<testsuite") && junit.contains("no-nat"),

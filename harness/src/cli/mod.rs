@@ -5,6 +5,7 @@ mod exec;
 mod progress;
 mod test;
 mod up;
+mod which;
 
 use std::process::ExitCode;
 

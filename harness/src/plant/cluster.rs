@@ -201,10 +201,19 @@ impl Stage<'_> {
             .ok_or_else(|| Error::Failed("no service has a node port, see nodeport".to_owned()))
     }
 
-    pub(super) fn peer(&self) -> Result<&Peer> {
-        let peer = self.exposed.outside.found();
-        peer.map(AsRef::as_ref)
-            .ok_or_else(|| Error::Failed("there is no peer outside, see egress".to_owned()))
+    /// The addresses of the peer outside that are of a family the node has: the peer may have both where the cluster has one.
+    pub(super) fn peer_in_reach(&self, node: &str) -> Result<Vec<&IpAddr>> {
+        let peer: Option<&Peer> = self.exposed.outside.found().map(AsRef::as_ref);
+        let peer =
+            peer.ok_or_else(|| Error::Failed("there is no peer outside, see egress".to_owned()))?;
+        let reachable = |address: &&IpAddr| self.address(node, **address).is_ok();
+        let reached: Vec<&IpAddr> = peer.addresses.iter().filter(reachable).collect();
+        if reached.is_empty() {
+            return Err(Error::Failed(format!(
+                "{node} has no address of a family of the peer outside"
+            )));
+        }
+        Ok(reached)
     }
 }
 

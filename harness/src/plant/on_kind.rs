@@ -97,7 +97,7 @@ pub(super) static FAULTS: &[Fault] = &[
                         format!("-t mangle FORWARD -d {peer} -m conntrack --ctstate NEW -j DROP");
                     rule_at_head(node, *peer, &rule)
                 };
-                Ok(stage.peer()?.addresses.iter().map(drop).collect())
+                Ok(stage.peer_in_reach(node)?.into_iter().map(drop).collect())
             },
         },
     },
@@ -114,7 +114,7 @@ pub(super) static FAULTS: &[Fault] = &[
             steps: |stage| {
                 let node = stage.node(BROKEN)?;
                 let mut steps = Vec::new();
-                for peer in &stage.peer()?.addresses {
+                for peer in stage.peer_in_reach(node)? {
                     let own = stage.address(node, *peer)?;
                     let other = stage.address(stage.another(node)?, *peer)?;
                     let rule = format!(

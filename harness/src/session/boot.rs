@@ -1,4 +1,5 @@
 //! Boots the cluster, or connects to one, and installs the CNI on it.
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -145,7 +146,8 @@ async fn kind_cluster(
             let of = Whereabouts::Kind {
                 name: name.to_owned(),
             };
-            contents(plan, of, &namespace)?
+            let reaper = Reaper::start(&plan.programs.flatnet, &[Reap::namespace(of, &namespace)])?;
+            Lifetime::Contents(Mutex::new(reaper))
         }
     };
     let ranges = kube::ranges::read(&connection.client).await?;
@@ -172,38 +174,41 @@ async fn kind_cluster(
 }
 
 async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
+    let (cluster, doomed) = connect(args, plan.programs.probe.clone()).await?;
+    let reaper = Reaper::start(&plan.programs.flatnet, &[doomed])?;
+    // Not every cluster tells its ranges, and not every user may ask.
+    let ranges = kube::ranges::read(cluster.client())
+        .await
+        .unwrap_or_default();
+    Ok(Booted {
+        cluster: Arc::new(cluster.clone()),
+        ground: Ground::Kubernetes(Box::new(cluster)),
+        cni: None,
+        pod_network: ranges.pods,
+        lifetime: Lifetime::Contents(Mutex::new(reaper)),
+    })
+}
+
+/// A cluster that runs already, with a namespace in it for whatever is deployed there, and what is to be taken away afterwards.
+///
+/// # Errors
+/// As [`connect::connect`]; [`Error::Denied`] where no namespace may be made.
+pub(super) async fn connect(args: &KubeArgs, probe: PathBuf) -> Result<(KubeCluster, Reap)> {
     let connection = connect::connect(args.kubeconfig.as_deref(), args.context.as_deref()).await?;
     let namespace = own_namespace(&connection, args).await?;
     let of = Whereabouts::Kubeconfig {
         file: args.kubeconfig.clone(),
         context: args.context.clone(),
     };
-    let lifetime = contents(plan, of, &namespace)?;
-    let client = connection.client.clone();
+    let doomed = Reap::namespace(of, &namespace);
     let nodes = NodePods::new(
-        client.clone(),
+        connection.client.clone(),
         namespace.clone(),
         NODE_POD_IMAGE.to_owned(),
-        plan.programs.probe.clone(),
+        probe.clone(),
     );
-    // Not every cluster tells its ranges, and not every user may ask.
-    let ranges = kube::ranges::read(&client).await.unwrap_or_default();
-    let probe = plan.programs.probe.clone();
     let cluster = KubeCluster::new("kubeconfig", connection, namespace, Arc::new(nodes), probe);
-    Ok(Booted {
-        cluster: Arc::new(cluster.clone()),
-        ground: Ground::Kubernetes(Box::new(cluster)),
-        cni: None,
-        pod_network: ranges.pods,
-        lifetime,
-    })
-}
-
-/// The run's namespace goes with the run, however that ends.
-fn contents(plan: &Plan, of: Whereabouts, namespace: &SessionNamespace) -> Result<Lifetime> {
-    let doomed = Reap::namespace(of, namespace);
-    let reaper = Reaper::start(&plan.programs.flatnet, &[doomed])?;
-    Ok(Lifetime::Contents(Mutex::new(reaper)))
+    Ok((cluster, doomed))
 }
 
 async fn own_namespace(connection: &Connection, args: &KubeArgs) -> Result<SessionNamespace> {

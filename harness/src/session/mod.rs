@@ -1,4 +1,5 @@
 //! One run: boot, install, deploy, start probes, observe, tear down.
+pub mod attach;
 pub mod boot;
 pub mod busybox;
 pub mod config;

@@ -1,0 +1,115 @@
+//! A cluster that runs already, to be looked at: nothing is booted, installed or deployed.
+use std::sync::{Arc, Mutex};
+
+use flatnet_lab::Lab;
+
+use super::boot::{self, Ground};
+use super::config::KubeArgs;
+use super::lifetime::Lifetime;
+use super::plan::run_id;
+use super::programs::Programs;
+use crate::cluster::Cluster;
+use crate::cluster::kind::{self, InContainers, engine::Engine};
+use crate::cluster::kube::{KubeCluster, SessionNamespace};
+use crate::cluster::lab::LabCluster;
+use crate::{Error, Result};
+
+/// Which cluster is meant.
+pub enum Which {
+    /// A lab of this user.
+    Lab(String),
+    /// A kind cluster of this machine's engine.
+    Kind {
+        /// Its name.
+        name: String,
+        /// The engine.
+        engine: Engine,
+    },
+    /// What a kubeconfig leads to.
+    Kubeconfig(KubeArgs),
+}
+
+/// A cluster that is looked at. [`Attached::close`] takes away what looking needed there.
+pub struct Attached {
+    /// Its name, or the context's.
+    pub name: String,
+    /// The seam.
+    pub cluster: Arc<dyn Cluster>,
+    /// What is behind it.
+    pub ground: Ground,
+    lifetime: Option<Lifetime>,
+}
+
+impl Attached {
+    /// Connects.
+    ///
+    /// # Errors
+    /// A cluster that does not answer, or a part of flatnet that is missing.
+    pub async fn to(which: &Which) -> Result<Attached> {
+        let programs = Programs::locate()?;
+        match which {
+            Which::Lab(name) => {
+                let connecting = name.clone();
+                let lab = tokio::task::spawn_blocking(move || Lab::connect(&connecting))
+                    .await
+                    .map_err(|e| Error::failed("connect to the lab", e))??;
+                let lab = LabCluster::new(lab);
+                Ok(Attached {
+                    name: name.clone(),
+                    cluster: Arc::new(lab.clone()),
+                    ground: Ground::Lab(lab),
+                    lifetime: None,
+                })
+            }
+            Which::Kind { name, engine } => {
+                let connection = kind::connection(engine, name).await?;
+                let access = InContainers::new(engine.clone(), programs.probe.clone());
+                // Nodes are reached through their containers: no pod is made, so none has to go.
+                let namespace =
+                    SessionNamespace::existing(&connection.client, "default", &run_id()).await?;
+                let cluster =
+                    KubeCluster::new("kind", connection, namespace, access, programs.probe);
+                Ok(Attached::kubernetes(
+                    name.clone(),
+                    cluster,
+                    Lifetime::Cluster,
+                ))
+            }
+            Which::Kubeconfig(args) => {
+                let (cluster, doomed) = boot::connect(args, programs.probe).await?;
+                let reaper = super::reaper::Reaper::start(&programs.flatnet, &[doomed])?;
+                let name = cluster.connection().context.clone();
+                let lifetime = Lifetime::Contents(Mutex::new(reaper));
+                Ok(Attached::kubernetes(name, cluster, lifetime))
+            }
+        }
+    }
+
+    fn kubernetes(name: String, cluster: KubeCluster, lifetime: Lifetime) -> Attached {
+        Attached {
+            name,
+            cluster: Arc::new(cluster.clone()),
+            ground: Ground::Kubernetes(Box::new(cluster)),
+            lifetime: Some(lifetime),
+        }
+    }
+
+    /// The API's client, where there is an API.
+    pub fn client(&self) -> Option<&::kube::Client> {
+        match &self.ground {
+            Ground::Lab(_) => None,
+            Ground::Kubernetes(cluster) => Some(cluster.client()),
+        }
+    }
+
+    /// Leaves the cluster as it was found.
+    ///
+    /// # Errors
+    /// When something does not go.
+    pub async fn close(self) -> Result<()> {
+        match self.lifetime {
+            Some(lifetime) => lifetime.end(&self.cluster).await,
+            None => Ok(()),
+        }
+    }
+}
