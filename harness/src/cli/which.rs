@@ -34,7 +34,8 @@ impl WhichArgs {
     /// [`crate::Error::Input`] where none runs, none is of that name, or several could be meant.
     pub(super) fn find(&self) -> Result<Which> {
         let kube = &self.kube;
-        let foreign = kube.kubeconfig.is_some() || kube.context.is_some() || kube.namespace.is_some();
+        let foreign =
+            kube.kubeconfig.is_some() || kube.context.is_some() || kube.namespace.is_some();
         if foreign || self.current_context {
             return Ok(Which::Kubeconfig(kube.clone()));
         }

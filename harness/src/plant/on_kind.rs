@@ -117,10 +117,7 @@ pub(super) static FAULTS: &[Fault] = &[
                 for peer in stage.peer_in_reach(node)? {
                     let own = stage.address(node, *peer)?;
                     let other = stage.address(stage.another(node)?, *peer)?;
-                    let rule = format!(
-                        "-t nat POSTROUTING -d {peer} ! -s {own} -j SNAT --to-source {other}"
-                    );
-                    steps.push(rule_at_head(node, *peer, &rule));
+                    steps.push(rewrite_source(node, *peer, own, other));
                 }
                 Ok(steps)
             },
@@ -144,6 +141,23 @@ pub(super) static FAULTS: &[Fault] = &[
         },
     },
 ];
+
+/// What is sent to `peer` from another address than `own` leaves as `other`. A connection's addresses are rewritten once, by
+/// whoever comes first, so this comes before every CNI: in a table of its own, just below the priority they all share.
+fn rewrite_source(node: &str, peer: IpAddr, own: IpAddr, other: IpAddr) -> Step {
+    let family = if peer.is_ipv4() { "ip" } else { "ip6" };
+    let table = format!("inet flatnet_fault_{family}");
+    let rule = format!("{family} saddr != {own} {family} daddr {peer} snat {family} to {other}");
+    let chain = "type nat hook postrouting priority srcnat - 1";
+    let nft = |command: String| vec!["nft".to_owned(), command];
+    Step::Command {
+        node: node.to_owned(),
+        plant: nft(format!(
+            "table {table} {{ chain rewrite {{ {chain}; {rule}; }}; }}"
+        )),
+        undo: nft(format!("delete table {table}")),
+    }
+}
 
 /// TCP to that port of the broken node, over every family it has.
 fn drop_port(stage: &Stage<'_>, port: u16) -> Result<Vec<Step>> {
