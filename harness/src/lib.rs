@@ -8,6 +8,7 @@ pub mod cli;
 pub mod cluster;
 pub mod cni;
 mod error;
+pub mod inspect;
 pub mod observe;
 pub mod plant;
 pub mod report;

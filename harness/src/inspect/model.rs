@@ -1,0 +1,105 @@
+//! Answers, as data: every way to print them only reads this.
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Version of the JSON form, raised when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// What a cluster answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// `lab`, `kind`, `kubeconfig`.
+    pub provider: String,
+    /// The cluster's name, or the kubeconfig's context.
+    pub cluster: String,
+    /// In the catalogue's order.
+    pub answers: Vec<Answer>,
+}
+
+/// One question and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The question's stable id.
+    pub id: String,
+    /// The question in words.
+    pub question: String,
+    /// What was found.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What it means, for a learner; only where asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
+}
+
+/// What became of a question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// There is an answer, perhaps with parts that could not be had.
+    Answered {
+        /// In a stable order: by topic, node, and what each is about.
+        facts: Vec<Fact>,
+        /// What is wrong with what was looked at: a file that does not parse, a node that does not answer.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        problems: Vec<Problem>,
+    },
+    /// The question does not exist on this cluster, or a right is missing.
+    Skipped {
+        /// In words a reader can act on.
+        reason: String,
+    },
+    /// It exists and could not be answered.
+    Unanswered {
+        /// What went wrong, with its causes.
+        error: String,
+    },
+}
+
+/// One row of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Facts of one topic have the same values and make one table: `bridge`, `port`, `plugin`, ….
+    pub topic: String,
+    /// The node it was seen on; none for what concerns the whole cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// What it is about: an interface, a file, a pod, a range.
+    pub about: String,
+    /// Names (`kebab-case`) and values: text, numbers, booleans, or lists of them. In the order in which they are shown.
+    pub values: IndexMap<String, Value>,
+    /// Names of values that differ between two looks at the same cluster (a count, an ephemeral port, an age).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub varies: Vec<String>,
+    /// Where it was read.
+    pub source: Source,
+    /// What this one means; only where asked for, and where the question's own explanation does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
+}
+
+/// Where a fact comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A file on a node or in a pod.
+    File(String),
+    /// What the kernel says; with the command that shows a person the same.
+    Command(String),
+    /// An object of the API, as a `kubectl get` command shows it.
+    Api(String),
+}
+
+/// Something that is wrong with what was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Where.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The file, interface or object.
+    pub about: String,
+    /// What is wrong with it.
+    pub what: String,
+}
