@@ -23,7 +23,9 @@ mod wire;
 
 pub use error::{Error, Result};
 pub use mac::MacAddr;
-pub use model::{Address, BridgePort, FdbEntry, Link, LinkStats, Neighbour, RouteEntry, VxlanInfo};
+pub use model::{
+    Address, BridgePort, FdbEntry, Flow, Link, LinkStats, Neighbour, RouteEntry, VxlanInfo,
+};
 pub use nft::Nft;
 pub use request::Request;
 pub use route::{Batch, LinkWatch, Route};

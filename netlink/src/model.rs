@@ -106,8 +106,36 @@ pub struct RouteEntry {
     pub scope: String,
     /// Priority; lower wins.
     pub metric: Option<u32>,
-    /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, …
+    /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, RTN_PROHIBIT 8, …
     pub kind: u8,
+}
+
+/// A packet whose way the kernel is asked for, as `ip route get TO from FROM iif IIF oif OIF` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Flow {
+    /// Its destination.
+    pub to: IpAddr,
+    /// Its source; what comes in by an interface needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
+    /// The index of the interface by which it comes in; none for a packet of this namespace's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iif: Option<u32>,
+    /// The index of the interface to which its sender is bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oif: Option<u32>,
+}
+
+impl Flow {
+    /// A packet of this namespace's own, from whatever address suits it.
+    pub fn to(to: IpAddr) -> Self {
+        Flow {
+            to,
+            from: None,
+            iif: None,
+            oif: None,
+        }
+    }
 }
 
 /// A neighbour (ARP or NDP) entry.

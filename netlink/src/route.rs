@@ -1,5 +1,4 @@
 //! The rtnetlink connection.
-use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -9,7 +8,7 @@ use crate::socket::{Connection, Outcome, check, outcome};
 use crate::uapi::{af, ifla, rta, rtm};
 use crate::wire::Message;
 use crate::{
-    Address, Error, FdbEntry, Link, Neighbour, Request, Result, RouteEntry, decode, netns,
+    Address, Error, FdbEntry, Flow, Link, Neighbour, Request, Result, RouteEntry, decode, netns,
 };
 
 pub use crate::watch::LinkWatch;
@@ -123,7 +122,7 @@ impl Route {
             .dump(Message::dump(rtm::GETADDR, &header), &what, decode::address)
     }
 
-    /// Unicast, blackhole and unreachable routes of the main table, both families. A route with several next hops makes
+    /// Unicast, blackhole, unreachable and prohibit routes of the main table, both families. A route with several next hops makes
     /// an entry for each.
     pub fn routes(&mut self) -> Result<Vec<RouteEntry>> {
         let mut routes = Vec::new();
@@ -149,21 +148,32 @@ impl Route {
         Ok(routes)
     }
 
-    /// The route a packet to `to` takes (RTM_GETROUTE without dump), or the kernel's error (ENETUNREACH …). Its
-    /// destination is `to` itself, and it may be of any type (2 is RTN_LOCAL: `to` is an address of this namespace).
-    pub fn route_to(&mut self, to: IpAddr) -> Result<RouteEntry> {
-        let what = format!("look up the route to {to}");
-        let (family, bits) = if to.is_ipv4() {
+    /// The route a packet takes (RTM_GETROUTE without dump), or the kernel's error: ENETUNREACH where there is none; for a
+    /// packet that comes in also EHOSTUNREACH where it is not forwarded, EXDEV where the reverse path filter drops it,
+    /// EINVAL where its source cannot be one. The entry's destination is [`Flow::to`] itself, and it may be of any type
+    /// (2 is RTN_LOCAL: an address of this namespace).
+    pub fn route_of(&mut self, flow: &Flow) -> Result<RouteEntry> {
+        let what = format!("look up the route to {}", flow.to);
+        let (family, bits) = if flow.to.is_ipv4() {
             (af::INET, 32)
         } else {
             (af::INET6, 128)
         };
+        let from_bits = if flow.from.is_some() { bits } else { 0 };
         let mut message = Message::new(
             rtm::GETROUTE,
             0,
-            &[family, bits, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[family, bits, from_bits, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         );
-        message.attr_ip(rta::DST, to);
+        message.attr_ip(rta::DST, flow.to);
+        if let Some(from) = flow.from {
+            message.attr_ip(rta::SRC, from);
+        }
+        for (kind, index) in [(rta::IIF, flow.iif), (rta::OIF, flow.oif)] {
+            if let Some(index) = index {
+                message.attr_u32(kind, index);
+            }
+        }
         let found = self.connection.ask(message, &what, |answer| {
             decode::route_lookup(answer.payload)
         })?;

@@ -109,6 +109,8 @@ pub(crate) mod ifa {
 /// Routes.
 pub(crate) mod rta {
     pub(crate) const DST: u16 = 1;
+    pub(crate) const SRC: u16 = 2;
+    pub(crate) const IIF: u16 = 3;
     pub(crate) const OIF: u16 = 4;
     pub(crate) const GATEWAY: u16 = 5;
     pub(crate) const PRIORITY: u16 = 6;
@@ -125,6 +127,7 @@ pub(crate) mod rta {
     pub(crate) const TYPE_UNICAST: u8 = 1;
     pub(crate) const TYPE_BLACKHOLE: u8 = 6;
     pub(crate) const TYPE_UNREACHABLE: u8 = 7;
+    pub(crate) const TYPE_PROHIBIT: u8 = 8;
     /// rtm_flags, rtnh_flags: the next hop is on link.
     pub(crate) const NH_ONLINK: u32 = 4;
     /// rtm_flags: an entry of the route cache.

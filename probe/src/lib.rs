@@ -20,6 +20,7 @@ mod resolve;
 mod responder;
 mod session;
 mod watched;
+mod ways;
 pub mod wire;
 
 use std::ffi::OsString;
@@ -40,6 +41,8 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
 
   echo '{\"ask\":\"facts\"}' | flatnet-probe
       links, addresses, routes, neighbours, FDB, sysctls and counters
+  echo '{\"ask\":\"ways\",\"flows\":[{\"to\":\"10.244.1.2\"}]}' | flatnet-probe
+      which way the kernel sends packets, as `ip route get` says it
   echo '{\"ask\":\"cni-files\",\"conf_dir\":\"/etc/cni/net.d\",\"bin_dir\":\"/opt/cni/bin\"}' | flatnet-probe
       CNI configuration and plugins
   (echo '{\"ask\":\"listen\",\"name\":\"me\",\"port\":7777}'; cat) | flatnet-probe

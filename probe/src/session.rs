@@ -11,7 +11,7 @@ use crate::echo::Pinger;
 use crate::error::{Error, Result};
 use crate::lines::{Input, Output};
 use crate::responder::Responder;
-use crate::{Answer, Ask, cni_files, facts, path_mtu, resolv_conf, resolve};
+use crate::{Answer, Ask, cni_files, facts, path_mtu, resolv_conf, resolve, ways};
 
 /// Answers the questions on `input` on `output`, one by one, until the input ends. All sockets are opened by the calling
 /// thread, thus in its network namespace. A question that cannot be answered is answered with [`Answer::Failed`]; fails
@@ -106,6 +106,9 @@ impl Session {
                     .unwrap_or_default(),
             }),
             Ask::Facts => Ok(Answer::Facts(Box::new(facts::facts()?))),
+            Ask::Ways { flows } => Ok(Answer::Ways {
+                ways: ways::ask(&flows)?,
+            }),
             Ask::CniFiles { conf_dir, bin_dir } => Ok(Answer::CniFiles(cni_files::read(
                 Path::new(&conf_dir),
                 Path::new(&bin_dir),

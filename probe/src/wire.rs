@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use flatnet_netlink::{Address, FdbEntry, Link, Neighbour, RouteEntry};
+use flatnet_netlink::{Address, FdbEntry, Flow, Link, Neighbour, RouteEntry};
 use serde::{Deserialize, Serialize};
 
 /// A question; one line of JSON.
@@ -47,6 +47,11 @@ pub enum Ask {
     Seen,
     /// Links, addresses, routes, neighbours, FDB, sysctls and counters here. Answered by [`Answer::Facts`].
     Facts,
+    /// Which way this place's kernel sends packets, policy routing included. Answered by [`Answer::Ways`].
+    Ways {
+        /// The packets.
+        flows: Vec<Flow>,
+    },
     /// The CNI files of a node. Answered by [`Answer::CniFiles`].
     CniFiles {
         /// Usually `/etc/cni/net.d`.
@@ -104,6 +109,11 @@ pub enum Answer {
     },
     /// See [`Ask::Facts`].
     Facts(Box<Facts>),
+    /// See [`Ask::Ways`].
+    Ways {
+        /// In the order of the flows.
+        ways: Vec<Way>,
+    },
     /// See [`Ask::CniFiles`].
     CniFiles(CniFiles),
     /// See [`Ask::ResolvConf`].
@@ -213,6 +223,21 @@ pub struct MtuTrial {
     pub arrived: bool,
     /// What the sender was told otherwise: `message too long` (with the MTU the kernel names), `no answer`, …
     pub detail: Option<String>,
+}
+
+/// What a kernel says about one packet (`ip route get`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Way {
+    /// It goes here. Its destination is the packet's own; of several next hops it is the one that was chosen.
+    Found(RouteEntry),
+    /// It goes nowhere.
+    Refused {
+        /// The error number: ENETUNREACH, EHOSTUNREACH, EXDEV, …
+        errno: i32,
+        /// The system's words, for example `network is unreachable`.
+        detail: String,
+    },
 }
 
 /// What this network namespace looks like from inside.

@@ -117,7 +117,7 @@ pub(super) fn joined<T: AsRef<str>>(items: &[T], separator: &str, most: usize) -
 }
 
 /// The command a person types to look for themselves; `command` must exist in busybox.
-pub(super) fn look(who: &str, command: impl std::fmt::Display) -> String {
+pub(crate) fn look(who: &str, command: impl std::fmt::Display) -> String {
     format!("flatnet exec {who} -- {command}")
 }
 

@@ -35,7 +35,12 @@ use serde::{Deserialize, Serialize};
 
 pub use catalogue::{Check, UnknownCheck, all, find};
 pub(crate) use findings::count;
+pub(crate) use findings::look;
 pub(crate) use reachability::outcomes;
+pub(crate) use topology::{
+    device, device_of, ip_command, is_link_local, own_addresses, route_words,
+};
+pub(crate) use veth::paired;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use flatnet_netlink::RouteEntry;
 use flatnet_probe::Facts;
 
 use crate::observe::{Barred, Endpoint, NodeView, Observations, PodView};
@@ -185,7 +186,7 @@ pub(super) fn runs(pod: &PodView) -> bool {
 }
 
 /// Addresses of a namespace, loopback left out.
-pub(super) fn own_addresses(facts: &Facts) -> impl Iterator<Item = IpAddr> + '_ {
+pub(crate) fn own_addresses(facts: &Facts) -> impl Iterator<Item = IpAddr> + '_ {
     facts
         .addresses
         .iter()
@@ -194,7 +195,7 @@ pub(super) fn own_addresses(facts: &Facts) -> impl Iterator<Item = IpAddr> + '_ 
 }
 
 /// The name of the interface that holds an address.
-pub(super) fn device_of(facts: &Facts, address: IpAddr) -> Option<&str> {
+pub(crate) fn device_of(facts: &Facts, address: IpAddr) -> Option<&str> {
     let index = facts
         .addresses
         .iter()
@@ -208,9 +209,37 @@ pub(super) fn device_of(facts: &Facts, address: IpAddr) -> Option<&str> {
 }
 
 /// The name of the interface with an index.
-pub(super) fn device(facts: &Facts, index: Option<u32>) -> &str {
+pub(crate) fn device(facts: &Facts, index: Option<u32>) -> &str {
     let link = facts.links.iter().find(|link| Some(link.index) == index);
     link.map_or("?", |link| link.name.as_str())
+}
+
+/// A route as `ip route` prints it, as far as it decides where packets go.
+pub(crate) fn route_words(route: &RouteEntry, facts: &Facts) -> String {
+    let mut text = match route.kind {
+        6 => "blackhole ".to_owned(),
+        7 => "unreachable ".to_owned(),
+        8 => "prohibit ".to_owned(),
+        _ => String::new(),
+    };
+    text.push_str(&if route.dst.prefix_len() == 0 {
+        "default".to_owned()
+    } else {
+        route.dst.to_string()
+    });
+    if let Some(hop) = route.gateway {
+        text.push_str(&format!(" via {hop}"));
+    }
+    if route.oif.is_some() {
+        text.push_str(&format!(" dev {}", device(facts, route.oif)));
+    }
+    if let Some(metric) = route.metric.filter(|metric| *metric > 0) {
+        text.push_str(&format!(" metric {metric}"));
+    }
+    if route.onlink {
+        text.push_str(" onlink");
+    }
+    text
 }
 
 /// Whether both are IPv4 or both IPv6.
@@ -219,12 +248,12 @@ pub(super) fn same_family(a: IpAddr, b: IpAddr) -> bool {
 }
 
 /// `ip` or `ip -6`, for the commands people are told to type.
-pub(super) fn ip_command(address: IpAddr) -> &'static str {
+pub(crate) fn ip_command(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "ip" } else { "ip -6" }
 }
 
 /// Link-local addresses are unique on their link only (RFC 3927 section 1.6, RFC 4291 section 2.5.6).
-pub(super) fn is_link_local(address: IpAddr) -> bool {
+pub(crate) fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_link_local(),
         IpAddr::V6(v6) => v6.is_unicast_link_local(),

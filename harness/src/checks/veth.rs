@@ -22,7 +22,17 @@ pub(super) enum Wire<'a> {
     },
 }
 
-/// Follows IFLA_LINK, which for a veth is the peer's index in the namespace IFLA_LINK_NETNSID names (drivers/net/veth.c).
+/// Whether two links of different namespaces are the ends of one veth pair, as far as their numbers tell: IFLA_LINK is the
+/// peer's index in the namespace that IFLA_LINK_NETNSID names (drivers/net/veth.c).
+pub(crate) fn paired(link: &Link, other: &Link) -> bool {
+    link.kind == "veth"
+        && other.kind == "veth"
+        && link.link_netnsid.is_some()
+        && link.link == Some(other.index)
+        && other.link == Some(link.index)
+}
+
+/// Follows a pod's veth to its other end.
 pub(super) fn follow<'a>(pod: &PodView, inside: &'a Facts, outside: &'a Facts) -> Wire<'a> {
     let Some(link) = interface(pod, inside) else {
         return Wire::NoInterface;
@@ -30,13 +40,7 @@ pub(super) fn follow<'a>(pod: &PodView, inside: &'a Facts, outside: &'a Facts) -
     if link.kind != "veth" {
         return Wire::NotVeth(link);
     }
-    let is_peer = |other: &&Link| {
-        link.link_netnsid.is_some()
-            && link.link == Some(other.index)
-            && other.kind == "veth"
-            && other.link == Some(link.index)
-    };
-    match outside.links.iter().find(is_peer) {
+    match outside.links.iter().find(|other| paired(link, other)) {
         Some(peer) => Wire::Joined {
             inside: link,
             outside: peer,

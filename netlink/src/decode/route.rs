@@ -22,7 +22,7 @@ pub(crate) fn route(payload: &[u8], family: u8, entries: &mut Vec<RouteEntry>) -
     };
     let decides = matches!(
         u8_at(payload, 7)?,
-        rta::TYPE_UNICAST | rta::TYPE_BLACKHOLE | rta::TYPE_UNREACHABLE
+        rta::TYPE_UNICAST | rta::TYPE_BLACKHOLE | rta::TYPE_UNREACHABLE | rta::TYPE_PROHIBIT
     );
     let cached = u32_at(payload, 8)? & rta::F_CLONED != 0;
     if u8_at(payload, 0)? != family || table != u32::from(rta::TABLE_MAIN) || !decides || cached {

@@ -1,6 +1,6 @@
 //! Routes.
 use flatnet_netlink::request::NewRoute;
-use flatnet_netlink::{Request, Route, RouteEntry};
+use flatnet_netlink::{Flow, Request, Route, RouteEntry};
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
@@ -327,7 +327,7 @@ fn the_way_to_an_address_is_told() {
             .send(Request::add_route(&to("fd00:2::/64", Some("fd00::2"), oif)))
             .unwrap();
         for (address, gateway) in [("10.244.2.9", "10.0.0.2"), ("fd00:2::9", "fd00::2")] {
-            let found = route.route_to(address.parse().unwrap()).unwrap();
+            let found = route.route_of(&Flow::to(address.parse().unwrap())).unwrap();
             assert_eq!(
                 (found.gateway, found.oif),
                 (Some(gateway.parse().unwrap()), Some(oif))
@@ -335,12 +335,17 @@ fn the_way_to_an_address_is_told() {
             assert_eq!(found.dst.addr().to_string(), address);
         }
         assert_eq!(
-            route.route_to("10.0.0.1".parse().unwrap()).unwrap().kind,
+            route
+                .route_of(&Flow::to("10.0.0.1".parse().unwrap()))
+                .unwrap()
+                .kind,
             2,
             "an address of this namespace"
         );
         for nowhere in ["192.0.2.1", "2001:db8::1"] {
-            let error = route.route_to(nowhere.parse().unwrap()).unwrap_err();
+            let error = route
+                .route_of(&Flow::to(nowhere.parse().unwrap()))
+                .unwrap_err();
             assert_eq!(error.errno(), Some(Errno::ENETUNREACH), "{error}");
             assert!(
                 error
@@ -349,5 +354,45 @@ fn the_way_to_an_address_is_told() {
                 "{error}"
             );
         }
+    });
+}
+
+#[test]
+fn the_way_of_a_packet_that_comes_in_is_told_as_ip_route_get_tells_it() {
+    alone(|route| {
+        let oif = node(route);
+        let iif = device(route, "br1");
+        route
+            .send(Request::add_address(
+                iif,
+                "10.1.0.1/24".parse().unwrap(),
+                false,
+            ))
+            .unwrap();
+        route
+            .send(Request::add_route(&to(
+                "10.244.2.0/24",
+                Some("10.0.0.2"),
+                oif,
+            )))
+            .unwrap();
+        let flow = Flow {
+            to: "10.244.2.9".parse().unwrap(),
+            from: Some("10.1.0.7".parse().unwrap()),
+            iif: Some(iif),
+            oif: None,
+        };
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
+        let refused = route.route_of(&flow).unwrap_err();
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
+        let found = route.route_of(&flow).unwrap();
+
+        let shown = ip("route get 10.244.2.9 from 10.1.0.7 iif br1");
+        assert_eq!(refused.errno(), Some(Errno::EHOSTUNREACH), "{refused}");
+        assert_eq!(
+            found.gateway.map(|gateway| gateway.to_string()).as_deref(),
+            shown[0]["gateway"].as_str()
+        );
+        assert_eq!((found.oif, &shown[0]["dev"]), (Some(oif), &json!("br0")));
     });
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::Reached;
 use crate::checks::Evidence;
 use crate::checks::findings::{Problem, joined, look};
-use crate::checks::topology::{Topology, device};
+use crate::checks::topology::{Topology, route_words};
 use crate::checks::veth::on_link;
 use crate::observe::NodeView;
 
@@ -264,26 +264,7 @@ impl Hop<'_> {
 
 /// A route as `ip route` prints it, with the owner of the next hop.
 pub(super) fn show(route: &RouteEntry, facts: &Facts, topology: &Topology<'_>) -> String {
-    let mut text = match route.kind {
-        6 => "blackhole ".to_owned(),
-        7 => "unreachable ".to_owned(),
-        8 => "prohibit ".to_owned(),
-        _ => String::new(),
-    };
-    text.push_str(&if route.dst.prefix_len() == 0 {
-        "default".to_owned()
-    } else {
-        route.dst.to_string()
-    });
-    if let Some(hop) = route.gateway {
-        text.push_str(&format!(" via {hop}"));
-    }
-    if route.oif.is_some() {
-        text.push_str(&format!(" dev {}", device(facts, route.oif)));
-    }
-    if let Some(metric) = route.metric.filter(|metric| *metric > 0) {
-        text.push_str(&format!(" metric {metric}"));
-    }
+    let mut text = route_words(route, facts);
     if let Some(owner) = route.gateway.and_then(|hop| topology.owner(hop)) {
         text.push_str(&format!(" [{owner}]"));
     }

@@ -1,0 +1,46 @@
+//! Commands with which a person sees a hop for himself, on the place where it is.
+use std::net::IpAddr;
+
+use crate::checks::ip_command;
+
+/// The routing decision about a packet: its own kernel's, or that about one that comes in by `iif`.
+pub(super) fn route_get(
+    to: IpAddr,
+    from: Option<IpAddr>,
+    iif: Option<&str>,
+    oif: Option<&str>,
+) -> String {
+    let mut command = format!("{} route get {to}", ip_command(to));
+    if let (Some(from), Some(iif)) = (from, iif) {
+        command.push_str(&format!(" from {from} iif {iif}"));
+    }
+    if let Some(oif) = oif {
+        command.push_str(&format!(" oif {oif}"));
+    }
+    command
+}
+
+/// Neighbours on a device.
+pub(super) fn neighbours(device: &str, of: IpAddr) -> String {
+    format!("{} neigh show dev {device}", ip_command(of))
+}
+
+/// A device with all that can be said about it.
+pub(super) fn link(device: &str) -> String {
+    format!("ip -d link show dev {device}")
+}
+
+/// The forwarding database of a bridge.
+pub(super) fn bridge_fdb(bridge: &str) -> String {
+    format!("bridge fdb show br {bridge}")
+}
+
+/// The forwarding database of a VXLAN device.
+pub(super) fn vxlan_fdb(device: &str) -> String {
+    format!("bridge fdb show dev {device}")
+}
+
+/// The addresses of a place.
+pub(super) fn addresses() -> String {
+    "ip addr".to_owned()
+}

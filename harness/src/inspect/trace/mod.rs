@@ -1,0 +1,101 @@
+//! Where a packet goes, hop by hop: a pure function of what probes saw in every namespace on its way.
+//!
+//! [`network`] knows the namespaces and the cables between them, [`lookup`] chooses routes, [`neighbour`] finds Ethernet
+//! addresses, [`walk`] and [`frames`] follow the packet with them. Firewalls and address translation are not looked at: a
+//! trace says where the network sends a packet, not whether a rule lets it pass.
+mod commands;
+mod frames;
+mod lookup;
+pub mod model;
+mod neighbour;
+mod network;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use flatnet_netlink::Flow;
+
+pub use lookup::Kernels;
+pub use model::{Ending, Place, Trace};
+pub use network::Sight;
+
+use model::Cause;
+use network::Network;
+use walk::{Packet, Walk};
+
+/// Follows a packet from a place to an address; `wanted` is who should get it, where that is known. With the trace come the
+/// questions about it that the places' kernels were not asked.
+pub fn trace(
+    sight: &Sight,
+    kernels: &Kernels,
+    from: &Place,
+    destination: IpAddr,
+    wanted: Option<&Place>,
+) -> (Trace, Vec<(Place, Flow)>) {
+    let network = Network::of(sight);
+    let mut walk = Walk {
+        network: &network,
+        kernels,
+        hops: Vec::new(),
+        questions: Vec::new(),
+        source: None,
+        tunnels: 0,
+        overhead: 0,
+    };
+    let packet = Packet {
+        source: None,
+        destination,
+        bound: None,
+    };
+    let ending = match network.site(from) {
+        Some(site) => match walk.follow(site, packet) {
+            Ok(arrival) => delivered(network.place(arrival.site), arrival.device, wanted),
+            Err(ending) => ending,
+        },
+        None => Ending::Stopped {
+            at: from.clone(),
+            cause: Cause::Unknown {
+                error: "it is no part of what was looked at".to_owned(),
+            },
+        },
+    };
+    let trace = Trace {
+        from: from.clone(),
+        source: walk.source,
+        destination,
+        hops: walk.hops,
+        ending,
+        remarks: remarks(&network, destination),
+    };
+    (trace, walk.questions)
+}
+
+fn delivered(to: &Place, device: String, wanted: Option<&Place>) -> Ending {
+    match wanted {
+        Some(wanted) if wanted != to => Ending::Stopped {
+            at: to.clone(),
+            cause: Cause::TakenByOther {
+                wanted: wanted.clone(),
+            },
+        },
+        _ => Ending::Delivered {
+            to: to.clone(),
+            device,
+        },
+    }
+}
+
+fn remarks(network: &Network<'_>, destination: IpAddr) -> Vec<String> {
+    let owners = network.owners(destination);
+    if owners.len() < 2 {
+        return Vec::new();
+    }
+    let names: Vec<String> = owners.iter().map(Place::to_string).collect();
+    vec![format!(
+        "several hold {destination}: {}; who gets a packet depends on where it comes from",
+        names.join(", ")
+    )]
+}
