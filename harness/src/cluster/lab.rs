@@ -35,6 +35,35 @@ impl LabCluster {
         }
     }
 
+    /// Starts a command anywhere in the lab, also on what joins the nodes; `whom` is what errors call the place.
+    ///
+    /// # Errors
+    /// Streams that cannot be had.
+    pub fn start_at(&self, place: Place, argv: &[String], whom: &str) -> Result<Process> {
+        let doing = format!("exec {argv:?} in {whom}");
+        let pipe = || pipe::pipe().map_err(|e| Error::failed(&doing, e));
+        let ((stdin, their_in), (their_out, stdout), (their_err, stderr)) =
+            (pipe()?, pipe()?, pipe()?);
+        let io = |e| Error::failed(&doing, e);
+        let stdio = Stdio {
+            stdin: their_in.into_blocking_fd().map_err(io)?,
+            stdout: their_out.into_blocking_fd().map_err(io)?,
+            stderr: their_err.into_blocking_fd().map_err(io)?,
+        };
+        let (argv, cluster) = (argv.to_vec(), self.clone());
+        let running = tokio::spawn(async move {
+            cluster
+                .call(move |lab| lab.exec(&place, &argv, &[], stdio))
+                .await
+        });
+        Ok(Process {
+            stdin: Box::new(stdin),
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            exit: Box::pin(async move { running.await.map_err(|e| Error::failed(doing, e))? }),
+        })
+    }
+
     fn place(target: &Target) -> Place {
         match target {
             Target::Pod(pod) => Place::Pod(pod.namespace.clone(), pod.name.clone()),
@@ -81,28 +110,7 @@ impl Cluster for LabCluster {
     }
 
     async fn start(&self, target: &Target, argv: &[String]) -> Result<Process> {
-        let doing = format!("exec {argv:?} in {target}");
-        let pipe = || pipe::pipe().map_err(|e| Error::failed(&doing, e));
-        let ((stdin, their_in), (their_out, stdout), (their_err, stderr)) =
-            (pipe()?, pipe()?, pipe()?);
-        let io = |e| Error::failed(&doing, e);
-        let stdio = Stdio {
-            stdin: their_in.into_blocking_fd().map_err(io)?,
-            stdout: their_out.into_blocking_fd().map_err(io)?,
-            stderr: their_err.into_blocking_fd().map_err(io)?,
-        };
-        let (place, argv, cluster) = (Self::place(target), argv.to_vec(), self.clone());
-        let running = tokio::spawn(async move {
-            cluster
-                .call(move |lab| lab.exec(&place, &argv, &[], stdio))
-                .await
-        });
-        Ok(Process {
-            stdin: Box::new(stdin),
-            stdout: Box::new(stdout),
-            stderr: Box::new(stderr),
-            exit: Box::pin(async move { running.await.map_err(|e| Error::failed(doing, e))? }),
-        })
+        self.start_at(Self::place(target), argv, &target.to_string())
     }
 
     async fn destroy(&self) -> Result<()> {

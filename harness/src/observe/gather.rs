@@ -185,7 +185,7 @@ async fn cni_files(
         .collect()
 }
 
-fn node_views(nodes: &[Node]) -> Result<Vec<NodeView>> {
+pub(crate) fn node_views(nodes: &[Node]) -> Result<Vec<NodeView>> {
     let view = |object: &Node| {
         let node = cni::node_of(object)?;
         Ok(NodeView {
@@ -202,7 +202,18 @@ fn node_views(nodes: &[Node]) -> Result<Vec<NodeView>> {
 }
 
 async fn pod_view(cluster: &Arc<dyn Cluster>, pod: &Pod, lost: bool) -> PodView {
-    let healthy = deploy::is_running(pod) && !lost;
+    let mut view = pod_seen_by_api(pod);
+    if lost {
+        view.phase = deploy::status_word(pod);
+    }
+    if lost || !deploy::is_running(pod) {
+        view.warnings = warnings(cluster, pod).await;
+    }
+    view
+}
+
+/// A pod as the API describes it; nobody looked inside.
+pub(crate) fn pod_seen_by_api(pod: &Pod) -> PodView {
     let name = PodRef::of(pod);
     let status = pod.status.as_ref();
     let listed = status
@@ -219,18 +230,14 @@ async fn pod_view(cluster: &Arc<dyn Cluster>, pod: &Pod, lost: bool) -> PodView 
             .and_then(|s| s.node_name.clone())
             .unwrap_or_default(),
         host_network: host_network(pod),
-        phase: if healthy {
+        phase: if deploy::is_running(pod) {
             "Running".to_owned()
         } else {
             deploy::status_word(pod)
         },
         ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
         facts: Err("not read yet".to_owned()),
-        warnings: if healthy {
-            Vec::new()
-        } else {
-            warnings(cluster, pod).await
-        },
+        warnings: Vec::new(),
     }
 }
 

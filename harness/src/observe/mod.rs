@@ -8,6 +8,7 @@ pub mod gather;
 pub mod model;
 mod mtu;
 mod names;
+pub mod once;
 
 pub(crate) use agents::sets as agents_of;
 pub use control_plane::*;

@@ -2,14 +2,14 @@
 use std::net::IpAddr;
 
 use flatnet_agent::node::Node;
-use flatnet_lab::spec::PROGRAMS_DIR;
 use flatnet_lab::{Lab, Place};
-use flatnet_probe::{Answer, Ask, Facts};
+use flatnet_probe::{Ask, Facts};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::cluster::lab::LabCluster;
 use crate::cluster::{Cluster, PodRef, Target};
+use crate::observe::once;
 use crate::{Error, Result, cni};
 
 /// A pod of the pod network that runs.
@@ -171,18 +171,6 @@ impl ScenePod {
 }
 
 async fn facts(lab: &LabCluster, at: &Target) -> Result<Facts> {
-    let mut line =
-        serde_json::to_vec(&Ask::Facts).map_err(|e| Error::failed("encode a question", e))?;
-    line.push(b'\n');
-    let done = lab
-        .exec(at, &[format!("{PROGRAMS_DIR}/flatnet-probe")], &line)
-        .await?;
-    match serde_json::from_str(&done.stdout) {
-        Ok(Answer::Facts(facts)) => Ok(*facts),
-        Ok(other) => Err(Error::Failed(format!("facts of {at}: {other:?}"))),
-        Err(e) => Err(Error::Failed(format!(
-            "facts of {at}: {e}: {}",
-            done.stderr.trim()
-        ))),
-    }
+    let facts = once::facts(once::ask(lab, at, &[Ask::Facts]).await);
+    facts.map_err(|e| Error::failed(format!("facts of {at}"), e))
 }

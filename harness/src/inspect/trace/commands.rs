@@ -44,3 +44,13 @@ pub(super) fn vxlan_fdb(device: &str) -> String {
 pub(super) fn addresses() -> String {
     "ip addr".to_owned()
 }
+
+/// The routes of a place, of the family of an address.
+pub(super) fn routes(of: IpAddr) -> String {
+    format!("{} route", ip_command(of))
+}
+
+/// A setting; `key` without `net.`. busybox has no `sysctl` where it is small.
+pub(super) fn sysctl(key: &str) -> String {
+    format!("cat /proc/sys/net/{}", key.replace('.', "/"))
+}

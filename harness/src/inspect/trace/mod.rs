@@ -3,13 +3,19 @@
 //! [`network`] knows the namespaces and the cables between them, [`lookup`] chooses routes, [`neighbour`] finds Ethernet
 //! addresses, [`walk`] and [`frames`] follow the packet with them. Firewalls and address translation are not looked at: a
 //! trace says where the network sends a packet, not whether a rule lets it pass.
+pub mod answer;
 mod commands;
 mod frames;
+pub mod gather;
 mod lookup;
 pub mod model;
 mod neighbour;
 mod network;
+mod parties;
+mod services;
+pub mod table;
 mod walk;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -21,24 +27,39 @@ use flatnet_netlink::Flow;
 pub use lookup::Kernels;
 pub use model::{Ending, Place, Trace};
 pub use network::Sight;
+pub use walk::Rewrite;
 
 use model::Cause;
 use network::Network;
 use walk::{Packet, Walk};
 
-/// Follows a packet from a place to an address; `wanted` is who should get it, where that is known. With the trace come the
-/// questions about it that the places' kernels were not asked.
-pub fn trace(
-    sight: &Sight,
-    kernels: &Kernels,
-    from: &Place,
-    destination: IpAddr,
-    wanted: Option<&Place>,
-) -> (Trace, Vec<(Place, Flow)>) {
+/// A packet that is to be followed.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Who sends it.
+    pub from: Place,
+    /// Its destination.
+    pub destination: IpAddr,
+    /// Who should get it, where that is known.
+    pub wanted: Option<Place>,
+    /// Where its destination is that of a service.
+    pub rewrite: Option<Rewrite>,
+}
+
+/// Follows a packet. With the trace come the questions about it that the places' kernels were not asked.
+pub fn trace(sight: &Sight, kernels: &Kernels, request: &Request) -> (Trace, Vec<(Place, Flow)>) {
+    let Request {
+        from,
+        destination,
+        wanted,
+        rewrite,
+    } = request;
+    let destination = *destination;
     let network = Network::of(sight);
     let mut walk = Walk {
         network: &network,
         kernels,
+        rewrite: rewrite.as_ref(),
         hops: Vec::new(),
         questions: Vec::new(),
         source: None,
@@ -52,7 +73,7 @@ pub fn trace(
     };
     let ending = match network.site(from) {
         Some(site) => match walk.follow(site, packet) {
-            Ok(arrival) => delivered(network.place(arrival.site), arrival.device, wanted),
+            Ok(arrival) => delivered(network.place(arrival.site), arrival.device, wanted.as_ref()),
             Err(ending) => ending,
         },
         None => Ending::Stopped {
@@ -68,7 +89,12 @@ pub fn trace(
         destination,
         hops: walk.hops,
         ending,
-        remarks: remarks(&network, destination),
+        remarks: remarks(
+            &network,
+            rewrite
+                .as_ref()
+                .map_or(destination, |rewrite| rewrite.endpoint),
+        ),
     };
     (trace, walk.questions)
 }

@@ -30,10 +30,20 @@ pub(super) struct Frame {
     pub(super) destination: IpAddr,
 }
 
+/// What kube-proxy does to packets for a ClusterIP on whichever node they come to first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewrite {
+    /// The service's address.
+    pub service: IpAddr,
+    /// The endpoint that becomes the destination.
+    pub endpoint: IpAddr,
+}
+
 /// One packet being followed.
 pub(super) struct Walk<'a> {
     pub(super) network: &'a Network<'a>,
     pub(super) kernels: &'a Kernels,
+    pub(super) rewrite: Option<&'a Rewrite>,
     pub(super) hops: Vec<Hop>,
     /// What kernels were not asked yet.
     pub(super) questions: Vec<(Place, Flow)>,
@@ -66,6 +76,11 @@ impl<'a> Walk<'a> {
                 return Err(self.stop(site, Cause::Loop));
             }
             let facts = self.look(site)?;
+            let rewritten = self.rewritten(site, packet.destination);
+            let note = rewritten.map(|to| {
+                let from = std::mem::replace(&mut packet.destination, to);
+                format!("kube-proxy made {to} of {from}")
+            });
             if let Some(device) = self.network.holds(site, packet.destination) {
                 if came_by.is_none() {
                     self.stays(site, packet.destination);
@@ -99,10 +114,20 @@ impl<'a> Walk<'a> {
                 by,
                 link_layer: None,
             };
-            let end = self.emit(site, came_by, routed, &packet)?;
+            let note = note.or_else(|| self.by_default_only(site, &routed, packet.destination));
+            let end = self.emit(site, came_by, routed, &packet, note)?;
             (site, came_by) = (end.site, Some(end.link));
             packet.bound = None;
         }
+    }
+
+    /// Nodes rewrite what comes in (PREROUTING) and what they send themselves (OUTPUT).
+    fn rewritten(&self, site: usize, destination: IpAddr) -> Option<IpAddr> {
+        let on_node = matches!(self.network.place(site), Place::Node(_));
+        let rewrite = self
+            .rewrite
+            .filter(|rewrite| rewrite.service == destination)?;
+        on_node.then_some(rewrite.endpoint)
     }
 
     /// A packet to an address of its sender passes the loopback device, whatever interface holds the address.
@@ -203,6 +228,7 @@ impl<'a> Walk<'a> {
         came_by: Option<u32>,
         mut routed: Routed,
         packet: &Packet,
+        note: Option<String>,
     ) -> Result<Spot, Ending> {
         let found = routed.route.oif.map(|link| Spot { site, link });
         let Some((out, link)) = found.and_then(|out| Some((out, self.network.link(out)?))) else {
@@ -215,7 +241,6 @@ impl<'a> Walk<'a> {
         };
         let (iif, oif) = (came_by.and_then(name), packet.bound.and_then(name));
         let look = commands::route_get(packet.destination, packet.source, iif, oif);
-        let note = self.by_default_only(site, &routed, packet.destination);
         let known = self.link_layer(out, link, routed.next_hop, packet);
         routed.link_layer = known.as_ref().ok().cloned();
         let frame = |mac| Frame {

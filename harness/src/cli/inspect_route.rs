@@ -1,0 +1,81 @@
+//! `flatnet inspect route`: where a packet goes, hop by hop.
+use clap::{Args, ValueEnum};
+
+use super::which::WhichArgs;
+use crate::inspect::model::{Inspection, SCHEMA};
+use crate::inspect::trace::gather::{self, Found, Question};
+use crate::inspect::trace::{answer, table};
+use crate::session::attach::Attached;
+use crate::{Error, Result, session};
+
+/// Options of `flatnet inspect route`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  flatnet inspect route --from busybox-1 --to busybox-2\n  flatnet inspect route --from node1 --to 10.244.2.3 --both\n  flatnet inspect route --from kube-system/coredns-abc --to 10.96.0.1 --output json"
+)]
+pub(super) struct RouteArgs {
+    /// Who sends it: a pod (busybox-1, NAMESPACE/busybox-1) or a node
+    #[arg(long, value_name = "POD|NODE")]
+    from: String,
+    /// Where it goes: an address, a pod or a node
+    #[arg(long, value_name = "ADDRESS|POD|NODE")]
+    to: String,
+    /// The way back too, and whether it is the mirror image
+    #[arg(long)]
+    both: bool,
+    /// How to print
+    #[arg(long, short, value_enum, default_value = "table")]
+    output: Format,
+    /// Say what it means, and with which command each hop can be seen
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    which: WhichArgs,
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Yaml,
+    Markdown,
+}
+
+pub(super) fn run(args: &RouteArgs) -> Result<u8> {
+    let which = args.which.find()?;
+    let question = Question {
+        from: &args.from,
+        to: &args.to,
+        both: args.both,
+    };
+    let text = session::runtime()?.block_on(async {
+        let attached = Attached::to(&which).await?;
+        let found = gather::find(&attached, &question).await;
+        let text = found.and_then(|found| print(args, &attached, &found));
+        let closed = attached.close().await;
+        let text = text?;
+        closed.map(|()| text)
+    })?;
+    anstream::print!("{text}");
+    Ok(0)
+}
+
+fn print(args: &RouteArgs, attached: &Attached, found: &Found) -> Result<String> {
+    let inspection = || Inspection {
+        schema: SCHEMA,
+        provider: attached.cluster.provider().to_owned(),
+        cluster: attached.name.clone(),
+        answers: vec![answer::answer(found, args.explain)],
+    };
+    match args.output {
+        Format::Table => Ok(table::text(found, args.explain)),
+        Format::Markdown => Ok(table::markdown(found, args.explain)),
+        Format::Json => serde_json::to_string_pretty(&inspection())
+            .map(|text| format!("{text}\n"))
+            .map_err(|e| Error::failed("write JSON", e)),
+        Format::Yaml => {
+            serde_yaml::to_string(&inspection()).map_err(|e| Error::failed("write YAML", e))
+        }
+    }
+}

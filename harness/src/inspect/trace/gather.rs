@@ -1,0 +1,312 @@
+//! Looks at what a trace needs, follows the packet, and asks the kernels on its way whether they would do the same.
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use flatnet_lab::{Lab, PROGRAMS_DIR, Place as LabPlace};
+use flatnet_netlink::Flow;
+use flatnet_probe::{Answer, Ask, Facts, Way};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::ListParams;
+use tokio::task::JoinSet;
+
+use super::lookup::Kernels;
+use super::model::{Ending, Place, Trace};
+use super::network::{Sight, pod_ref};
+use super::parties::{Parties, Party, address};
+use super::walk::Rewrite;
+use super::{Request, services, trace};
+use crate::cluster::lab::LabCluster;
+use crate::cluster::{Cluster, Target};
+use crate::observe::gather::{node_views, pod_seen_by_api};
+use crate::observe::{Observed, PodView, once};
+use crate::session::attach::Attached;
+use crate::session::boot::Ground;
+use crate::{Error, Result};
+
+/// Each answer of a kernel may lead to a place that was not on the way before, no more of them than this.
+const MOST_ROUNDS: usize = 32;
+
+/// What is asked.
+pub struct Question<'a> {
+    /// A pod or node.
+    pub from: &'a str,
+    /// A pod, node or address.
+    pub to: &'a str,
+    /// The way back too.
+    pub both: bool,
+}
+
+/// A way, and who is at its ends.
+pub struct Found {
+    /// As a reader is told: `pod/busybox-1`.
+    pub from: String,
+    /// As a reader is told: `pod/busybox-2 (10.244.1.2)`, or an address.
+    pub to: String,
+    /// Where the address is a service's.
+    pub service: Option<Service>,
+    /// The way there.
+    pub there: Trace,
+    /// The way of an answer, where it was asked for and the packet arrives.
+    pub back: Option<Trace>,
+}
+
+/// A service and who answers for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// The ClusterIP.
+    pub address: IpAddr,
+    /// Addresses of the endpoints that are ready, sorted.
+    pub endpoints: Vec<IpAddr>,
+}
+
+impl Service {
+    /// What happens to a packet for it.
+    pub fn words(&self) -> String {
+        let Service {
+            namespace,
+            name,
+            address,
+            endpoints,
+        } = self;
+        let listed: Vec<String> = endpoints.iter().map(IpAddr::to_string).collect();
+        match listed.first() {
+            Some(first) => format!(
+                "{address} is service {namespace}/{name}: the first node makes one of its endpoints of it ({}); followed to {first}",
+                listed.join(", ")
+            ),
+            None => format!(
+                "{address} is service {namespace}/{name}, which has no endpoint that is ready: nodes refuse what is sent to it"
+            ),
+        }
+    }
+}
+
+/// Answers a question on a running cluster.
+///
+/// # Errors
+/// [`Error::Input`] for a name that nobody has; otherwise what keeps nodes and pods from being listed. What cannot be looked
+/// into is part of the answer.
+pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found> {
+    let mut nodes = node_views(&attached.cluster.nodes().await?)?;
+    let mut pods: Vec<PodView> = pods(attached).await?.iter().map(pod_seen_by_api).collect();
+    let parties = Parties {
+        nodes: &nodes,
+        pods: &pods,
+    };
+    let from = parties.find("--from", question.from)?;
+    let goal = match address("--to", question.to)? {
+        Some(address) => Goal {
+            address,
+            party: None,
+        },
+        None => Goal::of(parties.find("--to", question.to)?, &from)?,
+    };
+    let service = match (attached.client(), &goal.party) {
+        (Some(client), None) => services::find(client, goal.address).await?,
+        _ => None,
+    };
+    let rewrite = service.as_ref().and_then(|service| {
+        Some(Rewrite {
+            service: service.address,
+            endpoint: *service.endpoints.first()?,
+        })
+    });
+    let last = rewrite
+        .as_ref()
+        .map_or(goal.address, |rewrite| rewrite.endpoint);
+    pods.retain(|pod| pod.phase == "Running");
+    let look = Look { attached };
+    let concerned = |pod: &PodView| {
+        Place::Pod(pod_ref(pod)) == from.place || pod.ips.contains(&last) || look.is_lab()
+    };
+    let mut looking = JoinSet::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let (cluster, target) = (look.cluster(), Target::Node(node.name.clone()));
+        looking.spawn(async move { (Some(index), None, facts(&*cluster, &target).await) });
+    }
+    for (index, pod) in pods.iter().enumerate() {
+        if !pod.host_network && concerned(pod) {
+            let (cluster, target) = (look.cluster(), Target::Pod(pod_ref(pod)));
+            looking.spawn(async move { (None, Some(index), facts(&*cluster, &target).await) });
+        }
+    }
+    let wire = look.wire().await;
+    for (node, pod, facts) in looking.join_all().await {
+        if let Some(node) = node.and_then(|index| nodes.get_mut(index)) {
+            node.facts = facts;
+        } else if let Some(pod) = pod.and_then(|index| pods.get_mut(index)) {
+            pod.facts = facts;
+        }
+    }
+    let sight = Sight { nodes, pods, wire };
+    let there = Request {
+        from: from.place.clone(),
+        destination: goal.address,
+        wanted: goal.party.as_ref().map(|party| party.place.clone()),
+        rewrite,
+    };
+    let mut kernels = Kernels::new();
+    let there = look.follow(&sight, &mut kernels, &there).await?;
+    let back = match (question.both, way_back(&there)) {
+        (true, Some(request)) => Some(look.follow(&sight, &mut kernels, &request).await?),
+        _ => None,
+    };
+    Ok(Found {
+        from: from.name,
+        to: match goal.party {
+            Some(party) => format!("{} ({})", party.name, goal.address),
+            None => goal.address.to_string(),
+        },
+        service,
+        there,
+        back,
+    })
+}
+
+/// Where a packet is to go.
+struct Goal {
+    address: IpAddr,
+    party: Option<Party>,
+}
+
+impl Goal {
+    /// An address of a family that the sender has too, the receiver's first where that is possible.
+    fn of(party: Party, from: &Party) -> Result<Goal> {
+        let shared = |address: &&IpAddr| {
+            from.addresses
+                .iter()
+                .any(|own| own.is_ipv4() == address.is_ipv4())
+        };
+        let addresses = &party.addresses;
+        let address = addresses.iter().find(shared).or(addresses.first()).copied();
+        let Some(address) = address else {
+            return Err(Error::Input(format!(
+                "--to: {} has no address; give one that it should have",
+                party.name
+            )));
+        };
+        Ok(Goal {
+            address,
+            party: Some(party),
+        })
+    }
+}
+
+/// From who got the packet to who sent it.
+fn way_back(there: &Trace) -> Option<Request> {
+    let from = match &there.ending {
+        Ending::Delivered { to, .. } => to.clone(),
+        _ => return None,
+    };
+    Some(Request {
+        from,
+        destination: there.source?,
+        wanted: Some(there.from.clone()),
+        rewrite: None,
+    })
+}
+
+async fn pods(attached: &Attached) -> Result<Vec<Pod>> {
+    match &attached.ground {
+        Ground::Lab(lab) => lab.call(Lab::pods).await,
+        Ground::Kubernetes(cluster) => {
+            let all: Api<Pod> = Api::all(cluster.client().clone());
+            let list = all.list(&ListParams::default()).await;
+            let list = list.map_err(|e| crate::cluster::kube::denied("list pods", e))?;
+            Ok(list.items)
+        }
+    }
+}
+
+async fn facts(cluster: &dyn Cluster, target: &Target) -> Observed<Facts> {
+    once::facts(once::ask(cluster, target, &[Ask::Facts]).await)
+}
+
+/// Asks places on an attached cluster.
+struct Look<'a> {
+    attached: &'a Attached,
+}
+
+impl Look<'_> {
+    fn cluster(&self) -> Arc<dyn Cluster> {
+        Arc::clone(&self.attached.cluster)
+    }
+
+    /// In a lab every pod is flatnet's own, and has the probe in view already.
+    fn is_lab(&self) -> bool {
+        matches!(self.attached.ground, Ground::Lab(_))
+    }
+
+    async fn wire(&self) -> Option<Observed<Facts>> {
+        match &self.attached.ground {
+            Ground::Lab(lab) => Some(once::facts(ask_wire(lab, &[Ask::Facts]).await)),
+            Ground::Kubernetes(_) => None,
+        }
+    }
+
+    /// Follows a packet until every kernel on its way has been asked.
+    async fn follow(
+        &self,
+        sight: &Sight,
+        kernels: &mut Kernels,
+        request: &Request,
+    ) -> Result<Trace> {
+        for _ in 0..MOST_ROUNDS {
+            let (trace, questions) = trace(sight, kernels, request);
+            if questions.is_empty() {
+                return Ok(trace);
+            }
+            for (place, flow) in questions {
+                let way = self.ask(&place, flow).await?;
+                kernels.insert((place, flow), way);
+            }
+        }
+        Err(Error::Failed(format!(
+            "the kernels on the way to {} changed their minds {MOST_ROUNDS} times; ask again",
+            request.destination
+        )))
+    }
+
+    async fn ask(&self, place: &Place, flow: Flow) -> Result<Way> {
+        let questions = [Ask::Ways { flows: vec![flow] }];
+        let target = match (place, &self.attached.ground) {
+            (Place::Wire, Ground::Lab(lab)) => {
+                return only_way(ask_wire(lab, &questions).await?, place);
+            }
+            (Place::Node(node), _) => Target::Node(node.clone()),
+            (Place::Pod(pod), _) => Target::Pod(pod.clone()),
+            (Place::Wire, Ground::Kubernetes(_)) => {
+                return Err(Error::Failed(
+                    "what joins the nodes of this cluster cannot be asked".to_owned(),
+                ));
+            }
+        };
+        only_way(
+            once::ask(&*self.attached.cluster, &target, &questions).await?,
+            place,
+        )
+    }
+}
+
+fn only_way(mut answers: Vec<Answer>, place: &Place) -> Result<Way> {
+    match answers.pop() {
+        Some(Answer::Ways { mut ways }) if ways.len() == 1 => Ok(ways.remove(0)),
+        other => Err(Error::Failed(format!(
+            "ask the kernel of {place} for a route: {other:?}"
+        ))),
+    }
+}
+
+async fn ask_wire(lab: &LabCluster, questions: &[Ask]) -> Result<Vec<Answer>> {
+    let argv = [format!("{PROGRAMS_DIR}/flatnet-probe")];
+    let process = lab.start_at(LabPlace::Wire, &argv, "wire")?;
+    let done = process
+        .finish("look at the wire", &once::lines(questions)?)
+        .await?;
+    once::answers(&done, "wire", questions.len())
+}
