@@ -4,7 +4,8 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use flatnet_probe::{Answer, Ask, Facts};
+use flatnet_netlink::Flow;
+use flatnet_probe::{Answer, Ask, Facts, Way};
 use serde_json::Value;
 use support::{Net, Probe, net_tests};
 
@@ -71,6 +72,34 @@ fn name(facts: &Facts, index: u32) -> String {
 }
 
 net_tests! {
+    fn ways_are_those_of_ip_route_get() {
+        let (node, _pod, _wire) = node();
+        node.run("ip rule add to 10.66.0.0/16 lookup 66");
+        node.run("ip route add 10.66.0.0/16 via 172.18.0.9 table 66");
+        let facts = facts(&mut node.probe());
+        let index = |name: &str| facts.links.iter().find(|link| link.name == name).unwrap().index;
+        let mut incoming = Flow::to("10.244.2.9".parse().unwrap());
+        (incoming.from, incoming.iif) = (Some("10.244.1.7".parse().unwrap()), Some(index("br0")));
+        node.within(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
+        let flows = vec![
+            Flow::to("10.66.1.1".parse().unwrap()),
+            incoming,
+            Flow::to("10.244.77.1".parse().unwrap()),
+        ];
+        let answer = node.probe().ask(&Ask::Ways { flows });
+        let Answer::Ways { ways } = answer else { panic!("{answer:?}") };
+        let shown = [
+            observed(&node, "ip -j route get 10.66.1.1"),
+            observed(&node, "ip -j route get 10.244.2.9 from 10.244.1.7 iif br0"),
+        ];
+        for (way, shown) in ways.iter().zip(&shown) {
+            let Way::Found(route) = way else { panic!("{way:?}") };
+            assert_eq!(route.gateway.map(|ip| ip.to_string()).as_deref(), shown[0]["gateway"].as_str());
+            assert_eq!(Some(name(&facts, route.oif.unwrap()).as_str()), shown[0]["dev"].as_str());
+        }
+        assert!(matches!(&ways[2], Way::Refused { detail, .. } if !detail.is_empty()), "{ways:?}");
+    }
+
     fn links_are_those_of_ip_link() {
         let (node, _pod, _wire) = node();
         let facts = facts(&mut node.probe());

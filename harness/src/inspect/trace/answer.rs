@@ -14,7 +14,7 @@ pub const ID: &str = "route";
 /// What it means, for a learner.
 pub const EXPLANATION: &str = "\
 Each line is one device that the packet passes. A place (pod or node) looks up the longest prefix in its routes that covers \
-the destination; the route names a device and perhaps a gateway, whose Ethernet address comes from the neighbour table. A veth \
+the destination; the route names a device and perhaps a gateway, whose Ethernet address comes from the neighbour table (NONE: there is no entry, the packet makes the place ask). A veth \
 is a cable: what goes into one end comes out of the other. A bridge passes frames on by Ethernet address, as its forwarding \
 database says, and gives those for its own address to the node's routes. A VXLAN device puts the frame into a UDP packet for \
 the node behind which the Ethernet address is. Firewall rules and address translation are not looked at.";

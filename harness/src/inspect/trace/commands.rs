@@ -25,9 +25,9 @@ pub(super) fn neighbours(device: &str, of: IpAddr) -> String {
     format!("{} neigh show dev {device}", ip_command(of))
 }
 
-/// A device with all that can be said about it.
+/// A device.
 pub(super) fn link(device: &str) -> String {
-    format!("ip -d link show dev {device}")
+    format!("ip link show {device}")
 }
 
 /// The forwarding database of a bridge.

@@ -5,13 +5,11 @@ use flatnet_netlink::{Link, MacAddr};
 
 use super::commands;
 use super::model::{Cause, Direction, Ending, Step, Switching};
-use super::network::Spot;
+use super::network::{ANY_MAC, Spot};
 use super::walk::{Frame, Packet, Walk};
 
 /// Tunnels within tunnels that are followed.
 const MOST_TUNNELS: u32 = 3;
-/// A forwarding entry for frames to addresses that no other entry has.
-const ANY_MAC: MacAddr = MacAddr([0; 6]);
 
 impl Walk<'_> {
     /// Out of a link of a place, to the link that takes the frame up to IP.
@@ -175,15 +173,11 @@ impl Walk<'_> {
     /// Into a UDP packet, to the VTEP of the forwarding entry, and out again there (RFC 7348 section 4).
     fn encapsulate(&mut self, out: Spot, link: &Link, frame: Frame) -> Result<Spot, Ending> {
         let site = out.site;
-        let Some((vxlan, facts)) = link.vxlan.as_ref().zip(self.network.facts(site).ok()) else {
+        let Some(vxlan) = &link.vxlan else {
             return Err(self.stop(site, Cause::NoDevice));
         };
-        let vtep = |mac: MacAddr| {
-            let of_mac =
-                |entry: &&flatnet_netlink::FdbEntry| entry.index == out.link && entry.mac == mac;
-            facts.fdb.iter().filter(of_mac).find_map(|entry| entry.dst)
-        };
-        let Some(remote) = vtep(frame.mac).or_else(|| vtep(ANY_MAC)) else {
+        let entry = |mac| self.network.vtep(out, mac);
+        let Some(remote) = entry(frame.mac).or_else(|| entry(ANY_MAC)) else {
             let (device, mac) = (link.name.clone(), frame.mac);
             return Err(self.stop(site, Cause::NoForwardingEntry { device, mac }));
         };

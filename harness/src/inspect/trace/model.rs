@@ -344,7 +344,12 @@ impl Trace {
 
     /// The largest packet that fits every device on the way, bytes, and the hop that sets it; nothing without a hop.
     pub fn path_mtu(&self) -> Option<(u32, &Hop)> {
-        let room = |hop: &Hop| hop.mtu.saturating_sub(hop.overhead);
+        // Loopback carries more than an IP packet can be long.
+        let room = |hop: &Hop| {
+            hop.mtu
+                .saturating_sub(hop.overhead)
+                .min(u32::from(u16::MAX))
+        };
         let narrowest = self.hops.iter().min_by_key(|hop| room(hop))?;
         Some((room(narrowest), narrowest))
     }

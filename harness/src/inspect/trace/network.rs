@@ -10,6 +10,9 @@ use crate::checks::{device_of, paired};
 use crate::cluster::PodRef;
 use crate::observe::{NodeView, Observed, PodView};
 
+/// A forwarding entry of this address is for frames to addresses that no other entry has (drivers/net/vxlan).
+pub(super) const ANY_MAC: MacAddr = MacAddr([0; 6]);
+
 /// Everything a trace is based on.
 pub struct Sight {
     /// Every node.
@@ -209,12 +212,29 @@ impl<'a> Network<'a> {
             self.enter(peer, segment);
             return;
         }
-        segment.unseen = true;
+        match self.link(out) {
+            // A tunnel carries to all what an entry for all names a VTEP for, and nothing else; a dummy carries nothing.
+            Some(link) if link.vxlan.is_some() => {
+                segment.unseen |= self.vtep(out, ANY_MAC).is_some();
+                return;
+            }
+            Some(link) if link.kind != "dummy" => segment.unseen = true,
+            _ => return,
+        }
         if self.is_uplink(out) {
             for other in self.uplinks(out.site).collect::<Vec<_>>() {
                 self.enter(other, segment);
             }
         }
+    }
+
+    /// The VTEP that a VXLAN device's forwarding entry for an address names.
+    pub(super) fn vtep(&self, device: Spot, mac: MacAddr) -> Option<IpAddr> {
+        let entries = &self.facts(device.site).ok()?.fdb;
+        entries
+            .iter()
+            .filter(|entry| entry.index == device.link && entry.mac == mac)
+            .find_map(|entry| entry.dst)
     }
 
     fn enter(&self, spot: Spot, segment: &mut Segment) {
@@ -273,11 +293,15 @@ impl<'a> Network<'a> {
         if let Some(owner) = self.owners(address).first() {
             return (*owner != Place::Wire).then(|| owner.to_string());
         }
-        let node =
-            self.sight.nodes.iter().find_map(|node| {
-                Some((node, node.pod_cidrs.iter().find(|c| c.contains(&address))?))
-            });
-        node.map(|(node, cidr)| format!("the podCIDR {cidr} of {}", node.name))
+        self.pod_range(address)
+    }
+
+    /// The podCIDR in which an address is, in words.
+    pub(super) fn pod_range(&self, address: IpAddr) -> Option<String> {
+        let nodes = self.sight.nodes.iter();
+        let mut ranges = nodes.flat_map(|node| node.pod_cidrs.iter().map(move |cidr| (node, cidr)));
+        let (node, cidr) = ranges.find(|(_, cidr)| cidr.contains(&address))?;
+        Some(format!("the podCIDR {cidr} of {}", node.name))
     }
 }
 

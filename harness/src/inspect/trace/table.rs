@@ -32,6 +32,12 @@ fn way(text: &mut String, trace: &Trace, explain: bool) {
     table.load_style(presets::NOTHING).set_header(HEADINGS);
     for (index, hop) in trace.hops.iter().enumerate() {
         table.add_row(row(index + 1, hop));
+        if let Some(note) = &hop.note {
+            table.add_row(["", "", "", "", &format!("! {note}")]);
+        }
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
     }
     if !trace.hops.is_empty() {
         for line in table.to_string().lines() {
@@ -74,7 +80,11 @@ fn markdown_way(text: &mut String, trace: &Trace) {
         text.push_str("|---|---|---|---|---|---|\n");
     }
     for (index, hop) in trace.hops.iter().enumerate() {
-        let cells = row(index + 1, hop).map(|cell| cell.replace('|', "\\|"));
+        let mut cells = row(index + 1, hop);
+        if let (Some(note), Some(what)) = (&hop.note, cells.last_mut()) {
+            what.push_str(&format!("; {note}"));
+        }
+        let cells = cells.map(|cell| cell.replace('|', "\\|"));
         let look = words::look_at(hop);
         text.push_str(&format!("| {} | `{look}` |\n", cells.join(" | ")));
     }
@@ -91,13 +101,10 @@ fn row(number: usize, hop: &Hop) -> [String; 5] {
     };
     let mut what = words::step(&hop.step);
     if let Some(state) = words::neighbour(&hop.step) {
-        what.push_str(&format!(" ({state})"));
+        what.push_str(&format!(" {state}"));
     }
     if hop.overhead > 0 {
         what = format!("outer: {what}");
-    }
-    if let Some(note) = &hop.note {
-        what.push_str(&format!("; {note}"));
     }
     [
         number.to_string(),

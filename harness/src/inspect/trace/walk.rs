@@ -337,10 +337,9 @@ impl<'a> Walk<'a> {
     /// unless the network around the nodes knows the pods.
     fn by_default_only(&self, site: usize, routed: &Routed, to: IpAddr) -> Option<String> {
         let on_node = matches!(self.network.place(site), Place::Node(_));
-        let whose = self.network.belongs_to(to)?;
-        (on_node && routed.route.dst.prefix_len() == 0 && routed.by != ChosenBy::Policy).then(
-            || format!("no route of its own to {to} ({whose}): only the default route covers it"),
-        )
+        let whose = self.network.pod_range(to)?;
+        (on_node && routed.route.dst.prefix_len() == 0 && routed.by != ChosenBy::Policy)
+            .then(|| format!("only the default route covers {to} of {whose}"))
     }
 
     /// Writes a hop down.

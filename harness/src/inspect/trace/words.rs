@@ -15,7 +15,10 @@ pub(super) fn step(step: &Step) -> String {
             port,
             remote,
             ..
-        } => format!("{mac} is behind VTEP {remote}: into UDP port {port}, VNI {vni}"),
+        } => {
+            let vtep = std::net::SocketAddr::new(*remote, *port);
+            format!("to VTEP {vtep}, VNI {vni}, by FDB entry {mac}")
+        }
         Step::Crossed { from, end, bridge } => with_bridge(
             format!("other end of {end} of {}", from.exec_name()),
             bridge.as_deref(),
@@ -45,6 +48,10 @@ fn with_bridge(mut text: String, bridge: Option<&str>) -> String {
     text
 }
 
+/// What the kernel gives a route to which nobody gave a metric: none for IPv4, IP6_RT_PRIO_ADDRCONF and IP6_RT_PRIO_USER
+/// for IPv6 (include/uapi/linux/ipv6_route.h).
+const USUAL_METRICS: [u32; 3] = [0, 256, 1024];
+
 fn routed(routed: &Routed) -> String {
     let dst = match routed.route.dst {
         _ if routed.by == ChosenBy::Policy => "by ip rule".to_owned(),
@@ -55,7 +62,11 @@ fn routed(routed: &Routed) -> String {
         Some(gateway) => format!("{dst} via {gateway}"),
         None => format!("{dst} on link"),
     };
-    if let Some(metric) = routed.route.metric.filter(|metric| *metric > 0) {
+    if let Some(metric) = routed
+        .route
+        .metric
+        .filter(|metric| !USUAL_METRICS.contains(metric))
+    {
         text.push_str(&format!(" metric {metric}"));
     }
     if routed.route.onlink {
@@ -65,17 +76,17 @@ fn routed(routed: &Routed) -> String {
         text.push_str(", one of several next hops");
     }
     if let Some(known) = &routed.link_layer {
-        text.push_str(&format!(", at {}", known.mac));
+        text.push_str(&format!(" at {}", known.mac));
     }
     text
 }
 
-/// The state of the neighbour entry that a hop used, as `ip neigh` has it; `asked` where there is none.
+/// The state of the neighbour entry that a hop used, as `ip neigh` has it; `NONE` where the packet makes the place ask.
 pub(super) fn neighbour(step: &Step) -> Option<&str> {
     match step {
         Step::Routed(routed) => {
             let known = routed.link_layer.as_ref()?;
-            Some(known.entry.as_deref().unwrap_or("asked"))
+            Some(known.entry.as_deref().unwrap_or("NONE"))
         }
         _ => None,
     }

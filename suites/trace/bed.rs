@@ -1,0 +1,200 @@
+//! A lab to trace packets in, and an observer that looks at it with other programs.
+use std::sync::Arc;
+
+use flatnet::cluster::Target;
+use flatnet::cluster::lab::LabCluster;
+use flatnet::inspect::trace::Place;
+use flatnet::inspect::trace::gather::{self, Found, Question};
+use flatnet::observe::once;
+use flatnet::plant::Fault;
+use flatnet::session::Session;
+use flatnet::session::attach::{Attached, Which};
+use flatnet::session::boot::Ground;
+use flatnet::session::config::{Family, RunArgs, Underlay};
+use flatnet_lab::Place as LabPlace;
+use flatnet_probe::{Answer, Ask, Dialled, Target as Dialling, Transport};
+use tokio::runtime::Runtime;
+
+/// What a lab is like where it matters to a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) cni: &'static str,
+    pub(crate) underlay: Underlay,
+    pub(crate) family: Family,
+}
+
+pub(crate) const ONE_SEGMENT: Shape = Shape {
+    cni: "flatnet",
+    underlay: Underlay::L2,
+    family: Family::Ipv4,
+};
+/// VXLAN between nodes.
+pub(crate) const BEHIND_ROUTERS: Shape = Shape {
+    underlay: Underlay::Routed,
+    ..ONE_SEGMENT
+};
+pub(crate) const ROUTERS_V6: Shape = Shape {
+    family: Family::Ipv6,
+    ..BEHIND_ROUTERS
+};
+pub(crate) const SEGMENT_V6: Shape = Shape {
+    family: Family::Ipv6,
+    ..ONE_SEGMENT
+};
+pub(crate) const REFERENCE: Shape = Shape {
+    cni: "reference",
+    ..ONE_SEGMENT
+};
+pub(crate) const REFERENCE_ROUTED: Shape = Shape {
+    cni: "reference",
+    ..BEHIND_ROUTERS
+};
+
+/// A lab with three nodes, two pods and a hostNetwork pod on each; gone with this value.
+pub(crate) struct Bed {
+    runtime: Runtime,
+    session: Option<Session>,
+    attached: Attached,
+}
+
+impl Bed {
+    #[track_caller]
+    pub(crate) fn new(shape: Shape) -> Bed {
+        Bed::start(shape, None)
+    }
+
+    #[track_caller]
+    pub(crate) fn broken(shape: Shape, fault: &'static Fault) -> Bed {
+        Bed::start(shape, Some(fault))
+    }
+
+    #[track_caller]
+    fn start(shape: Shape, fault: Option<&'static Fault>) -> Bed {
+        let mut args = RunArgs::from_env().expect("FLATNET_* variables that fit");
+        args.cni = Some(shape.cni.to_owned());
+        args.lab.underlay = Some(shape.underlay);
+        args.ip_family = Some(shape.family);
+        args.nodes = Some(3);
+        args.pods_per_node = Some(2);
+        let runtime = flatnet::session::runtime().expect("a runtime");
+        let (session, attached) = runtime.block_on(async {
+            let session = Session::start(&args, fault, Arc::new(|_| {}))
+                .await
+                .expect("a lab");
+            let name = session.plan().site.name().expect("a name").to_owned();
+            let attached = Attached::to(&Which::Lab(name)).await.expect("the same lab");
+            (session, attached)
+        });
+        Bed {
+            runtime,
+            session: Some(session),
+            attached,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.attached.name
+    }
+
+    /// The way there and back.
+    #[track_caller]
+    pub(crate) fn trace(&self, from: &str, to: &str) -> Found {
+        let question = Question {
+            from,
+            to,
+            both: true,
+        };
+        let found = gather::find(&self.attached, &question);
+        self.runtime.block_on(found).expect("an answer")
+    }
+
+    fn lab(&self) -> &LabCluster {
+        match &self.attached.ground {
+            Ground::Lab(lab) => lab,
+            Ground::Kubernetes(_) => panic!("the lab is no Kubernetes cluster"),
+        }
+    }
+
+    /// What a command printed in a place.
+    #[track_caller]
+    pub(crate) fn run(&self, place: &Place, command: &str) -> String {
+        let argv = ["sh", "-c", command].map(str::to_owned);
+        let done = self.runtime.block_on(async {
+            let process = self.lab().start_at(lab_place(place), &argv, "a test")?;
+            process.finish("a test", b"").await
+        });
+        let done = done.unwrap_or_else(|e| panic!("{command} in {place}: {e}"));
+        assert_eq!(
+            done.code, 0,
+            "{command} in {place}: {}{}",
+            done.stdout, done.stderr
+        );
+        done.stdout
+    }
+
+    /// Every place of the lab.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let (nodes, pods) = self.runtime.block_on(async {
+            let nodes = self.attached.cluster.nodes().await.expect("nodes");
+            let pods = self.lab().call(flatnet_lab::Lab::pods).await.expect("pods");
+            (nodes, pods)
+        });
+        let nodes = nodes
+            .into_iter()
+            .filter_map(|node| node.metadata.name.map(Place::Node));
+        let own_network = pods
+            .iter()
+            .filter(|pod| !flatnet::observe::gather::host_network(pod));
+        let pods = own_network.map(|pod| Place::Pod(flatnet::cluster::PodRef::of(pod)));
+        nodes.chain(pods).chain([Place::Wire]).collect()
+    }
+
+    /// Sends so many echo requests from a pod or node to an address; all must be answered.
+    #[track_caller]
+    pub(crate) fn ping(&self, from: &Place, to: std::net::IpAddr, count: usize) {
+        let target = match from {
+            Place::Pod(pod) => Target::Pod(pod.clone()),
+            Place::Node(node) => Target::Node(node.clone()),
+            Place::Wire => panic!("nothing pings from the wire"),
+        };
+        let echo = Dialling {
+            address: to,
+            transport: Transport::Icmp,
+            port: 0,
+        };
+        let questions = [Ask::Dial {
+            targets: vec![echo; count],
+            at_once: 8,
+            timeout_ms: 5_000,
+            attempts: 1,
+        }];
+        let answers = once::ask(&*self.attached.cluster, &target, &questions);
+        let answers = self.runtime.block_on(answers).expect("a probe");
+        let [Answer::Dialled { results, .. }] = &answers[..] else {
+            panic!("{answers:?}");
+        };
+        let lost = results
+            .iter()
+            .find(|result| !matches!(result, Dialled::Answered { .. }));
+        assert!(lost.is_none(), "{from} to {to}: {lost:?}");
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            let closed = self.runtime.block_on(session.close());
+            if !std::thread::panicking() {
+                closed.expect("the lab ends");
+            }
+        }
+    }
+}
+
+fn lab_place(place: &Place) -> LabPlace {
+    match place {
+        Place::Pod(pod) => LabPlace::Pod(pod.namespace.clone(), pod.name.clone()),
+        Place::Node(node) => LabPlace::Node(node.clone()),
+        Place::Wire => LabPlace::Wire,
+    }
+}

@@ -1,0 +1,123 @@
+//! `flatnet inspect route` as a person meets it.
+use std::process::{Command, Output};
+
+use rstest::rstest;
+use serde_json::Value;
+
+use crate::bed::{BEHIND_ROUTERS, Bed, ONE_SEGMENT};
+
+fn flatnet(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flatnet"))
+        .args(arguments)
+        .output()
+        .expect("flatnet starts")
+}
+
+fn route(bed: &Bed, arguments: &[&str]) -> Output {
+    let cluster = ["inspect", "route", "--cluster", bed.name()];
+    flatnet(&[&cluster, arguments].concat())
+}
+
+#[track_caller]
+fn text(output: &Output) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[rstest]
+#[case::nobody("nobody", "busybox-1", "--from nobody: no pod or node of that name")]
+#[case::no_address("busybox-1", "10.0.0.1/24", "--to 10.0.0.1/24: no pod or node")]
+#[case::of_many(
+    "busybox-1",
+    "224.0.0.1",
+    "a multicast address has any number of receivers"
+)]
+#[case::of_a_link("busybox-1", "fe80::1", "another host on each link")]
+fn bad_input_is_told_in_one_line(#[case] from: &str, #[case] to: &str, #[case] says: &str) {
+    let bed = Bed::new(ONE_SEGMENT);
+
+    let output = route(&bed, &["--from", from, "--to", to]);
+
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert!(
+        words.contains(says) && words.lines().count() == 1,
+        "{words}"
+    );
+}
+
+#[test]
+fn a_line_of_the_table_fits_a_hundred_columns() {
+    let bed = Bed::new(BEHIND_ROUTERS);
+
+    let shown = text(&route(
+        &bed,
+        &["--from", "busybox-1", "--to", "busybox-2", "--both"],
+    ));
+
+    assert!(shown.contains("delivered: pod/busybox-2 holds"), "{shown}");
+    assert!(
+        shown.contains("the way back is the mirror image"),
+        "{shown}"
+    );
+    let long = shown.lines().find(|line| line.chars().count() > 100);
+    assert_eq!(long, None, "{shown}");
+}
+
+/// Without the values that are said to vary.
+fn stable(output: &Output) -> Value {
+    let mut whole: Value = serde_json::from_str(&text(output)).expect("JSON alone");
+    for fact in whole["answers"][0]["facts"].as_array_mut().unwrap() {
+        let varies = fact["varies"].as_array().cloned().unwrap_or_default();
+        let values = fact["values"].as_object_mut().unwrap();
+        values.retain(|name, _| !varies.contains(&Value::String(name.clone())));
+    }
+    whole
+}
+
+#[test]
+fn json_is_the_same_again_but_for_what_varies() {
+    let bed = Bed::new(BEHIND_ROUTERS);
+    let arguments = ["--from", "busybox-1", "--to", "busybox-2", "-o", "json"];
+    // The first packet makes neighbour and forwarding entries.
+    let found = bed.trace("busybox-1", "busybox-2");
+    bed.ping(&found.there.from, found.there.destination, 1);
+
+    let first = stable(&route(&bed, &arguments));
+    let again = stable(&route(&bed, &arguments));
+
+    assert_eq!(first, again);
+    assert_eq!(first["answers"][0]["id"], "route");
+    let facts = first["answers"][0]["facts"].as_array().unwrap();
+    let vtep = facts.iter().find(|fact| !fact["values"]["vtep"].is_null());
+    assert_eq!(vtep.unwrap()["values"]["vtep"], "172.18.2.2");
+    assert_eq!(facts.last().unwrap()["values"]["ending"], "delivered");
+}
+
+#[test]
+fn every_command_that_is_offered_works() {
+    let bed = Bed::new(BEHIND_ROUTERS);
+
+    let shown = text(&route(
+        &bed,
+        &["--from", "busybox-1", "--to", "busybox-2", "-o", "json"],
+    ));
+
+    let whole: Value = serde_json::from_str(&shown).unwrap();
+    let facts = whole["answers"][0]["facts"].as_array().unwrap();
+    assert!(facts.len() > 10, "{shown}");
+    for fact in facts {
+        let command = fact["source"]["command"].as_str().unwrap();
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let ["flatnet", "exec", who, "--", command @ ..] = &words[..] else {
+            panic!("{command}");
+        };
+        let exec = [&["exec", "--name", bed.name(), who, "--"], command].concat();
+        let done = flatnet(&exec);
+        assert!(
+            done.status.success() && !done.stdout.is_empty(),
+            "{words:?}: {done:?}"
+        );
+    }
+}
