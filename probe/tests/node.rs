@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use flatnet_probe::{
     Answer, Ask, FileContent, NetworkNamespace, NodeProcess, Owner, PluginVersion, Protocol,

@@ -2,6 +2,7 @@
 mod checks;
 mod clusters;
 mod exec;
+mod inspect;
 mod progress;
 mod test;
 mod up;
@@ -56,6 +57,8 @@ enum Command {
     List(clusters::ListArgs),
     /// Run a command in a pod or on a node
     Exec(exec::ExecArgs),
+    /// Questions about a running cluster's network, answered with where each answer comes from
+    Inspect(inspect::InspectArgs),
     /// What is checked, how it is observed, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and take away what it made; the run starts this itself
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Down(args) => clusters::down(&args),
         Command::List(args) => clusters::list(&args),
         Command::Exec(args) => exec::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {
