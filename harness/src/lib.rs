@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod cni;
 mod error;
 pub mod inspect;
+mod nearest;
 pub mod observe;
 pub mod plant;
 pub mod report;

@@ -12,13 +12,18 @@ mod dial;
 mod echo;
 mod error;
 mod facts;
+mod files;
 mod lines;
 mod message;
+mod network_namespaces;
 mod path_mtu;
+mod plugin_versions;
+mod processes;
 mod resolv_conf;
 mod resolve;
 mod responder;
 mod session;
+mod sockets;
 mod watched;
 mod ways;
 pub mod wire;
@@ -53,6 +58,12 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
       which IP packet sizes arrive whole with DF set
   echo '{\"ask\":\"resolve\",\"server\":\"10.96.0.10:53\",\"lookups\":[{\"name\":\"kubernetes.default.svc.cluster.local\",\"record\":\"A\",\"over\":\"udp\"}],\"timeout_ms\":1000,\"attempts\":2}' | flatnet-probe
       what a nameserver answers; {\"ask\":\"resolv-conf\",\"path\":\"/etc/resolv.conf\"} tells whom this place asks
+  echo '{\"ask\":\"sockets\",\"proc\":\"/proc\",\"ports\":[2379]}' | flatnet-probe
+      what is bound here and whose it is; who is connected to these ports
+  echo '{\"ask\":\"network-namespaces\",\"proc\":\"/proc\"}' | flatnet-probe
+      addresses, routes and interfaces of pods, seen from their node
+  echo '{\"ask\":\"plugin-versions\",\"root\":\"\",\"bin_dir\":\"/opt/cni/bin\",\"timeout_ms\":2000}' | flatnet-probe
+      the CNI versions each plugin supports; {\"ask\":\"files\",\"root\":\"\",\"paths\":[\"/etc/cni/net.d/*\"]} shows files
 
 Options: --help, --version
 Exit codes: 0 the input ended, 1 nobody reads the answers, 2 wrong usage

@@ -11,7 +11,10 @@ use crate::echo::Pinger;
 use crate::error::{Error, Result};
 use crate::lines::{Input, Output};
 use crate::responder::Responder;
-use crate::{Answer, Ask, cni_files, facts, path_mtu, resolv_conf, resolve, ways};
+use crate::{
+    Answer, Ask, cni_files, facts, files, network_namespaces, path_mtu, plugin_versions, processes,
+    resolv_conf, resolve, sockets, ways,
+};
 
 /// Answers the questions on `input` on `output`, one by one, until the input ends. All sockets are opened by the calling
 /// thread, thus in its network namespace. A question that cannot be answered is answered with [`Answer::Failed`]; fails
@@ -125,6 +128,26 @@ impl Session {
                     results: resolve::all(server, lookups, timeout, attempts).await,
                 })
             }
+            Ask::Sockets { proc, ports } => {
+                Ok(Answer::Sockets(sockets::read(Path::new(&proc), &ports)?))
+            }
+            Ask::Processes { proc, names } => Ok(Answer::Processes {
+                processes: processes::named(Path::new(&proc), &names)?,
+            }),
+            Ask::NetworkNamespaces { proc } => Ok(Answer::NetworkNamespaces {
+                namespaces: network_namespaces::read(Path::new(&proc))?,
+            }),
+            Ask::Files { root, paths } => Ok(Answer::Files {
+                files: files::read(&root, &paths),
+            }),
+            Ask::PluginVersions {
+                root,
+                bin_dir,
+                timeout_ms,
+            } => Ok(Answer::PluginVersions {
+                plugins: plugin_versions::ask(&root, &bin_dir, Duration::from_millis(timeout_ms))
+                    .await?,
+            }),
         }
     }
 

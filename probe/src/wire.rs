@@ -5,6 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use flatnet_netlink::{Address, FdbEntry, Flow, Link, Neighbour, RouteEntry};
 use serde::{Deserialize, Serialize};
 
+mod node;
+
+pub use node::*;
+
 /// A question; one line of JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
@@ -75,6 +79,41 @@ pub enum Ask {
         /// Attempts a lookup; the first answer ends it, whatever it says.
         attempts: u32,
     },
+    /// What is bound here, and who is connected to some ports. Answered by [`Answer::Sockets`].
+    Sockets {
+        /// Usually `/proc`.
+        proc: String,
+        /// Ports whose TCP connections are wanted, at whichever end.
+        ports: Vec<u16>,
+    },
+    /// Processes of these programs in this network namespace. Answered by [`Answer::Processes`].
+    Processes {
+        /// Usually `/proc`.
+        proc: String,
+        /// Program names, see [`NodeProcess::program`].
+        names: Vec<String>,
+    },
+    /// Network namespaces of other processes. Answered by [`Answer::NetworkNamespaces`].
+    NetworkNamespaces {
+        /// Usually `/proc`.
+        proc: String,
+    },
+    /// Files and folders. Answered by [`Answer::Files`].
+    Files {
+        /// The folder that is the root of those who live there; empty for the own.
+        root: String,
+        /// Absolute paths. One that ends in `/*` stands for the files in that folder.
+        paths: Vec<String>,
+    },
+    /// Execute each program of a folder with CNI_COMMAND=VERSION. Answered by [`Answer::PluginVersions`].
+    PluginVersions {
+        /// The folder that becomes the root of those programs; empty for the own.
+        root: String,
+        /// Usually `/opt/cni/bin`.
+        bin_dir: String,
+        /// How long each may run, milliseconds.
+        timeout_ms: u64,
+    },
 }
 
 /// An answer; one line of JSON.
@@ -122,6 +161,28 @@ pub enum Answer {
     Resolved {
         /// In the order of the lookups.
         results: Vec<Resolved>,
+    },
+    /// See [`Ask::Sockets`].
+    Sockets(Sockets),
+    /// See [`Ask::Processes`]; ordered by process id.
+    Processes {
+        /// Those that run.
+        processes: Vec<NodeProcess>,
+    },
+    /// See [`Ask::NetworkNamespaces`].
+    NetworkNamespaces {
+        /// Ordered by process id.
+        namespaces: Vec<NetworkNamespace>,
+    },
+    /// See [`Ask::Files`].
+    Files {
+        /// In the order of the paths.
+        files: Vec<NodeFile>,
+    },
+    /// See [`Ask::PluginVersions`].
+    PluginVersions {
+        /// One entry an executable file, in lexical order.
+        plugins: Vec<PluginVersion>,
     },
     /// The question could not be answered.
     Failed {

@@ -3,6 +3,7 @@ use super::{
     Verdict, bridge, cni_config, cross_node, daemonset, dns, egress, gateway, hairpin, hostport,
     mtu, no_nat, node_routes, nodeport, pod_ip_present, pod_ip_unique, same_node, service, subnet,
 };
+use crate::nearest::nearest;
 use crate::observe::Observations;
 use crate::plant;
 
@@ -62,34 +63,8 @@ pub fn find(id: &str) -> Result<&'static Check, UnknownCheck> {
         .find(|check| check.id == id)
         .ok_or_else(|| UnknownCheck {
             asked: id.to_owned(),
-            nearest: nearest(id),
+            nearest: nearest(&id.replace('_', "-"), &ids()),
         })
-}
-
-/// The id that needs the fewest edits, at most a third of its length (one at least).
-fn nearest(asked: &str) -> Option<&'static str> {
-    let asked = asked.to_lowercase().replace('_', "-");
-    let by_distance = CHECKS
-        .iter()
-        .map(|check| (distance(&asked, check.id), check.id));
-    let (edits, id) = by_distance.min_by_key(|(edits, _)| *edits)?;
-    (edits <= (id.len() / 3).max(1)).then_some(id)
-}
-
-/// Levenshtein's distance, one row at a time.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// `docs/checks.md`. A test keeps the file equal to this.

@@ -1,12 +1,14 @@
 //! `flatnet inspect route`: where a packet goes, hop by hop.
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::inspect::{Format, progress};
 use super::which::WhichArgs;
 use crate::inspect::model::{Inspection, SCHEMA};
+use crate::inspect::print;
 use crate::inspect::trace::gather::{self, Found, Question};
 use crate::inspect::trace::{answer, table};
 use crate::session::attach::Attached;
-use crate::{Error, Result, session};
+use crate::{Result, session};
 
 /// Options of `flatnet inspect route`.
 #[derive(Args)]
@@ -33,15 +35,6 @@ pub(super) struct RouteArgs {
     which: WhichArgs,
 }
 
-/// How an answer is printed.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Json,
-    Yaml,
-    Markdown,
-}
-
 pub(super) fn run(args: &RouteArgs) -> Result<u8> {
     let which = args.which.find()?;
     let question = Question {
@@ -50,10 +43,13 @@ pub(super) fn run(args: &RouteArgs) -> Result<u8> {
         both: args.both,
     };
     let text = session::runtime()?.block_on(async {
+        let progress = progress();
         let attached = Attached::to(&which).await?;
+        progress.set_message(format!("looking at cluster {}", attached.name));
         let found = gather::find(&attached, &question).await;
-        let text = found.and_then(|found| print(args, &attached, &found));
+        let text = found.and_then(|found| text(args, &attached, &found));
         let closed = attached.close().await;
+        progress.finish_and_clear();
         let text = text?;
         closed.map(|()| text)
     })?;
@@ -61,7 +57,7 @@ pub(super) fn run(args: &RouteArgs) -> Result<u8> {
     Ok(0)
 }
 
-fn print(args: &RouteArgs, attached: &Attached, found: &Found) -> Result<String> {
+fn text(args: &RouteArgs, attached: &Attached, found: &Found) -> Result<String> {
     let inspection = || Inspection {
         schema: SCHEMA,
         provider: attached.cluster.provider().to_owned(),
@@ -71,11 +67,7 @@ fn print(args: &RouteArgs, attached: &Attached, found: &Found) -> Result<String>
     match args.output {
         Format::Table => Ok(table::text(found, args.explain)),
         Format::Markdown => Ok(table::markdown(found, args.explain)),
-        Format::Json => serde_json::to_string_pretty(&inspection())
-            .map(|text| format!("{text}\n"))
-            .map_err(|e| Error::failed("write JSON", e)),
-        Format::Yaml => {
-            serde_yaml::to_string(&inspection()).map_err(|e| Error::failed("write YAML", e))
-        }
+        Format::Json => Ok(format!("{}\n", print::json(&inspection())?)),
+        Format::Yaml => print::yaml(&inspection()),
     }
 }

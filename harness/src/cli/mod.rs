@@ -2,6 +2,7 @@
 mod checks;
 mod clusters;
 mod exec;
+mod inspect;
 mod inspect_route;
 mod progress;
 mod test;
@@ -57,12 +58,8 @@ enum Command {
     List(clusters::ListArgs),
     /// Run a command in a pod or on a node
     Exec(exec::ExecArgs),
-    /// Ask a running cluster how its network is made
-    Inspect {
-        /// The question
-        #[command(subcommand)]
-        question: Inspect,
-    },
+    /// Questions about a running cluster's network, answered with where each answer comes from
+    Inspect(inspect::InspectArgs),
     /// What is checked, how it is observed, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and take away what it made; the run starts this itself
@@ -73,12 +70,6 @@ enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
-}
-
-#[derive(Subcommand)]
-enum Inspect {
-    /// Where a packet goes, hop by hop
-    Route(inspect_route::RouteArgs),
 }
 
 /// How results are printed.
@@ -107,9 +98,7 @@ pub fn main() -> ExitCode {
         Command::Down(args) => clusters::down(&args),
         Command::List(args) => clusters::list(&args),
         Command::Exec(args) => exec::run(&args),
-        Command::Inspect {
-            question: Inspect::Route(args),
-        } => inspect_route::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {

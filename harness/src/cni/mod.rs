@@ -2,6 +2,7 @@
 mod choice;
 mod kind;
 mod lab;
+pub(crate) mod network_config;
 
 use std::time::Duration;
 

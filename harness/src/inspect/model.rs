@@ -80,6 +80,45 @@ pub struct Fact {
     pub explanation: Option<String>,
 }
 
+impl Fact {
+    /// A fact of the whole cluster, without values yet.
+    pub fn new(topic: &str, about: impl Into<String>, source: Source) -> Fact {
+        Fact {
+            topic: topic.to_owned(),
+            node: None,
+            about: about.into(),
+            values: IndexMap::new(),
+            varies: Vec::new(),
+            source,
+            explanation: None,
+        }
+    }
+
+    /// Seen on that node.
+    pub fn on(mut self, node: &str) -> Fact {
+        self.node = Some(node.to_owned());
+        self
+    }
+
+    /// With one more value; `null` where there is none.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Fact {
+        self.values.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With one more value, which differs between two looks.
+    pub fn varying(mut self, name: &str, value: impl Into<Value>) -> Fact {
+        self.varies.push(name.to_owned());
+        self.with(name, value)
+    }
+
+    /// With what it means.
+    pub fn meaning(mut self, explanation: &str) -> Fact {
+        self.explanation = Some(explanation.to_owned());
+        self
+    }
+}
+
 /// Where a fact comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,6 +129,15 @@ pub enum Source {
     Command(String),
     /// An object of the API, as a `kubectl get` command shows it.
     Api(String),
+}
+
+impl Source {
+    /// The path, or the command.
+    pub fn text(&self) -> &str {
+        match self {
+            Source::File(text) | Source::Command(text) | Source::Api(text) => text,
+        }
+    }
 }
 
 /// Something that is wrong with what was looked at.

@@ -27,10 +27,10 @@ pub(super) const AT_ONCE: usize = 1_000;
 /// Dials under way at once in one probe, at most.
 pub(super) const AT_ONCE_EACH: usize = 64;
 /// Facts and files are read without any traffic.
-pub(super) const READ_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const READ_WITHIN: Duration = Duration::from_secs(10);
 /// Where a node keeps its CNI configuration and plugins (kubelet's and containerd's defaults).
-pub(super) const CONF_DIR: &str = "/etc/cni/net.d";
-pub(super) const BIN_DIR: &str = "/opt/cni/bin";
+pub(crate) const CONF_DIR: &str = "/etc/cni/net.d";
+pub(crate) const BIN_DIR: &str = "/opt/cni/bin";
 
 /// `spec.hostNetwork`.
 pub fn host_network(pod: &Pod) -> bool {
@@ -135,7 +135,7 @@ pub async fn everything(
     })
 }
 
-pub(super) fn unexpected(answer: &Answer) -> String {
+pub(crate) fn unexpected(answer: &Answer) -> String {
     format!("the probe answered something else: {answer:?}")
         .chars()
         .take(200)

@@ -9,7 +9,6 @@ mod networking;
 mod node;
 mod port;
 mod problem;
-mod suggest;
 mod walk;
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The answer to `route`, as data for programs.
 use flatnet_netlink::RouteEntry;
-use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::gather::Found;
@@ -10,6 +9,10 @@ use crate::inspect::model::{Answer, Fact, Outcome, Problem, Source};
 
 /// The question's id.
 pub const ID: &str = "route";
+
+/// The question in words, for a list of them.
+pub const WORDS: &str =
+    "where does a packet go, hop by hop (--from POD|NODE --to ADDRESS|POD|NODE)?";
 
 /// What it means, for a learner.
 pub const EXPLANATION: &str = "\
@@ -51,17 +54,10 @@ pub(super) fn question(found: &Found) -> String {
 }
 
 fn fact(topic: &str, about: String, place: Option<&Place>, source: Source) -> Fact {
-    Fact {
-        topic: topic.to_owned(),
-        node: match place {
-            Some(Place::Node(node)) => Some(node.clone()),
-            _ => None,
-        },
-        about,
-        values: IndexMap::new(),
-        varies: Vec::new(),
-        source,
-        explanation: None,
+    let fact = Fact::new(topic, about, source);
+    match place {
+        Some(Place::Node(node)) => fact.on(node),
+        _ => fact,
     }
 }
 

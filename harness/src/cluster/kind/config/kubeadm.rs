@@ -2,8 +2,8 @@
 use serde_yaml::Value;
 
 use super::networking::Masks;
-use super::suggest::nearest;
 use super::walk::{Fields, Findings, Spot};
+use crate::nearest::nearest;
 
 /// Objects that kind generates; a patch for any other changes nothing, and kind does not say so.
 const KINDS: [&str; 5] = [

@@ -2,7 +2,7 @@
 use serde_yaml::{Mapping, Value};
 
 use super::problem::Problem;
-use super::suggest::nearest;
+use crate::nearest::nearest;
 
 /// Problems found so far.
 #[derive(Debug, Default)]

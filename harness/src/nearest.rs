@@ -1,7 +1,7 @@
 //! The word that was probably meant.
 
 /// The known word with the fewest edits, at most a third of its length (one at least); upper and lower case are the same.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let by_edits = known
         .iter()

@@ -1,0 +1,135 @@
+//! `flatnet inspect`: questions about a running cluster's network.
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use indicatif::ProgressBar;
+
+use super::inspect_route;
+use super::which::WhichArgs;
+use crate::inspect::catalogue::{self, Question};
+use crate::inspect::trace::answer as route;
+use crate::inspect::{Inspection, Outcome, answer, gather, print};
+use crate::session::attach::Attached;
+use crate::{Error, Result, session};
+
+/// Options of `flatnet inspect`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  flatnet inspect                      every question\n  flatnet inspect bridges node-routes\n  flatnet inspect cni-config --node node1 --explain\n  flatnet inspect route --from busybox-1 --to busybox-2\n  flatnet inspect --output json | jq '.answers[] | select(.id == \"ranges\")'\n\nExit codes: 0 answered, or skipped for a reason; 2 wrong usage or input; 3 something is missing or not allowed; 4 a question could not be answered"
+)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct InspectArgs {
+    #[command(subcommand)]
+    traced: Option<Traced>,
+
+    /// Which questions [default: all]; --list shows them
+    #[arg(value_name = "QUESTION")]
+    questions: Vec<String>,
+
+    /// Look at this node only
+    #[arg(long, value_name = "NODE")]
+    node: Option<String>,
+
+    /// How to print
+    #[arg(long, short, value_enum, default_value = "table")]
+    output: Format,
+
+    /// Say what the answers mean
+    #[arg(long)]
+    explain: bool,
+
+    /// List the questions
+    #[arg(long, conflicts_with_all = ["node", "explain"])]
+    list: bool,
+
+    #[command(flatten)]
+    which: WhichArgs,
+}
+
+#[derive(Subcommand)]
+enum Traced {
+    /// Where a packet goes, hop by hop
+    Route(inspect_route::RouteArgs),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Table,
+    /// For programs; docs/inspect-schema.md.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// For a page.
+    Markdown,
+}
+
+pub(super) fn run(args: &InspectArgs) -> Result<u8> {
+    if let Some(Traced::Route(route)) = &args.traced {
+        return inspect_route::run(route);
+    }
+    let questions = catalogue::find(&args.questions)?;
+    if args.list {
+        list(&questions);
+        return Ok(0);
+    }
+    let which = args.which.find()?;
+    let (inspection, nodes) = session::runtime()?.block_on(async {
+        let progress = progress();
+        let attached = Attached::to(&which).await?;
+        progress.set_message(format!("looking at cluster {}", attached.name));
+        let view = gather::look(&attached, args.node.as_deref()).await;
+        // What was put there goes, whatever came of looking.
+        let closed = attached.close().await;
+        progress.finish_and_clear();
+        let view = view?;
+        closed?;
+        Ok::<_, Error>((answer(&view, &questions, args.explain), view.nodes.len()))
+    })?;
+    show(&inspection, nodes, args.output)?;
+    let unanswered = |outcome: &Outcome| matches!(outcome, Outcome::Unanswered { .. });
+    Ok(
+        if inspection
+            .answers
+            .iter()
+            .any(|answer| unanswered(&answer.outcome))
+        {
+            4
+        } else {
+            0
+        },
+    )
+}
+
+fn list(questions: &[&Question]) {
+    for question in questions {
+        anstream::println!("{:<12} {}", question.id, question.words);
+    }
+    anstream::println!("{:<12} {}", route::ID, route::WORDS);
+}
+
+/// Shown on a terminal only.
+pub(super) fn progress() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message("connecting");
+    bar.enable_steady_tick(Duration::from_millis(80));
+    bar
+}
+
+fn show(inspection: &Inspection, nodes: usize, format: Format) -> Result<()> {
+    match format {
+        Format::Table => anstream::print!("{}", print::table(inspection, nodes, width())),
+        Format::Json => anstream::println!("{}", print::json(inspection)?),
+        Format::Yaml => anstream::print!("{}", print::yaml(inspection)?),
+        Format::Markdown => anstream::print!("{}", print::markdown(inspection, nodes)),
+    }
+    Ok(())
+}
+
+/// Columns of the terminal; none where the output goes elsewhere, and lines may be as long as they are.
+fn width() -> Option<u16> {
+    comfy_table::Table::new().width()
+}

@@ -1,0 +1,109 @@
+//! Answers on a terminal.
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::rows::{Rows, topics};
+use crate::inspect::model::{Answer, Inspection, Outcome, Problem, Source};
+
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+const RESET: &str = "\x1b[0m";
+
+/// One question after the other, `width` columns wide where that is known. Colours are escape sequences; whoever prints it
+/// strips them where there is no terminal.
+pub fn table(inspection: &Inspection, nodes: usize, width: Option<u16>) -> String {
+    let mut text = String::new();
+    for (at, answer) in inspection.answers.iter().enumerate() {
+        if at > 0 {
+            text.push('\n');
+        }
+        show(answer, nodes, width, &mut text);
+    }
+    text
+}
+
+fn show(answer: &Answer, nodes: usize, width: Option<u16>, text: &mut String) {
+    text.push_str(&format!(
+        "{BOLD}{}{RESET}: {}\n",
+        answer.id, answer.question
+    ));
+    if let Some(explanation) = &answer.explanation {
+        text.push_str(&format!(
+            "  {}\n",
+            explanation.split_whitespace().collect::<Vec<_>>().join(" ")
+        ));
+    }
+    match &answer.outcome {
+        Outcome::Answered { facts, problems } => {
+            for rows in topics(facts, nodes) {
+                text.push('\n');
+                push_table(&rows, width, text);
+            }
+            for problem in problems {
+                text.push_str(&format!("  {YELLOW}!{RESET} {}\n", sentence(problem)));
+            }
+        }
+        Outcome::Skipped { reason } => text.push_str(&format!("  {DIM}skipped:{RESET} {reason}\n")),
+        Outcome::Unanswered { error } => {
+            text.push_str(&format!("  {RED}could not be answered:{RESET} {error}\n"))
+        }
+    }
+}
+
+fn push_table(rows: &Rows<'_>, width: Option<u16>, text: &mut String) {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_header(rows.header.clone());
+    if let Some(width) = width {
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width.saturating_sub(2).max(40));
+    }
+    for row in &rows.rows {
+        table.add_row(
+            row.iter()
+                .map(|cell| if cell.is_empty() { "-" } else { cell }),
+        );
+    }
+    for line in table.to_string().lines() {
+        text.push_str(&format!("  {}\n", line.trim_end()));
+    }
+    text.push_str(&format!(
+        "  {DIM}{} from {}{RESET}\n",
+        rows.topic,
+        sources(&rows.sources)
+    ));
+    for (about, meaning) in &rows.meanings {
+        text.push_str(&format!("  {BOLD}{about}{RESET}: {meaning}\n"));
+    }
+}
+
+/// Some sources differ in one word a fact: three say what the others are like.
+fn sources(sources: &[&Source]) -> String {
+    const SHOWN: usize = 3;
+    let words = |source: &&&Source| match source {
+        Source::File(path) => path.clone(),
+        Source::Command(command) | Source::Api(command) => format!("`{command}`"),
+    };
+    let shown: Vec<String> = sources
+        .iter()
+        .take(SHOWN)
+        .map(|source| words(&source))
+        .collect();
+    let more = sources.len().saturating_sub(SHOWN);
+    match more {
+        0 => shown.join(", "),
+        _ => format!("{} and {more} more of the kind", shown.join(", ")),
+    }
+}
+
+/// `NODE, WHAT: what is wrong with it`.
+pub(super) fn sentence(problem: &Problem) -> String {
+    let place = problem
+        .node
+        .as_deref()
+        .map_or_else(String::new, |node| format!("{node}, "));
+    format!("{place}{}: {}", problem.about, problem.what)
+}
