@@ -11,6 +11,8 @@ use crate::error::Result;
 use crate::processes;
 use crate::{NamespaceInterface, NamespaceRoute, NetworkNamespace};
 
+/// include/uapi/linux/if.h.
+const IFF_UP: u32 = 0x1;
 /// Flags of include/uapi/linux/route.h and ipv6_route.h.
 const RTF_UP: u32 = 0x1;
 const RTF_GATEWAY: u32 = 0x2;
@@ -85,15 +87,27 @@ fn namespace(proc: &Path, pid: u32) -> Option<NetworkNamespace> {
 fn interfaces(dir: &Path) -> Vec<NamespaceInterface> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let number = |file: &str| -> Option<u32> {
+        let text = |file: &str| {
             let text = fs::read_to_string(entry.path().join(file)).ok()?;
-            text.trim().parse().ok()
+            Some(text.trim().to_owned())
         };
+        let number = |file: &str| -> Option<u32> { text(file)?.parse().ok() };
+        let flags = text("flags").and_then(|flags| {
+            let digits = flags.strip_prefix("0x")?.to_owned();
+            u32::from_str_radix(&digits, 16).ok()
+        });
         let name = entry.file_name().to_string_lossy().into_owned();
         if name != "lo"
             && let (Some(index), Some(peer)) = (number("ifindex"), number("iflink"))
         {
-            found.push(NamespaceInterface { name, index, peer });
+            found.push(NamespaceInterface {
+                name,
+                index,
+                peer,
+                mac: text("address").and_then(|address| address.parse().ok()),
+                mtu: number("mtu").unwrap_or_default(),
+                up: flags.is_some_and(|flags| flags & IFF_UP != 0),
+            });
         }
     }
     found.sort_by_key(|interface| interface.index);

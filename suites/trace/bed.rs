@@ -5,7 +5,7 @@ use flatnet::cluster::Target;
 use flatnet::cluster::lab::LabCluster;
 use flatnet::inspect::trace::Place;
 use flatnet::inspect::trace::gather::{self, Found, Question};
-use flatnet::observe::once;
+use flatnet::observe::once::Probes;
 use flatnet::plant::Fault;
 use flatnet::session::Session;
 use flatnet::session::attach::{Attached, Which};
@@ -168,7 +168,8 @@ impl Bed {
             timeout_ms: 5_000,
             attempts: 1,
         }];
-        let answers = once::ask(&*self.attached.cluster, &target, &questions);
+        let probes = Probes::on(Arc::clone(&self.attached.cluster));
+        let answers = probes.ask(&target, &questions);
         let answers = self.runtime.block_on(answers).expect("a probe");
         let [Answer::Dialled { results, .. }] = &answers[..] else {
             panic!("{answers:?}");

@@ -1,39 +1,72 @@
 //! A probe that is asked some questions and ends: for a look that needs no traffic.
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_probe::{Answer, Ask, Facts};
+use tokio::sync::Mutex;
 
 use super::Observed;
 use super::gather::{READ_WITHIN, unexpected};
 use crate::cluster::{Cluster, ExecOutput, Target};
 use crate::{Error, Result};
 
-/// Puts questions to a new probe on `target`; the answers in their order.
-///
-/// # Errors
-/// A probe that cannot be put there or started, or that answers otherwise than it should.
-pub async fn ask(cluster: &dyn Cluster, target: &Target, questions: &[Ask]) -> Result<Vec<Answer>> {
-    let asking = async {
-        let path = cluster.place_probe(target).await?;
-        let done = cluster.exec(target, &[path], &lines(questions)?).await?;
+/// A probe has to be carried to a place only once, and may have a slow connection to travel by.
+const PLACED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Probes that are put where they are needed, and asked there as often as is wanted.
+pub struct Probes {
+    cluster: Arc<dyn Cluster>,
+    /// Where they are.
+    placed: Mutex<HashMap<Target, String>>,
+}
+
+impl Probes {
+    /// None yet.
+    pub fn on(cluster: Arc<dyn Cluster>) -> Self {
+        Probes {
+            cluster,
+            placed: Mutex::default(),
+        }
+    }
+
+    /// Puts questions to a new probe on `target`; the answers in their order.
+    ///
+    /// # Errors
+    /// A probe that cannot be put there or started, or that answers otherwise than it should.
+    pub async fn ask(&self, target: &Target, questions: &[Ask]) -> Result<Vec<Answer>> {
+        let known = self.placed.lock().await.get(target).cloned();
+        let path = match known {
+            Some(path) => path,
+            None => {
+                let placing = self.cluster.place_probe(target);
+                let path = within(PLACED_WITHIN, placing, "be put", target).await?;
+                let mut placed = self.placed.lock().await;
+                placed.insert(target.clone(), path.clone());
+                path
+            }
+        };
+        let input = lines(questions)?;
+        let asking = self
+            .cluster
+            .exec(target, std::slice::from_ref(&path), &input);
+        let done = within(READ_WITHIN, asking, "answer", target).await?;
         answers(&done, target, questions.len())
-    };
-    within(READ_WITHIN, asking, target).await
+    }
 }
 
 /// Gives up after `limit`.
 async fn within<T>(
     limit: Duration,
-    asking: impl Future<Output = Result<T>>,
-    whom: impl std::fmt::Display,
+    work: impl Future<Output = Result<T>>,
+    what: &str,
+    whom: &Target,
 ) -> Result<T> {
-    tokio::time::timeout(limit, asking)
-        .await
-        .unwrap_or_else(|_| {
-            Err(Error::Failed(format!(
-                "the probe of {whom} did not answer within {limit:?}"
-            )))
-        })
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Error::Failed(format!(
+            "the probe of {whom} did not {what} within {limit:?}"
+        )))
+    })
 }
 
 /// Questions as a probe reads them.

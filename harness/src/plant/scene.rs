@@ -1,5 +1,6 @@
 //! The cluster into which a fault is planted: names, addresses and devices as they are now.
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use flatnet_agent::node::Node;
 use flatnet_lab::{Lab, Place};
@@ -9,7 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::cluster::lab::LabCluster;
 use crate::cluster::{Cluster, PodRef, Target};
-use crate::observe::once;
+use crate::observe::once::{self, Probes};
 use crate::{Error, Result, cni};
 
 /// A pod of the pod network that runs.
@@ -54,6 +55,7 @@ impl Scene {
             pods: Vec::new(),
             pod_network: pod_network.to_vec(),
         };
+        let probes = Probes::on(Arc::new(lab.clone()));
         let mut objects = lab.call(Lab::pods).await?;
         // In the order in which they were wanted, so that a fault hits the same pod on every run.
         objects.sort_by_key(|pod| {
@@ -79,8 +81,8 @@ impl Scene {
                 .as_ref()
                 .and_then(|s| s.node_name.clone())
                 .unwrap_or_default();
-            let inside = facts(lab, &Target::Pod(name.clone())).await?;
-            let outside = facts(lab, &Target::Node(node.clone())).await?;
+            let inside = facts(&probes, &Target::Pod(name.clone())).await?;
+            let outside = facts(&probes, &Target::Node(node.clone())).await?;
             let address = inside.addresses.iter().find(|a| a.net.addr() == ip);
             let peer = address
                 .and_then(|a| inside.links.iter().find(|l| l.index == a.index))
@@ -170,7 +172,7 @@ impl ScenePod {
     }
 }
 
-async fn facts(lab: &LabCluster, at: &Target) -> Result<Facts> {
-    let facts = once::facts(once::ask(lab, at, &[Ask::Facts]).await);
+async fn facts(probes: &Probes, at: &Target) -> Result<Facts> {
+    let facts = once::facts(probes.ask(at, &[Ask::Facts]).await);
     facts.map_err(|e| Error::failed(format!("facts of {at}"), e))
 }

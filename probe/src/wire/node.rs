@@ -1,6 +1,7 @@
 //! What a node is asked about besides its own network: sockets, processes, pods' namespaces, files, plugins.
 use std::net::{IpAddr, SocketAddr};
 
+use flatnet_netlink::MacAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +101,15 @@ pub struct NamespaceInterface {
     pub index: u32,
     /// `iflink`: the index of the other end of a veth pair, in that end's namespace.
     pub peer: u32,
+    /// Ethernet address, where it has one.
+    #[serde(default)]
+    pub mac: Option<MacAddr>,
+    /// MTU, bytes.
+    #[serde(default)]
+    pub mtu: u32,
+    /// Whether it is set up.
+    #[serde(default)]
+    pub up: bool,
 }
 
 /// A path and what is there.

@@ -3,10 +3,12 @@ use std::collections::BTreeMap;
 
 use flatnet_probe::FileContent;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::cni_config::in_use;
 use super::findings::Findings;
 use super::weave_log;
+use crate::cni::network_config::NetworkConfig;
 use crate::inspect::model::{Fact, Outcome, Source};
 use crate::inspect::view::{AgentLook, Inside, View};
 use crate::inspect::{flags, paths};
@@ -43,6 +45,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                         .with("network", config.name.as_str())
                         .with("plugins", config.plugins.clone()),
                 );
+                flatnet_range(name, file, &config, &mut findings);
             }
             Ok(None) => findings.problem(Some(name), CONF_DIR, "no network configuration: no add-on is installed on the node, or its agent has not got that far"),
             Err((file, why)) => findings.problem(Some(name), &format!("{CONF_DIR}/{file}"), why),
@@ -185,6 +188,28 @@ fn configured(agent: &AgentLook, findings: &mut Findings) {
     }
 }
 
+/// flatnet's agent writes the ranges of all pods into the configuration: the plugin must not masquerade among them.
+fn flatnet_range(node: &str, file: &str, config: &NetworkConfig, findings: &mut Findings) {
+    let chain = config.root.get("plugins").and_then(Value::as_array);
+    let own = chain
+        .into_iter()
+        .flatten()
+        .filter(|plugin| plugin.get("type").is_some_and(|kind| kind == "flatnet-cni"));
+    let ranges = own.filter_map(|plugin| plugin.get("podNetwork")?.as_array());
+    for range in ranges.flatten().filter_map(Value::as_str) {
+        findings.fact(
+            Fact::new(
+                "pod-range",
+                range,
+                Source::File(format!("{CONF_DIR}/{file}")),
+            )
+            .on(node)
+            .with("told-by", "podNetwork, written by flatnet's agent")
+            .with("backend", None::<String>),
+        );
+    }
+}
+
 /// On the lab the agent is a process of its own on each node, where flatnet's CNI is.
 fn lab_agent(node: &str, inside: &Inside, findings: &mut Findings) {
     let Some(processes) = findings.observed(node, "processes", &inside.processes) else {
@@ -291,7 +316,7 @@ fn tunnels(node: &str, inside: &Inside, findings: &mut Findings) {
             .with("local", vxlan.local.map(|local| local.to_string()))
             .with("mtu", link.mtu)
             .with("mtu-below", under.map(|under| under.mtu))
-            .with("state", link.operstate.as_str()),
+            .with("up", link.up),
         );
         if !link.up {
             findings.problem(

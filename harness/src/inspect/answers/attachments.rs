@@ -49,7 +49,7 @@ pub(super) fn by_interface<'a>(
             .find(|link| namespace.is_some_and(|namespace| is_peer(link, namespace)));
         let named = || {
             let result = results.iter().find(|result| result.is_of(pod))?;
-            facts.links.iter().find(|link| result.names(&link.name))
+            facts.links.iter().find(|link| result.names(link))
         };
         let learned = || {
             let mac = facts
@@ -121,11 +121,12 @@ impl Cached {
         has("K8S_POD_NAMESPACE", &pod.namespace) && has("K8S_POD_NAME", &pod.name)
     }
 
-    fn names(&self, link: &str) -> bool {
+    /// The bridge is in the result too, and is no pod's own.
+    fn names(&self, link: &Link) -> bool {
         let mut interfaces = self.result.interfaces.iter();
-        // The bridge is in the result too; it is no pod's own.
-        interfaces.any(|interface| interface.sandbox.is_empty() && interface.name == link)
-            && !link.is_empty()
+        link.kind != "bridge"
+            && interfaces
+                .any(|interface| interface.sandbox.is_empty() && interface.name == link.name)
     }
 }
 

@@ -115,7 +115,7 @@ fn standing(file: &ConfFile, candidates: &[&ConfFile]) -> (bool, String) {
     (false, why)
 }
 
-/// One fact a key, in the order of the file.
+/// One fact a key: what is executed comes first, the rest by name.
 fn keys(config: &NetworkConfig, source: &Source, facts: &mut Vec<Fact>) {
     let mut walk = Walk { source, facts };
     for (key, value) in config.root.as_object().into_iter().flatten() {
@@ -151,6 +151,8 @@ impl Walk<'_> {
     fn value(&mut self, path: &str, plugin: &str, value: &Value) {
         match value {
             Value::Object(entries) if !entries.is_empty() => {
+                let mut entries: Vec<_> = entries.iter().collect();
+                entries.sort_by_key(|(key, _)| key.as_str() != "type");
                 for (key, value) in entries {
                     self.value(&format!("{path}.{key}"), plugin, value);
                 }

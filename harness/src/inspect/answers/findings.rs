@@ -12,8 +12,8 @@ pub(super) struct Findings {
     problems: Vec<Problem>,
     /// Something that should have been had.
     lost: Vec<String>,
-    /// A right that is lacking.
-    absent: Vec<String>,
+    /// What is not to be had here, and why: a right that is lacking, or something that this kind of cluster has not.
+    absent: Vec<(String, String)>,
 }
 
 impl Findings {
@@ -40,15 +40,17 @@ impl Findings {
         self.problem(node, about, why);
     }
 
+    fn absent(&mut self, about: &str, why: &str) {
+        if !self.absent.iter().any(|(_, known)| known == why) {
+            self.absent.push((about.to_owned(), why.to_owned()));
+        }
+    }
+
     /// What was looked for, if it is there; otherwise the reason is kept.
     pub(super) fn sought<'a, T>(&mut self, about: &str, sought: &'a Sought<T>) -> Option<&'a T> {
         match sought {
             Sought::Found(found) => return Some(found),
-            Sought::Absent { why } => {
-                if !self.absent.contains(why) {
-                    self.absent.push(why.clone());
-                }
-            }
+            Sought::Absent { why } => self.absent(about, why),
             Sought::Lost { error } => self.lost(None, about, error),
         }
         None
@@ -76,11 +78,7 @@ impl Findings {
         for node in &view.nodes {
             match &node.inside {
                 Sought::Found(inside) => found.push((node, inside)),
-                Sought::Absent { why } => {
-                    if !self.absent.contains(why) {
-                        self.absent.push(why.clone());
-                    }
-                }
+                Sought::Absent { why } => self.absent("nodes", why),
                 Sought::Lost { error } => {
                     self.lost(
                         Some(&node.member.name),
@@ -98,10 +96,10 @@ impl Findings {
     pub(super) fn outcome(self, nothing: impl FnOnce() -> String) -> Outcome {
         if !self.facts.is_empty() {
             let mut problems = self.problems;
-            problems.extend(self.absent.into_iter().map(|what| Problem {
+            problems.extend(self.absent.into_iter().map(|(about, why)| Problem {
                 node: None,
-                about: "not seen".to_owned(),
-                what,
+                about,
+                what: format!("not to be had here: {why}"),
             }));
             return Outcome::Answered {
                 facts: self.facts,
@@ -119,11 +117,12 @@ impl Findings {
                 problems: self.problems,
             };
         }
+        let reasons: Vec<String> = self.absent.into_iter().map(|(_, why)| why).collect();
         Outcome::Skipped {
-            reason: if self.absent.is_empty() {
+            reason: if reasons.is_empty() {
                 nothing()
             } else {
-                self.absent.join("; ")
+                reasons.join("; ")
             },
         }
     }

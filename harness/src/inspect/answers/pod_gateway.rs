@@ -64,19 +64,18 @@ fn of_pod(
             .find(|address| address.net.addr() == *gateway)?;
         facts.links.iter().find(|link| link.index == held.index)
     };
-    let held: Vec<&str> = gateways
+    let mut held: Vec<&str> = gateways
         .iter()
         .filter_map(holder)
         .map(|link| link.name.as_str())
         .collect();
+    held.dedup();
+    let agrees = !gateways.is_empty() && gateways.iter().all(|gateway| holder(gateway).is_some());
     findings.fact(
         Fact::new(
             "pod",
             pod.full_name(),
-            Source::Command(format!(
-                "kubectl -n {} exec {} -- ip route; or on the node: nsenter -t {} -n ip route",
-                pod.namespace, pod.name, namespace.pid
-            )),
+            Source::Command(format!("nsenter -t {} -n ip route", namespace.pid)),
         )
         .on(node)
         .with(
@@ -87,11 +86,8 @@ fn of_pod(
             "gateway",
             gateways.iter().map(ToString::to_string).collect::<Vec<_>>(),
         )
-        .with("held-by", held.clone())
-        .with(
-            "agrees",
-            !gateways.is_empty() && held.len() == gateways.len(),
-        )
+        .with("held-by", held)
+        .with("agrees", agrees)
         .with(
             "routes",
             namespace

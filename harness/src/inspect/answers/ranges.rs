@@ -1,13 +1,13 @@
 //! Address ranges of nodes, pods and services, and whether they keep apart.
+use flatnet_agent::node::NodesFile;
+use flatnet_probe::FileContent;
 use ipnet::IpNet;
-use serde::Deserialize;
 
 use super::control_plane::component;
 use super::findings::Findings;
 use crate::inspect::model::{Fact, Outcome, Source};
 use crate::inspect::view::{ApiLook, Inside, View};
 use crate::inspect::{flags, paths};
-use flatnet_probe::FileContent;
 
 /// Whose addresses a range holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,22 +132,17 @@ fn from_components(node: &str, inside: &Inside, ranges: &mut Vec<Range>, finding
 
 /// What the lab tells flatnet's agents.
 fn from_lab(node: &str, inside: &Inside, ranges: &mut Vec<Range>, findings: &mut Findings) {
-    #[derive(Deserialize)]
-    struct Nodes {
-        #[serde(default)]
-        pod_network: Vec<IpNet>,
-    }
     let path = paths::FLATNET_NODES;
     let Some(FileContent::Text(text)) =
         inside.files.as_ref().ok().and_then(|files| files.get(path))
     else {
         return;
     };
-    match serde_json::from_str::<Nodes>(text) {
-        Ok(nodes) => ranges.extend(nodes.pod_network.into_iter().map(|net| Range {
+    match serde_json::from_str::<NodesFile>(text) {
+        Ok(file) => ranges.extend(file.pod_network.into_iter().map(|net| Range {
             of: Of::Pods,
             net,
-            set_by: "pod_network".to_owned(),
+            set_by: "podNetwork".to_owned(),
             node: Some(node.to_owned()),
             source: Source::File(path.to_owned()),
         })),
@@ -256,7 +251,7 @@ fn judge(ranges: &[Range], findings: &mut Findings) {
             }
         }
         let source = Source::Command("flatnet inspect ranges".to_owned());
-        findings.fact(Fact::new("overlap", kinds.join(", "), source).with("overlap", !apart));
+        findings.fact(Fact::new("ranges-of", kinds.join(", "), source).with("overlap", !apart));
     }
 }
 

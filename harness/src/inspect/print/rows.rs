@@ -62,7 +62,14 @@ fn rows<'a>(topic: &'a str, facts: &[&'a Fact], nodes: usize) -> Rows<'a> {
             .find(|(at, known)| *known == cells && node.is_some_and(|node| !at.contains(&node)));
         match alike {
             Some((at, _)) => at.extend(node),
-            None => merged.push((node.into_iter().collect(), cells)),
+            None => {
+                // Beside what is about the same, so that nodes can be compared.
+                let same = merged
+                    .iter()
+                    .rposition(|(_, known)| known.first() == cells.first());
+                let row = (node.into_iter().collect(), cells);
+                merged.insert(same.map_or(merged.len(), |at| at + 1), row);
+            }
         }
     }
     let header = on_nodes

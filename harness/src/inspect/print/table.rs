@@ -68,7 +68,11 @@ fn push_table(rows: &Rows<'_>, width: Option<u16>, text: &mut String) {
         );
     }
     for line in table.to_string().lines() {
-        text.push_str(&format!("  {}\n", line.trim_end()));
+        // The preset pads the first column too.
+        text.push_str(&format!(
+            "  {}\n",
+            line.strip_prefix(' ').unwrap_or(line).trim_end()
+        ));
     }
     text.push_str(&format!(
         "  {DIM}{} from {}{RESET}\n",
@@ -80,22 +84,18 @@ fn push_table(rows: &Rows<'_>, width: Option<u16>, text: &mut String) {
     }
 }
 
-/// Some sources differ in one word a fact: three say what the others are like.
+/// Where many facts have a source each, those differ in a word only: the first shows what the others are like.
 fn sources(sources: &[&Source]) -> String {
-    const SHOWN: usize = 3;
-    let words = |source: &&&Source| match source {
+    const SHOWN: usize = 4;
+    let words = |source: &&Source| match source {
         Source::File(path) => path.clone(),
         Source::Command(command) | Source::Api(command) => format!("`{command}`"),
     };
-    let shown: Vec<String> = sources
-        .iter()
-        .take(SHOWN)
-        .map(|source| words(&source))
-        .collect();
-    let more = sources.len().saturating_sub(SHOWN);
-    match more {
-        0 => shown.join(", "),
-        _ => format!("{} and {more} more of the kind", shown.join(", ")),
+    match sources {
+        [first, rest @ ..] if sources.len() > SHOWN => {
+            format!("{}, and {} more like it", words(first), rest.len())
+        }
+        _ => sources.iter().map(words).collect::<Vec<_>>().join(", "),
     }
 }
 

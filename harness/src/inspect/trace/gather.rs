@@ -1,4 +1,5 @@
 //! Looks at what a trace needs, follows the packet, and asks the kernels on its way whether they would do the same.
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,18 +9,18 @@ use flatnet_probe::{Answer, Ask, Facts, Way};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
-use tokio::task::JoinSet;
 
 use super::lookup::Kernels;
 use super::model::{Ending, Place, Trace};
 use super::network::{Sight, pod_ref};
 use super::parties::{Parties, Party, address};
 use super::walk::Rewrite;
-use super::{Request, services, trace};
+use super::{Request, from_node, services, trace};
+use crate::cluster::Target;
 use crate::cluster::lab::LabCluster;
-use crate::cluster::{Cluster, Target};
 use crate::observe::gather::{node_views, pod_seen_by_api};
-use crate::observe::{Observed, PodView, once};
+use crate::observe::once::{self, Probes};
+use crate::observe::{Observed, PodView};
 use crate::session::attach::Attached;
 use crate::session::boot::Ground;
 use crate::{Error, Result};
@@ -120,27 +121,34 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
         .as_ref()
         .map_or(goal.address, |rewrite| rewrite.endpoint);
     pods.retain(|pod| pod.phase == "Running");
-    let look = Look { attached };
+    let look = Look::at(attached);
     let concerned = |pod: &PodView| {
         Place::Pod(pod_ref(pod)) == from.place || pod.ips.contains(&last) || look.is_lab()
     };
-    let mut looking = JoinSet::new();
-    for (index, node) in nodes.iter().enumerate() {
-        let (cluster, target) = (look.cluster(), Target::Node(node.name.clone()));
-        looking.spawn(async move { (Some(index), None, facts(&*cluster, &target).await) });
-    }
-    for (index, pod) in pods.iter().enumerate() {
-        if !pod.host_network && concerned(pod) {
-            let (cluster, target) = (look.cluster(), Target::Pod(pod_ref(pod)));
-            looking.spawn(async move { (None, Some(index), facts(&*cluster, &target).await) });
+    let own_network = pods.iter().filter(|pod| !pod.host_network);
+    let in_pods = own_network
+        .filter(|pod| concerned(pod))
+        .map(|pod| Place::Pod(pod_ref(pod)));
+    let places = nodes
+        .iter()
+        .map(|node| Place::Node(node.name.clone()))
+        .chain(in_pods);
+    let (mut facts, wire) = tokio::join!(look.facts(places.collect()), look.wire());
+    for node in &mut nodes {
+        if let Some(seen) = facts.remove(&Place::Node(node.name.clone())) {
+            node.facts = seen;
         }
     }
-    let wire = look.wire().await;
-    for (node, pod, facts) in looking.join_all().await {
-        if let Some(node) = node.and_then(|index| nodes.get_mut(index)) {
-            node.facts = facts;
-        } else if let Some(pod) = pod.and_then(|index| pods.get_mut(index)) {
-            pod.facts = facts;
+    let mut unasked = BTreeSet::new();
+    for pod in &mut pods {
+        let place = Place::Pod(pod_ref(pod));
+        match facts.remove(&place) {
+            Some(Err(error)) => {
+                pod.facts = look.from_its_node(pod, error).await;
+                unasked.insert(place);
+            }
+            Some(Ok(seen)) => pod.facts = Ok(seen),
+            None => {}
         }
     }
     let sight = Sight { nodes, pods, wire };
@@ -150,10 +158,13 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
         wanted: goal.party.as_ref().map(|party| party.place.clone()),
         rewrite,
     };
-    let mut kernels = Kernels::new();
-    let there = look.follow(&sight, &mut kernels, &there).await?;
+    let mut asked = Asked {
+        kernels: Kernels::new(),
+        unasked,
+    };
+    let there = look.follow(&sight, &mut asked, &there).await?;
     let back = match (question.both, way_back(&there)) {
-        (true, Some(request)) => Some(look.follow(&sight, &mut kernels, &request).await?),
+        (true, Some(request)) => Some(look.follow(&sight, &mut asked, &request).await?),
         _ => None,
     };
     Ok(Found {
@@ -223,18 +234,25 @@ async fn pods(attached: &Attached) -> Result<Vec<Pod>> {
     }
 }
 
-async fn facts(cluster: &dyn Cluster, target: &Target) -> Observed<Facts> {
-    once::facts(once::ask(cluster, target, &[Ask::Facts]).await)
+/// What kernels said, and which are not to be asked.
+struct Asked {
+    kernels: Kernels,
+    /// Places whose tables have to do: no program runs there.
+    unasked: BTreeSet<Place>,
 }
 
 /// Asks places on an attached cluster.
 struct Look<'a> {
     attached: &'a Attached,
+    probes: Arc<Probes>,
 }
 
-impl Look<'_> {
-    fn cluster(&self) -> Arc<dyn Cluster> {
-        Arc::clone(&self.attached.cluster)
+impl<'a> Look<'a> {
+    fn at(attached: &'a Attached) -> Self {
+        Look {
+            attached,
+            probes: Arc::new(Probes::on(Arc::clone(&attached.cluster))),
+        }
     }
 
     /// In a lab every pod is flatnet's own, and has the probe in view already.
@@ -249,21 +267,58 @@ impl Look<'_> {
         }
     }
 
+    /// Pods and nodes from inside, all at once.
+    async fn facts(&self, places: Vec<Place>) -> BTreeMap<Place, Observed<Facts>> {
+        let asking = places.into_iter().map(|place| async move {
+            let facts = match target(&place) {
+                Some(target) => once::facts(self.probes.ask(&target, &[Ask::Facts]).await),
+                None => Err("no program runs there".to_owned()),
+            };
+            (place, facts)
+        });
+        futures::future::join_all(asking)
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    /// A pod in which no probe could run, as its node sees it in /proc; else why not.
+    async fn from_its_node(&self, pod: &PodView, inside: String) -> Observed<Facts> {
+        let question = [Ask::NetworkNamespaces {
+            proc: "/proc".to_owned(),
+        }];
+        let node = Target::Node(pod.node.clone());
+        match self.probes.ask(&node, &question).await.as_deref() {
+            Ok([Answer::NetworkNamespaces { namespaces }]) => {
+                from_node::facts(pod, namespaces).ok_or(inside)
+            }
+            _ => Err(inside),
+        }
+    }
+
     /// Follows a packet until every kernel on its way has been asked.
-    async fn follow(
-        &self,
-        sight: &Sight,
-        kernels: &mut Kernels,
-        request: &Request,
-    ) -> Result<Trace> {
+    async fn follow(&self, sight: &Sight, asked: &mut Asked, request: &Request) -> Result<Trace> {
         for _ in 0..MOST_ROUNDS {
-            let (trace, questions) = trace(sight, kernels, request);
+            let (mut trace, mut questions) = trace(sight, &asked.kernels, request);
+            questions.retain(|(place, _)| !asked.unasked.contains(place));
             if questions.is_empty() {
+                let silent = asked.unasked.iter();
+                let passed =
+                    silent.filter(|place| trace.hops.iter().any(|hop| hop.place == **place));
+                let remarks: Vec<String> = passed
+                    .map(|place| {
+                        format!("no program can be run in {place}: it was looked at from its node")
+                    })
+                    .collect();
+                trace.remarks.extend(remarks);
                 return Ok(trace);
             }
-            for (place, flow) in questions {
-                let way = self.ask(&place, flow).await?;
-                kernels.insert((place, flow), way);
+            let asking = questions.into_iter().map(|(place, flow)| async move {
+                let way = self.way(&place, flow).await;
+                (place, flow, way)
+            });
+            for (place, flow, way) in futures::future::join_all(asking).await {
+                asked.kernels.insert((place, flow), way?);
             }
         }
         Err(Error::Failed(format!(
@@ -272,33 +327,28 @@ impl Look<'_> {
         )))
     }
 
-    async fn ask(&self, place: &Place, flow: Flow) -> Result<Way> {
+    async fn way(&self, place: &Place, flow: Flow) -> Result<Way> {
         let questions = [Ask::Ways { flows: vec![flow] }];
-        let target = match (place, &self.attached.ground) {
-            (Place::Wire, Ground::Lab(lab)) => {
-                return only_way(ask_wire(lab, &questions).await?, place);
-            }
-            (Place::Node(node), _) => Target::Node(node.clone()),
-            (Place::Pod(pod), _) => Target::Pod(pod.clone()),
-            (Place::Wire, Ground::Kubernetes(_)) => {
-                return Err(Error::Failed(
-                    "what joins the nodes of this cluster cannot be asked".to_owned(),
-                ));
-            }
+        let answers = match (target(place), &self.attached.ground) {
+            (Some(target), _) => self.probes.ask(&target, &questions).await?,
+            (None, Ground::Lab(lab)) => ask_wire(lab, &questions).await?,
+            (None, Ground::Kubernetes(_)) => Vec::new(),
         };
-        only_way(
-            once::ask(&*self.attached.cluster, &target, &questions).await?,
-            place,
-        )
+        match &answers[..] {
+            [Answer::Ways { ways }] if ways.len() == 1 => Ok(ways[0].clone()),
+            other => Err(Error::Failed(format!(
+                "ask the kernel of {place} for a route: {other:?}"
+            ))),
+        }
     }
 }
 
-fn only_way(mut answers: Vec<Answer>, place: &Place) -> Result<Way> {
-    match answers.pop() {
-        Some(Answer::Ways { mut ways }) if ways.len() == 1 => Ok(ways.remove(0)),
-        other => Err(Error::Failed(format!(
-            "ask the kernel of {place} for a route: {other:?}"
-        ))),
+/// Where a probe can be put.
+fn target(place: &Place) -> Option<Target> {
+    match place {
+        Place::Node(node) => Some(Target::Node(node.clone())),
+        Place::Pod(pod) => Some(Target::Pod(pod.clone())),
+        Place::Wire => None,
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod answer;
 mod commands;
 mod frames;
+mod from_node;
 pub mod gather;
 mod lookup;
 pub mod model;
@@ -55,6 +56,8 @@ pub fn trace(sight: &Sight, kernels: &Kernels, request: &Request) -> (Trace, Vec
         rewrite,
     } = request;
     let destination = *destination;
+    let rewritten = rewrite.as_ref().filter(|r| r.service == destination);
+    let goal = rewritten.map_or(destination, |rewrite| rewrite.endpoint);
     let network = Network::of(sight);
     let mut walk = Walk {
         network: &network,
@@ -87,14 +90,10 @@ pub fn trace(sight: &Sight, kernels: &Kernels, request: &Request) -> (Trace, Vec
         from: from.clone(),
         source: walk.source,
         destination,
+        goal,
         hops: walk.hops,
         ending,
-        remarks: remarks(
-            &network,
-            rewrite
-                .as_ref()
-                .map_or(destination, |rewrite| rewrite.endpoint),
-        ),
+        remarks: remarks(&network, goal),
     };
     (trace, walk.questions)
 }

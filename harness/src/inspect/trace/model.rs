@@ -29,6 +29,17 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The name alone, for where there is little room.
+    pub fn short_name(&self) -> &str {
+        match self {
+            Place::Pod(pod) => &pod.name,
+            Place::Node(name) => name,
+            Place::Wire => "wire",
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -46,8 +57,10 @@ pub struct Trace {
     pub from: Place,
     /// Its source address, where its sender has one for it.
     pub source: Option<IpAddr>,
-    /// Its destination.
+    /// Its destination when it is sent.
     pub destination: IpAddr,
+    /// Its destination in the end: another one where that is a service's.
+    pub goal: IpAddr,
     /// In the order in which they are passed.
     pub hops: Vec<Hop>,
     /// What becomes of it.

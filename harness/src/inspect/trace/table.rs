@@ -108,7 +108,7 @@ fn row(number: usize, hop: &Hop) -> [String; 5] {
     }
     [
         number.to_string(),
-        hop.place.exec_name(),
+        hop.place.short_name().to_owned(),
         device,
         hop.mtu.to_string(),
         what,

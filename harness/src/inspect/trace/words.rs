@@ -20,11 +20,11 @@ pub(super) fn step(step: &Step) -> String {
             format!("to VTEP {vtep}, VNI {vni}, by FDB entry {mac}")
         }
         Step::Crossed { from, end, bridge } => with_bridge(
-            format!("other end of {end} of {}", from.exec_name()),
+            format!("other end of {end} of {}", from.short_name()),
             bridge.as_deref(),
         ),
         Step::Carried { from } => {
-            format!("from {}, over what joins the nodes", from.exec_name())
+            format!("from {}, over what joins the nodes", from.short_name())
         }
         Step::Switched { bridge, by } => match by {
             Switching::Fdb => format!("switched by {bridge}: its forwarding entry names this port"),
@@ -94,7 +94,7 @@ pub(super) fn neighbour(step: &Step) -> Option<&str> {
 
 /// What becomes of the packet, in one sentence.
 pub(super) fn ending(trace: &Trace) -> String {
-    let to = trace.destination;
+    let to = trace.goal;
     match &trace.ending {
         Ending::Delivered {
             to: Place::Wire,
@@ -190,7 +190,7 @@ pub(super) fn look_at_ending(trace: &Trace) -> Option<String> {
     let Ending::Stopped { at, cause } = &trace.ending else {
         return None;
     };
-    let to = trace.destination;
+    let to = trace.goal;
     let command = match cause {
         Cause::NoRoute | Cause::Rejected { .. } | Cause::Refused { .. } | Cause::NoDevice => {
             commands::routes(to)
@@ -219,7 +219,7 @@ pub(super) fn look_at(hop: &Hop) -> String {
 pub(super) fn mtu(trace: &Trace) -> Option<String> {
     let (fits, narrowest) = trace.path_mtu()?;
     let first = trace.hops.first()?;
-    let where_ = format!("{} of {}", narrowest.device, narrowest.place.exec_name());
+    let where_ = format!("{} of {}", narrowest.device, narrowest.place.short_name());
     let mut text = format!("packets of up to {fits} bytes fit");
     if narrowest.overhead > 0 {
         text.push_str(&format!(
@@ -233,7 +233,7 @@ pub(super) fn mtu(trace: &Trace) -> Option<String> {
         text.push_str(&format!(
             "; {} of {} believes in {}",
             first.device,
-            first.place.exec_name(),
+            first.place.short_name(),
             first.mtu
         ));
     }
