@@ -50,6 +50,7 @@ bench: build ## Measure against the reference plugins, side by side; prints rati
 
 docs: ## Regenerate the documents that come from code
 	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet --lib catalogue
+	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet --test network_model shows
 
 install: ## Install flatnet and its parts into cargo's bin folder
 	$(CARGO) install --path harness --locked
