@@ -108,7 +108,7 @@ fn a_node_that_stops_forwarding_is_where_the_trace_ends() {
 
     let found = bed.trace("busybox-1", "busybox-2");
 
-    let sysctl = "ipv4.ip_forward";
+    let sysctl = "ipv4/ip_forward".to_owned();
     let cause = Cause::ForwardingOff { sysctl };
     assert_eq!(found.there.ending, Ending::Stopped { at: node2, cause });
 }

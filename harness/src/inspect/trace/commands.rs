@@ -50,7 +50,7 @@ pub(super) fn routes(of: IpAddr) -> String {
     format!("{} route", ip_command(of))
 }
 
-/// A setting; `key` without `net.`. busybox has no `sysctl` where it is small.
-pub(super) fn sysctl(key: &str) -> String {
-    format!("cat /proc/sys/net/{}", key.replace('.', "/"))
+/// A setting, by its path below `/proc/sys/net`. A small busybox has no `sysctl`.
+pub(super) fn sysctl(path: &str) -> String {
+    format!("cat /proc/sys/net/{path}")
 }

@@ -111,15 +111,12 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
         (Some(client), None) => services::find(client, goal.address).await?,
         _ => None,
     };
-    let rewrite = service.as_ref().and_then(|service| {
-        Some(Rewrite {
-            service: service.address,
-            endpoint: *service.endpoints.first()?,
-        })
+    let rewrite = service.as_ref().map(|service| Rewrite {
+        service: service.address,
+        endpoint: service.endpoints.first().copied(),
     });
-    let last = rewrite
-        .as_ref()
-        .map_or(goal.address, |rewrite| rewrite.endpoint);
+    let endpoint = rewrite.as_ref().and_then(|rewrite| rewrite.endpoint);
+    let last = endpoint.unwrap_or(goal.address);
     pods.retain(|pod| pod.phase == "Running");
     let look = Look::at(attached);
     let concerned = |pod: &PodView| {

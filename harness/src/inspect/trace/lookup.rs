@@ -92,9 +92,12 @@ fn refusal(
         },
         (_, Some(rejected)) => rejected,
         (Errno::ENETUNREACH, None) => Cause::NoRoute,
-        (Errno::EHOSTUNREACH, None) if flow.iif.is_some() => Cause::ForwardingOff {
-            sysctl: forwarding(flow.to),
-        },
+        // IN_DEV_FORWARD: each interface has a setting of its own, which ip_forward sets for all when it is written.
+        (Errno::EHOSTUNREACH, None) if flow.iif.is_some() && flow.to.is_ipv4() => {
+            let device = crate::checks::device(facts, flow.iif);
+            let sysctl = format!("ipv4/conf/{device}/forwarding");
+            Cause::ForwardingOff { sysctl }
+        }
         (_, None) => Cause::Refused {
             detail: detail.to_owned(),
         },

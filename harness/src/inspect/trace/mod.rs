@@ -57,7 +57,9 @@ pub fn trace(sight: &Sight, kernels: &Kernels, request: &Request) -> (Trace, Vec
     } = request;
     let destination = *destination;
     let rewritten = rewrite.as_ref().filter(|r| r.service == destination);
-    let goal = rewritten.map_or(destination, |rewrite| rewrite.endpoint);
+    let goal = rewritten
+        .and_then(|rewrite| rewrite.endpoint)
+        .unwrap_or(destination);
     let network = Network::of(sight);
     let mut walk = Walk {
         network: &network,

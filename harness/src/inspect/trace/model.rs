@@ -273,9 +273,11 @@ pub enum Cause {
     },
     /// The place does not pass on what is not its own.
     ForwardingOff {
-        /// The setting.
-        sysctl: &'static str,
+        /// The setting, below `/proc/sys/net`.
+        sysctl: String,
     },
+    /// The destination is a service's, and nobody answers for it: nodes refuse it.
+    NoEndpoint,
     /// A device is down, or its other end is.
     LinkDown {
         /// The device.

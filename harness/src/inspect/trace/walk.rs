@@ -35,8 +35,8 @@ pub(super) struct Frame {
 pub struct Rewrite {
     /// The service's address.
     pub service: IpAddr,
-    /// The endpoint that becomes the destination.
-    pub endpoint: IpAddr,
+    /// The endpoint that becomes the destination; nothing where the service has none that is ready.
+    pub endpoint: Option<IpAddr>,
 }
 
 /// One packet being followed.
@@ -76,11 +76,7 @@ impl<'a> Walk<'a> {
                 return Err(self.stop(site, Cause::Loop));
             }
             let facts = self.look(site)?;
-            let rewritten = self.rewritten(site, packet.destination);
-            let note = rewritten.map(|to| {
-                let from = std::mem::replace(&mut packet.destination, to);
-                format!("kube-proxy made {to} of {from}")
-            });
+            let note = self.rewrite(site, &mut packet.destination)?;
             if let Some(device) = self.network.holds(site, packet.destination) {
                 if came_by.is_none() {
                     self.stays(site, packet.destination);
@@ -121,13 +117,23 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Nodes rewrite what comes in (PREROUTING) and what they send themselves (OUTPUT).
-    fn rewritten(&self, site: usize, destination: IpAddr) -> Option<IpAddr> {
+    /// What kube-proxy makes of a destination: of what comes into a node (PREROUTING) and of what it sends itself (OUTPUT).
+    fn rewrite(&self, site: usize, destination: &mut IpAddr) -> Result<Option<String>, Ending> {
         let on_node = matches!(self.network.place(site), Place::Node(_));
-        let rewrite = self
+        let of_service = self
             .rewrite
-            .filter(|rewrite| rewrite.service == destination)?;
-        on_node.then_some(rewrite.endpoint)
+            .filter(|rewrite| rewrite.service == *destination);
+        let Some(rewrite) = of_service.filter(|_| on_node) else {
+            return Ok(None);
+        };
+        let Some(endpoint) = rewrite.endpoint else {
+            return Err(self.stop(site, Cause::NoEndpoint));
+        };
+        *destination = endpoint;
+        Ok(Some(format!(
+            "kube-proxy made {endpoint} of {}",
+            rewrite.service
+        )))
     }
 
     /// A packet to an address of its sender passes the loopback device, whatever interface holds the address.
@@ -173,7 +179,10 @@ impl<'a> Walk<'a> {
         }
         let sysctl = lookup::forwarding(packet.destination);
         match facts.sysctls.get(sysctl) {
-            Some(value) if value == "0" => Err(self.stop(site, Cause::ForwardingOff { sysctl })),
+            Some(value) if value == "0" => {
+                let sysctl = sysctl.replace('.', "/");
+                Err(self.stop(site, Cause::ForwardingOff { sysctl }))
+            }
             _ => Ok(()),
         }
     }

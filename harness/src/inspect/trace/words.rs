@@ -127,7 +127,10 @@ fn cause(cause: &Cause, to: IpAddr) -> String {
             "strict rp_filter: the way back to its source is not {device}, by which it came"
         ),
         Cause::ForwardingOff { sysctl } => {
-            format!("net.{sysctl} is 0: nothing is passed on that is not for this place")
+            format!("net/{sysctl} is 0: nothing is passed on that is not for this place")
+        }
+        Cause::NoEndpoint => {
+            format!("{to} is a service without an endpoint that is ready: it is refused")
         }
         Cause::LinkDown {
             device,
@@ -195,7 +198,7 @@ pub(super) fn look_at_ending(trace: &Trace) -> Option<String> {
         Cause::NoRoute | Cause::Rejected { .. } | Cause::Refused { .. } | Cause::NoDevice => {
             commands::routes(to)
         }
-        Cause::ReversePath { .. } => commands::sysctl("ipv4.conf.all.rp_filter"),
+        Cause::ReversePath { device } => commands::sysctl(&format!("ipv4/conf/{device}/rp_filter")),
         Cause::ForwardingOff { sysctl } => commands::sysctl(sysctl),
         Cause::LinkDown { device, .. } | Cause::WrongMac { device, .. } => commands::link(device),
         Cause::HairpinOff { port } => commands::link(port),
@@ -205,7 +208,7 @@ pub(super) fn look_at_ending(trace: &Trace) -> Option<String> {
         Cause::NoVtep { .. } => "ip -d link show type vxlan".to_owned(),
         Cause::NotHeld { .. } | Cause::TakenByOther { .. } => commands::addresses(),
         Cause::Loop => commands::routes(to),
-        Cause::Unknown { .. } => return None,
+        Cause::Unknown { .. } | Cause::NoEndpoint => return None,
     };
     Some(look(&at.exec_name(), command))
 }

@@ -81,10 +81,10 @@ fn a_host_end_that_is_no_port_of_the_bridge() {
 #[test]
 fn a_node_that_does_not_forward() {
     let mut sight = sight(Style::Direct);
-    let sysctl = "ipv4.ip_forward";
     node_facts(&mut sight, "node2")
         .sysctls
-        .insert(sysctl.to_owned(), "0".to_owned());
+        .insert("ipv4.ip_forward".to_owned(), "0".to_owned());
+    let sysctl = "ipv4/ip_forward".to_owned();
     ends(&sight, node("node2"), Cause::ForwardingOff { sysctl });
 }
 

@@ -105,7 +105,7 @@ fn a_kernel_that_looks_into_another_table_is_followed() {
 
 #[rstest]
 #[case::no_route(Errno::ENETUNREACH, Cause::NoRoute)]
-#[case::not_forwarded(Errno::EHOSTUNREACH, Cause::ForwardingOff { sysctl: "ipv4.ip_forward" })]
+#[case::not_forwarded(Errno::EHOSTUNREACH, Cause::ForwardingOff { sysctl: "ipv4/conf/cni0/forwarding".to_owned() })]
 #[case::reverse_path(Errno::EXDEV, Cause::ReversePath { device: "cni0".to_owned() })]
 #[case::martian(Errno::EINVAL, Cause::Refused { detail: "words".to_owned() })]
 fn a_kernel_that_refuses_is_believed(#[case] errno: Errno, #[case] expected: Cause) {

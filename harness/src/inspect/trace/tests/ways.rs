@@ -149,10 +149,12 @@ fn a_service_is_rewritten_by_the_first_node() {
     let mut asked = request(pod("busybox-1"), "10.96.0.10");
     asked.rewrite = Some(super::super::Rewrite {
         service: ip("10.96.0.10"),
-        endpoint: ip("10.244.2.2"),
+        endpoint: Some(ip("10.244.2.2")),
     });
 
     let rewritten = trace(&sight, &Kernels::new(), &asked).0;
+    asked.rewrite.as_mut().unwrap().endpoint = None;
+    let refused = trace(&sight, &Kernels::new(), &asked).0;
     // Without a default route the pod does not even get to the node that would rewrite.
     pod_facts(&mut sight, "busybox-1")
         .routes
@@ -165,6 +167,7 @@ fn a_service_is_rewritten_by_the_first_node() {
         out.note.as_deref(),
         Some("kube-proxy made 10.244.2.2 of 10.96.0.10")
     );
+    assert_eq!(stopped(&refused), (&node("node1"), &Cause::NoEndpoint));
     assert_eq!(stopped(&lost), (&pod("busybox-1"), &Cause::NoRoute));
 }
 
