@@ -121,7 +121,7 @@ impl Fact {
 
 /// Where a fact comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(tag = "kind", content = "text", rename_all = "kebab-case")]
 pub enum Source {
     /// A file on a node or in a pod.
     File(String),

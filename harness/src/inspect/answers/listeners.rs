@@ -1,4 +1,6 @@
 //! What listens on the nodes.
+use std::net::{IpAddr, Ipv4Addr};
+
 use flatnet_netlink::Link;
 use flatnet_probe::{BoundSocket, Protocol};
 
@@ -6,6 +8,11 @@ use super::findings::Findings;
 use crate::inspect::model::{Fact, Outcome, Source};
 use crate::inspect::ports;
 use crate::inspect::view::View;
+
+/// Where Docker answers names in a container's namespace, from a process outside (Docker, Networking overview: DNS services).
+const ENGINE_RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
+const OF_ENGINE_RESOLVER: &str =
+    "the container engine's name resolver: this node is a container, and the program is outside it";
 
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
@@ -61,6 +68,9 @@ fn described(socket: &BoundSocket, links: &[Link]) -> Fact {
                 link.name
             )),
         ),
+        (None, None) if socket.local.ip() == ENGINE_RESOLVER => {
+            (None, Some(OF_ENGINE_RESOLVER.to_owned()))
+        }
         (None, None) => (None, None),
     };
     Fact::new(

@@ -28,7 +28,11 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             continue;
         };
         for plugin in plugins {
-            let version = plugin.about.as_deref().and_then(version);
+            // Many are built without a version, and say so in words of their own.
+            let version = plugin
+                .about
+                .as_ref()
+                .map(|about| version(about).unwrap_or_else(|| about.clone()));
             let fact = Fact::new(
                 "plugin",
                 &plugin.name,

@@ -22,7 +22,9 @@ fn ports_are_told_with_their_purpose() {
     let bound = &mut build::inside(&mut view, 0).sockets.as_mut().unwrap().bound;
     let mut tunnel = build::bound("0.0.0.0:8472", "x");
     (tunnel.owner, tunnel.protocol) = (None, Protocol::Udp);
-    bound.extend([tunnel, build::bound("0.0.0.0:8080", "ttyd")]);
+    let mut resolver = build::bound("127.0.0.11:40000", "x");
+    resolver.owner = None;
+    bound.extend([tunnel, resolver, build::bound("0.0.0.0:8080", "ttyd")]);
     let answer = answered(listeners::answer(&view));
     let scheduler = answer.one("listener", "tcp 127.0.0.1:10259");
     assert_eq!(scheduler.values["program"], "kube-scheduler");
@@ -42,6 +44,12 @@ fn ports_are_told_with_their_purpose() {
             .as_str()
             .unwrap()
             .contains("flannel.1")
+    );
+    assert!(
+        answer.one("listener", "tcp 127.0.0.11:40000").values["purpose"]
+            .as_str()
+            .unwrap()
+            .contains("resolver")
     );
     // A program that merely took a well-known port is not what the port is known for.
     assert_eq!(
