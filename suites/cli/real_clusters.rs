@@ -49,7 +49,8 @@ fn tells(output: &Output, code: i32, says: &[&str]) {
     for said in says {
         assert!(words.contains(said), "{said:?} is not in: {words}");
     }
-    assert_eq!(words.matches("error: ").count(), 1, "{words}");
+    let errors = words.lines().filter(|line| line.starts_with("error: "));
+    assert_eq!(errors.count(), 1, "{words}");
 }
 
 const KIND: (&str, &str) = ("kind", "echo kind v0.33.0 go1.26.8 linux/amd64");
