@@ -23,7 +23,8 @@ struct Scene {
 impl Scene {
     fn start() -> Scene {
         let runtime = flatnet::session::runtime().expect("a runtime");
-        let start = Session::start(&super::on_cluster(), None, Arc::new(|_| {}));
+        let args = super::on_cluster();
+        let start = Session::start(&args, None, Arc::new(|_| {}));
         let session = runtime.block_on(start).expect("a session");
         Scene { runtime, session }
     }
@@ -220,8 +221,8 @@ fn an_api_server_that_is_away_cuts_no_connection() {
     let ask = ask.as_str();
     scene.until(
         "an API server that is away",
-        |scene| scene.try_sh(&control_plane, ask),
-        Result::is_err,
+        |scene| scene.try_sh(&control_plane, ask).is_ok(),
+        |answers| !answers,
     );
     connection.carries_on(&scene);
     scene.sh(
@@ -230,8 +231,8 @@ fn an_api_server_that_is_away_cuts_no_connection() {
     );
     scene.until(
         "an API server that is back",
-        |scene| scene.try_sh(&control_plane, ask),
-        Result::is_ok,
+        |scene| scene.try_sh(&control_plane, ask).is_ok(),
+        |answers| *answers,
     );
 
     connection.carries_on(&scene);
