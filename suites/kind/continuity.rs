@@ -127,11 +127,10 @@ impl Connection {
         let address = address.expect("an address");
         let in_pod = |pod| Target::Pod(PodRef::of(pod));
         // Written by a pod, read on its node: that needs neither the API nor the network that is disturbed.
-        let receive = "nc -l -p 7000 >/tmp/received 2>/tmp/nc.err & echo $! >/tmp/nc.pid";
-        scene.sh(
-            &in_pod(to),
-            &format!("{{ {receive}; }} >/dev/null 2>&1 </dev/null"),
-        );
+        // nc takes the end of its input for the end of the conversation, so the receiver's must not end.
+        let receive =
+            "( tail -f /dev/null | nc -l -p 7000 >/tmp/received ) >/dev/null 2>&1 </dev/null &";
+        scene.sh(&in_pod(to), receive);
         let count = "i=0; while echo $i; do i=$((i + 1)); usleep 200000; done";
         let send = format!("({count}) | nc {address} 7000");
         scene.sh(
