@@ -1,10 +1,12 @@
 //! The checks that need a real cluster, each shown failing on one: a fault turns its check red, names the culprit, and
 //! nothing else; without a fault all is green. `FLATNET_CLUSTER` names the kind cluster, which runs already
 //! (`flatnet up --provider kind --name NAME`); the other `FLATNET_*` variables choose the CNI and so on.
+mod continuity;
+mod foreign;
 mod reaper;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flatnet::Verdict;
 use flatnet::checks::{Evidence, catalogue};
@@ -15,6 +17,11 @@ use rstest::rstest;
 
 /// One cluster for all tests: they take turns.
 static CLUSTER: Mutex<()> = Mutex::new(());
+
+/// A test that failed in its turn has left nothing that the next one could not take.
+fn turn() -> MutexGuard<'static, ()> {
+    CLUSTER.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What a run on that cluster is told.
 fn on_cluster() -> RunArgs {
@@ -30,8 +37,6 @@ fn on_cluster() -> RunArgs {
 
 /// Verdicts of one run, with the fault planted where there is one.
 fn verdicts(fault: Option<&'static Fault>) -> BTreeMap<&'static str, Verdict> {
-    // A test that failed in its turn has left nothing that the next one could not take.
-    let _turn = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
     let args = on_cluster();
     let runtime = flatnet::session::runtime().expect("a runtime");
     let run = conduct(&args, fault, Arc::new(|_| {}));
@@ -50,6 +55,12 @@ fn names(evidence: &Evidence, culprit: &str) -> bool {
 
 #[test]
 fn without_a_fault_everything_is_green() {
+    let _turn = turn();
+    all_green();
+}
+
+#[track_caller]
+fn all_green() {
     for (check, verdict) in verdicts(None) {
         let about_users = ["service", "dns", "nodeport", "egress", "daemonset"].contains(&check);
         match verdict {
@@ -71,6 +82,7 @@ fn without_a_fault_everything_is_green() {
 #[case::agent_missing("agent-missing")]
 fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
     let fault = plant::find(id).unwrap();
+    let _turn = turn();
 
     let verdicts = verdicts(Some(fault));
 

@@ -1,6 +1,6 @@
 //! What is beside the cluster goes, however a run ends.
 use std::process::Command;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flatnet::session::Session;
@@ -19,9 +19,7 @@ fn peers(of_run: &str) -> Vec<String> {
 
 #[test]
 fn the_peer_outside_goes_with_the_run_and_when_the_run_is_only_dropped() {
-    let _turn = super::CLUSTER
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let _turn = super::turn();
     let runtime = flatnet::session::runtime().expect("a runtime");
     for orderly in [true, false] {
         let args = super::on_cluster();

@@ -1,7 +1,7 @@
 //! Planted faults: one broken thing each, and which checks must see it. They prove that the checks can fail.
-mod catalogue;
 mod cluster;
 mod on_kind;
+mod on_lab;
 mod scene;
 
 pub use cluster::{Planted, Stage};
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 
 /// Every fault: those of the lab, then those of a real cluster, each in the order of the catalogue of checks.
 pub fn all() -> impl Iterator<Item = &'static Fault> + Clone {
-    catalogue::FAULTS.iter().chain(on_kind::FAULTS)
+    on_lab::faults().chain(on_kind::FAULTS)
 }
 
 /// The fault of that name.

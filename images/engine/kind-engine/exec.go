@@ -35,6 +35,10 @@ func execMain(h home, command []string) (int, error) {
 	if err := enter(pid); err != nil {
 		return 0, fmt.Errorf("entering the engine's namespaces: %w", err)
 	}
+	// Another mount namespace begins at its root: a command's relative path would be looked for there.
+	if err := unix.Chdir(cwd); err != nil {
+		return 0, fmt.Errorf("entering %s: %w", cwd, err)
+	}
 	setEnvironment(h)
 	path, err := program(command[0])
 	if err != nil {

@@ -293,3 +293,28 @@ fn agents(o: &Observations) -> AgentSet {
         pods: pods.collect(),
     }
 }
+
+pub(super) fn from_node(call: &Call, o: &Observations, node: &str) -> bool {
+    call.from.name() == node
+        || o.pods
+            .iter()
+            .any(|pod| pod.name == call.from.name() && pod.node == node)
+}
+
+/// These dials get no answer.
+pub(super) fn fail(calls: &mut [Call], which: impl Fn(&Call) -> bool) {
+    for call in calls.iter_mut().filter(|call| which(call)) {
+        call.results.iter_mut().for_each(|result| *result = lost());
+    }
+}
+
+/// The peer, or whoever answered, saw this source.
+pub(super) fn seen_as(calls: &mut [Call], which: impl Fn(&Call) -> bool, source: &str) {
+    for call in calls.iter_mut().filter(|call| which(call)) {
+        for result in &mut call.results {
+            if let Dialled::Answered { seen_as, .. } = result {
+                *seen_as = Some(ip(source));
+            }
+        }
+    }
+}

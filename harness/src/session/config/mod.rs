@@ -1,8 +1,12 @@
 //! What a run can be told: the same names as options and as `FLATNET_*` variables.
+mod provider;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, ValueEnum};
 use ipnet::IpNet;
+
+pub use provider::{KindArgs, KubeArgs, LabArgs};
 
 use crate::{Error, Result};
 
@@ -154,124 +158,6 @@ pub struct RunArgs {
     /// Transports of the matrix
     #[arg(long, env = "FLATNET_TRANSPORTS", value_enum, value_delimiter = ',', default_values = ["tcp", "udp", "icmp"], help_heading = "Checks")]
     pub transports: Vec<Protocol>,
-}
-
-/// Options of the lab.
-#[derive(Args, Clone, Debug)]
-pub struct LabArgs {
-    /// How nodes are joined [default: l2]
-    #[arg(long, env = "FLATNET_UNDERLAY", value_enum, help_heading = "Lab")]
-    pub underlay: Option<Underlay>,
-
-    /// MTU between nodes, bytes, 1280 to 65535 [default: 1500]
-    #[arg(long, env = "FLATNET_MTU", value_parser = clap::value_parser!(u32).range(1280..=65535), help_heading = "Lab")]
-    pub mtu: Option<u32>,
-
-    /// Prefix length of each node's podCIDR (IPv4) [default: 24]
-    #[arg(long, env = "FLATNET_NODE_CIDR_MASK", value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=30), help_heading = "Lab")]
-    pub node_cidr_mask: Option<u8>,
-
-    /// Folder with the plugin programs of the conflist [default of reference: /usr/lib/cni, /opt/cni/bin]
-    #[arg(
-        long,
-        env = "FLATNET_CNI_BIN",
-        value_name = "DIR",
-        help_heading = "Lab"
-    )]
-    pub cni_bin: Option<PathBuf>,
-
-    /// Static busybox for the pods' root [default: the one on this machine, if any]
-    #[arg(
-        long,
-        env = "FLATNET_BUSYBOX",
-        value_name = "FILE",
-        help_heading = "Lab"
-    )]
-    pub busybox: Option<PathBuf>,
-}
-
-impl LabArgs {
-    /// How nodes are joined.
-    pub fn underlay(&self) -> Underlay {
-        self.underlay.unwrap_or(Underlay::L2)
-    }
-
-    /// MTU between nodes, bytes.
-    pub fn mtu(&self) -> u32 {
-        self.mtu.unwrap_or(1500)
-    }
-}
-
-/// Options of kind.
-#[derive(Args, Clone, Debug)]
-pub struct KindArgs {
-    /// Node image [default: the one that kind was built for]
-    #[arg(
-        long,
-        env = "FLATNET_IMAGE",
-        value_name = "IMAGE",
-        help_heading = "kind"
-    )]
-    pub image: Option<String>,
-
-    /// A kind configuration of your own instead of the default one
-    #[arg(
-        long,
-        env = "FLATNET_KIND_CONFIG",
-        value_name = "FILE",
-        help_heading = "kind"
-    )]
-    pub kind_config: Option<PathBuf>,
-
-    /// Use this running kind cluster and keep it; the CNI on it is exchanged where it is another
-    #[arg(
-        long,
-        env = "FLATNET_CLUSTER",
-        value_name = "NAME",
-        help_heading = "kind"
-    )]
-    pub cluster: Option<String>,
-
-    /// Images (`docker save` archives) to put onto the nodes, for where there is no registry; may be repeated
-    #[arg(
-        long,
-        env = "FLATNET_IMAGE_ARCHIVE",
-        value_delimiter = ',',
-        value_name = "FILE",
-        help_heading = "kind"
-    )]
-    pub image_archive: Vec<PathBuf>,
-}
-
-/// Options of a cluster that runs already.
-#[derive(Args, Clone, Debug)]
-pub struct KubeArgs {
-    /// Kubeconfig [default: $KUBECONFIG, ~/.kube/config]
-    #[arg(
-        long,
-        env = "FLATNET_KUBECONFIG",
-        value_name = "FILE",
-        help_heading = "Kubeconfig"
-    )]
-    pub kubeconfig: Option<PathBuf>,
-
-    /// Context of the kubeconfig [default: the current one]
-    #[arg(
-        long,
-        env = "FLATNET_CONTEXT",
-        value_name = "NAME",
-        help_heading = "Kubeconfig"
-    )]
-    pub context: Option<String>,
-
-    /// Deploy into this existing namespace [default: one of the run's own, deleted afterwards]
-    #[arg(
-        long,
-        env = "FLATNET_NAMESPACE",
-        value_name = "NAME",
-        help_heading = "Kubeconfig"
-    )]
-    pub namespace: Option<String>,
 }
 
 impl RunArgs {

@@ -1,4 +1,6 @@
 //! The command line as a person meets it: exit codes, one clear message each, and nothing left behind.
+mod real_clusters;
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,0 +1,81 @@
+//! Faults of what pods are called.
+use flatnet_lab::Change;
+use ipnet::IpNet;
+
+use super::{Fault, Moment, Recipe, Step, UPLINK, host};
+use crate::Error;
+
+pub(super) static FAULTS: &[Fault] = &[
+    Fault {
+        id: "pod-address-changed",
+        summary: "busybox-1 has another address than the API says",
+        moment: Moment::AfterPods,
+        red: &["pod-ip-present"],
+        follow: &[
+            "same-node",
+            "cross-node",
+            "gateway",
+            "mtu",
+            "hairpin",
+            "no-nat",
+            "bridge",
+        ],
+        culprit: "busybox-1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let pod = scene.pod(1)?;
+            let other = IpNet::new(host(scene.cidr(1)?, 200)?, pod.prefix_len)
+                .map_err(|e| Error::failed("address", e))?;
+            let dev = || UPLINK.to_owned();
+            let swap = vec![
+                Change::AddAddress {
+                    dev: dev(),
+                    net: other,
+                },
+                Change::DelAddress {
+                    dev: dev(),
+                    net: pod.net()?,
+                },
+            ];
+            Ok(vec![Step::Change(pod.place(), swap)])
+        }),
+    },
+    Fault {
+        id: "equal-pod-cidr",
+        summary: "node2 is given node1's podCIDR",
+        moment: Moment::Planning,
+        red: &["pod-ip-unique", "node-routes"],
+        follow: &["same-node", "cross-node", "no-nat", "gateway", "mtu"],
+        culprit: "node2",
+        needs_vxlan: false,
+        recipe: Recipe::Nodes(|nodes| nodes[1].pod_cidrs = nodes[0].pod_cidrs.clone()),
+    },
+    Fault {
+        id: "same-ip",
+        summary: "the reservation of busybox-1's address is lost, and the next pod on its node gets it again",
+        moment: Moment::AfterFirstPod,
+        red: &["pod-ip-unique"],
+        follow: &[
+            "same-node",
+            "cross-node",
+            "no-nat",
+            "gateway",
+            "mtu",
+            "hairpin",
+        ],
+        culprit: "busybox-1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let pod = scene.pod(1)?;
+            let store = "/var/lib/cni/networks/flatnet";
+            let gone = |path: String| Step::Remove {
+                node: pod.node.clone(),
+                path,
+            };
+            Ok(vec![
+                gone(format!("{store}/{}", pod.ip)),
+                gone(format!("{store}/last@0")),
+            ])
+        }),
+    },
+];

@@ -1,0 +1,191 @@
+//! Faults of what becomes of packets on their way: dropped, rewritten.
+use std::net::SocketAddr;
+
+use flatnet_lab::{Change, Place};
+use flatnet_netlink::nft::{Chain, ChainType, Expr, Hook, Table};
+use ipnet::IpNet;
+
+use super::{BRIDGE, Fault, Moment, Recipe, Step, UPLINK, host, same_family};
+use crate::observe::fleet::POD_PORT;
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+pub(super) static FAULTS: &[Fault] = &[
+    Fault {
+        id: "same-node-drop",
+        summary: "node1 drops what its own pods send each other",
+        moment: Moment::AfterPods,
+        red: &["same-node"],
+        follow: &["mtu"],
+        culprit: "node1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let rule = vec![
+                Expr::InInterface(BRIDGE.to_owned()),
+                Expr::OutInterface(BRIDGE.to_owned()),
+                Expr::Counter,
+                Expr::Drop,
+            ];
+            Ok(vec![nft(
+                scene.on(1)?,
+                ChainType::Filter,
+                Hook::Forward,
+                0,
+                vec![rule],
+            )])
+        }),
+    },
+    Fault {
+        id: "forward-drop",
+        summary: "node2 forwards nothing from other nodes",
+        moment: Moment::AfterPods,
+        red: &["cross-node"],
+        follow: &["mtu"],
+        culprit: "node2",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let rule = vec![
+                Expr::InInterface(UPLINK.to_owned()),
+                Expr::Counter,
+                Expr::Drop,
+            ];
+            Ok(vec![nft(
+                scene.on(2)?,
+                ChainType::Filter,
+                Hook::Forward,
+                0,
+                vec![rule],
+            )])
+        }),
+    },
+    Fault {
+        id: "udp-drop",
+        summary: "node2 drops UDP from other nodes to its pods, and nothing else",
+        moment: Moment::AfterPods,
+        red: &["cross-node"],
+        follow: &["mtu"],
+        culprit: "node2",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let rule = vec![
+                Expr::InInterface(UPLINK.to_owned()),
+                Expr::Protocol(UDP),
+                Expr::DestinationPort(POD_PORT),
+                Expr::Drop,
+            ];
+            Ok(vec![nft(
+                scene.on(2)?,
+                ChainType::Filter,
+                Hook::Forward,
+                0,
+                vec![rule],
+            )])
+        }),
+    },
+    Fault {
+        id: "masquerade",
+        summary: "node1 masquerades what its pods send to pods of other nodes",
+        moment: Moment::AfterPods,
+        red: &["no-nat"],
+        follow: &[],
+        culprit: "node1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let own = scene.cidr(1)?;
+            let rules = scene
+                .pod_network
+                .iter()
+                .filter(|n| same_family(n, &own))
+                .map(|network| {
+                    vec![
+                        Expr::SourceIn(own),
+                        Expr::DestinationIn(*network),
+                        Expr::DestinationNotIn(own),
+                        Expr::Masquerade,
+                    ]
+                });
+            Ok(vec![nft(
+                scene.on(1)?,
+                ChainType::Nat,
+                Hook::Postrouting,
+                90,
+                rules.collect(),
+            )])
+        }),
+    },
+    Fault {
+        id: "dnat",
+        summary: "node2 sends TCP connections for busybox-2 to another pod",
+        moment: Moment::AfterPods,
+        red: &["no-nat"],
+        follow: &["same-node"],
+        culprit: "busybox-2",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let pod = scene.pod(2)?;
+            let to = SocketAddr::new(scene.neighbour_of(pod)?.ip, POD_PORT);
+            let rule = vec![
+                Expr::DestinationIn(IpNet::from(pod.ip)),
+                Expr::Protocol(TCP),
+                Expr::DestinationPort(POD_PORT),
+                Expr::Dnat(to),
+            ];
+            Ok(vec![nft(
+                Place::Node(pod.node.clone()),
+                ChainType::Nat,
+                Hook::Prerouting,
+                -100,
+                vec![rule],
+            )])
+        }),
+    },
+    Fault {
+        id: "reply-source",
+        summary: "node2 rewrites the source of what busybox-2 answers over UDP",
+        moment: Moment::AfterPods,
+        red: &["no-nat"],
+        follow: &["mtu"],
+        culprit: "busybox-2",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let pod = scene.pod(2)?;
+            let other = host(scene.cidr(2)?, 200)?;
+            let rule = vec![
+                Expr::SourceIn(IpNet::from(pod.ip)),
+                Expr::Protocol(UDP),
+                Expr::SourcePort(POD_PORT),
+                Expr::SetSource(other),
+            ];
+            // Before connection tracking (-200), which would hide a rewritten reply from the client.
+            Ok(vec![nft(
+                Place::Node(pod.node.clone()),
+                ChainType::Filter,
+                Hook::Prerouting,
+                -300,
+                vec![rule],
+            )])
+        }),
+    },
+];
+
+/// A table with one base chain.
+fn nft(place: Place, kind: ChainType, hook: Hook, priority: i32, rules: Vec<Vec<Expr>>) -> Step {
+    let chain = Chain {
+        name: "fault".to_owned(),
+        kind,
+        hook,
+        priority,
+        rules,
+    };
+    Step::Change(
+        place,
+        vec![Change::Nft {
+            table: Table {
+                name: "fault".to_owned(),
+                sets: Vec::new(),
+                chains: vec![chain],
+            },
+        }],
+    )
+}

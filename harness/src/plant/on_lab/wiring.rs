@@ -1,0 +1,209 @@
+//! Faults of what carries packets: routes, neighbours, bridges, configuration, MTU.
+use std::net::IpAddr;
+
+use flatnet_lab::{Change, LabSpec, Place};
+use flatnet_netlink::MacAddr;
+use ipnet::IpNet;
+
+use super::{BRIDGE, Fault, Moment, Recipe, Step, UPLINK, host, same_family};
+use crate::Error;
+
+pub(super) static FAULTS: &[Fault] = &[
+    Fault {
+        id: "default-route-missing",
+        summary: "busybox-1 has no default route",
+        moment: Moment::AfterPods,
+        red: &["gateway"],
+        follow: &["same-node", "cross-node", "mtu", "bridge"],
+        culprit: "busybox-1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let pod = scene.pod(1)?;
+            Ok(vec![Step::Change(
+                pod.place(),
+                vec![Change::DelRoute {
+                    dst: default_of(pod.ip),
+                }],
+            )])
+        }),
+    },
+    Fault {
+        id: "gateway-missing",
+        summary: "the gateway address is gone from node1's bridge",
+        moment: Moment::AfterPods,
+        red: &["gateway", "bridge"],
+        follow: &["same-node", "cross-node", "mtu", "node-routes"],
+        culprit: "node1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let cidr = scene.cidr(1)?;
+            let net = IpNet::new(host(cidr, 1)?, cidr.prefix_len())
+                .map_err(|e| Error::failed("gateway address", e))?;
+            Ok(vec![Step::Change(
+                scene.on(1)?,
+                vec![Change::DelAddress {
+                    dev: BRIDGE.to_owned(),
+                    net,
+                }],
+            )])
+        }),
+    },
+    Fault {
+        id: "route-missing",
+        summary: "node1 has no route to node3's pods",
+        moment: Moment::AfterPods,
+        red: &["node-routes", "cross-node"],
+        follow: &["mtu", "no-nat"],
+        culprit: "node1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            Ok(vec![Step::Change(
+                scene.on(1)?,
+                vec![Change::DelRoute {
+                    dst: scene.cidr(3)?,
+                }],
+            )])
+        }),
+    },
+    Fault {
+        id: "stale-route",
+        summary: "node1 keeps a route to a podCIDR that no node has",
+        moment: Moment::AfterPods,
+        red: &["node-routes"],
+        follow: &[],
+        culprit: "node1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let cidr = scene.cidr(1)?;
+            let unused = scene
+                .pod_network
+                .iter()
+                .filter(|n| same_family(n, &cidr))
+                .find_map(|n| n.subnets(cidr.prefix_len()).ok()?.nth(99));
+            let dst = unused.ok_or_else(|| {
+                Error::Failed(
+                    "the pod network has no hundredth node range to leave a route to".to_owned(),
+                )
+            })?;
+            let route = Change::ReplaceRoute {
+                dst,
+                gateway: Some(scene.way_to(2)?),
+                dev: UPLINK.to_owned(),
+                onlink: true,
+            };
+            Ok(vec![Step::Change(scene.on(1)?, vec![route])])
+        }),
+    },
+    Fault {
+        id: "wrong-vtep-mac",
+        summary: "node2's VXLAN device has another MAC than the other nodes know",
+        moment: Moment::AfterPods,
+        red: &["node-routes", "cross-node"],
+        follow: &["mtu"],
+        culprit: "node2",
+        needs_vxlan: true,
+        recipe: Recipe::Steps(|scene| {
+            let mac = MacAddr([0x0a, 0x58, 0xff, 0xff, 0xff, 0xfe]);
+            Ok(vec![Step::Change(
+                scene.on(2)?,
+                vec![Change::SetMac {
+                    dev: "flatnet.1".to_owned(),
+                    mac,
+                }],
+            )])
+        }),
+    },
+    Fault {
+        id: "host-end-off-bridge",
+        summary: "the node's end of busybox-1's veth is no port of the bridge",
+        moment: Moment::AfterPods,
+        red: &["bridge"],
+        follow: &["gateway", "same-node", "cross-node", "mtu"],
+        culprit: "busybox-1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let pod = scene.pod(1)?;
+            let off = Change::SetMaster {
+                dev: pod.host_end.clone(),
+                master: None,
+            };
+            Ok(vec![Step::Change(Place::Node(pod.node.clone()), vec![off])])
+        }),
+    },
+    Fault {
+        id: "second-conflist",
+        summary: "node1 has a second conflist, and it sorts first",
+        moment: Moment::AfterPods,
+        red: &["cni-config"],
+        follow: &[],
+        culprit: "node1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let text =
+                r#"{"cniVersion":"1.0.0","name":"leftover","plugins":[{"type":"flatnet-cni"}]}"#
+                    .to_owned();
+            let path = "/etc/cni/net.d/00-leftover.conflist".to_owned();
+            Ok(vec![Step::Write {
+                node: scene.node(1)?.name.clone(),
+                path,
+                text,
+            }])
+        }),
+    },
+    Fault {
+        id: "plugin-missing",
+        summary: "the plugin program is gone from node1",
+        moment: Moment::AfterPods,
+        red: &["cni-config"],
+        follow: &[],
+        culprit: "node1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            Ok(vec![Step::Remove {
+                node: scene.node(1)?.name.clone(),
+                path: "/opt/cni/bin/flatnet-cni".to_owned(),
+            }])
+        }),
+    },
+    Fault {
+        id: "underlay-mtu",
+        summary: "the underlay carries less than pods were told, on node2's port",
+        moment: Moment::AfterPods,
+        red: &["mtu"],
+        follow: &[],
+        culprit: "node2",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            let port = Change::SetMtu {
+                dev: LabSpec::wire_port(&scene.node(2)?.name),
+                mtu: 1300,
+            };
+            Ok(vec![Step::Change(Place::Wire, vec![port])])
+        }),
+    },
+    Fault {
+        id: "loopback-down",
+        summary: "the loopback device of busybox-1 is down",
+        moment: Moment::AfterPods,
+        red: &["hairpin"],
+        follow: &[],
+        culprit: "busybox-1",
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|scene| {
+            Ok(vec![Step::Change(
+                scene.pod(1)?.place(),
+                vec![Change::SetUp {
+                    dev: "lo".to_owned(),
+                    up: false,
+                }],
+            )])
+        }),
+    },
+];
+
+fn default_of(ip: IpAddr) -> IpNet {
+    match ip {
+        IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
+        IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+    }
+}

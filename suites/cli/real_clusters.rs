@@ -1,0 +1,151 @@
+//! What keeps a real cluster from being booted or reached, told before anything is made. The programs that kind needs are
+//! stood in for by scripts that say what the real ones say; what happens on a cluster that runs is in `suites/kind`.
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use rstest::rstest;
+use tempfile::TempDir;
+
+use super::{file, words};
+
+/// flatnet, run where `PATH` has these programs and no others; each is a shell script's text.
+fn with_programs(programs: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, script) in programs {
+        let path = dir.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+            .expect("an executable script");
+    }
+    alone(dir.path())
+        .args(arguments)
+        .output()
+        .expect("flatnet starts")
+}
+
+/// flatnet without what the environment of the test might choose for it.
+fn alone(path: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flatnet"));
+    command.env("PATH", path).env("HOME", path);
+    for name in [
+        "KUBECONFIG",
+        "DOCKER_HOST",
+        "KIND_EXPERIMENTAL_PROVIDER",
+        "KUBERNETES_SERVICE_HOST",
+    ] {
+        command.env_remove(name);
+    }
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLATNET_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[track_caller]
+fn tells(output: &Output, code: i32, says: &[&str]) {
+    let words = words(output);
+    assert_eq!(output.status.code(), Some(code), "{words}");
+    for said in says {
+        assert!(words.contains(said), "{said:?} is not in: {words}");
+    }
+    let errors = words.lines().filter(|line| line.starts_with("error: "));
+    assert_eq!(errors.count(), 1, "{words}");
+}
+
+const KIND: (&str, &str) = ("kind", "echo kind v0.33.0 go1.26.8 linux/amd64");
+const NO_DAEMON: &str = "echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?' >&2; exit 1";
+const NO_PERMISSION: &str = "echo 'permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock' >&2; exit 1";
+
+#[rstest]
+#[case::kind_missing(&[], &["the program kind is not on PATH", "go install sigs.k8s.io/kind"])]
+#[case::kind_too_old(&[("kind", "echo kind v0.11.1 go1.16 linux/amd64")], &["too old", "install kind v0.20 or newer"])]
+#[case::no_engine(&[KIND], &["docker or podman is not on PATH"])]
+#[case::engine_not_running(&[KIND, ("docker", NO_DAEMON)], &["docker does not answer", "start docker"])]
+#[case::engine_not_permitted(&[KIND, ("docker", NO_PERMISSION)], &["docker does not answer", "not permitted"])]
+fn what_kind_needs_is_named(#[case] programs: &[(&str, &str)], #[case] says: &[&str]) {
+    let output = with_programs(programs, &["test", "--provider", "kind"]);
+
+    tells(&output, 3, says);
+}
+
+#[test]
+fn every_mistake_of_a_kind_config_is_told_at_once() {
+    let (_dir, path) = file(
+        "kind.yaml",
+        "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnetworking:\n  ipFamily: ipv5\n  disableDefaultCNI: true\nnodes:\n- role: boss\n- role: worker\n  imagee: x\n",
+    );
+
+    let output = with_programs(
+        &[KIND],
+        &["test", "--provider", "kind", "--kind-config", &path],
+    );
+
+    tells(&output, 2, &["ipv5", "boss", "imagee"]);
+}
+
+#[rstest]
+#[case::manifest_no_yaml("cni.yaml", "kind: [DaemonSet\n", &["cni.yaml", "line"])]
+#[case::manifest_no_object("cni.yaml", "hello: world\n", &["cni.yaml"])]
+fn a_cni_manifest_that_is_none_is_told(
+    #[case] name: &str,
+    #[case] text: &str,
+    #[case] says: &[&str],
+) {
+    let (_dir, path) = file(name, text);
+
+    let output = with_programs(&[KIND], &["test", "--provider", "kind", "--cni", &path]);
+
+    tells(&output, 2, says);
+}
+
+#[rstest]
+#[case::archive_missing(&["--image-archive", "/nowhere.tar"], "/nowhere.tar")]
+#[case::lab_option(&["--underlay", "routed"], "--underlay: not known to --provider kind")]
+#[case::cluster_and_nodes(&["--cluster", "a", "--nodes", "4"], "--cluster decides that")]
+#[case::bad_name(&["--name", "No_Name"], "a kind cluster's name is")]
+fn options_that_cannot_be_for_kind_are_refused(#[case] options: &[&str], #[case] says: &str) {
+    let output = with_programs(
+        &[KIND],
+        &[&["test", "--provider", "kind"], options].concat(),
+    );
+
+    tells(&output, 2, &[says]);
+}
+
+/// A kubeconfig with two contexts; nothing listens on port 1 of loopback, and the kernel says so at once.
+const KUBECONFIG: &str = "apiVersion: v1\nkind: Config\ncurrent-context: one\nclusters:\n- name: c\n  cluster: {server: 'https://127.0.0.1:1'}\nusers:\n- name: u\n  user: {}\ncontexts:\n- name: one\n  context: {cluster: c, user: u}\n- name: two\n  context: {cluster: c, user: u}\n";
+
+fn with_kubeconfig(text: &str, options: &[&str]) -> (TempDir, Output) {
+    let (dir, path) = file("config", text);
+    let arguments = [
+        &["test", "--provider", "kubeconfig", "--kubeconfig", &path],
+        options,
+    ]
+    .concat();
+    let output = with_programs(&[], &arguments);
+    (dir, output)
+}
+
+#[rstest]
+#[case::no_yaml("contexts: [\n", &[], 2, "name a readable kubeconfig with --kubeconfig")]
+#[case::no_such_context(KUBECONFIG, &["--context", "three"], 2, "no context \"three\"; it has one, two")]
+#[case::nobody_answers(KUBECONFIG, &[], 3, "does not answer")]
+#[case::cni_given(KUBECONFIG, &["--cni", "flannel"], 2, "flatnet installs nothing on a cluster it did not boot")]
+fn a_cluster_that_cannot_be_reached_is_told_why(
+    #[case] kubeconfig: &str,
+    #[case] options: &[&str],
+    #[case] code: i32,
+    #[case] says: &str,
+) {
+    let (_dir, output) = with_kubeconfig(kubeconfig, options);
+
+    tells(&output, code, &[says]);
+}
+
+#[test]
+fn no_kubeconfig_at_all_is_missing() {
+    let output = with_programs(&[], &["test", "--provider", "kubeconfig"]);
+
+    tells(&output, 3, &["kubeconfig"]);
+}
