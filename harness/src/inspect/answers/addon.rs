@@ -45,21 +45,21 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                         .with("network", config.name.as_str())
                         .with("plugins", config.plugins.clone()),
                 );
-                flatnet_range(name, file, &config, &mut findings);
+                conflist_ranges(name, file, &config, &mut findings);
             }
             Ok(None) => findings.problem(Some(name), CONF_DIR, "no network configuration: no add-on is installed on the node, or its agent has not got that far"),
             Err((file, why)) => findings.problem(Some(name), &format!("{CONF_DIR}/{file}"), why),
         }
     }
-    if let Sought::Found(api) = &view.api {
-        if let Some(agents) = findings.sought("DaemonSets", &api.agents) {
-            if agents.is_empty() {
-                findings.problem(None, "DaemonSet", "none mounts /etc/cni/net.d or /opt/cni/bin of its nodes: the add-on came there another way");
-            }
-            for agent in agents {
-                daemon_set(view, agent, &mut findings);
-                configured(agent, &mut findings);
-            }
+    if let Sought::Found(api) = &view.api
+        && let Some(agents) = findings.sought("DaemonSets", &api.agents)
+    {
+        if agents.is_empty() {
+            findings.problem(None, "DaemonSet", "none mounts /etc/cni/net.d or /opt/cni/bin of its nodes: the add-on came there another way");
+        }
+        for agent in agents {
+            daemon_set(view, agent, &mut findings);
+            configured(agent, &mut findings);
         }
     }
     for (node, inside) in &insides {
@@ -169,9 +169,7 @@ fn configured(agent: &AgentLook, findings: &mut Findings) {
             ));
             match weave_log::options(log).map(|mut options| options.remove("ipalloc-range")) {
                 Some(Some(range)) => findings.fact(
-                    Fact::new("pod-range", range, source)
-                        .with("told-by", "weave's ipalloc-range")
-                        .with("backend", None::<String>),
+                    Fact::new("pod-range", range, source).with("told-by", "weave's ipalloc-range"),
                 ),
                 Some(None) => {
                     findings.problem(None, &about, "weave's options name no ipalloc-range")
@@ -188,26 +186,59 @@ fn configured(agent: &AgentLook, findings: &mut Findings) {
     }
 }
 
-/// flatnet's agent writes the ranges of all pods into the configuration: the plugin must not masquerade among them.
-fn flatnet_range(node: &str, file: &str, config: &NetworkConfig, findings: &mut Findings) {
+/// What the configuration itself says of ranges: `ipam` of any plugin has the node's own (CNI, host-local), and flatnet's agent
+/// writes those of all pods, among which the plugin must not masquerade.
+fn conflist_ranges(node: &str, file: &str, config: &NetworkConfig, findings: &mut Findings) {
+    let source = Source::File(format!("{CONF_DIR}/{file}"));
     let chain = config.root.get("plugins").and_then(Value::as_array);
-    let own = chain
+    for plugin in chain.into_iter().flatten() {
+        let network: Vec<&str> = plugin
+            .get("podNetwork")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        for range in &network {
+            findings.fact(
+                Fact::new("pod-range", *range, source.clone())
+                    .on(node)
+                    .with("told-by", "podNetwork, written by flatnet's agent"),
+            );
+        }
+        for subnet in own_subnets(plugin) {
+            let whole = match network[..] {
+                // Without --pod-network the agent goes by the podCIDRs of all nodes.
+                [] => (plugin.get("type").is_some_and(|kind| kind == "flatnet-cni"))
+                    .then(|| "the podCIDRs of all nodes".to_owned()),
+                _ => Some(network.join(", ")),
+            };
+            findings.fact(
+                Fact::new("node-subnet", subnet, source.clone())
+                    .on(node)
+                    .with("pod-range", whole)
+                    .with("mtu", plugin.get("mtu").cloned().unwrap_or_default()),
+            );
+        }
+    }
+}
+
+/// `ipam.subnet`, and the subnets of `ipam.ranges` (CNI, host-local plugin).
+fn own_subnets(plugin: &Value) -> Vec<&str> {
+    let Some(ipam) = plugin.get("ipam") else {
+        return Vec::new();
+    };
+    let sets = ipam.get("ranges").and_then(Value::as_array);
+    let ranges = sets
         .into_iter()
         .flatten()
-        .filter(|plugin| plugin.get("type").is_some_and(|kind| kind == "flatnet-cni"));
-    let ranges = own.filter_map(|plugin| plugin.get("podNetwork")?.as_array());
-    for range in ranges.flatten().filter_map(Value::as_str) {
-        findings.fact(
-            Fact::new(
-                "pod-range",
-                range,
-                Source::File(format!("{CONF_DIR}/{file}")),
-            )
-            .on(node)
-            .with("told-by", "podNetwork, written by flatnet's agent")
-            .with("backend", None::<String>),
-        );
-    }
+        .filter_map(Value::as_array)
+        .flatten();
+    let single = std::iter::once(ipam);
+    single
+        .chain(ranges)
+        .filter_map(|range| range.get("subnet")?.as_str())
+        .collect()
 }
 
 /// On the lab the agent is a process of its own on each node, where flatnet's CNI is.
@@ -267,7 +298,10 @@ fn subnet_env(node: &str, inside: &Inside, findings: &mut Findings) {
                         )
                         .on(node)
                         .with("pod-range", network)
-                        .with("mtu", get("FLANNEL_MTU"))
+                        .with(
+                            "mtu",
+                            get("FLANNEL_MTU").and_then(|mtu| mtu.parse::<u32>().ok()),
+                        )
                         .with("masquerade", get("FLANNEL_IPMASQ")),
                     );
                 }

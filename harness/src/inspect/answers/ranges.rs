@@ -11,32 +11,32 @@ use crate::inspect::{flags, paths};
 
 /// Whose addresses a range holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Of {
+enum Whose {
     /// Nodes: the subnet of an InternalIP.
     Nodes,
     /// Pods of the whole cluster.
     Pods,
     /// Pods of one node.
-    PodsOf(String),
+    NodePods(String),
     /// Services.
     Services,
 }
 
-impl Of {
+impl Whose {
     fn words(&self) -> String {
         match self {
-            Of::Nodes => "nodes".to_owned(),
-            Of::Pods => "pods".to_owned(),
-            Of::PodsOf(node) => format!("pods of {node}"),
-            Of::Services => "services".to_owned(),
+            Whose::Nodes => "nodes".to_owned(),
+            Whose::Pods => "pods".to_owned(),
+            Whose::NodePods(node) => format!("pods of {node}"),
+            Whose::Services => "services".to_owned(),
         }
     }
 
     /// Whether addresses of both may not be the same. A node's podCIDR is a part of the cluster's range.
-    fn must_differ_from(&self, other: &Of) -> bool {
+    fn must_differ_from(&self, other: &Whose) -> bool {
         match (self, other) {
-            (Of::PodsOf(a), Of::PodsOf(b)) => a != b,
-            (Of::Pods, Of::PodsOf(_)) | (Of::PodsOf(_), Of::Pods) => false,
+            (Whose::NodePods(a), Whose::NodePods(b)) => a != b,
+            (Whose::Pods, Whose::NodePods(_)) | (Whose::NodePods(_), Whose::Pods) => false,
             _ => self != other,
         }
     }
@@ -44,7 +44,7 @@ impl Of {
 
 /// One range as one source has it.
 struct Range {
-    of: Of,
+    of: Whose,
     net: IpNet,
     set_by: String,
     node: Option<String>,
@@ -63,7 +63,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                 .iter()
                 .filter(|a| node.member.internal_ips.contains(&a.net.addr()));
             ranges.extend(held.map(|address| Range {
-                of: Of::Nodes,
+                of: Whose::Nodes,
                 net: address.net.trunc(),
                 set_by: "the InternalIP's prefix".to_owned(),
                 node: Some(name.clone()),
@@ -79,7 +79,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     };
     for member in &view.members {
         ranges.extend(member.pod_cidrs.iter().map(|net| Range {
-            of: Of::PodsOf(member.name.clone()),
+            of: Whose::NodePods(member.name.clone()),
             net: *net,
             set_by: "podCIDR".to_owned(),
             node: None,
@@ -96,14 +96,18 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
 /// Flags of the control plane: comma-separated, one a family.
 fn from_components(node: &str, inside: &Inside, ranges: &mut Vec<Range>, findings: &mut Findings) {
     for (program, flag, of) in [
-        ("kube-apiserver", "service-cluster-ip-range", Of::Services),
+        (
+            "kube-apiserver",
+            "service-cluster-ip-range",
+            Whose::Services,
+        ),
         (
             "kube-controller-manager",
             "service-cluster-ip-range",
-            Of::Services,
+            Whose::Services,
         ),
-        ("kube-controller-manager", "cluster-cidr", Of::Pods),
-        ("kube-proxy", "cluster-cidr", Of::Pods),
+        ("kube-controller-manager", "cluster-cidr", Whose::Pods),
+        ("kube-proxy", "cluster-cidr", Whose::Pods),
     ] {
         let Some(component) = component(node, inside, program, findings) else {
             continue;
@@ -140,7 +144,7 @@ fn from_lab(node: &str, inside: &Inside, ranges: &mut Vec<Range>, findings: &mut
     };
     match serde_json::from_str::<NodesFile>(text) {
         Ok(file) => ranges.extend(file.pod_network.into_iter().map(|net| Range {
-            of: Of::Pods,
+            of: Whose::Pods,
             net,
             set_by: "podNetwork".to_owned(),
             node: Some(node.to_owned()),
@@ -153,8 +157,8 @@ fn from_lab(node: &str, inside: &Inside, ranges: &mut Vec<Range>, findings: &mut
 fn from_api(api: &ApiLook, ranges: &mut Vec<Range>, findings: &mut Findings) {
     if let Some(kubeadm) = findings.sought("ConfigMap kube-system/kubeadm-config", &api.kubeadm) {
         for (of, nets, key) in [
-            (Of::Pods, &kubeadm.pods, "podSubnet"),
-            (Of::Services, &kubeadm.services, "serviceSubnet"),
+            (Whose::Pods, &kubeadm.pods, "podSubnet"),
+            (Whose::Services, &kubeadm.services, "serviceSubnet"),
         ] {
             ranges.extend(nets.iter().map(|net| Range {
                 of: of.clone(),
@@ -170,7 +174,7 @@ fn from_api(api: &ApiLook, ranges: &mut Vec<Range>, findings: &mut Findings) {
     if let Some(objects) = findings.sought("ServiceCIDR objects", &api.service_cidrs) {
         for (name, nets) in objects {
             ranges.extend(nets.iter().map(|net| Range {
-                of: Of::Services,
+                of: Whose::Services,
                 net: *net,
                 set_by: format!("ServiceCIDR {name}"),
                 node: None,
@@ -221,9 +225,9 @@ fn judge(ranges: &[Range], findings: &mut Findings) {
         }
         let whole: Vec<&Range> = ranges
             .iter()
-            .filter(|r| r.of == Of::Pods && r.net.addr().is_ipv6() == one.net.addr().is_ipv6())
+            .filter(|r| r.of == Whose::Pods && r.net.addr().is_ipv6() == one.net.addr().is_ipv6())
             .collect();
-        if matches!(one.of, Of::PodsOf(_))
+        if matches!(one.of, Whose::NodePods(_))
             && !whole.is_empty()
             && !whole.iter().any(|whole| whole.net.contains(&one.net))
         {
@@ -242,9 +246,9 @@ fn judge(ranges: &[Range], findings: &mut Findings) {
         let mut kinds: Vec<&str> = Vec::new();
         for range in ranges {
             let kind = match range.of {
-                Of::Nodes => "nodes",
-                Of::Pods | Of::PodsOf(_) => "pods",
-                Of::Services => "services",
+                Whose::Nodes => "nodes",
+                Whose::Pods | Whose::NodePods(_) => "pods",
+                Whose::Services => "services",
             };
             if !kinds.contains(&kind) {
                 kinds.push(kind);
@@ -257,7 +261,7 @@ fn judge(ranges: &[Range], findings: &mut Findings) {
 
 /// Two sources should tell the same range of the services, and of all pods.
 fn disagreements(ranges: &[Range], findings: &mut Findings) {
-    for of in [Of::Services, Of::Pods] {
+    for of in [Whose::Services, Whose::Pods] {
         for v6 in [false, true] {
             let mut same = ranges
                 .iter()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use flatnet_probe::{Answer, Ask, FileContent, NodeProcess};
 use k8s_openapi::api::core::v1::Node;
 
+use crate::Error;
 use crate::cluster::Cluster;
 use crate::inspect::flags;
 use crate::inspect::paths;
@@ -50,7 +51,12 @@ pub(super) async fn look(
     let fleet = match Fleet::start(cluster, nodes, &[], None).await {
         Ok(fleet) => Arc::new(fleet),
         Err(error) => {
-            let why: Sought<Inside> = Err(error).into();
+            let why = match error {
+                Error::Denied { rule, .. } => barred(&rule),
+                error => Sought::Lost {
+                    error: error.to_string(),
+                },
+            };
             return names.into_iter().map(|name| (name, why.clone())).collect();
         }
     };
@@ -67,17 +73,22 @@ pub(super) async fn look(
         .collect()
 }
 
+/// The server's own words on which right is lacking.
+fn barred(rule: &str) -> Sought<Inside> {
+    Sought::Absent {
+        why: format!("nodes are looked at through a pod on each, and that is not allowed: {rule}"),
+    }
+}
+
 async fn node(fleet: &Fleet, name: &str, root: &str) -> Sought<Inside> {
     let at = Endpoint::Node(name.to_owned());
     if let Some(why) = fleet.lost.get(&at) {
-        let barred = fleet
+        let denied = fleet
             .denied
             .iter()
             .find(|denied| denied.who == Barred::Nodes && why.contains(&denied.rule));
-        return match barred {
-            Some(denied) => Sought::Absent {
-                why: format!("{}: not allowed: {}", denied.what, denied.rule),
-            },
+        return match denied {
+            Some(denied) => barred(&denied.rule),
             None => Sought::Lost { error: why.clone() },
         };
     }

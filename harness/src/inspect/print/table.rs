@@ -84,19 +84,33 @@ fn push_table(rows: &Rows<'_>, width: Option<u16>, text: &mut String) {
     }
 }
 
-/// Where many facts have a source each, those differ in a word only: the first shows what the others are like.
+/// Where many facts have a source each, of the same program and with another argument, the first shows what the others are
+/// like.
 fn sources(sources: &[&Source]) -> String {
-    const SHOWN: usize = 4;
-    let words = |source: &&Source| match source {
-        Source::File(path) => path.clone(),
-        Source::Command(command) | Source::Api(command) => format!("`{command}`"),
-    };
-    match sources {
-        [first, rest @ ..] if sources.len() > SHOWN => {
-            format!("{}, and {} more like it", words(first), rest.len())
+    const SHOWN: usize = 3;
+    let program = |source: &Source| match source {
+        Source::File(_) => None,
+        Source::Command(text) | Source::Api(text) => {
+            text.split([' ', '/']).next().map(str::to_owned)
         }
-        _ => sources.iter().map(words).collect::<Vec<_>>().join(", "),
+    };
+    let mut shown: Vec<String> = Vec::new();
+    for (at, source) in sources.iter().enumerate() {
+        let alike =
+            |other: &&&Source| program(other).is_some() && program(other) == program(source);
+        let all = sources.iter().filter(alike).count();
+        let before = sources[..at].iter().filter(alike).count();
+        let words = match source {
+            Source::File(path) => path.clone(),
+            Source::Command(command) | Source::Api(command) => format!("`{command}`"),
+        };
+        match (all > SHOWN, before) {
+            (false, _) => shown.push(words),
+            (true, 0) => shown.push(format!("{words} and {} more like it", all - 1)),
+            (true, _) => {}
+        }
     }
+    shown.join(", ")
 }
 
 /// `NODE, WHAT: what is wrong with it`.

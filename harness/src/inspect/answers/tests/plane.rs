@@ -207,6 +207,34 @@ fn an_agent_that_is_missing_or_not_ready_is_named() {
 }
 
 #[test]
+fn a_configuration_with_ranges_of_its_own_tells_them() {
+    let mut view = build::view();
+    view.nodes.truncate(1);
+    let conf = &mut build::inside(&mut view, 0).cni.as_mut().unwrap().conf[0];
+    let subnets = |view: &View| {
+        let answer = answered(addon::answer(view));
+        let own = answer
+            .facts
+            .into_iter()
+            .filter(|fact| fact.topic == "node-subnet" && fact.source.text().contains("net.d"));
+        own.map(|fact| (fact.about, fact.values["pod-range"].clone()))
+            .collect::<Vec<_>>()
+    };
+    conf.content = Ok(r#"{"name":"x","plugins":[{"type":"flatnet-cni","podNetwork":[],"ipam":{"ranges":[[{"subnet":"10.244.0.0/24"}],[{"subnet":"fd00::/64"}]]}}]}"#.to_owned());
+    let whole = json!("the podCIDRs of all nodes");
+    assert_eq!(
+        subnets(&view),
+        [
+            ("10.244.0.0/24".to_owned(), whole.clone()),
+            ("fd00::/64".to_owned(), whole)
+        ]
+    );
+    let conf = &mut build::inside(&mut view, 0).cni.as_mut().unwrap().conf[0];
+    conf.content = Ok(r#"{"name":"x","plugins":[{"type":"bridge","ipam":{"type":"host-local","subnet":"10.22.0.0/16"}}]}"#.to_owned());
+    assert_eq!(subnets(&view), [("10.22.0.0/16".to_owned(), json!(null))]);
+}
+
+#[test]
 fn the_pod_range_is_read_from_where_each_add_on_keeps_it() {
     let mut view = build::view();
     let answer = answered(addon::answer(&view));
@@ -216,7 +244,7 @@ fn the_pod_range_is_read_from_where_each_add_on_keeps_it() {
     );
     assert_eq!(
         answer.one("node-subnet", "10.244.1.1/24").values["mtu"],
-        "1450"
+        1450
     );
     assert_eq!(answer.all("tunnel", "vni"), [1, 1]);
     let agent = build::daemon_set(&mut view);
