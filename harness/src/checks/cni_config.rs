@@ -171,7 +171,7 @@ fn judge_node<'a>(
 
 /// Files a runtime considers, in its order: libcni's `ConfFiles` takes these three extensions and sorts by name. Files that
 /// only set up loopback (CRI-O ships one) configure no pod network unless they sort first.
-fn configurations(files: &CniFiles) -> Vec<&ConfFile> {
+pub(crate) fn configurations(files: &CniFiles) -> Vec<&ConfFile> {
     let extension = |name: &str| {
         [".conflist", ".conf", ".json"]
             .iter()
@@ -195,16 +195,20 @@ fn configurations(files: &CniFiles) -> Vec<&ConfFile> {
     found
 }
 
-struct Parsed {
-    name: String,
+/// A configuration, as far as one can tell without its plugins.
+pub(crate) struct Parsed {
+    /// Of the network.
+    pub(crate) name: String,
+    /// `cniVersion`, and `cniVersions` (since 1.1.0); none where it has neither.
+    pub(crate) versions: Vec<String>,
     /// Types of the chain, in order.
-    plugins: Vec<String>,
+    pub(crate) plugins: Vec<String>,
     /// Every program the chain calls, IPAM and delegates included.
-    programs: Vec<String>,
+    pub(crate) programs: Vec<String>,
 }
 
 /// Reads a list (`plugins`) or a single plugin's configuration.
-fn parse(text: &str) -> Result<Parsed, String> {
+pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
     // serde_json names line and column itself.
     let root: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let name = root
@@ -221,8 +225,14 @@ fn parse(text: &str) -> Result<Parsed, String> {
     if chain.is_empty() {
         return Err("\"plugins\" is empty".to_owned());
     }
+    let several = root.get("cniVersions").and_then(Value::as_array);
+    let versions = root.get("cniVersion").into_iter();
+    let versions = versions.chain(several.into_iter().flatten());
     let mut parsed = Parsed {
         name: name.to_owned(),
+        versions: versions
+            .filter_map(|version| version.as_str().map(str::to_owned))
+            .collect(),
         plugins: Vec::new(),
         programs: Vec::new(),
     };

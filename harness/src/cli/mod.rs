@@ -1,6 +1,7 @@
 //! The command line: parses, runs, prints, and turns the outcome into a documented exit code.
 mod checks;
 mod clusters;
+mod diagnose;
 mod exec;
 mod progress;
 mod test;
@@ -56,6 +57,8 @@ enum Command {
     List(clusters::ListArgs),
     /// Run a command in a pod or on a node
     Exec(exec::ExecArgs),
+    /// Why a pod does not run or is not reached, and what mends it
+    Diagnose(diagnose::DiagnoseArgs),
     /// What is checked, how it is observed, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and take away what it made; the run starts this itself
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Down(args) => clusters::down(&args),
         Command::List(args) => clusters::list(&args),
         Command::Exec(args) => exec::run(&args),
+        Command::Diagnose(args) => diagnose::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {

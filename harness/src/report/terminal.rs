@@ -7,12 +7,12 @@ use super::matrix::{Grid, Matrix, Share};
 use super::{CheckReport, Counts, Report};
 use crate::checks::{Evidence, Verdict, count};
 
-const RESET: &str = "\u{1b}[0m";
-const BOLD: &str = "\u{1b}[1m";
-const DIM: &str = "\u{1b}[2m";
-const RED: &str = "\u{1b}[1;31m";
-const GREEN: &str = "\u{1b}[1;32m";
-const YELLOW: &str = "\u{1b}[1;33m";
+pub(crate) const RESET: &str = "\u{1b}[0m";
+pub(crate) const BOLD: &str = "\u{1b}[1m";
+pub(crate) const DIM: &str = "\u{1b}[2m";
+pub(crate) const RED: &str = "\u{1b}[1;31m";
+pub(crate) const GREEN: &str = "\u{1b}[1;32m";
+pub(crate) const YELLOW: &str = "\u{1b}[1;33m";
 const MAGENTA: &str = "\u{1b}[1;35m";
 
 /// Evidence and further facts start here, below the check's text.
@@ -103,24 +103,28 @@ pub fn render_check(check: &CheckReport, detail: Detail) -> String {
 }
 
 const LABELS: [&str; 5] = ["expected", "observed", "culprit", "cause", "look"];
-const LABEL_WIDTH: usize = 10;
+pub(crate) const LABEL_WIDTH: usize = 10;
 
 /// What is wrong, then one labelled line for each thing that is known about it.
 pub fn evidence_lines(evidence: &Evidence) -> Vec<String> {
+    let lines =
+        labelled(evidence).map(|(label, value)| format!("{label:<LABEL_WIDTH$}{value}"));
+    std::iter::once(evidence.what.clone())
+        .chain(lines)
+        .collect()
+}
+
+/// Each thing that is known about it, with its label.
+pub(crate) fn labelled(evidence: &Evidence) -> impl Iterator<Item = (&'static str, &str)> {
     let values = [
-        Some(&evidence.expected),
+        Some(evidence.expected.as_str()),
         Some(&evidence.observed),
-        evidence.culprit.as_ref(),
-        evidence.cause.as_ref(),
+        evidence.culprit.as_deref(),
+        evidence.cause.as_deref(),
         Some(&evidence.look),
     ];
-    let labelled = LABELS
-        .into_iter()
-        .zip(values)
-        .filter_map(|(label, value)| Some(format!("{label:<LABEL_WIDTH$}{}", value?)));
-    std::iter::once(evidence.what.clone())
-        .chain(labelled)
-        .collect()
+    let labelled = LABELS.into_iter().zip(values);
+    labelled.filter_map(|(label, value)| Some((label, value?)))
 }
 
 /// Nodes by nodes, and pods by pods where the report has them.

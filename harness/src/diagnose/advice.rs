@@ -1,0 +1,58 @@
+//! Commands as a person types them for the cluster at hand.
+use crate::cluster::PodRef;
+
+/// Writes commands.
+#[derive(Clone, Debug)]
+pub struct Advice {
+    /// `lab`, `kind`, `kubeconfig`.
+    pub provider: String,
+    /// The cluster's name.
+    pub cluster: String,
+}
+
+impl Advice {
+    /// A command on a node.
+    pub(super) fn on_node(&self, node: &str, command: &str) -> String {
+        match self.provider.as_str() {
+            "kubeconfig" => format!("ssh {node} -- {command}"),
+            _ => format!("flatnet exec --name {} {node} -- {command}", self.cluster),
+        }
+    }
+
+    /// A command in a pod.
+    pub(super) fn in_pod(&self, pod: &PodRef, command: &str) -> String {
+        match self.provider.as_str() {
+            "kubeconfig" => format!("kubectl -n {} exec {} -- {command}", pod.namespace, pod.name),
+            _ => format!("flatnet exec --name {} {pod} -- {command}", self.cluster),
+        }
+    }
+
+    /// What a pod's object and events say.
+    pub(super) fn describe(&self, pod: &PodRef) -> String {
+        if self.is_lab() {
+            format!("flatnet diagnose --cluster {} {pod} --output json", self.cluster)
+        } else {
+            format!("kubectl -n {} describe pod {}", pod.namespace, pod.name)
+        }
+    }
+
+    /// Makes a pod anew with a change to its manifest that the API does not allow in place.
+    pub(super) fn remake(&self, pod: &PodRef, sed: &str) -> String {
+        if self.is_lab() {
+            format!(
+                "sed -i '{sed}' MANIFEST && flatnet down {0} && flatnet up --name {0} --manifest MANIFEST",
+                self.cluster
+            )
+        } else {
+            format!(
+                "kubectl -n {0} get pod {1} -o yaml | sed '{sed}' | kubectl replace --force -f -",
+                pod.namespace, pod.name
+            )
+        }
+    }
+
+    /// Whether there is no API server.
+    pub(super) fn is_lab(&self) -> bool {
+        self.provider == "lab"
+    }
+}

@@ -1,0 +1,1 @@
+//! Evidence as the causes get it, and what they make of it.
