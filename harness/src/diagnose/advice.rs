@@ -3,11 +3,11 @@ use crate::cluster::PodRef;
 
 /// Writes commands.
 #[derive(Clone, Debug)]
-pub struct Advice {
+pub(super) struct Advice {
     /// `lab`, `kind`, `kubeconfig`.
-    pub provider: String,
+    pub(super) provider: String,
     /// The cluster's name.
-    pub cluster: String,
+    pub(super) cluster: String,
 }
 
 impl Advice {
@@ -19,35 +19,40 @@ impl Advice {
         }
     }
 
-    /// A command in a pod.
-    pub(super) fn in_pod(&self, pod: &PodRef, command: &str) -> String {
-        match self.provider.as_str() {
-            "kubeconfig" => format!("kubectl -n {} exec {} -- {command}", pod.namespace, pod.name),
-            _ => format!("flatnet exec --name {} {pod} -- {command}", self.cluster),
-        }
-    }
-
     /// What a pod's object and events say.
     pub(super) fn describe(&self, pod: &PodRef) -> String {
         if self.is_lab() {
-            format!("flatnet diagnose --cluster {} {pod} --output json", self.cluster)
+            format!(
+                "flatnet diagnose --cluster {} {pod} --output json",
+                self.cluster
+            )
         } else {
             format!("kubectl -n {} describe pod {}", pod.namespace, pod.name)
         }
     }
 
-    /// Makes a pod anew with a change to its manifest that the API does not allow in place.
-    pub(super) fn remake(&self, pod: &PodRef, sed: &str) -> String {
+    /// Makes a pod anew as it is: the lab's pods are made with it.
+    pub(super) fn remake(&self, pod: &PodRef) -> String {
         if self.is_lab() {
-            format!(
-                "sed -i '{sed}' MANIFEST && flatnet down {0} && flatnet up --name {0} --manifest MANIFEST",
-                self.cluster
-            )
+            format!("flatnet down {0} && flatnet up --name {0}", self.cluster)
         } else {
             format!(
-                "kubectl -n {0} get pod {1} -o yaml | sed '{sed}' | kubectl replace --force -f -",
+                "kubectl -n {0} get pod {1} -o yaml | kubectl replace --force -f -",
                 pod.namespace, pod.name
             )
+        }
+    }
+
+    /// Makes a pod anew with a change to its manifest that the API does not allow in place.
+    pub(super) fn change(&self, pod: &PodRef, sed: &str) -> String {
+        if self.is_lab() {
+            format!(
+                "sed -i '{sed}' MANIFEST && {} --manifest MANIFEST",
+                self.remake(pod)
+            )
+        } else {
+            self.remake(pod)
+                .replace(" | kubectl", &format!(" | sed '{sed}' | kubectl"))
         }
     }
 

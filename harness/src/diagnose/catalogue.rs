@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 /// A cause. Their order is the rank of findings: along the way of a pod from its node's name to an answered packet, what
 /// comes earlier prevents what comes later, so that of two findings the earlier one is the root. Where two stand at the same
 /// place of that way, the one that says more comes first.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "`Entry::summary` says it")]
 pub enum Cause {
@@ -218,7 +216,8 @@ impl Cause {
 
 /// The rows of the table in `docs/troubleshooting.md`.
 pub fn markdown() -> String {
-    let mut text = "| cause | what is wrong | told by | mended by |\n|---|---|---|---|\n".to_owned();
+    let mut text =
+        "| cause | what is wrong | told by | mended by |\n|---|---|---|---|\n".to_owned();
     for entry in ALL {
         text.push_str(&format!(
             "| `{}` | {} | {} | {} |\n",

@@ -13,86 +13,86 @@ use crate::observe::gather::host_network;
 
 /// Everything that was read.
 #[derive(Clone, Debug)]
-pub struct Evidence {
+pub(super) struct Evidence {
     /// How commands are written for this cluster.
-    pub advice: Advice,
+    pub(super) advice: Advice,
     /// Nodes that matter to somebody who is not well; every node's object is there, see [`NodeEvidence::looked_at`].
-    pub nodes: Vec<NodeEvidence>,
+    pub(super) nodes: Vec<NodeEvidence>,
     /// Names of all nodes, of other systems too; none where they cannot be listed.
-    pub node_names: Option<Vec<String>>,
+    pub(super) node_names: Option<Vec<String>>,
     /// The network add-on's agents; an error where they cannot be listed.
-    pub agents: Observed<Vec<Agent>>,
+    pub(super) agents: Observed<Vec<Agent>>,
     /// Every pod of the cluster, as far as it may be seen.
-    pub everyone: Vec<Pod>,
+    pub(super) everyone: Vec<Pod>,
     /// What could not be read.
-    pub unread: Vec<Unread>,
+    pub(super) unread: Vec<Unread>,
 }
 
 /// A node.
 #[derive(Clone, Debug)]
-pub struct NodeEvidence {
+pub(super) struct NodeEvidence {
     /// `metadata.name`.
-    pub name: String,
+    pub(super) name: String,
     /// As the API has it.
-    pub object: Node,
+    pub(super) object: Node,
     /// Whether it was to be looked at from inside: otherwise the rest is empty and says nothing.
-    pub looked_at: bool,
+    pub(super) looked_at: bool,
     /// `/etc/cni/net.d` and `/opt/cni/bin`.
-    pub cni: Observed<CniFiles>,
+    pub(super) cni: Observed<CniFiles>,
     /// Links, addresses, routes.
-    pub facts: Observed<Facts>,
+    pub(super) facts: Observed<Facts>,
     /// `/run/flannel/subnet.env`; none where there is no such file.
-    pub subnet_env: Observed<Option<String>>,
+    pub(super) subnet_env: Observed<Option<String>>,
     /// Reservations of host-local and flatnet-cni.
-    pub leases: Observed<Vec<Lease>>,
+    pub(super) leases: Observed<Vec<Lease>>,
     /// systemd's word on the kubelet, where the node does not report and systemd could be asked.
-    pub kubelet: Option<String>,
+    pub(super) kubelet: Option<String>,
 }
 
 /// A reserved address: a file of that name in `/var/lib/cni/networks/NETWORK`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
+pub(super) struct Lease {
     /// Name of the CNI network.
-    pub network: String,
+    pub(super) network: String,
     /// The address.
-    pub address: IpAddr,
+    pub(super) address: IpAddr,
 }
 
 /// An agent of the network add-on: one process a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Agent {
+pub(super) struct Agent {
     /// `DaemonSet kube-flannel/kube-flannel-ds`, or the lab's daemon.
-    pub name: String,
+    pub(super) name: String,
     /// Namespace and name, where it is a DaemonSet.
-    pub set: Option<(String, String)>,
+    pub(super) set: Option<(String, String)>,
     /// One a node that has it.
-    pub members: Vec<Member>,
+    pub(super) members: Vec<Member>,
 }
 
 /// An agent on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub(super) struct Member {
     /// Where.
-    pub node: String,
+    pub(super) node: String,
     /// Its pod; none on the lab.
-    pub pod: Option<PodRef>,
+    pub(super) pod: Option<PodRef>,
     /// Whether it works.
-    pub ready: bool,
+    pub(super) ready: bool,
     /// As `kubectl get pods` has it, or how the daemon ended.
-    pub status: String,
+    pub(super) status: String,
     /// The last lines of its log; an error where they cannot be read.
-    pub last_words: Observed<String>,
+    pub(super) last_words: Observed<String>,
 }
 
 /// A pod that is not well, or was asked about.
 #[derive(Clone, Debug)]
-pub struct PodEvidence {
+pub(super) struct PodEvidence {
     /// As the API has it.
-    pub object: Pod,
+    pub(super) object: Pod,
     /// Its events, oldest first.
-    pub events: Observed<Vec<Event>>,
+    pub(super) events: Observed<Vec<Event>>,
     /// Container and the last words of its run before.
-    pub last_words: Vec<Seen>,
+    pub(super) last_words: Vec<Seen>,
 }
 
 impl Evidence {
@@ -135,7 +135,9 @@ impl NodeEvidence {
     /// Status, reason and message of the Ready condition.
     pub(super) fn ready(&self) -> (&str, &str, &str) {
         let conditions = self.object.status.as_ref();
-        let mut conditions = conditions.iter().flat_map(|s| s.conditions.iter().flatten());
+        let mut conditions = conditions
+            .iter()
+            .flat_map(|s| s.conditions.iter().flatten());
         match conditions.find(|c| c.type_ == "Ready") {
             Some(ready) => (
                 &ready.status,
@@ -171,7 +173,10 @@ impl PodEvidence {
             let reason = event.reason.as_deref().unwrap_or_default();
             reasons.contains(&reason)
         };
-        let event = self.warnings().filter(of_reason).max_by_key(|e| moment(e))?;
+        let event = self
+            .warnings()
+            .filter(of_reason)
+            .max_by_key(|e| moment(e))?;
         Some((event, event.message.as_deref().unwrap_or_default()))
     }
 
@@ -204,7 +209,10 @@ impl PodEvidence {
 
 /// When an event was last seen.
 pub(super) fn moment(event: &Event) -> Option<k8s_openapi::jiff::Timestamp> {
-    let series = event.series.as_ref().and_then(|s| s.last_observed_time.as_ref());
+    let series = event
+        .series
+        .as_ref()
+        .and_then(|s| s.last_observed_time.as_ref());
     let last = event.last_timestamp.as_ref().map(|t| t.0);
     let made = event.metadata.creation_timestamp.as_ref().map(|t| t.0);
     series

@@ -76,7 +76,12 @@ fn of_node(evidence: &Evidence, node: &evidence::NodeEvidence) -> Subject {
         kind: Kind::Node,
         name: node.name.clone(),
         node: None,
-        status: if status == "True" { "Ready" } else { "NotReady" }.to_owned(),
+        status: if status == "True" {
+            "Ready"
+        } else {
+            "NotReady"
+        }
+        .to_owned(),
         healthy: status == "True",
         findings: causes::of_node(evidence, node),
         last_warning: (status != "True").then(|| format!("{reason}: {message}")),

@@ -71,7 +71,11 @@ fn render_finding(number: usize, finding: &Finding) -> String {
         .iter()
         .map(|seen| ("seen", format!("{}: {}", seen.source, seen.text)));
     for (label, value) in labels.chain(seen) {
-        let _ = writeln!(text, "{:INDENT$}{DIM}{label:<LABEL_WIDTH$}{RESET}{value}", "");
+        let _ = writeln!(
+            text,
+            "{:INDENT$}{DIM}{label:<LABEL_WIDTH$}{RESET}{value}",
+            ""
+        );
     }
     text
 }

@@ -259,7 +259,8 @@ mod tests {
         assert_eq!(plugin(crio).as_deref(), Some("calico"));
         let old = r#"failed to setup network for sandbox "9a": no addresses"#;
         assert_eq!(core(old), "no addresses");
-        let dockershim = r#"networkPlugin cni failed to set up pod "a_default" network: range is full"#;
+        let dockershim =
+            r#"networkPlugin cni failed to set up pod "a_default" network: range is full"#;
         assert_eq!(core(dockershim), "range is full");
         assert_eq!(plugin(dockershim), None);
         assert_eq!(core("something"), "something");

@@ -6,6 +6,7 @@ use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets
 use super::matrix::{Grid, Matrix, Share};
 use super::{CheckReport, Counts, Report};
 use crate::checks::{Evidence, Verdict, count};
+use crate::diagnose;
 
 pub(crate) const RESET: &str = "\u{1b}[0m";
 pub(crate) const BOLD: &str = "\u{1b}[1m";
@@ -49,8 +50,15 @@ pub fn render(report: &Report, detail: Detail) -> String {
         .iter()
         .map(|check| render_check(check, detail))
         .collect();
+    let diagnosis = report.diagnosis.as_ref().map(|diagnosis| {
+        format!(
+            "\nwhy pods do not run\n{}",
+            diagnose::text::render(diagnosis)
+        )
+    });
     format!(
-        "{checks}\n{}\n{}\n",
+        "{checks}{}\n{}\n{}\n",
+        diagnosis.unwrap_or_default(),
         render_matrix(&report.matrix),
         render_closing(report)
     )
@@ -107,8 +115,7 @@ pub(crate) const LABEL_WIDTH: usize = 10;
 
 /// What is wrong, then one labelled line for each thing that is known about it.
 pub fn evidence_lines(evidence: &Evidence) -> Vec<String> {
-    let lines =
-        labelled(evidence).map(|(label, value)| format!("{label:<LABEL_WIDTH$}{value}"));
+    let lines = labelled(evidence).map(|(label, value)| format!("{label:<LABEL_WIDTH$}{value}"));
     std::iter::once(evidence.what.clone())
         .chain(lines)
         .collect()

@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::cluster::{Cluster, PodRef};
+use crate::diagnose::Diagnosis;
 use crate::observe::fleet::Fleet;
 use crate::observe::gather::Scope;
 use crate::observe::{self, Observations};
@@ -105,6 +106,11 @@ impl Session {
     /// The pods of the run, as last seen while waiting for them.
     pub fn pods(&self) -> &[Pod] {
         &self.deployed.pods
+    }
+
+    /// Why pods do not run, where some do not.
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.deployed.diagnosis.as_ref()
     }
 
     /// The cluster, for what checks do not cover.
@@ -207,10 +213,12 @@ pub async fn conduct(
     let session = Session::start(args, fault, observer).await?;
     let observations = session.observe().await;
     let plan = session.plan.clone();
+    let diagnosis = session.diagnosis().cloned();
     session.close().await?;
     Ok(Outcome {
         plan,
         observations: observations?,
+        diagnosis,
     })
 }
 
@@ -220,6 +228,8 @@ pub struct Outcome {
     pub plan: Plan,
     /// What was seen.
     pub observations: Observations,
+    /// Why pods do not run, where some do not.
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// Runs one phase between its two events. Ctrl-C ends it: dropping the work closes the lab's lifeline.

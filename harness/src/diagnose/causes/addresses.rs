@@ -76,9 +76,13 @@ pub(super) fn pod_cidr(about: &About<'_>) -> Option<Finding> {
 /// flannel: `node "n" pod cidr not assigned`; flatnet-agent: `it has no podCIDR yet`.
 fn complains(line: &str) -> bool {
     let line = line.to_lowercase();
-    ["pod cidr not assigned", "podcidr not assigned", "has no podcidr"]
-        .into_iter()
-        .any(|words| line.contains(words))
+    [
+        "pod cidr not assigned",
+        "podcidr not assigned",
+        "has no podcidr",
+    ]
+    .into_iter()
+    .any(|words| line.contains(words))
 }
 
 /// Plugins of the configuration in use; none where there is none that parses.
@@ -133,12 +137,19 @@ pub(super) fn exhausted(about: &About<'_>) -> Option<Finding> {
     } else {
         (
             "the node's range is too small for its pods",
-            format!("kubectl cordon {node}, then delete pods there that may run elsewhere; for more room a larger --node-cidr-mask-size"),
+            format!(
+                "kubectl cordon {node}, then delete pods there that may run elsewhere; for more room a larger --node-cidr-mask-size"
+            ),
         )
     };
-    let ranges: Vec<String> = about.node.pod_cidrs().iter().map(IpNet::to_string).collect();
+    let ranges: Vec<String> = about
+        .node
+        .pod_cidrs()
+        .iter()
+        .map(IpNet::to_string)
+        .collect();
     let evidence = checks::Evidence {
-        what: format!("no address is left on {node} for {}", about.who()),
+        what: format!("no address is left in the range of {node}"),
         expected: match ranges.is_empty() {
             true => "a free address in the node's range".to_owned(),
             false => format!("a free address in {}", ranges.join(" and ")),
@@ -172,12 +183,19 @@ pub(super) fn stale_bridge(about: &About<'_>) -> Option<Finding> {
     });
     let ranges: Vec<String> = node.pod_cidrs().iter().map(IpNet::to_string).collect();
     let evidence = checks::Evidence {
-        what: format!("{bridge} of {} holds the gateway address of another range", node.name),
+        what: format!(
+            "{bridge} of {} holds the gateway address of another range",
+            node.name
+        ),
         expected: format!("{wanted} on {bridge}, the first address of what the plugin was given"),
         observed: format!(
             "{bridge} holds {}; podCIDR {}",
             held.as_deref().unwrap_or("another address"),
-            if ranges.is_empty() { "none".to_owned() } else { ranges.join(" and ") }
+            if ranges.is_empty() {
+                "none".to_owned()
+            } else {
+                ranges.join(" and ")
+            }
         ),
         culprit: Some(format!("{bridge} on {}", node.name)),
         cause: Some("the node's podCIDR was changed, and the bridge stayed".to_owned()),

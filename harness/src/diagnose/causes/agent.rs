@@ -15,7 +15,10 @@ const NEED_AGENT: &[(&str, &str, &str)] = &[
 pub(super) fn of(about: &About<'_>) -> Option<Finding> {
     let said = about.said();
     // The plugin ran to its end without it.
-    if matches!(said, Said::Exhausted | Said::StaleBridge { .. } | Said::Version) {
+    if matches!(
+        said,
+        Said::Exhausted | Said::StaleBridge { .. } | Said::Version
+    ) {
         return None;
     }
     let agents: &[Agent] = about.evidence.agents.as_deref().unwrap_or_default();
@@ -108,7 +111,9 @@ fn not_ready(about: &About<'_>, agent: &Agent, member: &Member) -> Finding {
     };
     let mut finding = about.finding(Cause::AgentDown, evidence, mend(about, Some(agent), None));
     if !words.is_empty() {
-        finding.seen.push(Seen::new(format!("log of {name}"), words));
+        finding
+            .seen
+            .push(Seen::new(format!("log of {name}"), words));
     }
     finding
 }
@@ -136,7 +141,9 @@ fn absent(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>) -> Find
         what: format!("the agent of {name} is not there on {node}"),
         expected: "one agent on each node".to_owned(),
         observed: match about.said() {
-            Said::AgentSilent { sought, .. } => format!("{observed}; the plugin does not find {sought}"),
+            Said::AgentSilent { sought, .. } => {
+                format!("{observed}; the plugin does not find {sought}")
+            }
             _ => observed,
         },
         culprit: Some(format!("{name} on {node}")),
@@ -174,7 +181,9 @@ fn silent(about: &About<'_>, agents: &[Agent], addon: &str, sought: &str) -> Fin
             None => "its agent does not run there, and none is known that should".to_owned(),
         }),
         look: match agent.and_then(|agent| agent.set.as_ref()) {
-            Some((namespace, name)) => format!("kubectl -n {namespace} get pods -o wide | grep {name}"),
+            Some((namespace, name)) => {
+                format!("kubectl -n {namespace} get pods -o wide | grep {name}")
+            }
             None => about.on_node("ps"),
         },
     };

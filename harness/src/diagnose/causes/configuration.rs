@@ -7,7 +7,9 @@ use crate::checks::{configurations, listed, parse};
 const CONF_DIR: &str = "/etc/cni/net.d";
 const BIN_DIR: &str = "/opt/cni/bin";
 /// The specification's releases (containernetworking/cni, SPEC.md).
-const RELEASES: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
+const RELEASES: [&str; 7] = [
+    "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0",
+];
 
 pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
     let Ok(files) = &about.node.cni else {
@@ -30,7 +32,9 @@ pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
 fn unseen(about: &About<'_>) -> Option<Finding> {
     match about.said() {
         Said::NoConflist => Some(no_conflist(about, None)),
-        Said::PluginMissing { plugin } => Some(plugin_missing(about, "the configuration", &[plugin], None)),
+        Said::PluginMissing { plugin } => {
+            Some(plugin_missing(about, "the configuration", &[plugin], None))
+        }
         Said::Version => Some(version(about, "the configuration", "another version")),
         _ => None,
     }
@@ -50,7 +54,10 @@ fn broken(about: &About<'_>, file: &ConfFile, files: &CniFiles) -> Vec<Finding> 
     };
     let mut findings = Vec::new();
     let unknown = !parsed.versions.is_empty()
-        && !parsed.versions.iter().any(|v| RELEASES.contains(&v.as_str()));
+        && !parsed
+            .versions
+            .iter()
+            .any(|v| RELEASES.contains(&v.as_str()));
     if unknown || about.said() == Said::Version {
         let versions = parsed.versions.join(", ");
         findings.push(version(about, &path, &format!("cniVersion {versions}")));
@@ -89,10 +96,16 @@ fn restore(about: &About<'_>) -> String {
 
 fn no_conflist(about: &About<'_>, files: Option<&CniFiles>) -> Finding {
     let node = &about.node.name;
-    let others = files.map(|files| files.conf.iter().map(|f| f.name.clone()).collect::<Vec<_>>());
+    let others = files.map(|files| {
+        files
+            .conf
+            .iter()
+            .map(|f| f.name.clone())
+            .collect::<Vec<_>>()
+    });
     let others = others.filter(|names| !names.is_empty());
     let evidence = checks::Evidence {
-        what: format!("no CNI configuration in {CONF_DIR} of {node}, which {} needs", about.who()),
+        what: format!("there is no CNI configuration in {CONF_DIR} of {node}"),
         expected: "a file that ends in .conflist, .conf or .json".to_owned(),
         observed: match (files, others) {
             (None, _) => "the runtime says that it has none".to_owned(),
@@ -110,13 +123,20 @@ fn malformed(about: &About<'_>, path: &str, why: &str) -> Finding {
     let node = &about.node.name;
     let evidence = checks::Evidence {
         what: format!("{path} of {node} is no CNI configuration"),
-        expected: "JSON with a name and at least one plugin (CNI specification, section 1)".to_owned(),
+        expected: "JSON with a name and at least one plugin (CNI specification, section 1)"
+            .to_owned(),
         observed: why.to_owned(),
         culprit: Some(format!("{path} on {node}")),
-        cause: Some("it was edited or written incompletely; the runtime passes over none".to_owned()),
+        cause: Some(
+            "it was edited or written incompletely; the runtime passes over none".to_owned(),
+        ),
         look: about.on_node(&format!("cat {path}")),
     };
-    let mend = format!("{}; {}", about.on_node(&format!("rm {path}")), restore(about));
+    let mend = format!(
+        "{}; {}",
+        about.on_node(&format!("rm {path}")),
+        restore(about)
+    );
     about.finding(Cause::ConflistMalformed, evidence, mend)
 }
 
@@ -134,7 +154,11 @@ fn two(about: &About<'_>, first: &ConfFile, whole: &ConfFile) -> Finding {
         cause: Some("an add-on that is gone left its file behind: the runtime takes the first in lexical order".to_owned()),
         look: about.on_node(&format!("ls {CONF_DIR}")),
     };
-    about.finding(Cause::TwoConflists, evidence, about.on_node(&format!("rm {path}")))
+    about.finding(
+        Cause::TwoConflists,
+        evidence,
+        about.on_node(&format!("rm {path}")),
+    )
 }
 
 fn version(about: &About<'_>, path: &str, has: &str) -> Finding {
@@ -144,7 +168,10 @@ fn version(about: &About<'_>, path: &str, has: &str) -> Finding {
     let core = core.filter(|text| words::read(text) == Said::Version);
     let evidence = checks::Evidence {
         what: format!("{path} of {node} has a version that is not spoken there"),
-        expected: format!("a cniVersion that runtime and plugins speak, at most {}", RELEASES[6]),
+        expected: format!(
+            "a cniVersion that runtime and plugins speak, at most {}",
+            RELEASES[6]
+        ),
         observed: core.map_or_else(|| has.to_owned(), |text| format!("{has}: {text}")),
         culprit: Some(format!("{path} on {node}")),
         cause: Some("the file was written for other plugins, or by hand".to_owned()),
@@ -167,11 +194,17 @@ fn plugin_missing(
         false => format!("{BIN_DIR} has {}", listed(&files.programs, 12)),
     });
     let evidence = checks::Evidence {
-        what: format!("plugin{plural} {} of {path} not in {BIN_DIR} of {node}", listed(missing, 6)),
+        what: format!(
+            "plugin{plural} {} of {path} not in {BIN_DIR} of {node}",
+            listed(missing, 6)
+        ),
         expected: "every plugin that the configuration names, as an executable file".to_owned(),
         observed: has.unwrap_or_else(|| "the runtime does not find it".to_owned()),
         culprit: Some(node.clone()),
-        cause: Some("it was not installed on this node, or was removed: no pod gets a network here".to_owned()),
+        cause: Some(
+            "it was not installed on this node, or was removed: no pod gets a network here"
+                .to_owned(),
+        ),
         look: about.on_node(&format!("ls -l {BIN_DIR}")),
     };
     about.finding(Cause::PluginMissing, evidence, restore(about))

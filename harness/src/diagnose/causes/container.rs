@@ -36,15 +36,21 @@ impl Container<'_> {
             return None;
         }
         let waiting = state.waiting.as_ref();
-        let reason = waiting.and_then(|w| w.reason.as_deref()).unwrap_or_default();
-        let words = waiting.and_then(|w| w.message.as_deref()).unwrap_or_default();
+        let reason = waiting
+            .and_then(|w| w.reason.as_deref())
+            .unwrap_or_default();
+        let words = waiting
+            .and_then(|w| w.message.as_deref())
+            .unwrap_or_default();
         let last = self.status.last_state.as_ref();
         let end = state
             .terminated
             .as_ref()
             .or_else(|| last.and_then(|last| last.terminated.as_ref()))
             .filter(|end| end.exit_code != 0 || state.terminated.is_none());
-        let end_words = end.and_then(|end| end.message.as_deref()).unwrap_or_default();
+        let end_words = end
+            .and_then(|end| end.message.as_deref())
+            .unwrap_or_default();
         let creating = matches!(reason, "CreateContainerError" | "RunContainerError");
         let starting = end.is_some_and(|end| end.reason.as_deref() == Some("StartError"));
         let runtime = if creating { words } else { end_words };
@@ -58,11 +64,7 @@ impl Container<'_> {
         Some(self.crash(end?))
     }
 
-    fn command_not_found(
-        &self,
-        end: Option<&ContainerStateTerminated>,
-        runtime: &str,
-    ) -> Finding {
+    fn command_not_found(&self, end: Option<&ContainerStateTerminated>, runtime: &str) -> Finding {
         let (observed, cause) = match end.map(|end| end.exit_code) {
             Some(NOT_EXECUTABLE) => (
                 self.with_last_words("exit code 126"),
@@ -102,7 +104,9 @@ impl Container<'_> {
     fn crash(&self, end: &ContainerStateTerminated) -> Finding {
         let code = end.exit_code;
         let reason = end.reason.as_deref().filter(|reason| *reason != "Error");
-        let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let reason = reason
+            .map(|reason| format!(" ({reason})"))
+            .unwrap_or_default();
         let times = match usize::try_from(self.status.restart_count) {
             Ok(n @ 1..) => format!(", restarted {}", checks::count(n, "time")),
             _ => String::new(),
@@ -132,8 +136,8 @@ impl Container<'_> {
             name.namespace, name.name
         );
         let runtime = runtime.trim();
-        let said = (!runtime.is_empty())
-            .then(|| Seen::new(format!("container {container}"), runtime));
+        let said =
+            (!runtime.is_empty()).then(|| Seen::new(format!("container {container}"), runtime));
         let mut seen: Vec<Seen> = said.into_iter().chain(self.last_words().cloned()).collect();
         seen.dedup_by(|a, b| a.text == b.text);
         Finding {
@@ -154,11 +158,11 @@ impl Container<'_> {
                 Cause::CommandNotFound => format!(
                     "a command that {} has: {}",
                     self.status.image,
-                    advice.remake(&name, "s|COMMAND|ANOTHER|")
+                    advice.change(&name, "s|COMMAND|ANOTHER|")
                 ),
                 _ => format!(
                     "what its last words say; then make the pod anew: {}",
-                    advice.remake(&name, "s|WRONG|RIGHT|")
+                    advice.change(&name, "s|WRONG|RIGHT|")
                 ),
             },
             seen,

@@ -35,15 +35,25 @@ fn finding(
     let node = &about.node.name;
     let (image, who) = (&container.image, about.who());
     let name = pod.name();
-    let mut seen = vec![Seen::new(format!("container {}", container.name), &format!("{reason}: {words}"))];
+    let mut seen = vec![Seen::new(
+        format!("container {}", container.name),
+        &format!("{reason}: {words}"),
+    )];
     // The container's own words lose the registry's after the first back-off.
     let events = pod.latest(&["Failed"]);
     seen.extend(events.map(|(event, message)| Seen::new(title(event), message)));
-    let registry = seen.iter().map(|seen| seen.text.as_str()).collect::<Vec<_>>().join(" ");
+    let registry = seen
+        .iter()
+        .map(|seen| seen.text.as_str())
+        .collect::<Vec<_>>()
+        .join(" ");
     Finding {
         id: Cause::ImagePull,
         evidence: checks::Evidence {
-            what: format!("{who}: image {image} of container {} is not on {node} and cannot be pulled", container.name),
+            what: format!(
+                "{who}: image {image} of container {} is not on {node} and cannot be pulled",
+                container.name
+            ),
             expected: "the image, on the node or from its registry".to_owned(),
             observed: match words.is_empty() {
                 true => reason.to_owned(),
@@ -54,12 +64,15 @@ fn finding(
             look: advice.describe(&name),
         },
         mend: match (advice.is_lab(), advice.provider.as_str()) {
-            (true, _) => advice.remake(&name, &format!("s|image: *{image}|image: busybox|")),
+            (true, _) => advice.change(&name, &format!("s|image: *{image}|image: busybox|")),
             (_, "kind") => format!(
                 "kubectl -n {} set image pod/{} {}=IMAGE, or put it onto the nodes: kind load docker-image --name {} {image}",
                 name.namespace, name.name, container.name, advice.cluster
             ),
-            _ => format!("kubectl -n {} set image pod/{} {}=IMAGE", name.namespace, name.name, container.name),
+            _ => format!(
+                "kubectl -n {} set image pod/{} {}=IMAGE",
+                name.namespace, name.name, container.name
+            ),
         },
         seen,
     }
@@ -74,11 +87,25 @@ fn why(reason: &str, words: &str) -> &'static str {
         _ if has(&["not found", "manifest unknown", "does not exist"]) => {
             "the registry has no such image or tag"
         }
-        _ if has(&["unauthorized", "forbidden", "denied", "authorization failed"]) => {
+        _ if has(&[
+            "unauthorized",
+            "forbidden",
+            "denied",
+            "authorization failed",
+        ]) =>
+        {
             "the registry wants credentials (imagePullSecrets), or there is no such repository"
         }
         _ if has(&["x509", "tls"]) => "the registry's certificate is not trusted by the node",
-        _ if has(&["no such host", "i/o timeout", "connection refused", "unreachable", "cut off", "dial tcp"]) => {
+        _ if has(&[
+            "no such host",
+            "i/o timeout",
+            "connection refused",
+            "unreachable",
+            "cut off",
+            "dial tcp",
+        ]) =>
+        {
             "the registry is out of the node's reach"
         }
         _ => "the image's name is wrong, or its registry does not give it out",

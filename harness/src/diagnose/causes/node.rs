@@ -37,7 +37,10 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
     }
     let network = message.contains("network not ready");
     let mend = if network {
-        format!("what is named before this; then look again: {}", look(about))
+        format!(
+            "what is named before this; then look again: {}",
+            look(about)
+        )
     } else {
         about.on_node("systemctl restart kubelet")
     };

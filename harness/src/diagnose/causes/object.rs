@@ -36,14 +36,26 @@ fn finding(about: &About<'_>, pod: &PodEvidence, source: String, message: &str) 
         Some((kind, object)) => (
             format!("{kind} {}/{object}", name.namespace),
             match kind {
-                "configmap" => format!("kubectl -n {} create configmap {object} --from-literal=KEY=VALUE", name.namespace),
-                "secret" => format!("kubectl -n {} create secret generic {object} --from-literal=KEY=VALUE", name.namespace),
-                _ => format!("kubectl -n {} apply -f a PersistentVolumeClaim named {object}", name.namespace),
+                "configmap" => format!(
+                    "kubectl -n {} create configmap {object} --from-literal=KEY=VALUE",
+                    name.namespace
+                ),
+                "secret" => format!(
+                    "kubectl -n {} create secret generic {object} --from-literal=KEY=VALUE",
+                    name.namespace
+                ),
+                _ => format!(
+                    "kubectl -n {} apply -f a PersistentVolumeClaim named {object}",
+                    name.namespace
+                ),
             },
         ),
         None => (
             "something that it mounts or reads".to_owned(),
-            format!("what these words ask for; then make the pod anew: {}", advice.remake(&name, "")),
+            format!(
+                "what these words ask for; then make the pod anew: {}",
+                advice.remake(&name)
+            ),
         ),
     };
     Finding {
@@ -53,8 +65,13 @@ fn finding(about: &About<'_>, pod: &PodEvidence, source: String, message: &str) 
             expected: format!("{what} is there before the pod starts"),
             observed: message.to_owned(),
             culprit: Some(what),
-            cause: Some("it was never made, is called otherwise, or is in another namespace".to_owned()),
-            look: format!("kubectl -n {} get configmaps,secrets,persistentvolumeclaims", name.namespace),
+            cause: Some(
+                "it was never made, is called otherwise, or is in another namespace".to_owned(),
+            ),
+            look: format!(
+                "kubectl -n {} get configmaps,secrets,persistentvolumeclaims",
+                name.namespace
+            ),
         },
         mend,
         seen: vec![Seen::new(source, message)],

@@ -8,11 +8,17 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
     let plugin = words::plugin(message);
     let (what, culprit) = match &plugin {
         Some(plugin) => (
-            format!("the plugin {plugin} cannot set up the network of {}", about.who()),
+            format!(
+                "the plugin {plugin} cannot set up the network of {}",
+                about.who()
+            ),
             format!("{plugin} on {node}"),
         ),
         None => (
-            format!("the container runtime of {node} cannot make a sandbox for {}", about.who()),
+            format!(
+                "the container runtime of {node} cannot make a sandbox for {}",
+                about.who()
+            ),
             node.clone(),
         ),
     };
@@ -21,7 +27,9 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
         expected: "a sandbox with an address".to_owned(),
         observed: words::core(message).to_owned(),
         culprit: Some(culprit),
-        cause: plugin.map(|plugin| format!("{plugin} failed for a reason of its own, in its own words above")),
+        cause: plugin.map(|plugin| {
+            format!("{plugin} failed for a reason of its own, in its own words above")
+        }),
         look: about.evidence.advice.describe(&pod.name()),
     };
     let mend = match about.evidence.advice.is_lab() {

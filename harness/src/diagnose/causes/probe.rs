@@ -15,14 +15,25 @@ pub(super) fn of(about: &About<'_>, pod: &PodEvidence) -> Option<Finding> {
     Some(Finding {
         id: Cause::ProbeFails,
         evidence: checks::Evidence {
-            what: format!("{} runs and is not ready: container {}", about.who(), unready.join(", ")),
+            what: format!(
+                "{} runs and is not ready: container {}",
+                about.who(),
+                unready.join(", ")
+            ),
             expected: "its probes succeed".to_owned(),
             observed: message.to_owned(),
-            culprit: Some(format!("container {} of {}", unready.join(", "), about.who())),
+            culprit: Some(format!(
+                "container {} of {}",
+                unready.join(", "),
+                about.who()
+            )),
             cause: Some("the program does not answer as its probe expects, or not yet".to_owned()),
             look: about.evidence.advice.describe(&name),
         },
-        mend: format!("what these words say; its own: kubectl -n {} logs {}", name.namespace, name.name),
+        mend: format!(
+            "what these words say; its own: kubectl -n {} logs {}",
+            name.namespace, name.name
+        ),
         seen: vec![Seen::new(title(event), message)],
     })
 }

@@ -36,12 +36,21 @@ pub(in crate::diagnose) fn of(
             let about_it = against
                 .into_iter()
                 .filter(|e| names.iter().flatten().any(|name| mentions(e, name)));
-            findings.extend(about_it.map(|found| Finding {
-                id,
-                mend: mend(evidence, &name, check.id, &found),
-                evidence: found,
-                seen: Vec::new(),
-            }));
+            for found in about_it {
+                let root = findings.iter().find(|earlier: &&Finding| {
+                    found.cause.as_ref() == Some(&earlier.evidence.what)
+                });
+                findings.push(Finding {
+                    id,
+                    // What follows from something goes with it.
+                    mend: root.map_or_else(
+                        || mend(evidence, &name, check.id, &found),
+                        |root| root.mend.clone(),
+                    ),
+                    evidence: found,
+                    seen: Vec::new(),
+                });
+            }
         }
     }
     findings
@@ -71,13 +80,18 @@ fn mend(evidence: &Evidence, pod: &PodRef, check: &str, found: &checks::Evidence
         }
         ("node-routes", None, Some(node)) if advice.is_lab() => advice.on_node(
             node,
-            &format!("/.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json"),
+            &format!(
+                "/.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json"
+            ),
         ),
         _ if PACKETS.contains(&check) => match node {
-            Some(node) => format!("the rule that does it: {}", advice.on_node(node, "nft list ruleset")),
+            Some(node) => format!(
+                "the rule that does it: {}",
+                advice.on_node(node, "nft list ruleset")
+            ),
             None => format!("what its cause names; look: {}", found.look),
         },
-        _ => advice.remake(pod, ""),
+        _ => advice.remake(pod),
     }
 }
 
@@ -95,9 +109,15 @@ mod tests {
             cause: None,
             look: String::new(),
         };
-        assert!(mentions(&evidence("pod busybox-1 on node1: down"), "busybox-1"));
+        assert!(mentions(
+            &evidence("pod busybox-1 on node1: down"),
+            "busybox-1"
+        ));
         assert!(mentions(&evidence("node1: no route"), "node1"));
-        assert!(!mentions(&evidence("pod busybox-10 on node11"), "busybox-1"));
+        assert!(!mentions(
+            &evidence("pod busybox-10 on node11"),
+            "busybox-1"
+        ));
         assert!(!mentions(&evidence("pod busybox-10 on node11"), "node1"));
     }
 }

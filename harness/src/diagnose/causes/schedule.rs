@@ -33,7 +33,10 @@ fn unknown_node(evidence: &Evidence, pod: &PodEvidence, node: &str) -> Option<Fi
         evidence: checks::Evidence {
             what: format!("pod {name} is pinned to node {node}, which is not there"),
             expected: "spec.nodeName is the name of a node".to_owned(),
-            observed: format!("spec.nodeName is {node}; the nodes are {}", listed(names, 8)),
+            observed: format!(
+                "spec.nodeName is {node}; the nodes are {}",
+                listed(names, 8)
+            ),
             culprit: Some(format!("pod {name}")),
             cause: Some(
                 "its manifest names a node that never was or is gone: no kubelet takes it up"
@@ -43,7 +46,7 @@ fn unknown_node(evidence: &Evidence, pod: &PodEvidence, node: &str) -> Option<Fi
         },
         mend: evidence
             .advice
-            .remake(&name, &format!("s/nodeName: {node}/nodeName: {another}/")),
+            .change(&name, &format!("s/nodeName: {node}/nodeName: {another}/")),
         seen: Vec::new(),
     })
 }
@@ -103,10 +106,22 @@ fn unscheduled(evidence: &Evidence, pod: &PodEvidence) -> Option<Finding> {
 fn reasons(message: &str) -> Option<String> {
     let known = [
         ("Insufficient ", "it asks for more than any node has free"),
-        ("untolerated taint", "nodes have taints that it does not tolerate"),
-        ("node affinity/selector", "no node has the labels that its selector or affinity wants"),
-        ("persistentvolumeclaim", "a claim that it names is not there or not bound"),
-        ("PersistentVolumeClaims", "a claim that it names is not bound"),
+        (
+            "untolerated taint",
+            "nodes have taints that it does not tolerate",
+        ),
+        (
+            "node affinity/selector",
+            "no node has the labels that its selector or affinity wants",
+        ),
+        (
+            "persistentvolumeclaim",
+            "a claim that it names is not there or not bound",
+        ),
+        (
+            "PersistentVolumeClaims",
+            "a claim that it names is not bound",
+        ),
         ("Too many pods", "nodes are full (maxPods)"),
         ("were unschedulable", "nodes are cordoned"),
         ("free ports", "a hostPort that it wants is taken"),
@@ -123,31 +138,50 @@ fn remedy(advice: &Advice, pod: &PodEvidence, message: &str) -> String {
     let name = pod.name();
     let mut steps = Vec::new();
     if message.contains("Insufficient") || message.starts_with("OutOf") {
-        steps.push(format!("smaller requests: {}", advice.remake(&name, "s/cpu: .*/cpu: 100m/; s/memory: .*/memory: 64Mi/")));
+        steps.push(format!(
+            "smaller requests: {}",
+            advice.change(&name, "s/cpu: .*/cpu: 100m/; s/memory: .*/memory: 64Mi/")
+        ));
     }
     if let Some((_, rest)) = message.split_once("untolerated taint") {
         let taint = rest.trim_start_matches(['(', 's', ')', ' ', '{']);
         let key = taint.split([':', '}']).next().unwrap_or_default();
-        steps.push(format!("tolerate the taint in the pod, or take it off: kubectl taint node NODE {key}-"));
+        steps.push(format!(
+            "tolerate the taint in the pod, or take it off: kubectl taint node NODE {key}-"
+        ));
     }
     if message.contains("node affinity/selector") || message.starts_with("NodeAffinity") {
-        let selector = pod.object.spec.as_ref().and_then(|s| s.node_selector.as_ref());
+        let selector = pod
+            .object
+            .spec
+            .as_ref()
+            .and_then(|s| s.node_selector.as_ref());
         let labels: Vec<String> = selector
             .iter()
             .flat_map(|labels| labels.iter())
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
-        let labels = if labels.is_empty() { "KEY=VALUE".to_owned() } else { labels.join(" ") };
+        let labels = if labels.is_empty() {
+            "KEY=VALUE".to_owned()
+        } else {
+            labels.join(" ")
+        };
         steps.push(format!("kubectl label node NODE {labels}"));
     }
     if message.to_lowercase().contains("persistentvolumeclaim") {
-        steps.push(format!("make or bind the claim: kubectl -n {} get pvc", name.namespace));
+        steps.push(format!(
+            "make or bind the claim: kubectl -n {} get pvc",
+            name.namespace
+        ));
     }
     if message.contains("were unschedulable") {
         steps.push("kubectl uncordon NODE".to_owned());
     }
     if steps.is_empty() {
-        steps.push(format!("what these words ask for; then make the pod anew: {}", advice.remake(&name, "")));
+        steps.push(format!(
+            "what these words ask for; then make the pod anew: {}",
+            advice.remake(&name)
+        ));
     }
     steps.join("; ")
 }

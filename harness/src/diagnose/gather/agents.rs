@@ -68,9 +68,9 @@ async fn last_words(
         let inits = s.init_container_statuses.iter().flatten();
         inits
             .filter(|c| {
-                c.state.as_ref().is_none_or(|s| {
-                    s.terminated.as_ref().is_none_or(|end| end.exit_code != 0)
-                })
+                c.state
+                    .as_ref()
+                    .is_none_or(|s| s.terminated.as_ref().is_none_or(|end| end.exit_code != 0))
             })
             .chain(s.container_statuses.iter().flatten())
     });
@@ -80,7 +80,9 @@ async fn last_words(
     match log(api, &pod.name, container).await {
         Ok(text) if !text.trim().is_empty() => Ok(text),
         Ok(_) => Ok(waits.unwrap_or_default()),
-        Err(e) => waits.ok_or_else(|| denied(&format!("read the log of {}", pod.name), e).to_string()),
+        Err(e) => {
+            waits.ok_or_else(|| denied(&format!("read the log of {}", pod.name), e).to_string())
+        }
     }
 }
 
@@ -109,7 +111,11 @@ async fn daemons(lab: &LabCluster, nodes: &[String]) -> Result<Vec<Agent>> {
             last_words: Ok(lines[from..].join("\n")),
         });
     }
-    let made_with = info.spec.labels.get("cni").is_some_and(|cni| cni == "flatnet");
+    let made_with = info
+        .spec
+        .labels
+        .get("cni")
+        .is_some_and(|cni| cni == "flatnet");
     Ok(if made_with || !members.is_empty() {
         vec![Agent {
             name: AGENT.to_owned(),

@@ -17,8 +17,7 @@ use crate::observe::{Endpoint, Observed};
 /// Prints the file where there is one.
 const SUBNET_ENV: &str = "[ ! -e /run/flannel/subnet.env ] || cat /run/flannel/subnet.env";
 /// Prints every reservation's path.
-const LEASES: &str =
-    "for f in /var/lib/cni/networks/*/*; do [ ! -f \"$f\" ] || echo \"$f\"; done";
+const LEASES: &str = "for f in /var/lib/cni/networks/*/*; do [ ! -f \"$f\" ] || echo \"$f\"; done";
 
 /// Every node, those of `concerned` from inside too.
 pub(super) async fn read(
@@ -47,6 +46,14 @@ pub(super) async fn read(
             ("/run/flannel/subnet.env", node.subnet_env.as_ref().err()),
             ("/var/lib/cni/networks", node.leases.as_ref().err()),
         ];
+        for file in node.cni.iter().flat_map(|files| &files.conf) {
+            if let Err(why) = &file.content {
+                unread.push(Unread {
+                    what: format!("/etc/cni/net.d/{} of node {}", file.name, node.name),
+                    why: why.clone(),
+                });
+            }
+        }
         // One reason for all is said once.
         let mut told: Vec<&String> = Vec::new();
         for (what, why) in said {
@@ -147,11 +154,7 @@ async fn said(
     Ok((done.code, done.stdout))
 }
 
-async fn ask(
-    cluster: &Arc<dyn Cluster>,
-    node: &str,
-    argv: [String; 3],
-) -> Observed<String> {
+async fn ask(cluster: &Arc<dyn Cluster>, node: &str, argv: [String; 3]) -> Observed<String> {
     match said(cluster, node, &argv).await {
         Ok((0, text)) => Ok(text),
         Ok((code, _)) => Err(format!("{} ended with exit code {code}", argv.join(" "))),

@@ -79,7 +79,12 @@ fn ended(container: &ContainerStatus) -> bool {
     [&container.state, &container.last_state]
         .into_iter()
         .flatten()
-        .any(|state| state.terminated.as_ref().is_some_and(|end| end.exit_code != 0))
+        .any(|state| {
+            state
+                .terminated
+                .as_ref()
+                .is_some_and(|end| end.exit_code != 0)
+        })
 }
 
 /// The last lines of a container's run before, or of the one that runs where there was none.
