@@ -56,6 +56,19 @@ impl Ground {
         self.session.as_ref().expect("the session")
     }
 
+    /// Four pods on a node whose range of eight has room for five: the bridge has one address, the session's pod another.
+    pub(crate) fn fill(&self, node: &str) {
+        for index in 0..4 {
+            let name = format!("filler-{index}");
+            self.lab
+                .apply_pod(&pod(&name, node, SLEEPER))
+                .expect("a pod");
+            let filler = self.lab.wait_pod("default", &name, LIMIT).expect("a pod");
+            let phase = filler.status.as_ref().and_then(|s| s.phase.as_deref());
+            assert_eq!(phase, Some("Running"), "{filler:#?}");
+        }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

@@ -86,7 +86,10 @@ fn a_version_that_a_plugin_does_not_speak() {
     ground.apply(SLEEPER);
     ground.warned("NetworkNotReady");
 
-    ground.first_is(Cause::CniVersion, &[CONFLIST, "node1", "plugin supports"]);
+    ground.first_is(
+        Cause::CniVersion,
+        &[CONFLIST, "node1", "1.1.0; bridge speaks 0.1.0"],
+    );
 }
 
 #[test]
@@ -138,12 +141,7 @@ fn no_address_left_in_host_locals_words() {
     let ground = Ground::with("host-local", "reference", |args| {
         args.lab.node_cidr_mask = Some(29);
     });
-    // Six addresses: the bridge has one, four pods and the one of the session the others.
-    for index in 0..4 {
-        let name = format!("filler-{index}");
-        let filler = crate::ground::pod(&name, "node1", SLEEPER);
-        ground.lab.apply_pod(&filler).expect("a pod");
-    }
+    ground.fill("node1");
     ground.apply(SLEEPER);
     ground.warned("FailedCreatePodSandBox");
 
@@ -169,11 +167,7 @@ fn no_address_left_in_our_plugins_words() {
     let ground = Ground::with("exhausted", "flatnet", |args| {
         args.lab.node_cidr_mask = Some(29);
     });
-    for index in 0..4 {
-        let name = format!("filler-{index}");
-        let filler = crate::ground::pod(&name, "node1", SLEEPER);
-        ground.lab.apply_pod(&filler).expect("a pod");
-    }
+    ground.fill("node1");
     ground.apply(SLEEPER);
     // Our plugin says so before it is asked for an address (STATUS), or when it is.
     let either = ["FailedCreatePodSandBox", "NetworkNotReady"];
@@ -242,7 +236,7 @@ fn a_node_without_a_pod_cidr() {
     let mut list: NodesFile = serde_json::from_str(&text).expect("the agent's list");
     list.nodes[0].pod_cidrs.clear();
     let text = serde_json::to_string(&list).expect("JSON");
-    // The lab's own objects keep their ranges: the agent's list is what its pods' addresses come from.
+    // The lab's Node objects keep their ranges; what its agent goes by is this list.
     ground
         .lab
         .stop_daemon("node1", "flatnet-agent")

@@ -34,7 +34,7 @@ pub(crate) mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{Check, UnknownCheck, all, find};
-pub(crate) use cni_config::{configurations, parse};
+pub(crate) use cni_config::{Parsed, configurations, parse};
 pub(crate) use findings::{count, listed};
 pub(crate) use reachability::outcomes;
 

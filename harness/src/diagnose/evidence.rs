@@ -1,9 +1,11 @@
 //! What the causes are drawn from: plain data, gathered once.
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use flatnet_probe::{CniFiles, Facts};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Node, Pod};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::advice::Advice;
 use super::model::{Seen, Unread};
@@ -41,6 +43,8 @@ pub(super) struct NodeEvidence {
     pub(super) cni: Observed<CniFiles>,
     /// Links, addresses, routes.
     pub(super) facts: Observed<Facts>,
+    /// Versions of the CNI specification that the plugins of the configuration in use speak, by their own word (VERSION).
+    pub(super) spoken: Observed<BTreeMap<String, Vec<String>>>,
     /// `/run/flannel/subnet.env`; none where there is no such file.
     pub(super) subnet_env: Observed<Option<String>>,
     /// Reservations of host-local and flatnet-cni.
@@ -91,6 +95,8 @@ pub(super) struct PodEvidence {
     pub(super) object: Pod,
     /// Its events, oldest first.
     pub(super) events: Observed<Vec<Event>>,
+    /// So many restarts are no trouble: whoever is known to have failed gets none.
+    pub(super) tolerated: i32,
     /// Container and the last words of its run before.
     pub(super) last_words: Vec<Seen>,
 }
@@ -207,8 +213,20 @@ impl PodEvidence {
     }
 }
 
+/// A container that runs so long is taken for well again (the kubelet's back-off is reset then, `pkg/kubelet`, `MaxContainerBackOff`).
+const LONG_RUN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether a container that runs was restarted more often than is tolerated, and lately: it will end again.
+pub(super) fn restarts(container: &ContainerStatus, tolerated: i32) -> bool {
+    let state = container.state.as_ref();
+    let running = state.and_then(|s| s.running.as_ref());
+    let since = running.and_then(|r| r.started_at.as_ref());
+    let lately = since.is_some_and(|since| Timestamp::now().duration_since(since.0) < LONG_RUN);
+    container.restart_count > tolerated && lately
+}
+
 /// When an event was last seen.
-pub(super) fn moment(event: &Event) -> Option<k8s_openapi::jiff::Timestamp> {
+pub(super) fn moment(event: &Event) -> Option<Timestamp> {
     let series = event
         .series
         .as_ref()

@@ -89,7 +89,7 @@ fn of_node(evidence: &Evidence, node: &evidence::NodeEvidence) -> Subject {
 }
 
 fn of_pod(evidence: &Evidence, pod: &PodEvidence, seen: Option<&Observations>) -> Subject {
-    let healthy = gather::is_healthy(&pod.object);
+    let healthy = gather::is_healthy(&pod.object, pod.tolerated);
     let mut findings = if healthy {
         Vec::new()
     } else {

@@ -141,6 +141,7 @@ pub(super) fn plugin(message: &str) -> Option<String> {
 pub(super) fn core(message: &str) -> &str {
     let after = |marker: &str| message.split_once(marker).map(|(_, rest)| rest);
     after(" failed (add): ")
+        .or_else(|| after(" failed (status): "))
         .or_else(|| after("network for sandbox ").and_then(|rest| Some(rest.split_once("\": ")?.1)))
         .or_else(|| after(" network: "))
         .unwrap_or(message)

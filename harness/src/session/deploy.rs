@@ -75,7 +75,9 @@ impl Bed<'_> {
             self.create(&wanted, &mut deployed).await?;
         }
         // Before anything else is changed: the evidence is at its freshest.
-        deployed.diagnosis = self.diagnose(&deployed.pods).await;
+        let stuck = deployed.pods.iter().filter(|pod| !is_running(pod));
+        let stuck: Vec<PodRef> = stuck.map(PodRef::of).collect();
+        deployed.diagnosis = why(self.cluster, self.ground, self.plan, &stuck, self.observer).await;
         deployed.exposed = match self.ground {
             Ground::Lab(_) => None,
             Ground::Kubernetes(cluster) => {
@@ -131,36 +133,6 @@ impl Bed<'_> {
         Ok(planted)
     }
 
-    /// Why the pods that do not run do not. That nobody could be asked is no reason to end the run: the checks judge the pods.
-    async fn diagnose(&self, pods: &[Pod]) -> Option<Diagnosis> {
-        let stuck: Vec<PodRef> = pods
-            .iter()
-            .filter(|pod| !is_running(pod))
-            .map(PodRef::of)
-            .collect();
-        if stuck.is_empty() {
-            return None;
-        }
-        let name = match (self.plan.site.name(), self.ground) {
-            (Some(name), _) => name,
-            (None, Ground::Kubernetes(cluster)) => &cluster.connection().context,
-            (None, Ground::Lab(_)) => "",
-        };
-        let place = Place {
-            name,
-            cluster: self.cluster,
-            ground: self.ground,
-        };
-        match diagnose::diagnose(place, Wanted::Pods(&stuck)).await {
-            Ok(diagnosis) => Some(diagnosis),
-            Err(e) => {
-                let why = format!("why pods do not run cannot be told: {e}");
-                (self.observer)(&Event::Note(why));
-                None
-            }
-        }
-    }
-
     async fn create(&self, pods: &[Pod], deployed: &mut Deployed) -> Result<()> {
         let mut created = Vec::new();
         for pod in pods {
@@ -208,6 +180,37 @@ impl Bed<'_> {
         seen.sort_by_key(|(index, _)| *index);
         deployed.pods.extend(seen.into_iter().map(|(_, pod)| pod));
         Ok(())
+    }
+}
+
+/// Why these pods do not run. That nobody could be asked is no reason to end the run: the checks judge the pods.
+pub(super) async fn why(
+    cluster: &Arc<dyn Cluster>,
+    ground: &Ground,
+    plan: &Plan,
+    stuck: &[PodRef],
+    observer: &Observer,
+) -> Option<Diagnosis> {
+    if stuck.is_empty() {
+        return None;
+    }
+    let name = match (plan.site.name(), ground) {
+        (Some(name), _) => name,
+        (None, Ground::Kubernetes(cluster)) => &cluster.connection().context,
+        (None, Ground::Lab(_)) => "",
+    };
+    let place = Place {
+        name,
+        cluster,
+        ground,
+    };
+    match diagnose::diagnose(place, Wanted::Pods(stuck)).await {
+        Ok(diagnosis) => Some(diagnosis),
+        Err(e) => {
+            let words = format!("why pods do not run cannot be told: {e}");
+            observer(&Event::Note(words));
+            None
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use crate::observe::gather::Scope;
 use crate::observe::{self, Observations};
 use crate::plant::Fault;
 use crate::{Error, Result};
-use boot::Booted;
+use boot::{Booted, Ground};
 use config::RunArgs;
 use deploy::Deployed;
 use events::{Event, Observer, Phase};
@@ -36,6 +36,7 @@ use plan::Plan;
 /// A cluster with its CNI and its pods, ready to be observed.
 pub struct Session {
     cluster: Arc<dyn Cluster>,
+    ground: Ground,
     plan: Plan,
     pod_network: Vec<IpNet>,
     deployed: Deployed,
@@ -84,6 +85,7 @@ impl Session {
         match rest.await {
             Ok(deployed) => Ok(Session {
                 cluster,
+                ground,
                 plan,
                 pod_network,
                 deployed,
@@ -111,6 +113,34 @@ impl Session {
     /// Why pods do not run, where some do not.
     pub fn diagnosis(&self) -> Option<&Diagnosis> {
         self.deployed.diagnosis.as_ref()
+    }
+
+    /// The same after the pods were observed: some may have ended since they were deployed.
+    async fn diagnosis_now(&self, observations: &Observations) -> Option<Diagnosis> {
+        let idle = observations
+            .pods
+            .iter()
+            .filter(|pod| pod.phase != "Running");
+        let idle = idle.map(|pod| PodRef {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+        });
+        let idle: Vec<PodRef> = idle.collect();
+        let known = |pod: &PodRef| {
+            let mut subjects = self.diagnosis().into_iter().flat_map(|d| &d.subjects);
+            subjects.any(|subject| subject.name == pod.to_string())
+        };
+        if idle.iter().all(known) {
+            return self.diagnosis().cloned();
+        }
+        deploy::why(
+            &self.cluster,
+            &self.ground,
+            &self.plan,
+            &idle,
+            &self.observer,
+        )
+        .await
     }
 
     /// The cluster, for what checks do not cover.
@@ -213,7 +243,10 @@ pub async fn conduct(
     let session = Session::start(args, fault, observer).await?;
     let observations = session.observe().await;
     let plan = session.plan.clone();
-    let diagnosis = session.diagnosis().cloned();
+    let diagnosis = match &observations {
+        Ok(observations) => session.diagnosis_now(observations).await,
+        Err(_) => None,
+    };
     session.close().await?;
     Ok(Outcome {
         plan,

@@ -12,20 +12,30 @@ const FROM_POD_CIDR: [&str; 2] = ["flannel", "flatnet-cni"];
 /// The node has no podCIDR although its add-on needs one: the agent says so, or other nodes have one.
 pub(super) fn pod_cidr(about: &About<'_>) -> Option<Finding> {
     let node = about.node;
-    if !node.pod_cidrs().is_empty() {
-        return None;
-    }
     let agents = about.evidence.agents.as_deref().unwrap_or_default();
     let members = agents.iter().flat_map(|agent| &agent.members);
     let complaint = members
-        .filter(|member| member.node == node.name && !member.ready)
-        .filter_map(|member| member.last_words.as_deref().ok())
-        .flat_map(str::lines)
-        .find(|line| complains(line));
+        .filter(|member| member.node == node.name)
+        .filter_map(|member| {
+            let words = member.last_words.as_deref().ok()?;
+            // Of one that works, only its very last word is still true.
+            let from = if member.ready {
+                words.lines().count().saturating_sub(1)
+            } else {
+                0
+            };
+            words.lines().skip(from).find(|line| complains(line))
+        })
+        .next();
+    let own: Vec<String> = node.pod_cidrs().iter().map(IpNet::to_string).collect();
+    if complaint.is_none() && !own.is_empty() {
+        return None;
+    }
     let others: Vec<String> = about
         .evidence
         .nodes
         .iter()
+        .filter(|other| other.name != node.name)
         .flat_map(|other| other.pod_cidrs())
         .map(|cidr| cidr.to_string())
         .collect();
@@ -38,7 +48,13 @@ pub(super) fn pod_cidr(about: &About<'_>) -> Option<Finding> {
     }
     let name = &node.name;
     let is_lab = about.evidence.advice.is_lab();
-    let mut observed = "spec.podCIDRs is empty".to_owned();
+    let mut observed = match own.is_empty() {
+        true => "spec.podCIDRs is empty".to_owned(),
+        false => format!(
+            "spec.podCIDRs is {}, and its agent knows of none",
+            own.join(", ")
+        ),
+    };
     if !others.is_empty() {
         observed.push_str(&format!("; other nodes have {}", listed(&others, 4)));
     }

@@ -2,7 +2,7 @@
 use flatnet_probe::{CniFiles, ConfFile};
 
 use super::{About, Cause, Finding, Said, checks, words};
-use crate::checks::{configurations, listed, parse};
+use crate::checks::{Parsed, configurations, listed, parse};
 
 const CONF_DIR: &str = "/etc/cni/net.d";
 const BIN_DIR: &str = "/opt/cni/bin";
@@ -62,12 +62,35 @@ fn broken(about: &About<'_>, file: &ConfFile, files: &CniFiles) -> Vec<Finding> 
         let versions = parsed.versions.join(", ");
         findings.push(version(about, &path, &format!("cniVersion {versions}")));
     }
+    if findings.is_empty() {
+        findings.extend(not_spoken(about, &path, &parsed));
+    }
     let there = |program: &String| files.programs.contains(program);
     let missing: Vec<String> = parsed.programs.into_iter().filter(|p| !there(p)).collect();
     if !missing.is_empty() {
         findings.push(plugin_missing(about, &path, &missing, Some(files)));
     }
     findings
+}
+
+/// A plugin that by its own word speaks none of the configuration's versions.
+fn not_spoken(about: &About<'_>, path: &str, parsed: &Parsed) -> Option<Finding> {
+    let spoken = about.node.spoken.as_ref().ok()?;
+    let mut chain = parsed.plugins.iter();
+    let (plugin, speaks) = chain.find_map(|plugin| {
+        let speaks = spoken.get(plugin)?;
+        let fits = parsed
+            .versions
+            .iter()
+            .any(|version| speaks.contains(version));
+        (!fits && !parsed.versions.is_empty()).then_some((plugin, speaks))
+    })?;
+    let has = format!(
+        "cniVersion {}; {plugin} speaks {}",
+        parsed.versions.join(", "),
+        speaks.join(", ")
+    );
+    Some(version(about, path, &has))
 }
 
 fn is_whole(file: &ConfFile, files: &CniFiles) -> bool {

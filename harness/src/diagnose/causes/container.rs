@@ -1,7 +1,7 @@
 //! Containers that do not start, or do not last.
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus};
 
-use super::{About, Cause, Finding, PodEvidence, Seen, checks};
+use super::{About, Cause, Finding, PodEvidence, Seen, checks, restarts};
 
 /// What a shell answers for a command that it does not find, and for one that it may not execute (POSIX, 2.8.2).
 const NOT_FOUND: i32 = 127;
@@ -32,7 +32,8 @@ struct Words {
 impl Container<'_> {
     fn judge(&self) -> Option<Finding> {
         let state = self.status.state.as_ref()?;
-        if self.status.ready && state.running.is_some() {
+        let again = restarts(self.status, self.pod.tolerated);
+        if self.status.ready && state.running.is_some() && !again {
             return None;
         }
         let waiting = state.waiting.as_ref();

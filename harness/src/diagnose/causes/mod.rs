@@ -15,7 +15,7 @@ mod schedule;
 mod tests;
 
 use super::catalogue::Cause;
-use super::evidence::{Evidence, NodeEvidence, PodEvidence, moment, title};
+use super::evidence::{Evidence, NodeEvidence, PodEvidence, moment, restarts, title};
 use super::model::{Finding, Seen};
 use super::words::{self, Said};
 use crate::checks;

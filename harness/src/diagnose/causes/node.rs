@@ -36,13 +36,12 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
         });
     }
     let network = message.contains("network not ready");
-    let mend = if network {
-        format!(
-            "what is named before this; then look again: {}",
+    let mend = match network {
+        true => format!(
+            "what gives it one: the cause named before this, or what these words say; look: {}",
             look(about)
-        )
-    } else {
-        about.on_node("systemctl restart kubelet")
+        ),
+        false => about.on_node("systemctl restart kubelet"),
     };
     Some(Finding {
         id: Cause::NodeNotReady,

@@ -42,6 +42,16 @@ pub enum Wanted<'a> {
     Pods(&'a [PodRef]),
 }
 
+impl Wanted<'_> {
+    /// How many restarts of late a pod may have and be well: one comes with a node that is started anew.
+    fn tolerated(self) -> i32 {
+        match self {
+            Wanted::Unhealthy | Wanted::Named(_) => 1,
+            Wanted::Pods(_) => 0,
+        }
+    }
+}
+
 /// What was read.
 pub(super) struct Look {
     pub(super) evidence: Evidence,
@@ -71,7 +81,7 @@ pub(super) async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
     // Whoever is well needs no look at the nodes; for all others theirs matters, and in a fresh cluster all nodes alike.
     let mut concerned: BTreeSet<String> = subjects
         .iter()
-        .filter(|pod| !is_healthy(pod))
+        .filter(|pod| !is_healthy(pod, wanted.tolerated()))
         .filter_map(|pod| pod.spec.as_ref()?.node_name.clone())
         .collect();
     if matches!(wanted, Wanted::Unhealthy) {
@@ -87,7 +97,7 @@ pub(super) async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
             e.to_string()
         })
     };
-    let pods = pods::read(place, subjects).await;
+    let pods = pods::read(place, subjects, wanted.tolerated()).await;
     for pod in &pods {
         if let Err(why) = &pod.events {
             unread.push(Unread {
@@ -159,7 +169,9 @@ fn chosen(everyone: &[Pod], wanted: Wanted<'_>, nodes: &[String]) -> Result<Vec<
     let refs: Vec<PodRef> = everyone.iter().map(PodRef::of).collect();
     let meant: Vec<PodRef> = match wanted {
         Wanted::Unhealthy => {
-            let unwell = everyone.iter().filter(|pod| !is_healthy(pod));
+            let unwell = everyone
+                .iter()
+                .filter(|pod| !is_healthy(pod, wanted.tolerated()));
             return Ok(unwell.cloned().collect());
         }
         Wanted::Named(names) => names

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 
 use super::{Place, name_of, note};
+use crate::checks::{configurations, parse};
 use crate::cluster::{Cluster, Target};
 use crate::diagnose::evidence::{Lease, NodeEvidence};
 use crate::diagnose::model::Unread;
@@ -18,6 +19,10 @@ use crate::observe::{Endpoint, Observed};
 const SUBNET_ENV: &str = "[ ! -e /run/flannel/subnet.env ] || cat /run/flannel/subnet.env";
 /// Prints every reservation's path.
 const LEASES: &str = "for f in /var/lib/cni/networks/*/*; do [ ! -f \"$f\" ] || echo \"$f\"; done";
+
+/// Asks each plugin named which versions it speaks; the answer may be several lines of JSON.
+const VERSIONS: &str = "for p in \"$@\"; do [ ! -x \"/opt/cni/bin/$p\" ] || \
+    echo \"$p $(echo '{\"cniVersion\": \"1.0.0\"}' | CNI_COMMAND=VERSION \"/opt/cni/bin/$p\" 2>/dev/null | tr '\\n' ' ')\"; done";
 
 /// Every node, those of `concerned` from inside too.
 pub(super) async fn read(
@@ -43,6 +48,7 @@ pub(super) async fn read(
         let said = [
             ("CNI files", node.cni.as_ref().err()),
             ("interfaces and routes", node.facts.as_ref().err()),
+            ("what the plugins speak", node.spoken.as_ref().err()),
             ("/run/flannel/subnet.env", node.subnet_env.as_ref().err()),
             ("/var/lib/cni/networks", node.leases.as_ref().err()),
         ];
@@ -116,6 +122,7 @@ async fn read_one(
         looked_at,
         cni: cni.unwrap_or_else(|| Err(unasked())),
         facts: facts.unwrap_or_else(|| Err(unasked())),
+        spoken: Err(unasked()),
         subnet_env: Err(unasked()),
         leases: Err(unasked()),
         kubelet: None,
@@ -124,9 +131,11 @@ async fn read_one(
         return node;
     }
     let silent = node.ready().0 == "Unknown";
-    let sh = |script: &str| ["sh", "-c", script].map(str::to_owned);
+    let sh = |script: &str| ["sh", "-c", script].map(str::to_owned).to_vec();
     let systemd = ["systemctl", "is-active", "kubelet"].map(str::to_owned);
-    let (env, leases, kubelet) = tokio::join!(
+    let programs = programs(&node);
+    let (spoken, env, leases, kubelet) = tokio::join!(
+        ask(cluster, &node.name, programs),
         ask(cluster, &node.name, sh(SUBNET_ENV)),
         ask(cluster, &node.name, sh(LEASES)),
         async {
@@ -137,6 +146,7 @@ async fn read_one(
             }
         }
     );
+    node.spoken = spoken.map(|text| text.lines().filter_map(spoken_by).collect());
     node.subnet_env = env.map(|text| Some(text).filter(|text| !text.trim().is_empty()));
     node.leases = leases.map(|text| text.lines().filter_map(lease).collect());
     node.kubelet = kubelet.map(|(_, word)| word.trim().to_owned());
@@ -154,12 +164,34 @@ async fn said(
     Ok((done.code, done.stdout))
 }
 
-async fn ask(cluster: &Arc<dyn Cluster>, node: &str, argv: [String; 3]) -> Observed<String> {
+async fn ask(cluster: &Arc<dyn Cluster>, node: &str, argv: Vec<String>) -> Observed<String> {
     match said(cluster, node, &argv).await {
         Ok((0, text)) => Ok(text),
         Ok((code, _)) => Err(format!("{} ended with exit code {code}", argv.join(" "))),
         Err(e) => Err(e.to_string()),
     }
+}
+
+/// The question to the plugins of the configuration in use.
+fn programs(node: &NodeEvidence) -> Vec<String> {
+    let files = node.cni.as_ref().ok();
+    let first = files.and_then(|files| configurations(files).first().copied());
+    let parsed = first.and_then(|file| parse(file.content.as_ref().ok()?).ok());
+    let programs = parsed.map(|parsed| parsed.programs).unwrap_or_default();
+    ["sh", "-c", VERSIONS, "sh"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(programs)
+        .collect()
+}
+
+/// A plugin's name and its answer to VERSION (CNI specification, section 2).
+fn spoken_by(line: &str) -> Option<(String, Vec<String>)> {
+    let (plugin, answer) = line.split_once(' ')?;
+    let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
+    let versions = answer.get("supportedVersions")?.as_array()?.iter();
+    let versions = versions.filter_map(|version| version.as_str().map(str::to_owned));
+    Some((plugin.to_owned(), versions.collect()))
 }
 
 /// Other files there are locks, hints and records.
@@ -175,6 +207,16 @@ fn lease(path: &str) -> Option<Lease> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plugins_answer_is_read_and_anything_else_is_none() {
+        let answer =
+            r#"bridge {"cniVersion": "1.0.0",  "supportedVersions": ["0.4.0", "1.0.0"] } "#;
+        let (plugin, versions) = spoken_by(answer).unwrap();
+        assert_eq!((plugin.as_str(), versions.len()), ("bridge", 2));
+        assert_eq!(spoken_by("weave-net {\"code\": 4}"), None);
+        assert_eq!(spoken_by("weave-net "), None);
+    }
 
     #[test]
     fn files_named_after_an_address_are_reservations() {

@@ -6,7 +6,7 @@ use kube::api::LogParams;
 
 use super::Place;
 use crate::cluster::PodRef;
-use crate::diagnose::evidence::PodEvidence;
+use crate::diagnose::evidence::{PodEvidence, restarts};
 use crate::diagnose::model::Seen;
 use crate::session::boot::Ground;
 use crate::session::deploy::is_running;
@@ -14,8 +14,8 @@ use crate::session::deploy::is_running;
 /// So many lines of a log are last words.
 pub(super) const LAST_LINES: i64 = 5;
 
-/// Running and ready, or done.
-pub(in crate::diagnose) fn is_healthy(pod: &Pod) -> bool {
+/// Running and ready, not restarted more often lately than is tolerated; or done.
+pub(in crate::diagnose) fn is_healthy(pod: &Pod, tolerated: i32) -> bool {
     let status = pod.status.as_ref();
     let phase = status.and_then(|s| s.phase.as_deref());
     let mut conditions = status
@@ -24,19 +24,29 @@ pub(in crate::diagnose) fn is_healthy(pod: &Pod) -> bool {
     let unready = conditions.any(|c| c.type_ == "Ready" && c.status != "True");
     match phase {
         Some("Succeeded") => true,
-        _ => is_running(pod) && !unready && pod.metadata.deletion_timestamp.is_none(),
+        _ => {
+            let mut containers = status
+                .into_iter()
+                .flat_map(|s| s.container_statuses.iter().flatten());
+            is_running(pod)
+                && !unready
+                && pod.metadata.deletion_timestamp.is_none()
+                && !containers.any(|c| restarts(c, tolerated))
+        }
     }
 }
 
 /// Events and last words of each.
-pub(super) async fn read(place: Place<'_>, pods: Vec<Pod>) -> Vec<PodEvidence> {
-    join_all(pods.into_iter().map(|pod| read_one(place, pod))).await
+pub(super) async fn read(place: Place<'_>, pods: Vec<Pod>, tolerated: i32) -> Vec<PodEvidence> {
+    let each = pods.into_iter().map(|pod| read_one(place, pod, tolerated));
+    join_all(each).await
 }
 
-async fn read_one(place: Place<'_>, pod: Pod) -> PodEvidence {
+async fn read_one(place: Place<'_>, pod: Pod, tolerated: i32) -> PodEvidence {
     let events = place.cluster.events(&PodRef::of(&pod)).await;
     PodEvidence {
         events: events.map_err(|e| e.to_string()),
+        tolerated,
         last_words: last_words(place, &pod).await,
         object: pod,
     }
