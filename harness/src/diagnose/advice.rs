@@ -43,6 +43,22 @@ impl Advice {
         }
     }
 
+    /// Makes a pod anew with a correction that only a person can make.
+    pub(super) fn edit(&self, pod: &PodRef) -> String {
+        let name = &pod.name;
+        if self.is_lab() {
+            format!(
+                "correct its manifest, then {} --manifest MANIFEST",
+                self.remake(pod)
+            )
+        } else {
+            format!(
+                "kubectl -n {} get pod {name} -o yaml > {name}.yaml, correct it, kubectl replace --force -f {name}.yaml",
+                pod.namespace
+            )
+        }
+    }
+
     /// Makes a pod anew with a change to its manifest that the API does not allow in place.
     pub(super) fn change(&self, pod: &PodRef, sed: &str) -> String {
         if self.is_lab() {

@@ -91,7 +91,7 @@ impl Seen {
     /// Somebody's words, on one line and not endless: a plugin may have printed anything.
     pub(super) fn new(source: impl Into<String>, text: &str) -> Seen {
         const MOST: usize = 600;
-        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = one_line(text);
         let cut = line.chars().count() > MOST;
         let mut text: String = line.chars().take(MOST).collect();
         if cut {
@@ -102,6 +102,11 @@ impl Seen {
             text,
         }
     }
+}
+
+/// The same words with single blanks between them.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl Subject {

@@ -41,9 +41,13 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
     if let Some(agent) = agents.first().filter(|_| none_here) {
         return Some(absent(about, Some(agent), addon(about)));
     }
+    let nowhere = agents.is_empty() && about.evidence.agents.is_ok();
     match said {
+        Said::AgentSilent { addon, .. } if nowhere && !about.evidence.advice.is_lab() => {
+            Some(absent(about, None, Some(&addon)))
+        }
         Said::AgentSilent { addon, sought } => Some(silent(about, agents, &addon, sought)),
-        _ if agents.is_empty() && about.evidence.agents.is_ok() => {
+        _ if nowhere => {
             let addon = addon(about)?;
             Some(absent(about, None, Some(addon)))
         }

@@ -156,15 +156,14 @@ impl Container<'_> {
                 },
             },
             mend: match id {
-                Cause::CommandNotFound => format!(
-                    "a command that {} has: {}",
-                    self.status.image,
-                    advice.change(&name, "s|COMMAND|ANOTHER|")
-                ),
-                _ => format!(
-                    "what its last words say; then make the pod anew: {}",
-                    advice.change(&name, "s|WRONG|RIGHT|")
-                ),
+                Cause::CommandNotFound => {
+                    format!(
+                        "a command that {} has: {}",
+                        self.status.image,
+                        advice.edit(&name)
+                    )
+                }
+                _ => format!("what its last words ask for: {}", advice.edit(&name)),
             },
             seen,
         }

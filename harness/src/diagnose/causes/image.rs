@@ -65,7 +65,7 @@ fn finding(
         },
         mend: match (advice.is_lab(), advice.provider.as_str()) {
             (true, _) => advice.change(&name, &format!("s|image: *{image}|image: busybox|")),
-            (_, "kind") => format!(
+            (_, "kind") if reason != "InvalidImageName" => format!(
                 "kubectl -n {} set image pod/{} {}=IMAGE, or put it onto the nodes: kind load docker-image --name {} {image}",
                 name.namespace, name.name, container.name, advice.cluster
             ),

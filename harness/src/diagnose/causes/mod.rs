@@ -16,7 +16,7 @@ mod tests;
 
 use super::catalogue::Cause;
 use super::evidence::{Evidence, NodeEvidence, PodEvidence, moment, restarts, title};
-use super::model::{Finding, Seen};
+use super::model::{Finding, Seen, one_line};
 use super::words::{self, Said};
 use crate::checks;
 use crate::observe::gather::host_network;
@@ -81,6 +81,10 @@ fn refused(pod: &PodEvidence) -> bool {
 
 fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_key(|finding| finding.id);
+    for finding in &mut findings {
+        // Runtimes and programs end their words as they like.
+        finding.evidence.observed = one_line(&finding.evidence.observed);
+    }
     findings
 }
 

@@ -52,10 +52,7 @@ fn finding(about: &About<'_>, pod: &PodEvidence, source: String, message: &str) 
         ),
         None => (
             "something that it mounts or reads".to_owned(),
-            format!(
-                "what these words ask for; then make the pod anew: {}",
-                advice.remake(&name)
-            ),
+            format!("what these words ask for: {}", advice.edit(&name)),
         ),
     };
     Finding {

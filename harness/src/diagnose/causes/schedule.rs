@@ -143,13 +143,6 @@ fn remedy(advice: &Advice, pod: &PodEvidence, message: &str) -> String {
             advice.change(&name, "s/cpu: .*/cpu: 100m/; s/memory: .*/memory: 64Mi/")
         ));
     }
-    if let Some((_, rest)) = message.split_once("untolerated taint") {
-        let taint = rest.trim_start_matches(['(', 's', ')', ' ', '{']);
-        let key = taint.split([':', '}']).next().unwrap_or_default();
-        steps.push(format!(
-            "tolerate the taint in the pod, or take it off: kubectl taint node NODE {key}-"
-        ));
-    }
     if message.contains("node affinity/selector") || message.starts_with("NodeAffinity") {
         let selector = pod
             .object
@@ -177,11 +170,15 @@ fn remedy(advice: &Advice, pod: &PodEvidence, message: &str) -> String {
     if message.contains("were unschedulable") {
         steps.push("kubectl uncordon NODE".to_owned());
     }
+    // A control plane's taint is as it should be: it is only worth a word where nothing else keeps the pod off.
+    if steps.is_empty() && message.contains("untolerated taint") {
+        steps.push(
+            "a toleration in the pod, or the taint off a node: kubectl describe nodes | grep Taints; kubectl taint node NODE KEY-"
+                .to_owned(),
+        );
+    }
     if steps.is_empty() {
-        steps.push(format!(
-            "what these words ask for; then make the pod anew: {}",
-            advice.remake(&name)
-        ));
+        steps.push(format!("what these words ask for: {}", advice.edit(&name)));
     }
     steps.join("; ")
 }
