@@ -15,6 +15,11 @@ impl Cluster {
         self.warned(reason);
     }
 
+    /// The configuration as it was, written: containerd does not see a file that is moved.
+    fn give_back(&self, node: &str) {
+        self.on(node, &["cp", AWAY, CONFLIST]);
+    }
+
     /// Until flannel's agent works on every node.
     fn flannel_is_back(&self) {
         let status = ["rollout", "status", "--timeout=120s"];
@@ -45,7 +50,30 @@ fn no_conflist() {
         (subject.name.as_str(), &ids[..]),
         (node.as_str(), &[Cause::NoConflist, Cause::NodeNotReady][..])
     );
+    cluster.give_back(&node);
+    cluster.runs();
+    cluster.ready_is(&node, "True");
+}
+
+#[test]
+fn a_conflist_that_the_runtime_has_not_taken_up() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    cluster.on(&node, &["mv", CONFLIST, AWAY]);
+    cluster.ready_is(&node, "False");
     cluster.on(&node, &["mv", AWAY, CONFLIST]);
+    cluster.hangs("NetworkNotReady");
+
+    let first = cluster.first_is(
+        Cause::ConflistNotLoaded,
+        &[&node, CONFLIST, "not initialized"],
+    );
+
+    assert!(
+        first.mend.ends_with("systemctl restart containerd"),
+        "{first:#?}"
+    );
+    cluster.on(&node, &["systemctl", "restart", "containerd"]);
     cluster.runs();
     cluster.ready_is(&node, "True");
 }
@@ -73,7 +101,7 @@ fn a_malformed_conflist() {
 
     cluster.first_is(Cause::ConflistMalformed, &[&node, CONFLIST, "line 2"]);
 
-    cluster.on(&node, &["mv", AWAY, CONFLIST]);
+    cluster.give_back(&node);
     cluster.runs();
     cluster.ready_is(&node, "True");
 }
@@ -96,7 +124,7 @@ fn a_version_that_nobody_speaks() {
 
     cluster.first_is(Cause::CniVersion, &[&node, CONFLIST, "9.9.9"]);
 
-    cluster.on(&node, &["mv", AWAY, CONFLIST]);
+    cluster.give_back(&node);
     cluster.runs();
     cluster.ready_is(&node, "True");
 }

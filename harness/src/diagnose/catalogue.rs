@@ -23,6 +23,7 @@ pub enum Cause {
     // An agent brings both file and programs, so that it comes before their absence.
     AgentDown,
     NoConflist,
+    ConflistNotLoaded,
     PluginMissing,
     // From here on the plugin ran by itself.
     AddressesExhausted,
@@ -110,6 +111,12 @@ pub const ALL: &[Entry] = &[
         summary: "there is no CNI configuration on the node",
         told_by: "`/etc/cni/net.d`; `cni plugin not initialized` from the runtime",
         mend: "install a network add-on, or restart the one there is",
+    },
+    Entry {
+        cause: Cause::ConflistNotLoaded,
+        summary: "the CNI configuration is there, and the container runtime has not taken it up",
+        told_by: "`cni plugin not initialized` in the node's Ready condition although the file in use parses: containerd follows writes, and not files that are moved into the folder",
+        mend: "write the file anew, or restart the runtime",
     },
     Entry {
         cause: Cause::PluginMissing,

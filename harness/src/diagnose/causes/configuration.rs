@@ -1,7 +1,7 @@
 //! The CNI configuration of a node: whether there is one, whether it is the right one, and whether its plugins are there.
 use flatnet_probe::{CniFiles, ConfFile};
 
-use super::{About, Cause, Finding, Said, checks, words};
+use super::{About, Cause, Finding, Said, Seen, checks, words};
 use crate::checks::{Parsed, configurations, listed, parse};
 
 const CONF_DIR: &str = "/etc/cni/net.d";
@@ -19,7 +19,10 @@ pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
     let Some((first, later)) = candidates.split_first() else {
         return vec![no_conflist(about, Some(files))];
     };
-    let broken = broken(about, first, files);
+    let mut broken = broken(about, first, files);
+    if !broken.iter().any(|finding| finding.id < Cause::NoConflist) {
+        broken.extend(not_loaded(about, first));
+    }
     if broken.is_empty() && !its_plugin_failed(about, first) {
         return Vec::new();
     }
@@ -140,6 +143,32 @@ fn no_conflist(about: &About<'_>, files: Option<&CniFiles>) -> Finding {
         look: about.on_node(&format!("ls {CONF_DIR}")),
     };
     about.finding(Cause::NoConflist, evidence, restore(about))
+}
+
+/// The node's condition is asked, not the pod's events: those are of the time before the file came.
+fn not_loaded(about: &About<'_>, file: &ConfFile) -> Option<Finding> {
+    let (status, _, message) = about.node.ready();
+    let readable = file.content.is_ok();
+    if status != "False" || !readable || words::read(message) != Said::NoConflist {
+        return None;
+    }
+    let node = &about.node.name;
+    let path = format!("{CONF_DIR}/{}", file.name);
+    let evidence = checks::Evidence {
+        what: format!("the runtime of {node} has not taken up {path}"),
+        expected: "the runtime uses the configuration that is there".to_owned(),
+        observed: format!("{path} is there and parses; the node says: {message}"),
+        culprit: Some(format!("the container runtime of {node}")),
+        cause: Some("the file was moved into the folder: containerd looks again when one is written, renamed there or removed".to_owned()),
+        look: about.on_node(&format!("ls -l {CONF_DIR}")),
+    };
+    let mut finding = about.finding(
+        Cause::ConflistNotLoaded,
+        evidence,
+        about.on_node("systemctl restart containerd"),
+    );
+    finding.seen = vec![Seen::new("condition Ready", message)];
+    Some(finding)
 }
 
 fn malformed(about: &About<'_>, path: &str, why: &str) -> Finding {
