@@ -171,7 +171,8 @@ fn silent(about: &About<'_>, agents: &[Agent], addon: &str, sought: &str) -> Fin
     let node = &about.node.name;
     let words = about.network_words();
     let core = words.as_ref().map_or("", |seen| words::core(&seen.text));
-    let agent = agents.first();
+    // The agents of another add-on are none of its.
+    let agent = agents.iter().find(|agent| agent.name.contains(addon));
     let evidence = checks::Evidence {
         what: format!("the agent of {addon} does not answer on {node}"),
         expected: format!("the plugin finds {sought}"),

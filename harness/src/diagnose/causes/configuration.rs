@@ -1,4 +1,6 @@
 //! The CNI configuration of a node: whether there is one, whether it is the right one, and whether its plugins are there.
+use std::collections::BTreeMap;
+
 use flatnet_probe::{CniFiles, ConfFile};
 
 use super::{About, Cause, Finding, Said, Seen, checks, words};
@@ -159,7 +161,7 @@ fn not_loaded(about: &About<'_>, file: &ConfFile) -> Option<Finding> {
         expected: "the runtime uses the configuration that is there".to_owned(),
         observed: format!("{path} is there and parses; the node says: {message}"),
         culprit: Some(format!("the container runtime of {node}")),
-        cause: Some("the file was moved into the folder: containerd looks again when one is written, renamed there or removed".to_owned()),
+        cause: Some("the file was moved into the folder: containerd looks again when one is written or taken away, not when one is moved in".to_owned()),
         look: about.on_node(&format!("ls -l {CONF_DIR}")),
     };
     let mut finding = about.finding(
@@ -229,8 +231,38 @@ fn version(about: &About<'_>, path: &str, has: &str) -> Finding {
         cause: Some("the file was written for other plugins, or by hand".to_owned()),
         look: about.on_node(&format!("grep cniVersion {path}")),
     };
-    let edit = format!(r#"sed -i 's/"cniVersion": *"[^"]*"/"cniVersion": "1.0.0"/' {path}"#);
+    let spoken = core.map_or_else(Vec::new, supported);
+    let fits = fitting(about, &spoken);
+    let edit = format!(r#"sed -i 's/"cniVersion": *"[^"]*"/"cniVersion": "{fits}"/' {path}"#);
     about.finding(Cause::CniVersion, evidence, about.on_node(&edit))
+}
+
+/// What follows `plugin supports` in libcni's words.
+fn supported(words: &str) -> Vec<String> {
+    let list = words.split_once("plugin supports [").map(|(_, list)| list);
+    let quoted = list.into_iter().flat_map(|list| list.split('"'));
+    quoted.skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The latest release that every plugin speaks, as far as they said; what the oldest of today's plugins speak where none did.
+fn fitting(about: &About<'_>, spoken: &[String]) -> &'static str {
+    let by_asking = about.node.spoken.iter().flat_map(BTreeMap::values);
+    let in_words = (!spoken.is_empty()).then_some(spoken);
+    let lists: Vec<&[String]> = by_asking.map(Vec::as_slice).chain(in_words).collect();
+    let all_speak = |release: &&&str| {
+        lists
+            .iter()
+            .all(|list| list.iter().any(|version| version == **release))
+    };
+    match lists.is_empty() {
+        true => "0.3.1",
+        false => RELEASES
+            .iter()
+            .rev()
+            .find(all_speak)
+            .copied()
+            .unwrap_or("0.3.1"),
+    }
 }
 
 fn plugin_missing(

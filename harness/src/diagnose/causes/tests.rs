@@ -208,6 +208,44 @@ fn words_do_where_files_cannot_be_read() {
 }
 
 #[test]
+fn a_version_that_all_plugins_speak_is_proposed() {
+    let mut versioned = node("a", Some("10.244.1.0/24"));
+    let text = FLANNEL.replace("0.3.1", "9.9.9");
+    versioned.cni.as_mut().unwrap().conf = vec![file("10-flannel.conflist", &text)];
+    let speaks = |list: &[&str]| list.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>();
+    versioned.spoken = Ok(BTreeMap::from([
+        ("bridge".to_owned(), speaks(&["0.4.0", "1.0.0", "1.1.0"])),
+        ("portmap".to_owned(), speaks(&["0.4.0", "1.0.0"])),
+    ]));
+    let evidence = cluster(vec![versioned], vec![agent("flannel", true, "")]);
+    let words = r#"plugin type="flannel" failed (add): incompatible CNI versions; config is "9.9.9", plugin supports ["0.3.1" "0.4.0"]"#;
+    let found = of_pod(
+        &evidence,
+        &pod(creating(), &[("FailedCreatePodSandBox", words)]),
+    );
+    assert_eq!(found[0].id, Cause::CniVersion);
+    assert!(
+        found[0].mend.contains(r#""cniVersion": "0.4.0"/"#),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn an_agent_of_another_add_on_is_not_the_one_that_is_silent() {
+    let evidence = cluster(
+        vec![node("a", Some("10.244.1.0/24"))],
+        vec![agent("flannel", true, "")],
+    );
+    let words = r#"plugin type="weave-net" name="weave" failed (add): unable to allocate IP address: Post "http://127.0.0.1:6784/ip/1": dial tcp 127.0.0.1:6784: connect: connection refused"#;
+    let found = of_pod(
+        &evidence,
+        &pod(creating(), &[("FailedCreatePodSandBox", words)]),
+    );
+    assert_eq!(found[0].id, Cause::AgentDown);
+    assert_eq!(found[0].mend, "kubectl apply -f manifests/weave.yaml");
+}
+
+#[test]
 fn a_node_of_another_system_is_a_node() {
     let mut evidence = cluster(vec![node("b", None)], Vec::new());
     evidence.node_names = Some(vec!["a".to_owned(), "b".to_owned()]);
