@@ -107,8 +107,25 @@ impl Cluster {
     }
 
     pub(crate) fn remove_app(&self) {
-        let delete = ["delete", "pod", "app", "--ignore-not-found", "--force"];
-        self.kubectl(&[&delete[..], &["--grace-period=0"]].concat(), "");
+        // Its kubelet gives its address back; where there is none, nobody does, and it goes by force.
+        let delete = [
+            "delete",
+            "pod",
+            "app",
+            "--ignore-not-found",
+            "--timeout=30s",
+        ];
+        if !self.try_kubectl(&delete, "").status.success() {
+            let force = [
+                "delete",
+                "pod",
+                "app",
+                "--ignore-not-found",
+                "--force",
+                "--grace-period=0",
+            ];
+            self.kubectl(&force, "");
+        }
     }
 
     /// Looks until it is so; what is waited for is in a failure's last word.

@@ -138,9 +138,7 @@ pub(super) fn exhausted(about: &About<'_>) -> Option<Finding> {
     let (cause, mend) = if left_over {
         (
             "reservations of pods that are gone were not given back: their DEL failed or never came",
-            about.on_node(
-                "sh -c 'cd /var/lib/cni/networks && grep -L -r -F -f /dev/stdin .' with the ids of `crictl pods -q` on its input names the files to remove",
-            ),
+            give_back(about, &by_network),
         )
     } else if advice.is_lab() {
         (
@@ -176,6 +174,22 @@ pub(super) fn exhausted(about: &About<'_>) -> Option<Finding> {
         look: about.on_node("ls /var/lib/cni/networks/*"),
     };
     Some(about.finding(Cause::AddressesExhausted, evidence, mend))
+}
+
+/// Removes the reservations of containers that are nobody's: none where the runtime does not tell its own.
+fn give_back(about: &About<'_>, networks: &BTreeMap<&str, usize>) -> String {
+    let ids = match about.evidence.advice.is_lab() {
+        true => "ls /var/lib/cni/results",
+        false => "crictl pods -q --no-trunc",
+    };
+    let folders: Vec<String> = networks
+        .keys()
+        .map(|network| format!("/var/lib/cni/networks/{network}/[0-9a-f]*[.:]*"))
+        .collect();
+    about.on_node(&format!(
+        "sh -c 'ids=$({ids}) && for f in {}; do id=$(grep -o -E -m 1 \"[0-9a-f]{{64}}\" $f) && {{ echo \"$ids\" | grep -q $id || rm $f; }}; done'",
+        folders.join(" ")
+    ))
 }
 
 /// The bridge plugin refuses a bridge that holds another gateway (isDefaultGateway without forceAddress).

@@ -43,7 +43,20 @@ pub(super) async fn read(place: Place<'_>, pods: Vec<Pod>, tolerated: i32) -> Ve
 }
 
 async fn read_one(place: Place<'_>, pod: Pod, tolerated: i32) -> PodEvidence {
-    let events = place.cluster.events(&PodRef::of(&pod)).await;
+    let events = place
+        .cluster
+        .events(&PodRef::of(&pod))
+        .await
+        .map(|mut events| {
+            // An earlier pod of that name may have left some: they outlive it by an hour.
+            events.retain(
+                |event| match (&event.involved_object.uid, &pod.metadata.uid) {
+                    (Some(of), Some(own)) => of == own,
+                    _ => true,
+                },
+            );
+            events
+        });
     PodEvidence {
         events: events.map_err(|e| e.to_string()),
         tolerated,
