@@ -102,7 +102,7 @@ pub(super) fn without_nodes(topology: &Topology<'_>) -> Option<Verdict> {
 }
 
 /// `a, b, c and 4 more`.
-pub(super) fn listed<T: AsRef<str>>(items: &[T], most: usize) -> String {
+pub(crate) fn listed<T: AsRef<str>>(items: &[T], most: usize) -> String {
     joined(items, ", ", most)
 }
 

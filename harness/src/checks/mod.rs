@@ -34,8 +34,7 @@ pub(crate) mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{Check, UnknownCheck, all, find};
-pub(crate) use findings::count;
-pub(crate) use findings::look;
+pub(crate) use findings::{count, listed, look};
 pub(crate) use reachability::outcomes;
 pub(crate) use topology::{
     device, device_of, ip_command, is_link_local, own_addresses, route_words,

@@ -1,6 +1,7 @@
 //! The command line: parses, runs, prints, and turns the outcome into a documented exit code.
 mod checks;
 mod clusters;
+mod diagnose;
 mod exec;
 mod inspect;
 mod inspect_route;
@@ -60,6 +61,8 @@ enum Command {
     Exec(exec::ExecArgs),
     /// Questions about a running cluster's network, answered with where each answer comes from
     Inspect(inspect::InspectArgs),
+    /// Why a pod does not run or is not reached, and what mends it
+    Diagnose(diagnose::DiagnoseArgs),
     /// What is checked, how it is observed, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and take away what it made; the run starts this itself
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => clusters::list(&args),
         Command::Exec(args) => exec::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Diagnose(args) => diagnose::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {

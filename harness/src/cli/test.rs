@@ -73,7 +73,8 @@ pub(super) fn run(args: TestArgs) -> Result<u8> {
         phases.collect(),
         &checks,
         outcome.observations,
-    );
+    )
+    .with_diagnosis(outcome.diagnosis);
     show(&args, &report)?;
     Ok(report.exit_code())
 }

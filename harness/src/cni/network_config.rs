@@ -40,6 +40,8 @@ pub(crate) fn configurations(files: &CniFiles) -> Vec<&ConfFile> {
 pub(crate) struct NetworkConfig {
     /// `name`.
     pub(crate) name: String,
+    /// `cniVersion`, and `cniVersions` (since 1.1.0); none where it has neither.
+    pub(crate) versions: Vec<String>,
     /// Types of the chain, in order.
     pub(crate) plugins: Vec<String>,
     /// Every program the chain calls, IPAM and delegates included, sorted.
@@ -67,8 +69,14 @@ impl NetworkConfig {
         if chain.is_empty() {
             return Err("\"plugins\" is empty".to_owned());
         }
+        let several = root.get("cniVersions").and_then(Value::as_array);
+        let versions = root.get("cniVersion").into_iter();
+        let versions = versions.chain(several.into_iter().flatten());
         let mut parsed = NetworkConfig {
             name: name.to_owned(),
+            versions: versions
+                .filter_map(|version| version.as_str().map(str::to_owned))
+                .collect(),
             plugins: Vec::new(),
             programs: Vec::new(),
             root: root.clone(),

@@ -104,7 +104,8 @@ pub async fn everything(
     let sightings = sightings.collect();
     // Once more, after the traffic: neighbours are resolved now, and counters have moved.
     facts = self::facts(fleet).await;
-    let mut files = cni_files(fleet, &views, cluster.node_root()).await;
+    let names = views.iter().map(|view| view.name.clone());
+    let mut files = cni_files(fleet, names, cluster.node_root()).await;
     for view in &mut views {
         let at = Endpoint::Node(view.name.clone());
         view.facts = taken(&mut facts, &at);
@@ -148,7 +149,8 @@ fn taken(facts: &mut BTreeMap<Endpoint, Observed<Facts>>, at: &Endpoint) -> Obse
         .unwrap_or_else(|| Err("no probe runs there, the pod does not run".to_owned()))
 }
 
-async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
+/// Interfaces and routes of every probe's place.
+pub(crate) async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
     let answers = fleet.ask_all(&Ask::Facts, READ_WITHIN).await;
     let read = |answer: Observed<Answer>| match answer? {
         Answer::Facts(facts) => Ok(*facts),
@@ -160,9 +162,10 @@ async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
         .collect()
 }
 
-async fn cni_files(
+/// CNI configuration and plugins of the nodes with these names; `root` is [`Cluster::node_root`].
+pub(crate) async fn cni_files(
     fleet: &Fleet,
-    nodes: &[NodeView],
+    nodes: impl Iterator<Item = String>,
     root: &str,
 ) -> BTreeMap<Endpoint, Observed<CniFiles>> {
     let ask = Ask::CniFiles {
@@ -170,8 +173,7 @@ async fn cni_files(
         bin_dir: format!("{root}{BIN_DIR}"),
     };
     let questions = nodes
-        .iter()
-        .map(|node| (Endpoint::Node(node.name.clone()), ask.clone()))
+        .map(|node| (Endpoint::Node(node), ask.clone()))
         .collect();
     let read = |answer: Observed<Answer>| match answer? {
         Answer::CniFiles(files) => Ok(files),

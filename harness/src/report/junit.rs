@@ -4,8 +4,9 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 use super::terminal::evidence_lines;
 use super::{CheckReport, Report, ReportError};
 use crate::checks::Verdict;
+use crate::diagnose;
 
-/// JUnit XML. Failures carry the evidence as text, broken checks are errors, skipped ones have their reason.
+/// JUnit XML. Why pods do not run is the suite's output; failures carry the evidence as text, broken checks are errors, skipped ones have their reason.
 ///
 /// # Errors
 /// [`ReportError::Junit`].
@@ -26,6 +27,10 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     properties.extend(run.planted.clone().map(|planted| ("planted", planted)));
     for (name, value) in properties {
         suite.add_property(Property::new(name, value));
+    }
+    if let Some(diagnosis) = &report.diagnosis {
+        let text = diagnose::text::render(diagnosis);
+        suite.set_system_out(anstream::adapter::strip_str(&text).to_string());
     }
     suite.add_test_cases(report.checks.iter().map(case));
     let mut document = quick_junit::Report::new("flatnet");

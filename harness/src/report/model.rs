@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::matrix::Matrix;
 use super::time::rfc3339;
 use crate::checks::{Check, Verdict};
+use crate::diagnose::Diagnosis;
 use crate::observe::Observations;
 
 /// The version of the JSON form.
@@ -28,6 +29,9 @@ pub struct Report {
     pub checks: Vec<CheckReport>,
     /// Who reached whom.
     pub matrix: Matrix,
+    /// Why pods do not run, where some do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
     /// Everything the verdicts are drawn from; left out where only verdicts are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observations: Option<Observations>,
@@ -177,8 +181,15 @@ impl Report {
                 .map(|check| CheckReport::of(check, &observations))
                 .collect(),
             matrix: Matrix::of(&observations),
+            diagnosis: None,
             observations: Some(observations),
         }
+    }
+
+    /// With why pods do not run.
+    pub fn with_diagnosis(mut self, diagnosis: Option<Diagnosis>) -> Self {
+        self.diagnosis = diagnosis;
+        self
     }
 
     /// How many checks came out how.

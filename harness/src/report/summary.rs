@@ -41,6 +41,25 @@ pub fn render(report: &Report) -> String {
             }
         }
     }
+    if let Some(diagnosis) = &report.diagnosis {
+        text.push_str("\n#### why pods do not run\n\n");
+        for subject in &diagnosis.subjects {
+            text.push_str(&format!(
+                "- {} {}\n",
+                cell(&subject.name),
+                cell(&subject.status)
+            ));
+            for finding in &subject.findings {
+                text.push_str(&format!(
+                    "  - `{}`: {}; observed {}\n    mend: `{}`\n",
+                    finding.id.id(),
+                    cell(&finding.evidence.what),
+                    cell(&finding.evidence.observed),
+                    finding.mend.replace('`', "'")
+                ));
+            }
+        }
+    }
     text
 }
 

@@ -6,13 +6,14 @@ use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets
 use super::matrix::{Grid, Matrix, Share};
 use super::{CheckReport, Counts, Report};
 use crate::checks::{Evidence, Verdict, count};
+use crate::diagnose;
 
-const RESET: &str = "\u{1b}[0m";
-const BOLD: &str = "\u{1b}[1m";
-const DIM: &str = "\u{1b}[2m";
-const RED: &str = "\u{1b}[1;31m";
-const GREEN: &str = "\u{1b}[1;32m";
-const YELLOW: &str = "\u{1b}[1;33m";
+pub(crate) const RESET: &str = "\u{1b}[0m";
+pub(crate) const BOLD: &str = "\u{1b}[1m";
+pub(crate) const DIM: &str = "\u{1b}[2m";
+pub(crate) const RED: &str = "\u{1b}[1;31m";
+pub(crate) const GREEN: &str = "\u{1b}[1;32m";
+pub(crate) const YELLOW: &str = "\u{1b}[1;33m";
 const MAGENTA: &str = "\u{1b}[1;35m";
 
 /// Evidence and further facts start here, below the check's text.
@@ -49,8 +50,15 @@ pub fn render(report: &Report, detail: Detail) -> String {
         .iter()
         .map(|check| render_check(check, detail))
         .collect();
+    let diagnosis = report.diagnosis.as_ref().map(|diagnosis| {
+        format!(
+            "\nwhy pods do not run\n{}",
+            diagnose::text::render(diagnosis)
+        )
+    });
     format!(
-        "{checks}\n{}\n{}\n",
+        "{checks}{}\n{}\n{}\n",
+        diagnosis.unwrap_or_default(),
         render_matrix(&report.matrix),
         render_closing(report)
     )
@@ -103,24 +111,27 @@ pub fn render_check(check: &CheckReport, detail: Detail) -> String {
 }
 
 const LABELS: [&str; 5] = ["expected", "observed", "culprit", "cause", "look"];
-const LABEL_WIDTH: usize = 10;
+pub(crate) const LABEL_WIDTH: usize = 10;
 
 /// What is wrong, then one labelled line for each thing that is known about it.
 pub fn evidence_lines(evidence: &Evidence) -> Vec<String> {
+    let lines = labelled(evidence).map(|(label, value)| format!("{label:<LABEL_WIDTH$}{value}"));
+    std::iter::once(evidence.what.clone())
+        .chain(lines)
+        .collect()
+}
+
+/// Each thing that is known about it, with its label.
+pub(crate) fn labelled(evidence: &Evidence) -> impl Iterator<Item = (&'static str, &str)> {
     let values = [
-        Some(&evidence.expected),
+        Some(evidence.expected.as_str()),
         Some(&evidence.observed),
-        evidence.culprit.as_ref(),
-        evidence.cause.as_ref(),
+        evidence.culprit.as_deref(),
+        evidence.cause.as_deref(),
         Some(&evidence.look),
     ];
-    let labelled = LABELS
-        .into_iter()
-        .zip(values)
-        .filter_map(|(label, value)| Some(format!("{label:<LABEL_WIDTH$}{}", value?)));
-    std::iter::once(evidence.what.clone())
-        .chain(labelled)
-        .collect()
+    let labelled = LABELS.into_iter().zip(values);
+    labelled.filter_map(|(label, value)| Some((label, value?)))
 }
 
 /// Nodes by nodes, and pods by pods where the report has them.

@@ -12,6 +12,7 @@ use super::lifetime::Lifetime;
 use super::plan::Plan;
 use super::workload;
 use crate::cluster::{Cluster, PodRef};
+use crate::diagnose::{self, Diagnosis, Place, Wanted};
 use crate::observe::gather::host_network;
 use crate::observe::{Barred, Denied};
 use crate::plant::{Fault, Moment, Planted};
@@ -25,6 +26,8 @@ pub struct Deployed {
     pub denied: Vec<Denied>,
     /// What was made for those who use the cluster, where it has a control plane.
     pub exposed: Option<Exposed>,
+    /// Why pods do not run, where some do not.
+    pub diagnosis: Option<Diagnosis>,
     /// The fault, where one was planted that is to be taken back.
     pub planted: Option<Planted>,
 }
@@ -58,6 +61,7 @@ impl Bed<'_> {
             pods: Vec::new(),
             denied: Vec::new(),
             exposed: None,
+            diagnosis: None,
             planted: None,
         };
         if fault.is_some_and(|f| f.moment == Moment::AfterFirstPod) {
@@ -70,6 +74,10 @@ impl Bed<'_> {
         } else {
             self.create(&wanted, &mut deployed).await?;
         }
+        // Before anything else is changed: the evidence is at its freshest.
+        let stuck = deployed.pods.iter().filter(|pod| !is_running(pod));
+        let stuck: Vec<PodRef> = stuck.map(PodRef::of).collect();
+        deployed.diagnosis = why(self.cluster, self.ground, self.plan, &stuck, self.observer).await;
         deployed.exposed = match self.ground {
             Ground::Lab(_) => None,
             Ground::Kubernetes(cluster) => {
@@ -172,6 +180,37 @@ impl Bed<'_> {
         seen.sort_by_key(|(index, _)| *index);
         deployed.pods.extend(seen.into_iter().map(|(_, pod)| pod));
         Ok(())
+    }
+}
+
+/// Why these pods do not run. That nobody could be asked is no reason to end the run: the checks judge the pods.
+pub(super) async fn why(
+    cluster: &Arc<dyn Cluster>,
+    ground: &Ground,
+    plan: &Plan,
+    stuck: &[PodRef],
+    observer: &Observer,
+) -> Option<Diagnosis> {
+    if stuck.is_empty() {
+        return None;
+    }
+    let name = match (plan.site.name(), ground) {
+        (Some(name), _) => name,
+        (None, Ground::Kubernetes(cluster)) => &cluster.connection().context,
+        (None, Ground::Lab(_)) => "",
+    };
+    let place = Place {
+        name,
+        cluster,
+        ground,
+    };
+    match diagnose::diagnose(place, Wanted::Pods(stuck)).await {
+        Ok(diagnosis) => Some(diagnosis),
+        Err(e) => {
+            let words = format!("why pods do not run cannot be told: {e}");
+            observer(&Event::Note(words));
+            None
+        }
     }
 }
 

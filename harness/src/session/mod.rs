@@ -19,12 +19,13 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::cluster::{Cluster, PodRef};
+use crate::diagnose::Diagnosis;
 use crate::observe::fleet::Fleet;
 use crate::observe::gather::Scope;
 use crate::observe::{self, Observations};
 use crate::plant::Fault;
 use crate::{Error, Result};
-use boot::Booted;
+use boot::{Booted, Ground};
 use config::RunArgs;
 use deploy::Deployed;
 use events::{Event, Observer, Phase};
@@ -35,6 +36,7 @@ use plan::Plan;
 /// A cluster with its CNI and its pods, ready to be observed.
 pub struct Session {
     cluster: Arc<dyn Cluster>,
+    ground: Ground,
     plan: Plan,
     pod_network: Vec<IpNet>,
     deployed: Deployed,
@@ -83,6 +85,7 @@ impl Session {
         match rest.await {
             Ok(deployed) => Ok(Session {
                 cluster,
+                ground,
                 plan,
                 pod_network,
                 deployed,
@@ -105,6 +108,39 @@ impl Session {
     /// The pods of the run, as last seen while waiting for them.
     pub fn pods(&self) -> &[Pod] {
         &self.deployed.pods
+    }
+
+    /// Why pods do not run, where some do not.
+    pub fn diagnosis(&self) -> Option<&Diagnosis> {
+        self.deployed.diagnosis.as_ref()
+    }
+
+    /// The same after the pods were observed: some may have ended since they were deployed.
+    async fn diagnosis_now(&self, observations: &Observations) -> Option<Diagnosis> {
+        let idle = observations
+            .pods
+            .iter()
+            .filter(|pod| pod.phase != "Running");
+        let idle = idle.map(|pod| PodRef {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+        });
+        let idle: Vec<PodRef> = idle.collect();
+        let known = |pod: &PodRef| {
+            let mut subjects = self.diagnosis().into_iter().flat_map(|d| &d.subjects);
+            subjects.any(|subject| subject.name == pod.to_string())
+        };
+        if idle.iter().all(known) {
+            return self.diagnosis().cloned();
+        }
+        deploy::why(
+            &self.cluster,
+            &self.ground,
+            &self.plan,
+            &idle,
+            &self.observer,
+        )
+        .await
     }
 
     /// The cluster, for what checks do not cover.
@@ -207,10 +243,15 @@ pub async fn conduct(
     let session = Session::start(args, fault, observer).await?;
     let observations = session.observe().await;
     let plan = session.plan.clone();
+    let diagnosis = match &observations {
+        Ok(observations) => session.diagnosis_now(observations).await,
+        Err(_) => None,
+    };
     session.close().await?;
     Ok(Outcome {
         plan,
         observations: observations?,
+        diagnosis,
     })
 }
 
@@ -220,6 +261,8 @@ pub struct Outcome {
     pub plan: Plan,
     /// What was seen.
     pub observations: Observations,
+    /// Why pods do not run, where some do not.
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// Runs one phase between its two events. Ctrl-C ends it: dropping the work closes the lab's lifeline.

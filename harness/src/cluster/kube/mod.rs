@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client};
 
-use super::{Cluster, PodRef, Process, Target};
+use super::{Cluster, PodRef, Process, Target, select};
 use crate::{Error, Result};
 pub use connect::Connection;
 pub use node_pods::NodePods;
@@ -210,41 +210,18 @@ pub async fn nodes(client: &Client) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
-/// The pod a person means by `NAME`, `pod/NAME` or `NAMESPACE/NAME`; a bare name is looked for in every namespace.
+/// The pod a person means, see [`select`].
 ///
 /// # Errors
-/// [`Error::Input`] where there is none, or several; `nodes` are told too, in case one was meant.
+/// As there; pods that cannot be listed.
 pub async fn find_pod(client: &Client, target: &str, nodes: &[String]) -> Result<PodRef> {
-    let wanted = target.strip_prefix("pod/").unwrap_or(target);
-    let (namespace, name) = match wanted.split_once('/') {
-        Some((namespace, name)) => (Some(namespace), name),
-        None => (None, wanted),
-    };
     let api: Api<Pod> = Api::all(client.clone());
     let list = api
         .list(&ListParams::default())
         .await
         .map_err(|e| denied("list pods", e))?;
     let pods: Vec<PodRef> = list.iter().map(PodRef::of).collect();
-    let found: Vec<&PodRef> = pods
-        .iter()
-        .filter(|pod| pod.name == name && namespace.is_none_or(|ns| ns == pod.namespace))
-        .collect();
-    let listed = |pods: &mut dyn Iterator<Item = &PodRef>| {
-        pods.map(PodRef::to_string).collect::<Vec<_>>().join(", ")
-    };
-    match found[..] {
-        [pod] => Ok(pod.clone()),
-        [] => Err(Error::Input(format!(
-            "no pod or node {target:?}; nodes: {}; pods: {}",
-            nodes.join(", "),
-            listed(&mut pods.iter())
-        ))),
-        _ => Err(Error::Input(format!(
-            "several pods are called {name}: {}; name the namespace too",
-            listed(&mut found.into_iter())
-        ))),
-    }
+    select(&pods, target, nodes)
 }
 
 /// Starts a command in a pod's first container.

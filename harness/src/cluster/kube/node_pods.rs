@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 use serde_json::json;
@@ -29,8 +30,8 @@ pub struct NodePods {
     namespace: SessionNamespace,
     image: String,
     probe: PathBuf,
-    /// Node to pod, or why there is none.
-    made: OnceCell<Result<BTreeMap<String, String>>>,
+    /// Node to pod, or why there is none: on one node, or anywhere.
+    made: OnceCell<Result<BTreeMap<String, Result<String>>>>,
 }
 
 impl NodePods {
@@ -55,12 +56,12 @@ impl NodePods {
             Ok(pods) => pods
                 .get(node)
                 .cloned()
-                .ok_or_else(|| Error::Input(format!("there is no node {node:?}"))),
+                .unwrap_or_else(|| Err(Error::Input(format!("there is no node {node:?}")))),
             Err(e) => Err(e.clone()),
         }
     }
 
-    async fn make(&self) -> Result<BTreeMap<String, String>> {
+    async fn make(&self) -> Result<BTreeMap<String, Result<String>>> {
         let api = self.api();
         let mut made = BTreeMap::new();
         for (index, node) in nodes(&self.client).await?.iter().enumerate() {
@@ -72,16 +73,26 @@ impl NodePods {
             made.insert(node, name);
         }
         let watched = pods::Watched::start(api);
-        for (node, name) in &made {
-            let pod = watched.wait(name, RUNS_WITHIN).await?;
-            if !is_running(&pod) {
-                return Err(Error::Failed(format!(
-                    "pod {name}, which runs commands on node {node}, does not run within {RUNS_WITHIN:?}; look: kubectl -n {} describe pod {name}",
-                    self.namespace.name
-                )));
+        let waits = made.into_iter().map(|(node, name)| {
+            let watched = &watched;
+            async move {
+                let pod = self.running(watched, &node, name).await;
+                (node, pod)
             }
+        });
+        // A node that runs no pod keeps nobody from the others.
+        Ok(join_all(waits).await.into_iter().collect())
+    }
+
+    async fn running(&self, watched: &pods::Watched, node: &str, name: String) -> Result<String> {
+        let pod = watched.wait(&name, RUNS_WITHIN).await?;
+        if is_running(&pod) {
+            return Ok(name);
         }
-        Ok(made)
+        Err(Error::Failed(format!(
+            "pod {name}, which runs commands on node {node}, does not run within {RUNS_WITHIN:?}; look: kubectl -n {} describe pod {name}",
+            self.namespace.name
+        )))
     }
 
     /// The pod. Not privileged: reading links, routes and rules needs `NET_ADMIN` in the node's network namespace, a ping

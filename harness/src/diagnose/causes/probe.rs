@@ -1,0 +1,39 @@
+//! Probes of a pod that runs.
+use super::{About, Cause, Finding, PodEvidence, Seen, checks, title};
+
+pub(super) fn of(about: &About<'_>, pod: &PodEvidence) -> Option<Finding> {
+    let unready: Vec<&str> = pod
+        .containers()
+        .filter(|c| !c.ready && c.state.as_ref().is_some_and(|s| s.running.is_some()))
+        .map(|c| c.name.as_str())
+        .collect();
+    if unready.is_empty() {
+        return None;
+    }
+    let (event, message) = pod.latest(&["Unhealthy"])?;
+    let name = pod.name();
+    Some(Finding {
+        id: Cause::ProbeFails,
+        evidence: checks::Evidence {
+            what: format!(
+                "{} runs and is not ready: container {}",
+                about.who(),
+                unready.join(", ")
+            ),
+            expected: "its probes succeed".to_owned(),
+            observed: message.to_owned(),
+            culprit: Some(format!(
+                "container {} of {}",
+                unready.join(", "),
+                about.who()
+            )),
+            cause: Some("the program does not answer as its probe expects, or not yet".to_owned()),
+            look: about.evidence.advice.describe(&name),
+        },
+        mend: format!(
+            "what these words say; its own: kubectl -n {} logs {}",
+            name.namespace, name.name
+        ),
+        seen: vec![Seen::new(title(event), message)],
+    })
+}

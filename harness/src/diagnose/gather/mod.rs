@@ -1,0 +1,185 @@
+//! Reads what the causes are drawn from, each thing once. What cannot be read is noted, and the rest is read all the same.
+mod agents;
+mod nodes;
+mod pods;
+
+pub(super) use pods::is_healthy;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::Api;
+use kube::api::ListParams;
+
+use super::advice::Advice;
+use super::evidence::{Evidence, PodEvidence};
+use super::model::Unread;
+use crate::cluster::kube::denied;
+use crate::cluster::{Cluster, PodRef, select};
+use crate::session::boot::{Ground, not_ready};
+use crate::{Error, Result};
+
+/// The cluster that is looked at.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Its name, or the kubeconfig's context.
+    pub name: &'a str,
+    /// The seam.
+    pub cluster: &'a Arc<dyn Cluster>,
+    /// What is behind it.
+    pub ground: &'a Ground,
+}
+
+/// Who is asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// Every pod that is not healthy, and every node that is not Ready.
+    Unhealthy,
+    /// Pods as a person names them: `NAME`, `pod/NAME`, `NAMESPACE/NAME`.
+    Named(&'a [String]),
+    /// These.
+    Pods(&'a [PodRef]),
+}
+
+impl Wanted<'_> {
+    /// How many restarts of late a pod may have and be well: one comes with a node that is started anew.
+    fn tolerated(self) -> i32 {
+        match self {
+            Wanted::Unhealthy | Wanted::Named(_) => 1,
+            Wanted::Pods(_) => 0,
+        }
+    }
+}
+
+/// What was read.
+pub(super) struct Look {
+    pub(super) evidence: Evidence,
+    pub(super) pods: Vec<PodEvidence>,
+    /// Names of nodes that are not Ready, where nobody in particular was asked about.
+    pub(super) nodes: Vec<String>,
+}
+
+/// Reads it all.
+///
+/// # Errors
+/// Pods that cannot be listed, or a name that is no pod's.
+pub(super) async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
+    let mut unread = Vec::new();
+    let objects = place.cluster.nodes().await.unwrap_or_else(|e| {
+        unread.push(note("nodes", &e));
+        Vec::new()
+    });
+    let names: Vec<String> = objects.iter().map(name_of).collect();
+    let everyone = everyone(place).await?;
+    let subjects = chosen(&everyone, wanted, &names)?;
+    let not_ready: Vec<String> = objects
+        .iter()
+        .filter(|node| not_ready(node).is_some())
+        .map(name_of)
+        .collect();
+    // Whoever is well needs no look at the nodes; for all others theirs matters, and in a fresh cluster all nodes alike.
+    let mut concerned: BTreeSet<String> = subjects
+        .iter()
+        .filter(|pod| !is_healthy(pod, wanted.tolerated()))
+        .filter_map(|pod| pod.spec.as_ref()?.node_name.clone())
+        .collect();
+    if matches!(wanted, Wanted::Unhealthy) {
+        concerned.extend(not_ready.iter().cloned());
+    }
+    let nodes = nodes::read(place, &objects, &concerned, &mut unread).await;
+    let agents = if concerned.is_empty() && subjects.is_empty() {
+        Ok(Vec::new())
+    } else {
+        let agents = agents::read(place, &names, &everyone).await;
+        agents.map_err(|e| {
+            unread.push(note("the network add-on's agents", &e));
+            e.to_string()
+        })
+    };
+    let pods = pods::read(place, subjects, wanted.tolerated()).await;
+    for pod in &pods {
+        if let Err(why) = &pod.events {
+            unread.push(Unread {
+                what: format!("events of pod {}", pod.name()),
+                why: why.clone(),
+            });
+        }
+    }
+    let evidence = Evidence {
+        advice: Advice {
+            provider: place.cluster.provider().to_owned(),
+            cluster: place.name.to_owned(),
+        },
+        nodes,
+        node_names: node_names(place).await.ok().filter(|all| !all.is_empty()),
+        agents,
+        everyone,
+        unread,
+    };
+    let nodes = match wanted {
+        Wanted::Unhealthy => not_ready,
+        Wanted::Named(_) | Wanted::Pods(_) => Vec::new(),
+    };
+    Ok(Look {
+        evidence,
+        pods,
+        nodes,
+    })
+}
+
+/// Something that could not be read.
+fn note(what: impl Into<String>, why: &Error) -> Unread {
+    Unread {
+        what: what.into(),
+        why: why.to_string(),
+    }
+}
+
+fn name_of(node: &Node) -> String {
+    node.metadata.name.clone().unwrap_or_default()
+}
+
+/// Every pod, in every namespace.
+async fn everyone(place: Place<'_>) -> Result<Vec<Pod>> {
+    match place.ground {
+        Ground::Lab(lab) => lab.call(flatnet_lab::Lab::pods).await,
+        Ground::Kubernetes(cluster) => {
+            let api: Api<Pod> = Api::all(cluster.client().clone());
+            let list = api.list(&ListParams::default()).await;
+            Ok(list.map_err(|e| denied("list pods", e))?.items)
+        }
+    }
+}
+
+/// Nodes of every operating system: [`Cluster::nodes`] has those that flatnet can look at.
+async fn node_names(place: Place<'_>) -> Result<Vec<String>> {
+    match place.ground {
+        Ground::Lab(_) => Ok(place.cluster.nodes().await?.iter().map(name_of).collect()),
+        Ground::Kubernetes(cluster) => {
+            let api: Api<Node> = Api::all(cluster.client().clone());
+            let list = api.list(&ListParams::default()).await;
+            let list = list.map_err(|e| denied("list nodes", e))?;
+            Ok(list.iter().map(name_of).collect())
+        }
+    }
+}
+
+fn chosen(everyone: &[Pod], wanted: Wanted<'_>, nodes: &[String]) -> Result<Vec<Pod>> {
+    let refs: Vec<PodRef> = everyone.iter().map(PodRef::of).collect();
+    let meant: Vec<PodRef> = match wanted {
+        Wanted::Unhealthy => {
+            let unwell = everyone
+                .iter()
+                .filter(|pod| !is_healthy(pod, wanted.tolerated()));
+            return Ok(unwell.cloned().collect());
+        }
+        Wanted::Named(names) => names
+            .iter()
+            .map(|name| select(&refs, name, nodes))
+            .collect::<Result<_>>()?,
+        Wanted::Pods(pods) => pods.to_vec(),
+    };
+    let is_meant = |pod: &&Pod| meant.contains(&PodRef::of(pod));
+    Ok(everyone.iter().filter(is_meant).cloned().collect())
+}

@@ -1,0 +1,35 @@
+//! Every cause that a lab can have, planted once and named first; a healthy pod gets none. The causes that need a real cluster
+//! have `suites/diagnose_kind`.
+mod containers;
+mod ground;
+mod input;
+mod network;
+mod reach;
+mod story;
+
+use flatnet::diagnose::catalogue;
+
+#[test]
+fn every_cause_is_planted_somewhere() {
+    let sources = [
+        include_str!("containers.rs"),
+        include_str!("input.rs"),
+        include_str!("network.rs"),
+        include_str!("reach.rs"),
+        include_str!("story.rs"),
+        include_str!("../diagnose_kind/cluster.rs"),
+        include_str!("../diagnose_kind/network.rs"),
+        include_str!("../diagnose_kind/pods.rs"),
+    ];
+    for entry in catalogue::ALL {
+        let word = format!("Cause::{:?}", entry.cause);
+        let planted = sources.iter().any(|source| {
+            // Followed by more letters it is another one.
+            let mut found = source.match_indices(&word);
+            found.any(|(at, _)| {
+                !source[at + word.len()..].starts_with(|c: char| c.is_ascii_alphanumeric())
+            })
+        });
+        assert!(planted, "nobody plants {word}");
+    }
+}

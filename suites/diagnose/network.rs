@@ -1,0 +1,251 @@
+//! What keeps a sandbox from getting its network.
+use flatnet::diagnose::Cause;
+
+use crate::ground::{Ground, SLEEPER};
+
+/// Where the lab writes the conflist of `--cni reference`.
+const CONFLIST: &str = "/etc/cni/net.d/50-conflist.conflist";
+const OUT_OF_THE_WAY: &str = "/tmp/away";
+
+#[test]
+fn a_healthy_pod_gets_none() {
+    let ground = Ground::new("healthy", "flatnet");
+    ground.apply(SLEEPER);
+    ground.runs();
+
+    for pods in [&["app"][..], &[]] {
+        let (code, diagnosis) = ground.diagnose(pods);
+        assert_eq!(code, 0, "{diagnosis:#?}");
+        assert!(diagnosis.subjects.iter().all(|s| s.findings.is_empty()));
+        assert!(diagnosis.unread.is_empty(), "{diagnosis:#?}");
+    }
+}
+
+#[test]
+fn no_conflist() {
+    let ground = Ground::new("no-conflist", "reference");
+    ground.on("node1", &["mv", CONFLIST, OUT_OF_THE_WAY]);
+    ground.apply(SLEEPER);
+    ground.warned("NetworkNotReady");
+
+    ground.first_is(Cause::NoConflist, &["/etc/cni/net.d", "node1"]);
+    let (code, all) = ground.diagnose(&[]);
+
+    assert_eq!(code, 1);
+    // The node is not Ready for the same reason, and its condition only follows.
+    let node = &all.subjects[0];
+    let ids: Vec<Cause> = node.findings.iter().map(|f| f.id).collect();
+    assert_eq!(
+        (node.name.as_str(), &ids[..]),
+        ("node1", &[Cause::NoConflist, Cause::NodeNotReady][..])
+    );
+    ground.on("node1", &["mv", OUT_OF_THE_WAY, CONFLIST]);
+    ground.runs();
+}
+
+#[test]
+fn a_plugin_missing() {
+    let ground = Ground::new("plugin-missing", "reference");
+    ground.on("node1", &["mv", "/opt/cni/bin/host-local", OUT_OF_THE_WAY]);
+    ground.apply(SLEEPER);
+    ground.warned("FailedCreatePodSandBox");
+
+    ground.first_is(Cause::PluginMissing, &["host-local", CONFLIST, "node1"]);
+
+    ground.on("node1", &["mv", OUT_OF_THE_WAY, "/opt/cni/bin/host-local"]);
+    ground.runs();
+}
+
+#[test]
+fn a_malformed_conflist() {
+    let ground = Ground::new("malformed", "reference");
+    ground.write("node1", CONFLIST, "{\n  \"name\": ,\n}", 0o644);
+    ground.apply(SLEEPER);
+    ground.warned("NetworkNotReady");
+
+    ground.first_is(Cause::ConflistMalformed, &[CONFLIST, "node1", "line 2"]);
+}
+
+#[test]
+fn a_version_that_nobody_speaks() {
+    let ground = Ground::new("version", "reference");
+    let edit = r#"s/"cniVersion": "1.0.0"/"cniVersion": "9.9.9"/"#;
+    ground.on("node1", &["sed", "-i", edit, CONFLIST]);
+    ground.apply(SLEEPER);
+    ground.warned("NetworkNotReady");
+
+    ground.first_is(Cause::CniVersion, &[CONFLIST, "node1", "9.9.9"]);
+}
+
+#[test]
+fn a_version_that_a_plugin_does_not_speak() {
+    // Debian's plugins end at 1.0.0; the runtime speaks 1.1.0.
+    let ground = Ground::new("plugin-version", "reference");
+    let edit = r#"s/"cniVersion": "1.0.0"/"cniVersion": "1.1.0"/"#;
+    ground.on("node1", &["sed", "-i", edit, CONFLIST]);
+    ground.apply(SLEEPER);
+    ground.warned("NetworkNotReady");
+
+    ground.first_is(
+        Cause::CniVersion,
+        &[CONFLIST, "node1", "1.1.0; bridge speaks 0.1.0"],
+    );
+}
+
+#[test]
+fn two_conflists_of_which_the_first_is_of_an_add_on_that_is_gone() {
+    let ground = Ground::new("two", "reference");
+    let left = r#"{"cniVersion": "0.3.0", "name": "weave", "plugins": [{"name": "weave", "type": "weave-net"}]}"#;
+    ground.write("node1", "/etc/cni/net.d/10-weave.conflist", left, 0o644);
+    ground.apply(SLEEPER);
+    ground.warned("FailedCreatePodSandBox");
+
+    ground.first_is(
+        Cause::TwoConflists,
+        &["10-weave.conflist", "50-conflist.conflist", "node1"],
+    );
+
+    ground.on("node1", &["rm", "/etc/cni/net.d/10-weave.conflist"]);
+    ground.runs();
+}
+
+/// Weave's own plugin is not to be had here: a stand-in program gives its answer, word for word, so that runtime, event and
+/// diagnosis are the real ones.
+#[test]
+fn weaves_agent_refuses_connections() {
+    let ground = Ground::new("weave", "reference");
+    let plugin = "#!/bin/sh\n\
+        echo '{\"cniVersion\": \"0.3.0\", \"code\": 100, \"msg\": \"unable to allocate IP address: Post \\\"http://127.0.0.1:6784/ip/'$CNI_CONTAINERID'\\\": dial tcp 127.0.0.1:6784: connect: connection refused\"}'\n\
+        exit 1\n";
+    ground.write("node1", "/opt/cni/bin/weave-net", plugin, 0o755);
+    let conflist = r#"{"cniVersion": "0.3.0", "name": "weave", "plugins": [{"name": "weave", "type": "weave-net", "hairpinMode": true}, {"type": "portmap", "capabilities": {"portMappings": true}, "snat": true}]}"#;
+    ground.write("node1", CONFLIST, conflist, 0o644);
+    ground.apply(SLEEPER);
+    ground.warned("FailedCreatePodSandBox");
+
+    let first = ground.first_is(
+        Cause::AgentDown,
+        &["weave", "node1", "127.0.0.1:6784", "connection refused"],
+    );
+
+    assert!(
+        first
+            .seen
+            .iter()
+            .any(|seen| seen.text.contains("failed (add)"))
+    );
+}
+
+#[test]
+fn no_address_left_in_host_locals_words() {
+    let ground = Ground::with("host-local", "reference", |args| {
+        args.lab.node_cidr_mask = Some(29);
+    });
+    ground.fill("node1");
+    ground.apply(SLEEPER);
+    ground.warned("FailedCreatePodSandBox");
+
+    let first = ground.first_is(
+        Cause::AddressesExhausted,
+        &["node1", "no IP addresses available", "10.244.0.0/29"],
+    );
+
+    let observed = &first.evidence.observed;
+    assert!(
+        observed.contains("5 pods") && observed.contains("5 in /var/lib/cni"),
+        "{observed}"
+    );
+    ground
+        .lab
+        .delete_pod("default", "filler-0")
+        .expect("a deletion");
+    ground.runs();
+}
+
+#[test]
+fn no_address_left_in_our_plugins_words() {
+    let ground = Ground::with("exhausted", "flatnet", |args| {
+        args.lab.node_cidr_mask = Some(29);
+    });
+    ground.fill("node1");
+    ground.apply(SLEEPER);
+    // Our plugin says so before it is asked for an address (STATUS), or when it is.
+    let either = ["FailedCreatePodSandBox", "NetworkNotReady"];
+    ground.warned_any(&either);
+
+    ground.first_is(Cause::AddressesExhausted, &["node1", "no free addresses"]);
+}
+
+#[test]
+fn addresses_of_pods_that_are_gone_were_not_given_back() {
+    let ground = Ground::with("leaked", "reference", |args| {
+        args.lab.node_cidr_mask = Some(29);
+    });
+    for last in 3..=6 {
+        let path = format!("/var/lib/cni/networks/reference/10.244.0.{last}");
+        ground.write("node1", &path, "a-container-that-is-gone\neth0", 0o644);
+    }
+    ground.apply(SLEEPER);
+    ground.warned("FailedCreatePodSandBox");
+
+    let first = ground.first_is(Cause::AddressesExhausted, &["node1", "not given back"]);
+
+    assert!(first.evidence.observed.contains("1 pod with"), "{first:#?}");
+}
+
+#[test]
+fn a_bridge_with_the_address_of_an_earlier_range() {
+    let ground = Ground::new("stale-bridge", "reference");
+    ground.on(
+        "node1",
+        &["sed", "-i", r"s|10\.244\.0\.0/24|10.244.9.0/24|", CONFLIST],
+    );
+    ground.apply(SLEEPER);
+    ground.warned("FailedCreatePodSandBox");
+
+    ground.first_is(
+        Cause::StaleBridge,
+        &["cni0", "node1", "10.244.9.1/24", "cni0 holds 10.244.0.1/24"],
+    );
+
+    ground.on("node1", &["ip", "link", "delete", "cni0"]);
+    ground.runs();
+}
+
+#[test]
+fn a_plugin_that_fails_for_a_reason_of_its_own() {
+    let ground = Ground::new("plugin-failed", "reference");
+    let plugin = "#!/bin/sh\necho '{\"cniVersion\": \"1.0.0\", \"code\": 999, \"msg\": \"the disk is on fire\"}'\nexit 1\n";
+    ground.on("node1", &["rm", "/opt/cni/bin/portmap"]);
+    ground.write("node1", "/opt/cni/bin/portmap", plugin, 0o755);
+    ground.apply(SLEEPER);
+    ground.warned("FailedCreatePodSandBox");
+
+    ground.first_is(
+        Cause::PluginFailed,
+        &["portmap", "node1", "the disk is on fire"],
+    );
+}
+
+#[test]
+fn a_node_without_a_pod_cidr() {
+    use flatnet_agent::node::NodesFile;
+    let ground = Ground::new("pod-cidr", "flatnet");
+    let path = "/run/flatnet/nodes.json";
+    let text = ground.on("node1", &["cat", path]);
+    let mut list: NodesFile = serde_json::from_str(&text).expect("the agent's list");
+    list.nodes[0].pod_cidrs.clear();
+    let text = serde_json::to_string(&list).expect("JSON");
+    // The lab's Node objects keep their ranges; what its agent goes by is this list.
+    ground
+        .lab
+        .stop_daemon("node1", "flatnet-agent")
+        .expect("an end");
+    ground.write("node1", path, &text, 0o644);
+    ground.on("node1", &["rm", "/etc/cni/net.d/10-flatnet.conflist"]);
+    ground.restart_agent("node1");
+    ground.apply(SLEEPER);
+    ground.warned("NetworkNotReady");
+
+    ground.first_is(Cause::PodCidrMissing, &["node1", "podCIDR"]);
+}

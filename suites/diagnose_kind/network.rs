@@ -1,0 +1,316 @@
+//! What is wrong with a node and its network.
+use flatnet::diagnose::{Cause, Kind};
+
+use crate::cluster::{Cluster, SLEEPER};
+
+const CONFLIST: &str = "/etc/cni/net.d/10-flannel.conflist";
+/// On the same file system, and in no folder that a runtime reads.
+const AWAY: &str = "/root/diagnose-away";
+const FLANNEL: [&str; 3] = ["-n", "kube-flannel", "daemonset/kube-flannel-ds"];
+
+impl Cluster {
+    /// The pod `app` on the broken node, hanging with an event of that reason.
+    fn hangs(&self, reason: &str) {
+        self.apply(Some(&self.worker()), SLEEPER);
+        self.warned(reason);
+    }
+
+    /// The configuration as it was, written: containerd does not see a file that is moved.
+    fn give_back(&self, node: &str) {
+        self.on(node, &["cp", AWAY, CONFLIST]);
+    }
+
+    /// Until flannel's agent works on every node.
+    fn flannel_is_back(&self) {
+        let status = ["rollout", "status", "--timeout=120s"];
+        self.kubectl(&[&status[..], &FLANNEL].concat(), "");
+        self.ready_is(&self.worker(), "True");
+    }
+}
+
+#[test]
+fn no_conflist() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    cluster.on(&node, &["mv", CONFLIST, AWAY]);
+    cluster.hangs("NetworkNotReady");
+
+    cluster.first_is(Cause::NoConflist, &[&node, "/etc/cni/net.d"]);
+    cluster.ready_is(&node, "False");
+    let (code, all) = cluster.diagnose(&[]);
+
+    assert_eq!(code, 1);
+    let subject = all
+        .subjects
+        .iter()
+        .find(|s| s.kind == Kind::Node)
+        .expect("the node");
+    let ids: Vec<Cause> = subject.findings.iter().map(|f| f.id).collect();
+    assert_eq!(
+        (subject.name.as_str(), &ids[..]),
+        (node.as_str(), &[Cause::NoConflist, Cause::NodeNotReady][..])
+    );
+    cluster.give_back(&node);
+    cluster.runs();
+    cluster.ready_is(&node, "True");
+}
+
+#[test]
+fn a_conflist_that_the_runtime_has_not_taken_up() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    cluster.on(&node, &["mv", CONFLIST, AWAY]);
+    cluster.ready_is(&node, "False");
+    cluster.on(&node, &["mv", AWAY, CONFLIST]);
+    cluster.hangs("NetworkNotReady");
+
+    let first = cluster.first_is(
+        Cause::ConflistNotLoaded,
+        &[&node, CONFLIST, "not initialized"],
+    );
+
+    assert!(
+        first.mend.ends_with("systemctl restart containerd"),
+        "{first:#?}"
+    );
+    cluster.on(&node, &["systemctl", "restart", "containerd"]);
+    cluster.runs();
+    cluster.ready_is(&node, "True");
+}
+
+#[test]
+fn a_plugin_missing() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    cluster.on(&node, &["mv", "/opt/cni/bin/bridge", AWAY]);
+    cluster.hangs("FailedCreatePodSandBox");
+
+    cluster.first_is(Cause::PluginMissing, &[&node, "bridge", CONFLIST]);
+
+    cluster.on(&node, &["mv", AWAY, "/opt/cni/bin/bridge"]);
+    cluster.runs();
+}
+
+#[test]
+fn a_malformed_conflist() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    cluster.on(&node, &["cp", CONFLIST, AWAY]);
+    cluster.write(&node, CONFLIST, "{\n  \"name\": ,\n}");
+    cluster.hangs("NetworkNotReady");
+
+    cluster.first_is(Cause::ConflistMalformed, &[&node, CONFLIST, "line 2"]);
+
+    cluster.give_back(&node);
+    cluster.runs();
+    cluster.ready_is(&node, "True");
+}
+
+#[test]
+fn a_version_that_nobody_speaks() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    cluster.on(&node, &["cp", CONFLIST, AWAY]);
+    let edit = r#"s/"cniVersion": *"[^"]*"/"cniVersion": "9.9.9"/"#;
+    cluster.on(&node, &["sed", "-i", edit, CONFLIST]);
+    cluster.apply(Some(&node), SLEEPER);
+    cluster.until("a failure", |cluster| {
+        let of_app = "involvedObject.name=app,type=Warning";
+        let events = cluster.get(&["events", "--field-selector", of_app]);
+        events["items"]
+            .as_array()
+            .is_some_and(|items| !items.is_empty())
+    });
+
+    cluster.first_is(Cause::CniVersion, &[&node, CONFLIST, "9.9.9"]);
+
+    cluster.give_back(&node);
+    cluster.runs();
+    cluster.ready_is(&node, "True");
+}
+
+/// Weave's own plugin is not to be had here: a stand-in program gives its answer, word for word, so that kubelet, runtime,
+/// event and diagnosis are the real ones. Its file sorts before flannel's, as that of an add-on that was there before.
+#[test]
+fn two_conflists_and_weaves_agent_refuses_connections() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    let plugin = "#!/bin/sh\n[ \"$CNI_COMMAND\" = ADD ] || exit 0\n\
+        echo '{\"cniVersion\": \"0.3.0\", \"code\": 100, \"msg\": \"unable to allocate IP address: Post \\\"http://127.0.0.1:6784/ip/'$CNI_CONTAINERID'\\\": dial tcp 127.0.0.1:6784: connect: connection refused\"}'\n\
+        exit 1\n";
+    cluster.write(&node, "/opt/cni/bin/weave-net", plugin);
+    cluster.on(&node, &["chmod", "755", "/opt/cni/bin/weave-net"]);
+    let conflist = r#"{"cniVersion": "0.3.0", "name": "weave", "plugins": [{"name": "weave", "type": "weave-net", "hairpinMode": true}, {"type": "portmap", "capabilities": {"portMappings": true}, "snat": true}]}"#;
+    cluster.write(&node, "/etc/cni/net.d/05-weave.conflist", conflist);
+    cluster.hangs("FailedCreatePodSandBox");
+
+    cluster.first_is(
+        Cause::TwoConflists,
+        &["05-weave.conflist", "10-flannel.conflist", &node],
+    );
+    let (_, diagnosis) = cluster.diagnose(&["default/app"]);
+
+    let agent = diagnosis.subjects[0]
+        .findings
+        .iter()
+        .find(|f| f.id == Cause::AgentDown);
+    let agent = agent.expect("weave's agent after it");
+    assert!(
+        agent.evidence.observed.contains("127.0.0.1:6784"),
+        "{agent:#?}"
+    );
+    cluster.on(
+        &node,
+        &[
+            "rm",
+            "/etc/cni/net.d/05-weave.conflist",
+            "/opt/cni/bin/weave-net",
+        ],
+    );
+    cluster.runs();
+}
+
+#[test]
+fn no_address_left() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    let fill = "mkdir -p /var/lib/cni/networks/cbr0 && cd /var/lib/cni/networks/cbr0 && \
+        net=$(sed -n 's/^FLANNEL_SUBNET=\\(.*\\)\\.[0-9]*\\/.*/\\1/p' /run/flannel/subnet.env) && \
+        for i in $(seq 2 254); do [ -e $net.$i ] || echo planted > $net.$i; done";
+    cluster.on(&node, &["sh", "-c", fill]);
+    cluster.hangs("FailedCreatePodSandBox");
+
+    cluster.first_is(
+        Cause::AddressesExhausted,
+        &[&node, "no IP addresses available", "not given back"],
+    );
+
+    let empty = "cd /var/lib/cni/networks/cbr0 && grep -l planted * | xargs rm -f";
+    cluster.on(&node, &["sh", "-c", empty]);
+    cluster.runs();
+}
+
+#[test]
+fn the_story_of_an_agent_that_is_taken_away_and_applied_again() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    let manifest = cluster.kubectl(&[&["get", "-o", "yaml"], &FLANNEL[..]].concat(), "");
+    cluster.kubectl(
+        &[&["delete", "--cascade=foreground"], &FLANNEL[..]].concat(),
+        "",
+    );
+    cluster.on(&node, &["rm", "-f", "/run/flannel/subnet.env"]);
+    cluster.hangs("FailedCreatePodSandBox");
+
+    let first = cluster.first_is(
+        Cause::AgentDown,
+        &[&node, "flannel", "/run/flannel/subnet.env", "no DaemonSet"],
+    );
+
+    assert!(
+        first
+            .mend
+            .contains("kubectl apply -f manifests/flannel.yaml"),
+        "{first:#?}"
+    );
+    cluster.kubectl(&["apply", "-f", "-"], &without_identity(&manifest));
+    cluster.runs();
+    cluster.flannel_is_back();
+}
+
+/// A manifest as somebody would have kept it.
+fn without_identity(manifest: &str) -> String {
+    let dropped = [
+        "  resourceVersion:",
+        "  uid:",
+        "  creationTimestamp:",
+        "  generation:",
+    ];
+    let lines = manifest.lines();
+    let kept = lines.filter(|line| !dropped.iter().any(|key| line.starts_with(key)));
+    kept.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_kubelet_that_is_stopped() {
+    let cluster = Cluster::mine();
+    let node = cluster.worker();
+    cluster.on(&node, &["systemctl", "stop", "kubelet"]);
+    cluster.ready_is(&node, "Unknown");
+    cluster.apply(Some(&node), SLEEPER);
+
+    let first = cluster.first_is(
+        Cause::KubeletSilent,
+        &[&node, "NodeStatusUnknown", "inactive"],
+    );
+    let (_, all) = cluster.diagnose(&[]);
+
+    assert!(
+        first.mend.ends_with("systemctl restart kubelet"),
+        "{first:#?}"
+    );
+    let subject = all
+        .subjects
+        .iter()
+        .find(|s| s.name == node)
+        .expect("the node");
+    assert_eq!(subject.first().expect("a cause").id, Cause::KubeletSilent);
+    cluster.on(&node, &["systemctl", "start", "kubelet"]);
+    cluster.ready_is(&node, "True");
+    cluster.runs();
+}
+
+/// The node is made anew while nobody assigns ranges, then while somebody does: it gets another one, and the bridge keeps the
+/// address of the first.
+#[test]
+fn a_node_without_a_pod_cidr_and_with_another_one() {
+    const MANAGER: &str = "/etc/kubernetes/manifests/kube-controller-manager.yaml";
+    let cluster = Cluster::mine();
+    let (node, control) = (cluster.worker(), cluster.control_plane());
+    let range = |cluster: &Cluster| cluster.get(&["node", &node])["spec"]["podCIDR"].clone();
+    let before = range(&cluster);
+    let assigns = |on: bool| {
+        let (from, to) = (!on, on);
+        let edit = format!("s/--allocate-node-cidrs={from}/--allocate-node-cidrs={to}/");
+        cluster.on(&control, &["sed", "-i", &edit, MANAGER]);
+        cluster.until("the controller manager to be another one", |cluster| {
+            let pod = format!("kube-controller-manager-{control}");
+            let pod = cluster.get(&["-n", "kube-system", "pod", &pod]);
+            let args = pod["spec"]["containers"][0]["command"].to_string();
+            args.contains(&format!("--allocate-node-cidrs={to}"))
+                && pod["status"]["containerStatuses"][0]["ready"] == true
+        });
+    };
+    // A bridge with the first range's address, before it goes.
+    cluster.apply(Some(&node), SLEEPER);
+    cluster.runs();
+    assigns(false);
+    cluster.kubectl(&["delete", "node", &node], "");
+    cluster.on(&node, &["systemctl", "restart", "kubelet"]);
+    cluster.until("the node to come again", |cluster| {
+        cluster.get(&["node", &node]).is_object()
+    });
+    // Its agent starts anew and finds no range; what the earlier one wrote is gone with it, as after a reboot.
+    cluster.on(&node, &["rm", "-f", "/run/flannel/subnet.env"]);
+    cluster.remove_app();
+    cluster.hangs("FailedCreatePodSandBox");
+
+    cluster.first_is(Cause::PodCidrMissing, &[&node, "podCIDR"]);
+
+    assigns(true);
+    cluster.until("another range", |cluster| {
+        let now = range(cluster);
+        now.is_string() && now != before
+    });
+    let restart = ["rollout", "restart"];
+    cluster.kubectl(&[&restart[..], &FLANNEL].concat(), "");
+    cluster.flannel_is_back();
+    cluster.remove_app();
+    cluster.hangs("FailedCreatePodSandBox");
+
+    let first = cluster.first_is(Cause::StaleBridge, &[&node, "cni0", "different from"]);
+
+    assert!(first.mend.contains("ip link delete cni0"), "{first:#?}");
+    cluster.on(&node, &["ip", "link", "delete", "cni0"]);
+    cluster.runs();
+}
