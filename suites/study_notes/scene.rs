@@ -1,0 +1,208 @@
+//! The cluster at hand, what `flatnet inspect` says of it, and a shell on its nodes and in its pods.
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
+
+use flatnet::cluster::{PodRef, Target};
+use flatnet::inspect::{Fact, Inspection, Outcome};
+use flatnet::session::Session;
+use flatnet::session::config::{Provider, RunArgs};
+use flatnet::session::plan::run_id;
+use rstest::fixture;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+/// Shared by all rows. A lab ends with this process; what was deployed on a kind cluster is taken away by the reaper.
+static SCENE: LazyLock<Scene> = LazyLock::new(Scene::start);
+
+#[fixture]
+pub(crate) fn scene() -> &'static Scene {
+    &SCENE
+}
+
+pub(crate) struct Scene {
+    runtime: Runtime,
+    session: Session,
+    name: String,
+    pub(crate) inspection: Inspection,
+}
+
+impl Scene {
+    fn start() -> Scene {
+        let mut args = RunArgs::from_env().expect("FLATNET_* variables that fit");
+        let on_kind = args.kind.cluster.is_some();
+        args.pods_per_node = Some(2);
+        if on_kind {
+            args.provider = Provider::Kind;
+        } else {
+            args.name = Some(format!("study-notes-{}", run_id()));
+        }
+        let runtime = flatnet::session::runtime().expect("a runtime");
+        let session = runtime
+            .block_on(Session::start(&args, None, Arc::new(|_| {})))
+            .expect("a session");
+        let name = args.kind.cluster.or(args.name).unwrap_or_default();
+        let said = flatnet(&["inspect", "--output", "json", "--cluster", &name]);
+        let inspection = serde_json::from_str(&said).expect("an inspection");
+        Scene {
+            runtime,
+            session,
+            name,
+            inspection,
+        }
+    }
+
+    pub(crate) fn on_kind(&self) -> bool {
+        self.inspection.provider == "kind"
+    }
+
+    /// Names of the nodes.
+    pub(crate) fn nodes(&self) -> Vec<String> {
+        let nodes = self.runtime.block_on(self.session.cluster().nodes());
+        let names = nodes.expect("nodes").into_iter();
+        names.filter_map(|node| node.metadata.name).collect()
+    }
+
+    /// Names of the run's pods that have a network of their own.
+    pub(crate) fn pods(&self) -> Vec<String> {
+        let pods = self.session.pods().iter();
+        let own = pods.filter(|pod| pod.spec.as_ref().unwrap().host_network != Some(true));
+        own.filter_map(|pod| pod.metadata.name.clone()).collect()
+    }
+
+    fn pod(&self, name: &str) -> &k8s_openapi::api::core::v1::Pod {
+        let mut pods = self.session.pods().iter();
+        pods.find(|pod| pod.metadata.name.as_deref() == Some(name))
+            .unwrap_or_else(|| panic!("pod {name}"))
+    }
+
+    pub(crate) fn node_of(&self, pod: &str) -> String {
+        let spec = self.pod(pod).spec.as_ref().unwrap();
+        spec.node_name.clone().unwrap()
+    }
+
+    pub(crate) fn ip_of(&self, pod: &str) -> String {
+        let status = self.pod(pod).status.as_ref().unwrap();
+        status.pod_ip.clone().unwrap()
+    }
+
+    #[track_caller]
+    fn sh(&self, target: &Target, line: &str) -> String {
+        let argv = ["sh", "-c", line].map(str::to_owned);
+        let done = self
+            .runtime
+            .block_on(self.session.cluster().exec(target, &argv, b""))
+            .unwrap_or_else(|e| panic!("{target}: {line}: {e}"));
+        assert_eq!(done.code, 0, "{target}: {line}: {}", done.stderr);
+        done.stdout
+    }
+
+    /// Output of a shell's line on a node.
+    #[track_caller]
+    pub(crate) fn on(&self, node: &str, line: &str) -> String {
+        self.sh(&Target::Node(node.to_owned()), line)
+    }
+
+    /// As [`Scene::on`], of a command that prints a JSON list, or nothing.
+    #[track_caller]
+    pub(crate) fn json(&self, node: &str, line: &str) -> Vec<Value> {
+        let text = self.on(node, line);
+        if text.trim().is_empty() {
+            return Vec::new();
+        }
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{line}: {e}: {text}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn in_pod(&self, pod: &str, line: &str) -> String {
+        self.sh(&Target::Pod(PodRef::of(self.pod(pod))), line)
+    }
+
+    /// The first configuration file of a node in lexical order, and what it says.
+    #[track_caller]
+    pub(crate) fn conf_in_use(&self, node: &str) -> (String, Value) {
+        let listed = self.on(node, "ls /etc/cni/net.d");
+        let first = listed.lines().next().expect("a configuration file").to_owned();
+        let text = self.on(node, &format!("cat /etc/cni/net.d/{first}"));
+        (first, serde_json::from_str(&text).expect("JSON"))
+    }
+
+    /// Facts of one topic, of every node.
+    #[track_caller]
+    pub(crate) fn all(&self, question: &str, topic: &str) -> Vec<Fact> {
+        let mut answers = self.inspection.answers.iter();
+        let answer = answers
+            .find(|answer| answer.id == question)
+            .unwrap_or_else(|| panic!("no answer to {question}"));
+        match &answer.outcome {
+            Outcome::Answered { facts, .. } => {
+                let of_topic = facts.iter().filter(|fact| fact.topic == topic);
+                of_topic.cloned().collect()
+            }
+            other => panic!("{question}: {other:?}"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn facts(&self, question: &str, topic: &str, node: &str) -> Vec<Fact> {
+        let mut facts = self.all(question, topic);
+        facts.retain(|fact| fact.node.as_deref() == Some(node));
+        facts
+    }
+
+    /// The only fact of a topic on a node.
+    #[track_caller]
+    pub(crate) fn one(&self, question: &str, topic: &str, node: &str) -> Fact {
+        let mut facts = self.facts(question, topic, node);
+        assert_eq!(facts.len(), 1, "{question}, {topic} on {node}: {facts:?}");
+        facts.remove(0)
+    }
+
+    /// `flatnet inspect route`, as JSON.
+    #[track_caller]
+    pub(crate) fn trace(&self, from: &str, to: &str) -> Value {
+        let namespace = self.session.cluster().namespace();
+        let from = format!("{namespace}/{from}");
+        let said = flatnet(&["inspect", "route", "--from", &from, "--to", to, "--output", "json", "--cluster", &self.name]);
+        serde_json::from_str(&said).expect("JSON")
+    }
+}
+
+#[track_caller]
+fn flatnet(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_flatnet"))
+        .args(arguments)
+        .env_remove("FLATNET_CLUSTER")
+        .output()
+        .expect("flatnet starts");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {words}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// A JSON string; empty for anything else.
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Every leaf of a JSON document with its path: `plugins[0].delegate.hairpinMode`.
+pub(crate) fn flatten(value: &Value) -> Vec<(String, Value)> {
+    fn walk(path: &str, value: &Value, into: &mut Vec<(String, Value)>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    walk(&format!("{path}{dot}{key}"), value, into);
+                }
+            }
+            Value::Array(list) => {
+                for (index, value) in list.iter().enumerate() {
+                    walk(&format!("{path}[{index}]"), value, into);
+                }
+            }
+            leaf => into.push((path.to_owned(), leaf.clone())),
+        }
+    }
+    let mut leaves = Vec::new();
+    walk("", value, &mut leaves);
+    leaves
+}
