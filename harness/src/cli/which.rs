@@ -32,7 +32,6 @@ impl WhichArgs {
     ///
     /// # Errors
     /// [`crate::Error::Input`] where none runs, none is of that name, or several could be meant.
-    #[expect(dead_code, reason = "whoever only looks at a cluster calls it")]
     pub(super) fn find(&self) -> Result<Which> {
         let kube = &self.kube;
         let foreign =
