@@ -26,8 +26,9 @@ fn a_pod_whose_packets_are_dropped() {
     let app = ground.runs();
     let address = app.status.and_then(|s| s.pod_ip).expect("an address");
     let chain = "type filter hook prerouting priority -300";
-    let rules =
-        format!("table ip fault {{ chain dropped {{ {chain}; ip saddr {address} drop; }}; }}");
+    let rules = format!(
+        "table ip fault {{ chain dropped {{ {chain}; ip saddr {address} ip daddr != 10.244.0.1 drop; }}; }}"
+    );
     ground.on("node1", &["nft", &rules]);
 
     ground.first_is(Cause::Unreachable, &["app", "node1"]);

@@ -290,18 +290,35 @@ fn a_node_without_a_pod_cidr_and_with_another_one() {
     cluster.until("the node to come again", |cluster| {
         cluster.get(&["node", &node]).is_object()
     });
-    // Its agent starts anew and finds no range; what the earlier one wrote is gone with it, as after a reboot.
+    // Its agent starts anew and finds no range; what the earlier one wrote is gone, as after a reboot.
     cluster.on(&node, &["rm", "-f", "/run/flannel/subnet.env"]);
+    let on_node = format!("spec.nodeName={node}");
+    let agents = [
+        "-n",
+        "kube-flannel",
+        "delete",
+        "pod",
+        "--field-selector",
+        &on_node,
+    ];
+    cluster.kubectl(&agents, "");
     cluster.remove_app();
     cluster.hangs("FailedCreatePodSandBox");
 
     cluster.first_is(Cause::PodCidrMissing, &[&node, "podCIDR"]);
 
+    // A controller manager that starts gives out the first range that is free: somebody else has the node's for a moment.
+    let range_text = before.as_str().expect("a range");
+    let taken = format!(
+        "{{apiVersion: v1, kind: Node, metadata: {{name: diagnose-placeholder}}, spec: {{unschedulable: true, podCIDR: {range_text}, podCIDRs: [{range_text}]}}}}"
+    );
+    cluster.kubectl(&["apply", "-f", "-"], &taken);
     assigns(true);
     cluster.until("another range", |cluster| {
         let now = range(cluster);
         now.is_string() && now != before
     });
+    cluster.kubectl(&["delete", "node", "diagnose-placeholder"], "");
     let restart = ["rollout", "restart"];
     cluster.kubectl(&[&restart[..], &FLANNEL].concat(), "");
     cluster.flannel_is_back();
