@@ -2,15 +2,15 @@
 //! `flatnet inspect` and the commands that person typed. A lab of this process by default; with `FLATNET_CLUSTER` the kind
 //! cluster of that name, where the rows about a control plane exist too.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#[path = "study_notes/cluster.rs"]
+mod cluster;
 #[path = "study_notes/control_plane.rs"]
 mod control_plane;
-#[path = "study_notes/scene.rs"]
-mod scene;
 
 use std::collections::BTreeSet;
 
+use cluster::{Scene, flatten, scene, text};
 use rstest::rstest;
-use scene::{Scene, flatten, scene, text};
 use serde_json::{Value, json};
 
 /// «Every pod has an IP address»: as the pod itself tells, and no two the same.
@@ -35,13 +35,19 @@ fn every_pod_has_an_ip_of_its_own(scene: &Scene) {
 #[rstest]
 fn internal_ips_and_the_interfaces_that_hold_them(scene: &Scene) {
     for node in scene.nodes() {
-        let told = scene.one("nodes", "node", &node);
+        let told = scene.node(&node);
         let interface = scene.one("nodes", "interface", &node);
         let links = scene.json(&node, "ip -j -4 addr");
         let ip = told.values["internal-ip"].to_string();
         let (link, address) = links
             .iter()
-            .flat_map(|link| link["addr_info"].as_array().unwrap().iter().map(move |a| (link, a)))
+            .flat_map(|link| {
+                link["addr_info"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(move |a| (link, a))
+            })
             .find(|(_, address)| ip.contains(text(&address["local"])))
             .unwrap_or_else(|| panic!("{node}: no interface with {ip}: {links:?}"));
         assert_eq!(interface.about, text(&link["ifname"]));
@@ -50,7 +56,10 @@ fn internal_ips_and_the_interfaces_that_hold_them(scene: &Scene) {
         let prefix = address["prefixlen"].as_u64().unwrap();
         // The host part of the range, and all its addresses but the first and the last.
         assert_eq!(interface.values["host-bits"], json!(32 - prefix));
-        assert_eq!(interface.values["host-addresses"], json!((1_u64 << (32 - prefix)) - 2));
+        assert_eq!(
+            interface.values["host-addresses"],
+            json!((1_u64 << (32 - prefix)) - 2)
+        );
         assert_eq!(told.values["kernel"], scene.on(&node, "uname -r").trim());
     }
 }
@@ -61,7 +70,10 @@ fn bridges(scene: &Scene) {
     for node in scene.nodes() {
         let seen = scene.json(&node, "ip -j -4 addr show type bridge");
         // ip lists an empty object for each link it leaves out.
-        let seen: Vec<&Value> = seen.iter().filter(|link| !link["ifname"].is_null()).collect();
+        let seen: Vec<&Value> = seen
+            .iter()
+            .filter(|link| !link["ifname"].is_null())
+            .collect();
         let told = scene.facts("bridges", "bridge", &node);
         assert_eq!(told.len(), seen.len(), "{told:?} {seen:?}");
         for link in seen {
@@ -71,7 +83,10 @@ fn bridges(scene: &Scene) {
             assert_eq!(bridge.values["mtu"], link["mtu"]);
             let address = &link["addr_info"][0];
             let held = format!("{}/{}", text(&address["local"]), address["prefixlen"]);
-            assert!(bridge.values["address"].to_string().contains(&held), "{bridge:?} {link}");
+            assert!(
+                bridge.values["address"].to_string().contains(&held),
+                "{bridge:?} {link}"
+            );
         }
     }
 }
@@ -84,7 +99,10 @@ fn the_pod_behind_each_port(scene: &Scene) {
         for port in scene.facts("bridges", "port", &node) {
             let name = port.values["pod"].as_str().unwrap_or_default();
             // Of pods that are not ours nobody can ask a shell.
-            let Some(pod) = scene.pods().into_iter().find(|pod| name.ends_with(&format!("/{pod}")))
+            let Some(pod) = scene
+                .pods()
+                .into_iter()
+                .find(|pod| name.ends_with(&format!("/{pod}")))
             else {
                 continue;
             };
@@ -141,11 +159,16 @@ fn plugins(scene: &Scene) {
             .map(|path| path.rsplit('/').next().unwrap_or_default().to_owned())
             .collect();
         assert_eq!(names, seen);
-        let needed = told.iter().filter(|fact| !fact.values["needed-by"].is_null());
+        let needed = told
+            .iter()
+            .filter(|fact| !fact.values["needed-by"].is_null());
         let conf = scene.conf_in_use(&node).1;
         let types = conf["plugins"].as_array().unwrap();
         for plugin in types.iter().map(|plugin| text(&plugin["type"])) {
-            assert!(needed.clone().any(|fact| fact.about == plugin), "{plugin}: {told:?}");
+            assert!(
+                needed.clone().any(|fact| fact.about == plugin),
+                "{plugin}: {told:?}"
+            );
         }
     }
 }
@@ -164,10 +187,15 @@ fn the_configuration_in_use_key_by_key(scene: &Scene) {
         assert_eq!(in_use, [name.as_str()]);
         let keys = scene.facts("cni-config", "key", &node);
         for (path, value) in flatten(&conf) {
-            let told = keys.iter().find(|fact| fact.about == path || path.starts_with(&format!("{}[", fact.about)));
+            let told = keys
+                .iter()
+                .find(|fact| fact.about == path || path.starts_with(&format!("{}[", fact.about)));
             let told = told.unwrap_or_else(|| panic!("{node}: {path} is not explained: {keys:?}"));
             assert!(
-                told.values["value"] == value || told.values["value"].to_string().contains(value.to_string().trim_matches('"')),
+                told.values["value"] == value
+                    || told.values["value"]
+                        .to_string()
+                        .contains(value.to_string().trim_matches('"')),
                 "{path}: {value} told as {told:?}"
             );
         }
@@ -182,16 +210,28 @@ fn the_network_add_on(scene: &Scene) {
     for node in scene.nodes() {
         let add_on = scene.one("addon", "add-on", &node);
         assert_eq!(add_on.values["network"], scene.conf_in_use(&node).1["name"]);
-        assert_eq!(scene.facts("addon", "agent", &node).len(), 1, "one agent on {node}");
+        assert_eq!(
+            scene.facts("addon", "agent", &node).len(),
+            1,
+            "one agent on {node}"
+        );
         let seen = scene.json(&node, "ip -j -d link show type vxlan");
-        let seen: Vec<&Value> = seen.iter().filter(|link| !link["ifname"].is_null()).collect();
+        let seen: Vec<&Value> = seen
+            .iter()
+            .filter(|link| !link["ifname"].is_null())
+            .collect();
         let told = scene.facts("addon", "tunnel", &node);
         assert_eq!(told.len(), seen.len());
         for (tunnel, link) in told.iter().zip(seen) {
             let data = &link["linkinfo"]["info_data"];
             assert_eq!(tunnel.about, text(&link["ifname"]));
             assert_eq!(
-                [&tunnel.values["mtu"], &tunnel.values["vni"], &tunnel.values["port"], &tunnel.values["local"]],
+                [
+                    &tunnel.values["mtu"],
+                    &tunnel.values["vni"],
+                    &tunnel.values["port"],
+                    &tunnel.values["local"]
+                ],
                 [&link["mtu"], &data["id"], &data["port"], &data["local"]]
             );
         }
@@ -211,10 +251,18 @@ fn the_default_gateway_of_pods(scene: &Scene) {
         let node = scene.node_of(&pod);
         let bridges = scene.on(&node, "ip -o -4 addr show type bridge");
         let told = scene.facts("pod-gateway", "pod", &node);
-        let told = told.iter().find(|fact| fact.about.ends_with(&format!("/{pod}")));
+        let told = told
+            .iter()
+            .find(|fact| fact.about.ends_with(&format!("/{pod}")));
         let told = told.unwrap_or_else(|| panic!("{pod} on {node}"));
-        assert!(told.values["gateway"].to_string().contains(gateway), "{told:?}");
-        assert_eq!(told.values["agrees"], json!(bridges.contains(&format!(" {gateway}/"))));
+        assert!(
+            told.values["gateway"].to_string().contains(gateway),
+            "{told:?}"
+        );
+        assert_eq!(
+            told.values["agrees"],
+            json!(bridges.contains(&format!(" {gateway}/")))
+        );
         assert_eq!(told.values["agrees"], true, "{told:?}");
     }
 }

@@ -5,7 +5,7 @@ use flatnet::inspect::Outcome;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::scene::{Scene, scene, text};
+use crate::cluster::{Scene, scene, text};
 
 /// The control plane's node; none on the lab, where the questions are skipped and say why.
 fn control_plane(scene: &Scene, questions: &[&str]) -> Option<String> {
@@ -16,7 +16,9 @@ fn control_plane(scene: &Scene, questions: &[&str]) -> Option<String> {
     for answer in &scene.inspection.answers {
         if questions.contains(&answer.id.as_str()) {
             match &answer.outcome {
-                Outcome::Skipped { reason } => assert!(reason.contains("the lab has no"), "{reason}"),
+                Outcome::Skipped { reason } => {
+                    assert!(reason.contains("the lab has no"), "{reason}")
+                }
                 // What listens on the lab's nodes is told, where anything does.
                 Outcome::Answered { .. } if answer.id == "listeners" => {}
                 other => panic!("{}: {other:?}", answer.id),
@@ -32,7 +34,10 @@ fn listening(scene: &Scene, node: &str) -> BTreeSet<(String, String)> {
     let socket = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let port = words[3].rsplit(':').next().unwrap().to_owned();
-        let program = line.split("((\"").nth(1).and_then(|rest| rest.split('"').next());
+        let program = line
+            .split("((\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next());
         Some((port, program?.to_owned()))
     };
     lines.lines().filter_map(socket).collect()
@@ -44,18 +49,28 @@ fn nodes_as_kubectl_shows_them(scene: &Scene) {
     let Some(node) = control_plane(scene, &[]) else {
         return assert!(!scene.on_kind());
     };
-    let said = scene.on(&node, "kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes -o json");
+    let said = scene.on(
+        &node,
+        "kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes -o json",
+    );
     let list: Value = serde_json::from_str(&said).unwrap();
     for object in list["items"].as_array().unwrap() {
-        let told = scene.one("nodes", "node", text(&object["metadata"]["name"]));
+        let told = scene.node(text(&object["metadata"]["name"]));
         let info = &object["status"]["nodeInfo"];
         assert_eq!(told.values["version"], info["kubeletVersion"]);
         assert_eq!(told.values["os"], info["osImage"]);
         assert_eq!(told.values["kernel"], info["kernelVersion"]);
         assert_eq!(told.values["runtime"], info["containerRuntimeVersion"]);
         let addresses = object["status"]["addresses"].as_array().unwrap();
-        let internal = addresses.iter().find(|a| a["type"] == "InternalIP").unwrap();
-        assert!(told.values["internal-ip"].to_string().contains(text(&internal["address"])));
+        let internal = addresses
+            .iter()
+            .find(|a| a["type"] == "InternalIP")
+            .unwrap();
+        assert!(
+            told.values["internal-ip"]
+                .to_string()
+                .contains(text(&internal["address"]))
+        );
     }
 }
 
@@ -67,7 +82,9 @@ fn listeners_of_the_control_plane(scene: &Scene) {
     };
     let told = scene.facts("listeners", "listener", &node);
     let program = |port: u64| {
-        let found = told.iter().find(|fact| fact.values["port"] == port && fact.values["protocol"] == "tcp");
+        let found = told
+            .iter()
+            .find(|fact| fact.values["port"] == port && fact.values["protocol"] == "tcp");
         let found = found.unwrap_or_else(|| panic!("nothing at {port}: {told:?}"));
         assert!(!found.values["purpose"].is_null(), "{found:?}");
         text(&found.values["program"]).to_owned()
@@ -88,7 +105,10 @@ fn listeners_of_the_control_plane(scene: &Scene) {
     }
     for (port, name) in listening(scene, &node) {
         let cut: String = program(port.parse().unwrap()).chars().take(15).collect();
-        assert!(cut == name || name.is_empty(), "port {port}: {cut}, ss says {name}");
+        assert!(
+            cut == name || name.is_empty(),
+            "port {port}: {cut}, ss says {name}"
+        );
     }
 }
 
@@ -98,7 +118,11 @@ fn who_is_connected_to_etcd(scene: &Scene) {
     let Some(node) = control_plane(scene, &["etcd"]) else {
         return;
     };
-    let ports: Vec<String> = scene.all("etcd", "etcd-port").iter().map(|fact| fact.about.clone()).collect();
+    let ports: Vec<String> = scene
+        .all("etcd", "etcd-port")
+        .iter()
+        .map(|fact| fact.about.clone())
+        .collect();
     assert_eq!(ports, ["2379", "2380", "2381"]);
     let clients = scene.all("etcd", "etcd-client");
     let told: BTreeSet<&str> = clients
@@ -125,11 +149,20 @@ fn the_container_runtime_endpoint(scene: &Scene) {
     for node in scene.nodes() {
         let told = scene.one("runtime", "runtime-endpoint", &node);
         let endpoint = text(&told.values["endpoint"]).to_owned();
-        let said = scene.on(&node, "tr '\\0' '\\n' </proc/$(pidof kubelet)/cmdline; cat /var/lib/kubelet/config.yaml");
-        assert!(!endpoint.is_empty() && said.contains(&endpoint), "{endpoint}: {said}");
+        let said = scene.on(
+            &node,
+            "tr '\\0' '\\n' </proc/$(pidof kubelet)/cmdline; cat /var/lib/kubelet/config.yaml",
+        );
+        assert!(
+            !endpoint.is_empty() && said.contains(&endpoint),
+            "{endpoint}: {said}"
+        );
         let pause = scene.one("runtime", "pause-image", &node).about;
         let images = scene.on(&node, "ctr --namespace k8s.io images list -q");
-        assert!(images.lines().any(|image| image == pause), "{pause}: {images}");
+        assert!(
+            images.lines().any(|image| image == pause),
+            "{pause}: {images}"
+        );
     }
 }
 
@@ -142,7 +175,11 @@ fn service_and_pod_ranges(scene: &Scene) {
     let manifests = "/etc/kubernetes/manifests";
     let flag = |file: &str, flag: &str| {
         let text = scene.on(&node, &format!("cat {manifests}/{file}.yaml"));
-        let value = text.lines().find_map(|line| line.trim().strip_prefix(&format!("- --{flag}=")).map(str::to_owned));
+        let value = text.lines().find_map(|line| {
+            line.trim()
+                .strip_prefix(&format!("- --{flag}="))
+                .map(str::to_owned)
+        });
         value.unwrap_or_else(|| panic!("--{flag}: {text}"))
     };
     let ranges = scene.all("ranges", "range");
@@ -151,10 +188,19 @@ fn service_and_pod_ranges(scene: &Scene) {
         facts.map(|fact| fact.about.clone()).collect()
     };
     let set = |text: String| -> BTreeSet<String> { text.split(',').map(str::to_owned).collect() };
-    assert_eq!(of("services"), set(flag("kube-apiserver", "service-cluster-ip-range")));
-    assert_eq!(of("pods"), set(flag("kube-controller-manager", "cluster-cidr")));
+    assert_eq!(
+        of("services"),
+        set(flag("kube-apiserver", "service-cluster-ip-range"))
+    );
+    assert_eq!(
+        of("pods"),
+        set(flag("kube-controller-manager", "cluster-cidr"))
+    );
     let overlaps = scene.all("ranges", "ranges-of");
-    assert!(overlaps.iter().all(|fact| fact.values["overlap"] == false), "{overlaps:?}");
+    assert!(
+        overlaps.iter().all(|fact| fact.values["overlap"] == false),
+        "{overlaps:?}"
+    );
 }
 
 /// `kubectl get pods -n kube-system -o wide`: one agent of the add-on on each node.
@@ -163,13 +209,23 @@ fn agents_as_kubectl_shows_them(scene: &Scene) {
     let Some(node) = control_plane(scene, &[]) else {
         return assert!(!scene.on_kind());
     };
-    let said = scene.on(&node, "kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A -o json");
+    let said = scene.on(
+        &node,
+        "kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A -o json",
+    );
     let list: Value = serde_json::from_str(&said).unwrap();
     let pods = list["items"].as_array().unwrap();
     for agent in scene.all("addon", "agent") {
-        let pod = pods.iter().find(|pod| pod["metadata"]["name"] == agent.about.as_str()).unwrap();
+        let pod = pods
+            .iter()
+            .find(|pod| pod["metadata"]["name"] == agent.about.as_str())
+            .unwrap();
         assert_eq!(pod["spec"]["nodeName"].as_str(), agent.node.as_deref());
     }
-    let told: BTreeSet<_> = scene.all("addon", "agent").into_iter().filter_map(|agent| agent.node).collect();
+    let told: BTreeSet<_> = scene
+        .all("addon", "agent")
+        .into_iter()
+        .filter_map(|agent| agent.node)
+        .collect();
     assert_eq!(told, scene.nodes().into_iter().collect());
 }

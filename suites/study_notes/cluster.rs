@@ -121,7 +121,11 @@ impl Scene {
     #[track_caller]
     pub(crate) fn conf_in_use(&self, node: &str) -> (String, Value) {
         let listed = self.on(node, "ls /etc/cni/net.d");
-        let first = listed.lines().next().expect("a configuration file").to_owned();
+        let first = listed
+            .lines()
+            .next()
+            .expect("a configuration file")
+            .to_owned();
         let text = self.on(node, &format!("cat /etc/cni/net.d/{first}"));
         (first, serde_json::from_str(&text).expect("JSON"))
     }
@@ -157,12 +161,32 @@ impl Scene {
         facts.remove(0)
     }
 
+    /// What is told of a node as a whole.
+    #[track_caller]
+    pub(crate) fn node(&self, name: &str) -> Fact {
+        let mut facts = self.all("nodes", "node");
+        facts.retain(|fact| fact.about == name);
+        assert_eq!(facts.len(), 1, "{name}: {facts:?}");
+        facts.remove(0)
+    }
+
     /// `flatnet inspect route`, as JSON.
     #[track_caller]
     pub(crate) fn trace(&self, from: &str, to: &str) -> Value {
         let namespace = self.session.cluster().namespace();
         let from = format!("{namespace}/{from}");
-        let said = flatnet(&["inspect", "route", "--from", &from, "--to", to, "--output", "json", "--cluster", &self.name]);
+        let said = flatnet(&[
+            "inspect",
+            "route",
+            "--from",
+            &from,
+            "--to",
+            to,
+            "--output",
+            "json",
+            "--cluster",
+            &self.name,
+        ]);
         serde_json::from_str(&said).expect("JSON")
     }
 }
