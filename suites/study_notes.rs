@@ -10,6 +10,8 @@ mod control_plane;
 use std::collections::BTreeSet;
 
 use cluster::{Scene, flatten, scene, text};
+use flatnet::inspect::Source;
+use ipnet::IpNet;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -37,7 +39,7 @@ fn internal_ips_and_the_interfaces_that_hold_them(scene: &Scene) {
     for node in scene.nodes() {
         let told = scene.node(&node);
         let interface = scene.one("nodes", "interface", &node);
-        let links = scene.json(&node, "ip -j -4 addr");
+        let links = scene.json(&node, "ip -j addr");
         let ip = told.values["internal-ip"].to_string();
         let (link, address) = links
             .iter()
@@ -123,7 +125,7 @@ fn routes_of_nodes(scene: &Scene) {
         let told: Vec<_> = ["default-route", "pod-route", "other-route"]
             .iter()
             .flat_map(|topic| scene.facts("node-routes", topic, &node))
-            .filter(|fact| !fact.about.contains(':'))
+            .filter(|fact| fact.source == Source::Command("ip route".to_owned()))
             .collect();
         assert_eq!(told.len(), seen.len(), "{node}: {told:?} {seen:?}");
         for route in &seen {
@@ -205,8 +207,11 @@ fn the_configuration_in_use_key_by_key(scene: &Scene) {
 /// The add-on by its configuration, an agent on each node, its pod range and its tunnel.
 #[rstest]
 fn the_network_add_on(scene: &Scene) {
-    let ranges = scene.all("addon", "pod-range");
-    assert!(!ranges.is_empty(), "the add-on's pod range");
+    let ranges = ["pod-range", "node-subnet"].map(|topic| scene.all("addon", topic));
+    assert!(
+        ranges.iter().any(|facts| !facts.is_empty()),
+        "the pods' range"
+    );
     for node in scene.nodes() {
         let add_on = scene.one("addon", "add-on", &node);
         assert_eq!(add_on.values["network"], scene.conf_in_use(&node).1["name"]);
@@ -215,6 +220,15 @@ fn the_network_add_on(scene: &Scene) {
             1,
             "one agent on {node}"
         );
+        // A node's own part of the range is what its bridge's address is in.
+        let on_bridge = scene.on(&node, "ip -o -4 route show dev cni0 proto kernel");
+        for subnet in scene.facts("addon", "node-subnet", &node) {
+            let subnet: IpNet = subnet.about.parse().unwrap();
+            assert!(
+                on_bridge.contains(&subnet.trunc().to_string()),
+                "{subnet}: {on_bridge}"
+            );
+        }
         let seen = scene.json(&node, "ip -j -d link show type vxlan");
         let seen: Vec<&Value> = seen
             .iter()
