@@ -108,7 +108,7 @@ fn every_command_that_is_offered_works() {
     let facts = whole["answers"][0]["facts"].as_array().unwrap();
     assert!(facts.len() > 10, "{shown}");
     for fact in facts {
-        let command = fact["source"]["command"].as_str().unwrap();
+        let command = fact["source"]["text"].as_str().unwrap();
         let words: Vec<&str> = command.split_whitespace().collect();
         let ["flatnet", "exec", who, "--", command @ ..] = &words[..] else {
             panic!("{command}");
