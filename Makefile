@@ -61,8 +61,8 @@ kind-image: ## Make a kind node image, and an engine to run it, where no contain
 conformance-kind: build ## The same on a real kind cluster: make conformance-kind CNI=flannel [NODE_IMAGE=… CLUSTER=… REPORT=…]
 	$(FLATNET) test $(KIND_OPTIONS) $(ARGS)
 
-test-kind: ## Plant every fault and every cause that needs a real cluster on a running one: make test-kind CLUSTER=lab1
-	FLATNET_PROVIDER=kind FLATNET_CLUSTER=$(CLUSTER) $(CARGO) test --test kind --test diagnose_kind
+test-kind: ## Every test that needs a real cluster, on a running one: make test-kind CLUSTER=lab1
+	FLATNET_PROVIDER=kind FLATNET_CLUSTER=$(CLUSTER) $(CARGO) test --test kind --test diagnose_kind --test study_notes
 
 kind-up: build ## Boot a kind cluster with CNI and pods and keep it: make kind-up NAME=lab1 CNI=flannel
 	$(FLATNET) up --name $(NAME) $(KIND_OPTIONS) $(ARGS)

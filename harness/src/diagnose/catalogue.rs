@@ -207,16 +207,14 @@ impl Cause {
 
     /// Stable identifier, `kebab-case`: that of the JSON form.
     pub fn id(self) -> String {
-        format!("{self:?}")
-            .chars()
-            .enumerate()
-            .fold(String::new(), |mut text, (at, letter)| {
-                if letter.is_ascii_uppercase() && at > 0 {
-                    text.push('-');
-                }
-                text.push(letter.to_ascii_lowercase());
-                text
-            })
+        let mut id = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !id.is_empty() {
+                id.push('-');
+            }
+            id.push(letter.to_ascii_lowercase());
+        }
+        id
     }
 }
 
