@@ -83,6 +83,7 @@ impl Snapshot {
             } else if let Some(section) = here
                 && !line.trim().is_empty()
                 && !of_kube_proxy(section, line)
+                && !built_in_chain(section, line)
             {
                 sections
                     .entry(section)
@@ -106,6 +107,12 @@ fn of_kube_proxy(section: Section, line: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Chains that come with their table, as they come: a table is there from its first rule on, whoever wrote it, and stays. A
+/// chain of somebody's making has `-` for a policy (iptables-save).
+fn built_in_chain(section: Section, line: &str) -> bool {
+    section == Section::Iptables && line.contains(" :") && line.trim_end().ends_with(" ACCEPT")
 }
 
 /// Lists everything; `$@` are the hostPaths of the CNI's volumes. A missing program leaves its section empty.
@@ -196,13 +203,14 @@ mod tests {
             "== links\neth0\nlo\n== conf\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat -A POSTROUTING -j KUBE-POSTROUTING\n== rules\n",
         );
         let after = Snapshot::parse(
-            "== links\ncni0\neth0\nlo\n== conf\n10-x.conflist\n== tables\nip filter\nip flatnet\nip kube-proxy\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat :FLANNEL-POSTRTG - \niptables nat -A KUBE-X -j ACCEPT\n== rules\n",
+            "== links\ncni0\neth0\nlo\n== conf\n10-x.conflist\n== tables\nip filter\nip flatnet\nip kube-proxy\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat :FLANNEL-POSTRTG - \niptables raw :OUTPUT ACCEPT \niptables filter :FORWARD DROP \niptables nat -A KUBE-X -j ACCEPT\n== rules\n",
         );
         let brought = after.since(&before);
         let expected = [
             (Section::Links, "cni0"),
             (Section::Conf, "10-x.conflist"),
             (Section::Tables, "ip flatnet"),
+            (Section::Iptables, "iptables filter :FORWARD DROP"),
             (Section::Iptables, "iptables nat :FLANNEL-POSTRTG -"),
         ];
         assert_eq!(

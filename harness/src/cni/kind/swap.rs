@@ -252,8 +252,15 @@ fn iptables(line: &str) -> Option<(u8, String)> {
     match rest.strip_prefix("-A ") {
         Some(rule) => Some((2, format!("{program} -w -t {table} -D {rule}"))),
         None => {
-            let chain = rest.strip_prefix(':')?.split_whitespace().next()?;
-            Some((3, format!("{program} -w -t {table} -X {chain}")))
+            let mut words = rest.strip_prefix(':')?.split_whitespace();
+            let chain = words.next()?;
+            Some(match words.next() {
+                // A chain that is part of its table stays; what it does with what no rule decides can have been changed.
+                Some(policy) if policy != "-" => {
+                    (2, format!("{program} -w -t {table} -P {chain} ACCEPT"))
+                }
+                _ => (3, format!("{program} -w -t {table} -X {chain}")),
+            })
         }
     }
 }
@@ -318,6 +325,7 @@ mod tests {
                 Section::Iptables,
                 "iptables nat -A POSTROUTING -m comment --comment \"flanneld masq\" -j FLANNEL-POSTRTG",
             ),
+            (Section::Iptables, "iptables filter :FORWARD DROP"),
             (Section::Tables, "inet flatnet"),
             (Section::Bin, "it's"),
             (Section::Routes, "4 10.244.1.0/24 via 172.18.0.3 dev eth0"),
@@ -327,6 +335,7 @@ mod tests {
             removal(&left),
             "rm -rf /opt/cni/bin/'it'\\''s'\n\
              nft delete table inet flatnet\n\
+             iptables -w -t filter -P FORWARD ACCEPT\n\
              iptables -w -t nat -D POSTROUTING -m comment --comment \"flanneld masq\" -j FLANNEL-POSTRTG\n\
              iptables -w -t nat -X FLANNEL-POSTRTG\n\
              ip -4 route del 10.244.1.0/24 via 172.18.0.3 dev eth0\n\
