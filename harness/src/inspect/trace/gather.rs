@@ -141,7 +141,7 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
         let place = Place::Pod(pod_ref(pod));
         match facts.remove(&place) {
             Some(Err(error)) => {
-                pod.facts = look.seen_from_node(pod, error).await;
+                pod.facts = look.seen_by_its_node(pod, error).await;
                 unasked.insert(place);
             }
             Some(Ok(seen)) => pod.facts = Ok(seen),
@@ -280,7 +280,7 @@ impl<'a> Look<'a> {
     }
 
     /// A pod in which no probe could run, as its node sees it in /proc; else why not.
-    async fn seen_from_node(&self, pod: &PodView, inside: String) -> Observed<Facts> {
+    async fn seen_by_its_node(&self, pod: &PodView, inside: String) -> Observed<Facts> {
         let question = [Ask::NetworkNamespaces {
             proc: "/proc".to_owned(),
         }];
