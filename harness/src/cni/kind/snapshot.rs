@@ -82,7 +82,7 @@ impl Snapshot {
                     .map(|(section, _)| *section);
             } else if let Some(section) = here
                 && !line.trim().is_empty()
-                && !of_kube_proxy(section, line)
+                && !of_others(section, line)
                 && !built_in_chain(section, line)
             {
                 sections
@@ -95,11 +95,13 @@ impl Snapshot {
     }
 }
 
-/// kube-proxy and the kubelet write these all the time. Tables of iptables-nft appear with the first rule in them and are
-/// listed rule by rule already.
-fn of_kube_proxy(section: Section, line: &str) -> bool {
+/// kube-proxy and the kubelet write these all the time, and the engine's name resolver gets other ports each time the node starts:
+/// without its rules (`DOCKER_OUTPUT`, `DOCKER_POSTROUTING`) a node finds no other by name. Tables of iptables-nft appear with
+/// the first rule in them and are listed rule by rule already.
+fn of_others(section: Section, line: &str) -> bool {
     match section {
-        Section::Iptables | Section::Ipsets => line.contains("KUBE-"),
+        Section::Iptables => line.contains("KUBE-") || line.contains("DOCKER_"),
+        Section::Ipsets => line.contains("KUBE-"),
         Section::Tables => {
             let name = line.split_whitespace().nth(1).unwrap_or_default();
             let built_in = ["filter", "nat", "mangle", "raw", "security"];
@@ -203,7 +205,7 @@ mod tests {
             "== links\neth0\nlo\n== conf\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat -A POSTROUTING -j KUBE-POSTROUTING\n== rules\n",
         );
         let after = Snapshot::parse(
-            "== links\ncni0\neth0\nlo\n== conf\n10-x.conflist\n== tables\nip filter\nip flatnet\nip kube-proxy\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat :FLANNEL-POSTRTG - \niptables raw :OUTPUT ACCEPT \niptables filter :FORWARD DROP \niptables nat -A KUBE-X -j ACCEPT\n== rules\n",
+            "== links\ncni0\neth0\nlo\n== conf\n10-x.conflist\n== tables\nip filter\nip flatnet\nip kube-proxy\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat :FLANNEL-POSTRTG - \niptables raw :OUTPUT ACCEPT \niptables filter :FORWARD DROP \niptables nat -A KUBE-X -j ACCEPT\niptables nat -A DOCKER_OUTPUT -d 172.18.0.1/32 -p udp -j DNAT --to-destination 127.0.0.11:35001\n== rules\n",
         );
         let brought = after.since(&before);
         let expected = [
