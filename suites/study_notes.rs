@@ -104,7 +104,7 @@ fn the_pod_behind_each_port(scene: &Scene) {
             let Some(pod) = scene
                 .pods()
                 .into_iter()
-                .find(|pod| name.ends_with(&format!("/{pod}")))
+                .find(|pod| scene.full_name(pod) == name)
             else {
                 continue;
             };
@@ -265,9 +265,7 @@ fn the_default_gateway_of_pods(scene: &Scene) {
         let node = scene.node_of(&pod);
         let bridges = scene.on(&node, "ip -o -4 addr show type bridge");
         let told = scene.facts("pod-gateway", "pod", &node);
-        let told = told
-            .iter()
-            .find(|fact| fact.about.ends_with(&format!("/{pod}")));
+        let told = told.iter().find(|fact| fact.about == scene.full_name(&pod));
         let told = told.unwrap_or_else(|| panic!("{pod} on {node}"));
         assert!(
             told.values["gateway"].to_string().contains(gateway),

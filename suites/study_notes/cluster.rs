@@ -75,6 +75,11 @@ impl Scene {
             .unwrap_or_else(|| panic!("pod {name}"))
     }
 
+    /// As `flatnet inspect` calls it: pods of other runs have the same names in other namespaces.
+    pub(crate) fn full_name(&self, pod: &str) -> String {
+        PodRef::of(self.pod(pod)).to_string()
+    }
+
     pub(crate) fn node_of(&self, pod: &str) -> String {
         let spec = self.pod(pod).spec.as_ref().unwrap();
         spec.node_name.clone().unwrap()
