@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flatnet::cluster::{ExecOutput, Target};
-use flatnet::diagnose::{Cause, Diagnosis, Finding, text};
+use flatnet::diagnose::{Cause, Diagnosis, Finding};
 use flatnet::session::Session;
 use flatnet::session::config::{Provider, RunArgs};
 use flatnet_lab::{Lab, NodeFile};
 use k8s_openapi::api::core::v1::Pod;
+
+use crate::first;
 
 /// How long a pod may take to get into the state that is waited for.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -155,27 +157,13 @@ impl Ground {
             ]
             .concat(),
         );
-        let diagnosis: Diagnosis =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
-        // Shown where the test fails, or with --nocapture.
-        print!("{}", text::render(&diagnosis));
-        (output.status.code().unwrap_or_default(), diagnosis)
+        first::read(&output)
     }
 
     /// The first cause that is named for the pod `app`, which must be this one and name all these.
+    #[track_caller]
     pub(crate) fn first_is(&self, cause: Cause, names: &[&str]) -> Finding {
-        let (code, diagnosis) = self.diagnose(&["app"]);
-        assert_eq!(code, 1, "{diagnosis:#?}");
-        let subject = diagnosis.subjects.first().expect("the pod");
-        assert_eq!(subject.name, "default/app");
-        let first = subject.first().expect("a cause").clone();
-        assert_eq!(first.id, cause, "{:#?}", subject.findings);
-        let said = format!("{first:?}");
-        for name in names {
-            assert!(said.contains(name), "{name} is missing: {first:#?}");
-        }
-        assert!(!first.mend.is_empty() && !first.evidence.look.is_empty());
-        first
+        first::is(self.diagnose(&["app"]), cause, names)
     }
 }
 

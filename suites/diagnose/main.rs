@@ -1,6 +1,7 @@
 //! Every cause that a lab can have, planted once and named first; a healthy pod gets none. The causes that need a real cluster
 //! have `suites/diagnose_kind`.
 mod containers;
+mod first;
 mod ground;
 mod input;
 mod network;

@@ -4,8 +4,10 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use flatnet::diagnose::{Cause, Diagnosis, Finding, text};
+use flatnet::diagnose::{Cause, Diagnosis, Finding};
 use serde_json::Value;
+
+use crate::first;
 
 /// One cluster for all tests: they take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -191,27 +193,13 @@ impl Cluster {
             .args(pods)
             .output()
             .expect("flatnet starts");
-        let diagnosis: Diagnosis =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
-        // Shown where the test fails, or with --nocapture.
-        print!("{}", text::render(&diagnosis));
-        (output.status.code().unwrap_or_default(), diagnosis)
+        first::read(&output)
     }
 
     /// The first cause that is named for the pod `app`, which must be this one and name all these.
+    #[track_caller]
     pub(crate) fn first_is(&self, cause: Cause, names: &[&str]) -> Finding {
-        let (code, diagnosis) = self.diagnose(&["default/app"]);
-        assert_eq!(code, 1, "{diagnosis:#?}");
-        let subject = diagnosis.subjects.first().expect("the pod");
-        assert_eq!(subject.name, "default/app");
-        let first = subject.first().expect("a cause").clone();
-        assert_eq!(first.id, cause, "{:#?}", subject.findings);
-        let said = format!("{first:?}");
-        for name in names {
-            assert!(said.contains(name), "{name} is missing: {first:#?}");
-        }
-        assert!(!first.mend.is_empty() && !first.evidence.look.is_empty());
-        first
+        first::is(self.diagnose(&["default/app"]), cause, names)
     }
 }
 
