@@ -66,6 +66,7 @@ conformance-kind: build ## The same on a real kind cluster: make conformance-kin
 	$(FLATNET) test $(KIND_OPTIONS) $(ARGS)
 
 test-kind: ## Every test for a real cluster with that CNI, on a running one: make test-kind CLUSTER=lab1 CNI=flannel
+	$(CARGO) build --bins
 	FLATNET_PROVIDER=kind FLATNET_CLUSTER=$(CLUSTER) FLATNET_CNI=$(CNI) $(CARGO) test --no-fail-fast $(addprefix --test ,$(KIND_SUITES))
 
 kind-up: build ## Boot a kind cluster with CNI and pods and keep it: make kind-up NAME=lab1 CNI=flannel

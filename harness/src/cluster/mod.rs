@@ -4,6 +4,7 @@ pub mod kind;
 pub mod kube;
 pub mod lab;
 pub mod manifest;
+pub(crate) mod upload;
 
 use std::fmt;
 use std::future::Future;

@@ -13,7 +13,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::Mutex;
 
 use super::Process;
-use super::kube::{Connection, NodeAccess, Upload, connect};
+use super::kube::{Connection, NodeAccess, connect};
+use super::upload::Upload;
 use crate::{Error, Result};
 use engine::{Engine, run};
 

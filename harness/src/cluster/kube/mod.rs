@@ -7,7 +7,7 @@ mod pods;
 pub mod ranges;
 mod session_namespace;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client};
 
+use super::upload::Packed;
 use super::{Cluster, PodRef, Process, Target, select};
 use crate::{Error, Result};
 pub use connect::Connection;
@@ -54,7 +55,7 @@ pub struct KubeCluster {
     connection: Connection,
     /// Where the run's pods live, until [`Cluster::destroy`].
     namespace: Arc<SessionNamespace>,
-    probe: PathBuf,
+    probe: Arc<Packed>,
     nodes: Arc<dyn NodeAccess>,
     watched: Arc<Watched>,
 }
@@ -75,7 +76,7 @@ impl KubeCluster {
             watched: Arc::new(Watched::start(pods)),
             connection,
             namespace: Arc::new(namespace),
-            probe,
+            probe: Arc::new(Packed::new(probe)),
             nodes,
         }
     }
@@ -165,7 +166,7 @@ impl Cluster for KubeCluster {
         match target {
             Target::Node(node) => self.nodes.place_probe(node).await,
             Target::Pod(_) => {
-                let upload = Upload::read(&self.probe, PROBE_IN_POD).await?;
+                let upload = self.probe.upload(PROBE_IN_POD).await?;
                 let process = self.start(target, &upload.argv()).await?;
                 upload.through(process, &target.to_string()).await
             }
@@ -238,48 +239,6 @@ fn natural(name: &str) -> (String, u64, String) {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let number = name[stem.len()..].parse().unwrap_or(0);
     (stem.to_owned(), number, name.to_owned())
-}
-
-/// A program on its way to where it will run.
-pub(crate) struct Upload {
-    bytes: Vec<u8>,
-    path: String,
-}
-
-impl Upload {
-    /// Reads the program at `from`, which is to become `path` over there.
-    pub(crate) async fn read(from: &Path, path: &str) -> Result<Self> {
-        let bytes = tokio::fs::read(from)
-            .await
-            .map_err(|e| Error::failed(format!("read {}", from.display()), e))?;
-        Ok(Upload {
-            bytes,
-            path: path.to_owned(),
-        })
-    }
-
-    /// The command that takes it in. `head -c` ends by count, so it needs no end of file, which the exec protocol before
-    /// version 5 cannot tell.
-    pub(crate) fn argv(&self) -> [String; 3] {
-        let (path, len) = (&self.path, self.bytes.len());
-        let script =
-            format!("head -c {len} > {path}.new && chmod 755 {path}.new && mv {path}.new {path}");
-        ["sh".to_owned(), "-c".to_owned(), script]
-    }
-
-    /// Sends it to the command of [`Upload::argv`], running at `place`; returns the path there.
-    pub(crate) async fn through(self, process: Process, place: &str) -> Result<String> {
-        let doing = format!("put the probe into {place}");
-        let done = process.finish(&doing, &self.bytes).await?;
-        if done.code == 0 {
-            return Ok(self.path);
-        }
-        Err(Error::Failed(format!(
-            "{doing}: sh ended with exit code {}: {}",
-            done.code,
-            done.stderr.trim()
-        )))
-    }
 }
 
 /// An API error as ours: 403 is what a right is missing for, with the server's own words on whose and which.

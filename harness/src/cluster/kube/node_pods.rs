@@ -11,11 +11,10 @@ use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::{
-    FIELD_MANAGER, LABEL_APP, LABEL_RUN, NodeAccess, PROBE_IN_POD, SessionNamespace, Upload,
-};
+use super::{FIELD_MANAGER, LABEL_APP, LABEL_RUN, NodeAccess, PROBE_IN_POD, SessionNamespace};
 use super::{exec, nodes, pods};
 use crate::cluster::Process;
+use crate::cluster::upload::Packed;
 use crate::session::deploy::is_running;
 use crate::{Error, Result};
 
@@ -29,19 +28,19 @@ pub struct NodePods {
     client: Client,
     namespace: SessionNamespace,
     image: String,
-    probe: PathBuf,
+    probe: Packed,
     /// Node to pod, or why there is none: on one node, or anywhere.
     made: OnceCell<Result<BTreeMap<String, Result<String>>>>,
 }
 
 impl NodePods {
-    /// Pods of `image` (with a shell, `head` and `chroot`) in `namespace`; `probe` is the probe program on this machine.
+    /// Pods of `image` (with a shell, `head`, `gunzip` and `chroot`) in `namespace`; `probe` is the probe program on this machine.
     pub fn new(client: Client, namespace: SessionNamespace, image: String, probe: PathBuf) -> Self {
         NodePods {
             client,
             namespace,
             image,
-            probe,
+            probe: Packed::new(probe),
             made: OnceCell::new(),
         }
     }
@@ -135,7 +134,7 @@ impl NodeAccess for NodePods {
 
     async fn place_probe(&self, node: &str) -> Result<String> {
         let pod = self.pod_of(node).await?;
-        let upload = Upload::read(&self.probe, PROBE_IN_POD).await?;
+        let upload = self.probe.upload(PROBE_IN_POD).await?;
         let process = exec::start(&self.api(), &pod, &upload.argv()).await?;
         upload.through(process, &format!("node {node}")).await
     }

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::Ground;
 use crate::cluster::kind::{self, engine::run};
-use crate::cluster::kube::Upload;
 use crate::cluster::kube::objects::{Objects, is};
+use crate::cluster::upload::Upload;
 use crate::cluster::{Cluster, Target};
 use crate::cni::choice::REFERENCE_DIRS;
 use crate::{Error, Result};
