@@ -136,7 +136,7 @@ async fn kind_cluster(
 ) -> Result<Booted> {
     let connection = kind::connection(&engine, name).await?;
     for archive in &archives.0 {
-        kind::load_archive(&engine, name, archive).await?;
+        kind::images::load_archive(&engine, name, archive).await?;
     }
     let access = InContainers::new(engine.clone(), plan.programs.probe.clone());
     let namespace = SessionNamespace::create(&connection.client, &run_id()).await?;

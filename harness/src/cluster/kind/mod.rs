@@ -1,9 +1,10 @@
 //! kind: a real cluster of containers on this machine, booted for a run or reused.
 pub mod config;
 pub mod engine;
+pub mod images;
 pub mod logs;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -138,39 +139,6 @@ pub async fn connection(engine: &Engine, name: &str) -> Result<Connection> {
     let kubeconfig = Kubeconfig::from_yaml(&said.stdout)
         .map_err(|e| Error::failed("the kubeconfig that kind gives", e))?;
     connect::with(kubeconfig, &format!("kind cluster {name}"), None).await
-}
-
-/// Puts images from `docker save` archives onto every node.
-///
-/// # Errors
-/// When kind refuses one.
-pub async fn load_archive(engine: &Engine, cluster: &str, archive: &Path) -> Result<()> {
-    let mut load = engine.kind();
-    load.args(["load", "image-archive", "--name", cluster])
-        .arg(archive);
-    loaded(&mut load, &archive.display().to_string()).await
-}
-
-/// Puts an image of this machine's engine onto every node.
-///
-/// # Errors
-/// When kind refuses it.
-pub async fn load_image(engine: &Engine, cluster: &str, image: &str) -> Result<()> {
-    let mut load = engine.kind();
-    load.args(["load", "docker-image", "--name", cluster, image]);
-    loaded(&mut load, image).await
-}
-
-async fn loaded(load: &mut tokio::process::Command, what: &str) -> Result<()> {
-    let said = run(load, "kind load").await?;
-    if said.code == 0 {
-        Ok(())
-    } else {
-        Err(Error::Failed(format!(
-            "kind load {what}: {}",
-            said.stderr.trim()
-        )))
-    }
 }
 
 /// Commands on nodes, through the container engine: works without a CNI and without the API.

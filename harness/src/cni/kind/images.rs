@@ -18,7 +18,7 @@ const DOCKERFILE: &str = include_str!("../../../../images/flatnet/Dockerfile");
 /// Its name; the tag is made of what is in it, so that a rebuilt program is never mistaken for the one on the nodes.
 const IMAGE: &str = "flatnet/flatnet";
 
-/// Builds our image and loads it onto the nodes; returns its name.
+/// Builds our image, where this machine's engine does not have it yet; returns its name.
 pub(super) async fn build(ground: &Ground) -> Result<String> {
     let doing = "build flatnet's image";
     let context = tempfile::tempdir().map_err(|e| Error::failed(doing, e))?;
@@ -38,17 +38,19 @@ pub(super) async fn build(ground: &Ground) -> Result<String> {
             .map_err(|e| Error::failed(doing, e))?;
         executable(&context.path().join(name))?;
     }
+    let image = format!("{IMAGE}:{:016x}", hasher.finish());
+    if kind::images::in_engine(&ground.engine, &image).await? {
+        return Ok(image);
+    }
     tokio::fs::write(context.path().join("Dockerfile"), DOCKERFILE)
         .await
         .map_err(|e| Error::failed(doing, e))?;
-    let image = format!("{IMAGE}:{:016x}", hasher.finish());
     let mut build = ground.engine.engine();
     build.args(["build", "-t", &image]).arg(context.path());
     let said = run(&mut build, doing).await?;
     if said.code != 0 {
         return Err(Error::failed(doing, said.stderr.trim()));
     }
-    kind::load_image(&ground.engine, &ground.name, &image).await?;
     Ok(image)
 }
 
@@ -61,10 +63,8 @@ fn executable(path: &Path) -> Result<()> {
 /// Loads those images of the manifest that this machine's engine has: nodes need no registry for them.
 pub(super) async fn load_local(ground: &Ground, objects: &Objects) -> Result<()> {
     for image in objects.images() {
-        let mut inspect = ground.engine.engine();
-        inspect.args(["image", "inspect", "--format", "{{.Id}}", &image]);
-        if run(&mut inspect, "look for an image").await?.code == 0 {
-            kind::load_image(&ground.engine, &ground.name, &image).await?;
+        if kind::images::in_engine(&ground.engine, &image).await? {
+            kind::images::load(&ground.engine, &ground.name, &image).await?;
         }
     }
     Ok(())
