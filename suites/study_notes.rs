@@ -6,10 +6,14 @@
 mod cluster;
 #[path = "study_notes/control_plane.rs"]
 mod control_plane;
+#[path = "diagnose/first.rs"]
+mod first;
+#[path = "study_notes/story.rs"]
+mod story;
 
 use std::collections::BTreeSet;
 
-use cluster::{Scene, flatten, scene, text};
+use cluster::{Seen, flatten, scene, text};
 use flatnet::inspect::Source;
 use ipnet::IpNet;
 use rstest::rstest;
@@ -17,7 +21,7 @@ use serde_json::{Value, json};
 
 /// «Every pod has an IP address»: as the pod itself tells, and no two the same.
 #[rstest]
-fn every_pod_has_an_ip_of_its_own(scene: &Scene) {
+fn every_pod_has_an_ip_of_its_own(scene: Seen) {
     let mut seen = BTreeSet::new();
     for pod in scene.pods() {
         let address = scene.in_pod(&pod, "ip -4 addr show dev eth0");
@@ -35,7 +39,7 @@ fn every_pod_has_an_ip_of_its_own(scene: &Scene) {
 
 /// `kubectl get nodes -o wide`, `ip addr`: INTERNAL-IP, and the interface that holds it with its MAC and MTU.
 #[rstest]
-fn internal_ips_and_the_interfaces_that_hold_them(scene: &Scene) {
+fn internal_ips_and_the_interfaces_that_hold_them(scene: Seen) {
     for node in scene.nodes() {
         let told = scene.node(&node);
         let interface = scene.one("nodes", "interface", &node);
@@ -68,7 +72,7 @@ fn internal_ips_and_the_interfaces_that_hold_them(scene: &Scene) {
 
 /// `ip addr show type bridge`: which there are, their state, MTU and address.
 #[rstest]
-fn bridges(scene: &Scene) {
+fn bridges(scene: Seen) {
     for node in scene.nodes() {
         let seen = scene.json(&node, "ip -j -4 addr show type bridge");
         // ip lists an empty object for each link it leaves out.
@@ -95,7 +99,7 @@ fn bridges(scene: &Scene) {
 
 /// The pod behind each port of a bridge, as the pod's own interface names its other end.
 #[rstest]
-fn the_pod_behind_each_port(scene: &Scene) {
+fn the_pod_behind_each_port(scene: Seen) {
     let mut found = 0;
     for node in scene.nodes() {
         for port in scene.facts("bridges", "port", &node) {
@@ -119,7 +123,7 @@ fn the_pod_behind_each_port(scene: &Scene) {
 
 /// `ip route` on a node: the default route, and for the pods of every node a route with device, gateway and onlink.
 #[rstest]
-fn routes_of_nodes(scene: &Scene) {
+fn routes_of_nodes(scene: Seen) {
     for node in scene.nodes() {
         let seen = scene.json(&node, "ip -j -4 route");
         let told: Vec<_> = ["default-route", "pod-route", "other-route"]
@@ -151,7 +155,7 @@ fn routes_of_nodes(scene: &Scene) {
 
 /// `ls /opt/cni/bin`: all there is, each asked for the versions it speaks, and those that the configuration needs.
 #[rstest]
-fn plugins(scene: &Scene) {
+fn plugins(scene: Seen) {
     for node in scene.nodes() {
         let told = scene.facts("plugins", "plugin", &node);
         let names: BTreeSet<String> = told.iter().map(|fact| fact.about.clone()).collect();
@@ -177,7 +181,7 @@ fn plugins(scene: &Scene) {
 
 /// `ls /etc/cni/net.d`, and `cat` of the first: which is in use, and every key of it.
 #[rstest]
-fn the_configuration_in_use_key_by_key(scene: &Scene) {
+fn the_configuration_in_use_key_by_key(scene: Seen) {
     for node in scene.nodes() {
         let (name, conf) = scene.conf_in_use(&node);
         let files = scene.facts("cni-config", "file", &node);
@@ -206,7 +210,7 @@ fn the_configuration_in_use_key_by_key(scene: &Scene) {
 
 /// The add-on by its configuration, an agent on each node, its pod range and its tunnel.
 #[rstest]
-fn the_network_add_on(scene: &Scene) {
+fn the_network_add_on(scene: Seen) {
     let ranges = ["pod-range", "node-subnet"].map(|topic| scene.all("addon", topic));
     assert!(
         ranges.iter().any(|facts| !facts.is_empty()),
@@ -254,7 +258,7 @@ fn the_network_add_on(scene: &Scene) {
 
 /// `kubectl exec busybox -- ip route`: the pods' default gateway is an address of their node's bridge.
 #[rstest]
-fn the_default_gateway_of_pods(scene: &Scene) {
+fn the_default_gateway_of_pods(scene: Seen) {
     for pod in scene.pods() {
         let routes = scene.in_pod(&pod, "ip route");
         let gateway = routes
@@ -281,7 +285,7 @@ fn the_default_gateway_of_pods(scene: &Scene) {
 
 /// `ip route get`: the way of a packet from a pod to one on another node, against the kernel's own choice on each node it passes.
 #[rstest]
-fn the_way_of_a_packet_to_another_node(scene: &Scene) {
+fn the_way_of_a_packet_to_another_node(scene: Seen) {
     let pods = scene.pods();
     let from = &pods[0];
     let here = scene.node_of(from);

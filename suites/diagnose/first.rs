@@ -12,12 +12,17 @@ pub(crate) fn read(output: &Output) -> (i32, Diagnosis) {
     (output.status.code().unwrap_or_default(), diagnosis)
 }
 
-/// The first cause that is named for the pod `app`, which must be this one and name all these.
+/// The first cause that is named for that pod, which must be this one and name all these.
 #[track_caller]
-pub(crate) fn is((code, diagnosis): (i32, Diagnosis), cause: Cause, names: &[&str]) -> Finding {
+pub(crate) fn is(
+    (code, diagnosis): (i32, Diagnosis),
+    pod: &str,
+    cause: Cause,
+    names: &[&str],
+) -> Finding {
     assert_eq!(code, 1, "{diagnosis:#?}");
     let subject = diagnosis.subjects.first().expect("the pod");
-    assert_eq!(subject.name, "default/app");
+    assert_eq!(subject.name, pod);
     let first = subject.first().expect("a cause").clone();
     assert_eq!(first.id, cause, "{:#?}", subject.findings);
     let said = format!("{first:?}");

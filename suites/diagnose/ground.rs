@@ -163,7 +163,7 @@ impl Ground {
     /// The first cause that is named for the pod `app`, which must be this one and name all these.
     #[track_caller]
     pub(crate) fn first_is(&self, cause: Cause, names: &[&str]) -> Finding {
-        first::is(self.diagnose(&["app"]), cause, names)
+        first::is(self.diagnose(&["app"]), "default/app", cause, names)
     }
 }
 

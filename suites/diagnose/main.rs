@@ -1,12 +1,11 @@
 //! Every cause that a lab can have, planted once and named first; a healthy pod gets none. The causes that need a real cluster
-//! have `suites/diagnose_kind`.
+//! have `suites/diagnose_kind`; an agent that is taken away and comes back is the story of `suites/study_notes`.
 mod containers;
 mod first;
 mod ground;
 mod input;
 mod network;
 mod reach;
-mod story;
 
 use flatnet::diagnose::catalogue;
 
@@ -17,10 +16,10 @@ fn every_cause_is_planted_somewhere() {
         include_str!("input.rs"),
         include_str!("network.rs"),
         include_str!("reach.rs"),
-        include_str!("story.rs"),
         include_str!("../diagnose_kind/cluster.rs"),
         include_str!("../diagnose_kind/network.rs"),
         include_str!("../diagnose_kind/pods.rs"),
+        include_str!("../study_notes/story.rs"),
     ];
     for entry in catalogue::ALL {
         let word = format!("Cause::{:?}", entry.cause);

@@ -249,3 +249,27 @@ fn a_node_without_a_pod_cidr() {
 
     ground.first_is(Cause::PodCidrMissing, &["node1", "podCIDR"]);
 }
+
+#[test]
+fn an_agent_that_left_nothing_behind() {
+    let ground = Ground::new("bare", "flatnet");
+    ground
+        .lab
+        .stop_daemon("node1", "flatnet-agent")
+        .expect("an end");
+    ground.on(
+        "node1",
+        &[
+            "rm",
+            "/opt/cni/bin/flatnet-cni",
+            "/etc/cni/net.d/10-flatnet.conflist",
+        ],
+    );
+    ground.apply(SLEEPER);
+    ground.warned("NetworkNotReady");
+
+    ground.first_is(Cause::AgentDown, &["flatnet-agent", "node1"]);
+
+    ground.restart_agent("node1");
+    ground.runs();
+}

@@ -1,4 +1,5 @@
 //! The cluster, looked at with kubectl and changed through its nodes' containers; and `flatnet diagnose` on it.
+use std::cell::RefCell;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,19 +20,24 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) const SLEEPER: &str = "containers: [{name: c, image: 'busybox:1.36', imagePullPolicy: IfNotPresent, command: [sleep, infinity]}]";
 
-/// The cluster in a test's turn. The pod `app` is gone after it.
+/// The cluster in a test's turn. The pod `app` is gone after it, and what was planted.
 pub(crate) struct Cluster {
     pub(crate) name: String,
+    afterwards: RefCell<Vec<(String, String)>>,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Cluster {
     pub(crate) fn mine() -> Cluster {
-        // A test that failed in its turn has left nothing that the next one could not take.
+        // A test that failed in its turn has given back what it took.
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let name = std::env::var("FLATNET_CLUSTER")
             .expect("FLATNET_CLUSTER, the name of a running kind cluster (make test-kind sets it)");
-        let cluster = Cluster { name, _turn: turn };
+        let cluster = Cluster {
+            name,
+            afterwards: RefCell::default(),
+            _turn: turn,
+        };
         cluster.remove_app();
         cluster
     }
@@ -43,6 +49,12 @@ impl Cluster {
 
     pub(crate) fn control_plane(&self) -> String {
         format!("{}-control-plane", self.name)
+    }
+
+    /// A shell's line that gives back what a fault takes, on a node, run if the test does not get so far: for the tests after it.
+    pub(crate) fn afterwards(&self, node: &str, line: &str) {
+        let mut lines = self.afterwards.borrow_mut();
+        lines.push((node.to_owned(), line.to_owned()));
     }
 
     /// A command in a node's container, which must succeed.
@@ -199,14 +211,21 @@ impl Cluster {
     /// The first cause that is named for the pod `app`, which must be this one and name all these.
     #[track_caller]
     pub(crate) fn first_is(&self, cause: Cause, names: &[&str]) -> Finding {
-        first::is(self.diagnose(&["default/app"]), cause, names)
+        first::is(self.diagnose(&["default/app"]), "default/app", cause, names)
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.remove_app();
+            return self.remove_app();
+        }
+        for (node, line) in self.afterwards.take().iter().rev() {
+            let done = self.run(node, &["sh", "-c", line], "");
+            // Why the test failed is told already; this is for whoever looks at the next one.
+            if !done.status.success() {
+                eprintln!("{line} on {node}: {done:?}");
+            }
         }
     }
 }

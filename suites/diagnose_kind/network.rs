@@ -4,6 +4,7 @@ use flatnet::diagnose::{Cause, Kind};
 use crate::cluster::{Cluster, SLEEPER};
 
 const CONFLIST: &str = "/etc/cni/net.d/10-flannel.conflist";
+const BRIDGE: &str = "/opt/cni/bin/bridge";
 /// On the same file system, and in no folder that a runtime reads.
 const AWAY: &str = "/root/diagnose-away";
 const FLANNEL: [&str; 3] = ["-n", "kube-flannel", "daemonset/kube-flannel-ds"];
@@ -20,6 +21,13 @@ impl Cluster {
         self.on(node, &["cp", AWAY, CONFLIST]);
     }
 
+    /// Keeps a copy of the configuration.
+    fn keep_conflist(&self, node: &str) {
+        self.on(node, &["cp", CONFLIST, AWAY]);
+        let back = format!("cp {AWAY} {CONFLIST}");
+        self.afterwards(node, &back);
+    }
+
     /// Until flannel's agent works on every node.
     fn flannel_is_back(&self) {
         let status = ["rollout", "status", "--timeout=120s"];
@@ -32,7 +40,8 @@ impl Cluster {
 fn no_conflist() {
     let cluster = Cluster::mine();
     let node = cluster.worker();
-    cluster.on(&node, &["mv", CONFLIST, AWAY]);
+    cluster.keep_conflist(&node);
+    cluster.on(&node, &["rm", CONFLIST]);
     cluster.hangs("NetworkNotReady");
 
     cluster.first_is(Cause::NoConflist, &[&node, "/etc/cni/net.d"]);
@@ -59,8 +68,11 @@ fn no_conflist() {
 fn a_conflist_that_the_runtime_has_not_taken_up() {
     let cluster = Cluster::mine();
     let node = cluster.worker();
-    cluster.on(&node, &["mv", CONFLIST, AWAY]);
+    cluster.keep_conflist(&node);
+    cluster.on(&node, &["rm", CONFLIST]);
     cluster.ready_is(&node, "False");
+    let unseen = format!("[ -e {AWAY} ] || mv {CONFLIST} {AWAY}");
+    cluster.afterwards(&node, &unseen);
     cluster.on(&node, &["mv", AWAY, CONFLIST]);
     cluster.hangs("NetworkNotReady");
 
@@ -82,12 +94,14 @@ fn a_conflist_that_the_runtime_has_not_taken_up() {
 fn a_plugin_missing() {
     let cluster = Cluster::mine();
     let node = cluster.worker();
-    cluster.on(&node, &["mv", "/opt/cni/bin/bridge", AWAY]);
+    let back = format!("[ -e {BRIDGE} ] || mv {AWAY} {BRIDGE}");
+    cluster.afterwards(&node, &back);
+    cluster.on(&node, &["mv", BRIDGE, AWAY]);
     cluster.hangs("FailedCreatePodSandBox");
 
     cluster.first_is(Cause::PluginMissing, &[&node, "bridge", CONFLIST]);
 
-    cluster.on(&node, &["mv", AWAY, "/opt/cni/bin/bridge"]);
+    cluster.on(&node, &["mv", AWAY, BRIDGE]);
     cluster.runs();
 }
 
@@ -95,7 +109,7 @@ fn a_plugin_missing() {
 fn a_malformed_conflist() {
     let cluster = Cluster::mine();
     let node = cluster.worker();
-    cluster.on(&node, &["cp", CONFLIST, AWAY]);
+    cluster.keep_conflist(&node);
     cluster.write(&node, CONFLIST, "{\n  \"name\": ,\n}");
     cluster.hangs("NetworkNotReady");
 
@@ -110,7 +124,7 @@ fn a_malformed_conflist() {
 fn a_version_that_nobody_speaks() {
     let cluster = Cluster::mine();
     let node = cluster.worker();
-    cluster.on(&node, &["cp", CONFLIST, AWAY]);
+    cluster.keep_conflist(&node);
     let edit = r#"s/"cniVersion": *"[^"]*"/"cniVersion": "9.9.9"/"#;
     cluster.on(&node, &["sed", "-i", edit, CONFLIST]);
     cluster.apply(Some(&node), SLEEPER);
@@ -138,6 +152,8 @@ fn two_conflists_and_weaves_agent_refuses_connections() {
     let plugin = "#!/bin/sh\n[ \"$CNI_COMMAND\" = ADD ] || exit 0\n\
         echo '{\"cniVersion\": \"0.3.0\", \"code\": 100, \"msg\": \"unable to allocate IP address: Post \\\"http://127.0.0.1:6784/ip/'$CNI_CONTAINERID'\\\": dial tcp 127.0.0.1:6784: connect: connection refused\"}'\n\
         exit 1\n";
+    let away = "rm -f /etc/cni/net.d/05-weave.conflist /opt/cni/bin/weave-net";
+    cluster.afterwards(&node, away);
     cluster.write(&node, "/opt/cni/bin/weave-net", plugin);
     cluster.on(&node, &["chmod", "755", "/opt/cni/bin/weave-net"]);
     let conflist = r#"{"cniVersion": "0.3.0", "name": "weave", "plugins": [{"name": "weave", "type": "weave-net", "hairpinMode": true}, {"type": "portmap", "capabilities": {"portMappings": true}, "snat": true}]}"#;
@@ -159,14 +175,7 @@ fn two_conflists_and_weaves_agent_refuses_connections() {
         agent.evidence.observed.contains("127.0.0.1:6784"),
         "{agent:#?}"
     );
-    cluster.on(
-        &node,
-        &[
-            "rm",
-            "/etc/cni/net.d/05-weave.conflist",
-            "/opt/cni/bin/weave-net",
-        ],
-    );
+    cluster.on(&node, &["sh", "-c", away]);
     cluster.runs();
 }
 
@@ -177,6 +186,8 @@ fn no_address_left() {
     let fill = "mkdir -p /var/lib/cni/networks/cbr0 && cd /var/lib/cni/networks/cbr0 && \
         net=$(sed -n 's/^FLANNEL_SUBNET=\\(.*\\)\\.[0-9]*\\/.*/\\1/p' /run/flannel/subnet.env) && \
         for i in $(seq 2 254); do [ -e $net.$i ] || echo planted > $net.$i; done";
+    let empty = "cd /var/lib/cni/networks/cbr0 && grep -l planted * | xargs rm -f";
+    cluster.afterwards(&node, empty);
     cluster.on(&node, &["sh", "-c", fill]);
     cluster.hangs("FailedCreatePodSandBox");
 
@@ -185,56 +196,15 @@ fn no_address_left() {
         &[&node, "no IP addresses available", "not given back"],
     );
 
-    let empty = "cd /var/lib/cni/networks/cbr0 && grep -l planted * | xargs rm -f";
     cluster.on(&node, &["sh", "-c", empty]);
     cluster.runs();
-}
-
-#[test]
-fn the_story_of_an_agent_that_is_taken_away_and_applied_again() {
-    let cluster = Cluster::mine();
-    let node = cluster.worker();
-    let manifest = cluster.kubectl(&[&["get", "-o", "yaml"], &FLANNEL[..]].concat(), "");
-    cluster.kubectl(
-        &[&["delete", "--cascade=foreground"], &FLANNEL[..]].concat(),
-        "",
-    );
-    cluster.on(&node, &["rm", "-f", "/run/flannel/subnet.env"]);
-    cluster.hangs("FailedCreatePodSandBox");
-
-    let first = cluster.first_is(
-        Cause::AgentDown,
-        &[&node, "flannel", "/run/flannel/subnet.env", "no DaemonSet"],
-    );
-
-    assert!(
-        first
-            .mend
-            .contains("kubectl apply -f manifests/flannel.yaml"),
-        "{first:#?}"
-    );
-    cluster.kubectl(&["apply", "-f", "-"], &without_identity(&manifest));
-    cluster.runs();
-    cluster.flannel_is_back();
-}
-
-/// A manifest as somebody would have kept it.
-fn without_identity(manifest: &str) -> String {
-    let dropped = [
-        "  resourceVersion:",
-        "  uid:",
-        "  creationTimestamp:",
-        "  generation:",
-    ];
-    let lines = manifest.lines();
-    let kept = lines.filter(|line| !dropped.iter().any(|key| line.starts_with(key)));
-    kept.collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn a_kubelet_that_is_stopped() {
     let cluster = Cluster::mine();
     let node = cluster.worker();
+    cluster.afterwards(&node, "systemctl start kubelet");
     cluster.on(&node, &["systemctl", "stop", "kubelet"]);
     cluster.ready_is(&node, "Unknown");
     cluster.apply(Some(&node), SLEEPER);
@@ -281,6 +251,11 @@ fn a_node_without_a_pod_cidr_and_with_another_one() {
                 && pod["status"]["containerStatuses"][0]["ready"] == true
         });
     };
+    let assign =
+        format!("sed -i s/--allocate-node-cidrs=false/--allocate-node-cidrs=true/ {MANAGER}");
+    cluster.afterwards(&control, &assign);
+    let gone = "kubectl --kubeconfig /etc/kubernetes/admin.conf delete node --ignore-not-found diagnose-placeholder";
+    cluster.afterwards(&control, gone);
     // A bridge with the first range's address, before it goes.
     cluster.apply(Some(&node), SLEEPER);
     cluster.runs();

@@ -1,8 +1,8 @@
 //! The cluster at hand, what `flatnet inspect` says of it, and a shell on its nodes and in its pods.
 use std::process::Command;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use flatnet::cluster::{PodRef, Target};
+use flatnet::cluster::{Cluster, ExecOutput, PodRef, Target};
 use flatnet::inspect::{Fact, Inspection, Outcome};
 use flatnet::session::Session;
 use flatnet::session::config::{Provider, RunArgs};
@@ -12,11 +12,20 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// Shared by all rows. A lab ends with this process; what was deployed on a kind cluster is taken away by the reaper.
-static SCENE: LazyLock<Scene> = LazyLock::new(Scene::start);
+static SCENE: LazyLock<RwLock<Scene>> = LazyLock::new(|| RwLock::new(Scene::start()));
+
+/// The cluster as rows see it that only look.
+pub(crate) type Seen = RwLockReadGuard<'static, Scene>;
 
 #[fixture]
-pub(crate) fn scene() -> &'static Scene {
-    &SCENE
+pub(crate) fn scene() -> Seen {
+    SCENE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The cluster to oneself, to change it.
+#[fixture]
+pub(crate) fn alone() -> RwLockWriteGuard<'static, Scene> {
+    SCENE.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) struct Scene {
@@ -41,14 +50,27 @@ impl Scene {
             .block_on(Session::start(&args, None, Arc::new(|_| {})))
             .expect("a session");
         let name = args.kind.cluster.or(args.name).unwrap_or_default();
-        let said = flatnet(&["inspect", "--output", "json", "--cluster", &name]);
-        let inspection = serde_json::from_str(&said).expect("an inspection");
         Scene {
             runtime,
             session,
+            inspection: inspect(&name),
             name,
-            inspection,
         }
+    }
+
+    /// Asks again, after a change.
+    pub(crate) fn inspect(&mut self) {
+        self.inspection = inspect(&self.name);
+    }
+
+    /// The cluster's name, as `--cluster` takes it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The seam, and what to wait for its answers with.
+    pub(crate) fn cluster(&self) -> (&Runtime, &dyn Cluster) {
+        (&self.runtime, self.session.cluster().as_ref())
     }
 
     pub(crate) fn on_kind(&self) -> bool {
@@ -92,13 +114,17 @@ impl Scene {
 
     #[track_caller]
     fn sh(&self, target: &Target, line: &str) -> String {
-        let argv = ["sh", "-c", line].map(str::to_owned);
-        let done = self
-            .runtime
-            .block_on(self.session.cluster().exec(target, &argv, b""))
-            .unwrap_or_else(|e| panic!("{target}: {line}: {e}"));
+        let done = self.run(target, line);
+        let done = done.unwrap_or_else(|e| panic!("{target}: {line}: {e}"));
         assert_eq!(done.code, 0, "{target}: {line}: {}", done.stderr);
         done.stdout
+    }
+
+    /// A shell's line, however it ends.
+    pub(crate) fn run(&self, target: &Target, line: &str) -> flatnet::Result<ExecOutput> {
+        let argv = ["sh", "-c", line].map(str::to_owned);
+        let exec = self.session.cluster().exec(target, &argv, b"");
+        self.runtime.block_on(exec)
     }
 
     /// Output of a shell's line on a node.
@@ -194,6 +220,11 @@ impl Scene {
         ]);
         serde_json::from_str(&said).expect("JSON")
     }
+}
+
+fn inspect(cluster: &str) -> Inspection {
+    let said = flatnet(&["inspect", "--output", "json", "--cluster", cluster]);
+    serde_json::from_str(&said).expect("an inspection")
 }
 
 #[track_caller]

@@ -5,7 +5,7 @@ use flatnet::inspect::Outcome;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::cluster::{Scene, scene, text};
+use crate::cluster::{Scene, Seen, scene, text};
 
 /// The control plane's node; none on the lab, where the questions are skipped and say why.
 fn control_plane(scene: &Scene, questions: &[&str]) -> Option<String> {
@@ -45,8 +45,8 @@ fn listening(scene: &Scene, node: &str) -> BTreeSet<(String, String)> {
 
 /// `kubectl get nodes -o wide`.
 #[rstest]
-fn nodes_as_kubectl_shows_them(scene: &Scene) {
-    let Some(node) = control_plane(scene, &[]) else {
+fn nodes_as_kubectl_shows_them(scene: Seen) {
+    let Some(node) = control_plane(&scene, &[]) else {
         return assert!(!scene.on_kind());
     };
     let said = scene.on(
@@ -76,8 +76,8 @@ fn nodes_as_kubectl_shows_them(scene: &Scene) {
 
 /// `netstat -npl`: who listens where on the control plane, and what for.
 #[rstest]
-fn listeners_of_the_control_plane(scene: &Scene) {
-    let Some(node) = control_plane(scene, &["listeners"]) else {
+fn listeners_of_the_control_plane(scene: Seen) {
+    let Some(node) = control_plane(&scene, &["listeners"]) else {
         return;
     };
     let told = scene.facts("listeners", "listener", &node);
@@ -103,7 +103,7 @@ fn listeners_of_the_control_plane(scene: &Scene) {
     ] {
         assert_eq!(program(port), name);
     }
-    for (port, name) in listening(scene, &node) {
+    for (port, name) in listening(&scene, &node) {
         let cut: String = program(port.parse().unwrap()).chars().take(15).collect();
         assert!(
             cut == name || name.is_empty(),
@@ -114,8 +114,8 @@ fn listeners_of_the_control_plane(scene: &Scene) {
 
 /// `netstat -npa | grep etcd`: clients at 2379, and nobody else than this cluster has one member at 2380.
 #[rstest]
-fn who_is_connected_to_etcd(scene: &Scene) {
-    let Some(node) = control_plane(scene, &["etcd"]) else {
+fn who_is_connected_to_etcd(scene: Seen) {
+    let Some(node) = control_plane(&scene, &["etcd"]) else {
         return;
     };
     let ports: Vec<String> = scene
@@ -146,8 +146,8 @@ fn who_is_connected_to_etcd(scene: &Scene) {
 
 /// `ps aux | grep kubelet | grep container-runtime`.
 #[rstest]
-fn the_container_runtime_endpoint(scene: &Scene) {
-    if control_plane(scene, &["runtime"]).is_none() {
+fn the_container_runtime_endpoint(scene: Seen) {
+    if control_plane(&scene, &["runtime"]).is_none() {
         return;
     }
     for node in scene.nodes() {
@@ -175,8 +175,8 @@ fn the_container_runtime_endpoint(scene: &Scene) {
 
 /// `cat kube-apiserver.yaml`: `--service-cluster-ip-range`; and the range that pods come from.
 #[rstest]
-fn service_and_pod_ranges(scene: &Scene) {
-    let Some(node) = control_plane(scene, &[]) else {
+fn service_and_pod_ranges(scene: Seen) {
+    let Some(node) = control_plane(&scene, &[]) else {
         return assert!(!scene.on_kind());
     };
     let manifests = "/etc/kubernetes/manifests";
@@ -212,8 +212,8 @@ fn service_and_pod_ranges(scene: &Scene) {
 
 /// `kubectl get pods -n kube-system -o wide`: one agent of the add-on on each node.
 #[rstest]
-fn agents_as_kubectl_shows_them(scene: &Scene) {
-    let Some(node) = control_plane(scene, &[]) else {
+fn agents_as_kubectl_shows_them(scene: Seen) {
+    let Some(node) = control_plane(&scene, &[]) else {
         return assert!(!scene.on_kind());
     };
     let said = scene.on(

@@ -3,7 +3,7 @@ pub mod connect;
 mod exec;
 mod node_pods;
 pub mod objects;
-mod pods;
+pub(crate) mod pods;
 pub mod ranges;
 mod session_namespace;
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, LogParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
@@ -31,6 +31,23 @@ const HOPELESS: [&str; 8] = [
     "RunContainerError",
     "CrashLoopBackOff",
 ];
+
+/// What the kubelet writes into the stream where a container's log is gone already
+/// (`GetContainerLogs` of its runtime manager, pkg/kubelet/kuberuntime).
+const NO_LOG: &str = "unable to retrieve container logs for ";
+
+/// A container's log; empty where there is none any more.
+///
+/// # Errors
+/// What the API server says instead.
+pub(crate) async fn log(pods: &Api<Pod>, pod: &str, params: &LogParams) -> kube::Result<String> {
+    let text = pods.logs(pod, params).await?;
+    Ok(if text.starts_with(NO_LOG) {
+        String::new()
+    } else {
+        text
+    })
+}
 
 /// What the watch knows.
 #[derive(Default)]

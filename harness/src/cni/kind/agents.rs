@@ -6,6 +6,7 @@ use kube::{Api, Client, ResourceExt};
 
 use crate::cluster::kube::denied;
 use crate::cluster::kube::objects::Objects;
+use crate::cluster::kube::pods::log;
 use crate::cni::Trouble;
 use crate::session::deploy::image_missing;
 use crate::{Error, Result};
@@ -96,8 +97,7 @@ async fn why_not_ready(client: &Client, namespace: &str, pod: &Pod) -> Option<St
         ..LogParams::default()
     };
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let said = pods
-        .logs(&pod.name_any(), &params)
+    let said = log(&pods, &pod.name_any(), &params)
         .await
         .unwrap_or_default();
     let said = said.trim().replace('\n', " | ");

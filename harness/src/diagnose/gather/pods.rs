@@ -6,6 +6,7 @@ use kube::api::LogParams;
 
 use super::Place;
 use crate::cluster::PodRef;
+use crate::cluster::kube::pods;
 use crate::diagnose::evidence::{PodEvidence, restarts};
 use crate::diagnose::model::Seen;
 use crate::session::boot::Ground;
@@ -122,8 +123,8 @@ pub(super) async fn log(
         tail_lines: Some(LAST_LINES),
         ..LogParams::default()
     };
-    match api.logs(pod, &params(true)).await {
+    match pods::log(api, pod, &params(true)).await {
         Ok(text) if !text.trim().is_empty() => Ok(text),
-        _ => api.logs(pod, &params(false)).await,
+        _ => pods::log(api, pod, &params(false)).await,
     }
 }

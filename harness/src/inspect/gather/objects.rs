@@ -7,7 +7,7 @@ use kube::api::{ListParams, LogParams};
 use kube::{Api, Client, ResourceExt};
 
 use crate::Result;
-use crate::cluster::kube::{denied, ranges};
+use crate::cluster::kube::{denied, pods, ranges};
 use crate::inspect::view::{AgentLook, ApiLook, ConfigFile, PodLook};
 use crate::observe::gather::host_network;
 use crate::observe::{AgentSet, Observed, Sought, agents_of};
@@ -139,7 +139,7 @@ async fn weave_log(
         ..LogParams::default()
     };
     let doing = format!("read the log of pod {}/{}", set.namespace, pod.name);
-    let log = api.logs(&pod.name, &beginning).await;
+    let log = pods::log(&api, &pod.name, &beginning).await;
     Some(
         log.map(|text| (pod.name.clone(), text))
             .map_err(|e| denied(&doing, e).to_string()),
