@@ -108,33 +108,19 @@ impl SessionNamespace {
         };
         if !self.own {
             self.delete_services(client).await?;
-            let pods: Api<Pod> = Api::namespaced(client.clone(), &self.name);
-            let ours = ListParams::default().labels(&format!("{LABEL_RUN}={}", self.run));
-            let doing = format!("delete the run's pods in namespace {}", self.name);
-            let params = DeleteParams::default().grace_period(0);
-            // One by one: deletecollection is a right of its own.
             loop {
-                let list = pods.list(&ours).await.map_err(|e| denied(&doing, e))?.items;
-                if list.is_empty() {
-                    return Ok(());
-                }
-                if start.elapsed() > GONE_WITHIN {
-                    return Err(late(format!("{} pods", list.len())));
-                }
-                for pod in list
-                    .iter()
-                    .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-                {
-                    let name = pod.metadata.name.clone().unwrap_or_default();
-                    match pods.delete(&name, &params).await {
-                        Ok(_) => {}
-                        Err(kube::Error::Api(status)) if status.code == 404 => {}
-                        Err(e) => return Err(denied(&doing, e)),
+                match self.delete_pods(client).await? {
+                    0 => return Ok(()),
+                    left if start.elapsed() > GONE_WITHIN => {
+                        return Err(late(format!("{left} pods")));
                     }
+                    _ => tokio::time::sleep(PAUSE).await,
                 }
-                tokio::time::sleep(PAUSE).await;
             }
         }
+        // A namespace is looked into 5 s after it was deleted (kube-controller-manager's namespaceDeletionGracePeriod); pods
+        // that are told now are gone by then. Whoever may not delete them has them deleted.
+        let _ = self.delete_pods(client).await;
         let api: Api<Namespace> = Api::all(client.clone());
         let doing = format!("delete namespace {}", self.name);
         match api.delete(&self.name, &DeleteParams::default()).await {
@@ -154,6 +140,28 @@ impl SessionNamespace {
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())
+    }
+
+    /// Tells every pod of the run that is not told yet to go; returns how many are still there.
+    async fn delete_pods(&self, client: &Client) -> Result<usize> {
+        let pods: Api<Pod> = Api::namespaced(client.clone(), &self.name);
+        let ours = ListParams::default().labels(&format!("{LABEL_RUN}={}", self.run));
+        let doing = format!("delete the run's pods in namespace {}", self.name);
+        let params = DeleteParams::default().grace_period(0);
+        let list = pods.list(&ours).await.map_err(|e| denied(&doing, e))?.items;
+        // One by one: deletecollection is a right of its own.
+        for pod in list
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+        {
+            let name = pod.metadata.name.clone().unwrap_or_default();
+            match pods.delete(&name, &params).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(e) => return Err(denied(&doing, e)),
+            }
+        }
+        Ok(list.len())
     }
 
     /// Services go at once, and their EndpointSlices with them.
