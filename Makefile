@@ -49,15 +49,15 @@ lint: ## Format and clippy, warnings denied
 deny: ## Licences, sources and banned crates (needs cargo-deny)
 	$(CARGO) deny --log-level error check bans licenses sources
 
-bench: build ## Measure against the reference plugins, side by side; prints ratios
-	$(CARGO) bench --bench datapath
+bench: ## Measure against the reference plugins, side by side; prints ratios
+	$(CARGO) bench --profile dist --bench datapath
 
 docs: ## Regenerate the documents that come from code
 	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet --lib catalogue
 	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet --test network_model shows
 
 install: ## Install flatnet and its parts into cargo's bin folder
-	$(CARGO) install --path harness --locked
+	$(CARGO) install --path harness --locked --profile dist
 
 kind-image: ## Make a kind node image, and an engine to run it, where no container registry is in reach (Debian, root)
 	@./scripts/kind-image
