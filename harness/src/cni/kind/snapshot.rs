@@ -95,12 +95,17 @@ impl Snapshot {
     }
 }
 
+/// Where docker's name resolver answers inside a container.
+const RESOLVER: &str = "127.0.0.11";
+
 /// kube-proxy and the kubelet write these all the time, and the engine's name resolver gets other ports each time the node starts:
-/// without its rules (`DOCKER_OUTPUT`, `DOCKER_POSTROUTING`) a node finds no other by name. Tables of iptables-nft appear with
-/// the first rule in them and are listed rule by rule already.
+/// without its rules (in `DOCKER_OUTPUT` and `DOCKER_POSTROUTING`, and those by which a node's image leads to [`RESOLVER`]) a
+/// node finds no other by name. Tables of iptables-nft appear with the first rule in them and are listed rule by rule already.
 fn of_others(section: Section, line: &str) -> bool {
     match section {
-        Section::Iptables => line.contains("KUBE-") || line.contains("DOCKER_"),
+        Section::Iptables => ["KUBE-", "DOCKER_", RESOLVER]
+            .iter()
+            .any(|word| line.contains(word)),
         Section::Ipsets => line.contains("KUBE-"),
         Section::Tables => {
             let name = line.split_whitespace().nth(1).unwrap_or_default();
@@ -205,7 +210,7 @@ mod tests {
             "== links\neth0\nlo\n== conf\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat -A POSTROUTING -j KUBE-POSTROUTING\n== rules\n",
         );
         let after = Snapshot::parse(
-            "== links\ncni0\neth0\nlo\n== conf\n10-x.conflist\n== tables\nip filter\nip flatnet\nip kube-proxy\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat :FLANNEL-POSTRTG - \niptables raw :OUTPUT ACCEPT \niptables filter :FORWARD DROP \niptables nat -A KUBE-X -j ACCEPT\niptables nat -A DOCKER_OUTPUT -d 172.18.0.1/32 -p udp -j DNAT --to-destination 127.0.0.11:35001\n== rules\n",
+            "== links\ncni0\neth0\nlo\n== conf\n10-x.conflist\n== tables\nip filter\nip flatnet\nip kube-proxy\n== iptables\niptables nat :POSTROUTING ACCEPT \niptables nat :FLANNEL-POSTRTG - \niptables raw :OUTPUT ACCEPT \niptables filter :FORWARD DROP \niptables nat -A KUBE-X -j ACCEPT\niptables nat -A DOCKER_OUTPUT -d 172.18.0.1/32 -p udp -j DNAT --to-destination 127.0.0.11:35001\niptables nat -A OUTPUT -d 172.18.0.1/32 -p udp --dport 53 -j DNAT --to-destination 127.0.0.11:35001\n== rules\n",
         );
         let brought = after.since(&before);
         let expected = [
