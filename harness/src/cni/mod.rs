@@ -31,8 +31,8 @@ pub trait Cni: Send + Sync {
     fn ready_within(&self) -> Duration {
         Duration::from_secs(30)
     }
-    /// Called once, when every node is Ready.
-    async fn ready(&self) -> Result<()> {
+    /// Called once after [`Cni::install`], when every node is Ready or is not going to be: opens what was closed meanwhile.
+    async fn settled(&self) -> Result<()> {
         Ok(())
     }
 }

@@ -223,6 +223,16 @@ async fn own_namespace(connection: &Connection, args: &KubeArgs) -> Result<Sessi
 /// # Errors
 /// When a node is not Ready in time: which, what its Ready condition says, and what the CNI says.
 pub async fn install(cluster: &Arc<dyn Cluster>, cni: &dyn Cni, observer: &Observer) -> Result<()> {
+    let ready = become_ready(cluster, cni, observer).await;
+    let settled = cni.settled().await;
+    ready.and(settled)
+}
+
+async fn become_ready(
+    cluster: &Arc<dyn Cluster>,
+    cni: &dyn Cni,
+    observer: &Observer,
+) -> Result<()> {
     cni.install(observer).await?;
     let start = Instant::now();
     let mut told = std::collections::BTreeSet::new();
@@ -246,7 +256,7 @@ pub async fn install(cluster: &Arc<dyn Cluster>, cni: &dyn Cni, observer: &Obser
         }
         let trouble = cni.trouble().await?;
         if waiting.is_empty() && trouble.as_ref().is_none_or(|t| !t.holds_back) {
-            return cni.ready().await;
+            return Ok(());
         }
         let late = start.elapsed() > cni.ready_within();
         if late || trouble.as_ref().is_some_and(|t| t.fatal) {

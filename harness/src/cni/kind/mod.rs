@@ -129,7 +129,7 @@ impl Cni for Manifest {
         Duration::from_secs(180)
     }
 
-    async fn ready(&self) -> Result<()> {
+    async fn settled(&self) -> Result<()> {
         swap::uncordon(self.ground.client()).await
     }
 }

@@ -21,19 +21,11 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node1",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            let rule = vec![
+            let own = [
                 Expr::InInterface(BRIDGE.to_owned()),
                 Expr::OutInterface(BRIDGE.to_owned()),
-                Expr::Counter,
-                Expr::Drop,
             ];
-            Ok(vec![nft(
-                scene.on(1)?,
-                ChainType::Filter,
-                Hook::Forward,
-                0,
-                vec![rule],
-            )])
+            Ok(vec![not_forwarded(scene.on(1)?, &own)])
         }),
     },
     Fault {
@@ -45,18 +37,8 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node2",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            let rule = vec![
-                Expr::InInterface(UPLINK.to_owned()),
-                Expr::Counter,
-                Expr::Drop,
-            ];
-            Ok(vec![nft(
-                scene.on(2)?,
-                ChainType::Filter,
-                Hook::Forward,
-                0,
-                vec![rule],
-            )])
+            let from_others = [Expr::InInterface(UPLINK.to_owned())];
+            Ok(vec![not_forwarded(scene.on(2)?, &from_others)])
         }),
     },
     Fault {
@@ -68,19 +50,12 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node2",
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
-            let rule = vec![
+            let udp_from_others = [
                 Expr::InInterface(UPLINK.to_owned()),
                 Expr::Protocol(UDP),
                 Expr::DestinationPort(POD_PORT),
-                Expr::Drop,
             ];
-            Ok(vec![nft(
-                scene.on(2)?,
-                ChainType::Filter,
-                Hook::Forward,
-                0,
-                vec![rule],
-            )])
+            Ok(vec![not_forwarded(scene.on(2)?, &udp_from_others)])
         }),
     },
     Fault {
@@ -168,6 +143,12 @@ pub(super) static FAULTS: &[Fault] = &[
         }),
     },
 ];
+
+/// What matches is not forwarded there; the rule counts, for whoever looks.
+fn not_forwarded(place: Place, matches: &[Expr]) -> Step {
+    let rule = [matches, &[Expr::Counter, Expr::Drop]].concat();
+    nft(place, ChainType::Filter, Hook::Forward, 0, vec![rule])
+}
 
 /// A table with one base chain.
 fn nft(place: Place, kind: ChainType, hook: Hook, priority: i32, rules: Vec<Vec<Expr>>) -> Step {
