@@ -21,8 +21,8 @@ KIND_OPTIONS = --provider kind --cni $(CNI) \
 	$(if $(CLUSTER),--cluster $(CLUSTER),$(if $(NODE_IMAGE),--image $(NODE_IMAGE))) \
 	$(if $(REPORT),--report $(REPORT))
 
-# Suites that fit what networks the cluster's pods: continuity and users are asked of flatnet's CNI, the story of an add-on whose
-# agent is taken away is flannel's.
+# Suites that fit what networks the cluster's pods: continuity and users are asked of flatnet's CNI, the causes of `flatnet diagnose`
+# are planted in what flannel brings.
 KIND_SUITES = study_notes $(if $(filter flatnet,$(CNI)),kind) $(if $(filter flannel,$(CNI)),diagnose_kind)
 
 .PHONY: help conformance test build observers lint deny bench docs install kind-image kind-up kind-down conformance-kind test-kind
