@@ -158,12 +158,18 @@ impl Cluster {
     /// Until the pod `app` has an event of this reason.
     pub(crate) fn warned(&self, reason: &str) {
         self.until(reason, |cluster| {
-            let of_app = format!("involvedObject.name=app,reason={reason}");
-            let events = cluster.get(&["events", "--field-selector", &of_app]);
-            events["items"]
-                .as_array()
-                .is_some_and(|items| !items.is_empty())
+            cluster.has_event(&format!("reason={reason}"))
         });
+    }
+
+    /// Whether this very pod `app`, not one before it, has an event that fits.
+    pub(crate) fn has_event(&self, selector: &str) -> bool {
+        let pod = self.get(&["pod", "app"]);
+        let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
+        let of_app = format!("involvedObject.uid={uid},{selector}");
+        let events = self.get(&["events", "--field-selector", &of_app]);
+        let events = events["items"].as_array();
+        events.is_some_and(|events| !events.is_empty())
     }
 
     /// Until a container of the pod `app` waits, or ended, with one of these reasons.

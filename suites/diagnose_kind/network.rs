@@ -128,13 +128,7 @@ fn a_version_that_nobody_speaks() {
     let edit = r#"s/"cniVersion": *"[^"]*"/"cniVersion": "9.9.9"/"#;
     cluster.on(&node, &["sed", "-i", edit, CONFLIST]);
     cluster.apply(Some(&node), SLEEPER);
-    cluster.until("a failure", |cluster| {
-        let of_app = "involvedObject.name=app,type=Warning";
-        let events = cluster.get(&["events", "--field-selector", of_app]);
-        events["items"]
-            .as_array()
-            .is_some_and(|items| !items.is_empty())
-    });
+    cluster.until("a failure", |cluster| cluster.has_event("type=Warning"));
 
     cluster.first_is(Cause::CniVersion, &[&node, CONFLIST, "9.9.9"]);
 

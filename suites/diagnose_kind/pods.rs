@@ -122,15 +122,23 @@ fn a_container_that_the_runtime_cannot_make() {
 }
 
 #[rstest]
-#[case::variable("containers: [{name: c, image: 'busybox:1.36', imagePullPolicy: IfNotPresent, command: [sleep, infinity], env: [{name: A, valueFrom: {configMapKeyRef: {name: no-such-map, key: a}}}]}]".to_owned(), "no-such-map", None)]
-#[case::volume(format!("volumes: [{{name: v, secret: {{secretName: no-such-secret}}}}], {SLEEPER}"), "no-such-secret", Some("FailedMount"))]
+#[case::variable(
+    "containers: [{name: c, image: 'busybox:1.36', imagePullPolicy: IfNotPresent, command: [sleep, infinity], env: [{name: A, valueFrom: {configMapKeyRef: {name: no-such-map, key: a}}}]}]",
+    "no-such-map",
+    None
+)]
+#[case::volume(
+    "volumes: [{name: v, secret: {secretName: no-such-secret}}], containers: [{name: c, image: 'busybox:1.36', imagePullPolicy: IfNotPresent, command: [sleep, infinity], volumeMounts: [{name: v, mountPath: /v}]}]",
+    "no-such-secret",
+    Some("FailedMount")
+)]
 fn an_object_that_is_not_there(
-    #[case] spec: String,
+    #[case] spec: &str,
     #[case] object: &str,
     #[case] event: Option<&str>,
 ) {
     let cluster = Cluster::mine();
-    cluster.apply(Some(&cluster.worker()), &spec);
+    cluster.apply(Some(&cluster.worker()), spec);
     match event {
         Some(event) => cluster.warned(event),
         None => cluster.container(&["CreateContainerConfigError"]),

@@ -7,7 +7,7 @@
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -19,6 +19,10 @@ use crate::{Error, Result};
 
 /// How long the engine may be busy after its client was killed.
 const SETTLES_WITHIN: Duration = Duration::from_millis(500);
+/// How long kind may take for the containers of a cluster whose API is silent already.
+const DELETED_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
 /// How often a cluster is deleted before it is called stubborn.
 const DELETIONS: usize = 10;
 
@@ -298,21 +302,50 @@ pub fn take_away(thing: &Reap) -> Result<()> {
                 Err(Error::failed(doing, words.trim()))
             }
         }
-        Reap::Namespace { of, name, run, own } => super::runtime()?.block_on(async {
-            let connection = match of {
-                Whereabouts::Kubeconfig { file, context } => {
-                    connect::connect(file.as_deref(), context.as_deref()).await?
-                }
-                Whereabouts::Kind { name } => {
-                    kind::connection(&Engine::find().await?, name).await?
-                }
-            };
+        Reap::Namespace { of, name, run, own } => {
             let namespace = SessionNamespace {
                 name: name.clone(),
                 run: run.clone(),
                 own: *own,
             };
-            namespace.close(&connection.client).await
-        }),
+            super::runtime()?.block_on(close(of, &namespace))
+        }
     }
+}
+
+/// Takes a run's namespace away, unless its whole cluster goes meanwhile.
+async fn close(of: &Whereabouts, namespace: &SessionNamespace) -> Result<()> {
+    match of {
+        Whereabouts::Kubeconfig { file, context } => {
+            let connection = connect::connect(file.as_deref(), context.as_deref()).await?;
+            namespace.close(&connection.client).await
+        }
+        Whereabouts::Kind { name } => {
+            let engine = Engine::find().await?;
+            let closed = async {
+                let connection = kind::connection(&engine, name).await?;
+                namespace.close(&connection.client).await
+            };
+            match closed.await {
+                Err(_) if is_deleted(&engine, name).await? => Ok(()),
+                closed => closed,
+            }
+        }
+    }
+}
+
+/// Whether a cluster is gone, or goes within a few seconds: its API is silent some time before kind knows it no more.
+async fn is_deleted(engine: &Engine, cluster: &str) -> Result<bool> {
+    let start = Instant::now();
+    while kind::clusters(engine)
+        .await?
+        .iter()
+        .any(|name| name == cluster)
+    {
+        if start.elapsed() > DELETED_WITHIN {
+            return Ok(false);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(true)
 }
