@@ -21,26 +21,28 @@ const IMAGE: &str = "flatnet/flatnet";
 /// Builds our image, where this machine's engine does not have it yet; returns its name.
 pub(super) async fn build(ground: &Ground) -> Result<String> {
     let doing = "build flatnet's image";
-    let context = tempfile::tempdir().map_err(|e| Error::failed(doing, e))?;
-    let mut hasher = DefaultHasher::new();
-    DOCKERFILE.hash(&mut hasher);
     let parts = [
         ("flatnet-agent", &ground.programs.agent),
         ("flatnet-cni", &ground.programs.cni),
     ];
-    for (name, path) in parts {
-        let bytes = tokio::fs::read(path)
-            .await
-            .map_err(|e| Error::failed(format!("read {}", path.display()), e))?;
+    let mut hasher = DefaultHasher::new();
+    DOCKERFILE.hash(&mut hasher);
+    for (_, path) in parts {
+        let bytes = tokio::fs::read(path).await;
+        let bytes = bytes.map_err(|e| Error::failed(format!("read {}", path.display()), e))?;
         bytes.hash(&mut hasher);
-        tokio::fs::write(context.path().join(name), bytes)
-            .await
-            .map_err(|e| Error::failed(doing, e))?;
-        executable(&context.path().join(name))?;
     }
     let image = format!("{IMAGE}:{:016x}", hasher.finish());
     if kind::images::in_engine(&ground.engine, &image).await? {
         return Ok(image);
+    }
+    let context = tempfile::tempdir().map_err(|e| Error::failed(doing, e))?;
+    for (name, path) in parts {
+        let part = context.path().join(name);
+        tokio::fs::copy(path, &part)
+            .await
+            .map_err(|e| Error::failed(doing, e))?;
+        executable(&part)?;
     }
     tokio::fs::write(context.path().join("Dockerfile"), DOCKERFILE)
         .await
