@@ -1,5 +1,5 @@
 //! The cluster at hand, what `flatnet inspect` says of it, and a shell on its nodes and in its pods.
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use flatnet::cluster::{Cluster, ExecOutput, PodRef, Target};
@@ -10,6 +10,9 @@ use flatnet::session::plan::run_id;
 use rstest::fixture;
 use serde_json::Value;
 use tokio::runtime::Runtime;
+
+/// kubectl on the control plane's node.
+pub(crate) const KUBECTL: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf";
 
 /// Shared by all rows. A lab ends with this process; what was deployed on a kind cluster is taken away by the reaper.
 static SCENE: LazyLock<RwLock<Scene>> = LazyLock::new(|| RwLock::new(Scene::start()));
@@ -75,6 +78,13 @@ impl Scene {
 
     pub(crate) fn on_kind(&self) -> bool {
         self.inspection.provider == "kind"
+    }
+
+    /// The node with the control plane, which is on kind alone.
+    pub(crate) fn control_plane(&self) -> Option<String> {
+        let mut nodes = self.nodes().into_iter();
+        self.on_kind()
+            .then(|| nodes.find(|node| node.ends_with("control-plane")).unwrap())
     }
 
     /// Names of the nodes.
@@ -227,13 +237,18 @@ fn inspect(cluster: &str) -> Inspection {
     serde_json::from_str(&said).expect("an inspection")
 }
 
-#[track_caller]
-fn flatnet(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_flatnet"))
+/// A call of flatnet, however it ends.
+pub(crate) fn call(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flatnet"))
         .args(arguments)
         .env_remove("FLATNET_CLUSTER")
         .output()
-        .expect("flatnet starts");
+        .expect("flatnet starts")
+}
+
+#[track_caller]
+fn flatnet(arguments: &[&str]) -> String {
+    let output = call(arguments);
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {words}");
     String::from_utf8(output.stdout).expect("text")

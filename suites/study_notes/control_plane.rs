@@ -5,13 +5,12 @@ use flatnet::inspect::Outcome;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::cluster::{Scene, Seen, scene, text};
+use crate::cluster::{KUBECTL, Scene, Seen, scene, text};
 
 /// The control plane's node; none on the lab, where the questions are skipped and say why.
 fn control_plane(scene: &Scene, questions: &[&str]) -> Option<String> {
-    if scene.on_kind() {
-        let mut nodes = scene.nodes().into_iter();
-        return Some(nodes.find(|node| node.ends_with("control-plane")).unwrap());
+    if let Some(node) = scene.control_plane() {
+        return Some(node);
     }
     for answer in &scene.inspection.answers {
         if questions.contains(&answer.id.as_str()) {
@@ -49,10 +48,7 @@ fn nodes_as_kubectl_shows_them(scene: Seen) {
     let Some(node) = control_plane(&scene, &[]) else {
         return assert!(!scene.on_kind());
     };
-    let said = scene.on(
-        &node,
-        "kubectl --kubeconfig /etc/kubernetes/admin.conf get nodes -o json",
-    );
+    let said = scene.on(&node, &format!("{KUBECTL} get nodes -o json"));
     let list: Value = serde_json::from_str(&said).unwrap();
     for object in list["items"].as_array().unwrap() {
         let told = scene.node(text(&object["metadata"]["name"]));
@@ -216,10 +212,7 @@ fn agents_as_kubectl_shows_them(scene: Seen) {
     let Some(node) = control_plane(&scene, &[]) else {
         return assert!(!scene.on_kind());
     };
-    let said = scene.on(
-        &node,
-        "kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A -o json",
-    );
+    let said = scene.on(&node, &format!("{KUBECTL} get pods -A -o json"));
     let list: Value = serde_json::from_str(&said).unwrap();
     let pods = list["items"].as_array().unwrap();
     for agent in scene.all("addon", "agent") {

@@ -1,6 +1,5 @@
 //! The story of the notes: an add-on's agent is taken away, a new pod hangs in ContainerCreating, `flatnet diagnose` names what
 //! is missing, the add-on is applied again, and the pod runs.
-use std::process::Command;
 use std::sync::RwLockWriteGuard;
 use std::time::{Duration, Instant};
 
@@ -11,14 +10,13 @@ use k8s_openapi::api::core::v1::Pod;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::cluster::{Scene, alone, text};
+use crate::cluster::{KUBECTL, Scene, alone, call, text};
 use crate::first;
 
 /// How long a kubelet may take to fail, and to try again: it waits longer after each failure.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
-const KUBECTL: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf";
 
 #[rstest]
 fn an_add_on_is_taken_away_and_applied_again(mut alone: RwLockWriteGuard<'static, Scene>) {
@@ -28,13 +26,53 @@ fn an_add_on_is_taken_away_and_applied_again(mut alone: RwLockWriteGuard<'static
 
     let pod = Sleeper::create(scene, &node);
     pod.hangs();
-    let first = pod.diagnosed(&[&node, away.agent]);
-    away.bring_back(&first);
+    let first = pod.diagnosed(&[&[node.as_str()], away.agent.named].concat());
+    away.mend(&first);
 
     pod.runs();
+    away.is_whole();
     drop((pod, away));
     // Its agents are others now.
     alone.inspect();
+}
+
+/// A network add-on's agent.
+struct Agent {
+    /// Its DaemonSet on kind, as kubectl takes it.
+    set: &'static str,
+    /// What it put onto a node that new pods need.
+    brought: &'static str,
+    /// What the diagnosis has to name when it is away.
+    named: &'static [&'static str],
+    /// What its command to mend that has to hold.
+    mend: &'static str,
+}
+
+impl Agent {
+    fn of(scene: &Scene, node: &str) -> Agent {
+        let network = scene.conf_in_use(node).1["name"].clone();
+        match (text(&network), scene.on_kind()) {
+            ("flatnet", false) => Agent {
+                set: "",
+                brought: "/opt/cni/bin/flatnet-cni",
+                named: &["flatnet-agent", "ended with exit code"],
+                mend: "flatnet exec",
+            },
+            ("flatnet", true) => Agent {
+                set: "-n kube-system daemonset/flatnet",
+                brought: "/opt/cni/bin/flatnet-cni",
+                named: &["flatnet", "no DaemonSet"],
+                mend: "kubectl apply -f manifests/flatnet.yaml",
+            },
+            ("cbr0", true) => Agent {
+                set: "-n kube-flannel daemonset/kube-flannel-ds",
+                brought: "/run/flannel/subnet.env",
+                named: &["flannel", "/run/flannel/subnet.env", "no DaemonSet"],
+                mend: "kubectl apply -f manifests/flannel.yaml",
+            },
+            (other, _) => panic!("nobody knows the agent of network {other}"),
+        }
+    }
 }
 
 /// An add-on that was taken away; it is given back at the end, however that comes.
@@ -42,8 +80,7 @@ struct Away<'a> {
     scene: &'a Scene,
     /// Whose new pods hang.
     node: &'a str,
-    /// What the diagnosis has to name.
-    agent: &'static str,
+    agent: Agent,
     again: Option<Again>,
 }
 
@@ -51,50 +88,38 @@ struct Away<'a> {
 enum Again {
     /// On the lab: the agent's command line.
     Start(Lab, Vec<String>),
-    /// On kind, with kubectl on the control plane: a line of shell, with the manifest as somebody had kept it.
-    Apply(Target, String),
+    /// On kind, on the control plane's node: a line of shell, with the manifest as somebody had kept it.
+    Apply(String, String),
 }
 
 impl<'a> Away<'a> {
     fn take(scene: &'a Scene, node: &'a str) -> Self {
-        let network = scene.conf_in_use(node).1["name"].clone();
-        let (agent, set, brought) = match text(&network) {
-            "flatnet" => (
-                "flatnet",
-                "-n kube-system daemonset/flatnet",
-                "/opt/cni/bin/flatnet-cni",
-            ),
-            "cbr0" => (
-                "flannel",
-                "-n kube-flannel daemonset/kube-flannel-ds",
-                "/run/flannel/subnet.env",
-            ),
-            other => panic!("nobody knows the agent of network {other}"),
-        };
-        let again = if scene.on_kind() {
-            let mut nodes = scene.nodes().into_iter();
-            let control = nodes.find(|node| node.ends_with("control-plane")).unwrap();
-            let said = scene.on(&control, &format!("{KUBECTL} get {set} -o json"));
-            let kept = as_kept(serde_json::from_str(&said).unwrap());
-            let delete = "delete --cascade=foreground --timeout=60s";
-            scene.on(&control, &format!("{KUBECTL} {delete} {set}"));
-            let apply = format!("{KUBECTL} apply -f - <<'EOF'\n{kept}\nEOF\n");
-            Again::Apply(Target::Node(control), apply)
-        } else {
-            let lab = Lab::connect(scene.name()).unwrap();
-            // A lab's nodes see each other's processes.
-            let line = format!(
-                "for pid in $(pidof flatnet-agent); do \
-                 tr '\\0' '\\n' </proc/$pid/cmdline | grep -qx {node} && cat /proc/$pid/cmdline; \
-                 done; true"
-            );
-            let argv = scene.on(node, &line);
-            let argv = argv.trim_end_matches('\0').split('\0').map(str::to_owned);
-            lab.stop_daemon(node, "flatnet-agent").unwrap();
-            Again::Start(lab, argv.collect())
+        let agent = Agent::of(scene, node);
+        let again = match scene.control_plane() {
+            Some(control) => {
+                let said = scene.on(&control, &format!("{KUBECTL} get {} -o json", agent.set));
+                let kept = as_kept(serde_json::from_str(&said).unwrap());
+                let delete = "delete --cascade=foreground --timeout=60s";
+                scene.on(&control, &format!("{KUBECTL} {delete} {}", agent.set));
+                let apply = format!("{KUBECTL} apply -f - <<'EOF'\n{kept}\nEOF\n");
+                Again::Apply(control, apply)
+            }
+            None => {
+                let lab = Lab::connect(scene.name()).unwrap();
+                // A lab's nodes see each other's processes.
+                let line = format!(
+                    "for pid in $(pidof flatnet-agent); do \
+                     tr '\\0' '\\n' </proc/$pid/cmdline | grep -qx {node} && cat /proc/$pid/cmdline; \
+                     done; true"
+                );
+                let argv = scene.on(node, &line);
+                let argv = argv.trim_end_matches('\0').split('\0').map(str::to_owned);
+                lab.stop_daemon(node, "flatnet-agent").unwrap();
+                Again::Start(lab, argv.collect())
+            }
         };
         // An agent that ends leaves what it wrote, so that pods outlive it; a node that starts anew has none of it.
-        scene.on(node, &format!("rm {brought}"));
+        scene.on(node, &format!("rm {}", agent.brought));
         Away {
             scene,
             node,
@@ -103,33 +128,47 @@ impl<'a> Away<'a> {
         }
     }
 
-    /// Does what the finding says, and more: on the lab that makes the node whole, and leaves no agent.
-    fn bring_back(&mut self, finding: &Finding) {
-        if self.scene.on_kind() {
-            assert!(finding.mend.contains("kubectl apply -f"), "{finding:#?}");
-        } else {
-            let (_, command) = finding.mend.split_once(" -- ").expect("a command");
-            self.scene.on(self.node, command);
+    /// Does what the finding says: on the lab the command itself, on kind with the manifest that was kept.
+    fn mend(&mut self, finding: &Finding) {
+        assert!(finding.mend.contains(self.agent.mend), "{finding:#?}");
+        match &self.again {
+            Some(Again::Apply(control, apply)) => drop(self.scene.on(control, apply)),
+            _ => {
+                let (_, command) = finding.mend.split_once(" -- ").expect("a command");
+                self.scene.on(self.node, command);
+            }
         }
-        self.again().unwrap();
     }
 
-    fn again(&mut self) -> flatnet::Result<()> {
+    /// Until its agents work on every node. On the lab the command to mend left none: it starts as the lab starts it.
+    fn is_whole(&mut self) {
         match self.again.take() {
-            Some(Again::Apply(target, apply)) => {
-                self.scene.run(&target, &apply)?;
+            Some(Again::Apply(control, _)) => {
+                let status = "rollout status --timeout=120s";
+                let set = self.agent.set;
+                self.scene
+                    .on(&control, &format!("{KUBECTL} {status} {set}"));
             }
-            Some(Again::Start(lab, argv)) => lab.start_daemon(self.node, "flatnet-agent", &argv)?,
+            Some(Again::Start(lab, argv)) => {
+                lab.start_daemon(self.node, "flatnet-agent", &argv).unwrap();
+            }
             None => {}
         }
-        Ok(())
     }
 }
 
 impl Drop for Away<'_> {
+    /// A test that fails has more to say than what fails here.
     fn drop(&mut self) {
-        // A test that fails has more to say than this.
-        let _ = self.again();
+        match self.again.take() {
+            Some(Again::Apply(control, apply)) => {
+                let _ = self.scene.run(&Target::Node(control), &apply);
+            }
+            Some(Again::Start(lab, argv)) => {
+                let _ = lab.start_daemon(self.node, "flatnet-agent", &argv);
+            }
+            None => {}
+        }
     }
 }
 
@@ -191,12 +230,8 @@ impl<'a> Sleeper<'a> {
     #[track_caller]
     fn diagnosed(&self, names: &[&str]) -> Finding {
         let pod = self.pod.to_string();
-        let output = Command::new(env!("CARGO_BIN_EXE_flatnet"))
-            .args(["diagnose", &pod, "--cluster", self.scene.name()])
-            .args(["--output", "json"])
-            .env_remove("FLATNET_CLUSTER")
-            .output()
-            .unwrap();
+        let name = self.scene.name();
+        let output = call(&["diagnose", &pod, "--cluster", name, "--output", "json"]);
         first::is(first::read(&output), &pod, Cause::AgentDown, names)
     }
 
