@@ -53,7 +53,7 @@ bench: ## Measure against the reference plugins, side by side; prints ratios
 	$(CARGO) bench --profile dist --bench datapath
 
 docs: ## Regenerate the documents that come from code
-	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet --lib catalogue
+	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet-model --package flatnet --lib current
 	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet --test network_model shows
 
 install: ## Install flatnet and its parts into cargo's bin folder

@@ -3,16 +3,16 @@
 use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
-use flatnet::Verdict;
-use flatnet::checks::catalogue;
 use flatnet::report::{CheckReport, terminal, terminal::Detail};
 use flatnet::session::conduct;
 use flatnet::session::config::RunArgs;
+use flatnet_analysis::checks::catalogue;
+use flatnet_model::verdict::Verdict;
 use rstest::{fixture, rstest};
 
 /// What the one run of this process saw. The cluster is gone by the time anybody reads it, so nothing is left behind
 /// however the tests end.
-struct Run(Result<flatnet::observe::Observations, String>);
+struct Run(Result<flatnet_model::observations::Observations, String>);
 
 static RUN: LazyLock<Run> = LazyLock::new(|| {
     let observed = RunArgs::from_env().and_then(|args| {

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use flatnet::inspect::catalogue;
-use flatnet::inspect::trace::answer as route;
 use flatnet::session::Session;
-use flatnet::session::config::{RunArgs, Underlay};
+use flatnet::session::config::RunArgs;
+use flatnet_analysis::inspect::catalogue;
+use flatnet_analysis::trace::answer as route;
+use flatnet_model::Underlay;
 
 const OPENING: &str = "```console\n$ flatnet ";
 const CLOSING: &str = "```\n";

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flatnet::Verdict;
-use flatnet::checks::{Evidence, catalogue};
 use flatnet::plant;
 use flatnet::session::conduct;
 use flatnet::session::config::{Provider, RunArgs};
+use flatnet_analysis::checks::{Evidence, catalogue};
+use flatnet_model::verdict::Verdict;
 use rstest::rstest;
 
 /// Verdicts of one run with the fault planted.

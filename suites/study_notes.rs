@@ -14,7 +14,7 @@ mod story;
 use std::collections::BTreeSet;
 
 use cluster::{Seen, flatten, scene, text};
-use flatnet::inspect::Source;
+use flatnet_model::inspection::Source;
 use ipnet::IpNet;
 use rstest::rstest;
 use serde_json::{Value, json};

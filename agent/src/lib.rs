@@ -25,7 +25,7 @@ pub mod error;
 pub mod install;
 pub mod masquerade;
 pub mod member;
-pub mod node;
+pub use flatnet_model::nodes_file as node;
 pub mod ready;
 pub mod reconcile;
 pub mod source;

@@ -1,15 +1,19 @@
 //! Every ordered pair of 200 pods over TCP by one probe a pod, against one exec and one ping for each pair.
+use flatnet_cluster::status::pod_ref;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use flatnet::cluster::{Cluster, PodRef, Target as Place};
-use flatnet::observe::fleet::{Fleet, POD_PORT};
-use flatnet::observe::{Endpoint, gather};
 use flatnet::session::Session;
-use flatnet::session::config::{Family, Protocol, Provider, RunArgs, Underlay};
-use flatnet_probe::{Answer, Ask, Dialled, Target as Goal, Transport};
+use flatnet::session::config::{Provider, RunArgs};
+use flatnet_cluster::observe::fleet::{Fleet, POD_PORT};
+use flatnet_cluster::observe::gather;
+use flatnet_cluster::status::host_network;
+use flatnet_cluster::{Cluster, PodRef, Target as Place};
+use flatnet_model::observations::Endpoint;
+use flatnet_model::probe::{Answer, Ask, Dialled, Target as Goal, Transport};
+use flatnet_model::{IpFamily, Underlay};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use tokio::task::JoinSet;
 
@@ -39,7 +43,7 @@ async fn measure(effort: Effort, sink: &mut Sink) -> Result<()> {
     (args.nodes, args.pods_per_node) = (Some(NODES), Some(PODS_PER_NODE));
     args.provider = Provider::Lab;
     args.lab.underlay = Some(Underlay::L2);
-    (args.ip_family, args.transports) = (Some(Family::Ipv4), vec![Protocol::Tcp]);
+    (args.ip_family, args.transports) = (Some(IpFamily::Ipv4), vec![Transport::Tcp]);
     args.cni = Some("flatnet".to_owned());
     args.pod_timeout = Some(LIMIT.as_secs());
     sink.progress(&format!(
@@ -63,13 +67,13 @@ async fn observe(session: &Session, effort: Effort, sink: &mut Sink) -> Result<(
     let (nodes, pods) = (cluster.nodes().await?, pods(session).await?);
     let members: Vec<Member> = pods
         .iter()
-        .filter(|pod| !gather::host_network(pod))
+        .filter(|pod| !host_network(pod))
         .map(member)
         .collect::<Result<_>>()?;
     let pairs = members.len() * (members.len() - 1);
     let probed: Vec<_> = pods
         .iter()
-        .map(|pod| (PodRef::of(pod), gather::host_network(pod)))
+        .map(|pod| (pod_ref(pod), host_network(pod)))
         .collect();
     let fleet = Arc::new(Fleet::start(Arc::clone(cluster), &nodes, &probed, None).await?);
     let (mut dial, mut longest, mut ping) = (Vec::new(), Vec::new(), Vec::new());
@@ -127,7 +131,7 @@ async fn whole(
 async fn pods(session: &Session) -> Result<Vec<Pod>> {
     let mut pods = Vec::new();
     for pod in session.pods() {
-        pods.push(session.cluster().wait_pod(&PodRef::of(pod), LIMIT).await?);
+        pods.push(session.cluster().wait_pod(&pod_ref(pod), LIMIT).await?);
     }
     Ok(pods)
 }
@@ -138,7 +142,7 @@ fn member(pod: &Pod) -> Result<Member> {
         .as_ref()
         .and_then(|status| status.pod_ip.as_ref())
         .and_then(|ip| ip.parse().ok());
-    let pod = PodRef::of(pod);
+    let pod = pod_ref(pod);
     match address {
         Some(address) => Ok(Member { pod, address }),
         None => Err(Failure::Broken(format!("pod {pod} has no IP"))),

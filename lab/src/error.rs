@@ -44,3 +44,13 @@ impl Error {
         Error::Invalid { what: what.into() }
     }
 }
+
+impl From<Error> for flatnet_model::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Missing { what, remedy } => flatnet_model::Error::Missing { what, remedy },
+            Error::Invalid { what } => flatnet_model::Error::Input(what),
+            Error::Failed { what } => flatnet_model::Error::Failed(what),
+        }
+    }
+}

@@ -6,40 +6,9 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use flatnet_model::network::{IpFamily, Underlay};
+
 use crate::{Error, Result, underlay};
-
-/// How nodes are joined.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Underlay {
-    /// One Ethernet segment, as kind's docker network: 172.18.0.0/16, fd00:18::/64.
-    #[default]
-    L2,
-    /// Each node in a subnet of its own behind a router: 172.18.N.0/24, fd00:18:N::/64.
-    Routed,
-}
-
-/// Which IP families nodes and pods have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names are kind's, networking.ipFamily")]
-pub enum IpFamily {
-    #[default]
-    Ipv4,
-    Ipv6,
-    Dual,
-}
-
-impl IpFamily {
-    /// Whether nodes have IPv4 addresses.
-    pub fn has_v4(self) -> bool {
-        self != IpFamily::Ipv6
-    }
-    /// Whether nodes have IPv6 addresses.
-    pub fn has_v6(self) -> bool {
-        self != IpFamily::Ipv4
-    }
-}
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

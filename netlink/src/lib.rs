@@ -10,8 +10,6 @@
 
 mod decode;
 pub mod error;
-pub mod mac;
-pub mod model;
 pub mod netns;
 pub mod nft;
 pub mod request;
@@ -22,9 +20,8 @@ mod watch;
 mod wire;
 
 pub use error::{Error, Result};
-pub use mac::MacAddr;
-pub use model::{
-    Address, BridgePort, FdbEntry, Flow, Link, LinkStats, Neighbour, RouteEntry, VxlanInfo,
+pub use flatnet_model::kernel::{
+    Address, BridgePort, FdbEntry, Flow, Link, LinkStats, MacAddr, Neighbour, RouteEntry, VxlanInfo,
 };
 pub use nft::Nft;
 pub use request::Request;

@@ -26,7 +26,6 @@ mod session;
 mod sockets;
 mod watched;
 mod ways;
-pub mod wire;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -35,8 +34,8 @@ use std::process::ExitCode;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use error::{Error, Result};
+use flatnet_model::probe::*;
 pub use session::run;
-pub use wire::*;
 
 const HELP: &str = "\
 flatnet-probe: says what the network looks like from where it runs

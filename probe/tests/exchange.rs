@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
-use flatnet_probe::{Answer, Ask, Dialled, Failure, Transport};
+use flatnet_model::probe::{Answer, Ask, Dialled, Failure, Transport};
 use support::{Net, all_transports, failed, flat, heard, ip, net_tests, sighting, target};
 
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];

@@ -4,8 +4,8 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use flatnet_model::probe::{Answer, Ask, Facts, Way};
 use flatnet_netlink::Flow;
-use flatnet_probe::{Answer, Ask, Facts, Way};
 use serde_json::Value;
 use support::{Net, Probe, net_tests};
 

@@ -4,7 +4,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
 
-use flatnet_probe::{Ask, Failure, Transport};
+use flatnet_model::probe::{Ask, Failure, Transport};
 use support::{Net, all_transports, failed, heard, ip, net_tests, target};
 
 /// `a` 10.9.1.1 and fd09:1::1 — router .254 and ::fe — `b` 10.9.2.2 and fd09:2::2.
@@ -130,7 +130,7 @@ net_tests! {
         let port = b.listen("there");
         let results = a.dial(all_transports("10.9.2.2", port)[1..].to_vec(), 300, 6);
         for result in &results {
-            let flatnet_probe::Dialled::Answered { attempts, .. } = result else { panic!("{result:?}") };
+            let flatnet_model::probe::Dialled::Answered { attempts, .. } = result else { panic!("{result:?}") };
             assert!(*attempts > 1, "{result:?}");
         }
     }

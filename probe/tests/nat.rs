@@ -1,7 +1,7 @@
 //! Address translation between two peers, as each end tells it.
 mod support;
 
-use flatnet_probe::Transport;
+use flatnet_model::probe::Transport;
 use support::{Heard, Net, all_transports, flat, heard, ip, net_tests, sighting, target};
 
 const TCP_AND_UDP: [Transport; 2] = [Transport::Tcp, Transport::Udp];

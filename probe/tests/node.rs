@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command};
 
-use flatnet_probe::{
+use flatnet_model::probe::{
     Answer, Ask, FileContent, NetworkNamespace, NodeProcess, Owner, PluginVersion, Protocol,
     Sockets,
 };

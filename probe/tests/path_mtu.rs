@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
-use flatnet_probe::{Answer, Ask, MtuTrial};
+use flatnet_model::probe::{Answer, Ask, MtuTrial};
 use support::{Net, net_tests};
 
 /// `a` — router — `b`, where the second wire takes 1400 bytes and nobody at the first one knows.

@@ -4,7 +4,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use flatnet_probe::{Answer, Ask, Failure};
+use flatnet_model::probe::{Answer, Ask, Failure};
 use support::{Net, all_transports, failed, net_tests};
 
 fn cni_files(conf: &std::path::Path, bin: &std::path::Path) -> Ask {
@@ -72,7 +72,7 @@ net_tests! {
         line.push('\n');
         probe.send(line.as_bytes());
         let results = probe.dialled(20_000);
-        let lost = results.iter().find(|result| matches!(result, flatnet_probe::Dialled::Failed { .. }));
+        let lost = results.iter().find(|result| matches!(result, flatnet_model::probe::Dialled::Failed { .. }));
         assert_eq!(lost.map(|result| failed(result).0), None::<Failure>);
     }
 

@@ -4,8 +4,8 @@ mod real_clusters;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use flatnet::checks::catalogue;
 use flatnet::session::programs::{Linkage, linkage};
+use flatnet_analysis::checks::catalogue;
 use rstest::rstest;
 use tempfile::TempDir;
 

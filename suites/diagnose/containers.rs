@@ -1,5 +1,5 @@
 //! Containers that do not start or do not last.
-use flatnet::diagnose::Cause;
+use flatnet_model::cause::Cause;
 use rstest::rstest;
 
 use crate::ground::Ground;

@@ -1,7 +1,9 @@
 //! What `flatnet diagnose` printed, and what comes first in it: the same question on a lab and on a real cluster.
 use std::process::Output;
 
-use flatnet::diagnose::{Cause, Diagnosis, Finding, text};
+use flatnet::report::diagnosis as text;
+use flatnet_model::cause::Cause;
+use flatnet_model::diagnosis::{Diagnosis, Finding};
 
 /// The exit code and the diagnosis of a run with `--output json`.
 pub(crate) fn read(output: &Output) -> (i32, Diagnosis) {

@@ -3,11 +3,12 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flatnet::cluster::{ExecOutput, Target};
-use flatnet::diagnose::{Cause, Diagnosis, Finding};
 use flatnet::session::Session;
 use flatnet::session::config::{Provider, RunArgs};
+use flatnet_cluster::{ExecOutput, Target};
 use flatnet_lab::{Lab, NodeFile};
+use flatnet_model::cause::Cause;
+use flatnet_model::diagnosis::{Diagnosis, Finding};
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::first;

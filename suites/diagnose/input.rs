@@ -1,5 +1,5 @@
 //! Bad input, files that cannot be read, and `flatnet test` showing the diagnosis by itself.
-use flatnet::diagnose::Cause;
+use flatnet_model::cause::Cause;
 
 use crate::ground::{Ground, SLEEPER, flatnet};
 

@@ -7,7 +7,7 @@ mod input;
 mod network;
 mod reach;
 
-use flatnet::diagnose::catalogue;
+use flatnet_model::cause as catalogue;
 
 #[test]
 fn every_cause_is_planted_somewhere() {

@@ -1,5 +1,5 @@
 //! What keeps a sandbox from getting its network.
-use flatnet::diagnose::Cause;
+use flatnet_model::cause::Cause;
 
 use crate::ground::{Ground, SLEEPER};
 

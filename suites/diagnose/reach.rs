@@ -1,6 +1,7 @@
 //! Pods that run and are not reached.
-use flatnet::cluster::{PodRef, Target};
-use flatnet::diagnose::Cause;
+use flatnet_cluster::Target;
+use flatnet_cluster::status::pod_ref;
+use flatnet_model::cause::Cause;
 
 use crate::ground::{Ground, SLEEPER};
 
@@ -8,7 +9,7 @@ use crate::ground::{Ground, SLEEPER};
 fn a_pod_without_its_default_route() {
     let ground = Ground::new("wiring", "flatnet");
     ground.apply(SLEEPER);
-    let app = PodRef::of(&ground.runs());
+    let app = pod_ref(&ground.runs());
     let done = ground.run(&Target::Pod(app), &["ip", "route", "del", "default"]);
     assert_eq!(done.code, 0, "{done:?}");
 

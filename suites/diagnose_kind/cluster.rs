@@ -5,7 +5,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use flatnet::diagnose::{Cause, Diagnosis, Finding};
+use flatnet_model::cause::Cause;
+use flatnet_model::diagnosis::{Diagnosis, Finding};
 use serde_json::Value;
 
 use crate::first;

@@ -1,5 +1,6 @@
 //! What is wrong with a node and its network.
-use flatnet::diagnose::{Cause, Kind};
+use flatnet_model::cause::Cause;
+use flatnet_model::diagnosis::Kind;
 
 use crate::cluster::{Cluster, SLEEPER};
 

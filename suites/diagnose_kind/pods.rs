@@ -1,5 +1,5 @@
 //! What is wrong with a pod itself.
-use flatnet::diagnose::Cause;
+use flatnet_model::cause::Cause;
 use rstest::rstest;
 
 use crate::cluster::{Cluster, SLEEPER};

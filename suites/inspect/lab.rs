@@ -2,7 +2,7 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use flatnet::inspect::{Fact, Inspection, Outcome, Problem};
+use flatnet_model::inspection::{Fact, Inspection, Outcome, Problem};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(20);

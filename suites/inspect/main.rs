@@ -6,7 +6,8 @@ mod trouble;
 
 use std::collections::BTreeSet;
 
-use flatnet::inspect::{Inspection, Outcome, catalogue};
+use flatnet_analysis::inspect::catalogue;
+use flatnet_model::inspection::{Inspection, Outcome};
 use lab::{TestLab, flatnet, words};
 use rstest::rstest;
 

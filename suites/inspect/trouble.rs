@@ -1,5 +1,5 @@
 //! Nodes on which something is wrong: it is named, and the rest is answered.
-use flatnet::inspect::{Outcome, Problem};
+use flatnet_model::inspection::{Outcome, Problem};
 
 use crate::lab::TestLab;
 

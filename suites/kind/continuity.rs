@@ -1,10 +1,11 @@
 //! What happens to a connection between pods of two nodes while the network's own parts come and go. `kubectl` and the kubelet's
 //! containers do the disturbing, through the nodes' containers: that works while the API does not.
+use flatnet_cluster::status::pod_ref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flatnet::cluster::{PodRef, Target};
 use flatnet::session::Session;
+use flatnet_cluster::{PodRef, Target};
 use k8s_openapi::api::core::v1::Pod;
 use tokio::runtime::Runtime;
 
@@ -125,7 +126,7 @@ impl Connection {
         let [from, to] = scene.two_pods();
         let address = to.status.as_ref().and_then(|s| s.pod_ip.as_deref());
         let address = address.expect("an address");
-        let in_pod = |pod| Target::Pod(PodRef::of(pod));
+        let in_pod = |pod| Target::Pod(pod_ref(pod));
         // Written by a pod, read on its node: that needs neither the API nor the network that is disturbed.
         // nc takes the end of its input for the end of the conversation, so the receiver's must not end.
         let receive =

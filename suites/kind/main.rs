@@ -8,11 +8,11 @@ mod reaper;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flatnet::Verdict;
-use flatnet::checks::{Evidence, catalogue};
 use flatnet::plant::{self, Fault};
 use flatnet::session::conduct;
 use flatnet::session::config::{Provider, RunArgs};
+use flatnet_analysis::checks::{Evidence, catalogue};
+use flatnet_model::verdict::Verdict;
 use rstest::rstest;
 
 /// One cluster for all tests: they take turns.

@@ -1,12 +1,13 @@
 //! The cluster at hand, what `flatnet inspect` says of it, and a shell on its nodes and in its pods.
+use flatnet_cluster::status::pod_ref;
 use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use flatnet::cluster::{Cluster, ExecOutput, PodRef, Target};
-use flatnet::inspect::{Fact, Inspection, Outcome};
 use flatnet::session::Session;
 use flatnet::session::config::{Provider, RunArgs};
 use flatnet::session::plan::run_id;
+use flatnet_cluster::{Cluster, ExecOutput, Target};
+use flatnet_model::inspection::{Fact, Inspection, Outcome};
 use rstest::fixture;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -109,7 +110,7 @@ impl Scene {
 
     /// As `flatnet inspect` calls it: pods of other runs have the same names in other namespaces.
     pub(crate) fn full_name(&self, pod: &str) -> String {
-        PodRef::of(self.pod(pod)).to_string()
+        pod_ref(self.pod(pod)).to_string()
     }
 
     pub(crate) fn node_of(&self, pod: &str) -> String {
@@ -155,7 +156,7 @@ impl Scene {
 
     #[track_caller]
     pub(crate) fn in_pod(&self, pod: &str, line: &str) -> String {
-        self.sh(&Target::Pod(PodRef::of(self.pod(pod))), line)
+        self.sh(&Target::Pod(pod_ref(self.pod(pod))), line)
     }
 
     /// The first configuration file of a node in lexical order, and what it says.

@@ -1,7 +1,7 @@
 //! Rows about the control plane: on the lab each is skipped with its reason, on kind it is what the person saw.
 use std::collections::BTreeSet;
 
-use flatnet::inspect::Outcome;
+use flatnet_model::inspection::Outcome;
 use rstest::rstest;
 use serde_json::Value;
 

@@ -1,11 +1,13 @@
 //! The story of the notes: an add-on's agent is taken away, a new pod hangs in ContainerCreating, `flatnet diagnose` names what
 //! is missing, the add-on is applied again, and the pod runs.
+use flatnet_cluster::status::pod_ref;
 use std::sync::RwLockWriteGuard;
 use std::time::{Duration, Instant};
 
-use flatnet::cluster::{PodRef, Target};
-use flatnet::diagnose::{Cause, Finding};
+use flatnet_cluster::{PodRef, Target};
 use flatnet_lab::Lab;
+use flatnet_model::cause::Cause;
+use flatnet_model::diagnosis::Finding;
 use k8s_openapi::api::core::v1::Pod;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -209,7 +211,7 @@ impl<'a> Sleeper<'a> {
         runtime.block_on(cluster.apply_pod(&pod)).unwrap();
         Sleeper {
             scene,
-            pod: PodRef::of(&pod),
+            pod: pod_ref(&pod),
         }
     }
 

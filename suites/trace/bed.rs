@@ -1,18 +1,20 @@
 //! A lab to trace packets in, and an observer that looks at it with other programs.
 use std::sync::Arc;
 
-use flatnet::cluster::Target;
-use flatnet::cluster::lab::LabCluster;
-use flatnet::inspect::trace::Place;
-use flatnet::inspect::trace::gather::{self, Found, Question};
-use flatnet::observe::once::Probes;
 use flatnet::plant::Fault;
+use flatnet::route::{self, Question};
 use flatnet::session::Session;
 use flatnet::session::attach::{Attached, Which};
-use flatnet::session::boot::Ground;
-use flatnet::session::config::{Family, RunArgs, Underlay};
+use flatnet::session::config::RunArgs;
+use flatnet_analysis::trace::Place;
+use flatnet_analysis::trace::found::Found;
+use flatnet_cluster::Ground;
+use flatnet_cluster::Target;
+use flatnet_cluster::lab::LabCluster;
+use flatnet_cluster::observe::once::Probes;
 use flatnet_lab::Place as LabPlace;
-use flatnet_probe::{Answer, Ask, Dialled, Target as Dialling, Transport};
+use flatnet_model::probe::{Answer, Ask, Dialled, Target as Dialling, Transport};
+use flatnet_model::{IpFamily, Underlay};
 use tokio::runtime::Runtime;
 
 /// What a lab is like where it matters to a packet.
@@ -20,13 +22,13 @@ use tokio::runtime::Runtime;
 pub(crate) struct Shape {
     pub(crate) cni: &'static str,
     pub(crate) underlay: Underlay,
-    pub(crate) family: Family,
+    pub(crate) family: IpFamily,
 }
 
 pub(crate) const ONE_SEGMENT: Shape = Shape {
     cni: "flatnet",
     underlay: Underlay::L2,
-    family: Family::Ipv4,
+    family: IpFamily::Ipv4,
 };
 /// VXLAN between nodes.
 pub(crate) const BEHIND_ROUTERS: Shape = Shape {
@@ -34,11 +36,11 @@ pub(crate) const BEHIND_ROUTERS: Shape = Shape {
     ..ONE_SEGMENT
 };
 pub(crate) const ROUTERS_V6: Shape = Shape {
-    family: Family::Ipv6,
+    family: IpFamily::Ipv6,
     ..BEHIND_ROUTERS
 };
 pub(crate) const SEGMENT_V6: Shape = Shape {
-    family: Family::Ipv6,
+    family: IpFamily::Ipv6,
     ..ONE_SEGMENT
 };
 pub(crate) const REFERENCE: Shape = Shape {
@@ -104,7 +106,7 @@ impl Bed {
             to,
             both: true,
         };
-        let found = gather::find(&self.attached, &question);
+        let found = route::find(&self.attached, &question);
         self.runtime.block_on(found).expect("an answer")
     }
 
@@ -144,8 +146,8 @@ impl Bed {
             .filter_map(|node| node.metadata.name.map(Place::Node));
         let own_network = pods
             .iter()
-            .filter(|pod| !flatnet::observe::gather::host_network(pod));
-        let pods = own_network.map(|pod| Place::Pod(flatnet::cluster::PodRef::of(pod)));
+            .filter(|pod| !flatnet_cluster::status::host_network(pod));
+        let pods = own_network.map(|pod| Place::Pod(flatnet_cluster::pod_ref(pod)));
         nodes.chain(pods).chain([Place::Wire]).collect()
     }
 

@@ -1,8 +1,8 @@
 //! A packet that is sent is counted by exactly the devices in its trace.
 use std::collections::BTreeMap;
 
-use flatnet::inspect::trace::model::Direction;
-use flatnet::inspect::trace::{Place, Trace};
+use flatnet_analysis::trace::model::Direction;
+use flatnet_analysis::trace::{Place, Trace};
 use rstest::rstest;
 
 use crate::bed::{

@@ -1,6 +1,6 @@
 //! Each decision in a trace is what `ip route get` and `bridge fdb` say there.
-use flatnet::inspect::trace::Trace;
-use flatnet::inspect::trace::model::{Hop, Step, Switching};
+use flatnet_analysis::trace::Trace;
+use flatnet_analysis::trace::model::{Hop, Step, Switching};
 use rstest::rstest;
 use serde_json::Value;
 

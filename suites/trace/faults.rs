@@ -1,7 +1,8 @@
 //! A packet ends where the cluster is broken, for the reason for which it is.
-use flatnet::inspect::trace::model::Cause;
-use flatnet::inspect::trace::{Ending, Place, table};
 use flatnet::plant;
+use flatnet::report::route as table;
+use flatnet_analysis::trace::model::Cause;
+use flatnet_analysis::trace::{Ending, Place};
 use rstest::rstest;
 
 use crate::bed::{BEHIND_ROUTERS, Bed, ONE_SEGMENT};

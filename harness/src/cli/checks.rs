@@ -2,8 +2,8 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use crate::checks::catalogue;
 use crate::{Error, Result, plant};
+use flatnet_analysis::checks::catalogue;
 
 /// Options of `flatnet checks`.
 #[derive(Args)]
@@ -49,7 +49,7 @@ struct Fault {
 
 pub(super) fn run(args: &ChecksArgs) -> Result<u8> {
     match args.output {
-        Format::Markdown => anstream::print!("{}", catalogue::markdown()),
+        Format::Markdown => anstream::print!("{}", plant::page::markdown()),
         Format::Json => {
             let text = serde_json::to_string_pretty(&listing())
                 .map_err(|e| Error::failed("write JSON", e))?;
@@ -66,7 +66,7 @@ fn listing() -> Listing {
         promise: check.promise,
         observed_by: check.observed_by,
         source: check.source,
-        faults: check.faults(),
+        faults: plant::proving(check.id),
     });
     let faults = plant::all().map(|fault| Fault {
         id: fault.id,

@@ -7,9 +7,9 @@ use flatnet_lab::{Lab, LabInfo};
 use serde::Serialize;
 
 use super::Output;
-use crate::cluster::kind::{self, engine::Engine};
 use crate::session::reaper::{Reap, take_away};
 use crate::{Error, Result, session};
+use flatnet_cluster::kind::{self, engine::Engine};
 
 /// Options of `flatnet list`.
 #[derive(Args)]

@@ -3,9 +3,12 @@ use clap::Args;
 
 use super::Output;
 use super::which::WhichArgs;
-use crate::diagnose::{Diagnosis, Place, Wanted, diagnose, text};
+use crate::diagnose::diagnose;
+use crate::report::diagnosis as text;
 use crate::session::attach::{Attached, Which};
 use crate::{Error, Result, session};
+use flatnet_cluster::diagnose::Wanted;
+use flatnet_model::diagnosis::Diagnosis;
 
 /// Options of `flatnet diagnose`.
 #[derive(Args)]
@@ -41,17 +44,12 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<u8> {
 
 async fn look(which: &Which, pods: &[String]) -> Result<Diagnosis> {
     let attached = Attached::to(which).await?;
-    let place = Place {
-        name: &attached.name,
-        cluster: &attached.cluster,
-        ground: &attached.ground,
-    };
     let wanted = if pods.is_empty() {
         Wanted::Unhealthy
     } else {
         Wanted::Named(pods)
     };
-    let diagnosis = diagnose(place, wanted).await;
+    let diagnosis = diagnose(attached.place(), wanted).await;
     attached.close().await?;
     diagnosis
 }

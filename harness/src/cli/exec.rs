@@ -7,9 +7,9 @@ use flatnet_lab::{Lab, Place, Stdio};
 use tokio::io::AsyncWriteExt;
 
 use super::clusters::{Running, meant};
-use crate::cluster::kind::{self, engine::Engine};
-use crate::cluster::kube;
 use crate::{Error, Result, session};
+use flatnet_cluster::kind::{self, engine::Engine};
+use flatnet_cluster::kube;
 
 /// Options of `flatnet exec`.
 #[derive(Args)]

@@ -7,11 +7,14 @@ use indicatif::ProgressBar;
 
 use super::inspect_route;
 use super::which::WhichArgs;
-use crate::inspect::catalogue::{self, Question};
-use crate::inspect::trace::answer as route;
-use crate::inspect::{Inspection, Outcome, answer, gather, print};
+use crate::report::inspection as print;
 use crate::session::attach::Attached;
 use crate::{Error, Result, session};
+use flatnet_analysis::inspect::answer;
+use flatnet_analysis::inspect::catalogue::{self, Question};
+use flatnet_analysis::trace::answer as route;
+use flatnet_cluster::inspect as gather;
+use flatnet_model::inspection::{Inspection, Outcome};
 
 /// Options of `flatnet inspect`.
 #[derive(Args)]
@@ -79,7 +82,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<u8> {
         let progress = progress();
         let attached = Attached::to(&which).await?;
         progress.set_message(format!("looking at cluster {}", attached.name));
-        let view = gather::look(&attached, args.node.as_deref()).await;
+        let view = gather::look(attached.place(), args.node.as_deref()).await;
         // What was put there goes, whatever came of looking.
         let closed = attached.close().await;
         progress.finish_and_clear();

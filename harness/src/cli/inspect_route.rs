@@ -3,12 +3,14 @@ use clap::Args;
 
 use super::inspect::{Format, progress};
 use super::which::WhichArgs;
-use crate::inspect::model::{Inspection, SCHEMA};
-use crate::inspect::print;
-use crate::inspect::trace::gather::{self, Found, Question};
-use crate::inspect::trace::{answer, table};
+use crate::report::inspection as print;
+use crate::report::route as table;
+use crate::route::{self, Question};
 use crate::session::attach::Attached;
 use crate::{Result, session};
+use flatnet_analysis::trace::answer;
+use flatnet_analysis::trace::found::Found;
+use flatnet_model::inspection::{Inspection, SCHEMA};
 
 /// Options of `flatnet inspect route`.
 #[derive(Args)]
@@ -46,7 +48,7 @@ pub(super) fn run(args: &RouteArgs) -> Result<u8> {
         let progress = progress();
         let attached = Attached::to(&which).await?;
         progress.set_message(format!("looking at cluster {}", attached.name));
-        let found = gather::find(&attached, &question).await;
+        let found = route::find(&attached, &question).await;
         let text = found.and_then(|found| text(args, &attached, &found));
         let closed = attached.close().await;
         progress.finish_and_clear();

@@ -6,14 +6,15 @@ use std::time::SystemTime;
 use clap::Args;
 
 use super::{Output, progress};
-use crate::checks::{Check, catalogue};
-use crate::observe::Observations;
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
 use crate::report::{self, Phase, Report};
-use crate::session::config::{Family, Provider, RunArgs};
+use crate::session::config::{Provider, RunArgs};
 use crate::session::{self, Outcome, conduct};
 use crate::{Error, Result, plant};
+use flatnet_analysis::checks::{Check, catalogue};
+use flatnet_model::IpFamily;
+use flatnet_model::observations::Observations;
 
 /// Options of `flatnet test`.
 #[derive(Args)]
@@ -102,32 +103,23 @@ fn described(args: &RunArgs, fault: Option<&Fault>, outcome: &Outcome) -> report
         cni: args.cni().to_owned(),
         nodes: outcome.observations.nodes.len(),
         pods: outcome.observations.pods.len(),
-        underlay: on_lab.then(|| word(args.lab.underlay())),
+        underlay: on_lab.then(|| args.lab.underlay().to_string()),
         mtu: on_lab.then(|| args.lab.mtu()),
-        ip_family: word(family_of(&outcome.observations)),
+        ip_family: family_of(&outcome.observations).to_string(),
         planted: fault.map(|fault| fault.id.to_owned()),
     }
 }
 
 /// The families that nodes have: on a cluster that runs already nobody chose them here.
-fn family_of(observations: &Observations) -> Family {
+fn family_of(observations: &Observations) -> IpFamily {
     let mut ips = observations.nodes.iter().flat_map(|n| &n.internal_ips);
     let v4 = ips.clone().any(IpAddr::is_ipv4);
     match (v4, ips.any(IpAddr::is_ipv6)) {
-        (true, true) => Family::Dual,
-        (false, true) => Family::Ipv6,
-        _ => Family::Ipv4,
+        (true, true) => IpFamily::Dual,
+        (false, true) => IpFamily::Ipv6,
+        _ => IpFamily::Ipv4,
     }
 }
-
-/// The value as the user writes it.
-fn word(value: impl clap::ValueEnum) -> String {
-    value
-        .to_possible_value()
-        .map(|v| v.get_name().to_owned())
-        .unwrap_or_default()
-}
-
 fn show(args: &TestArgs, report: &Report) -> Result<()> {
     match args.output {
         Output::Json => {

@@ -4,7 +4,7 @@ use clap::Args;
 use super::progress;
 use crate::session::Session;
 use crate::session::config::{Provider, RunArgs};
-use crate::{Error, Result, diagnose, session};
+use crate::{Error, Result, report, session};
 
 /// Options of `flatnet up`.
 #[derive(Args)]
@@ -29,7 +29,7 @@ pub(super) fn run(args: UpArgs) -> Result<u8> {
         let pod = pod.and_then(|pod| pod.metadata.name.clone());
         let namespace = session.cluster().namespace().to_owned();
         if let Some(diagnosis) = session.diagnosis() {
-            anstream::eprint!("{}", diagnose::text::render(diagnosis));
+            anstream::eprint!("{}", report::diagnosis::render(diagnosis));
         }
         session.close().await?;
         Ok::<_, Error>((pod.unwrap_or_default(), namespace))

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::kind::{FLANNEL, WEAVE};
-use crate::cluster::kube::objects::Objects;
 use crate::session::config::{Provider, RunArgs};
 use crate::{Error, Result};
+use flatnet_cluster::kube::objects::Objects;
 
 /// The conflist of the `reference` CNI: containernetworking's bridge, host-local and portmap.
 const REFERENCE: &str = include_str!("../../../manifests/reference.conflist");

@@ -2,17 +2,14 @@
 mod choice;
 mod kind;
 mod lab;
-pub(crate) mod network_config;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flatnet_agent::node::Node;
-use k8s_openapi::api::core::v1::Node as NodeObject;
 
 pub use choice::Choice;
+pub(crate) use flatnet_cluster::lab::AGENT;
 pub use kind::{Ground as KindGround, on_kind};
-pub(crate) use lab::AGENT;
 pub use lab::on_lab;
 
 use crate::Result;
@@ -48,33 +45,4 @@ pub struct Trouble {
     pub fatal: bool,
     /// Something is missing that the user can bring, and this is how.
     pub remedy: Option<String>,
-}
-
-/// The agent's view of a Kubernetes node object.
-///
-/// # Errors
-/// An address or podCIDR that does not parse, by name.
-pub fn node_of(object: &NodeObject) -> Result<Node> {
-    let name = object.metadata.name.clone().unwrap_or_default();
-    let bad = |what: &str, text: &str| {
-        crate::Error::Failed(format!("node {name}: {what} {text:?} does not parse"))
-    };
-    let addresses = object
-        .status
-        .iter()
-        .flat_map(|s| s.addresses.iter().flatten())
-        .filter(|a| a.type_ == "InternalIP")
-        .map(|a| a.address.parse().map_err(|_| bad("InternalIP", &a.address)))
-        .collect::<Result<_>>()?;
-    let pod_cidrs = object
-        .spec
-        .iter()
-        .flat_map(|s| s.pod_cidrs.iter().flatten())
-        .map(|cidr| cidr.parse().map_err(|_| bad("podCIDR", cidr)))
-        .collect::<Result<_>>()?;
-    Ok(Node {
-        name,
-        addresses,
-        pod_cidrs,
-    })
 }

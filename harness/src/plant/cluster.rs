@@ -3,18 +3,19 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use flatnet_agent::node::Node;
-use flatnet_probe::Transport;
+use flatnet_model::probe::Transport;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetUpdateStrategy};
 use k8s_openapi::api::core::v1::Affinity;
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
-use crate::cluster::kube::{KubeCluster, denied};
-use crate::cluster::{Cluster, Target};
-use crate::observe::{Service, agents_of};
-use crate::session::exposure::{Exposed, Peer};
-use crate::{Error, Result, cni};
+use crate::{Error, Result};
+use flatnet_cluster::exposed::Exposed;
+use flatnet_cluster::kind::peer::Peer;
+use flatnet_cluster::kube::{KubeCluster, denied};
+use flatnet_cluster::{Cluster, Target};
+use flatnet_model::observations::Service;
 
 /// How long the DaemonSet's controller may take to remove a pod.
 const AGENT_GONE_WITHIN: Duration = Duration::from_secs(60);
@@ -77,7 +78,10 @@ impl Planted {
     ) -> Result<Planted> {
         let nodes = cluster.nodes().await?;
         let stage = Stage {
-            nodes: nodes.iter().map(cni::node_of).collect::<Result<_>>()?,
+            nodes: nodes
+                .iter()
+                .map(flatnet_cluster::status::node_of)
+                .collect::<Result<_>>()?,
             exposed,
         };
         let mut planted = Planted {
@@ -234,7 +238,7 @@ async fn command(cluster: &KubeCluster, node: &str, argv: &[String]) -> Result<(
 
 /// Changes the first network agent's DaemonSet so that it does without `node`, and so that its other pods stay as they are.
 async fn keep_agent_off(cluster: &KubeCluster, node: &str) -> Result<AgentSpec> {
-    let sets = agents_of(cluster.client()).await?;
+    let sets = flatnet_cluster::observe::agents_of(cluster.client()).await?;
     let set = sets.first().ok_or_else(|| {
         Error::Input(
             "--plant agent-missing: no DaemonSet networks this cluster; choose a --cni that has one"
@@ -302,7 +306,7 @@ async fn change(
 async fn wait_without_agent(cluster: &KubeCluster, node: &str) -> Result<()> {
     let begun = Instant::now();
     loop {
-        let sets = agents_of(cluster.client()).await?;
+        let sets = flatnet_cluster::observe::agents_of(cluster.client()).await?;
         let first = sets.first().into_iter();
         if !first.flat_map(|set| &set.pods).any(|pod| pod.node == node) {
             return Ok(());

@@ -2,6 +2,7 @@
 mod cluster;
 mod on_kind;
 mod on_lab;
+pub mod page;
 mod scene;
 
 pub use cluster::{Planted, Stage};
@@ -11,17 +12,24 @@ use flatnet_lab::{Change, Lab, NodeFile, NodeSpec, Place};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::cluster::kube::KubeCluster;
-use crate::cluster::lab::LabCluster;
 use crate::cni::AGENT;
 use crate::session::config::{Provider, RunArgs};
-use crate::session::exposure::{self, Exposed};
+use crate::session::exposure;
 use crate::session::programs::Programs;
 use crate::{Error, Result};
+use flatnet_cluster::exposed::Exposed;
+use flatnet_cluster::kube::KubeCluster;
+use flatnet_cluster::lab::LabCluster;
 
 /// Every fault: those of the lab, then those of a real cluster, each in the order of the catalogue of checks.
 pub fn all() -> impl Iterator<Item = &'static Fault> + Clone {
     on_lab::faults().chain(on_kind::FAULTS)
+}
+
+/// Names of the faults that turn a check red; none for a check that only reports.
+pub fn proving(check: &str) -> Vec<&'static str> {
+    let proving = all().filter(|fault| fault.red.contains(&check));
+    proving.map(|fault| fault.id).collect()
 }
 
 /// The fault of that name.

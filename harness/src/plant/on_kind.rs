@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use super::cluster::{Stage, Step};
 use super::{Fault, Moment, Recipe};
 use crate::Result;
-use flatnet_probe::Transport;
+use flatnet_model::probe::Transport;
 
 /// The end of the name of the node that is broken.
 const BROKEN: &str = "worker2";

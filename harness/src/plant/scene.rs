@@ -1,17 +1,18 @@
 //! The cluster into which a fault is planted: names, addresses and devices as they are now.
+use flatnet_cluster::status::pod_ref;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use flatnet_agent::node::Node;
 use flatnet_lab::{Lab, Place};
-use flatnet_probe::{Ask, Facts};
+use flatnet_model::probe::{Ask, Facts};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::cluster::lab::LabCluster;
-use crate::cluster::{Cluster, PodRef, Target};
-use crate::observe::once::{self, Probes};
-use crate::{Error, Result, cni};
+use crate::{Error, Result};
+use flatnet_cluster::lab::LabCluster;
+use flatnet_cluster::observe::once::{self, Probes};
+use flatnet_cluster::{Cluster, PodRef, Target};
 
 /// A pod of the pod network that runs.
 pub struct ScenePod {
@@ -48,7 +49,7 @@ impl Scene {
             .nodes()
             .await?
             .iter()
-            .map(cni::node_of)
+            .map(flatnet_cluster::status::node_of)
             .collect::<Result<_>>()?;
         let mut scene = Scene {
             nodes,
@@ -65,9 +66,9 @@ impl Scene {
         });
         for pod in objects
             .iter()
-            .filter(|pod| !crate::observe::gather::host_network(pod))
+            .filter(|pod| !flatnet_cluster::status::host_network(pod))
         {
-            let name = PodRef::of(pod);
+            let name = pod_ref(pod);
             let Some(ip) = pod
                 .status
                 .as_ref()

@@ -3,8 +3,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 
 use super::terminal::evidence_lines;
 use super::{CheckReport, Report, ReportError};
-use crate::checks::Verdict;
-use crate::diagnose;
+use flatnet_analysis::checks::Verdict;
 
 /// JUnit XML. Why pods do not run is the suite's output; failures carry the evidence as text, broken checks are errors, skipped ones have their reason.
 ///
@@ -29,7 +28,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         suite.add_property(Property::new(name, value));
     }
     if let Some(diagnosis) = &report.diagnosis {
-        let text = diagnose::text::render(diagnosis);
+        let text = crate::report::diagnosis::render(diagnosis);
         suite.set_system_out(anstream::adapter::strip_str(&text).to_string());
     }
     suite.add_test_cases(report.checks.iter().map(case));

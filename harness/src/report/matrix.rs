@@ -1,11 +1,11 @@
 //! Who reached whom, as a table: nodes by nodes, and pods by pods while there are few.
 use std::collections::BTreeMap;
 
-use flatnet_probe::{Dialled, Failure};
+use flatnet_model::probe::{Dialled, Failure};
 use serde::{Deserialize, Serialize};
 
-use crate::checks::outcomes;
-use crate::observe::{Endpoint, Observations};
+use flatnet_analysis::checks::outcomes;
+use flatnet_model::observations::{Endpoint, Observations};
 
 /// More pods than this make a table nobody reads.
 const MOST_PODS: usize = 12;

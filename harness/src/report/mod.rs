@@ -1,10 +1,13 @@
 //! Shows what the checks found: pure consumers of one [`Report`].
 //!
 //! [`terminal`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and [`summary`] for CI.
+pub mod diagnosis;
+pub mod inspection;
 pub mod json;
 pub mod junit;
 pub mod matrix;
 pub mod model;
+pub mod route;
 pub mod summary;
 pub mod terminal;
 mod time;

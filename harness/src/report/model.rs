@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
 use super::time::rfc3339;
-use crate::checks::{Check, Verdict};
-use crate::diagnose::Diagnosis;
-use crate::observe::Observations;
+use flatnet_analysis::checks::{Check, Verdict};
+use flatnet_model::diagnosis::Diagnosis;
+use flatnet_model::observations::Observations;
 
 /// The version of the JSON form.
 pub const SCHEMA: &str = "flatnet.report/v1";

@@ -1,6 +1,6 @@
 //! The report as a page of Markdown, for a CI run's summary.
 use super::{CheckReport, Report};
-use crate::Verdict;
+use flatnet_model::verdict::Verdict;
 
 /// A heading, one row a check, and the evidence of those that failed.
 pub fn render(report: &Report) -> String {

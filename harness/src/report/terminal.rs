@@ -5,8 +5,7 @@ use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets
 
 use super::matrix::{Grid, Matrix, Share};
 use super::{CheckReport, Counts, Report};
-use crate::checks::{Evidence, Verdict, count};
-use crate::diagnose;
+use flatnet_analysis::checks::{Evidence, Verdict, count};
 
 pub(crate) const RESET: &str = "\u{1b}[0m";
 pub(crate) const BOLD: &str = "\u{1b}[1m";
@@ -53,7 +52,7 @@ pub fn render(report: &Report, detail: Detail) -> String {
     let diagnosis = report.diagnosis.as_ref().map(|diagnosis| {
         format!(
             "\nwhy pods do not run\n{}",
-            diagnose::text::render(diagnosis)
+            crate::report::diagnosis::render(diagnosis)
         )
     });
     format!(

@@ -8,9 +8,9 @@ use super::{
     CheckReport, Counts, Phase, Report, ReportError, Run, json, junit, rfc3339, summary, terminal,
     write_to,
 };
-use crate::checks::tests::build::{Cluster, ETH0, Style};
-use crate::checks::{Verdict, all};
-use crate::observe::Observations;
+use flatnet_analysis::checks::{Verdict, all};
+use flatnet_analysis::example::build::{Cluster, ETH0, Style};
+use flatnet_model::observations::Observations;
 
 fn report(observations: Observations) -> Report {
     let run = Run {
@@ -59,12 +59,12 @@ fn mixed() -> Report {
         .routes
         .retain(|route| route.dst.prefix_len() != 0);
     for dial in observations.dials.iter_mut().filter(|dial| {
-        let gateway = crate::checks::tests::pieces::gateway(1, false);
+        let gateway = flatnet_analysis::example::pieces::gateway(1, false);
         let involved = dial.from.name() == "busybox-1" || dial.to.name() == "busybox-1";
         involved && dial.from != dial.to && dial.address != gateway
     }) {
-        dial.result = flatnet_probe::Dialled::Failed {
-            kind: flatnet_probe::Failure::TimedOut,
+        dial.result = flatnet_model::probe::Dialled::Failed {
+            kind: flatnet_model::probe::Failure::TimedOut,
             detail: "no answer within 1s".to_owned(),
             attempts: 2,
         };
@@ -124,8 +124,8 @@ fn large_matrices_show_only_what_is_red() {
         .iter_mut()
         .filter(|d| d.from.name() == "busybox-3" && d.to.name() == "busybox-7")
     {
-        dial.result = flatnet_probe::Dialled::Failed {
-            kind: flatnet_probe::Failure::TimedOut,
+        dial.result = flatnet_model::probe::Dialled::Failed {
+            kind: flatnet_model::probe::Failure::TimedOut,
             detail: "no answer".to_owned(),
             attempts: 2,
         };
@@ -155,7 +155,10 @@ fn json_reads_back_as_it_was() {
     assert_eq!(json::render(&back).unwrap(), text);
     // Observations that were read back give the same verdicts.
     let observations = back.observations.unwrap();
-    let again = CheckReport::of(crate::checks::find("gateway").unwrap(), &observations);
+    let again = CheckReport::of(
+        flatnet_analysis::checks::find("gateway").unwrap(),
+        &observations,
+    );
     assert_eq!(
         again,
         *report
@@ -249,8 +252,8 @@ fn the_schema_page_knows_every_field() {
     }
     .observe();
     observations.pods[0].facts.as_mut().unwrap().routes[0].oif = Some(ETH0);
-    observations.dials[0].result = flatnet_probe::Dialled::Failed {
-        kind: flatnet_probe::Failure::Refused,
+    observations.dials[0].result = flatnet_model::probe::Dialled::Failed {
+        kind: flatnet_model::probe::Failure::Refused,
         detail: String::new(),
         attempts: 1,
     };

@@ -3,16 +3,17 @@ use std::sync::{Arc, Mutex};
 
 use flatnet_lab::Lab;
 
-use super::boot::{self, Ground};
+use super::boot;
 use super::config::KubeArgs;
 use super::lifetime::Lifetime;
 use super::plan::run_id;
 use super::programs::Programs;
-use crate::cluster::Cluster;
-use crate::cluster::kind::{self, InContainers, engine::Engine};
-use crate::cluster::kube::{KubeCluster, SessionNamespace};
-use crate::cluster::lab::LabCluster;
 use crate::{Error, Result};
+use flatnet_cluster::Cluster;
+use flatnet_cluster::kind::{self, InContainers, engine::Engine};
+use flatnet_cluster::kube::{KubeCluster, SessionNamespace};
+use flatnet_cluster::lab::LabCluster;
+use flatnet_cluster::{Ground, Place};
 
 /// Which cluster is meant.
 pub enum Which {
@@ -94,11 +95,12 @@ impl Attached {
         }
     }
 
-    /// The API's client, where there is an API.
-    pub fn client(&self) -> Option<&::kube::Client> {
-        match &self.ground {
-            Ground::Lab(_) => None,
-            Ground::Kubernetes(cluster) => Some(cluster.client()),
+    /// What is looked at.
+    pub fn place(&self) -> Place<'_> {
+        Place {
+            name: &self.name,
+            cluster: &self.cluster,
+            ground: &self.ground,
         }
     }
 

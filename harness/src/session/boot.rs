@@ -1,23 +1,24 @@
 //! Boots the cluster, or connects to one, and installs the CNI on it.
+use flatnet_cluster::Ground;
+use flatnet_cluster::status::not_ready;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use flatnet_lab::Lab;
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::Node;
 
 use super::config::KubeArgs;
 use super::events::{Event, Observer};
 use super::lifetime::Lifetime;
 use super::plan::{Archives, Plan, Site, run_id};
 use super::reaper::{Reap, Reaper, Whereabouts};
-use crate::cluster::kind::{self, Boot, InContainers, engine::Engine};
-use crate::cluster::kube::{Connection, KubeCluster, NodePods, SessionNamespace, connect};
-use crate::cluster::lab::LabCluster;
-use crate::cluster::{Cluster, kube};
 use crate::cni::{self, Cni, Trouble};
 use crate::{Error, Result};
+use flatnet_cluster::kind::{self, Boot, InContainers, engine::Engine};
+use flatnet_cluster::kube::{Connection, KubeCluster, NodePods, SessionNamespace, connect};
+use flatnet_cluster::lab::LabCluster;
+use flatnet_cluster::{Cluster, kube};
 
 /// The image that runs commands on nodes: the same that pods have.
 const NODE_POD_IMAGE: &str = "busybox:1.36";
@@ -34,15 +35,6 @@ pub struct Booted {
     pub pod_network: Vec<IpNet>,
     /// What ends with the run.
     pub lifetime: Lifetime,
-}
-
-/// A cluster as what it is.
-#[derive(Clone)]
-pub enum Ground {
-    /// Namespaces on this machine.
-    Lab(LabCluster),
-    /// Something behind the Kubernetes API.
-    Kubernetes(Box<KubeCluster>),
 }
 
 /// Boots or connects.
@@ -286,19 +278,4 @@ fn unready(cni: &dyn Cni, waiting: &[String], trouble: Option<Trouble>) -> Error
         Some(trouble) => Error::Failed(format!("{what}; {}", trouble.what)),
         None => Error::Failed(what),
     }
-}
-
-/// Reason and message of a Ready condition that is not True; `None` for a Ready node.
-pub fn not_ready(node: &Node) -> Option<String> {
-    let conditions = node.status.as_ref().and_then(|s| s.conditions.as_ref());
-    let Some(ready) = conditions.and_then(|c| c.iter().find(|c| c.type_ == "Ready")) else {
-        return Some("no Ready condition yet".to_owned());
-    };
-    (ready.status != "True").then(|| {
-        format!(
-            "{}: {}",
-            ready.reason.as_deref().unwrap_or("not Ready"),
-            ready.message.as_deref().unwrap_or("no message")
-        )
-    })
 }

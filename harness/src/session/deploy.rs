@@ -1,22 +1,27 @@
 //! Creates the pods and waits for them; plants the fault between, where it says so.
+use flatnet_cluster::status::{image_missing, is_running, pod_ref, warnings};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::task::JoinSet;
 
-use super::boot::Ground;
 use super::events::{Event, Observer};
-use super::exposure::{self, Exposed};
+use super::exposure;
 use super::lifetime::Lifetime;
 use super::plan::Plan;
 use super::workload;
-use crate::cluster::{Cluster, PodRef};
-use crate::diagnose::{self, Diagnosis, Place, Wanted};
-use crate::observe::gather::host_network;
-use crate::observe::{Barred, Denied};
+use crate::diagnose;
 use crate::plant::{Fault, Moment, Planted};
 use crate::{Error, Result};
+use flatnet_cluster::Ground;
+use flatnet_cluster::Place;
+use flatnet_cluster::diagnose::Wanted;
+use flatnet_cluster::exposed::Exposed;
+use flatnet_cluster::status::host_network;
+use flatnet_cluster::{Cluster, PodRef};
+use flatnet_model::diagnosis::Diagnosis;
+use flatnet_model::observations::{Barred, Denied};
 
 /// The pods of a run.
 pub struct Deployed {
@@ -76,7 +81,7 @@ impl Bed<'_> {
         }
         // Before anything else is changed: the evidence is at its freshest.
         let stuck = deployed.pods.iter().filter(|pod| !is_running(pod));
-        let stuck: Vec<PodRef> = stuck.map(PodRef::of).collect();
+        let stuck: Vec<PodRef> = stuck.map(pod_ref).collect();
         deployed.diagnosis = why(self.cluster, self.ground, self.plan, &stuck, self.observer).await;
         deployed.exposed = match self.ground {
             Ground::Lab(_) => None,
@@ -153,7 +158,7 @@ impl Bed<'_> {
         for (index, pod) in created.into_iter().enumerate() {
             let (cluster, pod, limit, observer) = (
                 Arc::clone(self.cluster),
-                PodRef::of(pod),
+                pod_ref(pod),
                 self.plan.pod_timeout,
                 Arc::clone(self.observer),
             );
@@ -212,134 +217,4 @@ pub(super) async fn why(
             None
         }
     }
-}
-
-/// The image a pod cannot have: nothing about its network can be told then, which is no verdict on the network.
-pub fn image_missing(pod: &Pod) -> Option<Error> {
-    let name = PodRef::of(pod);
-    let status = pod.status.as_ref()?;
-    let node = pod.spec.as_ref()?.node_name.clone().unwrap_or_default();
-    let inits = status.init_container_statuses.iter().flatten();
-    let mut containers = inits.chain(status.container_statuses.iter().flatten());
-    containers.find_map(|container| {
-        let waiting = container.state.as_ref()?.waiting.as_ref()?;
-        let reason = waiting.reason.as_deref()?;
-        let pull = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"];
-        pull.contains(&reason).then(|| Error::Missing {
-            what: format!(
-                "pod {name}: node {node} does not have the image {} and cannot pull it ({reason}{})",
-                container.image,
-                waiting
-                    .message
-                    .as_deref()
-                    .map(|m| format!(": {}", m.chars().take(300).collect::<String>()))
-                    .unwrap_or_default()
-            ),
-            remedy: "mend the registry's reach or the image's name; where there is no registry, bring the image with --image-archive FILE".to_owned(),
-        })
-    })
-}
-
-/// Running with at least one IP, every container up.
-pub fn is_running(pod: &Pod) -> bool {
-    pod.status.as_ref().is_some_and(|status| {
-        status.phase.as_deref() == Some("Running")
-            && status.pod_ip.is_some()
-            && status
-                .container_statuses
-                .iter()
-                .flatten()
-                .all(|c| c.state.as_ref().is_some_and(|s| s.running.is_some()))
-    })
-}
-
-/// The STATUS column of `kubectl get pods`: a pod's phase stays Running while its containers crash and restart, so a
-/// container's own reason goes before it.
-pub fn status_word(pod: &Pod) -> String {
-    let status = pod.status.as_ref();
-    let phase = status.and_then(|s| s.phase.clone());
-    let phase = phase.unwrap_or_else(|| "Unknown".to_owned());
-    if phase != "Running" {
-        return phase;
-    }
-    let states = status
-        .iter()
-        .flat_map(|s| s.container_statuses.iter().flatten());
-    let reason = states.filter_map(|c| c.state.as_ref()).find_map(|state| {
-        let waiting = state.waiting.as_ref().and_then(|w| w.reason.clone());
-        waiting.or_else(|| {
-            state
-                .terminated
-                .as_ref()
-                .map(|end| end.reason.clone().unwrap_or_else(|| "Error".to_owned()))
-        })
-    });
-    let restarted = || {
-        status
-            .iter()
-            .flat_map(|s| s.container_statuses.iter().flatten())
-            .any(|c| c.restart_count > 0)
-    };
-    // Between two crashes a container runs for a moment.
-    reason.unwrap_or_else(|| {
-        if restarted() {
-            "CrashLoopBackOff"
-        } else {
-            &phase
-        }
-        .to_owned()
-    })
-}
-
-/// Why a pod does not run: what its containers wait for, then its warning events, oldest first.
-pub async fn warnings(cluster: &Arc<dyn Cluster>, pod: &Pod) -> Vec<String> {
-    let mut found = Vec::new();
-    for container in pod
-        .status
-        .iter()
-        .flat_map(|s| s.container_statuses.iter().flatten())
-    {
-        if let Some(waiting) = container.state.as_ref().and_then(|s| s.waiting.as_ref()) {
-            found.push(format!(
-                "container {} waits: {}{}",
-                container.name,
-                waiting.reason.as_deref().unwrap_or("no reason"),
-                waiting
-                    .message
-                    .as_deref()
-                    .map(|m| format!(": {m}"))
-                    .unwrap_or_default()
-            ));
-        }
-        let ended = |s: &Option<k8s_openapi::api::core::v1::ContainerState>| {
-            s.as_ref().and_then(|s| s.terminated.clone())
-        };
-        if let Some(end) = ended(&container.state).or_else(|| ended(&container.last_state)) {
-            found.push(format!(
-                "container {} ended with exit code {}",
-                container.name, end.exit_code
-            ));
-        }
-    }
-    match cluster.events(&PodRef::of(pod)).await {
-        Ok(events) => found.extend(
-            events
-                .into_iter()
-                .filter(|e| e.type_.as_deref() == Some("Warning"))
-                .map(|e| {
-                    let times = e
-                        .count
-                        .filter(|n| *n > 1)
-                        .map(|n| format!(" (x{n})"))
-                        .unwrap_or_default();
-                    format!(
-                        "{}{times}: {}",
-                        e.reason.unwrap_or_default(),
-                        e.message.unwrap_or_default()
-                    )
-                }),
-        ),
-        Err(e) => found.push(format!("events cannot be read: {e}")),
-    }
-    found
 }

@@ -2,8 +2,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::reaper::{Reap, Reaper};
-use crate::cluster::Cluster;
 use crate::{Error, Result};
+use flatnet_cluster::Cluster;
 
 /// Whose end comes with the run's.
 pub enum Lifetime {

@@ -12,24 +12,26 @@ pub mod programs;
 pub mod reaper;
 pub mod workload;
 
+use flatnet_cluster::status::{is_running, pod_ref};
 use std::sync::Arc;
 use std::time::Instant;
 
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::cluster::{Cluster, PodRef};
-use crate::diagnose::Diagnosis;
-use crate::observe::fleet::Fleet;
-use crate::observe::gather::Scope;
-use crate::observe::{self, Observations};
 use crate::plant::Fault;
 use crate::{Error, Result};
-use boot::{Booted, Ground};
+use boot::Booted;
 use config::RunArgs;
 use deploy::Deployed;
 use events::{Event, Observer, Phase};
-use exposure::Exposed;
+use flatnet_cluster::Ground;
+use flatnet_cluster::exposed::Exposed;
+use flatnet_cluster::observe::fleet::Fleet;
+use flatnet_cluster::observe::gather::Scope;
+use flatnet_cluster::{Cluster, PodRef};
+use flatnet_model::diagnosis::Diagnosis;
+use flatnet_model::observations::Observations;
 use lifetime::Lifetime;
 use plan::Plan;
 
@@ -155,13 +157,9 @@ impl Session {
     /// of the observations.
     pub async fn observe(&self) -> Result<Observations> {
         timed(&self.observer, Phase::Observe, async {
-            let running = self
-                .deployed
-                .pods
-                .iter()
-                .filter(|pod| deploy::is_running(pod));
+            let running = self.deployed.pods.iter().filter(|pod| is_running(pod));
             let mut running: Vec<_> = running
-                .map(|pod| (PodRef::of(pod), observe::gather::host_network(pod)))
+                .map(|pod| (pod_ref(pod), flatnet_cluster::status::host_network(pod)))
                 .collect();
             let exposed = self.deployed.exposed.as_ref();
             let with_port = exposed.into_iter().flat_map(Exposed::running_pods);
@@ -170,7 +168,7 @@ impl Session {
             let nodes = self.cluster.nodes().await?;
             let cluster = Arc::clone(&self.cluster);
             let fleet = Arc::new(Fleet::start(cluster, &nodes, &running, outside).await?);
-            observe::gather::everything(&fleet, nodes, &self.scope()).await
+            flatnet_cluster::observe::gather::everything(&fleet, nodes, &self.scope()).await
         })
         .await
     }

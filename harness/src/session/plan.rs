@@ -6,21 +6,21 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flatnet_lab::{IpFamily, LabSpec, NodeSpec};
-use flatnet_probe::Transport;
+use flatnet_lab::{LabSpec, NodeSpec};
+use flatnet_model::probe::Transport;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::busybox;
-use super::config::{Family, KubeArgs, Protocol, Provider, RunArgs, Underlay};
+use super::config::{KubeArgs, Provider, RunArgs};
 use super::programs::Programs;
 use super::workload::Workload;
-use crate::cluster::kind::{
-    self,
-    config::{KindConfig, Shape},
-};
 use crate::cni::Choice;
 use crate::plant::Fault;
 use crate::{Error, Result};
+use flatnet_cluster::kind::{
+    self,
+    config::{KindConfig, Shape},
+};
 
 /// A run, decided.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ impl Plan {
             cni_name: args.cni().to_owned(),
             workload: Workload::choose(args)?,
             pod_timeout: args.pod_timeout(),
-            transports: args.transports.iter().map(|t| transport(*t)).collect(),
+            transports: args.transports.clone(),
             keep: args.keep,
             programs,
             notes,
@@ -147,16 +147,9 @@ fn lab(
             .clone()
             .unwrap_or_else(|| format!("lab-{}", run_id())),
         nodes,
-        underlay: match args.lab.underlay() {
-            Underlay::L2 => flatnet_lab::Underlay::L2,
-            Underlay::Routed => flatnet_lab::Underlay::Routed,
-        },
+        underlay: args.lab.underlay(),
         mtu: args.lab.mtu(),
-        family: match args.ip_family() {
-            Family::Ipv4 => IpFamily::Ipv4,
-            Family::Ipv6 => IpFamily::Ipv6,
-            Family::Dual => IpFamily::Dual,
-        },
+        family: args.ip_family(),
         busybox,
         programs: shown,
         labels: BTreeMap::from([
@@ -232,21 +225,10 @@ fn cluster_name(name: &str) -> Result<String> {
     }
 }
 
-fn transport(protocol: Protocol) -> Transport {
-    match protocol {
-        Protocol::Tcp => Transport::Tcp,
-        Protocol::Udp => Transport::Udp,
-        Protocol::Icmp => Transport::Icmp,
-    }
-}
-
 /// One range a wanted family, the user's where given.
 fn pod_network(args: &RunArgs) -> Result<Vec<IpNet>> {
-    let (v4, v6) = match args.ip_family() {
-        Family::Ipv4 => (true, false),
-        Family::Ipv6 => (false, true),
-        Family::Dual => (true, true),
-    };
+    let family = args.ip_family();
+    let (v4, v6) = (family.has_v4(), family.has_v6());
     for net in &args.pod_cidr {
         let wanted = if net.addr().is_ipv4() { v4 } else { v6 };
         if !wanted {

@@ -13,9 +13,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::kind::{self, engine::Engine};
-use crate::cluster::kube::{SessionNamespace, connect};
 use crate::{Error, Result};
+use flatnet_cluster::kind::{self, engine::Engine};
+use flatnet_cluster::kube::{SessionNamespace, connect};
 
 /// How long the engine may be busy after its client was killed.
 const SETTLES_WITHIN: Duration = Duration::from_millis(500);

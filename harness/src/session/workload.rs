@@ -2,8 +2,8 @@
 use k8s_openapi::api::core::v1::{Pod, Toleration};
 
 use super::config::RunArgs;
-use crate::cluster::manifest;
 use crate::{Error, Result};
+use flatnet_cluster::manifest;
 
 /// Above this many pods in all, a node gets as few as still make pairs on one node; every pod is one exec, every ordered pair a
 /// dial.

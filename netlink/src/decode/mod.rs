@@ -1,4 +1,4 @@
-//! From the kernel's answers to the types of [`crate::model`]. Every decoder appends what one message holds and returns
+//! From the kernel's answers to the types of [`flatnet_model::kernel`]. Every decoder appends what one message holds and returns
 //! `None` if the message does not parse.
 mod link;
 mod neighbour;

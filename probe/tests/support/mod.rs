@@ -8,7 +8,7 @@ mod probe;
 use std::net::IpAddr;
 use std::process::Command;
 
-use flatnet_probe::{Dialled, Failure, Sighting, Target, Transport};
+use flatnet_model::probe::{Dialled, Failure, Sighting, Target, Transport};
 use nix::sched::{CloneFlags, unshare};
 
 pub(crate) use net::Net;

@@ -2,7 +2,7 @@
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::thread::JoinHandle;
 
-use flatnet_probe::{Answer, Ask, Dialled, MtuTrial, Sighting, Target};
+use flatnet_model::probe::{Answer, Ask, Dialled, MtuTrial, Sighting, Target};
 
 use super::ip;
 

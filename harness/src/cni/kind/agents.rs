@@ -4,12 +4,12 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::{ListParams, LogParams};
 use kube::{Api, Client, ResourceExt};
 
-use crate::cluster::kube::denied;
-use crate::cluster::kube::objects::Objects;
-use crate::cluster::kube::pods::log;
 use crate::cni::Trouble;
-use crate::session::deploy::image_missing;
 use crate::{Error, Result};
+use flatnet_cluster::kube::denied;
+use flatnet_cluster::kube::objects::Objects;
+use flatnet_cluster::kube::pods::log;
+use flatnet_cluster::status::image_missing;
 
 /// Lines of a failed agent's log that are told.
 const LOG_LINES: i64 = 3;

@@ -6,12 +6,12 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 use super::Ground;
-use crate::cluster::kind::{self, engine::run};
-use crate::cluster::kube::objects::{Objects, is};
-use crate::cluster::upload::Upload;
-use crate::cluster::{Cluster, Target};
 use crate::cni::choice::REFERENCE_DIRS;
 use crate::{Error, Result};
+use flatnet_cluster::kind::{self, engine::run};
+use flatnet_cluster::kube::objects::{Objects, is};
+use flatnet_cluster::upload::Upload;
+use flatnet_cluster::{Cluster, Target};
 
 /// Our own image, built from the programs beside this one.
 const DOCKERFILE: &str = include_str!("../../../../images/flatnet/Dockerfile");

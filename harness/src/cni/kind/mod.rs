@@ -12,12 +12,13 @@ use async_trait::async_trait;
 use kube::Client;
 
 use super::{Choice, Cni, Trouble};
-use crate::cluster::kind::engine::Engine;
-use crate::cluster::kube::objects::Objects;
-use crate::cluster::kube::{KubeCluster, ranges::Ranges};
 use crate::session::events::{Event, Observer};
 use crate::session::programs::Programs;
 use crate::{Error, Result};
+use flatnet_cluster::kind::engine::Engine;
+use flatnet_cluster::kube::KubeCluster;
+use flatnet_cluster::kube::objects::Objects;
+use flatnet_model::view::Ranges;
 use record::Record;
 pub(super) use tune::{FLANNEL, WEAVE};
 

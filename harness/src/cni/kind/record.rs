@@ -7,9 +7,9 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use super::snapshot::Snapshot;
-use crate::cluster::kube::objects::Objects;
-use crate::cluster::kube::{FIELD_MANAGER, LABEL_APP, denied};
 use crate::{Error, Result};
+use flatnet_cluster::kube::objects::Objects;
+use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_APP, denied};
 
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "flatnet-cni";

@@ -5,9 +5,9 @@ use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::Ground;
-use crate::cluster::kube::objects::Objects;
-use crate::cluster::{Cluster, Target};
 use crate::{Error, Result};
+use flatnet_cluster::kube::objects::Objects;
+use flatnet_cluster::{Cluster, Target};
 
 /// Sections of a node's state; each line of a section is one thing that was or was not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

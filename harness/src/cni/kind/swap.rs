@@ -11,11 +11,11 @@ use serde_json::json;
 use super::Ground;
 use super::record::Record;
 use super::snapshot::{self, Section, Snapshot};
-use crate::cluster::kube::objects::Objects;
-use crate::cluster::kube::{FIELD_MANAGER, LABEL_KEPT, LABEL_RUN, denied};
-use crate::cluster::{Cluster, Target};
-use crate::observe::gather::host_network;
 use crate::{Error, Result};
+use flatnet_cluster::kube::objects::Objects;
+use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_KEPT, LABEL_RUN, denied};
+use flatnet_cluster::status::host_network;
+use flatnet_cluster::{Cluster, Target};
 
 /// How long pods and objects may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(120);

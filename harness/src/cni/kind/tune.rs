@@ -5,9 +5,9 @@ use ipnet::IpNet;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use crate::cluster::kube::objects::{Objects, is};
-use crate::cluster::kube::ranges::Ranges;
 use crate::{Error, Result};
+use flatnet_cluster::kube::objects::{Objects, is};
+use flatnet_model::view::Ranges;
 
 /// Our own CNI.
 pub(crate) const FLATNET: &str = include_str!("../../../../manifests/flatnet.yaml");

@@ -8,12 +8,12 @@ use flatnet_lab::{Change, Lab, LabSpec, NodeFile, Place, Underlay};
 use ipnet::IpNet;
 use serde_json::json;
 
-use crate::cluster::lab::LabCluster;
-use crate::cluster::{Cluster, Target};
 use crate::cni::choice::{Plugins, Values};
 use crate::cni::{Cni, Trouble};
 use crate::session::events::Observer;
 use crate::{Error, Result};
+use flatnet_cluster::lab::LabCluster;
+use flatnet_cluster::{Cluster, Target};
 
 /// Where it is written; a name that leaves room before and after in lexical order.
 const FILE: &str = "/etc/cni/net.d/50-conflist.conflist";

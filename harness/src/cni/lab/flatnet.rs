@@ -5,15 +5,13 @@ use flatnet_lab::spec::PROGRAMS_DIR;
 use flatnet_lab::{Lab, NodeFile};
 use ipnet::IpNet;
 
-use crate::cluster::lab::LabCluster;
 use crate::cni::{Cni, Trouble};
 use crate::session::events::Observer;
 use crate::{Error, Result};
+use flatnet_cluster::lab::{AGENT, LabCluster};
 
 /// Where the agents find the list of nodes.
 const NODES_FILE: &str = "/run/flatnet/nodes.json";
-/// The agent among a node's daemons.
-pub(crate) const AGENT: &str = "flatnet-agent";
 
 /// flatnet on a lab.
 pub(in crate::cni) struct OnLab {

@@ -3,15 +3,14 @@ mod conflist;
 mod flatnet;
 
 use flatnet_agent::node::Node;
+use flatnet_cluster::status::node_of;
 use flatnet_lab::LabSpec;
 use ipnet::IpNet;
 
-pub(crate) use flatnet::AGENT;
-
-use super::{Choice, Cni, node_of};
-use crate::cluster::Cluster;
-use crate::cluster::lab::LabCluster;
+use super::{Choice, Cni};
 use crate::{Error, Result};
+use flatnet_cluster::Cluster;
+use flatnet_cluster::lab::LabCluster;
 
 /// The chosen CNI on a lab.
 ///

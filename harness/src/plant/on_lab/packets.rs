@@ -6,7 +6,7 @@ use flatnet_netlink::nft::{Chain, ChainType, Expr, Hook, Table};
 use ipnet::IpNet;
 
 use super::{BRIDGE, Fault, Moment, Recipe, Step, UPLINK, host, same_family};
-use crate::observe::fleet::POD_PORT;
+use flatnet_cluster::observe::fleet::POD_PORT;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;

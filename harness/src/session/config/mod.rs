@@ -2,8 +2,13 @@
 mod provider;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, ValueEnum};
+use flatnet_model::IpFamily;
+use flatnet_model::network::UnknownWord;
+use flatnet_model::probe::Transport;
 use ipnet::IpNet;
 
 pub use provider::{KindArgs, KubeArgs, LabArgs};
@@ -32,31 +37,12 @@ impl Provider {
     }
 }
 
-/// How the lab's nodes are joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Underlay {
-    /// One Ethernet segment, as kind's docker network.
-    L2,
-    /// Each node in a subnet of its own, behind a router.
-    Routed,
-}
-
-/// IP families of nodes and pods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Family {
-    Ipv4,
-    Ipv6,
-    Dual,
-}
-
-/// Probe transports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Protocol {
-    Tcp,
-    Udp,
-    Icmp,
+/// Parses one of a choice of words, which `--help` and errors list.
+fn one_of<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = UnknownWord> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
 /// The cluster that a run boots and what it deploys there.
@@ -95,8 +81,8 @@ pub struct RunArgs {
     pub pods_per_node: Option<u16>,
 
     /// IP families of nodes and pods [default: ipv4]
-    #[arg(long, env = "FLATNET_IP_FAMILY", value_enum, help_heading = "Cluster")]
-    pub ip_family: Option<Family>,
+    #[arg(long, env = "FLATNET_IP_FAMILY", value_parser = one_of::<IpFamily>(IpFamily::WORDS), help_heading = "Cluster")]
+    pub ip_family: Option<IpFamily>,
 
     /// Pod network ranges, at most one a family [default: 10.244.0.0/16 and fd00:10:244::/48]
     #[arg(
@@ -156,8 +142,8 @@ pub struct RunArgs {
     pub report: Option<PathBuf>,
 
     /// Transports of the matrix
-    #[arg(long, env = "FLATNET_TRANSPORTS", value_enum, value_delimiter = ',', default_values = ["tcp", "udp", "icmp"], help_heading = "Checks")]
-    pub transports: Vec<Protocol>,
+    #[arg(long, env = "FLATNET_TRANSPORTS", value_parser = one_of::<Transport>(Transport::WORDS), value_delimiter = ',', default_values = ["tcp", "udp", "icmp"], help_heading = "Checks")]
+    pub transports: Vec<Transport>,
 }
 
 impl RunArgs {
@@ -184,8 +170,8 @@ impl RunArgs {
     }
 
     /// IP families, where they can be chosen.
-    pub fn ip_family(&self) -> Family {
-        self.ip_family.unwrap_or(Family::Ipv4)
+    pub fn ip_family(&self) -> IpFamily {
+        self.ip_family.unwrap_or_default()
     }
 
     /// Refuses options that the provider does not know: each would be silently without effect.

@@ -3,13 +3,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Underlay;
+use flatnet_model::Underlay;
+
+use super::one_of;
 
 /// Options of the lab.
 #[derive(Args, Clone, Debug)]
 pub struct LabArgs {
-    /// How nodes are joined [default: l2]
-    #[arg(long, env = "FLATNET_UNDERLAY", value_enum, help_heading = "Lab")]
+    /// How nodes are joined: l2, one Ethernet segment as kind's docker network; or routed, each node in a subnet of its own
+    /// behind a router [default: l2]
+    #[arg(long, env = "FLATNET_UNDERLAY", value_parser = one_of::<Underlay>(Underlay::WORDS), help_heading = "Lab")]
     pub underlay: Option<Underlay>,
 
     /// MTU between nodes, bytes, 1280 to 65535 [default: 1500]
@@ -42,7 +45,7 @@ pub struct LabArgs {
 impl LabArgs {
     /// How nodes are joined.
     pub fn underlay(&self) -> Underlay {
-        self.underlay.unwrap_or(Underlay::L2)
+        self.underlay.unwrap_or_default()
     }
 
     /// MTU between nodes, bytes.

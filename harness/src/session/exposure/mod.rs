@@ -9,40 +9,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::Client;
 
 use super::events::{Event, Observer};
 use super::lifetime::Lifetime;
 use super::plan::Plan;
-use crate::cluster::kube::KubeCluster;
-use crate::cluster::{Cluster, PodRef};
-use crate::observe::gather::host_network;
-use crate::observe::{Observed, Service, Sought};
-use crate::session::deploy::is_running;
 use crate::{Error, Result};
+use flatnet_cluster::exposed::Exposed;
+use flatnet_cluster::kube::KubeCluster;
+use flatnet_cluster::status::{host_network, is_running, pod_ref};
+use flatnet_cluster::{Cluster, PodRef};
+use flatnet_model::observations::Sought;
 pub(crate) use outside::BUILD_IT;
-pub use outside::Peer;
-pub use port_pods::PortPods;
-
-/// Everything that was made, or why it was not.
-pub struct Exposed {
-    /// The API's client.
-    pub client: Client,
-    /// A service with every pod of the pod network behind it, and one with a single pod.
-    pub services: Sought<[Service; 2]>,
-    /// A service of type NodePort with the same pods.
-    pub node_port: Sought<Service>,
-    /// Pods with a hostPort.
-    pub host_ports: Sought<PortPods>,
-    /// Addresses of services by name, without the cluster's domain; none where they may not be asked for.
-    pub names: BTreeMap<String, Vec<IpAddr>>,
-    /// Addresses of the service `kube-system/kube-dns`; none where they may not be asked for.
-    pub dns_addresses: Vec<IpAddr>,
-    /// Ready pods behind it.
-    pub dns_servers: Observed<usize>,
-    /// The peer outside.
-    pub outside: Sought<Arc<Peer>>,
-}
 
 /// Where it is made.
 pub(super) struct Ground<'a> {
@@ -111,25 +88,6 @@ impl Ground<'_> {
     }
 }
 
-impl Exposed {
-    /// The pods with a hostPort that run.
-    pub fn running_pods(&self) -> Vec<PodRef> {
-        let made = self.host_ports.found();
-        made.map(PortPods::running_pods).unwrap_or_default()
-    }
-
-    /// Takes away what is no part of the cluster.
-    ///
-    /// # Errors
-    /// When it does not go.
-    pub async fn close(&self) -> Result<()> {
-        match self.outside.found() {
-            Some(peer) => peer.remove().await,
-            None => Ok(()),
-        }
-    }
-}
-
 /// Pods that services can have behind them: of the run's namespace, in the pod network, running. In their order.
 fn backends(pods: &[Pod], namespace: &str) -> Vec<PodRef> {
     let fit = |pod: &&Pod| {
@@ -137,7 +95,7 @@ fn backends(pods: &[Pod], namespace: &str) -> Vec<PodRef> {
             && is_running(pod)
             && pod.metadata.namespace.as_deref() == Some(namespace)
     };
-    pods.iter().filter(fit).map(PodRef::of).collect()
+    pods.iter().filter(fit).map(pod_ref).collect()
 }
 
 /// An address of the API's, as ours.

@@ -1,59 +1,20 @@
 //! One pod a node that takes a port of its node.
+use flatnet_cluster::exposed::PortPods;
+use flatnet_cluster::status::pod_ref;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerPort, Pod};
 use tokio::task::JoinSet;
 
-use crate::cluster::kube::KubeCluster;
-use crate::cluster::{Cluster, PodRef, manifest};
-use crate::observe::PortPod;
-use crate::observe::fleet::POD_PORT;
-use crate::session::deploy::{is_running, status_word};
 use crate::session::workload::adapt_to_kubernetes;
 use crate::{Error, Result};
+use flatnet_cluster::kube::KubeCluster;
+use flatnet_cluster::observe::fleet::POD_PORT;
+use flatnet_cluster::{Cluster, manifest};
 
 /// hostPorts of runs: below the usual range of NodePorts (30000) and of ports the kernel gives out (32768).
 const FIRST_PORT: u16 = 20_000;
 const PORTS: u32 = 10_000;
-
-/// The pods, and their port.
-pub struct PortPods {
-    /// `hostPort`, for TCP and UDP.
-    pub port: u16,
-    /// One a node, as last seen.
-    pub pods: Vec<Pod>,
-}
-
-impl PortPods {
-    /// Those that run.
-    pub(super) fn running_pods(&self) -> Vec<PodRef> {
-        let running = self.pods.iter().filter(|pod| is_running(pod));
-        running.map(PodRef::of).collect()
-    }
-
-    /// Node and name of each that runs.
-    pub fn running(&self) -> impl Iterator<Item = (&str, &str)> {
-        let running = self.pods.iter().filter(|pod| is_running(pod));
-        running.filter_map(|pod| {
-            let node = pod.spec.as_ref()?.node_name.as_deref()?;
-            Some((node, pod.metadata.name.as_deref()?))
-        })
-    }
-}
-
-impl From<&Pod> for PortPod {
-    fn from(pod: &Pod) -> Self {
-        PortPod {
-            name: PodRef::of(pod).name,
-            node: pod
-                .spec
-                .as_ref()
-                .and_then(|spec| spec.node_name.clone())
-                .unwrap_or_default(),
-            phase: status_word(pod),
-        }
-    }
-}
 
 /// Makes them and waits until each runs or cannot, or `limit` has passed.
 pub(super) async fn make(
@@ -66,7 +27,7 @@ pub(super) async fn make(
     for (index, node) in nodes.iter().enumerate() {
         let pod = object(cluster, &format!("busybox-port-{}", index + 1), node, port)?;
         cluster.apply_pod(&pod).await?;
-        let (cluster, name) = (cluster.clone(), PodRef::of(&pod));
+        let (cluster, name) = (cluster.clone(), pod_ref(&pod));
         waits.spawn(async move { (index, cluster.wait_pod(&name, limit).await) });
     }
     let mut pods = Vec::new();

@@ -9,7 +9,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 
 use crate::Result;
-use crate::cluster::kube::denied;
+use flatnet_cluster::kube::denied;
 
 /// Which service a slice belongs to (Kubernetes, well-known labels).
 const OF_SERVICE: &str = "kubernetes.io/service-name";

@@ -2,18 +2,18 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use flatnet_probe::Transport;
+use flatnet_model::probe::Transport;
 use k8s_openapi::api::core::v1::{Pod, Service as Object};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Map, Value, json};
 
 use super::{address, ready};
-use crate::cluster::PodRef;
-use crate::cluster::kube::{KubeCluster, LABEL_RUN, denied};
-use crate::observe::Service;
-use crate::observe::fleet::POD_PORT;
 use crate::{Error, Result};
+use flatnet_cluster::kube::{KubeCluster, LABEL_RUN, denied};
+use flatnet_cluster::observe::fleet::POD_PORT;
+use flatnet_model::PodRef;
+use flatnet_model::observations::Service;
 
 /// Label of the pods behind every service of the run.
 const LABEL_SHARED: &str = "flatnet/backend";

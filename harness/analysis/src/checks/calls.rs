@@ -1,0 +1,196 @@
+//! Calls of those who use a cluster, judged alike whatever is called.
+use std::collections::{BTreeMap, BTreeSet};
+
+use flatnet_model::probe::{Dialled, Failure};
+
+use super::Verdict;
+use super::findings::{Findings, joined, listed, transport};
+use super::topology::Topology;
+use flatnet_model::observations::{Call, ControlPlane, Endpoint, Observations, Sought};
+
+/// The part of a control plane that a check is about; else the verdict without it.
+pub(super) fn part<'a, T>(
+    observations: &'a Observations,
+    of: impl FnOnce(&'a ControlPlane) -> &'a Sought<T>,
+) -> Result<&'a T, Verdict> {
+    let Some(control_plane) = &observations.control_plane else {
+        return Err(Verdict::Skip {
+            reason: format!(
+                "provider {} has no control plane: no services, no DNS, no network agents; see --provider kind",
+                observations.provider
+            ),
+        });
+    };
+    sought(of(control_plane))
+}
+
+/// What was found; else the verdict without it.
+pub(super) fn sought<T>(sought: &Sought<T>) -> Result<&T, Verdict> {
+    match sought {
+        Sought::Found(found) => Ok(found),
+        Sought::Absent { why } => Err(Verdict::Skip {
+            reason: why.clone(),
+        }),
+        Sought::Lost { error } => Err(Verdict::Broken {
+            error: error.clone(),
+        }),
+    }
+}
+
+/// Calls that went wrong, with what was said about each.
+pub(super) struct Wrong<'a> {
+    calls: Vec<(&'a Call, String)>,
+    /// Whether a dial of one of them was answered as it should be.
+    some_answered: bool,
+}
+
+impl<'a> Wrong<'a> {
+    /// Judges calls by what each answered dial tells (`good`: else what is wrong with it). Dials that could not be made are
+    /// noted as unmeasured. Calls that were right throughout are no part of it.
+    pub(super) fn of(
+        calls: impl IntoIterator<Item = &'a Call>,
+        findings: &mut Findings,
+        good: impl Fn(&Call, &Dialled) -> Result<(), String>,
+    ) -> Self {
+        let mut wrong = Wrong {
+            calls: Vec::new(),
+            some_answered: false,
+        };
+        for call in calls {
+            let mut said: BTreeMap<String, usize> = BTreeMap::new();
+            for dialled in &call.results {
+                match dialled {
+                    Dialled::Failed {
+                        kind: Failure::Unsupported,
+                        detail,
+                        ..
+                    } => findings.unmeasured(format!(
+                        "{} from {} to {}: {detail}",
+                        transport(call.transport),
+                        call.from.name(),
+                        call.address
+                    )),
+                    Dialled::Failed { detail, .. } => *said.entry(detail.clone()).or_default() += 1,
+                    Dialled::Answered { .. } => match good(call, dialled) {
+                        Ok(()) => {}
+                        Err(what) => *said.entry(what).or_default() += 1,
+                    },
+                }
+            }
+            let bad: usize = said.values().sum();
+            if bad > 0 {
+                wrong.some_answered |= bad < call.results.len();
+                wrong.calls.push((call, words(&said, call.results.len())));
+            }
+        }
+        wrong
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(super) fn calls(&self) -> impl Iterator<Item = &'a Call> + '_ {
+        self.calls.iter().map(|(call, _)| *call)
+    }
+
+    /// Part of the dials of a call were answered: there is a way, but not always.
+    pub(super) fn partly(&self) -> bool {
+        self.some_answered
+    }
+
+    /// Split by a key, such as the node of one end.
+    pub(super) fn by<K: Ord>(self, key: impl Fn(&Call) -> K) -> BTreeMap<K, Wrong<'a>> {
+        let mut groups: BTreeMap<K, Wrong<'a>> = BTreeMap::new();
+        for (call, said) in self.calls {
+            let group = groups.entry(key(call)).or_insert_with(|| Wrong {
+                calls: Vec::new(),
+                some_answered: self.some_answered,
+            });
+            group.calls.push((call, said));
+        }
+        groups
+    }
+
+    /// `busybox-1 → 10.96.0.9:7411 udp: no answer within 1000 ms; … and 3 more`.
+    pub(super) fn observed(&self) -> String {
+        let said: Vec<String> = self
+            .calls
+            .iter()
+            .map(|(call, said)| {
+                format!(
+                    "{} → {} {}: {said}",
+                    call.from.name(),
+                    target(call),
+                    transport(call.transport)
+                )
+            })
+            .collect();
+        joined(&said, "; ", 3)
+    }
+
+    /// `tcp, udp`: over what it goes wrong.
+    pub(super) fn over(&self) -> String {
+        super::findings::transports(self.calls().map(|call| call.transport))
+    }
+
+    /// `busybox-1, busybox-4`: whose calls go wrong.
+    pub(super) fn clients(&self) -> Vec<&'a str> {
+        let clients: BTreeSet<&Endpoint> = self.calls().map(|call| &call.from).collect();
+        clients.into_iter().map(Endpoint::name).collect()
+    }
+}
+
+/// `10.96.0.9:7411`, `[fd00::9]:7411`.
+pub(super) fn target(call: &Call) -> String {
+    std::net::SocketAddr::new(call.address, call.port).to_string()
+}
+
+/// The name that answered.
+pub(super) fn responder(dialled: &Dialled) -> Option<&str> {
+    match dialled {
+        Dialled::Answered { responder, .. } => responder.as_deref(),
+        Dialled::Failed { .. } => None,
+    }
+}
+
+/// Running pods of the pod network, and nodes within reach, that made none of these calls.
+pub(super) fn silent<'a>(topology: &Topology<'a>, calls: &[Call], pods_only: bool) -> Vec<&'a str> {
+    let made: BTreeSet<&str> = calls.iter().map(|call| call.from.name()).collect();
+    let pods = topology.networked().map(|pod| pod.name.as_str());
+    let nodes = topology
+        .nodes()
+        .map(|node| node.name.as_str())
+        .filter(|_| !pods_only && topology.nodes_barred().is_none());
+    pods.chain(nodes)
+        .filter(|name| !made.contains(name))
+        .collect()
+}
+
+/// The clients on a node that make up a group: `node2`, or `pods busybox-2, busybox-5 on node2` where others there are fine.
+pub(super) fn culprit(
+    node: &str,
+    wrong: &Wrong<'_>,
+    all: &[Call],
+    topology: &Topology<'_>,
+) -> String {
+    let there = |call: &&Call| topology.node_of(&call.from) == Some(node);
+    let clients: BTreeSet<&Endpoint> = all.iter().filter(there).map(|call| &call.from).collect();
+    let wrong = wrong.clients();
+    if wrong.len() == clients.len() {
+        node.to_owned()
+    } else {
+        format!("{} on {node}", listed(&wrong, 6))
+    }
+}
+
+fn words(said: &BTreeMap<String, usize>, dials: usize) -> String {
+    let each: Vec<String> = said
+        .iter()
+        .map(|(what, times)| match dials {
+            1 => what.clone(),
+            _ => format!("{what} ({times} of {dials})"),
+        })
+        .collect();
+    each.join(", ")
+}

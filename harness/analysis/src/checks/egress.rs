@@ -1,0 +1,170 @@
+//! `egress`: pods and nodes reach a peer outside the cluster, which sees the pod's own address or its node's.
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use flatnet_model::probe::{Dialled, Sighting};
+
+use super::calls::{Wrong, culprit, part};
+use super::findings::{Findings, count, listed, look, transports};
+use super::topology::Topology;
+use super::{Evidence, Verdict};
+use flatnet_model::observations::{Call, Endpoint, Observations, Outside};
+
+pub(super) fn judge(observations: &Observations) -> Verdict {
+    let outside = match part(observations, |plane| &plane.outside) {
+        Ok(outside) => outside,
+        Err(verdict) => return verdict,
+    };
+    let topology = Topology::of(observations);
+    let mut findings = Findings::default();
+    let calls = &outside.egress;
+    for node in topology.nodes() {
+        let pods = topology.networked().any(|pod| pod.node == node.name);
+        let from = |call: &Call| {
+            matches!(call.from, Endpoint::Pod(_))
+                && topology.node_of(&call.from) == Some(&node.name)
+        };
+        if pods && !calls.iter().any(from) {
+            findings.unmeasured(format!("no pod of {} dialled the peer outside", node.name));
+        }
+    }
+    let mut ways: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for call in calls {
+        for dialled in &call.results {
+            if let Ok(way) = way(&topology, call, dialled) {
+                let names = ways.entry(way).or_default();
+                if !names.contains(&call.from.name()) {
+                    names.push(call.from.name());
+                }
+            }
+        }
+    }
+    let wrong = Wrong::of(calls, &mut findings, |call, dialled| {
+        way(&topology, call, dialled).map(drop)
+    });
+    let clients: BTreeSet<&Endpoint> = calls.iter().map(|call| &call.from).collect();
+    let addresses: BTreeSet<IpAddr> = calls.iter().map(|call| call.address).collect();
+    findings.headline(format!(
+        "{} of {} reach {} outside the cluster over {}",
+        clients.len() - wrong.clients().len(),
+        count(clients.len(), "client"),
+        list(&addresses),
+        transports(calls.iter().map(|call| call.transport))
+    ));
+    for (way, names) in &ways {
+        findings.fact(format!("{way}: {}", listed(names, 8)));
+    }
+    let nobody = wrong.len() == calls.len() && topology.nodes().count() > 1;
+    for (node, wrong) in wrong.by(|call| topology.node_of(&call.from)) {
+        let node = node.unwrap_or("?");
+        let who = culprit(node, &wrong, calls, &topology);
+        findings.fail(evidence(outside, node, who, &wrong, nobody, &topology));
+    }
+    findings.mention_barred(&topology);
+    findings.mention_idle(&topology);
+    findings.verdict()
+}
+
+/// Under which address a client is seen outside; an error is one that is neither its own nor its node's.
+fn way(topology: &Topology<'_>, call: &Call, dialled: &Dialled) -> Result<&'static str, String> {
+    let Dialled::Answered { seen_as, local, .. } = dialled else {
+        return Err(String::new());
+    };
+    match seen_as {
+        Some(seen) => source(topology, call, *seen, Some(*local)),
+        None => Err("the peer does not say whom it saw".to_owned()),
+    }
+}
+
+fn source(
+    topology: &Topology<'_>,
+    call: &Call,
+    seen: IpAddr,
+    local: Option<IpAddr>,
+) -> Result<&'static str, String> {
+    let node = topology.node_of(&call.from).unwrap_or_default();
+    let on_host = topology.on_host(&call.from);
+    if on_host && (topology.node_has(node, seen) || local == Some(seen)) {
+        Ok("nodes are seen as themselves")
+    } else if !on_host && topology.addresses(&call.from).contains(&seen) {
+        Ok("pods are seen outside as themselves (routed)")
+    } else if !on_host && topology.node_has(node, seen) {
+        Ok("pods are seen outside as their node (masqueraded)")
+    } else {
+        Err(format!("seen as {}", topology.tell(seen)))
+    }
+}
+
+fn evidence(
+    outside: &Outside,
+    node: &str,
+    who: String,
+    wrong: &Wrong<'_>,
+    nobody: bool,
+    topology: &Topology<'_>,
+) -> Evidence {
+    let clients = wrong.clients();
+    let strange = strangers(outside, wrong, topology);
+    let mut observed = wrong.observed();
+    if let Some((client, seen)) = strange.first() {
+        observed.push_str(&format!(
+            "; the peer saw {client} as {}",
+            topology.tell(*seen)
+        ));
+    }
+    let cause = match (strange.first(), nobody) {
+        (Some((_, seen)), _) => format!(
+            "{node} rewrites the source of what leaves the cluster to {seen}, to which answers do not come back to it"
+        ),
+        (None, true) => {
+            "no node forwards what pods send out of the cluster, or nothing leads back".to_owned()
+        }
+        (None, false) => format!(
+            "{node} does not forward or masquerade what its pods send out of the cluster, or a packet filter drops it"
+        ),
+    };
+    Evidence {
+        what: format!(
+            "{who} does not reach the peer outside the cluster under an address of its own or its node's, over {}",
+            wrong.over()
+        ),
+        expected: "an answer, to the client's own address or its node's".to_owned(),
+        observed,
+        culprit: (!nobody).then_some(who),
+        cause: Some(cause),
+        look: look(
+            clients.first().unwrap_or(&"?"),
+            format!(
+                "ping -c 1 -W 1 {}",
+                wrong
+                    .calls()
+                    .next()
+                    .map_or_else(String::new, |call| call.address.to_string())
+            ),
+        ),
+    }
+}
+
+/// Clients of these calls that the peer saw under an address that is neither theirs nor their node's.
+fn strangers<'a>(
+    outside: &'a Outside,
+    wrong: &Wrong<'a>,
+    topology: &Topology<'_>,
+) -> Vec<(&'a str, IpAddr)> {
+    let seen = |call: &'a Call| {
+        let sightings = outside.sightings.iter().flatten();
+        sightings
+            .filter(|sighting: &&Sighting| {
+                sighting.from == call.from.name() && sighting.transport == call.transport
+            })
+            .filter(|sighting| source(topology, call, sighting.source, None).is_err())
+            .map(|sighting| (call.from.name(), sighting.source))
+            .next()
+    };
+    wrong.calls().filter_map(seen).collect()
+}
+
+fn list(addresses: &BTreeSet<IpAddr>) -> String {
+    let each: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    each.join(", ")
+}

@@ -1,0 +1,372 @@
+//! `gateway`: a pod's default route leads to an address of its own node that answers.
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use flatnet_model::kernel::RouteEntry;
+use flatnet_model::probe::{Dialled, Facts, Failure};
+
+use super::findings::{Findings, Problem, count, listed, look, transport, without_nodes};
+use super::topology::{Topology, device, same_family};
+use super::veth::{Wire, default_route, follow, on_link};
+use super::{Evidence, Verdict};
+use flatnet_model::observations::{Endpoint, Observations, PodView};
+
+pub(super) fn judge(observations: &Observations) -> Verdict {
+    let topology = Topology::of(observations);
+    if let Some(skip) = without_nodes(&topology) {
+        return skip;
+    }
+    let (problems, mut findings) = examine(&topology);
+    let broken: BTreeSet<&str> = problems
+        .iter()
+        .flat_map(|problem| problem.pods.iter().map(String::as_str))
+        .collect();
+    let silent = silent(&topology, &broken, &mut findings);
+    for evidence in problems
+        .iter()
+        .map(|problem| problem.evidence.clone())
+        .chain(silent)
+    {
+        findings.fail(evidence);
+    }
+    if topology.networked().next().is_none() {
+        findings.unmeasured("no pod with a network namespace of its own runs");
+    }
+    findings.mention_idle(&topology);
+    findings.verdict()
+}
+
+/// What is wrong with one pod's default route of one family. Pods of one node that share it are reported together.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    NoDefaultRoute { v6: bool },
+    OffLink { hop: IpAddr },
+    NotOfNode { hop: IpAddr },
+}
+
+/// A default route that is as it should be.
+enum Good {
+    NodeAddress(IpAddr),
+    ProxyArp { hop: IpAddr, host_end: String },
+    NoNextHop(String),
+}
+
+/// Looks at routes, neighbours and the nodes' addresses; whether the gateway answers is not asked here, so that the result
+/// is a cause and never a symptom.
+pub(super) fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
+    let mut findings = Findings::default();
+    let mut faults: BTreeMap<(&str, Fault), Vec<&PodView>> = BTreeMap::new();
+    let mut good: BTreeMap<String, usize> = BTreeMap::new();
+    for pod in topology.networked() {
+        let facts = match &pod.facts {
+            Ok(facts) => facts,
+            Err(error) => {
+                findings.unmeasured(format!(
+                    "routes inside pod {} on {}: {error}",
+                    pod.name, pod.node
+                ));
+                continue;
+            }
+        };
+        for ip in one_a_family(&pod.ips) {
+            match examine_one(pod, facts, ip, topology) {
+                Err(fault) => faults.entry((&pod.node, fault)).or_default().push(pod),
+                Ok(Some(way)) => *good.entry(describe(&way, pod, topology)).or_default() += 1,
+                Ok(None) => findings.unmeasured(format!(
+                    "addresses of node {}: {}",
+                    pod.node,
+                    node_error(topology, &pod.node)
+                )),
+            }
+        }
+    }
+    for (way, pods) in good {
+        findings.fact(format!("{}: {way}", count(pods, "pod")));
+    }
+    let problems = faults
+        .into_iter()
+        .map(|((node, fault), pods)| problem(node, &fault, &pods, topology))
+        .collect();
+    (problems, findings)
+}
+
+/// `Ok(None)`: the node could not be looked at.
+fn examine_one(
+    pod: &PodView,
+    facts: &Facts,
+    ip: IpAddr,
+    topology: &Topology<'_>,
+) -> Result<Option<Good>, Fault> {
+    let Some(route) = default_route(facts, ip) else {
+        return Err(Fault::NoDefaultRoute { v6: ip.is_ipv6() });
+    };
+    let Some(hop) = route.gateway else {
+        return Ok(Some(Good::NoNextHop(device(facts, route.oif).to_owned())));
+    };
+    if !on_link(facts, route, hop) {
+        return Err(Fault::OffLink { hop });
+    }
+    if topology.node_has(&pod.node, hop) {
+        return Ok(Some(Good::NodeAddress(hop)));
+    }
+    let Some(node) = topology
+        .node(&pod.node)
+        .and_then(|node| node.facts.as_ref().ok())
+    else {
+        return Ok(None);
+    };
+    match proxied(pod, facts, node, route, hop) {
+        Some(host_end) => Ok(Some(Good::ProxyArp { hop, host_end })),
+        None => Err(Fault::NotOfNode { hop }),
+    }
+}
+
+/// Calico's way: the next hop (169.254.1.1) is nobody's address, but the pod's own host end, which is in no bridge, answers
+/// ARP for it (`proxy_arp`), or the pod has a permanent entry with its Ethernet address.
+fn proxied(
+    pod: &PodView,
+    inside: &Facts,
+    outside: &Facts,
+    route: &RouteEntry,
+    hop: IpAddr,
+) -> Option<String> {
+    let Wire::Joined {
+        outside: host_end, ..
+    } = follow(pod, inside, outside)
+    else {
+        return None;
+    };
+    let known = |n: &&flatnet_model::kernel::Neighbour| {
+        n.address == hop && n.mac.is_some() && route.oif == Some(n.index)
+    };
+    let neighbour = inside.neighbours.iter().find(known)?;
+    (host_end.master.is_none() && neighbour.mac == host_end.mac).then(|| host_end.name.clone())
+}
+
+fn describe(way: &Good, pod: &PodView, topology: &Topology<'_>) -> String {
+    match way {
+        Good::NodeAddress(hop) => {
+            let facts = topology
+                .node(&pod.node)
+                .and_then(|node| node.facts.as_ref().ok());
+            let device = facts
+                .and_then(|facts| super::topology::device_of(facts, *hop))
+                .unwrap_or("an interface");
+            format!("default via {hop}, on {device} of {}", pod.node)
+        }
+        Good::ProxyArp { hop, host_end } => format!(
+            "default via {hop}, for which {host_end} of {} answers (proxy ARP)",
+            pod.node
+        ),
+        Good::NoNextHop(device) => {
+            format!("default dev {device}, without a next hop ({})", pod.node)
+        }
+    }
+}
+
+fn problem(node: &str, fault: &Fault, pods: &[&PodView], topology: &Topology<'_>) -> Problem {
+    let mut names: Vec<String> = pods.iter().map(|pod| pod.name.clone()).collect();
+    names.dedup();
+    let who = format!(
+        "{} {} on {node}",
+        if names.len() == 1 { "pod" } else { "pods" },
+        listed(&names, 6)
+    );
+    let alone = names.len() < topology.networked().filter(|pod| pod.node == node).count();
+    let culprit = if alone { who.clone() } else { node.to_owned() };
+    let (what, expected, observed, cause, command) = match fault {
+        Fault::NoDefaultRoute { v6 } => (
+            format!("{who} without {} default route", if *v6 { "an IPv6" } else { "a" }),
+            "a default route via an address of the node".to_owned(),
+            format!("routes: {}", pods.first().map_or_else(String::new, |pod| routes(pod, *v6))),
+            "the route was removed, or the CNI configuration does not ask for one (isDefaultGateway, ipam.routes)".to_owned(),
+            if *v6 { "ip -6 route" } else { "ip route" },
+        ),
+        Fault::OffLink { hop } => (
+            format!("{who}: next hop {hop} of the default route is not on link"),
+            format!("a route or prefix that covers {hop}, or the onlink flag"),
+            "none of the pod's prefixes covers it".to_owned(),
+            "the route to the gateway itself is missing in the pod".to_owned(),
+            if hop.is_ipv4() { "ip route" } else { "ip -6 route" },
+        ),
+        Fault::NotOfNode { hop } => {
+            let bridge = topology.node(node).and_then(|n| n.facts.as_ref().ok()).and_then(|facts| bridge_of(pods, facts));
+            let where_ = bridge.map_or_else(|| node.to_owned(), |bridge| format!("{bridge} of {node}"));
+            (
+                format!("{who}: next hop {hop} of the default route is no address of {node}"),
+                format!("{hop} on {where_}"),
+                match topology.owner(*hop) {
+                    Some(owner) => format!("{hop} belongs to {owner}"),
+                    None => format!("{hop} is on no interface of any node"),
+                },
+                format!("the gateway address is gone from {where_}"),
+                if hop.is_ipv4() { "ip addr" } else { "ip -6 addr" },
+            )
+        }
+    };
+    let at = if matches!(fault, Fault::NotOfNode { .. }) {
+        node
+    } else {
+        &names[0]
+    };
+    let look = look(at, command);
+    let evidence = Evidence {
+        what,
+        expected,
+        observed,
+        culprit: Some(culprit),
+        cause: Some(cause),
+        look,
+    };
+    Problem {
+        node: node.to_owned(),
+        peer: None,
+        pods: names,
+        evidence,
+    }
+}
+
+fn routes(pod: &PodView, v6: bool) -> String {
+    let of_family = |route: &&RouteEntry| route.dst.addr().is_ipv6() == v6;
+    let shown: Vec<String> = pod
+        .facts
+        .iter()
+        .flat_map(|f| &f.routes)
+        .filter(of_family)
+        .map(|r| r.dst.to_string())
+        .collect();
+    if shown.is_empty() {
+        "none".to_owned()
+    } else {
+        listed(&shown, 4)
+    }
+}
+
+fn bridge_of<'a>(pods: &[&PodView], node: &'a Facts) -> Option<&'a str> {
+    pods.iter()
+        .find_map(|pod| match follow(pod, pod.facts.as_ref().ok()?, node) {
+            Wire::Joined { outside, .. } => node
+                .links
+                .iter()
+                .find(|l| Some(l.index) == outside.master)
+                .map(|l| l.name.as_str()),
+            _ => None,
+        })
+}
+
+/// Gateways that do not answer, one piece of evidence a node and next hop. Pods whose route is known to be wrong are left out.
+fn silent(
+    topology: &Topology<'_>,
+    broken: &BTreeSet<&str>,
+    findings: &mut Findings,
+) -> Vec<Evidence> {
+    let asked = asked(topology);
+    let mut silent: BTreeMap<(&str, IpAddr), (Vec<&str>, String)> = BTreeMap::new();
+    let mut answering = 0;
+    for pod in topology
+        .networked()
+        .filter(|pod| !broken.contains(pod.name.as_str()))
+    {
+        let Ok(facts) = &pod.facts else { continue };
+        for hop in one_a_family(&pod.ips).filter_map(|ip| default_route(facts, ip)?.gateway) {
+            if !topology.node_has(&pod.node, hop) {
+                continue;
+            }
+            match asked.get(&(pod.name.as_str(), hop)) {
+                None => findings.unmeasured(format!(
+                    "pod {} on {} did not ask its gateway {hop}",
+                    pod.name, pod.node
+                )),
+                Some(Reply::Unsupported(detail)) => findings.unmeasured(format!(
+                    "pod {} on {} cannot ask its gateway {hop}: {detail}",
+                    pod.name, pod.node
+                )),
+                Some(Reply::Yes) => answering += 1,
+                Some(Reply::No(detail)) => {
+                    let entry = silent
+                        .entry((&pod.node, hop))
+                        .or_insert_with(|| (Vec::new(), detail.clone()));
+                    entry.0.push(&pod.name);
+                }
+            }
+        }
+    }
+    findings.headline(format!(
+        "{} answered by the next hop of their default route",
+        count(answering, "pod")
+    ));
+    silent
+        .into_iter()
+        .map(|((node, hop), (pods, detail))| {
+            let all = pods.len() == topology.networked().filter(|pod| pod.node == node).count();
+            let who = format!("{} {} on {node}", if pods.len() == 1 { "pod" } else { "pods" }, listed(&pods, 6));
+            Evidence {
+                what: format!("gateway {hop} does not answer {who}"),
+                expected: format!("an answer from {}", topology.tell(hop)),
+                observed: detail,
+                culprit: Some(if all { node.to_owned() } else { who }),
+                cause: Some("the wire between pod and bridge is cut, or a packet filter on the node drops what pods send to it".to_owned()),
+                look: look(pods[0], format!("ping -c 1 -W 1 {hop}")),
+            }
+        })
+        .collect()
+}
+
+enum Reply {
+    Yes,
+    No(String),
+    Unsupported(String),
+}
+
+/// What pods got when they dialled addresses of their own node; any transport that answers counts, and so does a refusal:
+/// it came from the gateway.
+fn asked<'a>(topology: &Topology<'a>) -> BTreeMap<(&'a str, IpAddr), Reply> {
+    let mut asked = BTreeMap::new();
+    for dial in &topology.observations.dials {
+        let (Endpoint::Pod(pod), Endpoint::Node(node)) = (&dial.from, &dial.to) else {
+            continue;
+        };
+        if topology.pod(pod).is_none_or(|pod| pod.node != *node) {
+            continue;
+        }
+        let reply = match &dial.result {
+            Dialled::Answered { .. }
+            | Dialled::Failed {
+                kind: Failure::Refused,
+                ..
+            } => Reply::Yes,
+            Dialled::Failed {
+                kind: Failure::Unsupported,
+                detail,
+                ..
+            } => Reply::Unsupported(detail.clone()),
+            Dialled::Failed { detail, .. } => {
+                Reply::No(format!("{}: {detail}", transport(dial.transport)))
+            }
+        };
+        let slot = asked
+            .entry((pod.as_str(), dial.address))
+            .or_insert_with(|| Reply::Unsupported(String::new()));
+        if !matches!(
+            (&*slot, &reply),
+            (Reply::Yes, _) | (Reply::No(_), Reply::Unsupported(_))
+        ) {
+            *slot = reply;
+        }
+    }
+    asked
+}
+
+fn one_a_family(ips: &[IpAddr]) -> impl Iterator<Item = IpAddr> + '_ {
+    ips.iter()
+        .enumerate()
+        .filter(|(i, ip)| !ips[..*i].iter().any(|earlier| same_family(*earlier, **ip)))
+        .map(|(_, ip)| *ip)
+}
+
+fn node_error(topology: &Topology<'_>, node: &str) -> String {
+    match topology.node(node).map(|node| &node.facts) {
+        Some(Err(error)) => error.clone(),
+        _ => "the cluster has no such node".to_owned(),
+    }
+}

@@ -1,0 +1,128 @@
+//! `hairpin`: a pod reaches itself by its own IP.
+use std::collections::{BTreeMap, BTreeSet};
+
+use flatnet_model::probe::{Dialled, Failure, Transport};
+
+use super::findings::{Findings, Problem, count, listed, look, transport, transports};
+use super::topology::Topology;
+use super::{Evidence, Verdict, pod_ip_present};
+use flatnet_model::observations::{Dial, Endpoint, Observations, PodView};
+
+pub(super) fn judge(observations: &Observations) -> Verdict {
+    let topology = Topology::of(observations);
+    let mut findings = Findings::default();
+    let mut own: BTreeMap<&str, Vec<&Dial>> = BTreeMap::new();
+    for dial in &observations.dials {
+        if let (Endpoint::Pod(from), true) = (&dial.from, dial.from == dial.to) {
+            own.entry(from).or_default().push(dial);
+        }
+    }
+    let mut over = BTreeSet::new();
+    let mut no_icmp = Vec::new();
+    let addresses = pod_ip_present::problems(&topology);
+    let (mut judged, mut reached) = (0, 0);
+    for pod in topology.networked() {
+        let dials = own.get(pod.name.as_str()).map_or(&[][..], Vec::as_slice);
+        let (not_supported, measured): (Vec<&Dial>, Vec<&Dial>) = dials.iter().partition(|dial| {
+            matches!(
+                dial.result,
+                Dialled::Failed {
+                    kind: Failure::Unsupported,
+                    ..
+                }
+            )
+        });
+        for dial in not_supported {
+            if dial.transport == Transport::Icmp && !measured.is_empty() {
+                no_icmp.push(pod.name.as_str());
+            } else {
+                findings.unmeasured(format!(
+                    "{} of pod {} on {} to itself",
+                    transport(dial.transport),
+                    pod.name,
+                    pod.node
+                ));
+            }
+        }
+        if measured.is_empty() {
+            findings.unmeasured(format!(
+                "pod {} on {} did not dial itself",
+                pod.name, pod.node
+            ));
+            continue;
+        }
+        judged += 1;
+        over.extend(measured.iter().map(|dial| dial.transport));
+        let failed: Vec<&Dial> = measured
+            .into_iter()
+            .filter(|dial| matches!(dial.result, Dialled::Failed { .. }))
+            .collect();
+        if failed.is_empty() {
+            reached += 1;
+        } else {
+            findings.fail(evidence(
+                pod,
+                &failed,
+                addresses
+                    .iter()
+                    .find(|problem| problem.pods.contains(&pod.name)),
+            ));
+        }
+    }
+    if judged == 0 {
+        findings.unmeasured("no running pod dialled its own address");
+    }
+    findings.fact(format!(
+        "{reached} of {} reach themselves by their own IP over {}",
+        count(judged, "pod"),
+        transports(over)
+    ));
+    if !no_icmp.is_empty() {
+        findings.fact(format!(
+            "icmp not measured in {}: it may not be sent there",
+            listed(&no_icmp, 6)
+        ));
+    }
+    findings.mention_idle(&topology);
+    findings.verdict()
+}
+
+fn evidence(pod: &PodView, failed: &[&Dial], address: Option<&Problem>) -> Evidence {
+    let said: Vec<String> = failed
+        .iter()
+        .map(|dial| match &dial.result {
+            Dialled::Failed { detail, .. } => {
+                format!("{} {}: {detail}", transport(dial.transport), dial.address)
+            }
+            Dialled::Answered { .. } => String::new(),
+        })
+        .collect();
+    let lo_down = pod
+        .facts
+        .as_ref()
+        .is_ok_and(|facts| facts.links.iter().any(|link| link.name == "lo" && !link.up));
+    Evidence {
+        what: format!(
+            "pod {} on {} does not reach itself over {}",
+            pod.name,
+            pod.node,
+            transports(failed.iter().map(|dial| dial.transport))
+        ),
+        expected: "an answer from its own address".to_owned(),
+        observed: listed(&said, 3),
+        culprit: Some(format!("pod {} on {}", pod.name, pod.node)),
+        // The kernel delivers what goes to an own address over loopback (net/ipv4/route.c, RTN_LOCAL).
+        cause: match address {
+            Some(problem) => Some(problem.evidence.what.clone()),
+            None => lo_down.then(|| format!("the loopback interface of pod {} is down", pod.name)),
+        },
+        look: look(
+            &pod.name,
+            if lo_down {
+                "ip link show lo".to_owned()
+            } else {
+                format!("ping -c 1 -W 1 {}", failed[0].address)
+            },
+        ),
+    }
+}

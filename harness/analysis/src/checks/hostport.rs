@@ -1,0 +1,140 @@
+//! `hostport`: a pod's hostPort is reached at its node, from another node and from outside.
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::calls::{Wrong, part, responder};
+use super::findings::{Findings, count, listed, look, transports};
+use super::topology::Topology;
+use super::{Evidence, Verdict};
+use flatnet_model::observations::{Call, HostPorts, NodeView, Observations, Sought};
+
+pub(super) fn judge(observations: &Observations) -> Verdict {
+    let made = match part(observations, |plane| &plane.host_ports) {
+        Ok(made) => made,
+        Err(verdict) => return verdict,
+    };
+    let topology = Topology::of(observations);
+    let plane = observations.control_plane.as_ref();
+    let outside = plane.map(|plane| plane.outside.as_ref());
+    let from_outside: &[Call] = match &outside {
+        Some(Sought::Found(outside)) => &outside.host_ports,
+        _ => &[],
+    };
+    let calls: Vec<&Call> = made.calls.iter().chain(from_outside).collect();
+    let mut findings = Findings::default();
+    let running = running(made);
+    for pod in made.pods.iter().filter(|pod| pod.phase != "Running") {
+        findings.unmeasured(format!(
+            "pod {} with hostPort {} on {} does not run ({})",
+            pod.name, made.port, pod.node, pod.phase
+        ));
+    }
+    for node in topology.nodes() {
+        let dialled = calls
+            .iter()
+            .any(|call| node.internal_ips.contains(&call.address));
+        if running.contains(node.name.as_str()) && !dialled && topology.nodes().count() > 1 {
+            findings.unmeasured(format!(
+                "hostPort {} of {} was not dialled",
+                made.port, node.name
+            ));
+        }
+    }
+    let judged = calls
+        .iter()
+        .copied()
+        .filter(|call| at(&topology, call).is_some_and(|node| running.contains(node)));
+    let judged: Vec<&Call> = judged.collect();
+    let wrong = Wrong::of(judged.iter().copied(), &mut findings, |call, dialled| {
+        let node = at(&topology, call);
+        let mut pods = made.pods.iter();
+        match pods.find(|pod| Some(pod.node.as_str()) == node) {
+            Some(pod) if responder(dialled) == Some(&pod.name) => Ok(()),
+            _ => Err(format!(
+                "answered by {}",
+                responder(dialled).unwrap_or("nobody known")
+            )),
+        }
+    });
+    // Nothing promises it where no plugin asks for port mappings; a CNI that maps ports its own way shows that it does.
+    if wrong.len() == judged.len() && !judged.is_empty() && no_mapping(&topology) {
+        return Verdict::Skip {
+            reason: "no plugin of the CNI configuration asks for port mappings (capabilities.portMappings), so hostPort is not promised: chain portmap".to_owned(),
+        };
+    }
+    let bad: BTreeSet<Option<&str>> = wrong.calls().map(|call| at(&topology, call)).collect();
+    findings.headline(format!(
+        "{} of {} answer on hostPort {} over {}",
+        running.len().saturating_sub(bad.len()),
+        count(running.len(), "node"),
+        made.port,
+        transports(judged.iter().map(|call| call.transport))
+    ));
+    match outside {
+        Some(Sought::Found(_)) => findings.fact("dialled from another node, and from outside"),
+        Some(Sought::Absent { why }) => {
+            findings.fact(format!(
+                "dialled from another node; not from outside: {why}"
+            ));
+        }
+        Some(Sought::Lost { error }) => findings.unmeasured(error),
+        None => {}
+    }
+    for (node, wrong) in wrong.by(|call| at(&topology, call)) {
+        findings.fail(evidence(made, node.unwrap_or("?"), &wrong));
+    }
+    findings.verdict()
+}
+
+fn running(made: &HostPorts) -> BTreeSet<&str> {
+    let running = made.pods.iter().filter(|pod| pod.phase == "Running");
+    running.map(|pod| pod.node.as_str()).collect()
+}
+
+/// The node whose port was dialled.
+fn at<'a>(topology: &Topology<'a>, call: &Call) -> Option<&'a str> {
+    let mut nodes = topology.nodes();
+    let node = nodes.find(|node| node.internal_ips.contains(&call.address))?;
+    Some(node.name.as_str())
+}
+
+fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>) -> Evidence {
+    let pod = made.pods.iter().find(|pod| pod.node == node);
+    let pod = pod.map_or("its pod", |pod| pod.name.as_str());
+    Evidence {
+        what: format!(
+            "hostPort {} of {node} is not answered by {pod} over {}, dialled from {}",
+            made.port,
+            wrong.over(),
+            listed(&wrong.clients(), 4)
+        ),
+        expected: format!("an answer from {pod}"),
+        observed: wrong.observed(),
+        culprit: Some(node.to_owned()),
+        cause: Some(format!(
+            "{node} does not send the port to the pod: its CNI configuration chains no portmap, portmap's rules are gone, or a packet filter drops it"
+        )),
+        look: look(node, "iptables -t nat -nL CNI-HOSTPORT-DNAT"),
+    }
+}
+
+/// Whether every node's configuration is known, and none of its plugins takes port mappings (CNI conventions, `portMappings`).
+fn no_mapping(topology: &Topology<'_>) -> bool {
+    topology.nodes().all(|node| maps_ports(node) == Some(false))
+}
+
+fn maps_ports(node: &NodeView) -> Option<bool> {
+    let files = node.cni.as_ref().ok()?;
+    // The runtime takes the first in lexical order, see `cni-config`.
+    let first = files.conf.iter().find(|file| {
+        [".conflist", ".conf", ".json"]
+            .iter()
+            .any(|end| file.name.ends_with(end))
+    })?;
+    let config: Value = serde_json::from_str(first.content.as_ref().ok()?).ok()?;
+    let asks =
+        |plugin: &Value| plugin.pointer("/capabilities/portMappings") == Some(&Value::Bool(true));
+    let chain = config.get("plugins").and_then(Value::as_array);
+    Some(chain.map_or_else(|| asks(&config), |chain| chain.iter().any(asks)))
+}

@@ -1,0 +1,39 @@
+//! The checks: pure functions from observations to a verdict, one file each, and their catalogue.
+//!
+//! A check reads [`Observations`](flatnet_model::observations::Observations) through [`topology::Topology`], collects what it finds in
+//! [`findings::Findings`], and never talks to a cluster. [`catalogue`] lists them all; nothing else names a check's file.
+pub mod catalogue;
+
+mod bridge;
+mod calls;
+mod cni_config;
+mod cross_node;
+mod daemonset;
+mod dns;
+mod egress;
+mod findings;
+mod gateway;
+mod hairpin;
+mod hostport;
+mod mtu;
+mod no_nat;
+mod node_routes;
+mod nodeport;
+mod pod_ip_present;
+mod pod_ip_unique;
+mod reachability;
+mod same_node;
+mod service;
+mod subnet;
+mod topology;
+mod veth;
+
+#[cfg(test)]
+pub mod tests;
+
+pub use catalogue::{Check, UnknownCheck, all, find};
+pub use findings::{count, listed, look};
+pub use flatnet_model::verdict::{Evidence, Verdict};
+pub use reachability::outcomes;
+pub use topology::{device, device_of, ip_command, is_link_local, own_addresses, route_words};
+pub use veth::paired;

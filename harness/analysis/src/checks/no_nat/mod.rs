@@ -1,0 +1,260 @@
+//! `no-nat`: both ends see the other's real address.
+//!
+//! The client reports who answered, from where, and as whom it was seen; the server reports what arrived. Kubernetes forbids
+//! translation between pods, and between pods and nodes towards the pod; a node's address instead of the pod's on the way
+//! from a pod to a node (flannel masquerades there) is reported as a fact.
+mod rewrite;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use flatnet_model::probe::{Dialled, Sighting, Transport};
+
+use super::Verdict;
+use super::findings::{Findings, count, listed};
+use super::pod_ip_unique::holders;
+use super::topology::Topology;
+use flatnet_model::observations::{Dial, Endpoint, Observations};
+use rewrite::{Kind, Rewrites};
+
+pub(super) fn judge(observations: &Observations) -> Verdict {
+    let topology = Topology::of(observations);
+    let mut judgement = Judgement {
+        shared: holders(&topology),
+        topology: &topology,
+        locals: locals(observations),
+        rewrites: Rewrites::default(),
+        findings: Findings::default(),
+        masqueraded: BTreeSet::new(),
+        judged: 0,
+    };
+    for dial in &observations.dials {
+        judgement.dial(dial);
+    }
+    for (server, seen) in &observations.sightings {
+        match seen {
+            Ok(sightings) => sightings
+                .iter()
+                .for_each(|sighting| judgement.sighting(server, sighting)),
+            Err(error) if topology.takes_part(server) && topology.within_reach(server) => {
+                judgement
+                    .findings
+                    .unmeasured(format!("what arrived at {server}: {error}"));
+            }
+            Err(_) => {}
+        }
+    }
+    judgement.verdict()
+}
+
+struct Judgement<'a> {
+    topology: &'a Topology<'a>,
+    /// Addresses held by several pods: a wrong responder there is for `pod-ip-unique`.
+    shared: BTreeMap<IpAddr, BTreeSet<&'a str>>,
+    /// Addresses that clients' own sockets had. One that the API does not know is for `pod-ip-present`; unchanged on the
+    /// way, it is no translation.
+    locals: BTreeMap<&'a Endpoint, BTreeSet<IpAddr>>,
+    rewrites: Rewrites,
+    findings: Findings,
+    /// Nodes whose pods reach nodes under the node's own address.
+    masqueraded: BTreeSet<&'a str>,
+    judged: usize,
+}
+
+impl<'a> Judgement<'a> {
+    fn dial(&mut self, dial: &'a Dial) {
+        let Dialled::Answered {
+            responder,
+            seen_as,
+            reply_from,
+            ..
+        } = &dial.result
+        else {
+            return;
+        };
+        if dial.from == dial.to
+            || !self.topology.takes_part(&dial.from)
+            || !self.topology.takes_part(&dial.to)
+        {
+            return;
+        }
+        self.judged += 1;
+        let ends = (&dial.from, &dial.to);
+        if let Some(responder) = responder.as_deref().filter(|name| *name != dial.to.name()) {
+            // Who answered says nothing about the intended server's view, so nothing else is judged.
+            if !self.shares(dial.address, dial.to.name(), responder) {
+                self.rewrites.add(
+                    ends,
+                    dial.transport,
+                    dial.address,
+                    Kind::WrongResponder {
+                        responder: responder.to_owned(),
+                    },
+                );
+            }
+            return;
+        }
+        if *reply_from != dial.address {
+            self.rewrites.add(
+                ends,
+                dial.transport,
+                dial.address,
+                Kind::ReplySource { from: *reply_from },
+            );
+        }
+        if let Some(seen) = seen_as {
+            self.source(ends, dial.transport, dial.address, *seen);
+        }
+    }
+
+    fn sighting(&mut self, server: &'a Endpoint, sighting: &Sighting) {
+        let Some(client) = self.topology.named(&sighting.from) else {
+            return;
+        };
+        if client == *server
+            || !self.topology.takes_part(&client)
+            || !self.topology.takes_part(server)
+        {
+            return;
+        }
+        let ends = (&client, server);
+        self.source(
+            ends,
+            sighting.transport,
+            sighting.destination,
+            sighting.source,
+        );
+        if !self.destination_is_own(server, sighting.destination) {
+            let kind = Kind::Destination {
+                to: sighting.destination,
+            };
+            self.rewrites
+                .add(ends, sighting.transport, sighting.destination, kind);
+        }
+    }
+
+    fn destination_is_own(&self, server: &Endpoint, destination: IpAddr) -> bool {
+        match (self.topology.on_host(server), self.topology.node_of(server)) {
+            (true, Some(node)) => self.topology.node_has(node, destination),
+            _ => self.topology.addresses(server).contains(&destination),
+        }
+    }
+
+    /// Judges the source address a server saw.
+    fn source(
+        &mut self,
+        (client, server): (&Endpoint, &Endpoint),
+        over: Transport,
+        dialled: IpAddr,
+        seen: IpAddr,
+    ) {
+        let Some(node) = self.topology.node_of(client) else {
+            return;
+        };
+        if self
+            .locals
+            .get(client)
+            .is_some_and(|locals| locals.contains(&seen))
+        {
+            return;
+        }
+        let own = if self.topology.on_host(client) {
+            if !self.topology.node_has(node, seen)
+                && self
+                    .topology
+                    .node(node)
+                    .is_some_and(|node| node.facts.is_err())
+            {
+                return self
+                    .findings
+                    .unmeasured(format!("whether {seen} is an address of {node}"));
+            }
+            self.topology.node_has(node, seen)
+        } else {
+            self.topology.addresses(client).contains(&seen)
+        };
+        if own {
+            return;
+        }
+        let to_host = self.topology.on_host(server);
+        if to_host && self.topology.node_has(node, seen) {
+            self.masqueraded.insert(node);
+            return;
+        }
+        if to_host && self.topology.nodes_barred().is_some() {
+            // It may be the address of a tunnel or bridge of the client's node, which nobody may look at.
+            return;
+        }
+        self.rewrites
+            .add((client, server), over, dialled, Kind::Source { seen });
+    }
+
+    fn shares(&self, address: IpAddr, target: &str, responder: &str) -> bool {
+        self.shared
+            .get(&address)
+            .is_some_and(|pods| pods.contains(target) && pods.contains(responder))
+    }
+
+    fn verdict(mut self) -> Verdict {
+        if self.judged == 0 {
+            self.findings
+                .unmeasured("no dial was answered, so no address was seen");
+        }
+        for evidence in self.rewrites.evidence(self.topology) {
+            self.findings.fail(evidence);
+        }
+        self.findings.fact(format!(
+            "{} answered, each end saw the other's own address",
+            count(self.judged, "dial")
+        ));
+        if !self.masqueraded.is_empty() {
+            let nodes = Vec::from_iter(self.masqueraded);
+            self.findings.fact(format!(
+                "pods reach nodes as their own node's address (masqueraded) on {}",
+                listed(&nodes, 6)
+            ));
+        }
+        unseen_icmp(self.topology, &mut self.findings);
+        self.findings.mention_barred(self.topology);
+        self.findings.mention_idle(self.topology);
+        self.findings.verdict()
+    }
+}
+
+/// The kernel answers echo requests without saying from whom they came: only a raw socket at the server tells.
+fn unseen_icmp(topology: &Topology<'_>, findings: &mut Findings) {
+    let observations = topology.observations;
+    let is_icmp = |sighting: &Sighting| sighting.transport == Transport::Icmp;
+    let seeing: BTreeSet<&Endpoint> = observations
+        .sightings
+        .iter()
+        .filter(|(_, seen)| seen.iter().flatten().any(is_icmp))
+        .map(|(end, _)| end)
+        .collect();
+    let pinged = observations.dials.iter().filter(|dial| {
+        dial.transport == Transport::Icmp
+            && dial.from != dial.to
+            && matches!(dial.result, Dialled::Answered { .. })
+    });
+    let blind: BTreeSet<&str> = pinged
+        .filter(|dial| topology.takes_part(&dial.to) && !seeing.contains(&dial.to))
+        .map(|dial| dial.to.name())
+        .collect();
+    if !blind.is_empty() {
+        let blind = Vec::from_iter(blind);
+        findings.fact(format!(
+            "source of icmp requests not seen at {}: no raw socket there",
+            listed(&blind, 6)
+        ));
+    }
+}
+
+fn locals(observations: &Observations) -> BTreeMap<&Endpoint, BTreeSet<IpAddr>> {
+    let mut locals: BTreeMap<&Endpoint, BTreeSet<IpAddr>> = BTreeMap::new();
+    for dial in &observations.dials {
+        if let Dialled::Answered { local, .. } = &dial.result {
+            locals.entry(&dial.from).or_default().insert(*local);
+        }
+    }
+    locals
+}

@@ -1,0 +1,129 @@
+//! Routes and forwarding entries that belong to no current node.
+use std::net::IpAddr;
+
+use flatnet_model::kernel::{Link, RouteEntry};
+use flatnet_model::probe::Facts;
+use ipnet::IpNet;
+
+use super::remote::show;
+use crate::checks::Evidence;
+use crate::checks::findings::{Problem, look};
+use crate::checks::topology::Topology;
+use flatnet_model::observations::NodeView;
+
+pub(super) fn find(node: &NodeView, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
+    let problem = |what: String, expected: &str, observed: String, look: String| Problem {
+        node: node.name.clone(),
+        peer: None,
+        pods: Vec::new(),
+        evidence: Evidence {
+            what,
+            expected: expected.to_owned(),
+            observed,
+            culprit: Some(node.name.clone()),
+            cause: Some("a node left or got another podCIDR, and its entries stayed".to_owned()),
+            look,
+        },
+    };
+    let routes = facts
+        .routes
+        .iter()
+        .filter(|route| is_stale(route, facts, node, topology))
+        .map(|route| {
+            let command = if route.dst.addr().is_ipv4() {
+                "ip route"
+            } else {
+                "ip -6 route"
+            };
+            problem(
+                format!(
+                    "stale route on {}: {} is no node's podCIDR",
+                    node.name, route.dst
+                ),
+                "routes to podCIDRs of current nodes only",
+                show(route, facts, topology),
+                look(&node.name, command),
+            )
+        });
+    let vxlan = |index: u32| {
+        facts
+            .links
+            .iter()
+            .find(|link| link.index == index && link.vxlan.is_some())
+    };
+    let entries = facts
+        .fdb
+        .iter()
+        .filter_map(|entry| Some((entry, vxlan(entry.index)?, entry.dst?)));
+    let stale = entries.filter(|(entry, _, dst)| {
+        entry.mac.0 != [0; 6] && !dst.is_multicast() && topology.holders(*dst).is_empty()
+    });
+    let entries = stale.map(|(entry, link, dst): (_, &Link, IpAddr)| {
+        problem(
+            format!(
+                "stale forwarding entry on {} of {}: {dst} is no node",
+                link.name, node.name
+            ),
+            "entries for current nodes only",
+            format!("{} dst {dst}", entry.mac),
+            look(&node.name, format!("ip -s link show {}", link.name)),
+        )
+    });
+    routes.chain(entries).collect()
+}
+
+/// Looks like a route to pods (within the pod network, into the tunnel, or via a node) but fits no current podCIDR.
+fn is_stale(route: &RouteEntry, facts: &Facts, node: &NodeView, topology: &Topology<'_>) -> bool {
+    // RTPROT_KERNEL without next hop: the prefix of an own address.
+    let own_prefix = route.protocol == 2 && route.gateway.is_none();
+    if route.kind != 1 || route.dst.prefix_len() == 0 || own_prefix {
+        return false;
+    }
+    let mut cidrs = topology.nodes().flat_map(|node| &node.pod_cidrs);
+    let known = cidrs.any(|cidr| cidr.contains(&route.dst) || route.dst.contains(cidr))
+        || is_address_in_use(route.dst, topology);
+    if known {
+        return false;
+    }
+    let within = topology
+        .observations
+        .pod_network
+        .iter()
+        .any(|range| range.contains(&route.dst));
+    let tunnelled = facts
+        .links
+        .iter()
+        .any(|link| Some(link.index) == route.oif && link.vxlan.is_some());
+    let via_node = route.gateway.is_some_and(|hop| {
+        topology
+            .holders(hop)
+            .iter()
+            .any(|holder| *holder != node.name)
+    });
+    within || tunnelled || via_node
+}
+
+/// A host route to a pod or a node, or a prefix that nodes live in.
+fn is_address_in_use(dst: IpNet, topology: &Topology<'_>) -> bool {
+    let pods = topology.running().flat_map(|pod| &pod.ips);
+    let nodes = topology.nodes().flat_map(|node| &node.internal_ips);
+    let tunnels = topology
+        .nodes()
+        .filter_map(|node| node.facts.as_ref().ok())
+        .flat_map(|facts| {
+            facts
+                .addresses
+                .iter()
+                .filter(|a| {
+                    facts
+                        .links
+                        .iter()
+                        .any(|l| l.index == a.index && l.vxlan.is_some())
+                })
+                .map(|a| a.net.addr())
+        });
+    pods.chain(nodes)
+        .copied()
+        .chain(tunnels)
+        .any(|address| dst.contains(&address))
+}

@@ -1,0 +1,217 @@
+//! `node-routes`: on every node each remote podCIDR has exactly one working route, and none is left over.
+mod leftover;
+mod remote;
+mod tunnel;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flatnet_model::probe::{Dialled, Facts};
+use ipnet::IpNet;
+
+use super::findings::{Findings, Problem, count, look, without_nodes};
+use super::topology::Topology;
+use super::{Evidence, Verdict};
+use flatnet_model::observations::{NodeView, Observations};
+
+pub(super) fn judge(observations: &Observations) -> Verdict {
+    let topology = Topology::of(observations);
+    if observations.nodes.is_empty() {
+        return Verdict::Broken {
+            error: "there is no node to look at".to_owned(),
+        };
+    }
+    if let Some(skip) = without_nodes(&topology) {
+        return skip;
+    }
+    if let Some(reason) = not_applicable(&topology) {
+        return Verdict::Skip { reason };
+    }
+    let (problems, mut findings) = examine(&topology);
+    let looked_at = topology
+        .nodes()
+        .filter_map(|node| Some((node, node.facts.as_ref().ok()?)));
+    let left_over = looked_at.flat_map(|(node, facts)| leftover::find(node, facts, &topology));
+    for problem in problems.into_iter().chain(left_over) {
+        findings.fail(problem.evidence);
+    }
+    findings.verdict()
+}
+
+/// What keeps nodes from reaching each other's pods; leftovers do not. Empty where the CNI does not route podCIDRs.
+pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
+    if not_applicable(topology).is_some() {
+        Vec::new()
+    } else {
+        examine(topology).0
+    }
+}
+
+/// weave has no podCIDRs, Calico's own IPAM does not use them: then there is nothing they promise about routes.
+fn not_applicable(topology: &Topology<'_>) -> Option<String> {
+    if topology.nodes().all(|node| node.pod_cidrs.is_empty()) {
+        return Some("nodes have no podCIDRs: this CNI assigns addresses its own way".to_owned());
+    }
+    let mut pods = topology
+        .networked()
+        .filter(|pod| !pod.ips.is_empty())
+        .peekable();
+    let from_cidr = |ip: &std::net::IpAddr| {
+        topology
+            .nodes()
+            .any(|node| node.pod_cidrs.iter().any(|cidr| cidr.contains(ip)))
+    };
+    let unused = pods.peek().is_some() && !pods.any(|pod| pod.ips.iter().any(from_cidr));
+    unused.then(|| {
+        "pod addresses do not come from the nodes' podCIDRs: this CNI assigns them its own way"
+            .to_owned()
+    })
+}
+
+/// Which node's pods were answered by which other node's, by family (true: IPv4). A route that looks unusual but carries
+/// traffic is the underlay's business (cloud routers know podCIDRs); one that does not is the fault.
+type Reached<'a> = BTreeSet<(&'a str, &'a str, bool)>;
+
+fn reached<'a>(topology: &Topology<'a>) -> Reached<'a> {
+    let answered = topology.observations.dials.iter().filter(|dial| {
+        matches!(dial.result, Dialled::Answered { .. })
+            && !topology.on_host(&dial.from)
+            && !topology.on_host(&dial.to)
+    });
+    let ends = answered.filter_map(|dial| {
+        Some((
+            topology.node_of(&dial.from)?,
+            topology.node_of(&dial.to)?,
+            dial.address.is_ipv4(),
+        ))
+    });
+    ends.collect()
+}
+
+fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
+    let mut findings = Findings::default();
+    let mut problems = claimed_twice(topology);
+    let disputed: BTreeSet<(String, String)> = problems
+        .iter()
+        .filter_map(|problem| Some((problem.node.clone(), problem.peer.clone()?)))
+        .collect();
+    let in_dispute = |a: &str, b: &str| {
+        disputed
+            .iter()
+            .any(|(x, y)| (x == a && y == b) || (x == b && y == a))
+    };
+    let disputed_node = |name: &str| disputed.iter().any(|(x, y)| x == name || y == name);
+    let reached = reached(topology);
+    let mut ways: BTreeMap<String, usize> = BTreeMap::new();
+    for node in topology.nodes() {
+        let facts = match &node.facts {
+            Ok(facts) => facts,
+            Err(error) => {
+                findings.unmeasured(format!("routes of {}: {error}", node.name));
+                continue;
+            }
+        };
+        problems.extend(own_cidr_elsewhere(node, facts, topology));
+        for remote in topology.nodes().filter(|remote| remote.name != node.name) {
+            // Where two nodes claim one range, no set of routes can be right; the claim itself is the evidence.
+            if in_dispute(&node.name, &remote.name) || disputed_node(&remote.name) {
+                continue;
+            }
+            for cidr in &remote.pod_cidrs {
+                let hop = remote::Hop {
+                    node,
+                    facts,
+                    remote,
+                    cidr: *cidr,
+                    topology,
+                    reached: &reached,
+                };
+                match hop.judge() {
+                    Ok(way) => *ways.entry(way).or_default() += 1,
+                    Err(remote::Trouble::Wrong(problem)) => problems.push(*problem),
+                    Err(remote::Trouble::Unmeasured(why)) => findings.unmeasured(why),
+                }
+            }
+        }
+    }
+    for (way, routes) in ways {
+        findings.fact(format!("{} {way}", count(routes, "route")));
+    }
+    if topology.nodes().count() == 1 {
+        findings.fact("one node: there is no remote podCIDR");
+    }
+    (problems, findings)
+}
+
+/// Two nodes with overlapping podCIDRs: their pods get the same addresses.
+fn claimed_twice(topology: &Topology<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let claims: Vec<(&NodeView, IpNet)> = topology
+        .nodes()
+        .flat_map(|node| node.pod_cidrs.iter().map(move |cidr| (node, *cidr)))
+        .collect();
+    for (i, (a, a_cidr)) in claims.iter().enumerate() {
+        for (b, b_cidr) in &claims[i + 1..] {
+            if a.name == b.name || !(a_cidr.contains(b_cidr) || b_cidr.contains(a_cidr)) {
+                continue;
+            }
+            problems.push(Problem {
+                node: a.name.clone(),
+                peer: Some(b.name.clone()),
+                pods: topology.networked().filter(|pod| pod.node == a.name || pod.node == b.name).map(|pod| pod.name.clone()).collect(),
+                evidence: Evidence {
+                    what: if a_cidr == b_cidr {
+                        format!("{} and {} both claim the podCIDR {a_cidr}", a.name, b.name)
+                    } else {
+                        format!("the podCIDRs {a_cidr} of {} and {b_cidr} of {} overlap", a.name, b.name)
+                    },
+                    expected: "podCIDRs that do not overlap".to_owned(),
+                    observed: format!("{}: {a_cidr}, {}: {b_cidr}", a.name, b.name),
+                    culprit: Some(format!("{} and {}", a.name, b.name)),
+                    cause: Some("the same range was assigned to two nodes: their pods get equal addresses, and a route can lead to one only".to_owned()),
+                    look: look(&a.name, "ip route"),
+                },
+            });
+        }
+    }
+    problems
+}
+
+/// The node's own range must stay on the node: no next hop, no tunnel.
+fn own_cidr_elsewhere(node: &NodeView, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
+    let is_own = |dst: &IpNet| node.pod_cidrs.contains(dst);
+    let away = |route: &&flatnet_model::kernel::RouteEntry| {
+        let tunnel = facts
+            .links
+            .iter()
+            .any(|link| Some(link.index) == route.oif && link.vxlan.is_some());
+        is_own(&route.dst) && route.kind == 1 && (tunnel || route.gateway.is_some())
+    };
+    let found = facts.routes.iter().filter(away);
+    found
+        .map(|route| Problem {
+            node: node.name.clone(),
+            peer: None,
+            pods: Vec::new(),
+            evidence: Evidence {
+                what: format!(
+                    "{} routes its own podCIDR {} to elsewhere",
+                    node.name, route.dst
+                ),
+                expected: "delivery on the node itself".to_owned(),
+                observed: remote::show(route, facts, topology),
+                culprit: Some(node.name.clone()),
+                cause: Some(
+                    "the node was taken for a remote one, or had another podCIDR before".to_owned(),
+                ),
+                look: look(
+                    &node.name,
+                    if route.dst.addr().is_ipv4() {
+                        "ip route"
+                    } else {
+                        "ip -6 route"
+                    },
+                ),
+            },
+        })
+        .collect()
+}

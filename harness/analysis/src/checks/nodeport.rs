@@ -1,0 +1,85 @@
+//! `nodeport`: a service's node port is answered at every node, from outside the cluster.
+use std::collections::BTreeSet;
+
+use super::calls::{Wrong, part, responder, sought};
+use super::findings::{Findings, count, listed, look, transports};
+use super::topology::Topology;
+use super::{Evidence, Verdict};
+use flatnet_model::observations::{Call, Exposure, Observations, Service};
+
+pub(super) fn judge(observations: &Observations) -> Verdict {
+    let outside = part(observations, |plane| &plane.outside);
+    let exposure = outside.and_then(|outside| sought(&outside.node_port));
+    let Exposure { service, calls } = match exposure {
+        Ok(exposure) => exposure,
+        Err(verdict) => return verdict,
+    };
+    let topology = Topology::of(observations);
+    let mut findings = Findings::default();
+    for node in topology.nodes() {
+        let dialled = |call: &Call| node.internal_ips.contains(&call.address);
+        if !calls.iter().any(dialled) {
+            findings.unmeasured(format!("no node port of {} was dialled", node.name));
+        }
+    }
+    let wrong = Wrong::of(calls, &mut findings, |_, dialled| {
+        match responder(dialled) {
+            Some(name) if service.backends.iter().any(|pod| pod == name) => Ok(()),
+            name => Err(format!(
+                "answered by {}, which is no backend",
+                name.unwrap_or("nobody known")
+            )),
+        }
+    });
+    let at = |call: &Call| {
+        let mut nodes = topology.nodes();
+        nodes
+            .find(|node| node.internal_ips.contains(&call.address))
+            .map(|node| node.name.as_str())
+    };
+    let bad: BTreeSet<Option<&str>> = wrong.calls().map(at).collect();
+    let nodes = topology.nodes().count();
+    findings.headline(format!(
+        "{} of {} answer on node port {} over {}, dialled from outside",
+        nodes.saturating_sub(bad.len()),
+        count(nodes, "node"),
+        ports(service),
+        transports(calls.iter().map(|call| call.transport))
+    ));
+    let nobody = wrong.len() == calls.len() && nodes > 1;
+    for (node, wrong) in wrong.by(at) {
+        findings.fail(evidence(service, node.unwrap_or("?"), &wrong, nobody));
+    }
+    findings.verdict()
+}
+
+fn evidence(service: &Service, node: &str, wrong: &Wrong<'_>, nobody: bool) -> Evidence {
+    Evidence {
+        what: format!(
+            "service {} is not reached from outside at the node port of {node} over {}",
+            service.name,
+            wrong.over()
+        ),
+        expected: format!("an answer from one of {}", listed(&service.backends, 4)),
+        observed: wrong.observed(),
+        culprit: (!nobody).then(|| node.to_owned()),
+        cause: Some(if nobody {
+            "no node sends the port to a backend: is kube-proxy, or what stands in for it, running, and does the network from outside lead to the nodes?".to_owned()
+        } else {
+            format!(
+                "{node} does not send the port to a backend: kube-proxy is behind there, or a packet filter drops it"
+            )
+        }),
+        look: look(node, "iptables -t nat -nL KUBE-NODEPORTS"),
+    }
+}
+
+/// `30123 (tcp), 31456 (udp)`.
+fn ports(service: &Service) -> String {
+    let each: Vec<String> = service
+        .node_ports
+        .iter()
+        .map(|(over, port)| format!("{port} ({})", super::findings::transport(*over)))
+        .collect();
+    each.join(", ")
+}

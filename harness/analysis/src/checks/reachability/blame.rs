@@ -1,0 +1,242 @@
+//! Groups red pairs by who they have in common: a pod, a node, two nodes, everyone.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Span;
+use super::pairs::Pair;
+use crate::checks::topology::Topology;
+use flatnet_model::observations::Endpoint;
+
+/// Whom the red pairs of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scope<'a> {
+    /// Nearly every pair is red.
+    Everyone,
+    /// One pod, while its neighbours on the node are fine.
+    Pod(&'a str, Direction),
+    /// One node: its row, its column or both.
+    Node(&'a str, Direction),
+    /// Both ways between two nodes, or within one node.
+    Between(&'a str, &'a str),
+    /// From the first node to the second.
+    OneWay(&'a str, &'a str),
+}
+
+/// Which way is red, as seen from the one to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Direction {
+    Both,
+    Out,
+    In,
+}
+
+/// Red pairs with one explanation.
+pub(super) struct Group<'g, 'a> {
+    pub(super) scope: Scope<'a>,
+    pub(super) red: Vec<&'g Pair<'a>>,
+    /// All measured pairs of the same scope, red ones included.
+    pub(super) all: usize,
+}
+
+/// Counts of one cell of a matrix.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    measured: usize,
+    red: usize,
+}
+
+impl Cell {
+    fn add(&mut self, pair: &Pair<'_>) {
+        self.measured += 1;
+        self.red += usize::from(!pair.failed.is_empty());
+    }
+
+    /// Nine in ten: one lucky retry must not hide a row.
+    fn is_red(self) -> bool {
+        self.red > 0 && self.red * 10 >= self.measured * 9
+    }
+}
+
+pub(super) fn groups<'g, 'a>(
+    pairs: &'g [Pair<'a>],
+    span: Span,
+    topology: &Topology<'a>,
+) -> Vec<Group<'g, 'a>> {
+    let measured: Vec<&Pair<'a>> = pairs.iter().collect();
+    let mut red: Vec<&Pair<'a>> = measured
+        .iter()
+        .copied()
+        .filter(|pair| !pair.failed.is_empty())
+        .collect();
+    let mut groups: Vec<Group<'g, 'a>> = Vec::new();
+    let mut take = |scope: Scope<'a>, red: &mut Vec<&'g Pair<'a>>| {
+        let (mine, rest): (Vec<_>, Vec<_>) = red.iter().partition(|pair| covers(scope, pair));
+        *red = rest;
+        if !mine.is_empty() {
+            let all = measured.iter().filter(|pair| covers(scope, pair)).count();
+            groups.push(Group {
+                scope,
+                red: mine,
+                all,
+            });
+        }
+    };
+    let singled = singled_pods(&measured, topology);
+    for scope in &singled {
+        take(*scope, &mut red);
+    }
+    let touches_singled = |pair: &Pair<'_>| singled.iter().any(|scope| covers(*scope, pair));
+    // Pods first: what a node or hostNetwork pod cannot reach usually follows from the same fault, and part of it stays
+    // green (a FORWARD rule does not see what the node itself sends), which would blur the picture.
+    for pods_only in [true, false] {
+        while red.iter().any(|pair| pair.pods_only || !pods_only) {
+            let class: Vec<&Pair<'a>> = measured
+                .iter()
+                .copied()
+                .filter(|pair| (pair.pods_only || !pods_only) && !touches_singled(pair))
+                .collect();
+            let before = red.len();
+            for scope in node_scopes(&class, &red, span) {
+                take(scope, &mut red);
+            }
+            if red.len() == before {
+                break;
+            }
+        }
+    }
+    for pair in red.clone() {
+        take(Scope::OneWay(pair.from_node, pair.to_node), &mut red);
+    }
+    groups
+}
+
+/// Whether a pair belongs to a scope.
+fn covers(scope: Scope<'_>, pair: &Pair<'_>) -> bool {
+    let ends = |is_from: bool, is_to: bool, direction: Direction| match direction {
+        Direction::Both => is_from || is_to,
+        Direction::Out => is_from,
+        Direction::In => is_to,
+    };
+    match scope {
+        Scope::Everyone => true,
+        Scope::Pod(pod, direction) => ends(is_pod(pair.from, pod), is_pod(pair.to, pod), direction),
+        Scope::Node(node, direction) => {
+            ends(pair.from_node == node, pair.to_node == node, direction)
+        }
+        Scope::Between(a, b) => {
+            (pair.from_node == a && pair.to_node == b) || (pair.from_node == b && pair.to_node == a)
+        }
+        Scope::OneWay(a, b) => pair.from_node == a && pair.to_node == b,
+    }
+}
+
+fn is_pod(endpoint: &Endpoint, pod: &str) -> bool {
+    matches!(endpoint, Endpoint::Pod(name) if name == pod)
+}
+
+/// Pods whose row or column is red although another pod of the same node has green pairs of its own.
+fn singled_pods<'a>(measured: &[&Pair<'a>], topology: &Topology<'a>) -> Vec<Scope<'a>> {
+    let mut out: BTreeMap<&str, Cell> = BTreeMap::new();
+    let mut into: BTreeMap<&str, Cell> = BTreeMap::new();
+    for pair in measured {
+        out.entry(pair.from.name()).or_default().add(pair);
+        into.entry(pair.to.name()).or_default().add(pair);
+    }
+    let is_red =
+        |cells: &BTreeMap<&str, Cell>, pod: &str| cells.get(pod).is_some_and(|cell| cell.is_red());
+    let any_red =
+        |cells: &BTreeMap<&str, Cell>, pod: &str| cells.get(pod).is_some_and(|cell| cell.red > 0);
+    // One way dead and some of the other way red has one cause (without a default route a pod still answers its gateway).
+    let dead = |pod: &str| match (is_red(&out, pod), is_red(&into, pod)) {
+        (true, true) => Some(Direction::Both),
+        (true, false) if any_red(&into, pod) => Some(Direction::Both),
+        (false, true) if any_red(&out, pod) => Some(Direction::Both),
+        (true, false) => Some(Direction::Out),
+        (false, true) => Some(Direction::In),
+        (false, false) => None,
+    };
+    let dead: BTreeMap<&'a str, Direction> = topology
+        .networked()
+        .filter_map(|pod| Some((pod.name.as_str(), dead(&pod.name)?)))
+        .collect();
+    // A pod that is not dead itself has green pairs; it vouches for its node.
+    let vouches: BTreeSet<&str> = measured
+        .iter()
+        .filter(|pair| pair.failed.is_empty())
+        .flat_map(|pair| [(pair.from, pair.from_node), (pair.to, pair.to_node)])
+        .filter(|(end, _)| !topology.on_host(end) && !dead.contains_key(end.name()))
+        .map(|(_, node)| node)
+        .collect();
+    dead.iter()
+        .filter(|(pod, _)| {
+            topology
+                .pod(pod)
+                .is_some_and(|pod| vouches.contains(pod.node.as_str()))
+        })
+        .map(|(pod, direction)| Scope::Pod(pod, *direction))
+        .collect()
+}
+
+/// Scopes at node granularity that the red pairs call for, the widest first.
+fn node_scopes<'a>(class: &[&Pair<'a>], red: &[&Pair<'a>], span: Span) -> Vec<Scope<'a>> {
+    let mut cells: BTreeMap<(&'a str, &'a str), Cell> = BTreeMap::new();
+    for pair in class {
+        cells
+            .entry((pair.from_node, pair.to_node))
+            .or_default()
+            .add(pair);
+    }
+    let nodes: BTreeSet<&'a str> = cells.keys().flat_map(|(a, b)| [*a, *b]).collect();
+    let enough = nodes.len() >= 3 || (span == Span::SameNode && nodes.len() >= 2);
+    if enough && cells.values().all(|cell| cell.is_red()) {
+        return vec![Scope::Everyone];
+    }
+    let mut scopes = Vec::new();
+    if span == Span::CrossNode && nodes.len() >= 3 {
+        scopes.extend(nodes.iter().filter_map(|node| node_scope(node, &cells)));
+        // A node that is red both ways explains more than one that is red one way.
+        scopes.sort_by_key(|scope| !matches!(scope, Scope::Node(_, Direction::Both)));
+    }
+    let left = red.iter().filter(|pair| {
+        !scopes.iter().any(|scope| covers(*scope, pair))
+            && cells.contains_key(&(pair.from_node, pair.to_node))
+    });
+    let ways: BTreeSet<(&'a str, &'a str)> =
+        left.map(|pair| (pair.from_node, pair.to_node)).collect();
+    for (a, b) in &ways {
+        if ways.contains(&(b, a)) {
+            scopes.extend((a <= b).then_some(Scope::Between(a, b)));
+        } else {
+            scopes.push(Scope::OneWay(a, b));
+        }
+    }
+    scopes
+}
+
+/// A node whose whole row or column is red.
+fn node_scope<'a>(node: &'a str, cells: &BTreeMap<(&'a str, &'a str), Cell>) -> Option<Scope<'a>> {
+    let all_red = |mut cells: Box<dyn Iterator<Item = &Cell> + '_>| {
+        let mut any = false;
+        cells.all(|cell| {
+            any = true;
+            cell.is_red()
+        }) && any
+    };
+    let row = all_red(Box::new(
+        cells
+            .iter()
+            .filter(|((from, _), _)| *from == node)
+            .map(|(_, cell)| cell),
+    ));
+    let column = all_red(Box::new(
+        cells
+            .iter()
+            .filter(|((_, to), _)| *to == node)
+            .map(|(_, cell)| cell),
+    ));
+    match (row, column) {
+        (true, true) => Some(Scope::Node(node, Direction::Both)),
+        (true, false) => Some(Scope::Node(node, Direction::Out)),
+        (false, true) => Some(Scope::Node(node, Direction::In)),
+        (false, false) => None,
+    }
+}

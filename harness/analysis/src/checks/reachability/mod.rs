@@ -1,0 +1,115 @@
+//! Every ordered pair over every transport: gathers pairs, groups the red ones by who is to blame, explains each group.
+//!
+//! An answer counts whoever gave it: a wrong responder is for `no-nat` and `pod-ip-unique` to report.
+mod blame;
+mod cause;
+mod pairs;
+mod words;
+
+use super::Verdict;
+use super::findings::{Findings, count, transports};
+use super::topology::Topology;
+use flatnet_model::observations::{Endpoint, Observations};
+
+/// Which pairs a check is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Span {
+    /// Both ends on one node.
+    SameNode,
+    /// Ends on different nodes.
+    CrossNode,
+}
+
+pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
+    let topology = Topology::of(observations);
+    let seen = pairs::gather(&topology, span);
+    if seen.pairs.is_empty() && seen.missing.is_empty() {
+        return nothing_measured(&topology, span);
+    }
+    let mut findings = Findings::default();
+    for missing in &seen.missing {
+        findings.unmeasured(missing.clone());
+    }
+    let groups = blame::groups(&seen.pairs, span, &topology);
+    if !groups.is_empty() {
+        let context = cause::Context::of(&topology);
+        for group in &groups {
+            findings.fail(context.explain(group, span, &seen.pairs));
+        }
+    }
+    state(&seen, &mut findings);
+    findings.mention_barred(&topology);
+    findings.mention_idle(&topology);
+    findings.verdict()
+}
+
+/// What became of one ordered pair.
+pub struct Outcome<'a> {
+    pub from: &'a Endpoint,
+    pub to: &'a Endpoint,
+    pub from_node: &'a str,
+    pub to_node: &'a str,
+    /// Over every transport and address that was measured.
+    pub answered: bool,
+}
+
+/// The pairs that `same-node` and `cross-node` judge, for the matrix of a report: its numbers are those of the checks.
+pub fn outcomes(observations: &Observations) -> Vec<Outcome<'_>> {
+    let topology = Topology::of(observations);
+    let spans = [Span::SameNode, Span::CrossNode];
+    let pairs = spans
+        .into_iter()
+        .flat_map(|span| pairs::gather(&topology, span).pairs);
+    pairs
+        .map(|pair| Outcome {
+            from: pair.from,
+            to: pair.to,
+            from_node: pair.from_node,
+            to_node: pair.to_node,
+            answered: pair.failed.is_empty(),
+        })
+        .collect()
+}
+
+/// No dial of this span: nothing to ask, or nothing that could be asked.
+fn nothing_measured(topology: &Topology<'_>, span: Span) -> Verdict {
+    if topology.idle().next().is_some() {
+        return Verdict::Broken {
+            error: "not enough pods run to make a pair, see pod-ip-present".to_owned(),
+        };
+    }
+    Verdict::Skip {
+        reason: match span {
+            Span::SameNode => "no node has two ends to pair: raise --pods-per-node".to_owned(),
+            Span::CrossNode => "pods are on one node only: raise --nodes".to_owned(),
+        },
+    }
+}
+
+fn state(seen: &pairs::Seen<'_>, findings: &mut Findings) {
+    let over = transports(
+        seen.pairs
+            .iter()
+            .flat_map(|pair| &pair.measured)
+            .map(|dial| dial.transport),
+    );
+    let answered = seen
+        .pairs
+        .iter()
+        .filter(|pair| pair.failed.is_empty())
+        .count();
+    findings.fact(format!(
+        "{answered} of {} ordered pairs over {over}",
+        seen.pairs.len()
+    ));
+    let host = seen.pairs.iter().filter(|pair| !pair.pods_only).count();
+    if host > 0 {
+        findings.fact(format!(
+            "among them {} with a node or hostNetwork pod at one end",
+            count(host, "pair")
+        ));
+    }
+    for fact in &seen.no_icmp {
+        findings.fact(fact);
+    }
+}

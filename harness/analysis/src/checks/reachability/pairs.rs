@@ -1,0 +1,165 @@
+//! Ordered pairs, each with its dials.
+use std::collections::{BTreeMap, BTreeSet};
+
+use flatnet_model::probe::{Dialled, Failure, Transport};
+
+use super::Span;
+use crate::checks::findings::{listed, transport};
+use crate::checks::topology::{Topology, same_family};
+use flatnet_model::observations::{Dial, Endpoint, PodView};
+
+/// One ordered pair.
+pub(super) struct Pair<'a> {
+    pub(super) from: &'a Endpoint,
+    pub(super) to: &'a Endpoint,
+    pub(super) from_node: &'a str,
+    pub(super) to_node: &'a str,
+    /// Neither end is a node or a hostNetwork pod.
+    pub(super) pods_only: bool,
+    /// Dials made, whatever came of them.
+    made: usize,
+    /// Dials that say something, over transports that can be used; at least one.
+    pub(super) measured: Vec<&'a Dial>,
+    /// Those of `measured` without an answer. The pair is red when there is one.
+    pub(super) failed: Vec<&'a Dial>,
+}
+
+/// All pairs of one span that were measured.
+pub(super) struct Seen<'a> {
+    pub(super) pairs: Vec<Pair<'a>>,
+    /// Dials that should have been made, in words.
+    pub(super) missing: Vec<String>,
+    /// Ends that may not send ICMP echo, in words; their other transports were measured.
+    pub(super) no_icmp: Vec<String>,
+}
+
+type Pairs<'a> = BTreeMap<(&'a Endpoint, &'a Endpoint), Pair<'a>>;
+
+pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
+    let mut pairs: Pairs<'a> = BTreeMap::new();
+    let mut unsupported: BTreeMap<(&Endpoint, Transport), String> = BTreeMap::new();
+    // Dials of a pair come one after the other, so who is who is looked up once for all of them.
+    let same_pair = |a: &Dial, b: &Dial| a.from == b.from && a.to == b.to;
+    for dials in topology.observations.dials.chunk_by(same_pair) {
+        let Dial { from, to, .. } = &dials[0];
+        let Some((from_node, to_node)) = ends(topology, from, to, span) else {
+            continue;
+        };
+        // Others are to a pod's gateway, for `gateway`.
+        let own = topology.addresses(to);
+        let dials: Vec<&Dial> = dials
+            .iter()
+            .filter(|dial| own.contains(&dial.address))
+            .collect();
+        if dials.is_empty() {
+            continue;
+        }
+        let pair = pairs.entry((from, to)).or_insert_with(|| Pair {
+            from,
+            to,
+            from_node,
+            to_node,
+            pods_only: !topology.on_host(from) && !topology.on_host(to),
+            made: 0,
+            measured: Vec::new(),
+            failed: Vec::new(),
+        });
+        for dial in dials {
+            pair.made += 1;
+            match &dial.result {
+                Dialled::Failed {
+                    kind: Failure::Unsupported,
+                    detail,
+                    ..
+                } => {
+                    unsupported
+                        .entry((from, dial.transport))
+                        .or_insert_with(|| detail.clone());
+                }
+                Dialled::Failed { .. } => {
+                    pair.measured.push(dial);
+                    pair.failed.push(dial);
+                }
+                Dialled::Answered { .. } => pair.measured.push(dial),
+            }
+        }
+    }
+    let mut missing = missing(topology, span, &pairs);
+    let mut no_icmp: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for ((from, over), detail) in unsupported {
+        // Echo needs a privilege that a pod may lack; sockets need none, so without them the probe itself failed.
+        let alone = !pairs
+            .values()
+            .any(|pair| pair.from == from && !pair.measured.is_empty());
+        if over == Transport::Icmp && !alone {
+            no_icmp.entry(detail).or_default().push(from.name());
+        } else {
+            missing.push(format!(
+                "{} from {}: {detail}",
+                transport(over),
+                from.name()
+            ));
+        }
+    }
+    let no_icmp = no_icmp
+        .iter()
+        .map(|(detail, from)| format!("icmp not measured from {}: {detail}", listed(from, 6)))
+        .collect();
+    let mut pairs: Vec<Pair<'a>> = pairs.into_values().collect();
+    pairs.retain(|pair| !pair.measured.is_empty());
+    Seen {
+        pairs,
+        missing,
+        no_icmp,
+    }
+}
+
+/// The nodes of a pair that belongs to the span. Not part of it: an end and itself (`hairpin`), two nodes (no pod network
+/// involved), and pods that do not run.
+fn ends<'a>(
+    topology: &Topology<'a>,
+    from: &Endpoint,
+    to: &Endpoint,
+    span: Span,
+) -> Option<(&'a str, &'a str)> {
+    let nodes_only = matches!((from, to), (Endpoint::Node(_), Endpoint::Node(_)));
+    if from == to || nodes_only || !topology.takes_part(from) || !topology.takes_part(to) {
+        return None;
+    }
+    let nodes = (topology.node_of(from)?, topology.node_of(to)?);
+    ((nodes.0 == nodes.1) == (span == Span::SameNode)).then_some(nodes)
+}
+
+/// Pairs of pods that nobody dialled: a probe that died must not look like a cluster without pairs.
+fn missing(topology: &Topology<'_>, span: Span, pairs: &Pairs<'_>) -> Vec<String> {
+    // Of pairs, because gateways are always pinged, whichever transports were asked for.
+    let transports: BTreeSet<Transport> = pairs
+        .values()
+        .flat_map(|pair| &pair.measured)
+        .map(|dial| dial.transport)
+        .collect();
+    let pods: Vec<(Endpoint, &PodView)> = topology
+        .networked()
+        .map(|pod| (Endpoint::Pod(pod.name.clone()), pod))
+        .collect();
+    let mut missing: BTreeMap<&str, usize> = BTreeMap::new();
+    for (from_end, from) in &pods {
+        let others = pods.iter().filter(|(_, to)| {
+            to.name != from.name && (to.node == from.node) == (span == Span::SameNode)
+        });
+        for (to_end, to) in others {
+            let common = to
+                .ips
+                .iter()
+                .filter(|address| from.ips.iter().any(|own| same_family(*own, **address)));
+            let wanted = common.count() * transports.len().max(1);
+            let made = pairs.get(&(from_end, to_end)).map_or(0, |pair| pair.made);
+            *missing.entry(&from.name).or_default() += wanted.saturating_sub(made);
+        }
+    }
+    missing.retain(|_, absent| *absent > 0);
+    missing
+        .into_iter()
+        .map(|(pod, absent)| format!("pod {pod} did not make {absent} of its dials"))
+        .collect()
+}

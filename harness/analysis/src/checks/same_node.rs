@@ -1,0 +1,8 @@
+//! `same-node`: every ordered pair on one node reaches each other.
+use super::Verdict;
+use super::reachability::{Span, judge_span};
+use flatnet_model::observations::Observations;
+
+pub(super) fn judge(observations: &Observations) -> Verdict {
+    judge_span(observations, Span::SameNode)
+}

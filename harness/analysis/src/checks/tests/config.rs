@@ -1,0 +1,145 @@
+//! cni-config.
+use flatnet_model::probe::{CniFiles, ConfFile};
+use rstest::rstest;
+
+use super::*;
+use crate::example::build::{Style, healthy};
+
+fn files<'a>(o: &'a mut Observations, name: &str) -> &'a mut CniFiles {
+    node(o, name).cni.as_mut().unwrap()
+}
+
+fn file(name: &str, text: &str) -> ConfFile {
+    ConfFile {
+        name: name.to_owned(),
+        content: Ok(text.to_owned()),
+    }
+}
+
+#[test]
+fn a_second_conflist_is_named_with_the_one_it_shadows() {
+    let mut o = healthy(Style::Vxlan);
+    let leftover = r#"{"cniVersion":"1.0.0","name":"leftover","plugins":[{"type":"flatnet-cni"}]}"#;
+    files(&mut o, "node1")
+        .conf
+        .insert(0, file("00-leftover.conflist", leftover));
+    assert_red(&o, &["cni-config"], &[]);
+    let evidence = sole("cni-config", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node1"));
+    assert!(
+        evidence
+            .what
+            .contains("00-leftover.conflist wins, 10-flatnet.conflist shadowed"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.look, "flatnet exec node1 -- ls /etc/cni/net.d");
+}
+
+#[test]
+fn a_missing_plugin_is_named() {
+    let mut o = healthy(Style::Vxlan);
+    files(&mut o, "node1")
+        .programs
+        .retain(|program| program != "flatnet-cni");
+    assert_red(&o, &["cni-config"], &[]);
+    let evidence = sole("cni-config", &o);
+    assert!(
+        evidence
+            .what
+            .contains("plugin flatnet-cni of 10-flatnet.conflist not in /opt/cni/bin of node1"),
+        "{evidence:?}"
+    );
+}
+
+#[test]
+fn ipam_and_delegates_count_as_plugins_except_our_own_ipam() {
+    let mut o = healthy(Style::Reference);
+    files(&mut o, "node2")
+        .programs
+        .retain(|program| program != "host-local");
+    assert!(sole("cni-config", &o).what.contains("plugin host-local"));
+    let flannel = r#"{"name":"cbr0","cniVersion":"0.3.1","plugins":[{"type":"flannel","delegate":{"hairpinMode":true}},{"type":"portmap"}]}"#;
+    for name in ["node1", "node2", "node3"] {
+        files(&mut o, name).conf = vec![file("10-flannel.conflist", flannel)];
+        files(&mut o, name).programs = ["flannel", "bridge", "portmap"].map(str::to_owned).to_vec();
+    }
+    let all = evidence("cni-config", &o);
+    assert_eq!(all.len(), 3);
+    assert!(all[0].what.contains("plugin host-local"), "{all:#?}");
+    // The healthy flatnet configuration has ipam.type host-local without that program.
+    assert_eq!(judge("cni-config", &healthy(Style::Vxlan)).name(), "pass");
+}
+
+#[rstest]
+#[case::not_json("{\"name\": \"x\",\n  oops}", "at line 2 column 3")]
+#[case::no_name(r#"{"plugins":[{"type":"bridge"}]}"#, "no \"name\"")]
+#[case::empty_chain(r#"{"name":"x","plugins":[]}"#, "\"plugins\" is empty")]
+#[case::no_type(
+    r#"{"name":"x","plugins":[{"type":"portmap"},{"ipam":{}}]}"#,
+    "plugin 2 of the chain has no \"type\""
+)]
+fn a_malformed_conflist_is_named_with_the_place(#[case] text: &str, #[case] observed: &str) {
+    let mut o = healthy(Style::Vxlan);
+    files(&mut o, "node3").conf[0].content = Ok(text.to_owned());
+    let evidence = sole("cni-config", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node3"));
+    assert!(evidence.observed.contains(observed), "{evidence:?}");
+}
+
+#[test]
+fn no_configuration_says_what_the_node_says() {
+    let mut o = healthy(Style::Vxlan);
+    files(&mut o, "node2").conf = vec![
+        file("README", "nothing"),
+        file("10-flatnet.conflist.bak", "{}"),
+    ];
+    node(&mut o, "node2").not_ready =
+        Some("NetworkPluginNotReady: cni plugin not initialized".to_owned());
+    let evidence = sole("cni-config", &o);
+    assert!(
+        evidence
+            .what
+            .contains("no CNI configuration in /etc/cni/net.d of node2"),
+        "{evidence:?}"
+    );
+    assert!(
+        evidence.observed.contains("cni plugin not initialized"),
+        "{evidence:?}"
+    );
+}
+
+#[test]
+fn a_single_plugin_conf_and_a_loopback_file_are_fine() {
+    let mut o = healthy(Style::Vxlan);
+    for name in ["node1", "node2", "node3"] {
+        files(&mut o, name).conf = vec![
+            file("10-flatnet.conf", r#"{"name":"n","type":"flatnet-cni"}"#),
+            file("99-loopback.conf", r#"{"name":"lo","type":"loopback"}"#),
+        ];
+    }
+    assert_eq!(
+        facts("cni-config", &o),
+        ["10-flatnet.conf (network n: flatnet-cni) on node1, node2, node3"]
+    );
+}
+
+#[test]
+fn a_node_with_another_configuration_is_the_odd_one_out() {
+    let mut o = healthy(Style::Vxlan);
+    files(&mut o, "node2").conf[0].name = "05-flatnet.conflist".to_owned();
+    let evidence = sole("cni-config", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node2"));
+    assert!(
+        evidence.observed.contains("05-flatnet.conflist"),
+        "{evidence:?}"
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read_are_broken() {
+    let mut o = healthy(Style::Vxlan);
+    files(&mut o, "node2").conf[0].content = Err("permission denied".to_owned());
+    assert!(broken("cni-config", &o).contains("10-flatnet.conflist of node2: permission denied"));
+    node(&mut o, "node3").cni = Err("no exec".to_owned());
+    assert!(broken("cni-config", &o).contains("CNI files of node3: no exec"));
+}

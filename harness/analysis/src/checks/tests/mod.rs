@@ -1,0 +1,331 @@
+//! A healthy cluster is green; every mutation turns exactly the right checks red, with evidence that names the culprit.
+mod any;
+mod catalogue;
+mod config;
+mod mtu;
+mod names;
+mod nat;
+mod pods;
+mod ports;
+mod reach;
+mod routes;
+mod services;
+mod users;
+mod wiring;
+
+use std::collections::BTreeSet;
+
+use flatnet_model::probe::{Dialled, Facts, Failure};
+use rstest::rstest;
+
+use super::{Evidence, Verdict, all, find};
+use crate::example::build::{Cluster, Style, healthy};
+use flatnet_model::observations::{Dial, Endpoint, NodeView, Observations, PodView};
+
+/// What a lab has nothing to say about.
+const REAL_ONLY: [&str; 6] = [
+    "service",
+    "dns",
+    "hostport",
+    "nodeport",
+    "egress",
+    "daemonset",
+];
+
+fn judge(id: &str, observations: &Observations) -> Verdict {
+    (find(id).unwrap().judge)(observations)
+}
+
+/// Ids of the checks with this verdict.
+fn with(verdict: &str, observations: &Observations) -> BTreeSet<&'static str> {
+    all()
+        .iter()
+        .filter(|check| (check.judge)(observations).name() == verdict)
+        .map(|check| check.id)
+        .collect()
+}
+
+/// Ids of the checks that are skipped although a lab could answer them.
+fn skipped(observations: &Observations) -> BTreeSet<&'static str> {
+    let mut skipped = with("skip", observations);
+    skipped.retain(|id| !REAL_ONLY.contains(id));
+    skipped
+}
+
+/// Asserts which checks fail, and that no other than those and `broken` is anything but fine.
+#[track_caller]
+fn assert_red(observations: &Observations, red: &[&str], broken: &[&str]) {
+    let expected = |ids: &[&'_ str]| {
+        ids.iter()
+            .map(|id| find(id).unwrap().id)
+            .collect::<BTreeSet<_>>()
+    };
+    let verdicts: Vec<_> = all()
+        .iter()
+        .map(|check| (check.id, (check.judge)(observations)))
+        .collect();
+    assert_eq!(
+        (with("fail", observations), with("broken", observations)),
+        (expected(red), expected(broken)),
+        "{verdicts:#?}"
+    );
+}
+
+#[track_caller]
+fn evidence(id: &str, observations: &Observations) -> Vec<Evidence> {
+    match judge(id, observations) {
+        Verdict::Fail { evidence } => evidence,
+        other => panic!("{id} does not fail: {other:?}"),
+    }
+}
+
+/// The only piece of evidence.
+#[track_caller]
+fn sole(id: &str, observations: &Observations) -> Evidence {
+    let mut all = evidence(id, observations);
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all.remove(0)
+}
+
+#[track_caller]
+fn facts(id: &str, observations: &Observations) -> Vec<String> {
+    match judge(id, observations) {
+        Verdict::Pass { facts } => facts,
+        other => panic!("{id} does not pass: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn broken(id: &str, observations: &Observations) -> String {
+    match judge(id, observations) {
+        Verdict::Broken { error } => error,
+        other => panic!("{id} is not broken: {other:?}"),
+    }
+}
+
+fn node<'a>(observations: &'a mut Observations, name: &str) -> &'a mut NodeView {
+    observations
+        .nodes
+        .iter_mut()
+        .find(|node| node.name == name)
+        .unwrap()
+}
+
+fn node_facts<'a>(observations: &'a mut Observations, name: &str) -> &'a mut Facts {
+    node(observations, name).facts.as_mut().unwrap()
+}
+
+fn pod<'a>(observations: &'a mut Observations, name: &str) -> &'a mut PodView {
+    observations
+        .pods
+        .iter_mut()
+        .find(|pod| pod.name == name)
+        .unwrap()
+}
+
+fn pod_facts<'a>(observations: &'a mut Observations, name: &str) -> &'a mut Facts {
+    pod(observations, name).facts.as_mut().unwrap()
+}
+
+/// Who talks to whom, as mutations select it.
+struct Ends<'a> {
+    dial: &'a Dial,
+    from_node: String,
+    to_node: String,
+    /// Uses its node's network namespace.
+    from_host: bool,
+    to_host: bool,
+}
+
+impl Ends<'_> {
+    fn crosses(&self) -> bool {
+        self.from_node != self.to_node
+    }
+
+    fn involves(&self, name: &str) -> bool {
+        self.dial.from.name() == name || self.dial.to.name() == name
+    }
+
+    fn itself(&self) -> bool {
+        self.dial.from == self.dial.to
+    }
+}
+
+fn home(observations: &Observations, end: &Endpoint) -> (String, bool) {
+    match end {
+        Endpoint::Node(name) => (name.clone(), true),
+        Endpoint::Outside(name) => panic!("{name} is no part of the matrix"),
+        Endpoint::Pod(name) => {
+            let pod = observations
+                .pods
+                .iter()
+                .find(|pod| pod.name == *name)
+                .unwrap();
+            (pod.node.clone(), pod.host_network)
+        }
+    }
+}
+
+fn select(observations: &Observations, which: impl Fn(&Ends<'_>) -> bool) -> Vec<usize> {
+    let chosen = observations.dials.iter().enumerate().filter(|(_, dial)| {
+        let ((from_node, from_host), (to_node, to_host)) =
+            (home(observations, &dial.from), home(observations, &dial.to));
+        which(&Ends {
+            dial,
+            from_node,
+            to_node,
+            from_host,
+            to_host,
+        })
+    });
+    chosen.map(|(index, _)| index).collect()
+}
+
+/// Requests arrive, answers do not come back.
+fn unanswered(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool) {
+    for index in select(observations, which) {
+        let detail = "no answer within 1s".to_owned();
+        observations.dials[index].result = Dialled::Failed {
+            kind: Failure::TimedOut,
+            detail,
+            attempts: 2,
+        };
+    }
+}
+
+/// Requests get lost on the way.
+fn lost(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool + Copy) {
+    for index in select(observations, which) {
+        let Dial {
+            from,
+            to,
+            address,
+            transport,
+            ..
+        } = observations.dials[index].clone();
+        if let Some(Ok(seen)) = observations.sightings.get_mut(&to) {
+            seen.retain(|s| {
+                (s.transport, s.from.as_str(), s.destination) != (transport, from.name(), address)
+            });
+        }
+    }
+    unanswered(observations, which);
+}
+
+/// Path MTU trials of these pods get no answer.
+fn no_size_passes(observations: &mut Observations, which: impl Fn(&str, &str) -> bool) {
+    for run in &mut observations.mtu {
+        if which(run.from.name(), run.to.name()) {
+            for trial in run.trials.iter_mut().flatten() {
+                trial.arrived = false;
+                trial.detail = Some("no answer".to_owned());
+            }
+        }
+    }
+}
+
+#[rstest]
+fn a_healthy_cluster_passes_every_check(
+    #[values(Style::Vxlan, Style::Direct, Style::Reference)] style: Style,
+    #[values(false, true)] dual: bool,
+    #[values((3, 2), (2, 2), (5, 3))] size: (u8, u8),
+) {
+    let (nodes, pods_per_node) = size;
+    let observations = Cluster {
+        style,
+        nodes,
+        pods_per_node,
+        dual,
+    }
+    .observe();
+    assert_red(&observations, &[], &[]);
+    assert_eq!(skipped(&observations), BTreeSet::new());
+}
+
+#[test]
+fn one_pod_a_node_and_one_node_are_judged_as_far_as_they_go() {
+    let sparse = Cluster {
+        style: Style::Vxlan,
+        nodes: 3,
+        pods_per_node: 1,
+        dual: false,
+    }
+    .observe();
+    assert_red(&sparse, &[], &[]);
+    let single = Cluster {
+        style: Style::Vxlan,
+        nodes: 1,
+        pods_per_node: 2,
+        dual: false,
+    }
+    .observe();
+    assert_red(&single, &[], &[]);
+    assert_eq!(skipped(&single), BTreeSet::from(["cross-node"]));
+    let lonely = Cluster {
+        style: Style::Vxlan,
+        nodes: 1,
+        pods_per_node: 1,
+        dual: false,
+    }
+    .observe();
+    assert_eq!(skipped(&lonely), BTreeSet::from(["cross-node", "mtu"]));
+}
+
+#[test]
+fn an_empty_cluster_passes_nothing() {
+    let mut observations = healthy(Style::Vxlan);
+    observations.pods.clear();
+    observations.dials.clear();
+    observations.sightings.clear();
+    observations.mtu.clear();
+    observations.nodes.clear();
+    assert_eq!(with("pass", &observations), BTreeSet::new());
+    assert_eq!(with("fail", &observations), BTreeSet::new());
+}
+
+#[test]
+fn facts_say_how_much_was_measured() {
+    let observations = healthy(Style::Vxlan);
+    // On each node: 2 pods both ways, and each of them both ways with the node and the hostNetwork pod.
+    assert_eq!(
+        facts("same-node", &observations)[0],
+        "30 of 30 ordered pairs over tcp, udp, icmp"
+    );
+    assert_eq!(
+        facts("cross-node", &observations)[0],
+        "72 of 72 ordered pairs over tcp, udp, icmp"
+    );
+    assert_eq!(
+        facts("pod-ip-present", &observations),
+        ["9 of 9 pods have an IPv4 address that their own interface holds"]
+    );
+    assert_eq!(
+        facts("pod-ip-unique", &observations),
+        ["6 addresses of 6 pods, all different"]
+    );
+    assert_eq!(
+        facts("node-routes", &observations),
+        ["6 routes to remote podCIDRs through flatnet.1 (VXLAN 1), neighbour, FDB and VTEP agree"]
+    );
+    assert!(
+        facts("no-nat", &observations)
+            .iter()
+            .any(|fact| fact.contains("masqueraded) on node1, node2, node3"))
+    );
+    assert!(
+        facts("bridge", &observations)
+            .contains(&"node1: cni0 UP with 10.244.1.1/24, 2 pods".to_owned())
+    );
+}
+
+#[test]
+fn observations_survive_json() {
+    let observations = healthy(Style::Vxlan);
+    let text = serde_json::to_string(&observations).unwrap();
+    let back: Observations = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        serde_json::to_value(&back).unwrap(),
+        serde_json::to_value(&observations).unwrap()
+    );
+    assert_red(&back, &[], &[]);
+}

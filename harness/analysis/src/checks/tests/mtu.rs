@@ -1,0 +1,117 @@
+//! mtu: sizes and fragments.
+use flatnet_model::probe::MtuTrial;
+
+use super::*;
+use crate::example::build::{Style, healthy};
+
+/// What is longer than `limit` gets lost where the run involves `pod`.
+fn limit(o: &mut Observations, pod: &str, limit: u32) {
+    for run in o
+        .mtu
+        .iter_mut()
+        .filter(|run| (run.from.name() == pod) != (run.to.name() == pod))
+    {
+        let trials = run.trials.as_mut().unwrap();
+        trials[0] = MtuTrial {
+            size: run.told,
+            arrived: false,
+            detail: Some("no answer".to_owned()),
+        };
+        trials.push(MtuTrial {
+            size: limit,
+            arrived: true,
+            detail: None,
+        });
+        trials.push(MtuTrial {
+            size: limit + 1,
+            arrived: false,
+            detail: Some("no answer".to_owned()),
+        });
+    }
+}
+
+#[test]
+fn an_underlay_below_what_pods_were_told_blames_the_node() {
+    let mut o = healthy(Style::Vxlan);
+    limit(&mut o, "busybox-2", 1250);
+    assert_red(&o, &["mtu"], &[]);
+    let evidence = sole("mtu", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node2"));
+    assert!(
+        evidence.what.contains("1450 bytes") && evidence.what.contains("node1 → node2"),
+        "{evidence:?}"
+    );
+    assert!(
+        evidence
+            .observed
+            .contains("the largest that passed: 1250 bytes (1450 bytes: no answer)"),
+        "{evidence:?}"
+    );
+    assert!(evidence.cause.unwrap().contains("underlay MTU at node2"));
+    // 1450 bytes on the wire are 1422 of ping's payload.
+    assert!(
+        evidence.look.contains("ping -c 1 -W 1 -s 1422 "),
+        "{}",
+        evidence.look
+    );
+}
+
+#[test]
+fn more_than_told_getting_through_is_wrong_too() {
+    let mut o = healthy(Style::Direct);
+    o.mtu
+        .iter_mut()
+        .flat_map(|run| run.trials.iter_mut())
+        .for_each(|trials| trials[1].arrived = true);
+    assert!(
+        sole("mtu", &o)
+            .what
+            .contains("1501 bytes pass although pods are told 1500")
+    );
+}
+
+#[test]
+fn outer_fragments_are_evidence_although_everything_arrives() {
+    let mut o = healthy(Style::Vxlan);
+    node_facts(&mut o, "node1")
+        .counters
+        .insert("Ip.FragCreates".to_owned(), 24);
+    node_facts(&mut o, "node1")
+        .counters
+        .insert("Ip.FragOKs".to_owned(), 12);
+    node_facts(&mut o, "node3")
+        .counters
+        .insert("Ip.ReasmReqds".to_owned(), 24);
+    assert_red(&o, &["mtu"], &[]);
+    let evidence = sole("mtu", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node1"));
+    assert!(
+        evidence
+            .observed
+            .contains("node1: Ip.FragCreates +24, Ip.FragOKs +12; node3: Ip.ReasmReqds +24"),
+        "{evidence:?}"
+    );
+}
+
+#[test]
+fn fragments_before_the_run_do_not_count_and_unread_counters_are_broken() {
+    let mut o = healthy(Style::Vxlan);
+    node_facts(&mut o, "node1")
+        .counters
+        .insert("Ip.FragCreates".to_owned(), 24);
+    node(&mut o, "node1")
+        .counters_before
+        .insert("Ip.FragCreates".to_owned(), 24);
+    assert_red(&o, &[], &[]);
+    node(&mut o, "node1").counters_before.clear();
+    assert!(broken("mtu", &o).contains("fragment counters of node1"));
+}
+
+#[test]
+fn sizes_that_were_not_tried_are_broken() {
+    let mut o = healthy(Style::Vxlan);
+    o.mtu[0].trials = Err("probe killed".to_owned());
+    assert!(broken("mtu", &o).contains("probe killed"));
+    o.mtu.clear();
+    assert!(broken("mtu", &o).contains("no packet size was tried from node1"));
+}

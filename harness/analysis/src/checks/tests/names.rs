@@ -1,0 +1,94 @@
+//! Names: each mutation turns `dns` red.
+use flatnet_model::probe::Resolved;
+
+use super::*;
+use crate::example::plane::{had, ip, plane, real, told_of};
+
+/// Answers of the pods on node2 become these.
+fn answers(o: &mut Observations, over: &[flatnet_model::probe::Carrier], with: &Resolved) {
+    let there: Vec<String> = o
+        .pods
+        .iter()
+        .filter(|pod| pod.node == "node2")
+        .map(|pod| pod.name.clone())
+        .collect();
+    for client in &mut had(&mut plane(o).dns).clients {
+        for (lookup, resolved) in client.answers.iter_mut().flatten() {
+            if there.contains(&client.pod) && over.contains(&lookup.over) {
+                *resolved = with.clone();
+            }
+        }
+    }
+}
+
+#[test]
+fn questions_lost_on_one_node_blame_it_and_the_way_they_travel() {
+    let mut o = real();
+    let lost = Resolved::Failed {
+        kind: Failure::TimedOut,
+        detail: "no answer within 1000 ms".to_owned(),
+        attempts: 2,
+    };
+    answers(&mut o, &[flatnet_model::probe::Carrier::Udp], &lost);
+    assert_red(&o, &["dns"], &[]);
+    let e = sole("dns", &o);
+    assert_eq!(e.culprit.as_deref(), Some("node2"));
+    assert!(e.what.ends_with("asked over udp"), "{}", e.what);
+    assert!(
+        e.observed.contains("kubernetes.default.svc.cluster.local"),
+        "{}",
+        e.observed
+    );
+    assert!(e.cause.unwrap().contains("packet filter on node2"));
+}
+
+#[test]
+fn a_wrong_address_and_an_unknown_name_are_told() {
+    let both = [
+        flatnet_model::probe::Carrier::Udp,
+        flatnet_model::probe::Carrier::Tcp,
+    ];
+    let mut o = real();
+    answers(&mut o, &both, &told_of(vec![ip("192.0.2.1")]));
+    let e = sole("dns", &o);
+    assert!(e.observed.contains("192.0.2.1, expected"), "{}", e.observed);
+    assert!(e.cause.unwrap().contains("the server answers"));
+    let mut o = real();
+    let unknown = Resolved::Answered {
+        code: "NXDOMAIN".to_owned(),
+        addresses: Vec::new(),
+        truncated: false,
+        rtt_us: 1,
+        attempts: 1,
+    };
+    answers(&mut o, &both, &unknown);
+    assert!(sole("dns", &o).observed.contains("NXDOMAIN"));
+}
+
+#[test]
+fn a_dns_service_without_pods_is_the_cause() {
+    let mut o = real();
+    let dns = had(&mut plane(&mut o).dns);
+    dns.servers = Ok(0);
+    for client in &mut dns.clients {
+        for (_, resolved) in client.answers.iter_mut().flatten() {
+            *resolved = Resolved::Failed {
+                kind: Failure::Refused,
+                detail: "connection refused".to_owned(),
+                attempts: 2,
+            };
+        }
+    }
+    let e = sole("dns", &o);
+    assert_eq!(e.culprit, None);
+    assert!(e.cause.unwrap().contains("kube-dns is ready"));
+}
+
+#[test]
+fn pods_without_the_clusters_resolver_are_skipped() {
+    let mut o = real();
+    for client in &mut had(&mut plane(&mut o).dns).clients {
+        client.answers = Ok(Vec::new());
+    }
+    assert!(with("skip", &o).contains("dns"));
+}

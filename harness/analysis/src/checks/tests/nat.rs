@@ -1,0 +1,253 @@
+//! no-nat: what is rewritten, where, and what only looks so.
+use flatnet_model::probe::{Dialled, Sighting, Transport};
+
+use super::*;
+use crate::example::build::{Style, healthy};
+use crate::example::pieces::{internal, ip};
+
+fn pods(e: &Ends<'_>) -> bool {
+    !e.from_host && !e.to_host && !e.itself()
+}
+
+/// The server sees another source, in its own records and in what it tells the client.
+fn rewrite_source(o: &mut Observations, seen: std::net::IpAddr, which: impl Fn(&Ends<'_>) -> bool) {
+    for index in select(o, which) {
+        let Dial {
+            from,
+            to,
+            transport,
+            ..
+        } = o.dials[index].clone();
+        if let Dialled::Answered {
+            seen_as: Some(seen_as),
+            ..
+        } = &mut o.dials[index].result
+        {
+            *seen_as = seen;
+        }
+        for sighting in o.sightings.get_mut(&to).unwrap().as_mut().unwrap() {
+            if sighting.from == from.name() && sighting.transport == transport {
+                sighting.source = seen;
+            }
+        }
+    }
+}
+
+#[test]
+fn masquerade_on_one_node_is_blamed_on_it() {
+    let mut o = healthy(Style::Direct);
+    rewrite_source(&mut o, internal(1, false), |e| {
+        pods(e) && e.crosses() && e.from_node == "node1"
+    });
+    assert_red(&o, &["no-nat"], &[]);
+    let evidence = sole("no-nat", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node1"));
+    assert!(
+        evidence
+            .what
+            .starts_with("source address rewritten on node1: 8 pairs over tcp, udp, icmp"),
+        "{evidence:?}"
+    );
+    assert!(
+        evidence.what.contains("node1 → node2") && evidence.what.contains("node1 → node3"),
+        "{evidence:?}"
+    );
+    assert!(evidence.expected.contains("10.244.1."), "{evidence:?}");
+    assert!(
+        evidence
+            .observed
+            .contains("seen as 172.18.0.2, node1 (eth0)"),
+        "{evidence:?}"
+    );
+}
+
+/// TCP and UDP are clean, and ICMP's source is known only from what arrived.
+#[test]
+fn rewritten_icmp_is_seen_by_the_far_end_alone() {
+    let mut o = healthy(Style::Direct);
+    rewrite_source(&mut o, internal(3, false), |e| {
+        pods(e) && e.crosses() && e.from_node == "node3" && e.dial.transport == Transport::Icmp
+    });
+    let evidence = sole("no-nat", &o);
+    assert!(evidence.what.contains("over icmp"), "{evidence:?}");
+    assert_eq!(evidence.culprit.as_deref(), Some("node3"));
+}
+
+#[test]
+fn source_rewritten_by_the_servers_node_blames_that_node() {
+    let mut o = healthy(Style::Vxlan);
+    rewrite_source(&mut o, ip("10.244.2.1"), |e| {
+        pods(e) && e.crosses() && e.to_node == "node2"
+    });
+    assert_eq!(sole("no-nat", &o).culprit.as_deref(), Some("node2"));
+}
+
+#[test]
+fn masquerade_towards_nodes_is_a_fact_but_a_strange_source_is_not() {
+    let mut o = healthy(Style::Vxlan);
+    assert!(
+        facts("no-nat", &o)
+            .iter()
+            .any(|fact| fact.contains("own node's address (masqueraded)"))
+    );
+    rewrite_source(&mut o, ip("192.0.2.7"), |e| {
+        !e.from_host && e.to_host && e.crosses() && e.from_node == "node1"
+    });
+    let evidence = sole("no-nat", &o);
+    assert!(
+        evidence
+            .observed
+            .contains("192.0.2.7, which no pod or node holds"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.culprit, None);
+}
+
+#[test]
+fn a_node_must_be_seen_as_itself_by_pods() {
+    let mut o = healthy(Style::Vxlan);
+    rewrite_source(&mut o, internal(2, false), |e| {
+        e.from_host && !e.to_host && e.crosses() && e.from_node == "node1"
+    });
+    let evidence = sole("no-nat", &o);
+    assert!(evidence.what.contains("node1 → "), "{evidence:?}");
+}
+
+/// node2 sends TCP for busybox-2 to busybox-5, which is there too.
+#[test]
+fn dnat_names_the_pod_and_its_node() {
+    let mut o = healthy(Style::Direct);
+    for dial in &mut o.dials {
+        let diverted =
+            dial.to.name() == "busybox-2" && dial.from != dial.to && dial.from.name() != "node2";
+        if let (true, Transport::Tcp, Dialled::Answered { responder, .. }) =
+            (diverted, dial.transport, &mut dial.result)
+        {
+            *responder = Some("busybox-5".to_owned());
+        }
+    }
+    if let Some(Ok(seen)) = o.sightings.get_mut(&Endpoint::Pod("busybox-2".to_owned())) {
+        seen.retain(|sighting| sighting.transport != Transport::Tcp);
+    }
+    assert_red(&o, &["no-nat"], &[]);
+    let evidence = sole("no-nat", &o);
+    assert!(
+        evidence
+            .what
+            .contains("busybox-5 on node2 answers in place of busybox-2 on node2"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.culprit.as_deref(), Some("node2"));
+    assert!(evidence.cause.unwrap().contains("DNAT"));
+}
+
+/// busybox-5's own connections to busybox-2 come back to busybox-5.
+#[test]
+fn the_pod_that_dnat_leads_to_cannot_reach_the_one_it_stands_in_for() {
+    let mut o = healthy(Style::Direct);
+    for dial in o
+        .dials
+        .iter_mut()
+        .filter(|dial| dial.to.name() == "busybox-2" && dial.from != dial.to)
+    {
+        if let (Transport::Tcp, Dialled::Answered { responder, .. }) =
+            (dial.transport, &mut dial.result)
+        {
+            *responder = Some("busybox-5".to_owned());
+        }
+    }
+    lost(&mut o, |e| {
+        e.dial.from.name() == "busybox-5"
+            && e.dial.to.name() == "busybox-2"
+            && e.dial.transport == Transport::Tcp
+    });
+    assert_red(&o, &["no-nat", "same-node"], &[]);
+    assert!(
+        sole("same-node", &o)
+            .cause
+            .unwrap()
+            .contains("busybox-2 is diverted to busybox-5")
+    );
+}
+
+#[test]
+fn dnat_at_one_client_node_blames_that_node() {
+    let mut o = healthy(Style::Direct);
+    for index in select(&o, |e| {
+        pods(e) && e.from_node == "node1" && e.dial.to.name() == "busybox-2"
+    }) {
+        if let Dialled::Answered {
+            responder: Some(name),
+            ..
+        } = &mut o.dials[index].result
+        {
+            *name = "busybox-5".to_owned();
+        }
+    }
+    assert_eq!(sole("no-nat", &o).culprit.as_deref(), Some("node1"));
+}
+
+#[test]
+fn rewritten_reply_sources_blame_the_servers_node_and_name_the_pod() {
+    let mut o = healthy(Style::Direct);
+    for index in select(&o, |e| {
+        !e.itself() && e.dial.to.name() == "busybox-2" && e.dial.transport == Transport::Udp
+    }) {
+        if let Dialled::Answered { reply_from, .. } = &mut o.dials[index].result {
+            *reply_from = ip("10.244.2.200");
+        }
+    }
+    assert_red(&o, &["no-nat"], &[]);
+    let evidence = sole("no-nat", &o);
+    assert!(
+        evidence.what.contains("answers of busybox-2") && evidence.what.contains("over udp"),
+        "{evidence:?}"
+    );
+    assert!(
+        evidence.observed.contains("answer from 10.244.2.200"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.culprit.as_deref(), Some("node2"));
+}
+
+#[test]
+fn requests_for_a_foreign_destination_are_seen() {
+    let mut o = healthy(Style::Direct);
+    let seen = o
+        .sightings
+        .get_mut(&Endpoint::Pod("busybox-3".to_owned()))
+        .unwrap()
+        .as_mut()
+        .unwrap();
+    seen.push(Sighting {
+        transport: Transport::Tcp,
+        from: "busybox-1".to_owned(),
+        source: ip("10.244.1.2"),
+        destination: ip("10.96.0.10"),
+        count: 1,
+    });
+    let evidence = sole("no-nat", &o);
+    assert!(
+        evidence.what.contains("requests arrive at busybox-3"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.culprit.as_deref(), Some("node3"));
+}
+
+#[test]
+fn records_that_cannot_be_read_are_broken_and_missing_icmp_records_a_fact() {
+    let mut o = healthy(Style::Direct);
+    for seen in o.sightings.values_mut().flatten() {
+        seen.retain(|sighting| sighting.transport != Transport::Icmp);
+    }
+    assert!(
+        facts("no-nat", &o)
+            .iter()
+            .any(|fact| fact.contains("no raw socket"))
+    );
+    o.sightings.insert(
+        Endpoint::Pod("busybox-1".to_owned()),
+        Err("probe killed".to_owned()),
+    );
+    assert!(broken("no-nat", &o).contains("pod/busybox-1: probe killed"));
+}

@@ -1,0 +1,273 @@
+//! pod-ip-present, pod-ip-unique, hairpin, subnet, and what is broken rather than wrong.
+use flatnet_model::probe::Dialled;
+
+use super::*;
+use crate::example::build::{ETH0, Style, healthy};
+use crate::example::pieces::{address, gateway, ip, net};
+
+#[test]
+fn a_pod_that_does_not_run_fails_with_its_warning_and_the_rest_is_judged() {
+    let mut o = healthy(Style::Vxlan);
+    let warning = "Failed to create pod sandbox: plugin type=\"flatnet-cni\" failed (add): no free address in 10.244.2.0/24";
+    let stuck = pod(&mut o, "busybox-2");
+    stuck.phase = "Pending".to_owned();
+    stuck.ips.clear();
+    stuck.facts = Err("no probe runs there".to_owned());
+    stuck.warnings = vec!["FailedCreatePodSandBox: ".to_owned() + warning];
+    o.dials
+        .retain(|dial| dial.from.name() != "busybox-2" && dial.to.name() != "busybox-2");
+    o.sightings.remove(&Endpoint::Pod("busybox-2".to_owned()));
+    o.mtu
+        .retain(|run| run.from.name() != "busybox-2" && run.to.name() != "busybox-2");
+    // node2's other pod takes its place in the MTU runs of a real gathering; here those of node2 are simply gone.
+    assert_red(&o, &["pod-ip-present"], &["mtu"]);
+    let evidence = sole("pod-ip-present", &o);
+    assert!(evidence.what.contains("busybox-2 on node2"), "{evidence:?}");
+    assert!(
+        evidence
+            .observed
+            .contains("no free address in 10.244.2.0/24"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.culprit.as_deref(), Some("node2"));
+    assert!(
+        facts("same-node", &o)
+            .iter()
+            .any(|fact| fact.contains("busybox-2 on node2 (Pending)"))
+    );
+}
+
+#[test]
+fn when_no_pod_runs_only_its_absence_fails() {
+    let mut o = healthy(Style::Vxlan);
+    for pod in &mut o.pods {
+        pod.phase = "Pending".to_owned();
+        pod.ips.clear();
+        pod.facts = Err("does not run".to_owned());
+    }
+    o.dials.clear();
+    o.sightings.clear();
+    o.mtu.clear();
+    assert_red(
+        &o,
+        &["pod-ip-present"],
+        &[
+            "pod-ip-unique",
+            "same-node",
+            "cross-node",
+            "no-nat",
+            "gateway",
+            "bridge",
+            "mtu",
+            "hairpin",
+        ],
+    );
+    assert_eq!(evidence("pod-ip-present", &o).len(), 9);
+}
+
+#[test]
+fn an_address_the_pod_does_not_hold_is_named_and_explains_the_rest() {
+    let mut o = healthy(Style::Vxlan);
+    let facts = pod_facts(&mut o, "busybox-1");
+    facts.addresses.retain(|a| a.index != ETH0);
+    facts.addresses.push(address(ETH0, ip("10.244.1.200"), 32));
+    unanswered(&mut o, |ends| {
+        ends.involves("busybox-1") && ends.dial.to == Endpoint::Pod("busybox-1".to_owned())
+    });
+    no_size_passes(&mut o, |_, to| to == "busybox-1");
+    assert_red(
+        &o,
+        &["pod-ip-present", "same-node", "cross-node", "hairpin"],
+        &["mtu"],
+    );
+    let present = sole("pod-ip-present", &o);
+    assert!(
+        present
+            .what
+            .contains("busybox-1 on node1 does not hold the IP 10.244.1.2"),
+        "{present:?}"
+    );
+    assert!(present.observed.contains("10.244.1.200"), "{present:?}");
+    let cross = sole("cross-node", &o);
+    assert_eq!(cross.culprit.as_deref(), Some("pod busybox-1 on node1"));
+    assert!(cross.cause.unwrap().contains("does not hold the IP"));
+}
+
+#[test]
+fn dual_stack_needs_both_families() {
+    let mut o = Cluster {
+        style: Style::Direct,
+        nodes: 2,
+        pods_per_node: 2,
+        dual: true,
+    }
+    .observe();
+    pod(&mut o, "busybox-3").ips.retain(|ip| ip.is_ipv4());
+    let evidence = sole("pod-ip-present", &o);
+    assert!(
+        evidence
+            .what
+            .contains("busybox-3 on node1 has no IPv6 address"),
+        "{evidence:?}"
+    );
+}
+
+#[test]
+fn a_host_network_pod_must_have_an_address_of_its_node() {
+    let mut o = healthy(Style::Vxlan);
+    pod(&mut o, "host-2").ips = vec![ip("172.18.0.4")];
+    let evidence = sole("pod-ip-present", &o);
+    assert!(
+        evidence.what.contains("host-2") && evidence.observed.contains("node3 (eth0)"),
+        "{evidence:?}"
+    );
+}
+
+/// busybox-4 is on node1 too, and gets busybox-1's address; busybox-1 answers for both.
+#[test]
+fn two_pods_with_one_ip_are_both_named() {
+    let mut o = healthy(Style::Vxlan);
+    let shared = ip("10.244.1.2");
+    pod(&mut o, "busybox-4").ips = vec![shared];
+    let facts = pod_facts(&mut o, "busybox-4");
+    facts.addresses.retain(|a| a.index != ETH0);
+    facts.addresses.push(address(ETH0, shared, 32));
+    for dial in &mut o.dials {
+        if dial.to == Endpoint::Pod("busybox-4".to_owned()) {
+            dial.address = shared;
+            if let Dialled::Answered {
+                responder,
+                reply_from,
+                ..
+            } = &mut dial.result
+            {
+                *reply_from = shared;
+                *responder = responder.is_some().then(|| "busybox-1".to_owned());
+            }
+        }
+        if dial.from == Endpoint::Pod("busybox-4".to_owned())
+            && let Dialled::Answered { local, seen_as, .. } = &mut dial.result
+        {
+            *local = shared;
+            *seen_as = seen_as.map(|seen| {
+                if seen == ip("10.244.1.3") {
+                    shared
+                } else {
+                    seen
+                }
+            });
+        }
+    }
+    for seen in o.sightings.values_mut().flatten().flatten() {
+        if seen.source == ip("10.244.1.3") {
+            seen.source = shared;
+        }
+    }
+    o.sightings
+        .insert(Endpoint::Pod("busybox-4".to_owned()), Ok(Vec::new()));
+    assert_red(&o, &["pod-ip-unique"], &[]);
+    let mut flaky = o.clone();
+    unanswered(&mut flaky, |e| {
+        e.dial.from.name() == "host-3" && e.dial.to.name() == "busybox-1"
+    });
+    assert!(
+        sole("cross-node", &flaky)
+            .cause
+            .unwrap()
+            .contains("share the IP 10.244.1.2")
+    );
+    let evidence = sole("pod-ip-unique", &o);
+    assert!(
+        evidence.what.contains("busybox-1 on node1")
+            && evidence.what.contains("busybox-4 on node1"),
+        "{evidence:?}"
+    );
+    assert!(
+        evidence.observed.contains("busybox-1 answered"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.culprit.as_deref(), Some("node1"));
+}
+
+/// The API sees nothing wrong: only the pod's own interface tells.
+#[test]
+fn an_address_added_by_hand_in_another_pod_is_seen() {
+    let mut o = healthy(Style::Vxlan);
+    pod_facts(&mut o, "busybox-2")
+        .addresses
+        .push(address(ETH0, ip("10.244.1.2"), 32));
+    assert_red(&o, &["pod-ip-unique"], &[]);
+    let what = sole("pod-ip-unique", &o).what;
+    assert!(
+        what.contains("busybox-1 on node1") && what.contains("busybox-2 on node2"),
+        "{what}"
+    );
+}
+
+#[test]
+fn a_pod_with_a_node_or_gateway_address_is_named() {
+    let mut o = healthy(Style::Vxlan);
+    pod_facts(&mut o, "busybox-2")
+        .addresses
+        .push(address(ETH0, gateway(2, false), 32));
+    let evidence = sole("pod-ip-unique", &o);
+    assert!(
+        evidence
+            .what
+            .contains("busybox-2 has the IP 10.244.2.1 of node node2"),
+        "{evidence:?}"
+    );
+    assert!(evidence.observed.contains("cni0 of node2"), "{evidence:?}");
+}
+
+#[test]
+fn hairpin_blames_the_pod_and_sees_a_loopback_that_is_down() {
+    let mut o = healthy(Style::Vxlan);
+    pod_facts(&mut o, "busybox-1").links[0].up = false;
+    unanswered(&mut o, |e| e.itself() && e.involves("busybox-1"));
+    assert_red(&o, &["hairpin"], &[]);
+    let evidence = sole("hairpin", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("pod busybox-1 on node1"));
+    assert!(evidence.cause.unwrap().contains("loopback interface"));
+    o.dials.retain(|dial| dial.from != dial.to);
+    assert!(broken("hairpin", &o).contains("busybox-1 on node1 did not dial itself"));
+}
+
+#[test]
+fn subnet_reports_what_is_outside_and_never_fails() {
+    let mut o = healthy(Style::Vxlan);
+    pod(&mut o, "busybox-4").ips = vec![ip("10.32.0.5")];
+    assert!(facts("subnet", &o).contains(
+        &"node1: podCIDR 10.244.1.0/24, 2 pods, 1 outside: busybox-4 10.32.0.5".to_owned()
+    ));
+    for node in &mut o.nodes {
+        node.pod_cidrs.clear();
+    }
+    o.pod_network = vec![net("10.32.0.0/12")];
+    let told = facts("subnet", &o);
+    assert!(
+        told.contains(&"node1: no podCIDR, 2 pods at 10.244.1.2, 10.32.0.5".to_owned()),
+        "{told:?}"
+    );
+    for pod in &mut o.pods {
+        pod.ips.clear();
+    }
+    assert_eq!(judge("subnet", &o).name(), "skip");
+}
+
+#[test]
+fn facts_that_cannot_be_read_are_broken_never_pass() {
+    let mut o = healthy(Style::Vxlan);
+    pod(&mut o, "busybox-3").facts = Err("probe killed".to_owned());
+    assert_red(
+        &o,
+        &[],
+        &["pod-ip-present", "pod-ip-unique", "gateway", "bridge"],
+    );
+    assert!(broken("gateway", &o).contains("probe killed"));
+    // Evidence outweighs what could not be seen.
+    pod_facts(&mut o, "busybox-1")
+        .routes
+        .retain(|r| r.dst.prefix_len() != 0);
+    assert_eq!(judge("gateway", &o).name(), "fail");
+}

@@ -1,0 +1,307 @@
+//! same-node and cross-node: who is blamed, and why.
+use flatnet_model::probe::{Dialled, Failure, Transport};
+
+use super::*;
+use crate::example::build::{Style, healthy};
+use crate::example::pieces::internal;
+
+/// A pod with a namespace of its own, on that node, at either end.
+fn pod_of(ends: &Ends<'_>, node: &str) -> bool {
+    (ends.from_node == node && !ends.from_host) || (ends.to_node == node && !ends.to_host)
+}
+
+#[test]
+fn forward_drop_blames_the_node() {
+    let mut o = healthy(Style::Direct);
+    lost(&mut o, |e| {
+        e.crosses() && e.to_node == "node2" && !e.to_host
+    });
+    // What node2's pods send does arrive; the answers are dropped on the way in.
+    unanswered(&mut o, |e| {
+        e.crosses() && e.from_node == "node2" && !e.from_host
+    });
+    no_size_passes(&mut o, |from, to| {
+        (from == "busybox-2") != (to == "busybox-2")
+    });
+    assert_red(&o, &["cross-node"], &["mtu"]);
+    let evidence = sole("cross-node", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node2"));
+    assert!(
+        evidence
+            .what
+            .contains("node2 and other nodes do not reach each other: 32 of 48 pairs"),
+        "{evidence:?}"
+    );
+    assert!(
+        evidence.what.contains("over tcp, udp, icmp"),
+        "{evidence:?}"
+    );
+    assert!(
+        evidence
+            .observed
+            .contains("requests from node1 do not arrive at node2"),
+        "{evidence:?}"
+    );
+    assert!(
+        evidence
+            .observed
+            .contains("requests from node2 arrive at node1, answers do not come back"),
+        "{evidence:?}"
+    );
+    assert!(
+        evidence
+            .cause
+            .unwrap()
+            .contains("what is sent to pods of node2 gets lost there")
+    );
+    assert!(evidence.look.starts_with("flatnet exec "));
+}
+
+#[test]
+fn a_node_that_forwards_nothing_is_told_by_its_sysctl() {
+    let mut o = healthy(Style::Vxlan);
+    node_facts(&mut o, "node3")
+        .sysctls
+        .insert("ipv4.ip_forward".to_owned(), "0".to_owned());
+    lost(&mut o, |e| e.crosses() && pod_of(e, "node3"));
+    let evidence = sole("cross-node", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node3"));
+    assert_eq!(
+        evidence.cause.as_deref(),
+        Some("node3 does not forward packets: net.ipv4.ip_forward is 0")
+    );
+    assert_eq!(
+        evidence.look,
+        "flatnet exec node3 -- cat /proc/sys/net/ipv4/ip_forward"
+    );
+}
+
+#[test]
+fn one_way_towards_a_node_is_told_from_both_ways() {
+    let mut o = healthy(Style::Vxlan);
+    lost(&mut o, |e| {
+        e.crosses() && e.to_node == "node1" && !e.to_host && !e.from_host
+    });
+    let evidence = sole("cross-node", &o);
+    assert!(
+        evidence
+            .what
+            .starts_with("node1 is not reached from other nodes: 8 of"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.culprit.as_deref(), Some("node1"));
+}
+
+#[test]
+fn one_transport_alone_points_at_a_packet_filter() {
+    let mut o = healthy(Style::Vxlan);
+    lost(&mut o, |e| {
+        e.crosses() && e.to_node == "node2" && !e.to_host && e.dial.transport == Transport::Udp
+    });
+    assert_red(&o, &["cross-node"], &[]);
+    let evidence = sole("cross-node", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node2"));
+    assert!(evidence.what.ends_with("over udp"), "{evidence:?}");
+    let cause = evidence.cause.unwrap();
+    assert!(
+        cause.contains("only udp fails, not tcp, icmp") && cause.contains("packet filter"),
+        "{cause}"
+    );
+}
+
+#[test]
+fn one_family_alone_is_named() {
+    let mut o = Cluster {
+        style: Style::Direct,
+        nodes: 3,
+        pods_per_node: 2,
+        dual: true,
+    }
+    .observe();
+    lost(&mut o, |e| {
+        e.crosses() && e.dial.address.is_ipv6() && pod_of(e, "node3")
+    });
+    let evidence = sole("cross-node", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node3"));
+    assert!(evidence.what.ends_with("(IPv6 only)"), "{evidence:?}");
+}
+
+#[test]
+fn drops_within_one_node_blame_it() {
+    let mut o = healthy(Style::Vxlan);
+    lost(&mut o, |e| {
+        !e.crosses() && !e.itself() && e.from_node == "node1" && !e.from_host && !e.to_host
+    });
+    assert_red(&o, &["same-node"], &[]);
+    let evidence = sole("same-node", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node1"));
+    assert!(
+        evidence
+            .what
+            .contains("pods within node1 do not reach each other: 2 of 10 pairs"),
+        "{evidence:?}"
+    );
+}
+
+#[test]
+fn a_cut_between_two_nodes_blames_neither_alone() {
+    let mut o = healthy(Style::Vxlan);
+    let between = |e: &Ends<'_>| e.crosses() && e.from_node != "node2" && e.to_node != "node2";
+    lost(&mut o, |e| between(e) && !(e.from_host && e.to_host));
+    let evidence = sole("cross-node", &o);
+    assert!(
+        evidence
+            .what
+            .starts_with("node1 and node3 do not reach each other: 24 of 24 pairs"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.culprit, None);
+    o.dials.push(Dial {
+        from: Endpoint::Node("node1".to_owned()),
+        to: Endpoint::Node("node3".to_owned()),
+        address: internal(3, false),
+        transport: Transport::Icmp,
+        result: Dialled::Failed {
+            kind: Failure::TimedOut,
+            detail: "no answer".to_owned(),
+            attempts: 2,
+        },
+    });
+    assert!(
+        sole("cross-node", &o)
+            .cause
+            .unwrap()
+            .contains("the underlay is cut")
+    );
+}
+
+#[test]
+fn with_two_nodes_the_one_whose_pods_reach_less_is_blamed() {
+    let mut o = Cluster {
+        style: Style::Direct,
+        nodes: 2,
+        pods_per_node: 2,
+        dual: false,
+    }
+    .observe();
+    lost(&mut o, |e| e.crosses() && pod_of(e, "node2"));
+    assert_eq!(sole("cross-node", &o).culprit.as_deref(), Some("node2"));
+}
+
+#[test]
+fn everything_red_blames_nobody() {
+    let mut o = healthy(Style::Vxlan);
+    lost(&mut o, |e| e.crosses() && !e.from_host && !e.to_host);
+    let evidence = sole("cross-node", &o);
+    assert!(
+        evidence
+            .what
+            .starts_with("no node's pods reach another node's: 24 of"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.culprit, None);
+}
+
+#[test]
+fn two_unrelated_cuts_are_two_pieces_of_evidence() {
+    let mut o = Cluster {
+        style: Style::Vxlan,
+        nodes: 5,
+        pods_per_node: 2,
+        dual: false,
+    }
+    .observe();
+    lost(&mut o, |e| {
+        e.from_node == "node1" && e.to_node == "node2" && !e.from_host && !e.to_host
+    });
+    lost(&mut o, |e| e.crosses() && e.involves("busybox-3"));
+    let evidence = evidence("cross-node", &o);
+    let whats: Vec<&str> = evidence.iter().map(|e| e.what.as_str()).collect();
+    assert_eq!(evidence.len(), 2, "{whats:#?}");
+    assert!(
+        whats[0].starts_with("pod busybox-3 on node3 and other nodes do not reach each other"),
+        "{whats:#?}"
+    );
+    assert!(
+        whats[1].starts_with("node1 does not reach node2: 4 of"),
+        "{whats:#?}"
+    );
+}
+
+#[test]
+fn refusals_and_missing_routes_are_told_apart() {
+    let mut o = healthy(Style::Vxlan);
+    lost(&mut o, |e| e.crosses() && pod_of(e, "node1"));
+    for (kind, word) in [
+        (Failure::Refused, "rejects"),
+        (Failure::Unreachable, "no route"),
+    ] {
+        for dial in &mut o.dials {
+            if let Dialled::Failed { kind: failed, .. } = &mut dial.result {
+                *failed = kind;
+            }
+        }
+        let cause = sole("cross-node", &o).cause.unwrap();
+        assert!(cause.contains(word), "{cause}");
+    }
+}
+
+#[test]
+fn icmp_that_may_not_be_sent_is_a_fact_and_lost_probes_are_broken() {
+    let unsupported = |o: &mut Observations, which: &dyn Fn(&Dial) -> bool| {
+        for dial in o.dials.iter_mut().filter(|dial| which(dial)) {
+            dial.result = Dialled::Failed {
+                kind: Failure::Unsupported,
+                detail: "ping_group_range".to_owned(),
+                attempts: 0,
+            };
+        }
+    };
+    let mut o = healthy(Style::Vxlan);
+    unsupported(&mut o, &|dial| {
+        dial.transport == Transport::Icmp && dial.from.name() == "busybox-1"
+    });
+    let told = facts("cross-node", &o);
+    assert!(
+        told.contains(&"icmp not measured from busybox-1: ping_group_range".to_owned()),
+        "{told:?}"
+    );
+    assert!(
+        facts("hairpin", &o)
+            .iter()
+            .any(|fact| fact.contains("icmp not measured in busybox-1"))
+    );
+
+    // A probe that died leaves its whole row unsupported.
+    unsupported(&mut o, &|dial| dial.from.name() == "busybox-1");
+    for id in ["same-node", "cross-node"] {
+        assert!(broken(id, &o).contains("tcp from busybox-1: ping_group_range"));
+    }
+    assert!(broken("hairpin", &o).contains("busybox-1"));
+    unsupported(&mut o, &|_| true);
+    assert_eq!(judge("cross-node", &o).name(), "broken");
+    assert_eq!(judge("no-nat", &o).name(), "broken");
+}
+
+#[test]
+fn dials_that_were_not_made_are_broken() {
+    let mut o = healthy(Style::Vxlan);
+    o.dials
+        .retain(|dial| !(dial.from.name() == "busybox-1" && dial.to.name() == "busybox-2"));
+    assert!(broken("cross-node", &o).contains("pod busybox-1 did not make 3 of its dials"));
+    o.dials.clear();
+    assert_eq!(judge("same-node", &o).name(), "broken");
+
+    // Asked for one transport only, with gateways pinged all the same.
+    let mut tcp = healthy(Style::Vxlan);
+    let gateways = |dial: &Dial| {
+        matches!(dial.to, Endpoint::Node(_)) && dial.address.to_string().ends_with(".1")
+    };
+    tcp.dials
+        .retain(|dial| dial.transport == Transport::Tcp || gateways(dial));
+    assert_red(&tcp, &[], &[]);
+    assert_eq!(
+        facts("cross-node", &tcp)[0],
+        "72 of 72 ordered pairs over tcp"
+    );
+}

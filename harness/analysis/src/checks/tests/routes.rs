@@ -1,0 +1,293 @@
+//! node-routes: what is missing, wrong, doubled, left over.
+use flatnet_model::kernel::{FdbEntry, MacAddr};
+use rstest::rstest;
+
+use super::*;
+use crate::example::build::{CNI0, ETH0, Style, VXLAN, healthy};
+use crate::example::pieces::{address, internal, ip, net, route};
+
+fn between(e: &Ends<'_>, a: &str, b: &str) -> bool {
+    (e.from_node == a && e.to_node == b) || (e.from_node == b && e.to_node == a)
+}
+
+#[rstest]
+#[case(Style::Vxlan)]
+#[case(Style::Direct)]
+fn a_missing_route_blames_the_node_that_lacks_it(#[case] style: Style) {
+    let mut o = healthy(style);
+    node_facts(&mut o, "node1")
+        .routes
+        .retain(|r| r.dst != net("10.244.3.0/24"));
+    node_facts(&mut o, "node1").routes.push(route(
+        "0.0.0.0/0",
+        Some(ip("172.18.255.254")),
+        ETH0,
+        4,
+    ));
+    lost(&mut o, |e| {
+        between(e, "node1", "node3") && e.from_node == "node1" && !e.to_host
+    });
+    unanswered(&mut o, |e| {
+        between(e, "node1", "node3") && e.from_node == "node3" && !e.to_host && !e.from_host
+    });
+    no_size_passes(&mut o, |from, to| {
+        ["busybox-1", "busybox-3"].contains(&from) && ["busybox-1", "busybox-3"].contains(&to)
+    });
+    assert_red(&o, &["node-routes", "cross-node"], &["mtu"]);
+    let own = sole("node-routes", &o);
+    assert_eq!(own.culprit.as_deref(), Some("node1"));
+    assert!(
+        own.what
+            .contains("node1 has no route to 10.244.3.0/24 of node3"),
+        "{own:?}"
+    );
+    assert!(
+        own.observed.contains("only the default route covers it"),
+        "{own:?}"
+    );
+    assert_eq!(own.look, "flatnet exec node1 -- ip route");
+    let cross = sole("cross-node", &o);
+    assert_eq!(cross.culprit.as_deref(), Some("node1"), "{cross:?}");
+    assert!(
+        cross
+            .what
+            .starts_with("node1 and node3 do not reach each other"),
+        "{cross:?}"
+    );
+    assert!(
+        cross
+            .observed
+            .contains("requests from node3 arrive at node1, answers do not come back"),
+        "{cross:?}"
+    );
+    assert!(
+        cross
+            .cause
+            .unwrap()
+            .contains("has no route to 10.244.3.0/24")
+    );
+}
+
+#[test]
+fn a_default_route_that_carries_pods_is_the_underlays_business() {
+    let mut o = healthy(Style::Direct);
+    for node in &mut o.nodes {
+        let facts = node.facts.as_mut().unwrap();
+        facts.routes.retain(|r| r.gateway.is_none());
+        facts
+            .routes
+            .push(route("0.0.0.0/0", Some(ip("172.18.255.254")), ETH0, 4));
+    }
+    assert_eq!(
+        facts("node-routes", &o),
+        [
+            "6 routes to remote podCIDRs through the default route, and answered: the underlay routes pods"
+        ]
+    );
+}
+
+#[test]
+fn a_changed_vtep_mac_blames_the_node_that_changed() {
+    let mut o = healthy(Style::Vxlan);
+    let new = MacAddr([0x0a, 0x58, 0xff, 0xff, 0xff, 0xfe]);
+    node_facts(&mut o, "node2")
+        .links
+        .iter_mut()
+        .find(|l| l.index == VXLAN)
+        .unwrap()
+        .mac = Some(new);
+    lost(&mut o, |e| {
+        e.crosses() && e.to_node == "node2" && !e.to_host
+    });
+    unanswered(&mut o, |e| {
+        e.crosses() && e.from_node == "node2" && !e.to_host
+    });
+    no_size_passes(&mut o, |from, to| {
+        (from == "busybox-2") != (to == "busybox-2")
+    });
+    assert_red(&o, &["node-routes", "cross-node"], &["mtu"]);
+    let routes = evidence("node-routes", &o);
+    assert_eq!(routes.len(), 2, "{routes:#?}");
+    assert!(
+        routes.iter().all(|e| e.culprit.as_deref() == Some("node2")),
+        "{routes:#?}"
+    );
+    assert!(
+        routes[0]
+            .expected
+            .contains("0a:58:ff:ff:ff:fe, the address of flatnet.1 on node2"),
+        "{routes:#?}"
+    );
+    let cross = sole("cross-node", &o);
+    assert_eq!(cross.culprit.as_deref(), Some("node2"));
+    assert!(cross.cause.unwrap().contains("wrong VTEP MAC for node2"));
+}
+
+#[test]
+fn a_wrong_entry_on_one_node_blames_that_node() {
+    let mut o = healthy(Style::Vxlan);
+    let facts = node_facts(&mut o, "node1");
+    let wrong = MacAddr([2, 9, 9, 9, 9, 9]);
+    facts
+        .neighbours
+        .iter_mut()
+        .find(|n| n.address == ip("10.244.2.0"))
+        .unwrap()
+        .mac = Some(wrong);
+    let evidence = sole("node-routes", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node1"));
+    assert!(
+        evidence
+            .observed
+            .contains("02:09:09:09:09:09 on flatnet.1 of node1"),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.look, "flatnet exec node1 -- ip neigh");
+}
+
+type Mutation = fn(&mut Observations);
+
+#[rstest]
+#[case::no_neighbour(|o: &mut Observations| node_facts(o, "node1").neighbours.retain(|n| n.address != ip("10.244.2.0")), "no neighbour entry for 10.244.2.0", "node1")]
+#[case::failed_neighbour(|o: &mut Observations| node_facts(o, "node1").neighbours.iter_mut().for_each(|n| if n.address == ip("10.244.2.0") { n.state = "FAILED".to_owned() }), "no neighbour entry for 10.244.2.0", "node1")]
+#[case::no_fdb(|o: &mut Observations| node_facts(o, "node1").fdb.retain(|f| f.dst != Some(internal(2, false))), "does not lead to node2", "node1")]
+#[case::fdb_elsewhere(|o: &mut Observations| node_facts(o, "node1").fdb[0].dst = Some(internal(3, false)), "does not lead to node2", "node1")]
+#[case::other_vni(|o: &mut Observations| node_facts(o, "node1").links.iter_mut().find(|l| l.index == VXLAN).unwrap().vxlan.as_mut().unwrap().vni = 7, "have no VXLAN in common", "node1")]
+#[case::other_port(|o: &mut Observations| node_facts(o, "node1").links.iter_mut().find(|l| l.index == VXLAN).unwrap().vxlan.as_mut().unwrap().port = 4789, "have no VXLAN in common", "node1")]
+#[case::device_down(|o: &mut Observations| node_facts(o, "node1").links.iter_mut().find(|l| l.index == VXLAN).unwrap().up = false, "flatnet.1", "node1")]
+#[case::blackhole(|o: &mut Observations| node_facts(o, "node1").routes.iter_mut().find(|r| r.dst == net("10.244.2.0/24")).unwrap().kind = 6, "node1 has no route to 10.244.2.0/24", "node1")]
+#[case::second_route(|o: &mut Observations| { let mut extra = route("10.244.2.0/24", Some(internal(2, false)), ETH0, 4); extra.metric = Some(50); node_facts(o, "node1").routes.push(extra) }, "2 routes to 10.244.2.0/24", "node1")]
+#[case::stale_route(|o: &mut Observations| node_facts(o, "node1").routes.push(route("10.244.99.0/24", Some(internal(2, false)), ETH0, 4)), "stale route on node1: 10.244.99.0/24", "node1")]
+#[case::stale_route_outside(|o: &mut Observations| node_facts(o, "node1").routes.push(route("10.99.0.0/24", Some(internal(2, false)), ETH0, 4)), "stale route on node1: 10.99.0.0/24", "node1")]
+#[case::stale_fdb(|o: &mut Observations| node_facts(o, "node1").fdb.push(FdbEntry { index: VXLAN, mac: MacAddr([2, 4, 0, 0, 0, 99]), dst: Some(ip("172.18.0.99")), master: None, state: "PERMANENT".to_owned() }), "172.18.0.99 is no node", "node1")]
+#[case::own_elsewhere(|o: &mut Observations| node_facts(o, "node1").routes.push(route("10.244.1.0/24", Some(internal(2, false)), ETH0, 4)), "node1 routes its own podCIDR 10.244.1.0/24 to elsewhere", "node1")]
+fn every_disagreement_is_evidence(
+    #[case] mutate: Mutation,
+    #[case] what: &str,
+    #[case] culprit: &str,
+) {
+    let mut o = healthy(Style::Vxlan);
+    mutate(&mut o);
+    let found = evidence("node-routes", &o);
+    let fitting = found.iter().find(|e| e.what.contains(what));
+    assert!(
+        fitting.is_some_and(|e| e.culprit.as_deref() == Some(culprit) || e.what.contains(culprit)),
+        "{found:#?}"
+    );
+    assert_eq!(with("fail", &o), BTreeSet::from(["node-routes"]));
+}
+
+#[rstest]
+#[case::to_another_node(
+    Some(internal(3, false)),
+    "node1 routes 10.244.2.0/24 of node2 to node3"
+)]
+#[case::to_nobody(
+    Some(ip("172.18.0.77")),
+    "next hop 172.18.0.77 of the route to 10.244.2.0/24 is no address of node2"
+)]
+#[case::own_bridge(None, "node1 takes 10.244.2.0/24 of node2 for its own")]
+fn a_plain_route_must_lead_to_its_node(#[case] hop: Option<std::net::IpAddr>, #[case] what: &str) {
+    let mut o = healthy(Style::Direct);
+    let wrong = node_facts(&mut o, "node1")
+        .routes
+        .iter_mut()
+        .find(|r| r.dst == net("10.244.2.0/24"))
+        .unwrap();
+    wrong.gateway = hop;
+    if hop.is_none() {
+        wrong.oif = Some(CNI0);
+    }
+    lost(&mut o, |e| between(e, "node1", "node2"));
+    let evidence = sole("node-routes", &o);
+    assert!(evidence.what.contains(what), "{evidence:?}");
+    assert_eq!(evidence.culprit.as_deref(), Some("node1"));
+    assert_eq!(sole("cross-node", &o).culprit.as_deref(), Some("node1"));
+}
+
+#[test]
+fn a_next_hop_in_another_segment_is_not_on_link() {
+    let mut o = healthy(Style::Direct);
+    let facts = node_facts(&mut o, "node1");
+    facts.addresses.retain(|a| a.index != ETH0);
+    facts.addresses.push(address(ETH0, internal(1, false), 32));
+    facts.routes.retain(|r| r.dst != net("172.18.0.0/16"));
+    let evidence = evidence("node-routes", &o);
+    assert!(
+        evidence[0]
+            .what
+            .contains("next hop 172.18.0.3 of the route to 10.244.2.0/24 is not on link"),
+        "{evidence:#?}"
+    );
+}
+
+/// node2 was given node1's range: its pods get node1's addresses.
+#[test]
+fn equal_pod_cidrs_name_both_nodes() {
+    let mut o = healthy(Style::Direct);
+    let claimed = node(&mut o, "node1").pod_cidrs.clone();
+    node(&mut o, "node2").pod_cidrs = claimed;
+    for (pod_name, at) in [("busybox-2", "10.244.1.2"), ("busybox-5", "10.244.1.3")] {
+        pod(&mut o, pod_name).ips = vec![ip(at)];
+        let facts = pod_facts(&mut o, pod_name);
+        facts.addresses.retain(|a| a.index != ETH0);
+        facts.addresses.push(address(ETH0, ip(at), 32));
+    }
+    for node in &mut o.nodes {
+        let facts = node.facts.as_mut().unwrap();
+        facts.routes.retain(|r| r.dst != net("10.244.2.0/24"));
+    }
+    node_facts(&mut o, "node2")
+        .routes
+        .retain(|r| r.gateway.is_none() || r.dst != net("10.244.1.0/24"));
+    let routes = sole("node-routes", &o);
+    assert!(
+        routes
+            .what
+            .contains("node1 and node2 both claim the podCIDR 10.244.1.0/24"),
+        "{routes:?}"
+    );
+    let unique = evidence("pod-ip-unique", &o);
+    assert_eq!(unique.len(), 2);
+    assert!(
+        unique[0].what.contains("busybox-1 on node1")
+            && unique[0].what.contains("busybox-2 on node2"),
+        "{unique:#?}"
+    );
+    assert!(
+        unique[0]
+            .cause
+            .as_ref()
+            .unwrap()
+            .contains("node1, node2 assign from the same range"),
+        "{unique:#?}"
+    );
+}
+
+#[test]
+fn clusters_that_do_not_use_pod_cidrs_are_skipped() {
+    let mut o = healthy(Style::Direct);
+    let mut elsewhere = o.clone();
+    for (index, pod) in elsewhere
+        .pods
+        .iter_mut()
+        .filter(|pod| !pod.host_network)
+        .enumerate()
+    {
+        pod.ips = vec![format!("192.168.7.{index}").parse().unwrap()];
+    }
+    assert_eq!(judge("node-routes", &elsewhere).name(), "skip");
+    o.nodes.iter_mut().for_each(|node| node.pod_cidrs.clear());
+    assert_eq!(judge("node-routes", &o).name(), "skip");
+}
+
+#[test]
+fn a_node_that_cannot_be_read_is_broken() {
+    let mut o = healthy(Style::Vxlan);
+    node(&mut o, "node2").facts = Err("no shell".to_owned());
+    let error = broken("node-routes", &o);
+    assert!(
+        error.contains("routes of node2: no shell") && error.contains("the VTEP of node2"),
+        "{error}"
+    );
+}

@@ -1,0 +1,261 @@
+//! Who is who on the observed cluster: one index over the observations for every check.
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use flatnet_model::kernel::RouteEntry;
+use flatnet_model::probe::Facts;
+
+use flatnet_model::observations::{Barred, Endpoint, NodeView, Observations, PodView};
+
+/// Pods and nodes by name, and who holds which address.
+pub(super) struct Topology<'a> {
+    pub(super) observations: &'a Observations,
+    pods: BTreeMap<&'a str, &'a PodView>,
+    nodes: BTreeMap<&'a str, &'a NodeView>,
+    node_addresses: BTreeMap<&'a str, BTreeSet<IpAddr>>,
+}
+
+impl<'a> Topology<'a> {
+    pub(super) fn of(observations: &'a Observations) -> Self {
+        let node_addresses = observations
+            .nodes
+            .iter()
+            .map(|node| {
+                let own = node.facts.iter().flat_map(own_addresses);
+                (
+                    node.name.as_str(),
+                    node.internal_ips.iter().copied().chain(own).collect(),
+                )
+            })
+            .collect();
+        Topology {
+            observations,
+            pods: observations
+                .pods
+                .iter()
+                .map(|pod| (pod.name.as_str(), pod))
+                .collect(),
+            nodes: observations
+                .nodes
+                .iter()
+                .map(|node| (node.name.as_str(), node))
+                .collect(),
+            node_addresses,
+        }
+    }
+
+    pub(super) fn pod(&self, name: &str) -> Option<&'a PodView> {
+        self.pods.get(name).copied()
+    }
+
+    pub(super) fn node(&self, name: &str) -> Option<&'a NodeView> {
+        self.nodes.get(name).copied()
+    }
+
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &'a NodeView> + use<'a> {
+        self.observations.nodes.iter()
+    }
+
+    /// The node an endpoint lives on; nothing for one that is not part of the cluster.
+    pub(super) fn node_of(&self, endpoint: &Endpoint) -> Option<&'a str> {
+        match endpoint {
+            Endpoint::Pod(name) => self.pod(name).map(|pod| pod.node.as_str()),
+            Endpoint::Node(name) => self.node(name).map(|node| node.name.as_str()),
+            Endpoint::Outside(_) => None,
+        }
+    }
+
+    /// Whether an endpoint uses its node's network namespace: a node, or a hostNetwork pod.
+    pub(super) fn on_host(&self, endpoint: &Endpoint) -> bool {
+        match endpoint {
+            Endpoint::Pod(name) => self.pod(name).is_some_and(|pod| pod.host_network),
+            Endpoint::Node(_) => true,
+            Endpoint::Outside(_) => false,
+        }
+    }
+
+    /// Addresses that the API gives an endpoint.
+    pub(super) fn addresses(&self, endpoint: &Endpoint) -> &'a [IpAddr] {
+        match endpoint {
+            Endpoint::Pod(name) => self.pod(name).map_or(&[], |pod| &pod.ips),
+            Endpoint::Node(name) => self.node(name).map_or(&[], |node| &node.internal_ips),
+            Endpoint::Outside(_) => &[],
+        }
+    }
+
+    /// The endpoint a probe calls itself by.
+    pub(super) fn named(&self, name: &str) -> Option<Endpoint> {
+        if self.pods.contains_key(name) {
+            Some(Endpoint::Pod(name.to_owned()))
+        } else {
+            self.nodes
+                .contains_key(name)
+                .then(|| Endpoint::Node(name.to_owned()))
+        }
+    }
+
+    /// Pods that run, hostNetwork ones included.
+    pub(super) fn running(&self) -> impl Iterator<Item = &'a PodView> + use<'a> {
+        self.observations.pods.iter().filter(|pod| runs(pod))
+    }
+
+    /// Running pods with a network namespace of their own.
+    pub(super) fn networked(&self) -> impl Iterator<Item = &'a PodView> + use<'a> {
+        self.running().filter(|pod| !pod.host_network)
+    }
+
+    /// Pods that do not run.
+    pub(super) fn idle(&self) -> impl Iterator<Item = &'a PodView> + use<'a> {
+        self.observations.pods.iter().filter(|pod| !runs(pod))
+    }
+
+    /// Whether an endpoint can take part in a conversation: a node, or a running pod.
+    pub(super) fn takes_part(&self, endpoint: &Endpoint) -> bool {
+        match endpoint {
+            Endpoint::Pod(name) => self.pod(name).is_some_and(runs),
+            Endpoint::Node(name) => self.nodes.contains_key(name.as_str()),
+            Endpoint::Outside(_) => false,
+        }
+    }
+
+    /// What keeps nodes from being looked at, in words, where a right is missing for it.
+    pub(super) fn nodes_barred(&self) -> Option<String> {
+        if self.nodes().any(|node| node.facts.is_ok()) {
+            return None;
+        }
+        let denied = self.observations.denied.iter();
+        let mut nodes = denied.filter(|denied| denied.who == Barred::Nodes);
+        nodes
+            .next()
+            .map(|denied| format!("{}: not allowed: {}", denied.what, denied.rule))
+    }
+
+    /// Whether an endpoint could be asked what it saw, as far as rights go.
+    pub(super) fn within_reach(&self, endpoint: &Endpoint) -> bool {
+        !matches!(endpoint, Endpoint::Node(_)) || self.nodes_barred().is_none()
+    }
+
+    /// Every address of a node: InternalIPs, bridge, tunnel; loopback left out.
+    pub(super) fn node_has(&self, node: &str, address: IpAddr) -> bool {
+        self.node_addresses
+            .get(node)
+            .is_some_and(|all| all.contains(&address))
+    }
+
+    /// The nodes that hold an address, in the cluster's order.
+    pub(super) fn holders(&self, address: IpAddr) -> Vec<&'a str> {
+        let holds = |node: &&'a NodeView| self.node_has(&node.name, address);
+        self.nodes()
+            .filter(holds)
+            .map(|node| node.name.as_str())
+            .collect()
+    }
+
+    /// Whose address this is, in words; nothing where nobody's.
+    pub(super) fn owner(&self, address: IpAddr) -> Option<String> {
+        if let Some(pod) = self
+            .running()
+            .find(|pod| !pod.host_network && pod.ips.contains(&address))
+        {
+            return Some(format!("pod {} on {}", pod.name, pod.node));
+        }
+        let node = self.node(self.holders(address).first()?)?;
+        let device = node
+            .facts
+            .as_ref()
+            .ok()
+            .and_then(|facts| device_of(facts, address));
+        Some(match device {
+            Some(device) => format!("{} ({device})", node.name),
+            None => node.name.clone(),
+        })
+    }
+
+    /// An address with its owner where known: `172.18.0.3, node2 (eth0)`.
+    pub(super) fn tell(&self, address: IpAddr) -> String {
+        match self.owner(address) {
+            Some(owner) => format!("{address}, {owner}"),
+            None => format!("{address}, which no pod or node holds"),
+        }
+    }
+}
+
+/// Only a running pod has interfaces to look at (KEP-753 and the pod lifecycle page: `Running` means the sandbox exists).
+pub(super) fn runs(pod: &PodView) -> bool {
+    pod.phase == "Running"
+}
+
+/// Addresses of a namespace, loopback left out.
+pub fn own_addresses(facts: &Facts) -> impl Iterator<Item = IpAddr> + '_ {
+    facts
+        .addresses
+        .iter()
+        .map(|address| address.net.addr())
+        .filter(|address| !address.is_loopback())
+}
+
+/// The name of the interface that holds an address.
+pub fn device_of(facts: &Facts, address: IpAddr) -> Option<&str> {
+    let index = facts
+        .addresses
+        .iter()
+        .find(|a| a.net.addr() == address)?
+        .index;
+    facts
+        .links
+        .iter()
+        .find(|link| link.index == index)
+        .map(|link| link.name.as_str())
+}
+
+/// The name of the interface with an index.
+pub fn device(facts: &Facts, index: Option<u32>) -> &str {
+    let link = facts.links.iter().find(|link| Some(link.index) == index);
+    link.map_or("?", |link| link.name.as_str())
+}
+
+/// A route as `ip route` prints it, as far as it decides where packets go.
+pub fn route_words(route: &RouteEntry, facts: &Facts) -> String {
+    let mut text = match route.kind {
+        6 => "blackhole ".to_owned(),
+        7 => "unreachable ".to_owned(),
+        8 => "prohibit ".to_owned(),
+        _ => String::new(),
+    };
+    text.push_str(&if route.dst.prefix_len() == 0 {
+        "default".to_owned()
+    } else {
+        route.dst.to_string()
+    });
+    if let Some(hop) = route.gateway {
+        text.push_str(&format!(" via {hop}"));
+    }
+    if route.oif.is_some() {
+        text.push_str(&format!(" dev {}", device(facts, route.oif)));
+    }
+    if let Some(metric) = route.metric.filter(|metric| *metric > 0) {
+        text.push_str(&format!(" metric {metric}"));
+    }
+    if route.onlink {
+        text.push_str(" onlink");
+    }
+    text
+}
+
+/// Whether both are IPv4 or both IPv6.
+pub(super) fn same_family(a: IpAddr, b: IpAddr) -> bool {
+    a.is_ipv4() == b.is_ipv4()
+}
+
+/// `ip` or `ip -6`, for the commands people are told to type.
+pub fn ip_command(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "ip" } else { "ip -6" }
+}
+
+/// Link-local addresses are unique on their link only (RFC 3927 section 1.6, RFC 4291 section 2.5.6).
+pub fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,319 @@
+//! What the causes make of evidence that is hard to plant.
+use std::collections::BTreeMap;
+
+use flatnet_model::probe::{CniFiles, ConfFile};
+use serde_json::{Value, json};
+
+use flatnet_model::snapshot::{Condition, EventSnapshot, NodeSnapshot, PodSnapshot};
+
+use super::*;
+use flatnet_model::PodRef;
+use flatnet_model::advice::Advice;
+use flatnet_model::symptoms::{Agent, Member};
+
+const FLANNEL: &str = r#"{"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": "flannel", "delegate": {"hairpinMode": true, "isDefaultGateway": true}}, {"type": "portmap", "capabilities": {"portMappings": true}}]}"#;
+
+/// A node that is as it should be, with flannel.
+fn node(name: &str, pod_cidr: Option<&str>) -> NodeSymptoms {
+    let programs = ["bridge", "flannel", "host-local", "portmap"];
+    NodeSymptoms {
+        object: NodeSnapshot::read(&json!({
+            "metadata": { "name": name }, "spec": { "podCIDR": pod_cidr },
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+        }))
+        .unwrap(),
+        looked_at: true,
+        cni: Ok(CniFiles {
+            conf: vec![file("10-flannel.conflist", FLANNEL)],
+            programs: programs.map(str::to_owned).to_vec(),
+        }),
+        facts: Err("not read".to_owned()),
+        spoken: Ok(BTreeMap::new()),
+        subnet_env: Ok(None),
+        leases: Ok(Vec::new()),
+        kubelet: None,
+    }
+}
+
+fn file(name: &str, text: &str) -> ConfFile {
+    ConfFile {
+        name: name.to_owned(),
+        content: Ok(text.to_owned()),
+    }
+}
+
+fn cluster(nodes: Vec<NodeSymptoms>, agents: Vec<Agent>) -> Symptoms {
+    Symptoms {
+        advice: Advice {
+            provider: "kubeconfig".to_owned(),
+            cluster: "prod".to_owned(),
+        },
+        node_names: Some(nodes.iter().map(|node| node.object.name.clone()).collect()),
+        nodes,
+        agents: Ok(agents),
+        everyone: Vec::new(),
+        unread: Vec::new(),
+    }
+}
+
+fn agent(name: &str, ready: bool, last_words: &str) -> Agent {
+    Agent {
+        name: format!("DaemonSet kube-system/{name}"),
+        set: Some(("kube-system".to_owned(), name.to_owned())),
+        members: vec![Member {
+            node: "a".to_owned(),
+            pod: Some(PodRef {
+                namespace: "kube-system".to_owned(),
+                name: format!("{name}-x"),
+            }),
+            ready,
+            status: if ready { "Running" } else { "CrashLoopBackOff" }.to_owned(),
+            last_words: Ok(last_words.to_owned()),
+        }],
+    }
+}
+
+/// A pod on node a with this status, and warnings (reason and message).
+fn pod(status: Value, warnings: &[(&str, &str)]) -> PodSymptoms {
+    let object = json!({
+        "metadata": { "name": "app", "namespace": "default" },
+        "spec": { "nodeName": "a", "containers": [{ "name": "c", "image": "i", "command": ["run"] }] },
+        "status": status,
+    });
+    let event = |(reason, message): &(&str, &str)| {
+        EventSnapshot::read(&json!({
+            "metadata": {}, "involvedObject": {}, "type": "Warning", "reason": reason, "message": message,
+        }))
+        .unwrap()
+    };
+    PodSymptoms {
+        object: PodSnapshot::read(&object).unwrap(),
+        events: Ok(warnings.iter().map(event).collect()),
+        tolerated: 1,
+        last_words: Vec::new(),
+    }
+}
+
+fn creating() -> Value {
+    json!({ "phase": "Pending", "containerStatuses": [{
+        "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+        "state": { "waiting": { "reason": "ContainerCreating" } } }] })
+}
+
+fn ids(evidence: &Symptoms, pod: &PodSymptoms) -> Vec<Cause> {
+    of_pod(evidence, pod).iter().map(|f| f.id).collect()
+}
+
+const SUBNET_ENV: &str = r#"failed to setup network for sandbox "1": plugin type="flannel" failed (add): open /run/flannel/subnet.env: no such file or directory"#;
+const FULL: &str = r#"failed to setup network for sandbox "1": plugin type="flannel" failed (add): failed to delegate add: failed to allocate for range 0: no IP addresses available in range set: 10.244.1.1-10.244.1.254"#;
+
+#[test]
+fn a_pod_that_is_just_being_made_has_no_cause() {
+    let evidence = cluster(
+        vec![node("a", Some("10.244.1.0/24"))],
+        vec![agent("flannel", true, "")],
+    );
+    assert_eq!(ids(&evidence, &pod(creating(), &[])), []);
+}
+
+#[test]
+fn an_agent_that_waits_for_a_range_is_not_the_root() {
+    let words = "E0101 main.go:390] Error registering network: failed to acquire lease: node \"a\" pod cidr not assigned\nI0101 main.go:522] Stopping shutdownHandler...";
+    let evidence = cluster(
+        vec![node("a", None), node("b", Some("10.244.2.0/24"))],
+        vec![agent("flannel", false, words)],
+    );
+    let found = of_pod(
+        &evidence,
+        &pod(creating(), &[("FailedCreatePodSandBox", SUBNET_ENV)]),
+    );
+    let ids: Vec<Cause> = found.iter().map(|f| f.id).collect();
+    assert_eq!(ids, [Cause::PodCidrMissing, Cause::AgentDown]);
+    assert!(
+        found[0]
+            .seen
+            .iter()
+            .any(|seen| seen.text.contains("not assigned"))
+    );
+}
+
+#[test]
+fn an_agent_is_none_of_the_business_of_a_plugin_that_ran_without_it() {
+    let evidence = cluster(
+        vec![node("a", Some("10.244.1.0/24"))],
+        vec![agent("flannel", false, "")],
+    );
+    let full = pod(creating(), &[("FailedCreatePodSandBox", FULL)]);
+    assert_eq!(ids(&evidence, &full), [Cause::AddressesExhausted]);
+}
+
+#[test]
+fn of_two_add_ons_the_one_that_is_down_is_named() {
+    let evidence = cluster(
+        vec![node("a", Some("10.244.1.0/24"))],
+        vec![
+            agent("multus", true, ""),
+            agent("flannel", false, "panic: no"),
+        ],
+    );
+    let found = of_pod(
+        &evidence,
+        &pod(creating(), &[("FailedCreatePodSandBox", SUBNET_ENV)]),
+    );
+    assert_eq!(found[0].id, Cause::AgentDown);
+    let culprit = found[0].evidence.culprit.as_deref().unwrap();
+    assert!(culprit.contains("flannel"), "{culprit}");
+    assert!(found[0].evidence.observed.ends_with("panic: no"));
+}
+
+#[test]
+fn a_daemon_set_that_leaves_a_node_out_is_named_with_it() {
+    let evidence = cluster(
+        vec![
+            node("a", Some("10.244.1.0/24")),
+            node("b", Some("10.244.2.0/24")),
+        ],
+        vec![agent("flannel", true, "")],
+    );
+    let mut elsewhere = pod(creating(), &[("FailedCreatePodSandBox", SUBNET_ENV)]);
+    elsewhere.object.node = "b".to_owned();
+    let found = of_pod(&evidence, &elsewhere);
+    assert_eq!(found[0].id, Cause::AgentDown);
+    assert!(
+        found[0].evidence.observed.contains("no pod on b"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_second_conflist_is_no_cause_while_the_first_works() {
+    let mut with_two = node("a", Some("10.244.1.0/24"));
+    let conf = &mut with_two.cni.as_mut().unwrap().conf;
+    conf.push(file("20-other.conflist", FLANNEL));
+    let evidence = cluster(vec![with_two], vec![agent("flannel", true, "")]);
+    assert_eq!(ids(&evidence, &pod(creating(), &[])), []);
+}
+
+#[test]
+fn words_do_where_files_cannot_be_read() {
+    let mut closed = node("a", Some("10.244.1.0/24"));
+    closed.cni = Err("exec failed".to_owned());
+    let evidence = cluster(vec![closed], vec![agent("flannel", true, "")]);
+    let missing = r#"failed to create pod network sandbox k8s_app_0(4): error adding pod default_app to CNI network "n": plugin type="flannel" failed (add): failed to find plugin "bridge" in path [/opt/cni/bin]"#;
+    let found = of_pod(
+        &evidence,
+        &pod(creating(), &[("FailedCreatePodSandBox", missing)]),
+    );
+    assert_eq!(found[0].id, Cause::PluginMissing);
+    assert!(found[0].evidence.what.contains("bridge"));
+}
+
+#[test]
+fn a_version_that_all_plugins_speak_is_proposed() {
+    let mut versioned = node("a", Some("10.244.1.0/24"));
+    let text = FLANNEL.replace("0.3.1", "9.9.9");
+    versioned.cni.as_mut().unwrap().conf = vec![file("10-flannel.conflist", &text)];
+    let speaks = |list: &[&str]| list.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>();
+    versioned.spoken = Ok(BTreeMap::from([
+        ("bridge".to_owned(), speaks(&["0.4.0", "1.0.0", "1.1.0"])),
+        ("portmap".to_owned(), speaks(&["0.4.0", "1.0.0"])),
+    ]));
+    let evidence = cluster(vec![versioned], vec![agent("flannel", true, "")]);
+    let words = r#"plugin type="flannel" failed (add): incompatible CNI versions; config is "9.9.9", plugin supports ["0.3.1" "0.4.0"]"#;
+    let found = of_pod(
+        &evidence,
+        &pod(creating(), &[("FailedCreatePodSandBox", words)]),
+    );
+    assert_eq!(found[0].id, Cause::CniVersion);
+    assert!(
+        found[0].mend.contains(r#""cniVersion": "0.4.0"/"#),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn an_agent_of_another_add_on_is_not_the_one_that_is_silent() {
+    let evidence = cluster(
+        vec![node("a", Some("10.244.1.0/24"))],
+        vec![agent("flannel", true, "")],
+    );
+    let words = r#"plugin type="weave-net" name="weave" failed (add): unable to allocate IP address: Post "http://127.0.0.1:6784/ip/1": dial tcp 127.0.0.1:6784: connect: connection refused"#;
+    let found = of_pod(
+        &evidence,
+        &pod(creating(), &[("FailedCreatePodSandBox", words)]),
+    );
+    assert_eq!(found[0].id, Cause::AgentDown);
+    assert_eq!(found[0].mend, "kubectl apply -f manifests/weave.yaml");
+}
+
+#[test]
+fn a_node_of_another_system_is_a_node() {
+    let mut evidence = cluster(vec![node("b", None)], Vec::new());
+    evidence.node_names = Some(vec!["a".to_owned(), "b".to_owned()]);
+    assert_eq!(ids(&evidence, &pod(creating(), &[])), []);
+    evidence.node_names = None;
+    assert_eq!(ids(&evidence, &pod(creating(), &[])), []);
+    evidence.node_names = Some(vec!["b".to_owned()]);
+    assert_eq!(ids(&evidence, &pod(creating(), &[])), [Cause::NodeUnknown]);
+}
+
+#[test]
+fn a_kubelets_cache_that_is_not_filled_yet_is_no_missing_object() {
+    let evidence = cluster(
+        vec![node("a", Some("10.244.1.0/24"))],
+        vec![agent("flannel", true, "")],
+    );
+    let sync = r#"MountVolume.SetUp failed for volume "kube-api-access-dzfgk" : failed to sync configmap cache: timed out waiting for the condition"#;
+    assert_eq!(
+        ids(&evidence, &pod(creating(), &[("FailedMount", sync)])),
+        []
+    );
+    let absent = r#"MountVolume.SetUp failed for volume "v" : configmap "settings" not found"#;
+    let found = of_pod(&evidence, &pod(creating(), &[("FailedMount", absent)]));
+    assert_eq!(found[0].id, Cause::ObjectMissing);
+    assert!(
+        found[0].mend.contains("create configmap settings"),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn memory_that_ran_out_is_said() {
+    let evidence = cluster(vec![node("a", Some("10.244.1.0/24"))], Vec::new());
+    let killed = pod(
+        json!({ "phase": "Running", "podIP": "10.244.1.2", "containerStatuses": [{
+            "name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 4,
+            "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off" } },
+            "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } } }] }),
+        &[],
+    );
+    let found = of_pod(&evidence, &killed);
+    assert_eq!(found[0].id, Cause::CrashLoop);
+    assert!(
+        found[0]
+            .evidence
+            .cause
+            .as_deref()
+            .unwrap()
+            .contains("memory")
+    );
+    assert!(found[0].evidence.what.contains("137 (OOMKilled)"));
+}
+
+#[test]
+fn a_kubelet_that_is_silent_is_all_that_counts_on_its_node() {
+    let mut silent = node("a", Some("10.244.1.0/24"));
+    silent.object.ready = Some(Condition {
+        kind: "Ready".to_owned(),
+        status: "Unknown".to_owned(),
+        reason: "NodeStatusUnknown".to_owned(),
+        message: "Kubelet stopped posting node status.".to_owned(),
+    });
+    let evidence = cluster(vec![silent], vec![agent("flannel", true, "")]);
+    let found = of_node(&evidence, &evidence.nodes[0]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].id, Cause::KubeletSilent);
+    assert!(found[0].evidence.observed.contains("NodeStatusUnknown"));
+    // What systemd says is only claimed where it was asked.
+    assert!(!found[0].evidence.observed.contains("systemd"));
+}

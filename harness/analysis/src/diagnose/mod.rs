@@ -1,0 +1,68 @@
+//! Why a pod does not run, or is not reached; why a node is not Ready: causes with their evidence and how to fix them, ranked
+//! by [`flatnet_model::cause`]. Pure functions of the [`Symptoms`] that were gathered.
+mod causes;
+mod words;
+
+use flatnet_model::diagnosis::{Kind, Subject};
+use flatnet_model::observations::Observations;
+use flatnet_model::snapshot::PodSnapshot;
+use flatnet_model::symptoms::{NodeSymptoms, PodSymptoms, Symptoms};
+
+/// What is wrong with a node; nothing where it is Ready.
+pub fn node(symptoms: &Symptoms, node: &NodeSymptoms) -> Subject {
+    let (status, reason, message) = node.ready();
+    Subject {
+        kind: Kind::Node,
+        name: node.object.name.clone(),
+        node: None,
+        status: if status == "True" {
+            "Ready"
+        } else {
+            "NotReady"
+        }
+        .to_owned(),
+        healthy: status == "True",
+        findings: causes::of_node(symptoms, node),
+        last_warning: (status != "True").then(|| format!("{reason}: {message}")),
+    }
+}
+
+/// What is wrong with a pod; with `seen`, what probes saw in it, also whether it is reached.
+pub fn pod(symptoms: &Symptoms, pod: &PodSymptoms, seen: Option<&Observations>) -> Subject {
+    let healthy = pod.object.is_healthy(pod.tolerated);
+    let mut findings = if healthy {
+        Vec::new()
+    } else {
+        causes::of_pod(symptoms, pod)
+    };
+    findings.extend(
+        seen.into_iter()
+            .flat_map(|seen| causes::reach::of(symptoms, &pod.object, seen)),
+    );
+    let last = pod.warnings().max_by_key(|event| event.last_seen);
+    let last = last.filter(|_| !healthy && findings.is_empty());
+    Subject {
+        kind: Kind::Pod,
+        name: pod.object.reference.to_string(),
+        node: pod.node().map(str::to_owned),
+        status: status(&pod.object),
+        healthy: healthy && findings.is_empty(),
+        last_warning: last.map(|event| format!("{}: {}", event.title(), event.message)),
+        findings,
+    }
+}
+
+/// The STATUS column of `kubectl get pods`, with the reason of a container of a pod that is Pending.
+fn status(pod: &PodSnapshot) -> String {
+    let waits = || {
+        let waiting = pod.main_containers().find_map(|c| c.state.waiting.as_ref());
+        waiting
+            .map(|waiting| waiting.reason.clone())
+            .filter(|reason| !reason.is_empty())
+    };
+    match pod.status().as_str() {
+        _ if pod.terminating => "Terminating".to_owned(),
+        "Pending" => waits().unwrap_or_else(|| "Pending".to_owned()),
+        word => word.to_owned(),
+    }
+}

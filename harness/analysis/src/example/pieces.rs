@@ -1,0 +1,137 @@
+//! Links, addresses and routes of the synthetic cluster, and its address plan.
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use flatnet_model::kernel::{Address, Link, LinkStats, MacAddr, Neighbour, RouteEntry};
+use flatnet_model::probe::Facts;
+use ipnet::IpNet;
+
+use super::build::LO;
+
+pub fn empty_facts(hostname: &str) -> Facts {
+    let counters = [
+        "Ip.FragCreates",
+        "Ip.FragOKs",
+        "Ip.ReasmReqds",
+        "Ip6.FragCreates",
+        "Ip6.FragOKs",
+        "Ip6.ReasmReqds",
+    ];
+    let sysctls = [("ipv4.ip_forward", "1"), ("ipv6.conf.all.forwarding", "1")];
+    Facts {
+        hostname: hostname.to_owned(),
+        links: vec![Link {
+            operstate: "UNKNOWN".to_owned(),
+            mac: None,
+            ..link(LO, "lo", "", [0; 6])
+        }],
+        addresses: vec![address(LO, IpAddr::V4(Ipv4Addr::LOCALHOST), 8)],
+        routes: Vec::new(),
+        neighbours: Vec::new(),
+        fdb: Vec::new(),
+        sysctls: sysctls
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        counters: counters.map(|name| (name.to_owned(), 0)).into(),
+    }
+}
+
+pub fn link(index: u32, name: &str, kind: &str, mac: [u8; 6]) -> Link {
+    Link {
+        index,
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        mac: Some(MacAddr(mac)),
+        mtu: 1500,
+        up: true,
+        lower_up: true,
+        operstate: "UP".to_owned(),
+        master: None,
+        link: None,
+        link_netnsid: None,
+        port: None,
+        vxlan: None,
+        stats: LinkStats::default(),
+    }
+}
+
+pub fn address(index: u32, ip: IpAddr, prefix: u8) -> Address {
+    Address {
+        index,
+        net: IpNet::new(ip, prefix).unwrap(),
+        scope: "global".to_owned(),
+    }
+}
+
+pub fn route(dst: &str, gateway: Option<IpAddr>, oif: u32, protocol: u8) -> RouteEntry {
+    let scope = if gateway.is_none() { "link" } else { "global" };
+    RouteEntry {
+        dst: net(dst),
+        gateway,
+        oif: Some(oif),
+        src: None,
+        onlink: false,
+        protocol,
+        scope: scope.to_owned(),
+        metric: None,
+        kind: 1,
+    }
+}
+
+pub fn neighbour(index: u32, ip: IpAddr, mac: [u8; 6], state: &str) -> Neighbour {
+    Neighbour {
+        index,
+        address: ip,
+        mac: Some(MacAddr(mac)),
+        state: state.to_owned(),
+    }
+}
+
+pub fn bridge_mac(n: u8) -> [u8; 6] {
+    [2, 3, 0, 0, 0, n]
+}
+
+pub fn vtep_mac(n: u8) -> [u8; 6] {
+    [2, 4, 0, 0, 0, n]
+}
+
+pub fn net(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
+pub fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// 172.18.0.2 for node1.
+pub fn internal(n: u8, v6: bool) -> IpAddr {
+    if v6 {
+        Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, u16::from(n) + 1).into()
+    } else {
+        Ipv4Addr::new(172, 18, 0, n + 1).into()
+    }
+}
+
+pub fn cidr(n: u8, v6: bool) -> IpNet {
+    let base: IpAddr = if v6 {
+        Ipv6Addr::new(0xfd00, 0x244, 0, u16::from(n), 0, 0, 0, 0).into()
+    } else {
+        Ipv4Addr::new(10, 244, n, 0).into()
+    };
+    IpNet::new(base, if v6 { 64 } else { 24 }).unwrap()
+}
+
+pub fn gateway(n: u8, v6: bool) -> IpAddr {
+    pod_or_gateway(n, 1, v6)
+}
+
+pub fn pod_ip(n: u8, slot: u8, v6: bool) -> IpAddr {
+    pod_or_gateway(n, slot + 2, v6)
+}
+
+pub fn pod_or_gateway(n: u8, last: u8, v6: bool) -> IpAddr {
+    if v6 {
+        Ipv6Addr::new(0xfd00, 0x244, 0, u16::from(n), 0, 0, 0, u16::from(last)).into()
+    } else {
+        Ipv4Addr::new(10, 244, n, last).into()
+    }
+}

@@ -1,0 +1,322 @@
+//! What a real cluster has besides: services, names, ports of nodes, agents and a peer outside, all healthy.
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use flatnet_model::probe::{
+    Carrier, Dialled, Failure, Lookup, Record, ResolvConf, Resolved, Transport,
+};
+
+use super::build::{Style, healthy};
+use flatnet_model::observations::{
+    AgentPod, AgentSet, Call, ControlPlane, Dns, DnsClient, Endpoint, Exposure, HostPorts,
+    Observations, Outside, PortPod, Service, Services, Sought,
+};
+
+pub const SHARED: &str = "10.96.0.20";
+pub const SINGLE: &str = "10.96.0.21";
+pub const PEER: &str = "172.18.0.99";
+pub const HOST_PORT: u16 = 20_001;
+const NODE_PORT: u16 = 30_001;
+const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Udp];
+
+/// Three nodes with two pods each, on kind.
+pub fn real() -> Observations {
+    let mut o = healthy(Style::Direct);
+    o.provider = "kind".to_owned();
+    o.control_plane = Some(ControlPlane {
+        services: Sought::Found(services(&o)),
+        dns: Sought::Found(dns(&o)),
+        host_ports: Sought::Found(host_ports(&o)),
+        outside: Sought::Found(outside(&o)),
+        agents: Sought::Found(vec![agents(&o)]),
+    });
+    o
+}
+
+pub fn plane(o: &mut Observations) -> &mut ControlPlane {
+    o.control_plane.as_mut().unwrap()
+}
+
+/// What a healthy cluster has there.
+pub fn had<T>(sought: &mut Sought<T>) -> &mut T {
+    match sought {
+        Sought::Found(found) => found,
+        _ => panic!("nothing was found"),
+    }
+}
+
+pub fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+pub fn lost() -> Dialled {
+    Dialled::Failed {
+        kind: Failure::TimedOut,
+        detail: "no answer within 1000 ms".to_owned(),
+        attempts: 2,
+    }
+}
+
+fn pods(o: &Observations) -> Vec<String> {
+    let pods = o.pods.iter().filter(|pod| !pod.host_network);
+    pods.map(|pod| pod.name.clone()).collect()
+}
+
+/// Every end that dials: pods, hostNetwork pods, nodes; with its first address.
+fn ends(o: &Observations) -> Vec<(Endpoint, IpAddr)> {
+    let pods = o
+        .pods
+        .iter()
+        .map(|pod| (Endpoint::Pod(pod.name.clone()), pod.ips[0]));
+    let nodes = o
+        .nodes
+        .iter()
+        .map(|node| (Endpoint::Node(node.name.clone()), node.internal_ips[0]));
+    pods.chain(nodes).collect()
+}
+
+fn answered(by: &str, local: IpAddr, seen: IpAddr, from: IpAddr) -> Dialled {
+    Dialled::Answered {
+        local,
+        responder: Some(by.to_owned()),
+        seen_as: Some(seen),
+        reply_from: from,
+        rtt_us: 200,
+        attempts: 1,
+    }
+}
+
+fn service(o: &Observations, name: &str, address: &str, backends: Vec<String>) -> Service {
+    Service {
+        namespace: o.pods[0].namespace.clone(),
+        name: name.to_owned(),
+        addresses: vec![ip(address)],
+        port: 7411,
+        node_ports: BTreeMap::new(),
+        backends,
+    }
+}
+
+fn services(o: &Observations) -> Services {
+    let backends = pods(o);
+    let mut calls = Vec::new();
+    for (from, own) in ends(o) {
+        for transport in BOTH {
+            let by = backends.iter().cycle().take(6);
+            let results = by.map(|name| answered(name, own, own, ip(SHARED)));
+            calls.push(Call {
+                from: from.clone(),
+                address: ip(SHARED),
+                port: 7411,
+                transport,
+                results: results.collect(),
+            });
+        }
+    }
+    let first = o.pods[0].clone();
+    let own = BOTH.map(|transport| Call {
+        from: Endpoint::Pod(first.name.clone()),
+        address: ip(SINGLE),
+        port: 7411,
+        transport,
+        results: vec![answered(
+            &first.name,
+            first.ips[0],
+            first.ips[0],
+            ip(SINGLE),
+        )],
+    });
+    Services {
+        shared: Exposure {
+            service: service(o, "flatnet-shared", SHARED, backends),
+            calls,
+        },
+        single: Exposure {
+            service: service(o, "flatnet-single", SINGLE, vec![first.name]),
+            calls: own.into(),
+        },
+    }
+}
+
+fn dns(o: &Observations) -> Dns {
+    let names = BTreeMap::from([
+        ("kubernetes.default.svc".to_owned(), vec![ip("10.96.0.1")]),
+        ("flatnet-shared.x.svc".to_owned(), vec![ip(SHARED)]),
+    ]);
+    let mut answers = Vec::new();
+    for (name, addresses) in &names {
+        for record in [Record::A, Record::Aaaa] {
+            for over in [Carrier::Udp, Carrier::Tcp] {
+                let lookup = Lookup {
+                    name: format!("{name}.cluster.local"),
+                    record,
+                    over,
+                };
+                let told = match record {
+                    Record::A => addresses.clone(),
+                    Record::Aaaa => Vec::new(),
+                };
+                answers.push((lookup, told_of(told)));
+            }
+        }
+    }
+    let conf = ResolvConf {
+        nameservers: vec![ip("10.96.0.10")],
+        search: vec![
+            "x.svc.cluster.local".to_owned(),
+            "svc.cluster.local".to_owned(),
+        ],
+    };
+    let client = |pod: String| DnsClient {
+        pod,
+        conf: Ok(conf.clone()),
+        answers: Ok(answers.clone()),
+    };
+    Dns {
+        clients: pods(o).into_iter().map(client).collect(),
+        servers: Ok(2),
+        names,
+    }
+}
+
+pub fn told_of(addresses: Vec<IpAddr>) -> Resolved {
+    Resolved::Answered {
+        code: "NOERROR".to_owned(),
+        addresses,
+        truncated: false,
+        rtt_us: 900,
+        attempts: 1,
+    }
+}
+
+fn port_pod(node: &str) -> String {
+    format!("busybox-port-{}", node.trim_start_matches("node"))
+}
+
+fn host_ports(o: &Observations) -> HostPorts {
+    let mut calls = Vec::new();
+    for (index, node) in o.nodes.iter().enumerate() {
+        let other = &o.nodes[(index + 1) % o.nodes.len()];
+        for transport in BOTH {
+            let at = node.internal_ips[0];
+            calls.push(Call {
+                from: Endpoint::Node(other.name.clone()),
+                address: at,
+                port: HOST_PORT,
+                transport,
+                results: vec![answered(
+                    &port_pod(&node.name),
+                    other.internal_ips[0],
+                    at,
+                    at,
+                )],
+            });
+        }
+    }
+    let pod = |node: &String| PortPod {
+        name: port_pod(node),
+        node: node.clone(),
+        phase: "Running".to_owned(),
+    };
+    HostPorts {
+        port: HOST_PORT,
+        pods: o.nodes.iter().map(|node| pod(&node.name)).collect(),
+        calls,
+    }
+}
+
+fn outside(o: &Observations) -> Outside {
+    let peer = || Endpoint::Outside("peer".to_owned());
+    let mut to_ports = Vec::new();
+    let mut to_host_ports = Vec::new();
+    for node in &o.nodes {
+        for transport in BOTH {
+            let at = node.internal_ips[0];
+            let call = |port: u16, by: &str| Call {
+                from: peer(),
+                address: at,
+                port,
+                transport,
+                results: vec![answered(by, ip(PEER), ip(PEER), at)],
+            };
+            to_ports.push(call(NODE_PORT, "busybox-2"));
+            to_host_ports.push(call(HOST_PORT, &port_pod(&node.name)));
+        }
+    }
+    let mut egress = Vec::new();
+    for node in &o.nodes {
+        let pod = o
+            .pods
+            .iter()
+            .find(|pod| !pod.host_network && pod.node == node.name)
+            .unwrap();
+        // The default of most CNIs: a pod is seen as its node.
+        let ends = [
+            (Endpoint::Node(node.name.clone()), node.internal_ips[0]),
+            (Endpoint::Pod(pod.name.clone()), pod.ips[0]),
+        ];
+        for (from, own) in ends {
+            for transport in BOTH {
+                egress.push(Call {
+                    from: from.clone(),
+                    address: ip(PEER),
+                    port: 40_000,
+                    transport,
+                    results: vec![answered("peer", own, node.internal_ips[0], ip(PEER))],
+                });
+            }
+        }
+    }
+    let mut node_port = service(o, "flatnet-node-port", "10.96.0.22", pods(o));
+    node_port.node_ports = BOTH.map(|transport| (transport, NODE_PORT)).into();
+    Outside {
+        addresses: vec![ip(PEER)],
+        node_port: Sought::Found(Exposure {
+            service: node_port,
+            calls: to_ports,
+        }),
+        host_ports: to_host_ports,
+        egress,
+        sightings: Ok(Vec::new()),
+    }
+}
+
+fn agents(o: &Observations) -> AgentSet {
+    let pods = o.nodes.iter().map(|node| AgentPod {
+        name: format!("agent-{}", node.name),
+        node: node.name.clone(),
+        ready: true,
+        phase: "Running".to_owned(),
+    });
+    AgentSet {
+        namespace: "kube-system".to_owned(),
+        name: "agent".to_owned(),
+        desired: i32::try_from(o.nodes.len()).unwrap(),
+        pods: pods.collect(),
+    }
+}
+
+pub fn from_node(call: &Call, o: &Observations, node: &str) -> bool {
+    call.from.name() == node
+        || o.pods
+            .iter()
+            .any(|pod| pod.name == call.from.name() && pod.node == node)
+}
+
+/// These dials get no answer.
+pub fn fail(calls: &mut [Call], which: impl Fn(&Call) -> bool) {
+    for call in calls.iter_mut().filter(|call| which(call)) {
+        call.results.iter_mut().for_each(|result| *result = lost());
+    }
+}
+
+/// The peer, or whoever answered, saw this source.
+pub fn seen_as(calls: &mut [Call], which: impl Fn(&Call) -> bool, source: &str) {
+    for call in calls.iter_mut().filter(|call| which(call)) {
+        for result in &mut call.results {
+            if let Dialled::Answered { seen_as, .. } = result {
+                *seen_as = Some(ip(source));
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The conversations of the synthetic cluster.
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use flatnet_model::probe::{Dialled, Sighting, Transport};
+
+use super::pieces::{gateway, internal};
+use flatnet_model::observations::{Dial, Endpoint, Observations};
+
+const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
+
+/// Every dial the harness makes, answered; and what the far ends saw.
+pub(super) fn talk(observations: &mut Observations) {
+    let mut ends: Vec<(Endpoint, &str, bool, &[IpAddr])> = Vec::new();
+    for pod in &observations.pods {
+        ends.push((
+            Endpoint::Pod(pod.name.clone()),
+            &pod.node,
+            pod.host_network,
+            &pod.ips,
+        ));
+    }
+    for node in &observations.nodes {
+        ends.push((
+            Endpoint::Node(node.name.clone()),
+            &node.name,
+            true,
+            &node.internal_ips,
+        ));
+    }
+    let mut dials = Vec::new();
+    let mut sightings: BTreeMap<Endpoint, Vec<Sighting>> = BTreeMap::new();
+    let number = |node: &str| node.trim_start_matches("node").parse::<u8>().unwrap();
+    for (from, from_node, from_host, own) in &ends {
+        for (to, to_node, to_host, addresses) in ends.iter().filter(|end| !(*from_host && end.2)) {
+            let mut targets: Vec<(IpAddr, Transport)> = addresses
+                .iter()
+                .flat_map(|address| TRANSPORTS.map(|transport| (*address, transport)))
+                .collect();
+            if *to == Endpoint::Node((*from_node).to_owned()) {
+                targets.extend(
+                    own.iter()
+                        .map(|ip| (gateway(number(from_node), ip.is_ipv6()), Transport::Icmp)),
+                );
+            }
+            for (dialled, transport) in targets {
+                let v6 = dialled.is_ipv6();
+                let mine = own.iter().copied().find(|ip| ip.is_ipv6() == v6).unwrap();
+                let local = if *from_host && from_node == to_node {
+                    gateway(number(from_node), v6)
+                } else {
+                    mine
+                };
+                // flatnet, like flannel, masquerades what pods send to other nodes.
+                let masqueraded = *to_host && from_node != to_node;
+                let seen = if masqueraded {
+                    internal(number(from_node), v6)
+                } else {
+                    local
+                };
+                let icmp = transport == Transport::Icmp;
+                dials.push(Dial {
+                    from: from.clone(),
+                    to: to.clone(),
+                    address: dialled,
+                    transport,
+                    result: Dialled::Answered {
+                        local,
+                        responder: (!icmp).then(|| to.name().to_owned()),
+                        seen_as: (!icmp).then_some(seen),
+                        reply_from: dialled,
+                        rtt_us: 150,
+                        attempts: 1,
+                    },
+                });
+                let sighting = Sighting {
+                    transport,
+                    from: from.name().to_owned(),
+                    source: seen,
+                    destination: dialled,
+                    count: 1,
+                };
+                sightings.entry(to.clone()).or_default().push(sighting);
+            }
+        }
+    }
+    observations.dials = dials;
+    observations.sightings = sightings
+        .into_iter()
+        .map(|(end, seen)| (end, Ok(seen)))
+        .collect();
+}

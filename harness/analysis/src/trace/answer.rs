@@ -1,0 +1,226 @@
+//! The answer to `route`, as data for programs.
+use flatnet_model::kernel::RouteEntry;
+use serde_json::{Value, json};
+
+use super::found::Found;
+use super::model::{Direction, Ending, Hop, Place, Step, Trace};
+use super::words;
+use flatnet_model::inspection::{Answer, Fact, Outcome, Problem, Source};
+
+/// The question's id.
+pub const ID: &str = "route";
+
+/// The question in words, for a list of them.
+pub const WORDS: &str =
+    "where does a packet go, hop by hop (--from POD|NODE --to ADDRESS|POD|NODE)?";
+
+/// What it means, for a learner.
+pub const EXPLANATION: &str = "\
+Each line is one device that the packet passes. A place (pod or node) looks up the longest prefix in its routes that covers \
+the destination; the route names a device and perhaps a gateway, whose Ethernet address comes from the neighbour table (NONE: there is no entry, the packet makes the place ask). A veth \
+is a cable: what goes into one end comes out of the other. A bridge passes frames on by Ethernet address, as its forwarding \
+database says, and gives those for its own address to the node's routes. A VXLAN device puts the frame into a UDP packet for \
+the node behind which the Ethernet address is. Firewall rules and address translation are not looked at.";
+
+/// The answer as facts: hops, what becomes of the packet, and the way back where that was asked for.
+pub fn answer(found: &Found, explain: bool) -> Answer {
+    let mut facts: Vec<Fact> = found.service.iter().map(service).collect();
+    let ways = [("there", Some(&found.there)), ("back", found.back.as_ref())];
+    let mut problems = Vec::new();
+    for (way, trace) in ways {
+        let Some(trace) = trace else { continue };
+        let hops = trace.hops.iter().enumerate();
+        facts.extend(hops.map(|(index, hop)| self::hop(way, index + 1, hop)));
+        facts.push(ending(way, trace));
+        problems.extend(problem(trace));
+    }
+    if let Some(back) = &found.back {
+        facts.push(mirror(&found.there, back));
+    }
+    Answer {
+        id: ID.to_owned(),
+        question: question(found),
+        outcome: Outcome::Answered { facts, problems },
+        explanation: explain.then(|| EXPLANATION.to_owned()),
+    }
+}
+
+/// The question in words.
+pub fn question(found: &Found) -> String {
+    format!(
+        "where does a packet from {} to {} go?",
+        found.from, found.to
+    )
+}
+
+fn fact(topic: &str, about: String, place: Option<&Place>, source: Source) -> Fact {
+    let fact = Fact::new(topic, about, source);
+    match place {
+        Some(Place::Node(node)) => fact.on(node),
+        _ => fact,
+    }
+}
+
+fn hop(way: &str, number: usize, hop: &Hop) -> Fact {
+    let source = Source::Command(words::look_at(hop));
+    let mut fact = fact("hop", format!("{way} {number}"), Some(&hop.place), source);
+    let direction = match hop.direction {
+        Direction::In => "in",
+        Direction::Out => "out",
+    };
+    let detail = Detail::of(&hop.step);
+    let neighbour = words::neighbour(&hop.step);
+    let values = [
+        ("way", json!(way)),
+        ("hop", json!(number)),
+        ("where", json!(hop.place.to_string())),
+        ("device", json!(hop.device)),
+        ("direction", json!(direction)),
+        ("mtu", json!(hop.mtu)),
+        ("tunnel-bytes", json!(hop.overhead)),
+        ("what", json!(words::step(&hop.step))),
+        (
+            "route",
+            json!(detail.route.map(|route| route.dst.to_string())),
+        ),
+        (
+            "gateway",
+            json!(detail.route.and_then(|route| route.gateway)),
+        ),
+        ("onlink", json!(detail.route.map(|route| route.onlink))),
+        ("metric", json!(detail.route.and_then(|route| route.metric))),
+        ("mac", json!(detail.mac)),
+        ("neighbour", json!(neighbour)),
+        ("bridge", json!(detail.bridge)),
+        ("vtep", json!(detail.vtep)),
+        ("vni", json!(detail.vni)),
+        ("udp-port", json!(detail.udp_port)),
+        ("note", json!(hop.note)),
+    ];
+    fact.values
+        .extend(values.map(|(name, value)| (name.to_owned(), value)));
+    if neighbour.is_some() {
+        fact.varies.push("neighbour".to_owned());
+    }
+    fact
+}
+
+/// What a step names.
+#[derive(Default)]
+struct Detail<'a> {
+    route: Option<&'a RouteEntry>,
+    mac: Option<String>,
+    bridge: Option<&'a str>,
+    vtep: Option<String>,
+    vni: Option<u32>,
+    udp_port: Option<u16>,
+}
+
+impl<'a> Detail<'a> {
+    fn of(step: &'a Step) -> Self {
+        match step {
+            Step::Routed(routed) => Detail {
+                route: Some(&routed.route),
+                mac: routed
+                    .link_layer
+                    .as_ref()
+                    .map(|known| known.mac.to_string()),
+                ..Detail::default()
+            },
+            Step::Encapsulated {
+                mac,
+                vni,
+                port,
+                remote,
+                ..
+            } => Detail {
+                mac: Some(mac.to_string()),
+                vtep: Some(remote.to_string()),
+                vni: Some(*vni),
+                udp_port: Some(*port),
+                ..Detail::default()
+            },
+            Step::Decapsulated { vni, port, bridge } => Detail {
+                bridge: bridge.as_deref(),
+                vni: Some(*vni),
+                udp_port: Some(*port),
+                ..Detail::default()
+            },
+            Step::Crossed { bridge, .. } => Detail {
+                bridge: bridge.as_deref(),
+                ..Detail::default()
+            },
+            Step::Switched { bridge, .. } => Detail {
+                bridge: Some(bridge),
+                ..Detail::default()
+            },
+            Step::Carried { .. } | Step::TakenIn | Step::Local => Detail::default(),
+        }
+    }
+}
+
+fn ending(way: &str, trace: &Trace) -> Fact {
+    let (name, place) = match &trace.ending {
+        Ending::Delivered { to, .. } => ("delivered", Some(to)),
+        Ending::Unseen { .. } => ("handed-to-pod", None),
+        Ending::Left { by, .. } => ("left", Some(by)),
+        Ending::OutOfSight { at, .. } => ("out-of-sight", Some(at)),
+        Ending::Stopped { at, .. } => ("stopped", Some(at)),
+    };
+    let source = words::look_at_ending(trace)
+        .or_else(|| trace.hops.last().map(words::look_at))
+        .unwrap_or_else(|| format!("flatnet exec {} -- ip addr", trace.from.exec_name()));
+    let mut fact = fact("ending", way.to_owned(), place, Source::Command(source));
+    let values: [(&str, Value); 7] = [
+        ("ending", json!(name)),
+        ("where", json!(place.map(Place::to_string))),
+        ("what", json!(words::ending(trace))),
+        ("from-address", json!(trace.source)),
+        ("to-address", json!(trace.destination)),
+        ("path-mtu", json!(trace.path_mtu().map(|(bytes, _)| bytes))),
+        ("remarks", json!(trace.remarks)),
+    ];
+    fact.values
+        .extend(values.map(|(name, value)| (name.to_owned(), value)));
+    fact
+}
+
+fn problem(trace: &Trace) -> Option<Problem> {
+    let Ending::Stopped { at, .. } = &trace.ending else {
+        return None;
+    };
+    Some(Problem {
+        node: match at {
+            Place::Node(node) => Some(node.clone()),
+            _ => None,
+        },
+        about: at.to_string(),
+        what: words::ending(trace),
+    })
+}
+
+fn mirror(there: &Trace, back: &Trace) -> Fact {
+    let source = Source::Command("flatnet inspect route --both".to_owned());
+    let mut fact = fact("mirror", "back".to_owned(), None, source);
+    let same = there.mirrors(back);
+    fact.values
+        .insert("same-devices-in-reverse".to_owned(), json!(same));
+    fact
+}
+
+fn service(service: &flatnet_model::view::ServiceAt) -> Fact {
+    let source = Source::Api(format!(
+        "kubectl get service,endpointslices -n {}",
+        service.namespace
+    ));
+    let about = format!("{}/{}", service.namespace, service.name);
+    let mut fact = fact("service", about, None, source);
+    let values = [
+        ("cluster-ip", json!(service.address)),
+        ("endpoints", json!(service.endpoints)),
+        ("followed", json!(service.endpoints.first())),
+    ];
+    fact.values
+        .extend(values.map(|(name, value)| (name.to_owned(), value)));
+    fact
+}

@@ -1,0 +1,126 @@
+//! Where a packet goes, hop by hop: a pure function of what probes saw in every namespace on its way.
+//!
+//! [`network`] knows the namespaces and the cables between them, [`lookup`] chooses routes, [`neighbour`] finds Ethernet
+//! addresses, [`walk`] and [`frames`] follow the packet with them. Firewalls and address translation are not looked at: a
+//! trace says where the network sends a packet, not whether a rule lets it pass.
+pub mod answer;
+mod commands;
+pub mod found;
+mod frames;
+pub mod from_node;
+mod lookup;
+pub mod model;
+mod neighbour;
+mod network;
+pub mod parties;
+mod walk;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use flatnet_model::kernel::Flow;
+
+pub use lookup::Kernels;
+pub use model::{Ending, Place, Trace};
+pub use network::{Sight, pod_ref};
+pub use walk::Rewrite;
+
+use model::Cause;
+use network::Network;
+use walk::{Packet, Walk};
+
+/// A packet that is to be followed.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Who sends it.
+    pub from: Place,
+    /// Its destination.
+    pub destination: IpAddr,
+    /// Who should get it, where that is known.
+    pub wanted: Option<Place>,
+    /// Where its destination is that of a service.
+    pub rewrite: Option<Rewrite>,
+}
+
+/// Follows a packet. With the trace come the questions about it that the places' kernels were not asked.
+pub fn trace(sight: &Sight, kernels: &Kernels, request: &Request) -> (Trace, Vec<(Place, Flow)>) {
+    let Request {
+        from,
+        destination,
+        wanted,
+        rewrite,
+    } = request;
+    let destination = *destination;
+    let rewritten = rewrite.as_ref().filter(|r| r.service == destination);
+    let goal = rewritten
+        .and_then(|rewrite| rewrite.endpoint)
+        .unwrap_or(destination);
+    let network = Network::of(sight);
+    let mut walk = Walk {
+        network: &network,
+        kernels,
+        rewrite: rewrite.as_ref(),
+        hops: Vec::new(),
+        questions: Vec::new(),
+        source: None,
+        tunnels: 0,
+        overhead: 0,
+    };
+    let packet = Packet {
+        source: None,
+        destination,
+        bound: None,
+    };
+    let ending = match network.site(from) {
+        Some(site) => match walk.follow(site, packet) {
+            Ok(arrival) => delivered(network.place(arrival.site), arrival.device, wanted.as_ref()),
+            Err(ending) => ending,
+        },
+        None => Ending::Stopped {
+            at: from.clone(),
+            cause: Cause::Unknown {
+                error: "it is no part of what was looked at".to_owned(),
+            },
+        },
+    };
+    let trace = Trace {
+        from: from.clone(),
+        source: walk.source,
+        destination,
+        goal,
+        hops: walk.hops,
+        ending,
+        remarks: remarks(&network, goal),
+    };
+    (trace, walk.questions)
+}
+
+fn delivered(to: &Place, device: String, wanted: Option<&Place>) -> Ending {
+    match wanted {
+        Some(wanted) if wanted != to => Ending::Stopped {
+            at: to.clone(),
+            cause: Cause::TakenByOther {
+                wanted: wanted.clone(),
+            },
+        },
+        _ => Ending::Delivered {
+            to: to.clone(),
+            device,
+        },
+    }
+}
+
+fn remarks(network: &Network<'_>, destination: IpAddr) -> Vec<String> {
+    let owners = network.owners(destination);
+    if owners.len() < 2 {
+        return Vec::new();
+    }
+    let names: Vec<String> = owners.iter().map(Place::to_string).collect();
+    vec![format!(
+        "several hold {destination}: {}; who gets a packet depends on where it comes from",
+        names.join(", ")
+    )]
+}

@@ -1,0 +1,394 @@
+//! The way of one packet, as data.
+use std::fmt;
+use std::net::IpAddr;
+
+use flatnet_model::kernel::{MacAddr, RouteEntry};
+
+use flatnet_model::PodRef;
+
+/// A network namespace of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// A pod with a network of its own.
+    Pod(PodRef),
+    /// A node, hostNetwork pods included.
+    Node(String),
+    /// What joins the nodes of a lab, and the world outside it.
+    Wire,
+}
+
+impl Place {
+    /// As `flatnet exec` takes it.
+    pub fn exec_name(&self) -> String {
+        match self {
+            Place::Pod(pod) if pod.namespace == "default" => pod.name.clone(),
+            Place::Pod(pod) => pod.to_string(),
+            Place::Node(name) => name.clone(),
+            Place::Wire => "wire".to_owned(),
+        }
+    }
+}
+
+impl Place {
+    /// The name alone, for where there is little room.
+    pub fn short_name(&self) -> &str {
+        match self {
+            Place::Pod(pod) => &pod.name,
+            Place::Node(name) => name,
+            Place::Wire => "wire",
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Pod(_) => write!(f, "pod/{}", self.exec_name()),
+            Place::Node(name) => write!(f, "node/{name}"),
+            Place::Wire => f.write_str("wire"),
+        }
+    }
+}
+
+/// The way of one packet, and where it ends.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// Who sends it.
+    pub from: Place,
+    /// Its source address, where its sender has one for it.
+    pub source: Option<IpAddr>,
+    /// Its destination when it is sent.
+    pub destination: IpAddr,
+    /// Its destination in the end: another one where that is a service's.
+    pub goal: IpAddr,
+    /// In the order in which they are passed.
+    pub hops: Vec<Hop>,
+    /// What becomes of it.
+    pub ending: Ending,
+    /// What a reader should know besides, in lower-case sentences.
+    pub remarks: Vec<String>,
+}
+
+/// One device that a packet passes, in one direction.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// Where the device is.
+    pub place: Place,
+    /// Its name there.
+    pub device: String,
+    /// Its MTU, bytes.
+    pub mtu: u32,
+    /// Whether the packet goes out of the place by it, or comes in.
+    pub direction: Direction,
+    /// Bytes that tunnels have put around the packet when it passes here; 0 outside of tunnels.
+    pub overhead: u32,
+    /// What decided.
+    pub step: Step,
+    /// The command that shows it, for the place.
+    pub look: String,
+    /// What is remarkable about it.
+    pub note: Option<String>,
+}
+
+/// Which way a packet passes a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// Into the place: counted in the device's rx packets.
+    In,
+    /// Out of it: counted in tx packets.
+    Out,
+}
+
+impl Direction {
+    /// The direction of an answer.
+    pub fn reversed(self) -> Self {
+        match self {
+            Direction::In => Direction::Out,
+            Direction::Out => Direction::In,
+        }
+    }
+}
+
+/// What decided that a packet passes a device.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A route of the place sends it out.
+    Routed(Routed),
+    /// The frame is put into a UDP packet for another node's VTEP.
+    Encapsulated {
+        /// Ethernet address of the frame, which the forwarding entry is about.
+        mac: MacAddr,
+        /// VXLAN network identifier.
+        vni: u32,
+        /// UDP destination port.
+        port: u16,
+        /// Outer source address.
+        local: Option<IpAddr>,
+        /// Outer destination address: NDA_DST of the forwarding entry.
+        remote: IpAddr,
+    },
+    /// The device is the other end of a veth pair.
+    Crossed {
+        /// Where the first end is.
+        from: Place,
+        /// The first end.
+        end: String,
+        /// The bridge of which the device is a port.
+        bridge: Option<String>,
+    },
+    /// Something between the nodes into which nobody can look carried the frame to this Ethernet address.
+    Carried {
+        /// Where it was handed over.
+        from: Place,
+    },
+    /// A bridge sends the frame out of this port.
+    Switched {
+        /// The bridge.
+        bridge: String,
+        /// Why to this port.
+        by: Switching,
+    },
+    /// The frame is addressed to the bridge's own Ethernet address: it goes up to IP.
+    TakenIn,
+    /// The frame comes out of the UDP packet.
+    Decapsulated {
+        /// VXLAN network identifier.
+        vni: u32,
+        /// UDP port.
+        port: u16,
+        /// The bridge of which the device is a port.
+        bridge: Option<String>,
+    },
+    /// The destination is an address of the sender itself.
+    Local,
+}
+
+/// Why a bridge chose a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Switching {
+    /// Its forwarding database has the address there.
+    Fdb,
+    /// It knows the address nowhere and sends the frame out of every port; behind this one it is taken.
+    Flooded,
+}
+
+/// A routing decision.
+#[derive(Clone, Debug)]
+pub struct Routed {
+    /// The route; with [`ChosenBy::Policy`] as the kernel tells it, for this destination alone.
+    pub route: RouteEntry,
+    /// What made it the one.
+    pub by: ChosenBy,
+    /// The address whose Ethernet address is needed: the gateway, or the destination itself.
+    pub next_hop: IpAddr,
+    /// The Ethernet address, once known.
+    pub link_layer: Option<LinkLayer>,
+}
+
+/// What made a route the one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// The longest prefix of the main table, then the lowest metric, with this many next hops to choose from.
+    MainTable {
+        /// 1, or the number of next hops among which a hash of the packet chooses.
+        next_hops: usize,
+    },
+    /// A rule that looks into another table (`ip rule`).
+    Policy,
+}
+
+/// The Ethernet address of a next hop, and how it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkLayer {
+    /// The address.
+    pub mac: MacAddr,
+    /// `PERMANENT`, `REACHABLE`, `STALE`, … of the neighbour entry; nothing where there is none (or it failed) and the next
+    /// packet makes the place ask.
+    pub entry: Option<String>,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A place that holds its destination has it.
+    Delivered {
+        /// The place.
+        to: Place,
+        /// The device that holds the address.
+        device: String,
+    },
+    /// It is handed to a pod that holds its destination as far as the API knows, and into which nobody could look.
+    Unseen {
+        /// The pod.
+        pod: PodRef,
+        /// Why not.
+        error: String,
+    },
+    /// It leaves the cluster, as its destination is no part of it.
+    Left {
+        /// The place that it leaves, and the device there.
+        by: Place,
+        /// The device.
+        device: String,
+        /// The router to which it is handed.
+        via: Option<IpAddr>,
+    },
+    /// Its destination is part of the cluster, and it is handed to something into which nobody can look.
+    OutOfSight {
+        /// The last place that could be looked at.
+        at: Place,
+        /// To what it is handed, and on what its arrival depends.
+        what: String,
+    },
+    /// It goes no further.
+    Stopped {
+        /// Where.
+        at: Place,
+        /// Why.
+        cause: Cause,
+    },
+}
+
+/// Why a packet goes no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No route covers the destination.
+    NoRoute,
+    /// The chosen route refuses: `blackhole`, `unreachable`, `prohibit`.
+    Rejected {
+        /// The route as `ip route` prints it.
+        route: String,
+    },
+    /// The chosen route names a device that is not there.
+    NoDevice,
+    /// The kernel refuses for a reason of its own.
+    Refused {
+        /// The system's words.
+        detail: String,
+    },
+    /// A packet with this source may not come in by this device (strict `rp_filter`).
+    ReversePath {
+        /// The device.
+        device: String,
+    },
+    /// The place does not pass on what is not its own.
+    ForwardingOff {
+        /// The setting, below `/proc/sys/net`.
+        sysctl: String,
+    },
+    /// The destination is a service's, and nobody answers for it: nodes refuse it.
+    NoEndpoint,
+    /// A device is down, or its other end is.
+    LinkDown {
+        /// The device.
+        device: String,
+        /// Set down itself; otherwise it has no carrier.
+        admin: bool,
+    },
+    /// Nobody gives the next hop an Ethernet address.
+    Neighbour {
+        /// The next hop.
+        next_hop: IpAddr,
+        /// The device on which it is asked for.
+        device: String,
+        /// The state of its neighbour entry.
+        entry: Option<String>,
+    },
+    /// The VXLAN device does not know behind which VTEP an Ethernet address is.
+    NoForwardingEntry {
+        /// The device.
+        device: String,
+        /// The address.
+        mac: MacAddr,
+    },
+    /// The node that gets the UDP packet has no VXLAN device for it.
+    NoVtep {
+        /// VXLAN network identifier.
+        vni: u32,
+        /// UDP port.
+        port: u16,
+    },
+    /// The frame is addressed to another Ethernet address than the device's, which therefore ignores it.
+    WrongMac {
+        /// The device.
+        device: String,
+        /// The frame's destination.
+        frame: MacAddr,
+        /// The device's own.
+        own: Option<MacAddr>,
+    },
+    /// Nobody behind any port of the bridge takes the frame.
+    NoPort {
+        /// The bridge.
+        bridge: String,
+        /// The frame's destination.
+        mac: MacAddr,
+    },
+    /// The frame would have to leave by the port by which it came, which the port is not set to do.
+    HairpinOff {
+        /// The port.
+        port: String,
+    },
+    /// The pod that gets it holds other addresses.
+    NotHeld {
+        /// Its addresses.
+        holds: Vec<IpAddr>,
+    },
+    /// Another place holds the same address, and gets it.
+    TakenByOther {
+        /// Who should have had it.
+        wanted: Place,
+    },
+    /// It comes back to where it was.
+    Loop,
+    /// The place could not be looked at.
+    Unknown {
+        /// Why.
+        error: String,
+    },
+}
+
+impl Trace {
+    /// Whether it comes to who holds its destination.
+    pub fn arrives(&self) -> bool {
+        matches!(
+            self.ending,
+            Ending::Delivered { .. } | Ending::Unseen { .. } | Ending::Left { .. }
+        )
+    }
+
+    /// The largest packet that fits every device on the way, bytes, and the hop that sets it; nothing without a hop.
+    pub fn path_mtu(&self) -> Option<(u32, &Hop)> {
+        // Loopback carries more than an IP packet can be long.
+        let room = |hop: &Hop| {
+            hop.mtu
+                .saturating_sub(hop.overhead)
+                .min(u32::from(u16::MAX))
+        };
+        let narrowest = self.hops.iter().min_by_key(|hop| room(hop))?;
+        Some((room(narrowest), narrowest))
+    }
+
+    /// The devices that are passed, each once in each direction, in order.
+    pub fn devices(&self) -> Vec<(&Place, &str, Direction)> {
+        let mut devices: Vec<(&Place, &str, Direction)> = Vec::new();
+        for hop in &self.hops {
+            let device = (&hop.place, hop.device.as_str(), hop.direction);
+            if devices.last() != Some(&device) {
+                devices.push(device);
+            }
+        }
+        devices
+    }
+
+    /// Whether `back` passes the same devices in the opposite order.
+    pub fn mirrors(&self, back: &Trace) -> bool {
+        let mut reversed: Vec<_> = back
+            .devices()
+            .into_iter()
+            .map(|(place, device, direction)| (place, device, direction.reversed()))
+            .collect();
+        reversed.reverse();
+        self.devices() == reversed
+    }
+}

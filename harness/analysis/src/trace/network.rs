@@ -1,0 +1,314 @@
+//! Network namespaces and the cables between them, as far as probes saw them.
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use flatnet_model::kernel::{Link, MacAddr};
+use flatnet_model::probe::Facts;
+
+use super::model::Place;
+use crate::checks::{device_of, paired};
+use flatnet_model::PodRef;
+use flatnet_model::observations::{NodeView, Observed, PodView};
+
+/// A forwarding entry of this address is for frames to addresses that no other entry has (drivers/net/vxlan).
+pub(super) const ANY_MAC: MacAddr = MacAddr([0; 6]);
+
+/// Everything a trace is based on.
+pub struct Sight {
+    /// Every node.
+    pub nodes: Vec<NodeView>,
+    /// Every running pod; those into which nobody looked have an error for facts.
+    pub pods: Vec<PodView>,
+    /// What joins the nodes, where that can be looked at.
+    pub wire: Option<Observed<Facts>>,
+}
+
+/// A link of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    /// Which namespace: an index into the network's.
+    pub(super) site: usize,
+    /// The link's index there.
+    pub(super) link: u32,
+}
+
+/// One namespace.
+struct Site<'a> {
+    place: Place,
+    facts: &'a Observed<Facts>,
+    /// The node on which a pod is.
+    node: Option<&'a str>,
+}
+
+/// Namespaces, and who holds which address.
+pub(super) struct Network<'a> {
+    sight: &'a Sight,
+    sites: Vec<Site<'a>>,
+}
+
+/// Who hears a frame for everybody that leaves a link.
+#[derive(Default)]
+pub(super) struct Segment {
+    /// Links that take frames up to IP.
+    pub(super) ends: BTreeSet<Spot>,
+    /// Whether it goes on where nobody can look.
+    pub(super) unseen: bool,
+    bridges: BTreeSet<Spot>,
+}
+
+impl<'a> Network<'a> {
+    pub(super) fn of(sight: &'a Sight) -> Self {
+        let nodes = sight.nodes.iter().map(|node| Site {
+            place: Place::Node(node.name.clone()),
+            facts: &node.facts,
+            node: None,
+        });
+        let own_network = sight.pods.iter().filter(|pod| !pod.host_network);
+        let pods = own_network.map(|pod| Site {
+            place: Place::Pod(pod_ref(pod)),
+            facts: &pod.facts,
+            node: Some(&pod.node),
+        });
+        let wire = sight.wire.iter().map(|facts| Site {
+            place: Place::Wire,
+            facts,
+            node: None,
+        });
+        Network {
+            sites: nodes.chain(pods).chain(wire).collect(),
+            sight,
+        }
+    }
+
+    pub(super) fn site(&self, place: &Place) -> Option<usize> {
+        self.sites.iter().position(|site| site.place == *place)
+    }
+
+    pub(super) fn place(&self, site: usize) -> &Place {
+        &self.sites[site].place
+    }
+
+    pub(super) fn facts(&self, site: usize) -> Result<&'a Facts, &'a str> {
+        self.sites[site].facts.as_ref().map_err(String::as_str)
+    }
+
+    pub(super) fn link(&self, spot: Spot) -> Option<&'a Link> {
+        let links = &self.facts(spot.site).ok()?.links;
+        links.iter().find(|link| link.index == spot.link)
+    }
+
+    /// The device by which a namespace holds an address.
+    pub(super) fn holds(&self, site: usize, address: IpAddr) -> Option<&'a str> {
+        device_of(self.facts(site).ok()?, address)
+    }
+
+    /// The other end of a veth pair. Pods share one only with their node, nodes also with the wire.
+    pub(super) fn peer(&self, spot: Spot) -> Option<Spot> {
+        let link = self.link(spot)?;
+        if link.kind != "veth" {
+            return None;
+        }
+        if link.link_netnsid.is_none() {
+            let (site, link) = (spot.site, link.link?);
+            return Some(Spot { site, link });
+        }
+        let joined = (0..self.sites.len()).filter(|other| self.may_share(spot.site, *other));
+        joined
+            .flat_map(|site| {
+                let links = self.facts(site).map(|facts| facts.links.as_slice());
+                links
+                    .unwrap_or_default()
+                    .iter()
+                    .map(move |link| (site, link))
+            })
+            .find(|(_, other)| paired(link, other))
+            .map(|(site, other)| Spot {
+                site,
+                link: other.index,
+            })
+    }
+
+    fn may_share(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (&self.sites[a], &self.sites[b]);
+        match (&a.place, &b.place) {
+            (Place::Node(node), Place::Pod(_)) => b.node == Some(node),
+            (Place::Pod(_), Place::Node(node)) => a.node == Some(node),
+            (Place::Node(_), Place::Wire) | (Place::Wire, Place::Node(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a link of a node leads to other nodes, over something into which nobody can look.
+    pub(super) fn is_uplink(&self, spot: Spot) -> bool {
+        let (Place::Node(name), Some(link)) = (self.place(spot.site), self.link(spot)) else {
+            return false;
+        };
+        if self.peer(spot).is_some() || matches!(link.kind.as_str(), "bridge" | "vxlan" | "dummy") {
+            return false;
+        }
+        let internal = self.sight.nodes.iter().find(|node| node.name == *name);
+        let holds = |ip: &IpAddr| self.holds(spot.site, *ip) == Some(link.name.as_str());
+        internal.is_some_and(|node| node.internal_ips.iter().any(holds))
+            // Hardware has no kind; loopback has none either, and no address to be reached by.
+            || (link.kind.is_empty() && link.name != "lo")
+    }
+
+    /// The uplinks of other nodes, as far as they have this Ethernet address.
+    pub(super) fn uplink_with(&self, mac: MacAddr, besides: usize) -> Option<Spot> {
+        self.uplinks(besides)
+            .find(|spot| self.link(*spot).is_some_and(|link| link.mac == Some(mac)))
+    }
+
+    fn uplinks(&self, besides: usize) -> impl Iterator<Item = Spot> {
+        let others = (0..self.sites.len()).filter(move |site| *site != besides);
+        let spots = others.flat_map(|site| {
+            let links = self.facts(site).map(|facts| facts.links.as_slice());
+            links.unwrap_or_default().iter().map(move |link| Spot {
+                site,
+                link: link.index,
+            })
+        });
+        spots.filter(|spot| self.is_uplink(*spot))
+    }
+
+    /// Everybody whom a frame for all reaches that leaves `out`.
+    pub(super) fn segment(&self, out: Spot) -> Segment {
+        let mut segment = Segment::default();
+        match self.link(out) {
+            Some(link) if link.kind == "bridge" => self.flood(out, None, &mut segment),
+            Some(_) => self.beyond(out, &mut segment),
+            None => {}
+        }
+        segment
+    }
+
+    fn flood(&self, bridge: Spot, except: Option<u32>, segment: &mut Segment) {
+        if !segment.bridges.insert(bridge) {
+            return;
+        }
+        for port in self.ports(bridge).filter(|port| Some(*port) != except) {
+            let spot = Spot {
+                site: bridge.site,
+                link: port,
+            };
+            self.beyond(spot, segment);
+        }
+    }
+
+    /// Ports of a bridge that are up.
+    pub(super) fn ports(&self, bridge: Spot) -> impl Iterator<Item = u32> + use<'a> {
+        let links = self
+            .facts(bridge.site)
+            .map(|facts| facts.links.as_slice())
+            .unwrap_or_default();
+        links
+            .iter()
+            .filter(move |link| link.up && link.master == Some(bridge.link))
+            .map(|link| link.index)
+    }
+
+    fn beyond(&self, out: Spot, segment: &mut Segment) {
+        if let Some(peer) = self.peer(out) {
+            self.enter(peer, segment);
+            return;
+        }
+        match self.link(out) {
+            // A tunnel carries to all what an entry for all names a VTEP for, and nothing else; a dummy carries nothing.
+            Some(link) if link.vxlan.is_some() => {
+                segment.unseen |= self.vtep(out, ANY_MAC).is_some();
+                return;
+            }
+            Some(link) if link.kind != "dummy" => segment.unseen = true,
+            _ => return,
+        }
+        if self.is_uplink(out) {
+            for other in self.uplinks(out.site).collect::<Vec<_>>() {
+                self.enter(other, segment);
+            }
+        }
+    }
+
+    /// The VTEP that a VXLAN device's forwarding entry for an address names.
+    pub(super) fn vtep(&self, device: Spot, mac: MacAddr) -> Option<IpAddr> {
+        let entries = &self.facts(device.site).ok()?.fdb;
+        entries
+            .iter()
+            .filter(|entry| entry.index == device.link && entry.mac == mac)
+            .find_map(|entry| entry.dst)
+    }
+
+    fn enter(&self, spot: Spot, segment: &mut Segment) {
+        let Some(link) = self.link(spot).filter(|link| link.up) else {
+            return;
+        };
+        let bridge = link.master.map(|master| Spot {
+            site: spot.site,
+            link: master,
+        });
+        segment.ends.insert(bridge.unwrap_or(spot));
+        if let Some(bridge) = bridge {
+            self.flood(bridge, Some(spot.link), segment);
+        }
+    }
+
+    /// The pod on that node which holds an address as far as the API knows, where nobody could look into it.
+    pub(super) fn unseen_pod(&self, node: usize, address: IpAddr) -> Option<(PodRef, &'a str)> {
+        let Place::Node(node) = self.place(node) else {
+            return None;
+        };
+        let here =
+            |pod: &&PodView| !pod.host_network && pod.node == *node && pod.ips.contains(&address);
+        let pod = self.sight.pods.iter().find(here)?;
+        let error = pod.facts.as_ref().err()?;
+        Some((pod_ref(pod), error))
+    }
+
+    /// The places that hold an address, as the API has it and as they say themselves; loopback is everybody's own.
+    pub(super) fn owners(&self, address: IpAddr) -> Vec<Place> {
+        if address.is_loopback() {
+            return Vec::new();
+        }
+        let nodes = self
+            .sight
+            .nodes
+            .iter()
+            .filter(|node| node.internal_ips.contains(&address));
+        let pods = self
+            .sight
+            .pods
+            .iter()
+            .filter(|pod| !pod.host_network && pod.ips.contains(&address));
+        let by_api = nodes
+            .map(|node| Place::Node(node.name.clone()))
+            .chain(pods.map(|pod| Place::Pod(pod_ref(pod))));
+        let seen = (0..self.sites.len())
+            .filter(|site| self.holds(*site, address).is_some())
+            .map(|site| self.place(site).clone());
+        let all: BTreeSet<Place> = by_api.chain(seen).collect();
+        all.into_iter().collect()
+    }
+
+    /// What makes an address the cluster's, in words; nothing where it is no part of it.
+    pub(super) fn belongs_to(&self, address: IpAddr) -> Option<String> {
+        if let Some(owner) = self.owners(address).first() {
+            return (*owner != Place::Wire).then(|| owner.to_string());
+        }
+        self.pod_range(address)
+    }
+
+    /// The podCIDR in which an address is, in words.
+    pub(super) fn pod_range(&self, address: IpAddr) -> Option<String> {
+        let nodes = self.sight.nodes.iter();
+        let mut ranges = nodes.flat_map(|node| node.pod_cidrs.iter().map(move |cidr| (node, cidr)));
+        let (node, cidr) = ranges.find(|(_, cidr)| cidr.contains(&address))?;
+        Some(format!("the podCIDR {cidr} of {}", node.name))
+    }
+}
+
+/// A pod by namespace and name.
+pub fn pod_ref(pod: &PodView) -> PodRef {
+    PodRef {
+        namespace: pod.namespace.clone(),
+        name: pod.name.clone(),
+    }
+}

@@ -1,0 +1,91 @@
+//! Traces over synthetic clusters: healthy ones arrive by the devices they should, broken ones end where they are broken.
+mod ends;
+mod kernels;
+mod parties;
+mod ways;
+
+use std::net::IpAddr;
+
+use flatnet_model::probe::Facts;
+
+use super::model::{Cause, Direction, Ending, Place, Trace};
+use super::{Kernels, Request, Sight, trace};
+use crate::example::build::{Cluster, Style};
+use flatnet_model::PodRef;
+
+/// Three nodes with two pods each, both families.
+fn sight(style: Style) -> Sight {
+    let cluster = Cluster {
+        style,
+        nodes: 3,
+        pods_per_node: 2,
+        dual: true,
+    };
+    let observations = cluster.observe();
+    Sight {
+        nodes: observations.nodes,
+        pods: observations.pods,
+        wire: None,
+    }
+}
+
+fn pod(name: &str) -> Place {
+    Place::Pod(PodRef {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+fn node(name: &str) -> Place {
+    Place::Node(name.to_owned())
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn request(from: Place, to: &str) -> Request {
+    Request {
+        from,
+        destination: ip(to),
+        wanted: None,
+        rewrite: None,
+    }
+}
+
+/// Follows a packet by tables alone.
+fn follow(sight: &Sight, from: Place, to: &str) -> Trace {
+    trace(sight, &Kernels::new(), &request(from, to)).0
+}
+
+fn node_facts<'a>(sight: &'a mut Sight, name: &str) -> &'a mut Facts {
+    let node = sight.nodes.iter_mut().find(|node| node.name == name);
+    node.unwrap().facts.as_mut().unwrap()
+}
+
+fn pod_facts<'a>(sight: &'a mut Sight, name: &str) -> &'a mut Facts {
+    let pod = sight.pods.iter_mut().find(|pod| pod.name == name);
+    pod.unwrap().facts.as_mut().unwrap()
+}
+
+/// `node1 eth0 out`, one a device.
+fn devices(trace: &Trace) -> Vec<String> {
+    let devices = trace.devices().into_iter();
+    devices
+        .map(|(place, device, direction)| {
+            let direction = match direction {
+                Direction::In => "in",
+                Direction::Out => "out",
+            };
+            format!("{} {device} {direction}", place.exec_name())
+        })
+        .collect()
+}
+
+#[track_caller]
+fn stopped(trace: &Trace) -> (&Place, &Cause) {
+    match &trace.ending {
+        Ending::Stopped { at, cause } => (at, cause),
+        other => panic!("it does not stop: {other:?}"),
+    }
+}

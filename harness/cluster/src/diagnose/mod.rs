@@ -1,0 +1,181 @@
+//! Reads what the causes are drawn from, each thing once. What cannot be read is noted, and the rest is read all the same.
+mod agents;
+mod nodes;
+mod pods;
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::Api;
+use kube::api::ListParams;
+
+use crate::kube::denied;
+use crate::status::{self, not_ready};
+use crate::{Error, Result};
+use crate::{Ground, Place};
+use crate::{PodRef, select};
+use flatnet_model::advice::Advice;
+use flatnet_model::diagnosis::Unread;
+use flatnet_model::snapshot::PodSnapshot;
+use flatnet_model::symptoms::{PodSymptoms, Symptoms};
+
+/// Who is asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// Every pod that is not healthy, and every node that is not Ready.
+    Unhealthy,
+    /// Pods as a person names them: `NAME`, `pod/NAME`, `NAMESPACE/NAME`.
+    Named(&'a [String]),
+    /// These.
+    Pods(&'a [PodRef]),
+}
+
+impl Wanted<'_> {
+    /// How many restarts of late a pod may have and be well: one comes with a node that is started anew.
+    fn tolerated(self) -> i32 {
+        match self {
+            Wanted::Unhealthy | Wanted::Named(_) => 1,
+            Wanted::Pods(_) => 0,
+        }
+    }
+}
+
+/// What was read.
+pub struct Look {
+    /// Everything the causes are drawn from.
+    pub symptoms: Symptoms,
+    /// Those asked about, or all that are not healthy.
+    pub pods: Vec<PodSymptoms>,
+    /// Names of nodes that are not Ready, where nobody in particular was asked about.
+    pub nodes: Vec<String>,
+}
+
+/// Reads it all.
+///
+/// # Errors
+/// Pods that cannot be listed, or a name that is no pod's.
+pub async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
+    let mut unread = Vec::new();
+    let objects = place.cluster.nodes().await.unwrap_or_else(|e| {
+        unread.push(note("nodes", &e));
+        Vec::new()
+    });
+    let names: Vec<String> = objects.iter().map(name_of).collect();
+    let everyone = everyone(place).await?;
+    let subjects = chosen(&everyone, wanted, &names)?;
+    let not_ready: Vec<String> = objects
+        .iter()
+        .filter(|node| not_ready(node).is_some())
+        .map(name_of)
+        .collect();
+    // Whoever is well needs no look at the nodes; for all others theirs matters, and in a fresh cluster all nodes alike.
+    let mut concerned: BTreeSet<String> = subjects
+        .iter()
+        .filter(|pod| !pod.is_healthy(wanted.tolerated()))
+        .map(|pod| pod.node.clone())
+        .filter(|node| !node.is_empty())
+        .collect();
+    if matches!(wanted, Wanted::Unhealthy) {
+        concerned.extend(not_ready.iter().cloned());
+    }
+    let nodes = nodes::read(place, &objects, &concerned, &mut unread).await;
+    let agents = if concerned.is_empty() && subjects.is_empty() {
+        Ok(Vec::new())
+    } else {
+        let agents = agents::read(place, &names, &everyone).await;
+        agents.map_err(|e| {
+            unread.push(note("the network add-on's agents", &e));
+            e.to_string()
+        })
+    };
+    let pods = pods::read(place, subjects, wanted.tolerated()).await;
+    for pod in &pods {
+        if let Err(why) = &pod.events {
+            unread.push(Unread {
+                what: format!("events of pod {}", pod.object.reference),
+                why: why.clone(),
+            });
+        }
+    }
+    let symptoms = Symptoms {
+        advice: Advice {
+            provider: place.cluster.provider().to_owned(),
+            cluster: place.name.to_owned(),
+        },
+        nodes,
+        node_names: node_names(place).await.ok().filter(|all| !all.is_empty()),
+        agents,
+        everyone,
+        unread,
+    };
+    let nodes = match wanted {
+        Wanted::Unhealthy => not_ready,
+        Wanted::Named(_) | Wanted::Pods(_) => Vec::new(),
+    };
+    Ok(Look {
+        symptoms,
+        pods,
+        nodes,
+    })
+}
+
+/// Something that could not be read.
+fn note(what: impl Into<String>, why: &Error) -> Unread {
+    Unread {
+        what: what.into(),
+        why: why.to_string(),
+    }
+}
+
+fn name_of(node: &Node) -> String {
+    node.metadata.name.clone().unwrap_or_default()
+}
+
+/// Every pod, in every namespace.
+async fn everyone(place: Place<'_>) -> Result<Vec<PodSnapshot>> {
+    let pods = match place.ground {
+        Ground::Lab(lab) => lab.call(flatnet_lab::Lab::pods).await?,
+        Ground::Kubernetes(cluster) => {
+            let api: Api<Pod> = Api::all(cluster.client().clone());
+            let list = api.list(&ListParams::default()).await;
+            list.map_err(|e| denied("list pods", e))?.items
+        }
+    };
+    pods.iter().map(status::pod).collect()
+}
+
+/// Nodes of every operating system: [`Cluster::nodes`] has those that flatnet can look at.
+async fn node_names(place: Place<'_>) -> Result<Vec<String>> {
+    match place.ground {
+        Ground::Lab(_) => Ok(place.cluster.nodes().await?.iter().map(name_of).collect()),
+        Ground::Kubernetes(cluster) => {
+            let api: Api<Node> = Api::all(cluster.client().clone());
+            let list = api.list(&ListParams::default()).await;
+            let list = list.map_err(|e| denied("list nodes", e))?;
+            Ok(list.iter().map(name_of).collect())
+        }
+    }
+}
+
+fn chosen(
+    everyone: &[PodSnapshot],
+    wanted: Wanted<'_>,
+    nodes: &[String],
+) -> Result<Vec<PodSnapshot>> {
+    let refs: Vec<PodRef> = everyone.iter().map(|pod| pod.reference.clone()).collect();
+    let meant: Vec<PodRef> = match wanted {
+        Wanted::Unhealthy => {
+            let unhealthy = everyone
+                .iter()
+                .filter(|pod| !pod.is_healthy(wanted.tolerated()));
+            return Ok(unhealthy.cloned().collect());
+        }
+        Wanted::Named(names) => names
+            .iter()
+            .map(|name| select(&refs, name, nodes))
+            .collect::<Result<_>>()?,
+        Wanted::Pods(pods) => pods.to_vec(),
+    };
+    let is_meant = |pod: &&PodSnapshot| meant.contains(&pod.reference);
+    Ok(everyone.iter().filter(is_meant).cloned().collect())
+}

@@ -1,0 +1,89 @@
+//! What a run made for those who use a cluster: services, pods with a port of their node, a peer outside.
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use flatnet_model::observations::{Observed, PortPod, Service, Sought};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+
+use crate::kind::peer::Peer;
+use crate::status::{is_running, pod_ref, status_word};
+use crate::{PodRef, Result};
+
+/// Everything that was made, or why it was not.
+pub struct Exposed {
+    /// The API's client.
+    pub client: Client,
+    /// A service with every pod of the pod network behind it, and one with a single pod.
+    pub services: Sought<[Service; 2]>,
+    /// A service of type NodePort with the same pods.
+    pub node_port: Sought<Service>,
+    /// Pods with a hostPort.
+    pub host_ports: Sought<PortPods>,
+    /// Addresses of services by name, without the cluster's domain; none where they may not be asked for.
+    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// Addresses of the service `kube-system/kube-dns`; none where they may not be asked for.
+    pub dns_addresses: Vec<IpAddr>,
+    /// Ready pods behind it.
+    pub dns_servers: Observed<usize>,
+    /// The peer outside.
+    pub outside: Sought<Arc<Peer>>,
+}
+
+impl Exposed {
+    /// The pods with a hostPort that run.
+    pub fn running_pods(&self) -> Vec<PodRef> {
+        let made = self.host_ports.found();
+        made.map(PortPods::running_pods).unwrap_or_default()
+    }
+
+    /// Takes away what is no part of the cluster.
+    ///
+    /// # Errors
+    /// When it does not go.
+    pub async fn close(&self) -> Result<()> {
+        match self.outside.found() {
+            Some(peer) => peer.remove().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The pods, and their port.
+pub struct PortPods {
+    /// `hostPort`, for TCP and UDP.
+    pub port: u16,
+    /// One a node, as last seen.
+    pub pods: Vec<Pod>,
+}
+
+impl PortPods {
+    /// Those that run.
+    pub fn running_pods(&self) -> Vec<PodRef> {
+        let running = self.pods.iter().filter(|pod| is_running(pod));
+        running.map(pod_ref).collect()
+    }
+
+    /// Node and name of each that runs.
+    pub fn running(&self) -> impl Iterator<Item = (&str, &str)> {
+        let running = self.pods.iter().filter(|pod| is_running(pod));
+        running.filter_map(|pod| {
+            let node = pod.spec.as_ref()?.node_name.as_deref()?;
+            Some((node, pod.metadata.name.as_deref()?))
+        })
+    }
+}
+
+/// A pod with a hostPort, as reports show it.
+pub fn port_pod(pod: &Pod) -> PortPod {
+    PortPod {
+        name: pod_ref(pod).name,
+        node: pod
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.node_name.clone())
+            .unwrap_or_default(),
+        phase: status_word(pod),
+    }
+}

@@ -1,0 +1,103 @@
+//! Looks at a cluster once: its objects through the API, and every node through one probe. Whatever fails is kept with its
+//! reason; the rest is had all the same.
+mod nodes;
+mod objects;
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Node;
+
+use crate::Ground;
+use crate::Place;
+use crate::status::not_ready;
+use crate::{Error, Result};
+use flatnet_model::observations::Sought;
+use flatnet_model::view::{Member, NodeInfo, NodeLook, View};
+
+/// Why there is nothing of the control plane on the lab.
+const NO_API: &str =
+    "the lab has no control plane: its nodes and pods are namespaces of this machine";
+
+/// Everything the questions are about; of the node named, or of all.
+///
+/// # Errors
+/// [`Error::Input`] for a node that is not there; otherwise only what keeps the nodes from being listed.
+pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
+    let objects = place.cluster.nodes().await?;
+    let members = objects.iter().map(member).collect::<Result<Vec<_>>>()?;
+    let wanted = |name: &str| node.is_none_or(|wanted| wanted == name);
+    if let Some(node) = node
+        && !members.iter().any(|member| member.name == node)
+    {
+        let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+        return Err(Error::Input(format!(
+            "there is no node {node:?} in cluster {}; nodes: {}",
+            place.name,
+            names.join(", ")
+        )));
+    }
+    let chosen: Vec<Node> = objects
+        .iter()
+        .filter(|object| object.metadata.name.as_deref().is_some_and(wanted))
+        .cloned()
+        .collect();
+    let (pods, api, mut insides) = tokio::join!(
+        pods(place),
+        async {
+            match place.client() {
+                Some(client) => Sought::Found(objects::look(client).await),
+                None => Sought::Absent {
+                    why: NO_API.to_owned(),
+                },
+            }
+        },
+        nodes::look(Arc::clone(place.cluster), &chosen),
+    );
+    let nodes = members.iter().filter(|member| wanted(&member.name));
+    let nodes = nodes
+        .map(|member| NodeLook {
+            member: member.clone(),
+            inside: insides.remove(&member.name).unwrap_or(Sought::Lost {
+                error: "it was not asked".to_owned(),
+            }),
+        })
+        .collect();
+    Ok(View {
+        provider: place.cluster.provider().to_owned(),
+        cluster: place.name.to_owned(),
+        nodes,
+        members,
+        pods,
+        api,
+    })
+}
+
+async fn pods(place: Place<'_>) -> Sought<Vec<flatnet_model::view::PodLook>> {
+    let listed = match place.ground {
+        Ground::Lab(lab) => lab.call(flatnet_lab::Lab::pods).await,
+        Ground::Kubernetes(cluster) => objects::pods(cluster.client()).await,
+    };
+    let mut pods: Vec<_> = match listed {
+        Ok(pods) => pods.iter().map(objects::pod).collect(),
+        Err(error) => return Err(error).into(),
+    };
+    pods.sort_by_key(flatnet_model::view::PodLook::full_name);
+    Sought::Found(pods)
+}
+
+fn member(object: &Node) -> Result<Member> {
+    let node = crate::status::node_of(object)?;
+    let info = object.status.as_ref().and_then(|s| s.node_info.as_ref());
+    Ok(Member {
+        name: node.name,
+        internal_ips: node.addresses,
+        pod_cidrs: node.pod_cidrs,
+        not_ready: not_ready(object),
+        info: info.map_or_else(NodeInfo::default, |info| NodeInfo {
+            kubelet_version: info.kubelet_version.clone(),
+            os_image: info.os_image.clone(),
+            kernel_version: info.kernel_version.clone(),
+            container_runtime_version: info.container_runtime_version.clone(),
+        }),
+    })
+}

@@ -1,0 +1,156 @@
+//! A command in a pod, through the API server's exec stream.
+use std::pin::pin;
+
+use futures::future::Either;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::Api;
+use kube::api::{AttachParams, AttachedProcess};
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::oneshot;
+
+use super::denied;
+use crate::Process;
+use crate::{Error, Result};
+
+/// Buffers of the streams, bytes: the default of 1 KiB makes a line of facts take hundreds of turns.
+const BUFFER: usize = 64 * 1024;
+
+/// Starts `argv` in the first container of a pod. Dropping the process' standard input ends it over there; dropping the whole
+/// process drops the stream.
+pub(super) async fn start(pods: &Api<Pod>, pod: &str, argv: &[String]) -> Result<Process> {
+    let doing = format!("exec {argv:?} in pod {pod}");
+    let params = AttachParams::default()
+        .stdin(true)
+        .max_stdin_buf_size(BUFFER)
+        .max_stdout_buf_size(BUFFER)
+        .max_stderr_buf_size(BUFFER);
+    let attached = pods
+        .exec(pod, argv, &params)
+        .await
+        .map_err(|e| denied(&doing, e))?;
+    let (stdin, their_stdin) = duplex(BUFFER);
+    let (stdout, their_stdout) = duplex(BUFFER);
+    let (stderr, their_stderr) = duplex(BUFFER);
+    let (ended, exit) = oneshot::channel();
+    tokio::spawn(drive(
+        attached,
+        their_stdin,
+        [their_stdout, their_stderr],
+        ended,
+    ));
+    Ok(Process {
+        stdin: Box::new(stdin),
+        stdout: Box::new(stdout),
+        stderr: Box::new(stderr),
+        exit: Box::pin(async move {
+            match exit.await {
+                Ok(Some(status)) => exit_code(&doing, &status),
+                Ok(None) | Err(_) => Err(Error::Failed(format!(
+                    "{doing}: the connection closed before the exit status came"
+                ))),
+            }
+        }),
+    })
+}
+
+/// Moves bytes between the caller's ends and the stream's. The stream's own pipes tell neither a dropped writer nor a broken
+/// connection; the caller's see both as end of file.
+async fn drive(
+    mut attached: AttachedProcess,
+    mut input: DuplexStream,
+    [mut output, mut errors]: [DuplexStream; 2],
+    mut ended: oneshot::Sender<Option<Status>>,
+) {
+    let (Some(mut stdin), Some(mut stdout), Some(mut stderr), Some(status)) = (
+        attached.stdin(),
+        attached.stdout(),
+        attached.stderr(),
+        attached.take_status(),
+    ) else {
+        return;
+    };
+    let feed = async {
+        // A command that ended reads no more; its exit status says what there is to say.
+        let _ = tokio::io::copy(&mut input, &mut stdin).await;
+        let _ = stdin.shutdown().await;
+        std::future::pending::<()>().await
+    };
+    let drain = async {
+        let _ = tokio::join!(
+            tokio::io::copy(&mut stdout, &mut output),
+            tokio::io::copy(&mut stderr, &mut errors),
+        );
+    };
+    let outcome = async {
+        let drain = pin!(drain);
+        let status = pin!(status);
+        match futures::future::select(drain, status).await {
+            Either::Left(((), status)) => status.await,
+            // The status is the last message; what came before it is in the pipes already.
+            Either::Right((Some(status), drain)) => {
+                drain.await;
+                Some(status)
+            }
+            Either::Right((None, _)) => None,
+        }
+    };
+    let gone = tokio::select! {
+        status = outcome => Some(status),
+        () = feed => None,
+        () = ended.closed() => None,
+    };
+    if let Some(status) = gone {
+        // Nobody may be waiting for it.
+        let _ = ended.send(status);
+    }
+}
+
+/// The exit code in the `metav1.Status` of the error channel (remotecommand: `NonZeroExitCode` with one `ExitCode` cause).
+fn exit_code(doing: &str, status: &Status) -> Result<i32> {
+    if status.status.as_deref() == Some("Success") {
+        return Ok(0);
+    }
+    let causes = status
+        .details
+        .iter()
+        .flat_map(|d| d.causes.iter().flatten());
+    let code = causes
+        .filter(|cause| cause.reason.as_deref() == Some("ExitCode"))
+        .find_map(|cause| cause.message.as_deref()?.parse().ok());
+    code.ok_or_else(|| {
+        Error::Failed(format!(
+            "{doing}: {}",
+            status
+                .message
+                .as_deref()
+                .unwrap_or("the command did not start")
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_is_in_the_causes() {
+        let status = |text: &str| serde_json::from_str::<Status>(text).unwrap();
+        let seven = status(
+            r#"{"status":"Failure","reason":"NonZeroExitCode","message":"command terminated with exit code 7","details":{"causes":[{"reason":"ExitCode","message":"7"}]}}"#,
+        );
+        assert_eq!(exit_code("x", &seven).unwrap(), 7);
+        assert_eq!(
+            exit_code("x", &status(r#"{"status":"Success"}"#)).unwrap(),
+            0
+        );
+        let gone =
+            status(r#"{"status":"Failure","reason":"InternalError","message":"no such file"}"#);
+        assert!(
+            exit_code("exec x", &gone)
+                .unwrap_err()
+                .to_string()
+                .contains("no such file")
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! A cluster behind the Kubernetes API: kind's, or any that runs.
+pub mod connect;
+mod exec;
+mod node_pods;
+pub mod objects;
+pub mod pods;
+pub mod ranges;
+mod session_namespace;
+
+use crate::status::pod_ref;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
+use kube::api::ListParams;
+use kube::{Api, Client};
+
+use super::upload::Packed;
+use super::{Cluster, PodRef, Process, Target, select};
+use crate::{Error, Result};
+pub use connect::Connection;
+pub use node_pods::NodePods;
+use pods::Watched;
+pub use session_namespace::SessionNamespace;
+
+/// Who applies (`metadata.managedFields`), and the value of [`LABEL_APP`].
+pub const FIELD_MANAGER: &str = "flatnet";
+/// The recommended label that names what an object belongs to.
+pub const LABEL_APP: &str = "app.kubernetes.io/managed-by";
+/// The run that made an object.
+pub const LABEL_RUN: &str = "flatnet/run";
+/// On the namespace of a run that was told to keep what it made.
+pub const LABEL_KEPT: &str = "flatnet/kept";
+/// Where pods have room for the probe.
+const PROBE_IN_POD: &str = "/tmp/flatnet-probe";
+
+/// How commands get onto a node.
+#[async_trait]
+pub trait NodeAccess: Send + Sync {
+    /// Starts a command on the node.
+    async fn start(&self, node: &str, argv: &[String]) -> Result<Process>;
+    /// Puts the probe where [`NodeAccess::start`] finds it; returns its path.
+    async fn place_probe(&self, node: &str) -> Result<String>;
+    /// The folder under which the probe sees the node's root, without a slash at its end.
+    fn root(&self) -> &'static str;
+    /// Takes away whatever was put on nodes.
+    async fn close(&self) -> Result<()>;
+}
+
+/// A cluster behind the Kubernetes API.
+#[derive(Clone)]
+pub struct KubeCluster {
+    provider: &'static str,
+    connection: Connection,
+    /// Where the run's pods live, until [`Cluster::destroy`].
+    namespace: Arc<SessionNamespace>,
+    probe: Arc<Packed>,
+    nodes: Arc<dyn NodeAccess>,
+    watched: Arc<Watched>,
+}
+
+impl KubeCluster {
+    /// The cluster behind a connection, with pods in `namespace` and commands on nodes through `nodes`; `probe` is the
+    /// probe program on this machine.
+    pub fn new(
+        provider: &'static str,
+        connection: Connection,
+        namespace: SessionNamespace,
+        nodes: Arc<dyn NodeAccess>,
+        probe: PathBuf,
+    ) -> Self {
+        let pods = Api::namespaced(connection.client.clone(), &namespace.name);
+        KubeCluster {
+            provider,
+            watched: Arc::new(Watched::start(pods)),
+            connection,
+            namespace: Arc::new(namespace),
+            probe: Arc::new(Packed::new(probe)),
+            nodes,
+        }
+    }
+
+    /// The API's client.
+    pub fn client(&self) -> &Client {
+        &self.connection.client
+    }
+
+    /// What the client is connected to.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The namespace of the run's pods.
+    pub fn namespace(&self) -> &str {
+        &self.namespace.name
+    }
+
+    /// Labels of everything the run makes.
+    pub fn labels(&self) -> [(&'static str, &str); 2] {
+        [(LABEL_APP, FIELD_MANAGER), (LABEL_RUN, &self.namespace.run)]
+    }
+
+    fn pods(&self, namespace: &str) -> Api<Pod> {
+        Api::namespaced(self.client().clone(), namespace)
+    }
+}
+
+#[async_trait]
+impl Cluster for KubeCluster {
+    fn provider(&self) -> &'static str {
+        self.provider
+    }
+
+    fn namespace(&self) -> &str {
+        &self.namespace.name
+    }
+
+    fn node_root(&self) -> &'static str {
+        self.nodes.root()
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        nodes(self.client()).await
+    }
+
+    async fn apply_pod(&self, pod: &Pod) -> Result<()> {
+        pods::create(&self.pods(&pod_ref(pod).namespace), pod).await
+    }
+
+    async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod> {
+        if pod.namespace == self.namespace.name && !limit.is_zero() {
+            return self.watched.wait(&pod.name, limit).await;
+        }
+        let doing = format!("get pod {pod}");
+        self.pods(&pod.namespace)
+            .get(&pod.name)
+            .await
+            .map_err(|e| denied(&doing, e))
+    }
+
+    async fn events(&self, pod: &PodRef) -> Result<Vec<Event>> {
+        let events: Api<Event> = Api::namespaced(self.client().clone(), &pod.namespace);
+        let of_pod = ListParams::default().fields(&format!(
+            "involvedObject.kind=Pod,involvedObject.name={}",
+            pod.name
+        ));
+        let mut list = events
+            .list(&of_pod)
+            .await
+            .map_err(|e| denied(&format!("list events of pod {pod}"), e))?
+            .items;
+        list.sort_by_key(|event| {
+            let last = event.last_timestamp.as_ref().map(|t| t.0);
+            let made = event.metadata.creation_timestamp.as_ref().map(|t| t.0);
+            last.or(event.event_time.as_ref().map(|t| t.0)).or(made)
+        });
+        Ok(list)
+    }
+
+    async fn delete_pod(&self, pod: &PodRef) -> Result<()> {
+        pods::delete(&self.pods(&pod.namespace), &pod.name).await
+    }
+
+    async fn place_probe(&self, target: &Target) -> Result<String> {
+        match target {
+            Target::Node(node) => self.nodes.place_probe(node).await,
+            Target::Pod(_) => {
+                let upload = self.probe.upload(PROBE_IN_POD).await?;
+                let process = self.start(target, &upload.argv()).await?;
+                upload.through(process, &target.to_string()).await
+            }
+        }
+    }
+
+    async fn start(&self, target: &Target, argv: &[String]) -> Result<Process> {
+        match target {
+            Target::Node(node) => self.nodes.start(node, argv).await,
+            Target::Pod(pod) => exec::start(&self.pods(&pod.namespace), &pod.name, argv).await,
+        }
+    }
+
+    async fn keep(&self) -> Result<()> {
+        self.namespace.keep(self.client()).await
+    }
+
+    async fn destroy(&self) -> Result<()> {
+        let nodes = self.nodes.close().await;
+        self.namespace.close(self.client()).await?;
+        nodes
+    }
+}
+
+/// The Linux nodes, in natural order (`worker2` before `worker10`).
+///
+/// # Errors
+/// When nodes may not be listed.
+pub async fn nodes(client: &Client) -> Result<Vec<Node>> {
+    let api: Api<Node> = Api::all(client.clone());
+    let mut nodes = api
+        .list(&ListParams::default())
+        .await
+        .map_err(|e| denied("list nodes", e))?
+        .items;
+    nodes.retain(|node| {
+        let labels = node.metadata.labels.iter().flatten();
+        let mut os = labels.filter(|(key, _)| *key == "kubernetes.io/os");
+        os.all(|(_, value)| value == "linux")
+    });
+    nodes.sort_by_key(|node| natural(node.metadata.name.as_deref().unwrap_or_default()));
+    Ok(nodes)
+}
+
+/// The pod a person means, see [`select`].
+///
+/// # Errors
+/// As there; pods that cannot be listed.
+pub async fn find_pod(client: &Client, target: &str, nodes: &[String]) -> Result<PodRef> {
+    let api: Api<Pod> = Api::all(client.clone());
+    let list = api
+        .list(&ListParams::default())
+        .await
+        .map_err(|e| denied("list pods", e))?;
+    let pods: Vec<PodRef> = list.iter().map(pod_ref).collect();
+    select(&pods, target, nodes)
+}
+
+/// Starts a command in a pod's first container.
+///
+/// # Errors
+/// As the API server has it.
+pub async fn start_in(client: &Client, pod: &PodRef, argv: &[String]) -> Result<Process> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace);
+    exec::start(&api, &pod.name, argv).await
+}
+
+/// A key that orders numbers in names by value.
+fn natural(name: &str) -> (String, u64, String) {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = name[stem.len()..].parse().unwrap_or(0);
+    (stem.to_owned(), number, name.to_owned())
+}
+
+/// An API error as ours: 403 is what a right is missing for, with the server's own words on whose and which.
+pub fn denied(doing: &str, error: kube::Error) -> Error {
+    match &error {
+        kube::Error::Api(status) if status.code == 403 => Error::Denied {
+            what: doing.to_owned(),
+            rule: status.message.clone(),
+        },
+        kube::Error::Api(status) if status.code == 422 || status.code == 400 => {
+            Error::Input(format!("{doing}: {}", status.message))
+        }
+        _ => Error::failed(doing, connect::causes(&error)),
+    }
+}

@@ -1,0 +1,265 @@
+//! What those who use the cluster see: every pod, every node and a peer outside dial what was made for them.
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use flatnet_model::probe::{Answer, Ask, Lookup, Resolved, Transport};
+
+use super::calls::{Errand, make};
+use super::fleet::Fleet;
+use super::gather::{READ_WITHIN, unexpected};
+use super::{agents, names};
+use crate::exposed::{Exposed, PortPods, port_pod};
+use crate::kind::peer::Peer;
+use flatnet_model::observations::{
+    Call, ControlPlane, Dns, Endpoint, Exposure, HostPorts, NodeView, Outside, PodView, Service,
+    Services, Sought, expected_names,
+};
+
+/// How long nodes may take to program a service whose endpoints are ready (kube-proxy syncs once a second).
+const PROGRAMMED_WITHIN: Duration = Duration::from_secs(12);
+/// Dials of the shared service over TCP: with nine backends, two of six differ all but surely.
+const TIMES: usize = 6;
+const CARRIERS: [Transport; 2] = [Transport::Tcp, Transport::Udp];
+
+/// Makes every call there is to make.
+pub(super) async fn users(
+    fleet: &Fleet,
+    nodes: &[NodeView],
+    pods: &[PodView],
+    exposed: &Exposed,
+) -> ControlPlane {
+    let crowd = Crowd { fleet, nodes, pods };
+    ControlPlane {
+        services: crowd.services(&exposed.services).await,
+        dns: Sought::Found(crowd.dns(exposed).await),
+        host_ports: crowd.host_ports(&exposed.host_ports).await,
+        outside: crowd.outside(exposed).await,
+        agents: agents::list(&exposed.client).await,
+    }
+}
+
+struct Crowd<'a> {
+    fleet: &'a Fleet,
+    nodes: &'a [NodeView],
+    pods: &'a [PodView],
+}
+
+impl<'a> Crowd<'a> {
+    fn probed(&self, endpoint: &Endpoint) -> bool {
+        self.fleet.port(endpoint).is_some()
+    }
+
+    /// Every end that can dial, and its addresses.
+    fn ends(&self) -> impl Iterator<Item = (Endpoint, &'a [IpAddr])> {
+        let pods = self
+            .pods
+            .iter()
+            .map(|pod| (Endpoint::Pod(pod.name.clone()), pod.ips.as_slice()));
+        let nodes = self.nodes.iter().map(|node| {
+            (
+                Endpoint::Node(node.name.clone()),
+                node.internal_ips.as_slice(),
+            )
+        });
+        pods.chain(nodes).filter(|(end, _)| self.probed(end))
+    }
+
+    /// The first pod of the pod network on a node whose probe runs.
+    fn pod_on(&self, node: &str) -> Option<(Endpoint, &'a [IpAddr])> {
+        let mut pods = self
+            .pods
+            .iter()
+            .filter(|pod| !pod.host_network && pod.node == node);
+        pods.find_map(|pod| {
+            let end = Endpoint::Pod(pod.name.clone());
+            self.probed(&end).then_some((end, pod.ips.as_slice()))
+        })
+    }
+
+    async fn services(&self, made: &Sought<[Service; 2]>) -> Sought<Services> {
+        let [shared, single] = match made.as_ref() {
+            Sought::Found(made) => made,
+            Sought::Absent { why } => return Sought::Absent { why },
+            Sought::Lost { error } => return Sought::Lost { error },
+        };
+        let mut errands = Vec::new();
+        for (from, own) in self.ends() {
+            errands.extend(to(&from, own, &shared.addresses, shared.port, TIMES));
+        }
+        for (from, own) in self.ends() {
+            if single.backends.iter().any(|pod| pod == from.name()) {
+                errands.extend(to(&from, own, &single.addresses, single.port, 1));
+            }
+        }
+        let calls = make(self.fleet, errands, PROGRAMMED_WITHIN).await;
+        let (own, others): (Vec<Call>, Vec<Call>) = calls
+            .into_iter()
+            .partition(|call| single.addresses.contains(&call.address));
+        Sought::Found(Services {
+            shared: Exposure {
+                service: shared.clone(),
+                calls: others,
+            },
+            single: Exposure {
+                service: single.clone(),
+                calls: own,
+            },
+        })
+    }
+
+    async fn dns(&self, exposed: &Exposed) -> Dns {
+        let names = exposed.names.clone();
+        let asked: Vec<String> = names.keys().cloned().collect();
+        let good = |lookup: &Lookup, resolved: &Resolved| match resolved {
+            Resolved::Answered {
+                code, addresses, ..
+            } => {
+                let expected = expected_names(&names, lookup);
+                code == "NOERROR" && expected.is_none_or(|expected| expected == *addresses)
+            }
+            Resolved::Failed { .. } => false,
+        };
+        Dns {
+            clients: names::ask(self.fleet, self.pods, &asked, good).await,
+            servers: exposed.dns_servers.clone(),
+            names: exposed.names.clone(),
+        }
+    }
+
+    /// Each node's port from one other node: the next in order, or a pod there where nobody may go onto nodes.
+    async fn host_ports(&self, made: &Sought<PortPods>) -> Sought<HostPorts> {
+        let made = match made.as_ref() {
+            Sought::Found(made) => made,
+            Sought::Absent { why } => return Sought::Absent { why },
+            Sought::Lost { error } => return Sought::Lost { error },
+        };
+        let mut errands = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let others = self.nodes[index + 1..].iter().chain(&self.nodes[..index]);
+            let mut ends = others.filter_map(|other| {
+                let end = Endpoint::Node(other.name.clone());
+                match self.probed(&end) {
+                    true => Some((end, other.internal_ips.as_slice())),
+                    false => self.pod_on(&other.name),
+                }
+            });
+            if let Some((from, own)) = ends.next() {
+                errands.extend(to(&from, own, &node.internal_ips, made.port, 1));
+            }
+        }
+        Sought::Found(HostPorts {
+            port: made.port,
+            pods: made.pods.iter().map(port_pod).collect(),
+            calls: make(self.fleet, errands, PROGRAMMED_WITHIN).await,
+        })
+    }
+
+    async fn outside(&self, exposed: &Exposed) -> Sought<Outside> {
+        let peer = match exposed.outside.as_ref() {
+            Sought::Found(peer) => peer,
+            Sought::Absent { why } => return Sought::Absent { why },
+            Sought::Lost { error } => return Sought::Lost { error },
+        };
+        let there = peer.endpoint();
+        let Some(port) = self.fleet.port(&there) else {
+            let why = self.fleet.lost.get(&there).cloned();
+            return Sought::Lost {
+                error: why.unwrap_or_else(|| "no probe runs in the peer outside".to_owned()),
+            };
+        };
+        let node_port = match exposed.node_port.as_ref() {
+            Sought::Found(service) => Sought::Found(Exposure {
+                service: service.clone(),
+                calls: self
+                    .called_from_outside(peer, |_| service.node_ports.clone())
+                    .await,
+            }),
+            Sought::Absent { why } => Sought::Absent { why },
+            Sought::Lost { error } => Sought::Lost { error },
+        };
+        let host_ports = match exposed.host_ports.found() {
+            Some(made) => {
+                let runs: BTreeSet<&str> = made.running().map(|(node, _)| node).collect();
+                let ports = CARRIERS.map(|carrier| (carrier, made.port));
+                let wanted = |node: &NodeView| match runs.contains(node.name.as_str()) {
+                    true => BTreeMap::from(ports),
+                    false => BTreeMap::new(),
+                };
+                self.called_from_outside(peer, wanted).await
+            }
+            None => Vec::new(),
+        };
+        let ends = self.nodes.iter().flat_map(|node| {
+            let end = Endpoint::Node(node.name.clone());
+            let itself = self
+                .probed(&end)
+                .then_some((end, node.internal_ips.as_slice()));
+            itself.into_iter().chain(self.pod_on(&node.name))
+        });
+        let errands = ends
+            .flat_map(|(from, own)| to(&from, own, &peer.addresses, port, 1).collect::<Vec<_>>());
+        let egress = make(self.fleet, errands.collect(), PROGRAMMED_WITHIN).await;
+        let seen = self
+            .fleet
+            .ask(vec![(there, Ask::Seen)], READ_WITHIN)
+            .await
+            .pop();
+        Sought::Found(Outside {
+            addresses: peer.addresses.clone(),
+            node_port,
+            host_ports,
+            egress,
+            sightings: match seen {
+                Some((_, Ok(Answer::Seen { sightings }))) => Ok(sightings),
+                Some((_, Ok(other))) => Err(unexpected(&other)),
+                Some((_, Err(why))) => Err(why),
+                None => Err("not asked".to_owned()),
+            },
+        })
+    }
+
+    /// The peer's dials of ports of every node.
+    async fn called_from_outside(
+        &self,
+        peer: &Peer,
+        ports: impl Fn(&NodeView) -> BTreeMap<Transport, u16>,
+    ) -> Vec<Call> {
+        let there = peer.endpoint();
+        let mut errands = Vec::new();
+        for node in self.nodes {
+            for (transport, port) in ports(node) {
+                let every = to(&there, &peer.addresses, &node.internal_ips, port, 1);
+                errands.extend(every.filter(|errand| errand.transport == transport));
+            }
+        }
+        make(self.fleet, errands, PROGRAMMED_WITHIN).await
+    }
+}
+
+/// Over TCP and UDP to each address of a family that the client has. UDP goes once: all of a client's datagrams come from
+/// one socket, thus to one backend.
+fn to<'a>(
+    from: &'a Endpoint,
+    own: &'a [IpAddr],
+    addresses: &'a [IpAddr],
+    port: u16,
+    times: usize,
+) -> impl Iterator<Item = Errand> + use<'a> {
+    let reachable = addresses
+        .iter()
+        .filter(|address| own.iter().any(|own| own.is_ipv4() == address.is_ipv4()));
+    reachable.flat_map(move |address| {
+        CARRIERS.map(|transport| Errand {
+            from: from.clone(),
+            address: *address,
+            port,
+            transport,
+            times: if transport == Transport::Tcp {
+                times
+            } else {
+                1
+            },
+        })
+    })
+}

@@ -1,0 +1,268 @@
+//! One probe in every pod and on every node, each started by one exec that lasts until the fleet is dropped.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_model::probe::{Answer, Ask};
+use k8s_openapi::api::core::v1::Node;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::kind::peer::Peer;
+use crate::{Cluster, PodRef, Process, Target};
+use crate::{Error, Result};
+use flatnet_model::observations::{Barred, Denied, Endpoint, Observed};
+
+/// The port on which pods' probes answer. A pod's network namespace is its own, so it is free there; nodes and
+/// hostNetwork pods let the kernel choose.
+pub const POD_PORT: u16 = 7411;
+
+/// Probes that run.
+pub struct Fleet {
+    probes: BTreeMap<Endpoint, Arc<Probe>>,
+    /// Endpoints whose probe does not run, and why.
+    pub lost: BTreeMap<Endpoint, String>,
+    /// What the cluster does not allow, each refusal once.
+    pub denied: Vec<Denied>,
+}
+
+/// One probe and how to reach its responders.
+struct Probe {
+    conversation: Mutex<Conversation>,
+    port: u16,
+}
+
+struct Conversation {
+    process: Process,
+    answers: BufReader<Box<dyn tokio::io::AsyncRead + Send + Unpin>>,
+    /// Why it speaks no more; what it left behind can be read only once.
+    ended: Option<String>,
+}
+
+impl Fleet {
+    /// Starts a probe on every node, in every running pod and in the peer outside, all at once, and has them listen.
+    ///
+    /// # Errors
+    /// When not one probe of a node or pod could be started.
+    pub async fn start(
+        cluster: Arc<dyn Cluster>,
+        nodes: &[Node],
+        pods: &[(PodRef, bool)],
+        outside: Option<Arc<Peer>>,
+    ) -> Result<Fleet> {
+        let on_nodes = nodes.iter().map(|node| {
+            let name = node.metadata.name.clone().unwrap_or_default();
+            (Endpoint::Node(name.clone()), Target::Node(name), 0)
+        });
+        let in_pods = pods.iter().map(|(pod, host_network)| {
+            (
+                Endpoint::Pod(pod.name.clone()),
+                Target::Pod(pod.clone()),
+                if *host_network { 0 } else { POD_PORT },
+            )
+        });
+        let mut starting = JoinSet::new();
+        for (endpoint, target, port) in on_nodes.chain(in_pods) {
+            let cluster = Arc::clone(&cluster);
+            starting.spawn(async move {
+                let probe = launch(&*cluster, &target, endpoint.name(), port).await;
+                (endpoint, probe)
+            });
+        }
+        if let Some(peer) = outside {
+            starting.spawn(async move {
+                let endpoint = peer.endpoint();
+                let probe = match peer.start_probe().await {
+                    Ok(process) => Probe::listening(process, endpoint.name(), 0).await,
+                    Err(e) => Err(e),
+                };
+                (endpoint, probe)
+            });
+        }
+        let mut fleet = Fleet {
+            probes: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            denied: Vec::new(),
+        };
+        let mut refusal = None;
+        while let Some(started) = starting.join_next().await {
+            match started.map_err(|e| Error::failed("start probes", e))? {
+                (endpoint, Ok(probe)) => drop(fleet.probes.insert(endpoint, Arc::new(probe))),
+                (endpoint, Err(e)) => {
+                    fleet.lost.insert(endpoint.clone(), e.to_string());
+                    if let Error::Denied { .. } = e {
+                        fleet.refused(&endpoint, &e);
+                        refusal.get_or_insert(e);
+                    }
+                }
+            }
+        }
+        let is_inside = |endpoint: &Endpoint| !matches!(endpoint, Endpoint::Outside(_));
+        if fleet.probes.keys().any(is_inside) {
+            return Ok(fleet);
+        }
+        let first = fleet
+            .lost
+            .iter()
+            .next()
+            .map(|(at, why)| format!("{at}: {why}"))
+            .unwrap_or_default();
+        Err(refusal.unwrap_or_else(|| Error::Failed(format!("no probe could be started; {first}"))))
+    }
+
+    /// Remembers what was not allowed, once for all it is true of.
+    fn refused(&mut self, endpoint: &Endpoint, error: &Error) {
+        let (Error::Denied { what, rule }, Some(who)) = (
+            error,
+            match endpoint {
+                Endpoint::Node(_) => Some(Barred::Nodes),
+                Endpoint::Pod(_) => Some(Barred::Pods),
+                Endpoint::Outside(_) => None,
+            },
+        ) else {
+            return;
+        };
+        let known = |denied: &Denied| denied.who == who && denied.rule == *rule;
+        if !self.denied.iter().any(known) {
+            self.denied.push(Denied {
+                who,
+                what: what.clone(),
+                rule: rule.clone(),
+            });
+        }
+    }
+
+    /// The port on which an endpoint's probe answers.
+    pub fn port(&self, endpoint: &Endpoint) -> Option<u16> {
+        self.probes.get(endpoint).map(|probe| probe.port)
+    }
+
+    /// Puts one question to each endpoint named, all at once; an endpoint without a probe answers with its reason.
+    pub async fn ask(
+        &self,
+        questions: Vec<(Endpoint, Ask)>,
+        limit: Duration,
+    ) -> Vec<(Endpoint, Observed<Answer>)> {
+        let mut asking = JoinSet::new();
+        let mut answers = Vec::new();
+        for (endpoint, question) in questions {
+            match self.probes.get(&endpoint) {
+                Some(probe) => {
+                    let probe = Arc::clone(probe);
+                    asking.spawn(async move {
+                        let answer = probe.conversation.lock().await.ask(&question, limit).await;
+                        (endpoint, answer)
+                    });
+                }
+                None => {
+                    let why = self
+                        .lost
+                        .get(&endpoint)
+                        .cloned()
+                        .unwrap_or_else(|| "no probe runs there".to_owned());
+                    answers.push((endpoint, Err(why)));
+                }
+            }
+        }
+        answers.extend(asking.join_all().await);
+        answers
+    }
+
+    /// Puts the same question to all.
+    pub async fn ask_all(
+        &self,
+        question: &Ask,
+        limit: Duration,
+    ) -> Vec<(Endpoint, Observed<Answer>)> {
+        let everyone = self.probes.keys().chain(self.lost.keys());
+        self.ask(
+            everyone
+                .map(|endpoint| (endpoint.clone(), question.clone()))
+                .collect(),
+            limit,
+        )
+        .await
+    }
+}
+
+async fn launch(cluster: &dyn Cluster, target: &Target, name: &str, port: u16) -> Result<Probe> {
+    let path = cluster.place_probe(target).await?;
+    let process = cluster.start(target, &[path]).await?;
+    Probe::listening(process, name, port).await
+}
+
+impl Probe {
+    /// The probe that `process` is, once it listens under `name`; port 0 lets the kernel choose.
+    async fn listening(mut process: Process, name: &str, port: u16) -> Result<Probe> {
+        let stdout = std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty()));
+        let mut conversation = Conversation {
+            process,
+            answers: BufReader::new(stdout),
+            ended: None,
+        };
+        let listen = Ask::Listen {
+            name: name.to_owned(),
+            port,
+        };
+        match conversation.ask(&listen, Duration::from_secs(10)).await {
+            Ok(Answer::Listening { port, .. }) => Ok(Probe {
+                conversation: Mutex::new(conversation),
+                port,
+            }),
+            Ok(other) => Err(Error::Failed(format!(
+                "the probe answered {other:?} when asked to listen"
+            ))),
+            Err(why) => Err(Error::Failed(why)),
+        }
+    }
+}
+
+impl Conversation {
+    async fn ask(&mut self, question: &Ask, limit: Duration) -> Observed<Answer> {
+        match tokio::time::timeout(limit, self.exchange(question)).await {
+            Ok(Ok(Answer::Failed { error })) => Err(error),
+            Ok(answer) => answer,
+            Err(_) => Err(format!("the probe did not answer within {limit:?}")),
+        }
+    }
+
+    async fn exchange(&mut self, question: &Ask) -> Observed<Answer> {
+        if let Some(why) = &self.ended {
+            return Err(why.clone());
+        }
+        let mut line =
+            serde_json::to_vec(question).map_err(|e| format!("encode a question: {e}"))?;
+        line.push(b'\n');
+        let sent = async {
+            self.process.stdin.write_all(&line).await?;
+            self.process.stdin.flush().await
+        };
+        if sent.await.is_err() {
+            return Err(self.epitaph().await);
+        }
+        line.clear();
+        match self.answers.read_until(b'\n', &mut line).await {
+            Ok(0) => Err(self.epitaph().await),
+            Ok(_) => serde_json::from_slice(&line)
+                .map_err(|e| format!("the probe's answer does not parse: {e}")),
+            Err(e) => Err(format!("read the probe's answer: {e}")),
+        }
+    }
+
+    /// What a probe that ended left behind.
+    async fn epitaph(&mut self) -> String {
+        let mut words = String::new();
+        let said = self.process.stderr.read_to_string(&mut words).await;
+        let code = (&mut self.process.exit).await;
+        let why = match (said, code) {
+            (_, Err(e)) => format!("the probe could not run: {e}"),
+            (Ok(_), Ok(code)) => format!("the probe ended with exit code {code}: {}", words.trim()),
+            (Err(e), Ok(code)) => {
+                format!("the probe ended with exit code {code} and its words cannot be read: {e}")
+            }
+        };
+        self.ended = Some(why.clone());
+        why
+    }
+}

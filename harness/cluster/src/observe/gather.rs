@@ -1,0 +1,382 @@
+//! Gathers everything in a fixed order: counters, the matrix, path MTUs, what arrived, then how things look.
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_model::probe::{Answer, Ask, CniFiles, Facts, Target, Transport};
+use ipnet::IpNet;
+use k8s_openapi::api::core::v1::{Node, Pod};
+
+use super::fleet::Fleet;
+use super::{exposed, mtu};
+use crate::Cluster;
+use crate::Result;
+use crate::exposed::Exposed;
+use crate::status::not_ready;
+use crate::status::{host_network, is_running, pod_ref, status_word, warnings};
+use flatnet_model::cni::{BIN_DIR, CONF_DIR};
+use flatnet_model::observations::{
+    Denied, Dial, Endpoint, NodeView, Observations, Observed, PodView,
+};
+
+/// One attempt of the matrix, milliseconds: an answer takes well under a millisecond on one machine, and TCP's first
+/// retransmission comes after a second, so a pair that answers at all has answered by then.
+pub(super) const ATTEMPT_MS: u64 = 1_000;
+/// Attempts a target: a packet lost to a busy machine is no broken network, twice in a row it is.
+pub(super) const ATTEMPTS: u32 = 2;
+/// Dials under way at once in all probes together: more only queue for the processors, and a queue longer than an attempt
+/// would look like a network that loses packets.
+pub(super) const AT_ONCE: usize = 1_000;
+/// Dials under way at once in one probe, at most.
+pub(super) const AT_ONCE_EACH: usize = 64;
+/// Facts and files are read without any traffic.
+pub const READ_WITHIN: Duration = Duration::from_secs(10);
+/// What is to be observed.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// The cluster.
+    pub cluster: &'a Arc<dyn Cluster>,
+    /// Its pods under test, as last seen.
+    pub pods: &'a [Pod],
+    /// What the cluster did not allow to be deployed.
+    pub denied: &'a [Denied],
+    /// What was made for those who use the cluster, where it has a control plane.
+    pub exposed: Option<&'a Exposed>,
+    /// Transports of the matrix.
+    pub transports: &'a [Transport],
+    /// Pod network ranges of the whole cluster, where known.
+    pub pod_network: &'a [IpNet],
+    /// Which CNI was chosen, as given.
+    pub cni: &'a str,
+}
+
+/// Sends the traffic and reads both ends, every pod and every node.
+///
+/// # Errors
+/// Only what keeps the cluster's objects from being read.
+pub async fn everything(
+    fleet: &Arc<Fleet>,
+    nodes: Vec<Node>,
+    scope: &Scope<'_>,
+) -> Result<Observations> {
+    let Scope { cluster, pods, .. } = *scope;
+    let mut facts = facts(fleet).await;
+    let counters_before: BTreeMap<Endpoint, BTreeMap<String, u64>> = facts
+        .iter()
+        .filter_map(|(at, f)| Some((at.clone(), f.as_ref().ok()?.counters.clone())))
+        .collect();
+    let mut views = node_views(&nodes)?;
+    let mut pod_views = Vec::new();
+    for pod in pods {
+        let lost = fleet.lost.contains_key(&Endpoint::Pod(pod_ref(pod).name));
+        // A pod that ran when it was waited for and takes no probe now has ended since.
+        let pod = if lost {
+            &cluster.wait_pod(&pod_ref(pod), Duration::ZERO).await?
+        } else {
+            pod
+        };
+        pod_views.push(pod_view(cluster, pod, lost).await);
+    }
+    let dials = matrix(fleet, &views, &pod_views, &facts, scope.transports).await;
+    let mtu = mtu::paths(fleet, &pod_views, &facts).await;
+    let sightings = fleet
+        .ask_all(&Ask::Seen, READ_WITHIN)
+        .await
+        .into_iter()
+        .map(|(at, answer)| {
+            let seen = answer.and_then(|a| match a {
+                Answer::Seen { sightings } => Ok(sightings),
+                other => Err(unexpected(&other)),
+            });
+            (at, seen)
+        });
+    let sightings = sightings.collect();
+    // Once more, after the traffic: neighbours are resolved now, and counters have moved.
+    facts = self::facts(fleet).await;
+    let names = views.iter().map(|view| view.name.clone());
+    let mut files = cni_files(fleet, names, cluster.node_root()).await;
+    for view in &mut views {
+        let at = Endpoint::Node(view.name.clone());
+        view.facts = taken(&mut facts, &at);
+        view.counters_before = counters_before.get(&at).cloned().unwrap_or_default();
+        view.cni = files
+            .remove(&at)
+            .unwrap_or_else(|| Err("not asked".to_owned()));
+    }
+    for view in &mut pod_views {
+        view.facts = taken(&mut facts, &Endpoint::Pod(view.name.clone()));
+    }
+    // Last: what arrives by way of a service is no matter of the pairs above, nor are its packets of the counters.
+    let control_plane = match scope.exposed {
+        Some(exposed) => Some(exposed::users(fleet, &views, &pod_views, exposed).await),
+        None => None,
+    };
+    Ok(Observations {
+        nodes: views,
+        pods: pod_views,
+        dials,
+        sightings,
+        mtu,
+        pod_network: scope.pod_network.to_vec(),
+        cni: scope.cni.to_owned(),
+        provider: cluster.provider().to_owned(),
+        denied: [scope.denied, &fleet.denied].concat(),
+        control_plane,
+    })
+}
+
+/// What to say of an answer to another question, cut to 200 characters.
+pub fn unexpected(answer: &Answer) -> String {
+    format!("the probe answered something else: {answer:?}")
+        .chars()
+        .take(200)
+        .collect()
+}
+
+fn taken(facts: &mut BTreeMap<Endpoint, Observed<Facts>>, at: &Endpoint) -> Observed<Facts> {
+    facts
+        .remove(at)
+        .unwrap_or_else(|| Err("no probe runs there, the pod does not run".to_owned()))
+}
+
+/// Interfaces and routes of every probe's place.
+pub async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
+    let answers = fleet.ask_all(&Ask::Facts, READ_WITHIN).await;
+    let read = |answer: Observed<Answer>| match answer? {
+        Answer::Facts(facts) => Ok(*facts),
+        other => Err(unexpected(&other)),
+    };
+    answers
+        .into_iter()
+        .map(|(at, answer)| (at, read(answer)))
+        .collect()
+}
+
+/// CNI configuration and plugins of the nodes with these names; `root` is [`Cluster::node_root`].
+pub async fn cni_files(
+    fleet: &Fleet,
+    nodes: impl Iterator<Item = String>,
+    root: &str,
+) -> BTreeMap<Endpoint, Observed<CniFiles>> {
+    let ask = Ask::CniFiles {
+        conf_dir: format!("{root}{CONF_DIR}"),
+        bin_dir: format!("{root}{BIN_DIR}"),
+    };
+    let questions = nodes
+        .map(|node| (Endpoint::Node(node), ask.clone()))
+        .collect();
+    let read = |answer: Observed<Answer>| match answer? {
+        Answer::CniFiles(files) => Ok(files),
+        other => Err(unexpected(&other)),
+    };
+    fleet
+        .ask(questions, READ_WITHIN)
+        .await
+        .into_iter()
+        .map(|(at, answer)| (at, read(answer)))
+        .collect()
+}
+
+/// Nodes as the API describes them; nobody looked inside.
+///
+/// # Errors
+/// An address or podCIDR that does not parse.
+pub fn node_views(nodes: &[Node]) -> Result<Vec<NodeView>> {
+    let view = |object: &Node| {
+        let node = crate::status::node_of(object)?;
+        Ok(NodeView {
+            name: node.name,
+            internal_ips: node.addresses,
+            pod_cidrs: node.pod_cidrs,
+            not_ready: not_ready(object),
+            facts: Err("not read yet".to_owned()),
+            counters_before: BTreeMap::new(),
+            cni: Err("not read yet".to_owned()),
+        })
+    };
+    nodes.iter().map(view).collect()
+}
+
+async fn pod_view(cluster: &Arc<dyn Cluster>, pod: &Pod, lost: bool) -> PodView {
+    let mut view = pod_seen_by_api(pod);
+    if lost {
+        view.phase = status_word(pod);
+    }
+    if lost || !is_running(pod) {
+        view.warnings = warnings(cluster, pod).await;
+    }
+    view
+}
+
+/// A pod as the API describes it; nobody looked inside.
+pub fn pod_seen_by_api(pod: &Pod) -> PodView {
+    let name = pod_ref(pod);
+    let status = pod.status.as_ref();
+    let listed = status
+        .and_then(|s| s.pod_ips.as_ref())
+        .map(|ips| ips.iter().map(|ip| ip.ip.clone()).collect());
+    let ips: Vec<String> =
+        listed.unwrap_or_else(|| status.and_then(|s| s.pod_ip.clone()).into_iter().collect());
+    PodView {
+        namespace: name.namespace,
+        name: name.name,
+        node: pod
+            .spec
+            .as_ref()
+            .and_then(|s| s.node_name.clone())
+            .unwrap_or_default(),
+        host_network: host_network(pod),
+        phase: if is_running(pod) {
+            "Running".to_owned()
+        } else {
+            status_word(pod)
+        },
+        ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
+        facts: Err("not read yet".to_owned()),
+        warnings: Vec::new(),
+    }
+}
+
+/// One thing to dial.
+struct Goal {
+    to: Endpoint,
+    target: Target,
+}
+
+/// Every ordered pair that the network model speaks of, one row a probe, all rows at once.
+async fn matrix(
+    fleet: &Fleet,
+    nodes: &[NodeView],
+    pods: &[PodView],
+    facts: &BTreeMap<Endpoint, Observed<Facts>>,
+    transports: &[Transport],
+) -> Vec<Dial> {
+    let mut rows: BTreeMap<Endpoint, Vec<Goal>> = BTreeMap::new();
+    for client in pods {
+        let from = Endpoint::Pod(client.name.clone());
+        let mut goals = Vec::new();
+        for server in pods
+            .iter()
+            .filter(|server| !(client.host_network && server.host_network))
+        {
+            goals.extend(goals_of(
+                fleet,
+                Endpoint::Pod(server.name.clone()),
+                &server.ips,
+                transports,
+            ));
+        }
+        if !client.host_network {
+            for node in nodes {
+                goals.extend(goals_of(
+                    fleet,
+                    Endpoint::Node(node.name.clone()),
+                    &node.internal_ips,
+                    transports,
+                ));
+            }
+            if let Some(Ok(facts)) = facts.get(&from) {
+                // The gateway need not run a responder: its own kernel answers ICMP.
+                let to = Endpoint::Node(client.node.clone());
+                let gateways = facts
+                    .routes
+                    .iter()
+                    .filter(|r| r.dst.prefix_len() == 0)
+                    .filter_map(|r| r.gateway);
+                goals.extend(gateways.map(|address| Goal {
+                    to: to.clone(),
+                    target: Target {
+                        address,
+                        transport: Transport::Icmp,
+                        port: 0,
+                    },
+                }));
+            }
+        }
+        rows.insert(from, goals);
+    }
+    for node in nodes {
+        let in_network = pods.iter().filter(|pod| !pod.host_network);
+        let goals = in_network
+            .flat_map(|pod| goals_of(fleet, Endpoint::Pod(pod.name.clone()), &pod.ips, transports));
+        rows.insert(Endpoint::Node(node.name.clone()), goals.collect());
+    }
+    rows.retain(|from, _| fleet.port(from).is_some());
+    let at_once = (AT_ONCE / rows.len().max(1)).clamp(1, AT_ONCE_EACH);
+    let longest = rows.values().map(Vec::len).max().unwrap_or(0);
+    let questions = rows.iter().map(|(from, goals)| {
+        let targets = goals.iter().map(|goal| goal.target.clone()).collect();
+        (
+            from.clone(),
+            Ask::Dial {
+                targets,
+                at_once,
+                timeout_ms: ATTEMPT_MS,
+                attempts: ATTEMPTS,
+            },
+        )
+    });
+    // The worst row: nothing answers, every attempt takes its whole time.
+    let worst = ATTEMPT_MS * u64::from(ATTEMPTS) * (longest.div_ceil(at_once) as u64 + 1);
+    let answers = fleet
+        .ask(
+            questions.collect(),
+            Duration::from_millis(worst) + READ_WITHIN,
+        )
+        .await;
+    let mut dials = Vec::new();
+    for (from, answer) in answers {
+        let goals = rows.remove(&from).unwrap_or_default();
+        let results = match answer {
+            Ok(Answer::Dialled { results, .. }) if results.len() == goals.len() => results,
+            Ok(other) => lost(&goals, &unexpected(&other)),
+            Err(why) => lost(&goals, &why),
+        };
+        dials.extend(goals.into_iter().zip(results).map(|(goal, result)| Dial {
+            from: from.clone(),
+            to: goal.to,
+            address: goal.target.address,
+            transport: goal.target.transport,
+            result,
+        }));
+    }
+    dials
+}
+
+fn goals_of(
+    fleet: &Fleet,
+    to: Endpoint,
+    addresses: &[IpAddr],
+    transports: &[Transport],
+) -> Vec<Goal> {
+    let Some(port) = fleet.port(&to) else {
+        return Vec::new();
+    };
+    let target = |address: &IpAddr, transport: &Transport| Target {
+        address: *address,
+        transport: *transport,
+        port,
+    };
+    let every = addresses.iter().flat_map(|address| {
+        transports
+            .iter()
+            .map(move |transport| target(address, transport))
+    });
+    every
+        .map(|target| Goal {
+            to: to.clone(),
+            target,
+        })
+        .collect()
+}
+
+/// A whole row that could not be measured.
+fn lost(goals: &[Goal], why: &str) -> Vec<flatnet_model::probe::Dialled> {
+    let failed = flatnet_model::probe::Dialled::Failed {
+        kind: flatnet_model::probe::Failure::Unsupported,
+        detail: why.to_owned(),
+        attempts: 0,
+    };
+    vec![failed; goals.len()]
+}

@@ -1,0 +1,11 @@
+//! Looks at a cluster for the checks: starts probes, sends the traffic, reads both ends and every node.
+mod agents;
+mod calls;
+mod exposed;
+pub mod fleet;
+pub mod gather;
+mod mtu;
+mod names;
+pub mod once;
+
+pub use agents::sets as agents_of;

@@ -1,0 +1,131 @@
+//! What is wrong with whom, as data: every way to print it only reads this. Its JSON form is documented in
+//! `docs/troubleshooting.md`.
+use serde::{Deserialize, Serialize};
+
+use crate::cause::Cause;
+use crate::verdict::Evidence;
+
+/// The version of the JSON form; a change of meaning changes it.
+pub const SCHEMA: &str = "flatnet.diagnosis/v1";
+
+/// One look at a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnosis {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// `lab`, `kind`, `kubeconfig`.
+    pub provider: String,
+    /// The cluster's name, or the kubeconfig's context.
+    pub cluster: String,
+    /// Nodes that are not Ready, then pods: those asked about, or all that are not healthy.
+    pub subjects: Vec<Subject>,
+    /// What could not be looked at. The findings are drawn from the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
+}
+
+/// A pod or a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Which of the two.
+    pub kind: Kind,
+    /// `NAMESPACE/NAME` of a pod, name of a node.
+    pub name: String,
+    /// `spec.nodeName` of a pod that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The STATUS column of `kubectl get`.
+    pub status: String,
+    /// Running and ready, or done; a node that is Ready.
+    pub healthy: bool,
+    /// Likeliest first: a root cause comes before what follows from it, see [`Cause`].
+    pub findings: Vec<Finding>,
+    /// The last warning, where no cause is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_warning: Option<String>,
+}
+
+/// What a [`Subject`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    Node,
+    Pod,
+}
+
+/// One cause with its evidence and its remedy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Which cause of the catalogue.
+    pub id: Cause,
+    /// Expected and observed, who is to blame, and the command that shows it.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+    /// The command that mends it.
+    pub mend: String,
+    /// The words it was read from, as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Seen>,
+}
+
+/// Words of somebody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Who said it: an event, a condition, a log, a file.
+    pub source: String,
+    /// What.
+    pub text: String,
+}
+
+/// Something that could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// What.
+    pub what: String,
+    /// Why not.
+    pub why: String,
+}
+
+impl Seen {
+    /// Somebody's words, on one line and not endless: a plugin may have printed anything.
+    pub fn new(source: impl Into<String>, text: &str) -> Seen {
+        const MOST: usize = 600;
+        let line = one_line(text);
+        let cut = line.chars().count() > MOST;
+        let mut text: String = line.chars().take(MOST).collect();
+        if cut {
+            text.push('…');
+        }
+        Seen {
+            source: source.into(),
+            text,
+        }
+    }
+}
+
+/// The same words with single blanks between them.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl Subject {
+    /// The first, likeliest one.
+    pub fn first(&self) -> Option<&Finding> {
+        self.findings.first()
+    }
+}
+
+impl Diagnosis {
+    /// 0 when everybody looked at is well, 1 when a cause is known for somebody, 4 when somebody is not well and no cause is
+    /// known.
+    pub fn exit_code(&self) -> u8 {
+        if self.subjects.iter().any(|s| !s.findings.is_empty()) {
+            1
+        } else if self.subjects.iter().any(|s| !s.healthy) {
+            4
+        } else {
+            0
+        }
+    }
+}

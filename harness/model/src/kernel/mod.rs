@@ -1,0 +1,169 @@
+//! What the kernel says is there. All types are serde-serialisable: the probe sends them as they are.
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+mod mac;
+
+pub use mac::{MacAddr, ParseMacError};
+
+/// A network interface (RTM_NEWLINK).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Interface index, unique in its namespace.
+    pub index: u32,
+    /// Interface name (IFLA_IFNAME).
+    pub name: String,
+    /// IFLA_INFO_KIND: `bridge`, `veth`, `vxlan`, …; empty for devices without one (loopback, hardware).
+    pub kind: String,
+    /// Ethernet address, where the device has one of six bytes.
+    pub mac: Option<MacAddr>,
+    /// MTU in bytes.
+    pub mtu: u32,
+    /// Administratively up (IFF_UP).
+    pub up: bool,
+    /// Carrier (IFF_LOWER_UP).
+    pub lower_up: bool,
+    /// IFLA_OPERSTATE in the words of `ip link`: `UP`, `DOWN`, `LOWERLAYERDOWN`, `UNKNOWN`, …
+    pub operstate: String,
+    /// The bridge (or bond) this link is a port of.
+    pub master: Option<u32>,
+    /// The peer of a veth (IFLA_LINK), the lower device of a vxlan (IFLA_VXLAN_LINK).
+    pub link: Option<u32>,
+    /// IFLA_LINK_NETNSID: the peer's namespace, where it is another one.
+    pub link_netnsid: Option<i32>,
+    /// Bridge port settings, where the link is one.
+    pub port: Option<BridgePort>,
+    /// VXLAN settings, where the link is one.
+    pub vxlan: Option<VxlanInfo>,
+    /// Packet counters (IFLA_STATS64).
+    pub stats: LinkStats,
+}
+
+/// Packet counters of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "the names are the kernel's, struct rtnl_link_stats64"
+)]
+pub struct LinkStats {
+    pub rx_packets: u64,
+    pub tx_packets: u64,
+    pub rx_bytes: u64,
+    pub tx_bytes: u64,
+    pub rx_dropped: u64,
+    pub tx_dropped: u64,
+    pub rx_errors: u64,
+    pub tx_errors: u64,
+}
+
+/// IFLA_INFO_SLAVE_DATA / IFLA_PROTINFO of a bridge port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BridgePort {
+    /// Frames may leave through the port they came in by.
+    pub hairpin: bool,
+}
+
+/// IFLA_INFO_DATA of a vxlan link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VxlanInfo {
+    /// VXLAN network identifier, 0 to 2^24-1.
+    pub vni: u32,
+    /// UDP destination port.
+    pub port: u16,
+    /// Outer source address.
+    pub local: Option<IpAddr>,
+    /// Whether the device learns source addresses.
+    pub learning: bool,
+}
+
+/// An address of an interface (RTM_NEWADDR).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// Interface index.
+    pub index: u32,
+    /// Address and prefix length.
+    pub net: IpNet,
+    /// `global`, `link`, `host`, or the number.
+    pub scope: String,
+}
+
+/// A unicast route of the main table (RTM_NEWROUTE).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteEntry {
+    /// Destination; `0.0.0.0/0` or `::/0` is the default route.
+    pub dst: IpNet,
+    /// Next hop, where it is not on link.
+    pub gateway: Option<IpAddr>,
+    /// Outgoing interface index.
+    pub oif: Option<u32>,
+    /// Preferred source address.
+    pub src: Option<IpAddr>,
+    /// The next hop counts as on link though no address says so.
+    pub onlink: bool,
+    /// Who made it (RTA_PROTOCOL): 2 kernel, 3 boot, 4 static, …
+    pub protocol: u8,
+    /// `global`, `link`, `host`, or the number.
+    pub scope: String,
+    /// Priority; lower wins.
+    pub metric: Option<u32>,
+    /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, RTN_PROHIBIT 8, …
+    pub kind: u8,
+}
+
+/// A packet whose way the kernel is asked for, as `ip route get TO from FROM iif IIF oif OIF` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Flow {
+    /// Its destination.
+    pub to: IpAddr,
+    /// Its source; what comes in by an interface needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
+    /// The index of the interface by which it comes in; none for a packet of this namespace's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iif: Option<u32>,
+    /// The index of the interface to which its sender is bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oif: Option<u32>,
+}
+
+impl Flow {
+    /// A packet of this namespace's own, from whatever address suits it.
+    pub fn to(to: IpAddr) -> Self {
+        Flow {
+            to,
+            from: None,
+            iif: None,
+            oif: None,
+        }
+    }
+}
+
+/// A neighbour (ARP or NDP) entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Interface index.
+    pub index: u32,
+    /// IP address.
+    pub address: IpAddr,
+    /// Ethernet address, once known.
+    pub mac: Option<MacAddr>,
+    /// `PERMANENT`, `REACHABLE`, `STALE`, `FAILED`, … as `ip neigh` writes it.
+    pub state: String,
+}
+
+/// An entry of a forwarding database: of a bridge, or (with `dst`) of a vxlan device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FdbEntry {
+    /// Interface index of the port or of the vxlan device.
+    pub index: u32,
+    /// Ethernet address.
+    pub mac: MacAddr,
+    /// The VTEP behind which it is (NDA_DST).
+    pub dst: Option<IpAddr>,
+    /// The bridge it belongs to (NDA_MASTER).
+    pub master: Option<u32>,
+    /// Entry state, as for neighbours.
+    pub state: String,
+}

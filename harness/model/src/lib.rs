@@ -1,0 +1,28 @@
+//! What flatnet's parts say to each other, as data: no input or output, no cluster, nothing that runs.
+//!
+//! In the order of a run: [`reference`] names pods and nodes, [`snapshot`] is what the API says of them, [`kernel`] what a
+//! network namespace's kernel says, [`probe`] the questions that the probe answers. Gathered, they are [`observations`] (for the
+//! checks), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`], an
+//! [`inspection`], a [`diagnosis`] with its [`cause`]s.
+pub mod advice;
+pub mod cause;
+pub mod cni;
+pub mod components;
+pub mod diagnosis;
+pub mod error;
+pub mod inspection;
+pub mod kernel;
+pub mod nearest;
+pub mod network;
+pub mod nodes_file;
+pub mod observations;
+pub mod probe;
+pub mod reference;
+pub mod snapshot;
+pub mod symptoms;
+pub mod verdict;
+pub mod view;
+
+pub use error::{Error, Result};
+pub use network::{IpFamily, Underlay};
+pub use reference::{PodRef, Target};

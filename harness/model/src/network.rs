@@ -1,0 +1,89 @@
+//! How a cluster's network is laid out, as far as it can be chosen.
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A word that names none of the choices.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{given:?} is not one of {known}")]
+pub struct UnknownWord {
+    given: String,
+    known: String,
+}
+
+/// How nodes are joined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Underlay {
+    /// One Ethernet segment, as kind's docker network: 172.18.0.0/16, fd00:18::/64.
+    #[default]
+    L2,
+    /// Each node in a subnet of its own behind a router: 172.18.N.0/24, fd00:18:N::/64.
+    Routed,
+}
+
+/// Which IP families nodes and pods have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names are kind's, networking.ipFamily")]
+pub enum IpFamily {
+    #[default]
+    Ipv4,
+    Ipv6,
+    Dual,
+}
+
+impl IpFamily {
+    /// Whether nodes have IPv4 addresses.
+    pub fn has_v4(self) -> bool {
+        self != IpFamily::Ipv6
+    }
+
+    /// Whether nodes have IPv6 addresses.
+    pub fn has_v6(self) -> bool {
+        self != IpFamily::Ipv4
+    }
+}
+
+/// Words for the values of an enumeration: as options, files and reports write them.
+macro_rules! words {
+    ($kind:ident: $($value:ident = $word:literal),+) => {
+        impl $kind {
+            /// Every word, in order.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// As options, files and reports write it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($kind::$value => $word),+
+                }
+            }
+        }
+
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $kind {
+            type Err = UnknownWord;
+            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+                match text {
+                    $($word => Ok($kind::$value),)+
+                    _ => Err(UnknownWord {
+                        given: text.to_owned(),
+                        known: $kind::WORDS.join(", "),
+                    }),
+                }
+            }
+        }
+    };
+}
+
+use crate::probe::Transport;
+
+words!(Underlay: L2 = "l2", Routed = "routed");
+words!(IpFamily: Ipv4 = "ipv4", Ipv6 = "ipv6", Dual = "dual");
+words!(Transport: Tcp = "tcp", Udp = "udp", Icmp = "icmp");

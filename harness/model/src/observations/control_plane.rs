@@ -1,0 +1,245 @@
+//! What exists only where there is a control plane: services, names, ports of nodes, network agents, and a world outside.
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::probe::{Dialled, Lookup, Record, ResolvConf, Resolved, Sighting, Transport};
+use serde::{Deserialize, Serialize};
+
+use super::{Endpoint, Observed};
+
+/// Something that was looked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sought<T> {
+    /// It is there.
+    Found(T),
+    /// It is not to be had here, and that is nobody's fault: a check that needs it is skipped for this reason.
+    Absent {
+        /// In words a reader can act on.
+        why: String,
+    },
+    /// It should have been had, and was not: a check that needs it could not be measured.
+    Lost {
+        /// What went wrong, with its causes.
+        error: String,
+    },
+}
+
+impl<T> Sought<T> {
+    /// A value made of what was found.
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Sought<U> {
+        match self {
+            Sought::Found(found) => Sought::Found(with(found)),
+            Sought::Absent { why } => Sought::Absent { why },
+            Sought::Lost { error } => Sought::Lost { error },
+        }
+    }
+
+    /// The same, borrowed.
+    pub fn as_ref(&self) -> Sought<&T> {
+        match self {
+            Sought::Found(found) => Sought::Found(found),
+            Sought::Absent { why } => Sought::Absent { why: why.clone() },
+            Sought::Lost { error } => Sought::Lost {
+                error: error.clone(),
+            },
+        }
+    }
+
+    /// What was found, if it was.
+    pub fn found(&self) -> Option<&T> {
+        match self {
+            Sought::Found(found) => Some(found),
+            Sought::Absent { .. } | Sought::Lost { .. } => None,
+        }
+    }
+}
+
+impl<T> From<crate::Result<T>> for Sought<T> {
+    /// A right that is missing makes it absent, any other error lost.
+    fn from(result: crate::Result<T>) -> Self {
+        match result {
+            Ok(found) => Sought::Found(found),
+            Err(denied @ crate::Error::Denied { .. }) => Sought::Absent {
+                why: denied.to_string(),
+            },
+            Err(e) => Sought::Lost {
+                error: e.to_string(),
+            },
+        }
+    }
+}
+
+/// Everything of the kind that the lab has not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ControlPlane {
+    /// Services of type ClusterIP.
+    pub services: Sought<Services>,
+    /// Names of services.
+    pub dns: Sought<Dns>,
+    /// Pods with a hostPort.
+    pub host_ports: Sought<HostPorts>,
+    /// A peer that is no part of the cluster.
+    pub outside: Sought<Outside>,
+    /// DaemonSets that network the cluster, by the directories of the host they mount.
+    pub agents: Sought<Vec<AgentSet>>,
+}
+
+/// One client's dials of one address, all alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Who dialled.
+    pub from: Endpoint,
+    /// What was dialled.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// How.
+    pub transport: Transport,
+    /// One result a dial; several, where a service has several backends to answer.
+    pub results: Vec<Dialled>,
+}
+
+/// A Service object made for the run, and who answers for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `spec.clusterIPs`.
+    pub addresses: Vec<IpAddr>,
+    /// Port of the cluster IPs, for TCP and UDP.
+    pub port: u16,
+    /// `spec.ports[].nodePort`, where it has them.
+    pub node_ports: BTreeMap<Transport, u16>,
+    /// Pods that its EndpointSlices call ready, sorted.
+    pub backends: Vec<String>,
+}
+
+/// A service and who dialled it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Exposure {
+    /// The service.
+    pub service: Service,
+    /// Who dialled it.
+    pub calls: Vec<Call>,
+}
+
+/// Services of type ClusterIP.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Services {
+    /// All pods of the pod network are behind it; every pod and node dials it.
+    pub shared: Exposure,
+    /// One pod is behind it, which dials it too.
+    pub single: Exposure,
+}
+
+/// What pods are told when they ask for names.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Dns {
+    /// The addresses that the API gives each name, as far as it may be asked; names without the cluster's domain.
+    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// Pods behind the service `kube-system/kube-dns` that are ready; an error where nobody may look.
+    pub servers: Observed<usize>,
+    /// One entry a pod of the pod network.
+    pub clients: Vec<DnsClient>,
+}
+
+/// One pod and its own nameserver.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DnsClient {
+    /// The pod.
+    pub pod: String,
+    /// What its `/etc/resolv.conf` says.
+    pub conf: Observed<ResolvConf>,
+    /// What its first nameserver answered, with the question; empty where the file names no cluster domain.
+    pub answers: Observed<Vec<(Lookup, Resolved)>>,
+}
+
+/// Pods that take a port of their node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HostPorts {
+    /// `hostPort`, for TCP and UDP, the same on each node.
+    pub port: u16,
+    /// One pod a node.
+    pub pods: Vec<PortPod>,
+    /// From another node of the cluster, or a pod there, to the node's addresses.
+    pub calls: Vec<Call>,
+}
+
+/// A pod with a hostPort.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortPod {
+    /// Its name.
+    pub name: String,
+    /// Its node.
+    pub node: String,
+    /// `Running`, or why not, as the STATUS column of `kubectl get pods` has it.
+    pub phase: String,
+}
+
+/// The world as a peer outside sees it, and as it is seen from the cluster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outside {
+    /// The peer's addresses.
+    pub addresses: Vec<IpAddr>,
+    /// A service of type NodePort, dialled on every node by the peer.
+    pub node_port: Sought<Exposure>,
+    /// hostPorts, dialled on every node by the peer.
+    pub host_ports: Vec<Call>,
+    /// The peer, dialled by every node and one pod on each.
+    pub egress: Vec<Call>,
+    /// Who the peer saw.
+    pub sightings: Observed<Vec<Sighting>>,
+}
+
+/// A DaemonSet whose pods mount a CNI directory of their node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSet {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `status.desiredNumberScheduled`.
+    pub desired: i32,
+    /// Its pods.
+    pub pods: Vec<AgentPod>,
+}
+
+/// A pod of an [`AgentSet`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentPod {
+    /// `metadata.name`.
+    pub name: String,
+    /// `spec.nodeName`; empty while it has none.
+    pub node: String,
+    /// Whether its Ready condition is True.
+    pub ready: bool,
+    /// The STATUS column of `kubectl get pods`.
+    pub phase: String,
+}
+
+/// The addresses a lookup should tell; nothing where the API was not asked for that name.
+pub fn expected_names(
+    names: &BTreeMap<String, Vec<IpAddr>>,
+    lookup: &Lookup,
+) -> Option<Vec<IpAddr>> {
+    let known = |(name, _): &(&String, &Vec<IpAddr>)| {
+        lookup
+            .name
+            .strip_prefix(name.as_str())
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    let (_, addresses) = names.iter().find(known)?;
+    if addresses.is_empty() {
+        return None;
+    }
+    let wanted = addresses
+        .iter()
+        .copied()
+        .filter(|address| address.is_ipv4() == (lookup.record == Record::A));
+    let mut wanted: Vec<IpAddr> = wanted.collect();
+    wanted.sort_unstable();
+    Some(wanted)
+}

@@ -1,0 +1,113 @@
+//! Nodes.
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Condition, Malformed, Meta, addresses, networks};
+
+/// A node as the API describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSnapshot {
+    /// `metadata.name`.
+    pub name: String,
+    /// InternalIP addresses of `status.addresses`.
+    pub internal_ips: Vec<IpAddr>,
+    /// `spec.podCIDRs`, or the single `spec.podCIDR`; empty where the CNI does not use them, as weave.
+    pub pod_cidrs: Vec<IpNet>,
+    /// The Ready condition, once there is one.
+    pub ready: Option<Condition>,
+    /// `status.nodeInfo`.
+    pub info: NodeInfo,
+}
+
+/// The parts of `status.nodeInfo` that a person reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the names are the API's")]
+pub struct NodeInfo {
+    pub kubelet_version: String,
+    pub os_image: String,
+    pub kernel_version: String,
+    pub container_runtime_version: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Raw {
+    metadata: Meta,
+    spec: Option<Spec>,
+    status: Option<Status>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Spec {
+    #[serde(rename = "podCIDRs")]
+    pod_cidrs: Option<Vec<String>>,
+    #[serde(rename = "podCIDR")]
+    pod_cidr: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    addresses: Option<Vec<Address>>,
+    conditions: Option<Vec<Condition>>,
+    node_info: Option<NodeInfo>,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    #[serde(rename = "type")]
+    kind: String,
+    address: String,
+}
+
+impl NodeSnapshot {
+    /// Reads a Node object (core/v1).
+    ///
+    /// # Errors
+    /// An address or podCIDR that does not parse, by name; what is not a Node object.
+    pub fn read(object: &Value) -> Result<NodeSnapshot, Malformed> {
+        let bad = |why: String| Malformed::new("node", object, why);
+        let raw = Raw::deserialize(object).map_err(|e| bad(e.to_string()))?;
+        let spec = raw.spec.unwrap_or_default();
+        let status = raw.status.unwrap_or_default();
+        let several = spec.pod_cidrs.filter(|cidrs| !cidrs.is_empty());
+        let pod_cidrs = several.unwrap_or_else(|| spec.pod_cidr.into_iter().collect());
+        let internal = status.addresses.unwrap_or_default().into_iter();
+        let internal = internal.filter(|address| address.kind == "InternalIP");
+        let mut conditions = status.conditions.unwrap_or_default().into_iter();
+        Ok(NodeSnapshot {
+            name: raw.metadata.name,
+            internal_ips: addresses(internal.map(|address| address.address)).map_err(bad)?,
+            pod_cidrs: networks(pod_cidrs).map_err(bad)?,
+            ready: conditions.find(|condition| condition.kind == "Ready"),
+            info: status.node_info.unwrap_or_default(),
+        })
+    }
+
+    /// Whether its Ready condition is True.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+            .as_ref()
+            .is_some_and(|ready| ready.status == "True")
+    }
+
+    /// Reason and message of a Ready condition that is not True; `None` for a Ready node.
+    pub fn not_ready(&self) -> Option<String> {
+        let Some(ready) = &self.ready else {
+            return Some("no Ready condition yet".to_owned());
+        };
+        let or = |text: &str, other: &str| if text.is_empty() { other } else { text }.to_owned();
+        (ready.status != "True").then(|| {
+            format!(
+                "{}: {}",
+                or(&ready.reason, "not Ready"),
+                or(&ready.message, "no message")
+            )
+        })
+    }
+}

@@ -1,0 +1,324 @@
+//! Pods and their containers.
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Condition, Malformed, Meta, addresses};
+use crate::PodRef;
+
+/// A pod as the API describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodSnapshot {
+    /// Namespace and name.
+    #[serde(flatten)]
+    pub reference: PodRef,
+    /// `metadata.uid`: another one for a later pod of that name.
+    #[serde(skip)]
+    pub uid: Option<String>,
+    /// `spec.nodeName`; empty while it has none.
+    pub node: String,
+    /// `spec.hostNetwork`.
+    pub host_network: bool,
+    /// `spec.nodeSelector`.
+    #[serde(skip)]
+    pub node_selector: BTreeMap<String, String>,
+    /// `status.phase`, `Unknown` where there is none; [`PodSnapshot::status`] says more.
+    pub phase: String,
+    /// `status.reason`; empty where there is none.
+    #[serde(skip)]
+    pub reason: String,
+    /// `status.message`; empty where there is none.
+    #[serde(skip)]
+    pub message: String,
+    /// `status.podIPs`.
+    pub ips: Vec<IpAddr>,
+    /// `status.conditions`.
+    #[serde(skip)]
+    pub conditions: Vec<Condition>,
+    /// Init containers, then the others.
+    #[serde(skip)]
+    pub containers: Vec<Container>,
+    /// It is being deleted.
+    #[serde(skip)]
+    pub terminating: bool,
+}
+
+/// A container: what is to run, and how it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// `name`.
+    pub name: String,
+    /// Whether it is one of the init containers.
+    pub init: bool,
+    /// Image as the status has it.
+    pub image: String,
+    /// `command` and `args` of the manifest; empty where the image's own is run.
+    pub command: Vec<String>,
+    /// `ready`.
+    pub ready: bool,
+    /// `restartCount`.
+    pub restart_count: i32,
+    /// `state`.
+    pub state: ContainerState,
+    /// `lastState.terminated`: how its run before ended.
+    pub last: Option<Termination>,
+}
+
+/// What a container does at the moment; at most one of the three.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ContainerState {
+    /// It does not run yet, or not again.
+    pub waiting: Option<Waiting>,
+    /// It runs.
+    pub running: Option<Running>,
+    /// It has ended.
+    pub terminated: Option<Termination>,
+}
+
+/// Why a container waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Waiting {
+    /// `ContainerCreating`, `ImagePullBackOff`, …; empty where there is none.
+    pub reason: String,
+    /// Empty where there is none.
+    pub message: String,
+}
+
+/// A container that runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Running {
+    /// Since when.
+    pub started_at: Option<Timestamp>,
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Termination {
+    /// 128 and the signal's number where a signal ended it.
+    pub exit_code: i32,
+    /// `Error`, `OOMKilled`, `StartError`, …; empty where there is none.
+    pub reason: String,
+    /// Empty where there is none.
+    pub message: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Raw {
+    metadata: Meta,
+    spec: Option<Spec>,
+    status: Option<Status>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    node_name: Option<String>,
+    host_network: Option<bool>,
+    node_selector: Option<BTreeMap<String, String>>,
+    init_containers: Option<Vec<RawContainer>>,
+    containers: Option<Vec<RawContainer>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct RawContainer {
+    name: String,
+    command: Option<Vec<String>>,
+    args: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    phase: Option<String>,
+    reason: Option<String>,
+    message: Option<String>,
+    #[serde(rename = "podIP")]
+    pod_ip: Option<String>,
+    #[serde(rename = "podIPs")]
+    pod_ips: Option<Vec<PodIp>>,
+    conditions: Option<Vec<Condition>>,
+    init_container_statuses: Option<Vec<RawStatus>>,
+    container_statuses: Option<Vec<RawStatus>>,
+}
+
+#[derive(Deserialize)]
+struct PodIp {
+    ip: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawStatus {
+    name: String,
+    image: String,
+    ready: bool,
+    restart_count: i32,
+    state: Option<ContainerState>,
+    last_state: Option<ContainerState>,
+}
+
+impl PodSnapshot {
+    /// Reads a Pod object (core/v1).
+    ///
+    /// # Errors
+    /// An address that does not parse; what is not a Pod object.
+    pub fn read(object: &Value) -> Result<PodSnapshot, Malformed> {
+        let bad = |why: String| Malformed::new("pod", object, why);
+        let raw = Raw::deserialize(object).map_err(|e| bad(e.to_string()))?;
+        let spec = raw.spec.unwrap_or_default();
+        let status = raw.status.unwrap_or_default();
+        let inits = spec.init_containers.unwrap_or_default();
+        let others = spec.containers.unwrap_or_default();
+        let listed = status
+            .pod_ips
+            .map(|ips| ips.into_iter().map(|ip| ip.ip).collect());
+        let ips: Vec<String> = listed.unwrap_or_else(|| status.pod_ip.into_iter().collect());
+        let states = status.init_container_statuses.unwrap_or_default();
+        let mut containers: Vec<Container> = states
+            .into_iter()
+            .map(|state| container(state, true, &inits))
+            .collect();
+        let states = status.container_statuses.unwrap_or_default();
+        containers.extend(
+            states
+                .into_iter()
+                .map(|state| container(state, false, &others)),
+        );
+        Ok(PodSnapshot {
+            reference: PodRef {
+                namespace: raw
+                    .metadata
+                    .namespace
+                    .unwrap_or_else(|| "default".to_owned()),
+                name: raw.metadata.name,
+            },
+            uid: raw.metadata.uid,
+            node: spec.node_name.unwrap_or_default(),
+            host_network: spec.host_network.unwrap_or(false),
+            node_selector: spec.node_selector.unwrap_or_default(),
+            phase: status.phase.unwrap_or_else(|| "Unknown".to_owned()),
+            reason: status.reason.unwrap_or_default(),
+            message: status.message.unwrap_or_default(),
+            ips: addresses(ips).map_err(bad)?,
+            conditions: status.conditions.unwrap_or_default(),
+            containers,
+            terminating: raw.metadata.deletion_timestamp.is_some(),
+        })
+    }
+
+    /// The containers that run beside each other: without those of the beginning.
+    pub fn main_containers(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().filter(|container| !container.init)
+    }
+
+    /// Running with at least one IP, every container up.
+    pub fn is_running(&self) -> bool {
+        self.phase == "Running"
+            && !self.ips.is_empty()
+            && self
+                .main_containers()
+                .all(|container| container.state.running.is_some())
+    }
+
+    /// Its Ready condition is True, and it is not being deleted: a pod on its way out still runs for a moment.
+    pub fn is_ready(&self) -> bool {
+        !self.terminating
+            && self
+                .conditions
+                .iter()
+                .any(|condition| condition.kind == "Ready" && condition.status == "True")
+    }
+
+    /// The STATUS column of `kubectl get pods`: a pod's phase stays Running while its containers crash and restart, so a
+    /// container's own reason goes before it.
+    pub fn status(&self) -> String {
+        if self.phase != "Running" || self.is_running() {
+            return self.phase.clone();
+        }
+        let reason = self.main_containers().find_map(|container| {
+            let state = &container.state;
+            let waiting = state.waiting.as_ref().map(|waiting| waiting.reason.clone());
+            let waiting = waiting.filter(|reason| !reason.is_empty());
+            waiting.or_else(|| {
+                state
+                    .terminated
+                    .as_ref()
+                    .map(|end| match end.reason.as_str() {
+                        "" => "Error".to_owned(),
+                        reason => reason.to_owned(),
+                    })
+            })
+        });
+        let restarted = || {
+            self.main_containers()
+                .any(|container| container.restart_count > 0)
+        };
+        // Between two crashes a container runs for a moment.
+        reason.unwrap_or_else(|| match restarted() {
+            true => "CrashLoopBackOff".to_owned(),
+            false => self.phase.clone(),
+        })
+    }
+}
+
+fn container(status: RawStatus, init: bool, specs: &[RawContainer]) -> Container {
+    let spec = specs.iter().find(|spec| spec.name == status.name);
+    let words = spec
+        .into_iter()
+        .flat_map(|spec| [&spec.command, &spec.args]);
+    Container {
+        command: words.flatten().flatten().cloned().collect(),
+        name: status.name,
+        init,
+        image: status.image,
+        ready: status.ready,
+        restart_count: status.restart_count,
+        state: status.state.unwrap_or_default(),
+        last: status.last_state.and_then(|last| last.terminated),
+    }
+}
+
+/// A container that runs so long is taken for well again (the kubelet's back-off is reset then, `pkg/kubelet`, `MaxContainerBackOff`).
+const LONG_RUN: SignedDuration = SignedDuration::from_mins(10);
+
+impl Container {
+    /// Whether it runs, was restarted more often than is tolerated, and lately: it will end again.
+    pub fn restarts(&self, tolerated: i32) -> bool {
+        let running = self.state.running.as_ref();
+        let since = running.and_then(|running| running.started_at);
+        let lately = since.is_some_and(|since| Timestamp::now().duration_since(since) < LONG_RUN);
+        self.restart_count > tolerated && lately
+    }
+
+    /// Whether its present or previous run failed.
+    pub fn failed(&self) -> bool {
+        [&self.state.terminated, &self.last]
+            .into_iter()
+            .flatten()
+            .any(|end| end.exit_code != 0)
+    }
+}
+
+impl PodSnapshot {
+    /// Running and ready, not restarted more often lately than is tolerated; or done.
+    pub fn is_healthy(&self, tolerated: i32) -> bool {
+        let unready =
+            |condition: &Condition| condition.kind == "Ready" && condition.status != "True";
+        self.phase == "Succeeded"
+            || (self.is_running()
+                && !self.conditions.iter().any(unready)
+                && !self.terminating
+                && !self
+                    .main_containers()
+                    .any(|container| container.restarts(tolerated)))
+    }
+}

@@ -1,0 +1,150 @@
+//! Why a pod does not run, or is not reached; why a node is not Ready: looks at the cluster and has the causes ranked.
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_analysis::diagnose as causes;
+use flatnet_cluster::diagnose::{Look, Wanted, look};
+use flatnet_cluster::observe::fleet::Fleet;
+use flatnet_cluster::observe::gather::{Scope, everything};
+use flatnet_cluster::status::{host_network, is_running, pod_ref};
+use flatnet_cluster::{Place, PodRef};
+use flatnet_model::diagnosis::{Diagnosis, SCHEMA, Unread};
+use flatnet_model::observations::{Endpoint, Observations};
+use flatnet_model::probe::Transport;
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::Result;
+
+/// Transports by which nodes and pod are asked to reach each other.
+const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
+
+/// Looks at the cluster and says what is wrong with whom. Pods that run are looked into only where they are named: that puts
+/// the probe into them for a moment.
+///
+/// # Errors
+/// Pods that cannot be listed, or a name that is no pod's. What else cannot be read is said in [`Diagnosis::unread`].
+pub async fn diagnose(place: Place<'_>, wanted: Wanted<'_>) -> Result<Diagnosis> {
+    let Look {
+        mut symptoms,
+        pods,
+        nodes,
+    } = look(place, wanted).await?;
+    let running: Vec<PodRef> = match wanted {
+        Wanted::Named(_) => pods
+            .iter()
+            .map(|pod| &pod.object)
+            .filter(|pod| pod.is_running())
+            .map(|pod| pod.reference.clone())
+            .collect(),
+        Wanted::Unhealthy | Wanted::Pods(_) => Vec::new(),
+    };
+    let running = objects(place, running, &mut symptoms.unread).await;
+    let seen = into_pods(place, running, &mut symptoms.unread).await;
+    let mut subjects = Vec::new();
+    for name in &nodes {
+        subjects.extend(
+            symptoms
+                .node(name)
+                .map(|node| causes::node(&symptoms, node)),
+        );
+    }
+    for pod in &pods {
+        let of = seen.iter().find(|(name, _)| *name == pod.object.reference);
+        subjects.push(causes::pod(
+            &symptoms,
+            pod,
+            of.map(|(_, seen)| seen.as_ref()),
+        ));
+    }
+    Ok(Diagnosis {
+        schema: SCHEMA.to_owned(),
+        provider: symptoms.advice.provider.clone(),
+        cluster: symptoms.advice.cluster.clone(),
+        subjects,
+        unread: symptoms.unread,
+    })
+}
+
+/// The pods as they are now.
+async fn objects(place: Place<'_>, pods: Vec<PodRef>, unread: &mut Vec<Unread>) -> Vec<Pod> {
+    let mut found = Vec::new();
+    for pod in pods {
+        match place.cluster.wait_pod(&pod, Duration::ZERO).await {
+            Ok(object) if is_running(&object) => found.push(object),
+            Ok(_) => {}
+            Err(e) => unread.push(Unread {
+                what: format!("pod {pod}"),
+                why: e.to_string(),
+            }),
+        }
+    }
+    found
+}
+
+/// What the probe sees in these pods and from the nodes. Pods of one name are looked into one after the other: observations
+/// know no namespaces.
+async fn into_pods(
+    place: Place<'_>,
+    mut pods: Vec<Pod>,
+    unread: &mut Vec<Unread>,
+) -> Vec<(PodRef, Arc<Observations>)> {
+    let mut seen = Vec::new();
+    while !pods.is_empty() {
+        let mut batch: Vec<Pod> = Vec::new();
+        let mut rest = Vec::new();
+        for pod in pods {
+            let taken = |other: &Pod| other.metadata.name == pod.metadata.name;
+            if batch.iter().any(taken) {
+                rest.push(pod);
+            } else {
+                batch.push(pod);
+            }
+        }
+        pods = rest;
+        match into_batch(place, &batch, unread).await {
+            Ok(observations) => {
+                let observations = Arc::new(observations);
+                let each = batch.iter().map(pod_ref);
+                seen.extend(each.map(|name| (name, Arc::clone(&observations))));
+            }
+            Err(e) => unread.extend(batch.iter().map(|pod| Unread {
+                what: format!("pod {} from inside", pod_ref(pod)),
+                why: e.to_string(),
+            })),
+        }
+    }
+    seen
+}
+
+async fn into_batch(
+    place: Place<'_>,
+    pods: &[Pod],
+    unread: &mut Vec<Unread>,
+) -> Result<Observations> {
+    let nodes = place.cluster.nodes().await?;
+    let running: Vec<(PodRef, bool)> = pods
+        .iter()
+        .map(|pod| (pod_ref(pod), host_network(pod)))
+        .collect();
+    let fleet = Fleet::start(Arc::clone(place.cluster), &nodes, &running, None).await?;
+    for (at, why) in &fleet.lost {
+        unread.push(Unread {
+            what: match at {
+                Endpoint::Pod(name) => format!("pod {name} from inside"),
+                Endpoint::Node(name) => format!("node {name} from inside"),
+                Endpoint::Outside(name) => name.clone(),
+            },
+            why: why.clone(),
+        });
+    }
+    let scope = Scope {
+        cluster: place.cluster,
+        pods,
+        denied: &[],
+        exposed: None,
+        transports: &TRANSPORTS,
+        pod_network: &[],
+        cni: "",
+    };
+    everything(&Arc::new(fleet), nodes, &scope).await
+}

@@ -1,0 +1,103 @@
+//! `docs/checks.md`: the checks and the faults that prove them.
+use flatnet_analysis::checks::{self, Check};
+
+use crate::plant::proving;
+
+/// `docs/checks.md`. A test keeps the file equal to this.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# The checks\n\n\
+         Generated from `harness/analysis/src/checks/catalogue.rs` and the planted faults; change it there, then run\n\
+         `make docs`.\n\n\
+         Every check says `pass` (with facts), `fail` (with evidence), `skip` (with the reason) or `broken` (it could not be\n\
+         measured, which is neither pass nor fail). The planted faults are what `flatnet test --plant NAME` takes; each is proven\n\
+         to turn its checks red.\n\n\
+         | check | promise | planted faults |\n|---|---|---|\n",
+    );
+    for check in checks::all() {
+        text.push_str(&format!(
+            "| [`{}`](#{}) | {} | {} |\n",
+            check.id,
+            check.id,
+            check.promise,
+            faults(check)
+        ));
+    }
+    for check in checks::all() {
+        text.push_str(&format!(
+            "\n## {}\n\n{}.\n\n- Observed by: {}.\n- Promised by: {}.\n- Proven by: {}.\n",
+            check.id,
+            capitalised(check.promise),
+            check.observed_by,
+            check.source,
+            faults(check)
+        ));
+    }
+    text
+}
+
+fn faults(check: &Check) -> String {
+    let faults = proving(check.id);
+    if faults.is_empty() {
+        return "none: it reports and cannot fail".to_owned();
+    }
+    let quoted: Vec<String> = faults.iter().map(|fault| format!("`{fault}`")).collect();
+    quoted.join(", ")
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_check_but_the_one_that_reports_has_a_fault() {
+        for check in checks::all() {
+            assert_eq!(
+                proving(check.id).is_empty(),
+                check.id == "subnet",
+                "{}",
+                check.id
+            );
+            assert!(
+                !check.promise.ends_with('.')
+                    && !check.source.is_empty()
+                    && !check.observed_by.is_empty(),
+                "{}",
+                check.id
+            );
+        }
+    }
+
+    /// A misspelt id in a fault would prove nothing.
+    #[test]
+    fn faults_name_checks_that_exist() {
+        for fault in crate::plant::all() {
+            for id in fault.red.iter().chain(fault.follow) {
+                checks::find(id).unwrap();
+            }
+        }
+    }
+
+    /// The page that people read is the catalogue. `FLATNET_REGENERATE=1` writes it.
+    #[test]
+    fn docs_checks_md_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/checks.md");
+        if std::env::var_os("FLATNET_REGENERATE").is_some() {
+            std::fs::write(&path, markdown()).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == markdown(),
+            "docs/checks.md is not current: `make docs` writes it"
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! The diagnosis for people. Text carries ANSI colours; the stream it goes to drops them where it is no terminal.
+use std::fmt::Write;
+
+use crate::report::terminal::{BOLD, DIM, GREEN, LABEL_WIDTH, RED, RESET, YELLOW, labelled};
+use flatnet_analysis::checks::count;
+use flatnet_model::diagnosis::{Diagnosis, Finding, Kind, Subject};
+
+/// Evidence starts here, below the cause.
+const INDENT: usize = 4;
+
+/// Every subject, what could not be read, and a closing line.
+pub fn render(diagnosis: &Diagnosis) -> String {
+    let mut text = String::new();
+    for subject in &diagnosis.subjects {
+        text.push_str(&render_subject(subject));
+        text.push('\n');
+    }
+    for unread in &diagnosis.unread {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{YELLOW}not looked at{RESET}  {}: {}",
+            unread.what, unread.why
+        );
+    }
+    let _ = writeln!(text, "{}", closing(diagnosis));
+    text
+}
+
+/// One pod or node with its causes, likeliest first.
+pub fn render_subject(subject: &Subject) -> String {
+    let kind = match subject.kind {
+        Kind::Node => "node",
+        Kind::Pod => "pod",
+    };
+    let on = subject.node.as_ref().map(|node| format!(" on {node}"));
+    let colour = if subject.healthy { GREEN } else { RED };
+    let mut text = format!(
+        "{BOLD}{kind} {}{RESET}{}  {colour}{}{RESET}\n",
+        subject.name,
+        on.unwrap_or_default(),
+        subject.status
+    );
+    for (index, finding) in subject.findings.iter().enumerate() {
+        text.push_str(&render_finding(index + 1, finding));
+    }
+    if subject.findings.is_empty() {
+        let line = match (subject.healthy, &subject.last_warning) {
+            (true, _) => "nothing is wrong with it".to_owned(),
+            (false, Some(words)) => format!("no cause is known; the last warning: {words}"),
+            (false, None) => {
+                "no cause is known, and nothing warns of one: it may have just been made".to_owned()
+            }
+        };
+        let _ = writeln!(text, "{:INDENT$}{line}", "");
+    }
+    text
+}
+
+fn render_finding(number: usize, finding: &Finding) -> String {
+    let mut text = format!(
+        " {number}. {RED}{}{RESET}  {}\n",
+        finding.id.id(),
+        finding.evidence.what
+    );
+    let labels = labelled(&finding.evidence)
+        .map(|(label, value)| (label, value.to_owned()))
+        .chain([("mend", finding.mend.clone())]);
+    let seen = finding
+        .seen
+        .iter()
+        .map(|seen| ("seen", format!("{}: {}", seen.source, seen.text)));
+    for (label, value) in labels.chain(seen) {
+        let _ = writeln!(
+            text,
+            "{:INDENT$}{DIM}{label:<LABEL_WIDTH$}{RESET}{value}",
+            ""
+        );
+    }
+    text
+}
+
+fn closing(diagnosis: &Diagnosis) -> String {
+    let all = &diagnosis.subjects;
+    if all.is_empty() {
+        return format!("{GREEN}every node is Ready and every pod is well{RESET}");
+    }
+    let explained = all.iter().filter(|s| !s.findings.is_empty()).count();
+    let unexplained = all
+        .iter()
+        .filter(|s| !s.healthy && s.findings.is_empty())
+        .count();
+    let well = all.len() - explained - unexplained;
+    let colour = match (explained, unexplained) {
+        (0, 0) => GREEN,
+        (0, _) => YELLOW,
+        _ => RED,
+    };
+    format!(
+        "{colour}{} looked at: {well} well, {explained} with a cause, {unexplained} without one{RESET}",
+        count(all.len(), "node or pod").replace("node or pods", "nodes and pods")
+    )
+}

@@ -1,0 +1,309 @@
+//! Looks at what a trace needs, follows the packet, and asks the kernels on its way whether they would do the same.
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use flatnet_lab::{Lab, PROGRAMS_DIR, Place as LabPlace};
+use flatnet_model::probe::{Answer, Ask, Facts, Way};
+use flatnet_netlink::Flow;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::ListParams;
+
+use crate::session::attach::Attached;
+use crate::{Error, Result};
+use flatnet_analysis::trace::found::Found;
+use flatnet_analysis::trace::model::{Ending, Place, Trace};
+use flatnet_analysis::trace::parties::{Parties, Party, address};
+use flatnet_analysis::trace::{Kernels, Request, Rewrite, Sight, from_node, pod_ref, trace};
+use flatnet_cluster::Ground;
+use flatnet_cluster::Target;
+use flatnet_cluster::lab::LabCluster;
+use flatnet_cluster::observe::gather::{node_views, pod_seen_by_api};
+use flatnet_cluster::observe::once::{self, Probes};
+use flatnet_cluster::services;
+use flatnet_model::observations::{Observed, PodView};
+
+/// Each answer of a kernel may lead to a place that was not on the way before, no more of them than this.
+const MOST_ROUNDS: usize = 32;
+
+/// What is asked.
+pub struct Question<'a> {
+    /// A pod or node.
+    pub from: &'a str,
+    /// A pod, node or address.
+    pub to: &'a str,
+    /// The way back too.
+    pub both: bool,
+}
+
+/// Answers a question on a running cluster.
+///
+/// # Errors
+/// [`Error::Input`] for a name that nobody has; otherwise what keeps nodes and pods from being listed. What cannot be looked
+/// into is part of the answer.
+pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found> {
+    let mut nodes = node_views(&attached.cluster.nodes().await?)?;
+    let mut pods: Vec<PodView> = pods(attached).await?.iter().map(pod_seen_by_api).collect();
+    let parties = Parties {
+        nodes: &nodes,
+        pods: &pods,
+    };
+    let from = parties.find("--from", question.from)?;
+    let goal = match address("--to", question.to)? {
+        Some(address) => Goal {
+            address,
+            party: None,
+        },
+        None => Goal::of(parties.find("--to", question.to)?, &from)?,
+    };
+    let service = match (attached.place().client(), &goal.party) {
+        (Some(client), None) => services::find(client, goal.address).await?,
+        _ => None,
+    };
+    let rewrite = service.as_ref().map(|service| Rewrite {
+        service: service.address,
+        endpoint: service.endpoints.first().copied(),
+    });
+    let endpoint = rewrite.as_ref().and_then(|rewrite| rewrite.endpoint);
+    let last = endpoint.unwrap_or(goal.address);
+    pods.retain(|pod| pod.phase == "Running");
+    let look = Look::at(attached);
+    let concerned = |pod: &PodView| {
+        Place::Pod(pod_ref(pod)) == from.place || pod.ips.contains(&last) || look.is_lab()
+    };
+    let own_network = pods.iter().filter(|pod| !pod.host_network);
+    let in_pods = own_network
+        .filter(|pod| concerned(pod))
+        .map(|pod| Place::Pod(pod_ref(pod)));
+    let places = nodes
+        .iter()
+        .map(|node| Place::Node(node.name.clone()))
+        .chain(in_pods);
+    let (mut facts, wire) = tokio::join!(look.facts(places.collect()), look.wire());
+    for node in &mut nodes {
+        if let Some(seen) = facts.remove(&Place::Node(node.name.clone())) {
+            node.facts = seen;
+        }
+    }
+    let mut unasked = BTreeSet::new();
+    for pod in &mut pods {
+        let place = Place::Pod(pod_ref(pod));
+        match facts.remove(&place) {
+            Some(Err(error)) => {
+                pod.facts = look.seen_by_its_node(pod, error).await;
+                unasked.insert(place);
+            }
+            Some(Ok(seen)) => pod.facts = Ok(seen),
+            None => {}
+        }
+    }
+    let sight = Sight { nodes, pods, wire };
+    let there = Request {
+        from: from.place.clone(),
+        destination: goal.address,
+        wanted: goal.party.as_ref().map(|party| party.place.clone()),
+        rewrite,
+    };
+    let mut asked = Asked {
+        kernels: Kernels::new(),
+        unasked,
+    };
+    let there = look.follow(&sight, &mut asked, &there).await?;
+    let back = match (question.both, way_back(&there)) {
+        (true, Some(request)) => Some(look.follow(&sight, &mut asked, &request).await?),
+        _ => None,
+    };
+    Ok(Found {
+        from: from.name,
+        to: match goal.party {
+            Some(party) => format!("{} ({})", party.name, goal.address),
+            None => goal.address.to_string(),
+        },
+        service,
+        there,
+        back,
+    })
+}
+
+/// Where a packet is to go.
+struct Goal {
+    address: IpAddr,
+    party: Option<Party>,
+}
+
+impl Goal {
+    /// An address of a family that the sender has too, the receiver's first where that is possible.
+    fn of(party: Party, from: &Party) -> Result<Goal> {
+        let shared = |address: &&IpAddr| {
+            from.addresses
+                .iter()
+                .any(|own| own.is_ipv4() == address.is_ipv4())
+        };
+        let addresses = &party.addresses;
+        let address = addresses.iter().find(shared).or(addresses.first()).copied();
+        let Some(address) = address else {
+            return Err(Error::Input(format!(
+                "--to: {} has no address; give one that it should have",
+                party.name
+            )));
+        };
+        Ok(Goal {
+            address,
+            party: Some(party),
+        })
+    }
+}
+
+/// From who got the packet to who sent it.
+fn way_back(there: &Trace) -> Option<Request> {
+    let from = match &there.ending {
+        Ending::Delivered { to, .. } => to.clone(),
+        _ => return None,
+    };
+    Some(Request {
+        from,
+        destination: there.source?,
+        wanted: Some(there.from.clone()),
+        rewrite: None,
+    })
+}
+
+async fn pods(attached: &Attached) -> Result<Vec<Pod>> {
+    match &attached.ground {
+        Ground::Lab(lab) => lab.call(Lab::pods).await,
+        Ground::Kubernetes(cluster) => {
+            let all: Api<Pod> = Api::all(cluster.client().clone());
+            let list = all.list(&ListParams::default()).await;
+            let list = list.map_err(|e| flatnet_cluster::kube::denied("list pods", e))?;
+            Ok(list.items)
+        }
+    }
+}
+
+/// What kernels said, and which are not to be asked.
+struct Asked {
+    kernels: Kernels,
+    /// Places whose tables have to do: no program runs there.
+    unasked: BTreeSet<Place>,
+}
+
+/// Asks places on an attached cluster.
+struct Look<'a> {
+    attached: &'a Attached,
+    probes: Arc<Probes>,
+}
+
+impl<'a> Look<'a> {
+    fn at(attached: &'a Attached) -> Self {
+        Look {
+            attached,
+            probes: Arc::new(Probes::on(Arc::clone(&attached.cluster))),
+        }
+    }
+
+    /// In a lab every pod is flatnet's own, and has the probe in view already.
+    fn is_lab(&self) -> bool {
+        matches!(self.attached.ground, Ground::Lab(_))
+    }
+
+    async fn wire(&self) -> Option<Observed<Facts>> {
+        match &self.attached.ground {
+            Ground::Lab(lab) => Some(once::facts(ask_wire(lab, &[Ask::Facts]).await)),
+            Ground::Kubernetes(_) => None,
+        }
+    }
+
+    /// Pods and nodes from inside, all at once.
+    async fn facts(&self, places: Vec<Place>) -> BTreeMap<Place, Observed<Facts>> {
+        let asking = places.into_iter().map(|place| async move {
+            let facts = match target(&place) {
+                Some(target) => once::facts(self.probes.ask(&target, &[Ask::Facts]).await),
+                None => Err("no program runs there".to_owned()),
+            };
+            (place, facts)
+        });
+        futures::future::join_all(asking)
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    /// A pod in which no probe could run, as its node sees it in /proc; else why not.
+    async fn seen_by_its_node(&self, pod: &PodView, inside: String) -> Observed<Facts> {
+        let question = [Ask::NetworkNamespaces {
+            proc: "/proc".to_owned(),
+        }];
+        let node = Target::Node(pod.node.clone());
+        match self.probes.ask(&node, &question).await.as_deref() {
+            Ok([Answer::NetworkNamespaces { namespaces }]) => {
+                from_node::facts(pod, namespaces).ok_or(inside)
+            }
+            _ => Err(inside),
+        }
+    }
+
+    /// Follows a packet until every kernel on its way has been asked.
+    async fn follow(&self, sight: &Sight, asked: &mut Asked, request: &Request) -> Result<Trace> {
+        for _ in 0..MOST_ROUNDS {
+            let (mut trace, mut questions) = trace(sight, &asked.kernels, request);
+            questions.retain(|(place, _)| !asked.unasked.contains(place));
+            if questions.is_empty() {
+                let silent = asked.unasked.iter();
+                let passed =
+                    silent.filter(|place| trace.hops.iter().any(|hop| hop.place == **place));
+                let remarks: Vec<String> = passed
+                    .map(|place| {
+                        format!("no program can be run in {place}: it was looked at from its node")
+                    })
+                    .collect();
+                trace.remarks.extend(remarks);
+                return Ok(trace);
+            }
+            let asking = questions.into_iter().map(|(place, flow)| async move {
+                let way = self.way(&place, flow).await;
+                (place, flow, way)
+            });
+            for (place, flow, way) in futures::future::join_all(asking).await {
+                asked.kernels.insert((place, flow), way?);
+            }
+        }
+        Err(Error::Failed(format!(
+            "the kernels on the way to {} changed their minds {MOST_ROUNDS} times; ask again",
+            request.destination
+        )))
+    }
+
+    async fn way(&self, place: &Place, flow: Flow) -> Result<Way> {
+        let questions = [Ask::Ways { flows: vec![flow] }];
+        let answers = match (target(place), &self.attached.ground) {
+            (Some(target), _) => self.probes.ask(&target, &questions).await?,
+            (None, Ground::Lab(lab)) => ask_wire(lab, &questions).await?,
+            (None, Ground::Kubernetes(_)) => Vec::new(),
+        };
+        match &answers[..] {
+            [Answer::Ways { ways }] if ways.len() == 1 => Ok(ways[0].clone()),
+            other => Err(Error::Failed(format!(
+                "ask the kernel of {place} for a route: {other:?}"
+            ))),
+        }
+    }
+}
+
+/// Where a probe can be put.
+fn target(place: &Place) -> Option<Target> {
+    match place {
+        Place::Node(node) => Some(Target::Node(node.clone())),
+        Place::Pod(pod) => Some(Target::Pod(pod.clone())),
+        Place::Wire => None,
+    }
+}
+
+async fn ask_wire(lab: &LabCluster, questions: &[Ask]) -> Result<Vec<Answer>> {
+    let argv = [format!("{PROGRAMS_DIR}/flatnet-probe")];
+    let process = lab.start_at(LabPlace::Wire, &argv, "wire")?;
+    let done = process
+        .finish("look at the wire", &once::lines(questions)?)
+        .await?;
+    once::answers(&done, "wire", questions.len())
+}
