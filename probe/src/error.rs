@@ -22,8 +22,13 @@ pub enum Error {
     #[error(transparent)]
     Netlink(#[from] flatnet_netlink::Error),
     /// A name that does not fit into a message.
-    #[error("the name has {0} bytes; between 1 and {max} are possible", max = crate::message::MAX_NAME)]
-    Name(usize),
+    #[error("the name has {bytes} bytes; between 1 and {most} are possible")]
+    Name {
+        /// Its length.
+        bytes: usize,
+        /// The longest that fits.
+        most: usize,
+    },
     /// Bytes from the network that are no message of a probe.
     #[error("not a message of a probe: {0}")]
     Foreign(&'static str),

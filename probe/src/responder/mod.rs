@@ -49,7 +49,10 @@ impl Responder {
     /// Binds every socket and starts to answer. Port 0: one that is free for TCP and UDP.
     pub(crate) fn start(name: &str, port: u16) -> Result<Self> {
         if name.is_empty() || name.len() > MAX_NAME {
-            return Err(Error::Name(name.len()));
+            return Err(Error::Name {
+                bytes: name.len(),
+                most: MAX_NAME,
+            });
         }
         let failed = |error| Error::system(format!("listen on port {port}"), error);
         let Bound { tcp, udp, port } = Bound::new(port).map_err(failed)?;
