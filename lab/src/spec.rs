@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use flatnet_model::network::{IpFamily, Underlay};
 
-use crate::{Error, Result, underlay};
+use crate::{Error, Result};
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,17 +54,6 @@ pub const OUTSIDE_V6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(
 pub const MAX_NODES: usize = 250;
 
 impl LabSpec {
-    /// The wire's end of a node's uplink, as [`crate::Place::Wire`] names it.
-    pub fn wire_port(node: &str) -> String {
-        underlay::wire_device(node)
-    }
-
-    /// The addresses of the router that is the default gateway of the node at that place in [`LabSpec::nodes`].
-    pub fn routers(&self, index: usize) -> Vec<IpAddr> {
-        let networks = underlay::gateway_addresses(self, index);
-        networks.iter().map(IpNet::addr).collect()
-    }
-
     /// Checks everything that can be known before a lab is booted.
     ///
     /// # Errors

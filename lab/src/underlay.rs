@@ -18,6 +18,27 @@ pub(crate) const LOOPBACK: u32 = 1;
 /// RTPROT_BOOT: what a machine's own network setup marks its routes with.
 const PROTOCOL: u8 = 3;
 
+impl LabSpec {
+    /// The wire's end of a node's uplink, as [`crate::Place::Wire`] has it: named after the node, by a part and a hash where
+    /// that is too long (IFNAMSIZ is 16 with the NUL).
+    pub fn wire_port(node: &str) -> String {
+        let name = format!("to-{node}");
+        if name.len() <= 15 {
+            return name;
+        }
+        let hash = node.bytes().fold(0x811c_9dc5_u32, |h, byte| {
+            (h ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        format!("to-{}{hash:08x}", &node[..4])
+    }
+
+    /// The addresses of the router that is the default gateway of the node at that place in [`LabSpec::nodes`].
+    pub fn routers(&self, index: usize) -> Vec<IpAddr> {
+        let networks = gateway_addresses(self, index);
+        networks.iter().map(IpNet::addr).collect()
+    }
+}
+
 /// The node's addresses, one a family, by its place in the spec.
 pub(crate) fn node_addresses(spec: &LabSpec, index: usize) -> Vec<IpNet> {
     let host = match spec.underlay {
@@ -29,7 +50,7 @@ pub(crate) fn node_addresses(spec: &LabSpec, index: usize) -> Vec<IpNet> {
 }
 
 /// The addresses of the router that this node has as its default gateway.
-pub(crate) fn gateway_addresses(spec: &LabSpec, index: usize) -> Vec<IpNet> {
+fn gateway_addresses(spec: &LabSpec, index: usize) -> Vec<IpNet> {
     addresses(spec, index, 1)
 }
 
@@ -62,18 +83,6 @@ fn addresses(spec: &LabSpec, index: usize, host: usize) -> Vec<IpNet> {
         .collect()
 }
 
-/// The wire's end of a node's cable: its name, or a part and a hash of one that is too long (IFNAMSIZ is 16 with the NUL).
-pub(crate) fn wire_device(node: &str) -> String {
-    let name = format!("to-{node}");
-    if name.len() <= 15 {
-        return name;
-    }
-    let hash = node.bytes().fold(0x811c_9dc5_u32, |h, byte| {
-        (h ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    format!("to-{}{hash:08x}", &node[..4])
-}
-
 /// Lays the cables. The calling thread is in the wire's net namespace; `nodes` are those of the spec's nodes, in order.
 pub(crate) fn lay(spec: &LabSpec, nodes: &[BorrowedFd<'_>]) -> Result<()> {
     let failed = |e: flatnet_netlink::Error| Error::failed("lay the wire", e);
@@ -83,7 +92,7 @@ pub(crate) fn lay(spec: &LabSpec, nodes: &[BorrowedFd<'_>]) -> Result<()> {
     let names: Vec<String> = spec
         .nodes
         .iter()
-        .map(|node| wire_device(&node.name))
+        .map(|node| LabSpec::wire_port(&node.name))
         .collect();
     let mut cables = wire.batch();
     for (name, node) in names.iter().zip(nodes) {
@@ -303,10 +312,10 @@ mod tests {
 
     #[test]
     fn device_names_fit_the_kernel_and_differ() {
-        assert_eq!(wire_device("node1"), "to-node1");
+        assert_eq!(LabSpec::wire_port("node1"), "to-node1");
         let (a, b) = (
-            wire_device("a-very-long-node-name-1"),
-            wire_device("a-very-long-node-name-2"),
+            LabSpec::wire_port("a-very-long-node-name-1"),
+            LabSpec::wire_port("a-very-long-node-name-2"),
         );
         assert!(a.len() <= 15 && b.len() <= 15 && a != b, "{a} {b}");
     }
