@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::LabSpec;
 use crate::address::Address;
 use crate::boot::Process;
-use crate::connection::{ask, reach};
+use crate::connection::{Stdio, ask, reach};
 pub use crate::error::{Error, Result};
-use crate::protocol::{PodName, Request};
+use crate::protocol::{Place, PodName, Request};
 
 /// A lab that runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,29 +32,6 @@ pub struct LabInfo {
     pub started: u64,
     /// Pods (namespace/name).
     pub pods: Vec<String>,
-}
-
-/// Where a command runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Place {
-    /// In a node's namespaces.
-    Node(String),
-    /// In a pod's (namespace, name).
-    Pod(String, String),
-    /// In the namespace that joins the nodes: bridge or router, and the outside address.
-    Wire,
-}
-
-/// Standard streams of a command, handed over to it (SCM_RIGHTS).
-#[derive(Debug)]
-pub struct Stdio {
-    /// Its standard input.
-    pub stdin: OwnedFd,
-    /// Its standard output.
-    pub stdout: OwnedFd,
-    /// Its standard error.
-    pub stderr: OwnedFd,
 }
 
 /// A handle on a lab. The one that [`Lab::boot`] returned holds the lab's lifeline unless it was booted detached: when the

@@ -1,5 +1,5 @@
 //! A connection of the client's, and the one question it is for.
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use nix::sys::socket::getsockopt;
@@ -8,7 +8,18 @@ use serde::de::DeserializeOwned;
 
 use crate::address::Address;
 use crate::protocol::{self, Request};
-use crate::{Error, Result, Stdio};
+use crate::{Error, Result};
+
+/// Standard streams of a command, handed over to it (SCM_RIGHTS).
+#[derive(Debug)]
+pub struct Stdio {
+    /// Its standard input.
+    pub stdin: OwnedFd,
+    /// Its standard output.
+    pub stdout: OwnedFd,
+    /// Its standard error.
+    pub stderr: OwnedFd,
+}
 
 /// A connection to the lab at that address, and the lab's process id.
 pub(crate) fn reach(address: &Address) -> Result<(UnixStream, u32)> {

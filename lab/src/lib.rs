@@ -33,8 +33,10 @@ mod underlay;
 use std::process::ExitCode;
 
 pub use change::Change;
-pub use client::{Lab, LabInfo, NodeFile, Place, Stdio};
+pub use client::{Lab, LabInfo, NodeFile};
+pub use connection::Stdio;
 pub use error::{Error, Result};
+pub use protocol::Place;
 pub use spec::{IpFamily, LabSpec, NodeSpec, PROGRAMS_DIR, Underlay};
 
 /// The program.

@@ -15,7 +15,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Change, Error, LabSpec, Place};
+use crate::{Change, Error, LabSpec};
 
 /// A pod by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +37,18 @@ impl std::fmt::Display for PodName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
+}
+
+/// Where a command runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// In a node's namespaces.
+    Node(String),
+    /// In a pod's (namespace, name).
+    Pod(String, String),
+    /// In the namespace that joins the nodes: bridge or router, and the outside address.
+    Wire,
 }
 
 /// What a client may ask; the replies are those of the functions of the same name of [`crate::Lab`].
