@@ -51,7 +51,7 @@ impl Home<'_> {
         } else {
             &self.plan.hostname
         };
-        let (env, argv) = container.resolve(self.plan, &self.facts, base_env(hostname));
+        let (env, argv) = container.resolve(&self.facts, base_env(hostname));
         let mut launch = Launch::new(&argv, env.clone());
         launch.directory = container.directory.as_ref().map(PathBuf::from);
         launch.mount_proc = true;

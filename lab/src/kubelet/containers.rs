@@ -155,7 +155,11 @@ impl Worker {
 
     fn launch(&self, index: usize, sandbox: &Sandbox, restarts: i32) -> Result<Container, String> {
         let texts = |ips: &[std::net::IpAddr]| ips.iter().map(ToString::to_string).collect();
+        let plan = &self.pod.plan;
         let facts = Facts {
+            name: plan.name.clone(),
+            uid: plan.uid.clone(),
+            node: plan.node.clone(),
             pod_ips: texts(&self.pod.state().ips),
             host_ips: self
                 .node
@@ -167,11 +171,11 @@ impl Worker {
         let home = Home {
             base: &self.kubelet.base,
             node: &self.node,
-            plan: &self.pod.plan,
+            plan,
             sandbox,
             facts,
         };
-        let container = home.start(&self.pod.plan.containers[index], restarts)?;
+        let container = home.start(&plan.containers[index], restarts)?;
         let mailbox = self.pod.mailbox();
         let process = rustix::process::Pid::from_child(&container.child);
         std::thread::Builder::new()

@@ -186,13 +186,12 @@ impl ContainerPlan {
     /// Environment and command, on top of `base`.
     pub(super) fn resolve(
         &self,
-        plan: &Plan,
         facts: &Facts,
         base: BTreeMap<String, String>,
     ) -> (BTreeMap<String, String>, Vec<String>) {
         let mut env = base;
         for (name, source) in &self.env {
-            let value = source.value(&env, plan, facts);
+            let value = source.value(&env, facts);
             env.insert(name.clone(), value);
         }
         let argv = self.argv.iter().map(|word| expand(word, &env)).collect();
@@ -294,11 +293,14 @@ mod tests {
         )
         .unwrap();
         let facts = Facts {
+            name: plan.name.clone(),
+            uid: plan.uid.clone(),
+            node: plan.node.clone(),
             pod_ips: vec!["10.0.0.5".into()],
             host_ips: vec![],
         };
         let (env, argv) =
-            plan.containers[0].resolve(&plan, &facts, BTreeMap::from([("N".into(), "n".into())]));
+            plan.containers[0].resolve(&facts, BTreeMap::from([("N".into(), "n".into())]));
         assert_eq!(argv, ["echo", "10.0.0.5", "$(IP)", "$(NONE)", "5$"]);
         assert_eq!(env["WHERE"], "10.0.0.5@n");
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::EnvVar;
 
-use super::manifest::Plan;
+use crate::protocol::PodName;
 
 /// What the downward API tells in the lab.
 const FIELDS: [&str; 8] = [
@@ -24,9 +24,12 @@ pub(super) enum Source {
     Field(String),
 }
 
-/// What only the running pod knows, for variables.
+/// What variables can tell of the pod they are in.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
+    pub(super) name: PodName,
+    pub(super) uid: String,
+    pub(super) node: String,
     pub(super) pod_ips: Vec<String>,
     pub(super) host_ips: Vec<String>,
 }
@@ -52,25 +55,20 @@ impl Source {
     }
 
     /// What it is in that pod; `env` are the variables before it.
-    pub(super) fn value(
-        &self,
-        env: &BTreeMap<String, String>,
-        plan: &Plan,
-        facts: &Facts,
-    ) -> String {
+    pub(super) fn value(&self, env: &BTreeMap<String, String>, facts: &Facts) -> String {
         match self {
             Source::Text(text) => expand(text, env),
-            Source::Field(path) => field(path, plan, facts).unwrap_or_default(),
+            Source::Field(path) => field(path, facts).unwrap_or_default(),
         }
     }
 }
 
-fn field(path: &str, plan: &Plan, facts: &Facts) -> Option<String> {
+fn field(path: &str, facts: &Facts) -> Option<String> {
     match path {
-        "metadata.name" => Some(plan.name.name.clone()),
-        "metadata.namespace" => Some(plan.name.namespace.clone()),
-        "metadata.uid" => Some(plan.uid.clone()),
-        "spec.nodeName" => Some(plan.node.clone()),
+        "metadata.name" => Some(facts.name.name.clone()),
+        "metadata.namespace" => Some(facts.name.namespace.clone()),
+        "metadata.uid" => Some(facts.uid.clone()),
+        "spec.nodeName" => Some(facts.node.clone()),
         "status.podIP" => facts.pod_ips.first().cloned(),
         "status.podIPs" => Some(facts.pod_ips.join(",")),
         "status.hostIP" => facts.host_ips.first().cloned(),
