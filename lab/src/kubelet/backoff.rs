@@ -1,6 +1,10 @@
 //! Growing pauses between attempts.
 use std::time::Duration;
 
+/// The kubelet's pauses are 10 s to 5 min; a lab's life is shorter.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+
 /// Doubles from `first` to `last`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backoff {
@@ -9,7 +13,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(first: Duration, last: Duration) -> Self {
+    fn new(first: Duration, last: Duration) -> Self {
         Backoff { next: first, last }
     }
 
@@ -18,6 +22,12 @@ impl Backoff {
         let pause = self.next;
         self.next = (self.next * 2).min(self.last);
         pause
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff::new(FIRST_PAUSE, LAST_PAUSE)
     }
 }
 

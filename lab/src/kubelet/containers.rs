@@ -1,5 +1,5 @@
 //! The containers of one pod: started, reaped, restarted with growing pauses, ended.
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -9,20 +9,31 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use super::backoff::Backoff;
 use super::container::{Container, Home};
 use super::events::Kind;
-use super::pod::{Message, Now, Terminated};
+use super::pod::{Deleted, Message, Now, Pod, Terminated};
 use super::sandbox::Sandbox;
 use super::variables::Facts;
-use super::worker::{Deleted, FIRST_PAUSE, LAST_PAUSE, Worker};
 use crate::launch::exit_code;
-use crate::node::now;
+use crate::node::{Node, now};
+use crate::roots::Base;
 use crate::{Result, identifier};
 
 /// A container that ran so long starts with short pauses again (10 min in the kubelet).
 const LONG_RUN: Duration = Duration::from_secs(10);
 
+/// The containers of a pod whose sandbox is there.
+pub(super) struct Containers<'a> {
+    base: &'a Base,
+    node: &'a Node,
+    pod: &'a Pod,
+    mailbox: &'a Receiver<Message>,
+    sandbox: &'a Sandbox,
+    /// One a container of the plan.
+    runs: Vec<Run>,
+}
+
 /// A container's life so far.
 #[derive(Default)]
-pub(super) struct Run {
+struct Run {
     container: Option<Container>,
     started: Option<Instant>,
     /// To be started (again) then.
@@ -30,11 +41,29 @@ pub(super) struct Run {
     pauses: Option<Backoff>,
 }
 
-impl Worker {
+impl<'a> Containers<'a> {
+    /// None of which has been started.
+    pub(super) fn new(
+        base: &'a Base,
+        node: &'a Node,
+        pod: &'a Pod,
+        mailbox: &'a Receiver<Message>,
+        sandbox: &'a Sandbox,
+    ) -> Self {
+        Containers {
+            base,
+            node,
+            pod,
+            mailbox,
+            sandbox,
+            runs: pod.plan.containers.iter().map(|_| Run::default()).collect(),
+        }
+    }
+
     /// Starts, reaps and restarts, until deletion is asked for.
-    pub(super) fn run_containers(&mut self, sandbox: &Sandbox) -> Deleted {
+    pub(super) fn run(&mut self) -> Deleted {
         for index in 0..self.runs.len() {
-            self.start(index, sandbox);
+            self.start(index);
         }
         loop {
             let due = self.runs.iter().filter_map(|run| run.due).min();
@@ -56,7 +85,7 @@ impl Worker {
                 Ok(Message::Ended { index, restarts }) => {
                     if self.is_current(index, restarts) {
                         self.ended(index);
-                        self.plan_restart(index, sandbox);
+                        self.plan_restart(index);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
@@ -65,7 +94,7 @@ impl Worker {
                             .due
                             .is_some_and(|due| due <= Instant::now())
                         {
-                            self.start(index, sandbox);
+                            self.start(index);
                         }
                     }
                 }
@@ -78,7 +107,7 @@ impl Worker {
             && self.pod.state().containers[index].restarts == restarts
     }
 
-    fn start(&mut self, index: usize, sandbox: &Sandbox) {
+    fn start(&mut self, index: usize) {
         let plan = &self.pod.plan.containers[index];
         self.runs[index].due = None;
         if !plan.has_image() {
@@ -103,7 +132,7 @@ impl Worker {
         let restarts = self.pod.state().containers[index].restarts;
         let started = identifier::hex::<32>()
             .map_err(|e| e.to_string())
-            .and_then(|id| Ok((id, self.launch(index, sandbox, restarts)?)));
+            .and_then(|id| Ok((id, self.launch(index, restarts)?)));
         match started {
             Ok((id, container)) => {
                 if restarts == 0 {
@@ -153,7 +182,7 @@ impl Worker {
         }
     }
 
-    fn launch(&self, index: usize, sandbox: &Sandbox, restarts: i32) -> Result<Container, String> {
+    fn launch(&self, index: usize, restarts: i32) -> Result<Container, String> {
         let texts = |ips: &[std::net::IpAddr]| ips.iter().map(ToString::to_string).collect();
         let plan = &self.pod.plan;
         let facts = Facts {
@@ -169,10 +198,10 @@ impl Worker {
                 .collect(),
         };
         let home = Home {
-            base: &self.kubelet.base,
-            node: &self.node,
+            base: self.base,
+            node: self.node,
             plan,
-            sandbox,
+            sandbox: self.sandbox,
             facts,
         };
         let container = home.start(&plan.containers[index], restarts)?;
@@ -202,7 +231,7 @@ impl Worker {
         let message = if exit_code == 0 {
             None
         } else {
-            container.tail(&self.node)
+            container.tail(self.node)
         };
         self.pod.update(|state| {
             let container = &mut state.containers[index];
@@ -220,9 +249,8 @@ impl Worker {
     }
 
     /// Whether and when a container that has ended is started again.
-    fn plan_restart(&mut self, index: usize, sandbox: &Sandbox) {
-        let pod = self.pod.clone();
-        let plan = &pod.plan;
+    fn plan_restart(&mut self, index: usize) {
+        let plan = &self.pod.plan;
         let exit_code = match &self.pod.state().containers[index].now {
             Now::Terminated(end) => end.exit_code,
             _ => return,
@@ -261,7 +289,7 @@ impl Worker {
         });
         if is_first {
             // The first time a kubelet starts it again at once.
-            self.start(index, sandbox);
+            self.start(index);
         } else {
             self.pod.event(
                 Kind::Warning,
@@ -273,10 +301,7 @@ impl Worker {
     }
 
     fn next_pause(&mut self, index: usize) -> Duration {
-        self.runs[index]
-            .pauses
-            .get_or_insert_with(|| Backoff::new(FIRST_PAUSE, LAST_PAUSE))
-            .pause()
+        self.runs[index].pauses.get_or_insert_default().pause()
     }
 
     fn set(&self, index: usize, now: Now) {
@@ -284,7 +309,7 @@ impl Worker {
     }
 
     /// SIGTERM, the grace period, SIGKILL; each container is init of its pid namespace and takes what it started with it.
-    pub(super) fn end_containers(&mut self) {
+    pub(super) fn end(&mut self) {
         let grace = self.pod.plan.grace;
         for (run, plan) in self
             .runs

@@ -27,6 +27,9 @@ pub(super) enum Message {
     },
 }
 
+/// The worker was told to delete its pod.
+pub(super) struct Deleted;
+
 /// A pod, shared between its worker and clients.
 pub(super) struct Pod {
     pub(super) plan: Plan,

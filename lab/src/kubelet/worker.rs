@@ -5,18 +5,16 @@ use std::time::{Duration, Instant};
 
 use super::Kubelet;
 use super::backoff::Backoff;
-use super::containers::Run;
+use super::containers::Containers;
 use super::events::Kind;
-use super::pod::{Message, Pod};
+use super::pod::{Deleted, Message, Pod};
 use super::sandbox::{Sandbox, Trouble};
 use crate::node::Node;
 use crate::{Error, Result};
 
 /// A pod that waits for the node's network looks again so often, even if nothing tells it to.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// The kubelet's pauses are 10 s to 5 min; a lab's life is shorter.
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
-pub(super) const LAST_PAUSE: Duration = Duration::from_secs(10);
+
 /// Starts the thread that runs the pod until it is deleted.
 pub(super) fn start(
     kubelet: Arc<Kubelet>,
@@ -24,13 +22,11 @@ pub(super) fn start(
     pod: Arc<Pod>,
     mailbox: Receiver<Message>,
 ) -> Result<()> {
-    let runs = pod.plan.containers.iter().map(|_| Run::default()).collect();
     let worker = Worker {
         kubelet,
         node,
         pod,
         mailbox,
-        runs,
     };
     let thread = std::thread::Builder::new()
         .stack_size(512 << 10)
@@ -41,20 +37,15 @@ pub(super) fn start(
 }
 
 /// Runs one pod.
-pub(super) struct Worker {
-    pub(super) kubelet: Arc<Kubelet>,
-    pub(super) node: Arc<Node>,
-    pub(super) pod: Arc<Pod>,
-    pub(super) mailbox: Receiver<Message>,
-    /// One a container of the plan.
-    pub(super) runs: Vec<Run>,
+struct Worker {
+    kubelet: Arc<Kubelet>,
+    node: Arc<Node>,
+    pod: Arc<Pod>,
+    mailbox: Receiver<Message>,
 }
 
-/// Deletion was asked for.
-pub(super) struct Deleted;
-
 impl Worker {
-    fn run(mut self) {
+    fn run(self) {
         let plan = &self.pod.plan;
         self.pod.event(
             Kind::Normal,
@@ -62,14 +53,17 @@ impl Worker {
             format!("Successfully assigned {} to {}", plan.name, plan.node),
         );
         if let Ok(sandbox) = self.make_sandbox() {
-            let Deleted = self.run_containers(&sandbox);
-            self.end_containers();
+            let base = &self.kubelet.base;
+            let mut containers =
+                Containers::new(base, &self.node, &self.pod, &self.mailbox, &sandbox);
+            let Deleted = containers.run();
+            containers.end();
             self.take_down(&sandbox);
         }
     }
 
     fn make_sandbox(&self) -> Result<Arc<Sandbox>, Deleted> {
-        let mut pauses = Backoff::new(FIRST_PAUSE, LAST_PAUSE);
+        let mut pauses = Backoff::default();
         loop {
             match self.try_sandbox() {
                 Ok(sandbox) => return Ok(sandbox),
@@ -162,7 +156,7 @@ impl Worker {
 
     /// DEL until it succeeds.
     fn take_down(&self, sandbox: &Sandbox) {
-        let mut pauses = Backoff::new(FIRST_PAUSE, LAST_PAUSE);
+        let mut pauses = Backoff::default();
         let plan = &self.pod.plan;
         while let Err(error) = sandbox.disconnect(&self.node, None) {
             let why = format!(
