@@ -25,7 +25,7 @@ KIND_OPTIONS = --provider kind --cni $(CNI) \
 # are planted in what flannel brings.
 KIND_SUITES = study_notes $(if $(filter flatnet,$(CNI)),kind) $(if $(filter flannel,$(CNI)),diagnose_kind)
 
-.PHONY: help conformance test build observers lint deny bench docs install kind-image kind-up kind-down conformance-kind test-kind
+.PHONY: help conformance test build observers lint deny layers bench docs install kind-image kind-up kind-down conformance-kind test-kind
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ lint: ## Format and clippy, warnings denied
 
 deny: ## Licences, sources and banned crates (needs cargo-deny)
 	$(CARGO) deny --log-level error check bans licenses sources
+
+layers: ## Find dependencies that the table of layers forbids, and cycles of modules
+	$(CARGO) test --quiet --test layers
 
 bench: ## Measure against the reference plugins, side by side; prints ratios
 	$(CARGO) bench --profile dist --bench datapath
