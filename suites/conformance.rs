@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
+use flatnet::config::RunArgs;
 use flatnet::report::{CheckReport, terminal, terminal::Detail};
 use flatnet::session::conduct;
-use flatnet::session::config::RunArgs;
 use flatnet_analysis::checks::catalogue;
 use flatnet_model::verdict::Verdict;
 use rstest::{fixture, rstest};

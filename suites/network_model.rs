@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
+use flatnet::config::RunArgs;
 use flatnet::session::Session;
-use flatnet::session::config::RunArgs;
 use flatnet_analysis::inspect::catalogue;
 use flatnet_analysis::trace::answer as route;
 use flatnet_model::Underlay;

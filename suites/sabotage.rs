@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use flatnet::config::{Provider, RunArgs};
 use flatnet::plant;
 use flatnet::session::conduct;
-use flatnet::session::config::{Provider, RunArgs};
 use flatnet_analysis::checks::{Evidence, catalogue};
 use flatnet_model::verdict::Verdict;
 use rstest::rstest;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use flatnet::config::{Provider, RunArgs};
 use flatnet::session::Session;
-use flatnet::session::config::{Provider, RunArgs};
 use flatnet_cluster::observe::fleet::{Fleet, POD_PORT};
 use flatnet_cluster::observe::gather;
 use flatnet_cluster::status::host_network;

@@ -5,10 +5,14 @@
 //! [`flatnet_analysis::checks`] are pure functions from it to a verdict; [`report`] shows them. [`plant`] holds the faults that
 //! prove each check can fail; [`cli`] is the command line. [`route`] follows a packet on a cluster that runs, [`diagnose`] says
 //! why a pod does not run.
+pub mod busybox;
 pub mod cli;
 pub mod cni;
+pub mod config;
 pub mod diagnose;
+pub mod events;
 pub mod plant;
+pub mod programs;
 pub mod report;
 pub mod route;
 pub mod session;

@@ -4,7 +4,7 @@ mod real_clusters;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use flatnet::session::programs::{Linkage, linkage};
+use flatnet::programs::{Linkage, linkage};
 use flatnet_analysis::checks::catalogue;
 use rstest::rstest;
 use tempfile::TempDir;

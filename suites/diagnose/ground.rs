@@ -3,8 +3,8 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use flatnet::config::{Provider, RunArgs};
 use flatnet::session::Session;
-use flatnet::session::config::{Provider, RunArgs};
 use flatnet_cluster::{ExecOutput, Target};
 use flatnet_lab::{Lab, NodeFile};
 use flatnet_model::cause::Cause;

@@ -8,9 +8,9 @@ mod reaper;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flatnet::config::{Provider, RunArgs};
 use flatnet::plant::{self, Fault};
 use flatnet::session::conduct;
-use flatnet::session::config::{Provider, RunArgs};
 use flatnet_analysis::checks::{Evidence, catalogue};
 use flatnet_model::verdict::Verdict;
 use rstest::rstest;

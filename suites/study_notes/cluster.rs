@@ -3,8 +3,8 @@ use flatnet_cluster::status::pod_ref;
 use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use flatnet::config::{Provider, RunArgs};
 use flatnet::session::Session;
-use flatnet::session::config::{Provider, RunArgs};
 use flatnet::session::plan::run_id;
 use flatnet_cluster::{Cluster, ExecOutput, Target};
 use flatnet_model::inspection::{Fact, Inspection, Outcome};

@@ -1,11 +1,11 @@
 //! A lab to trace packets in, and an observer that looks at it with other programs.
 use std::sync::Arc;
 
+use flatnet::config::RunArgs;
 use flatnet::plant::Fault;
 use flatnet::route::{self, Question};
 use flatnet::session::Session;
 use flatnet::session::attach::{Attached, Which};
-use flatnet::session::config::RunArgs;
 use flatnet_analysis::trace::Place;
 use flatnet_analysis::trace::found::Found;
 use flatnet_cluster::Ground;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::session::events::{Event, Observer, Phase};
+use crate::events::{Event, Observer, Phase};
 
 /// What a phase does, in words.
 fn title(phase: Phase) -> &'static str {

@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use clap::Args;
 
 use super::{Output, progress};
+use crate::config::{Provider, RunArgs};
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
 use crate::report::{self, Phase, Report};
-use crate::session::config::{Provider, RunArgs};
 use crate::session::{self, Outcome, conduct};
 use crate::{Error, Result, plant};
 use flatnet_analysis::checks::{Check, catalogue};

@@ -2,8 +2,8 @@
 use clap::Args;
 
 use super::progress;
+use crate::config::{Provider, RunArgs};
 use crate::session::Session;
-use crate::session::config::{Provider, RunArgs};
 use crate::{Error, Result, report, session};
 
 /// Options of `flatnet up`.

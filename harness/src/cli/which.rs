@@ -3,8 +3,8 @@ use clap::Args;
 
 use super::clusters::{Running, meant};
 use crate::Result;
+use crate::config::KubeArgs;
 use crate::session::attach::Which;
-use crate::session::config::KubeArgs;
 
 /// Options that choose a cluster which runs already.
 #[derive(Args)]

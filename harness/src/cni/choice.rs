@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::kind::{FLANNEL, WEAVE};
-use crate::session::config::{Provider, RunArgs};
+use crate::config::{Provider, RunArgs};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
 

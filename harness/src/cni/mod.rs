@@ -8,12 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use choice::Choice;
-pub(crate) use flatnet_cluster::lab::AGENT;
 pub use kind::{Ground as KindGround, on_kind};
 pub use lab::on_lab;
 
 use crate::Result;
-use crate::session::events::Observer;
+use crate::events::Observer;
 
 /// A CNI bound to one cluster.
 #[async_trait]

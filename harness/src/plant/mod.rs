@@ -12,13 +12,12 @@ use flatnet_lab::{Change, Lab, NodeFile, NodeSpec, Place};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::cni::AGENT;
-use crate::session::config::{Provider, RunArgs};
-use crate::session::exposure;
-use crate::session::programs::Programs;
+use crate::config::{Provider, RunArgs};
+use crate::programs::{BUILD_OUTSIDE, Programs};
 use crate::{Error, Result};
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::kube::KubeCluster;
+use flatnet_cluster::lab::AGENT;
 use flatnet_cluster::lab::LabCluster;
 
 /// Every fault: those of the lab, then those of a real cluster, each in the order of the catalogue of checks.
@@ -121,7 +120,7 @@ impl Fault {
             if outside && Programs::locate()?.outside.is_none() {
                 return wants(&format!(
                     "flatnet-outside beside flatnet; {}",
-                    exposure::BUILD_IT
+                    BUILD_OUTSIDE
                 ));
             }
             if args.manifest.is_some() || args.nodes() < 3 {

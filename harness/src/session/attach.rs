@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use flatnet_lab::Lab;
 
 use super::boot;
-use super::config::KubeArgs;
 use super::lifetime::Lifetime;
 use super::plan::run_id;
-use super::programs::Programs;
+use crate::config::KubeArgs;
+use crate::programs::Programs;
 use crate::{Error, Result};
 use flatnet_cluster::Cluster;
 use flatnet_cluster::kind::{self, InContainers, engine::Engine};

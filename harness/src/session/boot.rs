@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use flatnet_lab::Lab;
 use ipnet::IpNet;
 
-use super::config::KubeArgs;
-use super::events::{Event, Observer};
 use super::lifetime::Lifetime;
 use super::plan::{Archives, Plan, Site, run_id};
 use super::reaper::{Reap, Reaper, Whereabouts};
 use crate::cni::{self, Cni, Trouble};
+use crate::config::KubeArgs;
+use crate::events::{Event, Observer};
 use crate::{Error, Result};
 use flatnet_cluster::kind::{self, Boot, InContainers, engine::Engine};
 use flatnet_cluster::kube::{Connection, KubeCluster, NodePods, SessionNamespace, connect};

@@ -6,12 +6,12 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::task::JoinSet;
 
-use super::events::{Event, Observer};
 use super::exposure;
 use super::lifetime::Lifetime;
 use super::plan::Plan;
 use super::workload;
 use crate::diagnose;
+use crate::events::{Event, Observer};
 use crate::plant::{Fault, Moment, Planted};
 use crate::{Error, Result};
 use flatnet_cluster::Ground;

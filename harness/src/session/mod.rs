@@ -1,14 +1,10 @@
 //! One run: boot, install, deploy, start probes, observe, tear down.
 pub mod attach;
 pub mod boot;
-pub mod busybox;
-pub mod config;
 pub mod deploy;
-pub mod events;
 pub mod exposure;
 pub mod lifetime;
 pub mod plan;
-pub mod programs;
 pub mod reaper;
 pub mod workload;
 
@@ -19,12 +15,12 @@ use std::time::Instant;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
+use crate::config::RunArgs;
+use crate::events::{Event, Observer, Phase};
 use crate::plant::Fault;
 use crate::{Error, Result};
 use boot::Booted;
-use config::RunArgs;
 use deploy::Deployed;
-use events::{Event, Observer, Phase};
 use flatnet_cluster::Ground;
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::observe::fleet::Fleet;

@@ -10,12 +10,12 @@ use flatnet_lab::{LabSpec, NodeSpec};
 use flatnet_model::probe::Transport;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::busybox;
-use super::config::{KubeArgs, Provider, RunArgs};
-use super::programs::Programs;
 use super::workload::Workload;
+use crate::busybox;
 use crate::cni::Choice;
+use crate::config::{KubeArgs, Provider, RunArgs};
 use crate::plant::Fault;
+use crate::programs::Programs;
 use crate::{Error, Result};
 use flatnet_cluster::kind::{
     self,

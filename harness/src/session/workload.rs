@@ -1,7 +1,7 @@
 //! The pods of a run: the user's, or copies of the shipped manifest spread over the nodes there are.
 use k8s_openapi::api::core::v1::{Pod, Toleration};
 
-use super::config::RunArgs;
+use crate::config::RunArgs;
 use crate::{Error, Result};
 use flatnet_cluster::manifest;
 

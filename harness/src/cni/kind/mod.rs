@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use kube::Client;
 
 use super::{Choice, Cni, Trouble};
-use crate::session::events::{Event, Observer};
-use crate::session::programs::Programs;
+use crate::events::{Event, Observer};
+use crate::programs::Programs;
 use crate::{Error, Result};
 use flatnet_cluster::kind::engine::Engine;
 use flatnet_cluster::kube::KubeCluster;

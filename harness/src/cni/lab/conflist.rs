@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::cni::choice::{Plugins, Values};
 use crate::cni::{Cni, Trouble};
-use crate::session::events::Observer;
+use crate::events::Observer;
 use crate::{Error, Result};
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::{Cluster, Target};

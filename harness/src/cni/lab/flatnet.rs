@@ -6,7 +6,7 @@ use flatnet_lab::{Lab, NodeFile};
 use ipnet::IpNet;
 
 use crate::cni::{Cni, Trouble};
-use crate::session::events::Observer;
+use crate::events::Observer;
 use crate::{Error, Result};
 use flatnet_cluster::lab::{AGENT, LabCluster};
 

@@ -10,16 +10,15 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::events::{Event, Observer};
 use super::lifetime::Lifetime;
 use super::plan::Plan;
+use crate::events::{Event, Observer};
 use crate::{Error, Result};
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::kube::KubeCluster;
 use flatnet_cluster::status::{host_network, is_running, pod_ref};
 use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::observations::Sought;
-pub(crate) use outside::BUILD_IT;
 
 /// Where it is made.
 pub(super) struct Ground<'a> {

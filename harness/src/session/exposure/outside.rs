@@ -7,12 +7,10 @@ use flatnet_cluster::kube::KubeCluster;
 use flatnet_model::observations::Sought;
 
 use crate::Result;
+use crate::programs::BUILD_OUTSIDE;
 use crate::session::lifetime::Lifetime;
 use crate::session::plan::{Plan, Site};
 use crate::session::reaper::Reap;
-
-/// How to get the program that keeps the peer.
-pub(crate) const BUILD_IT: &str = "build it: cargo build --release -p flatnet-outside";
 
 /// Starts it where there can be one.
 pub(super) async fn start(cluster: &KubeCluster, plan: &Plan, lifetime: &Lifetime) -> Sought<Peer> {
@@ -37,7 +35,7 @@ async fn start_on_kind(
 ) -> Sought<Peer> {
     let Some(program) = &plan.programs.outside else {
         return Sought::Absent {
-            why: format!("flatnet-outside is not beside flatnet; {BUILD_IT}"),
+            why: format!("flatnet-outside is not beside flatnet; {BUILD_OUTSIDE}"),
         };
     };
     let engine = match Engine::find().await {

@@ -1,7 +1,7 @@
 //! Which busybox the pods get.
 use std::path::{Path, PathBuf};
 
-use super::programs::{Linkage, linkage};
+use crate::programs::{Linkage, linkage};
 use crate::{Error, Result};
 
 /// The busybox named by the user, or one found on this machine; `None`: pods get the host's own programs.

@@ -65,6 +65,9 @@ impl Programs {
     }
 }
 
+/// How to get `flatnet-outside`, the program that keeps a peer outside a kind cluster.
+pub const BUILD_OUTSIDE: &str = "build it: cargo build --release -p flatnet-outside";
+
 /// How a program is linked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Linkage {
