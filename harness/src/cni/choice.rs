@@ -4,15 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::kind::{FLANNEL, WEAVE};
+use super::shipped::{FLANNEL, REFERENCE, REFERENCE_DIRS, WEAVE};
 use crate::config::{Provider, RunArgs};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
 
-/// The conflist of the `reference` CNI: containernetworking's bridge, host-local and portmap.
-const REFERENCE: &str = include_str!("../../../manifests/reference.conflist");
-/// Where distributions put the reference plugins.
-pub(super) const REFERENCE_DIRS: [&str; 3] = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];
 /// Names that `--cni` knows without a file.
 const KNOWN: [&str; 5] = ["flatnet", "flannel", "weave", "reference", "none"];
 

@@ -2,6 +2,7 @@
 mod choice;
 mod kind;
 mod lab;
+mod shipped;
 
 use std::time::Duration;
 

@@ -24,7 +24,6 @@ pub enum Style {
     Reference,
 }
 
-pub const LO: u32 = 1;
 pub const ETH0: u32 = 2;
 pub const CNI0: u32 = 3;
 pub const VXLAN: u32 = 4;

@@ -5,7 +5,7 @@ use flatnet_model::kernel::{Address, Link, LinkStats, MacAddr, Neighbour, RouteE
 use flatnet_model::probe::Facts;
 use ipnet::IpNet;
 
-use super::build::LO;
+pub const LO: u32 = 1;
 
 pub fn empty_facts(hostname: &str) -> Facts {
     let counters = [

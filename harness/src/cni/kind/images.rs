@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use serde_json::Value;
 
 use super::Ground;
-use crate::cni::choice::REFERENCE_DIRS;
+use crate::cni::shipped::REFERENCE_DIRS;
 use crate::{Error, Result};
 use flatnet_cluster::kind::{self, engine::run};
 use flatnet_cluster::kube::objects::{Objects, is};
@@ -139,7 +139,7 @@ fn reference_plugins(objects: &Objects) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cni::kind::tune::FLANNEL;
+    use crate::cni::shipped::FLANNEL;
 
     #[test]
     fn flannel_needs_bridge_and_portmap() {

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use kube::Client;
 
 use super::{Choice, Cni, Trouble};
+use crate::cni::shipped::FLATNET;
 use crate::events::{Event, Observer};
 use crate::programs::Programs;
 use crate::{Error, Result};
@@ -20,7 +21,6 @@ use flatnet_cluster::kube::KubeCluster;
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_model::view::Ranges;
 use record::Record;
-pub(super) use tune::{FLANNEL, WEAVE};
 
 /// What a CNI is put onto.
 pub struct Ground {
@@ -50,7 +50,7 @@ pub fn on_kind(choice: &Choice, ground: Ground) -> Result<Box<dyn Cni>> {
     match choice {
         Choice::Flatnet { backend } => Ok(Box::new(Manifest {
             name: "flatnet".to_owned(),
-            objects: Objects::parse("manifests/flatnet.yaml", tune::FLATNET)?,
+            objects: Objects::parse("manifests/flatnet.yaml", FLATNET)?,
             backend: Some(backend.clone()),
             ground,
         })),

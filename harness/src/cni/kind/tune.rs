@@ -9,13 +9,6 @@ use crate::{Error, Result};
 use flatnet_cluster::kube::objects::{Objects, is};
 use flatnet_model::view::Ranges;
 
-/// Our own CNI.
-pub(crate) const FLATNET: &str = include_str!("../../../../manifests/flatnet.yaml");
-/// flannel.
-pub(crate) const FLANNEL: &str = include_str!("../../../../manifests/flannel.yaml");
-/// Weave Net.
-pub(crate) const WEAVE: &str = include_str!("../../../../manifests/weave.yaml");
-
 /// Fits a shipped manifest; any other is left as it is.
 ///
 /// # Errors
@@ -125,6 +118,7 @@ fn containers(objects: &mut Objects) -> impl Iterator<Item = &mut Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cni::shipped::{FLANNEL, FLATNET, WEAVE};
 
     fn ranges(nets: &[&str]) -> Ranges {
         Ranges {
