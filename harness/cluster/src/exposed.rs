@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flatnet_model::observations::{Observed, PortPod, Service, Sought};
+use flatnet_model::observations::{Availability, Observed, PortPod, Service};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 
@@ -16,11 +16,11 @@ pub struct Exposed {
     /// The API's client.
     pub client: Client,
     /// A service with every pod of the pod network behind it, and one with a single pod.
-    pub services: Sought<[Service; 2]>,
+    pub services: Availability<[Service; 2]>,
     /// A service of type NodePort with the same pods.
-    pub node_port: Sought<Service>,
+    pub node_port: Availability<Service>,
     /// Pods with a hostPort.
-    pub host_ports: Sought<PortPods>,
+    pub host_ports: Availability<PortPods>,
     /// Addresses of services by name, without the cluster's domain; none where they may not be asked for.
     pub names: BTreeMap<String, Vec<IpAddr>>,
     /// Addresses of the service `kube-system/kube-dns`; none where they may not be asked for.
@@ -28,7 +28,7 @@ pub struct Exposed {
     /// Ready pods behind it.
     pub dns_servers: Observed<usize>,
     /// The peer outside.
-    pub outside: Sought<Arc<Peer>>,
+    pub outside: Availability<Arc<Peer>>,
 }
 
 impl Exposed {

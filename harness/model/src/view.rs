@@ -7,7 +7,7 @@ use crate::probe::{
 };
 use ipnet::IpNet;
 
-use crate::observations::{AgentSet, Observed, Sought};
+use crate::observations::{AgentSet, Availability, Observed};
 
 /// Pod and service ranges of a cluster, one per family, in the order of the cluster's families; empty where the cluster does not tell.
 #[derive(Clone, Debug, Default)]
@@ -30,9 +30,9 @@ pub struct View {
     /// The nodes that were looked at, in the same order.
     pub nodes: Vec<NodeLook>,
     /// Pods of all namespaces, by namespace and name.
-    pub pods: Sought<Vec<PodLook>>,
+    pub pods: Availability<Vec<PodLook>>,
     /// What only an API server knows.
-    pub api: Sought<ApiLook>,
+    pub api: Availability<ApiLook>,
 }
 
 /// A node as the API describes it.
@@ -66,7 +66,7 @@ pub struct NodeLook {
     /// As the API describes it.
     pub member: Member,
     /// Seen from inside.
-    pub inside: Sought<Inside>,
+    pub inside: Availability<Inside>,
 }
 
 /// A node from inside. Each part can fail by itself.
@@ -114,11 +114,11 @@ impl PodLook {
 #[derive(Clone, Debug)]
 pub struct ApiLook {
     /// `kube-system/kubeadm-config`.
-    pub kubeadm: Sought<Ranges>,
+    pub kubeadm: Availability<Ranges>,
     /// `spec.cidrs` of ServiceCIDR objects, by object.
-    pub service_cidrs: Sought<Vec<(String, Vec<IpNet>)>>,
+    pub service_cidrs: Availability<Vec<(String, Vec<IpNet>)>>,
     /// DaemonSets that network the cluster.
-    pub agents: Sought<Vec<AgentLook>>,
+    pub agents: Availability<Vec<AgentLook>>,
 }
 
 /// A DaemonSet that networks the cluster.
@@ -129,7 +129,7 @@ pub struct AgentLook {
     /// Images of its containers.
     pub images: Vec<String>,
     /// Files of ConfigMaps that its pods mount: object (`NAMESPACE/NAME`), key, text.
-    pub config: Sought<Vec<ConfigFile>>,
+    pub config: Availability<Vec<ConfigFile>>,
     /// The beginning of the log of its container `weave`, where it has one: pod and text.
     pub weave_log: Option<Observed<(String, String)>>,
 }

@@ -21,7 +21,7 @@ use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::status::host_network;
 use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::diagnosis::Diagnosis;
-use flatnet_model::observations::{Barred, Denied};
+use flatnet_model::observations::{Denied, Forbidden};
 
 /// The pods of a run.
 pub struct Deployed {
@@ -146,7 +146,7 @@ impl Bed<'_> {
                 // Many clusters let nobody into the nodes' network; the rest of the promises can be checked all the same.
                 Err(Error::Denied { what, rule }) if host_network(pod) => {
                     deployed.denied.push(Denied {
-                        who: Barred::HostNetworkPods,
+                        who: Forbidden::HostNetworkPods,
                         what,
                         rule,
                     });

@@ -6,12 +6,12 @@ use flatnet_model::probe::{Dialled, Failure};
 use super::Verdict;
 use super::findings::{Findings, joined, listed, transport};
 use super::topology::Topology;
-use flatnet_model::observations::{Call, ControlPlane, Endpoint, Observations, Sought};
+use flatnet_model::observations::{Availability, Call, ControlPlane, Endpoint, Observations};
 
 /// The part of a control plane that a check is about; else the verdict without it.
 pub(super) fn part<'a, T>(
     observations: &'a Observations,
-    of: impl FnOnce(&'a ControlPlane) -> &'a Sought<T>,
+    of: impl FnOnce(&'a ControlPlane) -> &'a Availability<T>,
 ) -> Result<&'a T, Verdict> {
     let Some(control_plane) = &observations.control_plane else {
         return Err(Verdict::Skip {
@@ -21,17 +21,17 @@ pub(super) fn part<'a, T>(
             ),
         });
     };
-    sought(of(control_plane))
+    available(of(control_plane))
 }
 
 /// What was found; else the verdict without it.
-pub(super) fn sought<T>(sought: &Sought<T>) -> Result<&T, Verdict> {
-    match sought {
-        Sought::Found(found) => Ok(found),
-        Sought::Absent { why } => Err(Verdict::Skip {
+pub(super) fn available<T>(part: &Availability<T>) -> Result<&T, Verdict> {
+    match part {
+        Availability::Found(found) => Ok(found),
+        Availability::Absent { why } => Err(Verdict::Skip {
             reason: why.clone(),
         }),
-        Sought::Lost { error } => Err(Verdict::Broken {
+        Availability::Lost { error } => Err(Verdict::Broken {
             error: error.clone(),
         }),
     }
@@ -161,7 +161,7 @@ pub(super) fn silent<'a>(topology: &Topology<'a>, calls: &[Call], pods_only: boo
     let nodes = topology
         .nodes()
         .map(|node| node.name.as_str())
-        .filter(|_| !pods_only && topology.nodes_barred().is_none());
+        .filter(|_| !pods_only && topology.nodes_forbidden().is_none());
     pods.chain(nodes)
         .filter(|name| !made.contains(name))
         .collect()

@@ -60,7 +60,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         let who = culprit(node, &wrong, calls, &topology);
         findings.fail(evidence(outside, node, who, &wrong, nobody, &topology));
     }
-    findings.mention_barred(&topology);
+    findings.mention_forbidden(&topology);
     findings.mention_idle(&topology);
     findings.verdict()
 }

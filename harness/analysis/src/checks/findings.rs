@@ -5,7 +5,7 @@ use flatnet_model::probe::Transport;
 
 use super::{Evidence, Verdict};
 use crate::checks::topology::Topology;
-use flatnet_model::observations::Barred;
+use flatnet_model::observations::Forbidden;
 
 /// Facts, evidence, and what could not be measured.
 #[derive(Debug, Default)]
@@ -51,12 +51,12 @@ impl Findings {
     }
 
     /// Says whom a missing right kept out: the verdict is about the others.
-    pub(super) fn mention_barred(&mut self, topology: &Topology<'_>) {
-        if let Some(why) = topology.nodes_barred() {
+    pub(super) fn mention_forbidden(&mut self, topology: &Topology<'_>) {
+        if let Some(why) = topology.nodes_forbidden() {
             self.fact(format!("nodes took no part: {why}"));
         }
         for denied in &topology.observations.denied {
-            if denied.who == Barred::HostNetworkPods {
+            if denied.who == Forbidden::HostNetworkPods {
                 self.fact(format!(
                     "hostNetwork pods took no part: {}: not allowed: {}",
                     denied.what, denied.rule
@@ -96,7 +96,7 @@ pub(super) struct Problem {
 
 /// A check that is about nodes has nothing to say where a right is missing to look at them.
 pub(super) fn without_nodes(topology: &Topology<'_>) -> Option<Verdict> {
-    topology.nodes_barred().map(|why| Verdict::Skip {
+    topology.nodes_forbidden().map(|why| Verdict::Skip {
         reason: format!("nodes may not be looked at: {why}"),
     })
 }

@@ -7,7 +7,7 @@ use super::calls::{Wrong, part, responder};
 use super::findings::{Findings, count, listed, look, transports};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
-use flatnet_model::observations::{Call, HostPorts, NodeView, Observations, Sought};
+use flatnet_model::observations::{Availability, Call, HostPorts, NodeView, Observations};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let made = match part(observations, |plane| &plane.host_ports) {
@@ -18,7 +18,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let plane = observations.control_plane.as_ref();
     let outside = plane.map(|plane| plane.outside.as_ref());
     let from_outside: &[Call] = match &outside {
-        Some(Sought::Found(outside)) => &outside.host_ports,
+        Some(Availability::Found(outside)) => &outside.host_ports,
         _ => &[],
     };
     let calls: Vec<&Call> = made.calls.iter().chain(from_outside).collect();
@@ -72,13 +72,15 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         transports(judged.iter().map(|call| call.transport))
     ));
     match outside {
-        Some(Sought::Found(_)) => findings.fact("dialled from another node, and from outside"),
-        Some(Sought::Absent { why }) => {
+        Some(Availability::Found(_)) => {
+            findings.fact("dialled from another node, and from outside")
+        }
+        Some(Availability::Absent { why }) => {
             findings.fact(format!(
                 "dialled from another node; not from outside: {why}"
             ));
         }
-        Some(Sought::Lost { error }) => findings.unmeasured(error),
+        Some(Availability::Lost { error }) => findings.unmeasured(error),
         None => {}
     }
     for (node, wrong) in wrong.by(|call| at(&topology, call)) {

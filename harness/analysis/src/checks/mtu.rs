@@ -271,7 +271,7 @@ const FRAGMENT_COUNTERS: [&str; 6] = [
 ];
 
 fn fragments(topology: &Topology<'_>, findings: &mut Findings) {
-    if let Some(why) = topology.nodes_barred() {
+    if let Some(why) = topology.nodes_forbidden() {
         findings.fact(format!("fragment counters of nodes not read: {why}"));
         return;
     }

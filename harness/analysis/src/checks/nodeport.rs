@@ -1,7 +1,7 @@
 //! `nodeport`: a service's node port is answered at every node, from outside the cluster.
 use std::collections::BTreeSet;
 
-use super::calls::{Wrong, part, responder, sought};
+use super::calls::{Wrong, available, part, responder};
 use super::findings::{Findings, count, listed, look, transports};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
@@ -9,7 +9,7 @@ use flatnet_model::observations::{Call, Exposure, Observations, Service};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let outside = part(observations, |plane| &plane.outside);
-    let exposure = outside.and_then(|outside| sought(&outside.node_port));
+    let exposure = outside.and_then(|outside| available(&outside.node_port));
     let Exposure { service, calls } = match exposure {
         Ok(exposure) => exposure,
         Err(verdict) => return verdict,

@@ -18,7 +18,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let mut findings = Findings::default();
     shared(services, &topology, &mut findings);
     single(&services.single, &topology, &mut findings);
-    findings.mention_barred(&topology);
+    findings.mention_forbidden(&topology);
     findings.mention_idle(&topology);
     findings.verdict()
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flatnet_model::kernel::RouteEntry;
 use flatnet_model::probe::Facts;
 
-use flatnet_model::observations::{Barred, Endpoint, NodeView, Observations, PodView};
+use flatnet_model::observations::{Endpoint, Forbidden, NodeView, Observations, PodView};
 
 /// Pods and nodes by name, and who holds which address.
 pub(super) struct Topology<'a> {
@@ -119,12 +119,12 @@ impl<'a> Topology<'a> {
     }
 
     /// What keeps nodes from being looked at, in words, where a right is missing for it.
-    pub(super) fn nodes_barred(&self) -> Option<String> {
+    pub(super) fn nodes_forbidden(&self) -> Option<String> {
         if self.nodes().any(|node| node.facts.is_ok()) {
             return None;
         }
         let denied = self.observations.denied.iter();
-        let mut nodes = denied.filter(|denied| denied.who == Barred::Nodes);
+        let mut nodes = denied.filter(|denied| denied.who == Forbidden::Nodes);
         nodes
             .next()
             .map(|denied| format!("{}: not allowed: {}", denied.what, denied.rule))
@@ -132,7 +132,7 @@ impl<'a> Topology<'a> {
 
     /// Whether an endpoint could be asked what it saw, as far as rights go.
     pub(super) fn within_reach(&self, endpoint: &Endpoint) -> bool {
-        !matches!(endpoint, Endpoint::Node(_)) || self.nodes_barred().is_none()
+        !matches!(endpoint, Endpoint::Node(_)) || self.nodes_forbidden().is_none()
     }
 
     /// Every address of a node: InternalIPs, bridge, tunnel; loopback left out.

@@ -8,8 +8,8 @@ use flatnet_model::probe::{
 
 use super::build::{Style, healthy};
 use flatnet_model::observations::{
-    AgentPod, AgentSet, Call, ControlPlane, Dns, DnsClient, Endpoint, Exposure, HostPorts,
-    Observations, Outside, PortPod, Service, Services, Sought,
+    AgentPod, AgentSet, Availability, Call, ControlPlane, Dns, DnsClient, Endpoint, Exposure,
+    HostPorts, Observations, Outside, PortPod, Service, Services,
 };
 
 pub const SHARED: &str = "10.96.0.20";
@@ -24,11 +24,11 @@ pub fn real() -> Observations {
     let mut o = healthy(Style::Direct);
     o.provider = "kind".to_owned();
     o.control_plane = Some(ControlPlane {
-        services: Sought::Found(services(&o)),
-        dns: Sought::Found(dns(&o)),
-        host_ports: Sought::Found(host_ports(&o)),
-        outside: Sought::Found(outside(&o)),
-        agents: Sought::Found(vec![agents(&o)]),
+        services: Availability::Found(services(&o)),
+        dns: Availability::Found(dns(&o)),
+        host_ports: Availability::Found(host_ports(&o)),
+        outside: Availability::Found(outside(&o)),
+        agents: Availability::Found(vec![agents(&o)]),
     });
     o
 }
@@ -38,9 +38,9 @@ pub fn plane(o: &mut Observations) -> &mut ControlPlane {
 }
 
 /// What a healthy cluster has there.
-pub fn had<T>(sought: &mut Sought<T>) -> &mut T {
-    match sought {
-        Sought::Found(found) => found,
+pub fn had<T>(part: &mut Availability<T>) -> &mut T {
+    match part {
+        Availability::Found(found) => found,
         _ => panic!("nothing was found"),
     }
 }
@@ -271,7 +271,7 @@ fn outside(o: &Observations) -> Outside {
     node_port.node_ports = BOTH.map(|transport| (transport, NODE_PORT)).into();
     Outside {
         addresses: vec![ip(PEER)],
-        node_port: Sought::Found(Exposure {
+        node_port: Availability::Found(Exposure {
             service: node_port,
             calls: to_ports,
         }),

@@ -11,7 +11,7 @@ use crate::Ground;
 use crate::Place;
 use crate::status::not_ready;
 use crate::{Error, Result};
-use flatnet_model::observations::Sought;
+use flatnet_model::observations::Availability;
 use flatnet_model::view::{Member, NodeInfo, NodeLook, View};
 
 /// Why there is nothing of the control plane on the lab.
@@ -45,8 +45,8 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
         pods(place),
         async {
             match place.client() {
-                Some(client) => Sought::Found(objects::look(client).await),
-                None => Sought::Absent {
+                Some(client) => Availability::Found(objects::look(client).await),
+                None => Availability::Absent {
                     why: NO_API.to_owned(),
                 },
             }
@@ -57,7 +57,7 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
     let nodes = nodes
         .map(|member| NodeLook {
             member: member.clone(),
-            inside: insides.remove(&member.name).unwrap_or(Sought::Lost {
+            inside: insides.remove(&member.name).unwrap_or(Availability::Lost {
                 error: "it was not asked".to_owned(),
             }),
         })
@@ -72,7 +72,7 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
     })
 }
 
-async fn pods(place: Place<'_>) -> Sought<Vec<flatnet_model::view::PodLook>> {
+async fn pods(place: Place<'_>) -> Availability<Vec<flatnet_model::view::PodLook>> {
     let listed = match place.ground {
         Ground::Lab(lab) => lab.call(flatnet_lab::Lab::pods).await,
         Ground::Kubernetes(cluster) => objects::pods(cluster.client()).await,
@@ -82,7 +82,7 @@ async fn pods(place: Place<'_>) -> Sought<Vec<flatnet_model::view::PodLook>> {
         Err(error) => return Err(error).into(),
     };
     pods.sort_by_key(flatnet_model::view::PodLook::full_name);
-    Sought::Found(pods)
+    Availability::Found(pods)
 }
 
 fn member(object: &Node) -> Result<Member> {

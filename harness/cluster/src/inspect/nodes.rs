@@ -14,7 +14,7 @@ use crate::observe::fleet::Fleet;
 use crate::observe::gather::{READ_WITHIN, unexpected};
 use flatnet_model::components::flags;
 use flatnet_model::components::paths;
-use flatnet_model::observations::{Barred, Endpoint, Observed, Sought};
+use flatnet_model::observations::{Availability, Endpoint, Forbidden, Observed};
 use flatnet_model::view::Inside;
 
 const PROC: &str = "/proc";
@@ -43,7 +43,7 @@ const PROGRAMS: &[&str] = &[
 pub(super) async fn look(
     cluster: Arc<dyn Cluster>,
     nodes: &[Node],
-) -> BTreeMap<String, Sought<Inside>> {
+) -> BTreeMap<String, Availability<Inside>> {
     let names: Vec<String> = nodes
         .iter()
         .filter_map(|node| node.metadata.name.clone())
@@ -53,8 +53,8 @@ pub(super) async fn look(
         Ok(fleet) => Arc::new(fleet),
         Err(error) => {
             let why = match error {
-                Error::Denied { rule, .. } => barred(&rule),
-                error => Sought::Lost {
+                Error::Denied { rule, .. } => forbidden(&rule),
+                error => Availability::Lost {
                     error: error.to_string(),
                 },
             };
@@ -75,28 +75,28 @@ pub(super) async fn look(
 }
 
 /// The server's own words on which right is lacking.
-fn barred(rule: &str) -> Sought<Inside> {
-    Sought::Absent {
+fn forbidden(rule: &str) -> Availability<Inside> {
+    Availability::Absent {
         why: format!("nodes are looked at through a pod on each, and that is not allowed: {rule}"),
     }
 }
 
-async fn node(fleet: &Fleet, name: &str, root: &str) -> Sought<Inside> {
+async fn node(fleet: &Fleet, name: &str, root: &str) -> Availability<Inside> {
     let at = Endpoint::Node(name.to_owned());
     if let Some(why) = fleet.lost.get(&at) {
         let denied = fleet
             .denied
             .iter()
-            .find(|denied| denied.who == Barred::Nodes && why.contains(&denied.rule));
+            .find(|denied| denied.who == Forbidden::Nodes && why.contains(&denied.rule));
         return match denied {
-            Some(denied) => barred(&denied.rule),
-            None => Sought::Lost { error: why.clone() },
+            Some(denied) => forbidden(&denied.rule),
+            None => Availability::Lost { error: why.clone() },
         };
     }
     let probe = Probe { fleet, at };
     let processes = probe.processes().await;
     let paths = files_of_interest(processes.as_deref().unwrap_or_default());
-    Sought::Found(Inside {
+    Availability::Found(Inside {
         facts: probe.facts().await,
         sockets: probe.sockets().await,
         namespaces: probe.namespaces().await,

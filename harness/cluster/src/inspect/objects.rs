@@ -10,7 +10,7 @@ use kube::{Api, Client, ResourceExt};
 use crate::Result;
 use crate::kube::{denied, pods, ranges};
 use crate::status::host_network;
-use flatnet_model::observations::{AgentSet, Observed, Sought};
+use flatnet_model::observations::{AgentSet, Availability, Observed};
 use flatnet_model::view::{AgentLook, ApiLook, ConfigFile, PodLook};
 
 /// The container of weave's pods whose log tells its options.
@@ -56,10 +56,10 @@ pub(super) fn pod(object: &Pod) -> PodLook {
 }
 
 /// ServiceCIDR objects, which Kubernetes has from 1.33 on (networking.k8s.io/v1).
-async fn service_cidrs(client: &Client) -> Sought<Vec<(String, Vec<IpNet>)>> {
+async fn service_cidrs(client: &Client) -> Availability<Vec<(String, Vec<IpNet>)>> {
     let all: Api<ServiceCIDR> = Api::all(client.clone());
     match all.list(&ListParams::default()).await {
-        Ok(list) => Sought::Found(
+        Ok(list) => Availability::Found(
             list.items
                 .iter()
                 .map(|object| {
@@ -74,7 +74,7 @@ async fn service_cidrs(client: &Client) -> Sought<Vec<(String, Vec<IpNet>)>> {
                 })
                 .collect(),
         ),
-        Err(kube::Error::Api(status)) if status.code == 404 => Sought::Absent {
+        Err(kube::Error::Api(status)) if status.code == 404 => Availability::Absent {
             why: "this API server has no ServiceCIDR objects: it is older than Kubernetes 1.33"
                 .to_owned(),
         },

@@ -8,12 +8,12 @@ use crate::Result;
 use crate::kube::denied;
 use crate::status::status_word;
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
-use flatnet_model::observations::{AgentPod, AgentSet, Sought};
+use flatnet_model::observations::{AgentPod, AgentSet, Availability};
 
 /// Every such set with its pods; absent where there is none.
-pub(super) async fn list(client: &Client) -> Sought<Vec<AgentSet>> {
+pub(super) async fn list(client: &Client) -> Availability<Vec<AgentSet>> {
     match sets(client).await {
-        Ok(sets) if sets.is_empty() => Sought::Absent {
+        Ok(sets) if sets.is_empty() => Availability::Absent {
             why: format!(
                 "no DaemonSet mounts {CONF_DIR} or {BIN_DIR} of its nodes: the CNI came there another way"
             ),

@@ -12,8 +12,8 @@ use super::{agents, names};
 use crate::exposed::{Exposed, PortPods, port_pod};
 use crate::kind::peer::Peer;
 use flatnet_model::observations::{
-    Call, ControlPlane, Dns, Endpoint, Exposure, HostPorts, NodeView, Outside, PodView, Service,
-    Services, Sought, expected_names,
+    Availability, Call, ControlPlane, Dns, Endpoint, Exposure, HostPorts, NodeView, Outside,
+    PodView, Service, Services, expected_names,
 };
 
 /// How long nodes may take to program a service whose endpoints are ready (kube-proxy syncs once a second).
@@ -32,7 +32,7 @@ pub(super) async fn users(
     let crowd = Crowd { fleet, nodes, pods };
     ControlPlane {
         services: crowd.services(&exposed.services).await,
-        dns: Sought::Found(crowd.dns(exposed).await),
+        dns: Availability::Found(crowd.dns(exposed).await),
         host_ports: crowd.host_ports(&exposed.host_ports).await,
         outside: crowd.outside(exposed).await,
         agents: agents::list(&exposed.client).await,
@@ -77,11 +77,11 @@ impl<'a> Crowd<'a> {
         })
     }
 
-    async fn services(&self, made: &Sought<[Service; 2]>) -> Sought<Services> {
+    async fn services(&self, made: &Availability<[Service; 2]>) -> Availability<Services> {
         let [shared, single] = match made.as_ref() {
-            Sought::Found(made) => made,
-            Sought::Absent { why } => return Sought::Absent { why },
-            Sought::Lost { error } => return Sought::Lost { error },
+            Availability::Found(made) => made,
+            Availability::Absent { why } => return Availability::Absent { why },
+            Availability::Lost { error } => return Availability::Lost { error },
         };
         let mut errands = Vec::new();
         for (from, own) in self.ends() {
@@ -96,7 +96,7 @@ impl<'a> Crowd<'a> {
         let (own, others): (Vec<Call>, Vec<Call>) = calls
             .into_iter()
             .partition(|call| single.addresses.contains(&call.address));
-        Sought::Found(Services {
+        Availability::Found(Services {
             shared: Exposure {
                 service: shared.clone(),
                 calls: others,
@@ -128,11 +128,11 @@ impl<'a> Crowd<'a> {
     }
 
     /// Each node's port from one other node: the next in order, or a pod there where nobody may go onto nodes.
-    async fn host_ports(&self, made: &Sought<PortPods>) -> Sought<HostPorts> {
+    async fn host_ports(&self, made: &Availability<PortPods>) -> Availability<HostPorts> {
         let made = match made.as_ref() {
-            Sought::Found(made) => made,
-            Sought::Absent { why } => return Sought::Absent { why },
-            Sought::Lost { error } => return Sought::Lost { error },
+            Availability::Found(made) => made,
+            Availability::Absent { why } => return Availability::Absent { why },
+            Availability::Lost { error } => return Availability::Lost { error },
         };
         let mut errands = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
@@ -148,35 +148,35 @@ impl<'a> Crowd<'a> {
                 errands.extend(to(&from, own, &node.internal_ips, made.port, 1));
             }
         }
-        Sought::Found(HostPorts {
+        Availability::Found(HostPorts {
             port: made.port,
             pods: made.pods.iter().map(port_pod).collect(),
             calls: make(self.fleet, errands, PROGRAMMED_WITHIN).await,
         })
     }
 
-    async fn outside(&self, exposed: &Exposed) -> Sought<Outside> {
+    async fn outside(&self, exposed: &Exposed) -> Availability<Outside> {
         let peer = match exposed.outside.as_ref() {
-            Sought::Found(peer) => peer,
-            Sought::Absent { why } => return Sought::Absent { why },
-            Sought::Lost { error } => return Sought::Lost { error },
+            Availability::Found(peer) => peer,
+            Availability::Absent { why } => return Availability::Absent { why },
+            Availability::Lost { error } => return Availability::Lost { error },
         };
         let there = peer.endpoint();
         let Some(port) = self.fleet.port(&there) else {
             let why = self.fleet.lost.get(&there).cloned();
-            return Sought::Lost {
+            return Availability::Lost {
                 error: why.unwrap_or_else(|| "no probe runs in the peer outside".to_owned()),
             };
         };
         let node_port = match exposed.node_port.as_ref() {
-            Sought::Found(service) => Sought::Found(Exposure {
+            Availability::Found(service) => Availability::Found(Exposure {
                 service: service.clone(),
                 calls: self
                     .called_from_outside(peer, |_| service.node_ports.clone())
                     .await,
             }),
-            Sought::Absent { why } => Sought::Absent { why },
-            Sought::Lost { error } => Sought::Lost { error },
+            Availability::Absent { why } => Availability::Absent { why },
+            Availability::Lost { error } => Availability::Lost { error },
         };
         let host_ports = match exposed.host_ports.found() {
             Some(made) => {
@@ -205,7 +205,7 @@ impl<'a> Crowd<'a> {
             .ask(vec![(there, Ask::Seen)], READ_WITHIN)
             .await
             .pop();
-        Sought::Found(Outside {
+        Availability::Found(Outside {
             addresses: peer.addresses.clone(),
             node_port,
             host_ports,

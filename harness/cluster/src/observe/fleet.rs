@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::kind::peer::Peer;
 use crate::{Cluster, PodRef, Process, Target};
 use crate::{Error, Result};
-use flatnet_model::observations::{Barred, Denied, Endpoint, Observed};
+use flatnet_model::observations::{Denied, Endpoint, Forbidden, Observed};
 
 /// The port on which pods' probes answer. A pod's network namespace is its own, so it is free there; nodes and
 /// hostNetwork pods let the kernel choose.
@@ -116,8 +116,8 @@ impl Fleet {
         let (Error::Denied { what, rule }, Some(who)) = (
             error,
             match endpoint {
-                Endpoint::Node(_) => Some(Barred::Nodes),
-                Endpoint::Pod(_) => Some(Barred::Pods),
+                Endpoint::Node(_) => Some(Forbidden::Nodes),
+                Endpoint::Pod(_) => Some(Forbidden::Pods),
                 Endpoint::Outside(_) => None,
             },
         ) else {

@@ -5,84 +5,21 @@ use std::net::IpAddr;
 use crate::probe::{Dialled, Lookup, Record, ResolvConf, Resolved, Sighting, Transport};
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, Observed};
+use super::{Availability, Endpoint, Observed};
 
-/// Something that was looked for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sought<T> {
-    /// It is there.
-    Found(T),
-    /// It is not to be had here, and that is nobody's fault: a check that needs it is skipped for this reason.
-    Absent {
-        /// In words a reader can act on.
-        why: String,
-    },
-    /// It should have been had, and was not: a check that needs it could not be measured.
-    Lost {
-        /// What went wrong, with its causes.
-        error: String,
-    },
-}
-
-impl<T> Sought<T> {
-    /// A value made of what was found.
-    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Sought<U> {
-        match self {
-            Sought::Found(found) => Sought::Found(with(found)),
-            Sought::Absent { why } => Sought::Absent { why },
-            Sought::Lost { error } => Sought::Lost { error },
-        }
-    }
-
-    /// The same, borrowed.
-    pub fn as_ref(&self) -> Sought<&T> {
-        match self {
-            Sought::Found(found) => Sought::Found(found),
-            Sought::Absent { why } => Sought::Absent { why: why.clone() },
-            Sought::Lost { error } => Sought::Lost {
-                error: error.clone(),
-            },
-        }
-    }
-
-    /// What was found, if it was.
-    pub fn found(&self) -> Option<&T> {
-        match self {
-            Sought::Found(found) => Some(found),
-            Sought::Absent { .. } | Sought::Lost { .. } => None,
-        }
-    }
-}
-
-impl<T> From<crate::Result<T>> for Sought<T> {
-    /// A right that is missing makes it absent, any other error lost.
-    fn from(result: crate::Result<T>) -> Self {
-        match result {
-            Ok(found) => Sought::Found(found),
-            Err(denied @ crate::Error::Denied { .. }) => Sought::Absent {
-                why: denied.to_string(),
-            },
-            Err(e) => Sought::Lost {
-                error: e.to_string(),
-            },
-        }
-    }
-}
-
-/// Everything of the kind that the lab has not.
+/// What the lab does not have.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ControlPlane {
     /// Services of type ClusterIP.
-    pub services: Sought<Services>,
+    pub services: Availability<Services>,
     /// Names of services.
-    pub dns: Sought<Dns>,
+    pub dns: Availability<Dns>,
     /// Pods with a hostPort.
-    pub host_ports: Sought<HostPorts>,
+    pub host_ports: Availability<HostPorts>,
     /// A peer that is no part of the cluster.
-    pub outside: Sought<Outside>,
+    pub outside: Availability<Outside>,
     /// DaemonSets that network the cluster, by the directories of the host they mount.
-    pub agents: Sought<Vec<AgentSet>>,
+    pub agents: Availability<Vec<AgentSet>>,
 }
 
 /// One client's dials of one address, all alike.
@@ -185,7 +122,7 @@ pub struct Outside {
     /// The peer's addresses.
     pub addresses: Vec<IpAddr>,
     /// A service of type NodePort, dialled on every node by the peer.
-    pub node_port: Sought<Exposure>,
+    pub node_port: Availability<Exposure>,
     /// hostPorts, dialled on every node by the peer.
     pub host_ports: Vec<Call>,
     /// The peer, dialled by every node and one pod on each.

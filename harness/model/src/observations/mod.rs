@@ -6,8 +6,10 @@ use crate::probe::{CniFiles, Dialled, Facts, MtuTrial, Sighting, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+mod availability;
 mod control_plane;
 
+pub use availability::Availability;
 pub use control_plane::*;
 
 /// Everything the checks may judge by. An `Err` holds why something could not be observed.
@@ -42,17 +44,17 @@ pub struct Observations {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denied {
     /// Who is out of reach for it.
-    pub who: Barred,
+    pub who: Forbidden,
     /// What was to be done.
     pub what: String,
     /// The server's own words: who lacks which right.
     pub rule: String,
 }
 
-/// Who can be out of reach for want of a right.
+/// Who a missing right puts out of reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Barred {
+pub enum Forbidden {
     /// Nodes: no command runs there.
     Nodes,
     /// Pods in their node's network: they were not made.

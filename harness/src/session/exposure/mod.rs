@@ -18,7 +18,7 @@ use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::kube::KubeCluster;
 use flatnet_cluster::status::{host_network, is_running, pod_ref};
 use flatnet_cluster::{Cluster, PodRef};
-use flatnet_model::observations::Sought;
+use flatnet_model::observations::Availability;
 
 /// Where it is made.
 pub(super) struct Ground<'a> {
@@ -55,32 +55,32 @@ impl Ground<'_> {
                 services::addresses(cluster.client(), "default", "kubernetes").await,
             )]),
             dns_addresses: services::addresses(cluster.client(), "kube-system", "kube-dns").await,
-            services: Sought::Absent { why: String::new() },
-            node_port: Sought::Absent { why: String::new() },
+            services: Availability::Absent { why: String::new() },
+            node_port: Availability::Absent { why: String::new() },
             host_ports: host_ports.into(),
             dns_servers: dns_servers.map_err(|e| e.to_string()),
             outside: outside.map(Arc::new),
         };
-        match Sought::from(services) {
-            Sought::Found(services::Made {
+        match Availability::from(services) {
+            Availability::Found(services::Made {
                 shared,
                 single,
                 node_port,
             }) => {
                 let name = format!("{}.{}.svc", shared.name, shared.namespace);
                 exposed.names.insert(name, shared.addresses.clone());
-                exposed.services = Sought::Found([shared, single]);
-                exposed.node_port = Sought::Found(node_port);
+                exposed.services = Availability::Found([shared, single]);
+                exposed.node_port = Availability::Found(node_port);
             }
-            Sought::Absent { why } => {
-                exposed.services = Sought::Absent { why: why.clone() };
-                exposed.node_port = Sought::Absent { why };
+            Availability::Absent { why } => {
+                exposed.services = Availability::Absent { why: why.clone() };
+                exposed.node_port = Availability::Absent { why };
             }
-            Sought::Lost { error } => {
-                exposed.services = Sought::Lost {
+            Availability::Lost { error } => {
+                exposed.services = Availability::Lost {
                     error: error.clone(),
                 };
-                exposed.node_port = Sought::Lost { error };
+                exposed.node_port = Availability::Lost { error };
             }
         }
         Ok(exposed)

@@ -4,7 +4,7 @@ use std::path::Path;
 use flatnet_cluster::kind::engine::Engine;
 use flatnet_cluster::kind::peer::{Peer, Start};
 use flatnet_cluster::kube::KubeCluster;
-use flatnet_model::observations::Sought;
+use flatnet_model::observations::Availability;
 
 use crate::Result;
 use crate::programs::BUILD_OUTSIDE;
@@ -13,12 +13,16 @@ use crate::session::plan::{Plan, Site};
 use crate::session::reaper::Reap;
 
 /// Starts it where there can be one.
-pub(super) async fn start(cluster: &KubeCluster, plan: &Plan, lifetime: &Lifetime) -> Sought<Peer> {
+pub(super) async fn start(
+    cluster: &KubeCluster,
+    plan: &Plan,
+    lifetime: &Lifetime,
+) -> Availability<Peer> {
     let name = match &plan.site {
         Site::NewKind(boot, _) => &boot.name,
         Site::RunningKind(name, _) => name,
         Site::Lab { .. } | Site::Kubeconfig(_) => {
-            return Sought::Absent {
+            return Availability::Absent {
                 why: "a peer outside the cluster can be started for --provider kind only"
                     .to_owned(),
             };
@@ -32,9 +36,9 @@ async fn start_on_kind(
     plan: &Plan,
     lifetime: &Lifetime,
     name: &str,
-) -> Sought<Peer> {
+) -> Availability<Peer> {
     let Some(program) = &plan.programs.outside else {
-        return Sought::Absent {
+        return Availability::Absent {
             why: format!("flatnet-outside is not beside flatnet; {BUILD_OUTSIDE}"),
         };
     };
@@ -43,7 +47,7 @@ async fn start_on_kind(
         Err(e) => return Err(e).into(),
     };
     if engine.name != "docker" {
-        return Sought::Absent {
+        return Availability::Absent {
             why: format!(
                 "the peer outside the cluster is started through docker's API, and the engine is {}",
                 engine.name

@@ -181,7 +181,7 @@ impl<'a> Judgement<'a> {
             self.masqueraded.insert(node);
             return;
         }
-        if to_host && self.topology.nodes_barred().is_some() {
+        if to_host && self.topology.nodes_forbidden().is_some() {
             // It may be the address of a tunnel or bridge of the client's node, which nobody may look at.
             return;
         }
@@ -215,7 +215,7 @@ impl<'a> Judgement<'a> {
             ));
         }
         unseen_icmp(self.topology, &mut self.findings);
-        self.findings.mention_barred(self.topology);
+        self.findings.mention_forbidden(self.topology);
         self.findings.mention_idle(self.topology);
         self.findings.verdict()
     }

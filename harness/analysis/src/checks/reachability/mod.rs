@@ -38,7 +38,7 @@ pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
         }
     }
     state(&seen, &mut findings);
-    findings.mention_barred(&topology);
+    findings.mention_forbidden(&topology);
     findings.mention_idle(&topology);
     findings.verdict()
 }

@@ -3,7 +3,7 @@ use flatnet_model::probe::{Sighting, Transport};
 
 use super::*;
 use crate::example::plane::{PEER, fail, had, ip, plane, real, seen_as};
-use flatnet_model::observations::{Barred, Call, Denied, Sought};
+use flatnet_model::observations::{Availability, Call, Denied, Forbidden};
 
 #[test]
 fn a_healthy_real_cluster_passes_every_check() {
@@ -68,10 +68,10 @@ fn without_a_control_plane_they_are_skipped_and_say_so() {
 #[test]
 fn what_is_absent_skips_and_what_got_lost_breaks() {
     let mut o = real();
-    plane(&mut o).outside = Sought::Absent {
+    plane(&mut o).outside = Availability::Absent {
         why: "no peer".to_owned(),
     };
-    plane(&mut o).agents = Sought::Lost {
+    plane(&mut o).agents = Availability::Lost {
         error: "boom".to_owned(),
     };
     assert_eq!(with("skip", &o), BTreeSet::from(["nodeport", "egress"]));
@@ -177,7 +177,7 @@ fn one_agent_for_each_kind_of_node_is_enough() {
 fn without_rights_on_nodes_pods_are_judged_all_the_same() {
     let mut o = real();
     let denied = Denied {
-        who: Barred::Nodes,
+        who: Forbidden::Nodes,
         what: "create pod flatnet-node-1".to_owned(),
         rule: "violates PodSecurity \"restricted\"".to_owned(),
     };

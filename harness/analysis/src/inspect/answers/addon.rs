@@ -12,7 +12,7 @@ use flatnet_model::cni::CONF_DIR;
 use flatnet_model::cni::network_config::NetworkConfig;
 use flatnet_model::components::{flags, paths};
 use flatnet_model::inspection::{Fact, Outcome, Source};
-use flatnet_model::observations::Sought;
+use flatnet_model::observations::Availability;
 use flatnet_model::view::{AgentLook, Inside, View};
 
 /// Add-ons by the plugin that their configuration calls first.
@@ -51,8 +51,8 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             Err((file, why)) => findings.problem(Some(name), &format!("{CONF_DIR}/{file}"), why),
         }
     }
-    if let Sought::Found(api) = &view.api
-        && let Some(agents) = findings.sought("DaemonSets", &api.agents)
+    if let Availability::Found(api) = &view.api
+        && let Some(agents) = findings.available("DaemonSets", &api.agents)
     {
         if agents.is_empty() {
             findings.problem(None, "DaemonSet", "none mounts /etc/cni/net.d or /opt/cni/bin of its nodes: the add-on came there another way");
@@ -135,7 +135,7 @@ struct Backend {
 
 /// Pod ranges as the agent is told them.
 fn configured(agent: &AgentLook, findings: &mut Findings) {
-    let files = findings.sought("ConfigMaps of the agent", &agent.config);
+    let files = findings.available("ConfigMaps of the agent", &agent.config);
     for file in files
         .into_iter()
         .flatten()

@@ -6,14 +6,14 @@ use flatnet_model::probe::{Connection, Protocol};
 use super::findings::Findings;
 use flatnet_model::components::ports::{self, ETCD};
 use flatnet_model::inspection::{Fact, Outcome, Source};
-use flatnet_model::observations::Sought;
+use flatnet_model::observations::Availability;
 use flatnet_model::view::View;
 
 const PROGRAM: &str = "etcd";
 
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
-    if let Sought::Absent { why } = &view.api {
+    if let Availability::Absent { why } = &view.api {
         return Outcome::Skipped {
             reason: why.clone(),
         };

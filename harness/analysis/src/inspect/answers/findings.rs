@@ -2,7 +2,7 @@
 use std::fmt::Display;
 
 use flatnet_model::inspection::{Fact, Outcome, Problem};
-use flatnet_model::observations::{Observed, Sought};
+use flatnet_model::observations::{Availability, Observed};
 use flatnet_model::view::{Inside, NodeLook, View};
 
 /// Facts, what is wrong, and why anything is missing.
@@ -47,11 +47,15 @@ impl Findings {
     }
 
     /// What was looked for, if it is there; otherwise the reason is kept.
-    pub(super) fn sought<'a, T>(&mut self, about: &str, sought: &'a Sought<T>) -> Option<&'a T> {
-        match sought {
-            Sought::Found(found) => return Some(found),
-            Sought::Absent { why } => self.absent(about, why),
-            Sought::Lost { error } => self.lost(None, about, error),
+    pub(super) fn available<'a, T>(
+        &mut self,
+        about: &str,
+        part: &'a Availability<T>,
+    ) -> Option<&'a T> {
+        match part {
+            Availability::Found(found) => return Some(found),
+            Availability::Absent { why } => self.absent(about, why),
+            Availability::Lost { error } => self.lost(None, about, error),
         }
         None
     }
@@ -77,9 +81,9 @@ impl Findings {
         let mut found = Vec::new();
         for node in &view.nodes {
             match &node.inside {
-                Sought::Found(inside) => found.push((node, inside)),
-                Sought::Absent { why } => self.absent("nodes", why),
-                Sought::Lost { error } => {
+                Availability::Found(inside) => found.push((node, inside)),
+                Availability::Absent { why } => self.absent("nodes", why),
+                Availability::Lost { error } => {
                     self.lost(
                         Some(&node.member.name),
                         "the node could not be looked at",

@@ -11,7 +11,7 @@ use flatnet_model::view::{PodLook, View};
 
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
-    findings.sought("pods", &view.pods);
+    findings.available("pods", &view.pods);
     for (node, inside) in findings.insides(view) {
         let name = &node.member.name;
         let Some(facts) = findings.observed(name, "interfaces", &inside.facts) else {

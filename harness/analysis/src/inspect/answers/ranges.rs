@@ -86,7 +86,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             source: source.clone(),
         }));
     }
-    if let Some(api) = findings.sought("service ranges", &view.api) {
+    if let Some(api) = findings.available("service ranges", &view.api) {
         from_api(api, &mut ranges, &mut findings);
     }
     judge(&ranges, &mut findings);
@@ -155,7 +155,8 @@ fn from_lab(node: &str, inside: &Inside, ranges: &mut Vec<Range>, findings: &mut
 }
 
 fn from_api(api: &ApiLook, ranges: &mut Vec<Range>, findings: &mut Findings) {
-    if let Some(kubeadm) = findings.sought("ConfigMap kube-system/kubeadm-config", &api.kubeadm) {
+    if let Some(kubeadm) = findings.available("ConfigMap kube-system/kubeadm-config", &api.kubeadm)
+    {
         for (of, nets, key) in [
             (Whose::Pods, &kubeadm.pods, "podSubnet"),
             (Whose::Services, &kubeadm.services, "serviceSubnet"),
@@ -171,7 +172,7 @@ fn from_api(api: &ApiLook, ranges: &mut Vec<Range>, findings: &mut Findings) {
             }));
         }
     }
-    if let Some(objects) = findings.sought("ServiceCIDR objects", &api.service_cidrs) {
+    if let Some(objects) = findings.available("ServiceCIDR objects", &api.service_cidrs) {
         for (name, nets) in objects {
             ranges.extend(nets.iter().map(|net| Range {
                 of: Whose::Services,

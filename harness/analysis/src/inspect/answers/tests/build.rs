@@ -8,7 +8,7 @@ use flatnet_model::probe::{
     VersionResult,
 };
 
-use flatnet_model::observations::{AgentPod, AgentSet, Sought};
+use flatnet_model::observations::{AgentPod, AgentSet, Availability};
 use flatnet_model::view::Ranges;
 use flatnet_model::view::{
     AgentLook, ApiLook, ConfigFile, Inside, Member, NodeLook, PodLook, View,
@@ -268,7 +268,7 @@ pub(super) fn view() -> View {
     let members: Vec<Member> = vec![member("cp", 0), member("w1", 1)];
     let nodes = members.iter().enumerate().map(|(at, member)| NodeLook {
         member: member.clone(),
-        inside: Sought::Found(inside_of(at as u8)),
+        inside: Availability::Found(inside_of(at as u8)),
     });
     let pod = |name: &str, node: &str, at: u8| PodLook {
         namespace: "default".to_owned(),
@@ -282,17 +282,17 @@ pub(super) fn view() -> View {
         cluster: "made-up".to_owned(),
         nodes: nodes.collect(),
         members,
-        pods: Sought::Found(vec![pod("a", "cp", 0), pod("b", "w1", 1)]),
-        api: Sought::Found(ApiLook {
-            kubeadm: Sought::Found(Ranges {
+        pods: Availability::Found(vec![pod("a", "cp", 0), pod("b", "w1", 1)]),
+        api: Availability::Found(ApiLook {
+            kubeadm: Availability::Found(Ranges {
                 pods: vec!["10.244.0.0/16".parse().unwrap()],
                 services: vec!["10.96.0.0/16".parse().unwrap()],
             }),
-            service_cidrs: Sought::Found(vec![(
+            service_cidrs: Availability::Found(vec![(
                 "kubernetes".to_owned(),
                 vec!["10.96.0.0/16".parse().unwrap()],
             )]),
-            agents: Sought::Found(vec![AgentLook {
+            agents: Availability::Found(vec![AgentLook {
                 set: AgentSet {
                     namespace: "kube-flannel".to_owned(),
                     name: "kube-flannel-ds".to_owned(),
@@ -300,7 +300,7 @@ pub(super) fn view() -> View {
                     pods: vec![agent("cp"), agent("w1")],
                 },
                 images: vec!["flannel:v0.28.4".to_owned()],
-                config: Sought::Found(vec![ConfigFile {
+                config: Availability::Found(vec![ConfigFile {
                     namespace: "kube-flannel".to_owned(),
                     map: "kube-flannel-cfg".to_owned(),
                     key: "net-conf.json".to_owned(),
@@ -315,7 +315,7 @@ pub(super) fn view() -> View {
 /// A node to change: 0 the control plane, 1 the worker.
 pub(super) fn inside(view: &mut View, at: usize) -> &mut Inside {
     match &mut view.nodes[at].inside {
-        Sought::Found(inside) => inside,
+        Availability::Found(inside) => inside,
         other => panic!("{other:?}"),
     }
 }
@@ -323,7 +323,7 @@ pub(super) fn inside(view: &mut View, at: usize) -> &mut Inside {
 /// The API's part, to change.
 pub(super) fn api(view: &mut View) -> &mut ApiLook {
     match &mut view.api {
-        Sought::Found(api) => api,
+        Availability::Found(api) => api,
         other => panic!("{other:?}"),
     }
 }
@@ -331,7 +331,7 @@ pub(super) fn api(view: &mut View) -> &mut ApiLook {
 /// The only DaemonSet, to change.
 pub(super) fn daemon_set(view: &mut View) -> &mut AgentLook {
     match &mut api(view).agents {
-        Sought::Found(agents) => &mut agents[0],
+        Availability::Found(agents) => &mut agents[0],
         other => panic!("{other:?}"),
     }
 }

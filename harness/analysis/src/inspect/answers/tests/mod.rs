@@ -7,7 +7,7 @@ mod plane;
 use serde_json::Value;
 
 use flatnet_model::inspection::{Fact, Outcome};
-use flatnet_model::observations::Sought;
+use flatnet_model::observations::Availability;
 use flatnet_model::view::View;
 
 /// What was answered.
@@ -74,7 +74,7 @@ fn every_question_tells_a_missing_right_from_a_failure() {
     for question in of_nodes {
         let mut view = build::view();
         view.nodes.iter_mut().for_each(|node| {
-            node.inside = Sought::Absent {
+            node.inside = Availability::Absent {
                 why: rule.to_owned(),
             }
         });
@@ -85,7 +85,7 @@ fn every_question_tells_a_missing_right_from_a_failure() {
             question.id
         );
         view.nodes.iter_mut().for_each(|node| {
-            node.inside = Sought::Lost {
+            node.inside = Availability::Lost {
                 error: "the probe died".to_owned(),
             }
         });
@@ -98,7 +98,7 @@ fn every_question_tells_a_missing_right_from_a_failure() {
     }
     for question in crate::inspect::catalogue::all() {
         let mut view = build::view();
-        view.nodes[1].inside = Sought::Lost {
+        view.nodes[1].inside = Availability::Lost {
             error: "the probe died".to_owned(),
         };
         answered((question.answer)(&view)).has_problem(&["w1", "the probe died"]);

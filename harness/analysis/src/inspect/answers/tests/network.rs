@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{answered, build};
 use crate::inspect::answers::{bridges, node_routes, nodes, pod_gateway};
 use flatnet_model::inspection::Outcome;
-use flatnet_model::observations::Sought;
+use flatnet_model::observations::Availability;
 
 #[test]
 fn a_healthy_cluster_has_no_problem_and_every_question_an_answer() {
@@ -107,7 +107,7 @@ fn a_host_end_on_no_bridge_is_shown_as_routed() {
     let answer = answered(bridges::answer(&view));
     assert_eq!(answer.all("port", "bridge"), [json!(null), json!(null)]);
     assert_eq!(answer.all("port", "pod"), ["default/a", "default/b"]);
-    view.pods = Sought::Found(Vec::new());
+    view.pods = Availability::Found(Vec::new());
     assert!(matches!(bridges::answer(&view), Outcome::Skipped { .. }));
 }
 

@@ -5,13 +5,13 @@ use serde_json::json;
 use super::{answered, build};
 use crate::inspect::answers::{addon, etcd, listeners, ranges};
 use flatnet_model::inspection::{Outcome, Source};
-use flatnet_model::observations::Sought;
+use flatnet_model::observations::Availability;
 use flatnet_model::view::View;
 
 /// As the lab is.
 fn without_api(view: &mut View) {
     view.provider = "lab".to_owned();
-    view.api = Sought::Absent {
+    view.api = Availability::Absent {
         why: "no control plane".to_owned(),
     };
 }
@@ -248,7 +248,7 @@ fn the_pod_range_is_read_from_where_each_add_on_keeps_it() {
     );
     assert_eq!(answer.all("tunnel", "vni"), [1, 1]);
     let agent = build::daemon_set(&mut view);
-    if let Sought::Found(files) = &mut agent.config {
+    if let Availability::Found(files) = &mut agent.config {
         files[0].text = "{".to_owned();
     }
     let log = "INFO: 2025/02/07 09:04:31.416680 Command line options: map[http-addr:127.0.0.1:6784 ipalloc-range:10.32.0.0/12 port:6783]\n";
