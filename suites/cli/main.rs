@@ -1,5 +1,7 @@
 //! The command line as a person meets it: exit codes, one clear message each, and nothing left behind.
+mod clusters;
 mod real_clusters;
+mod stand_in;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -10,10 +12,16 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 fn flatnet(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flatnet"))
-        .args(arguments)
-        .output()
-        .expect("flatnet starts")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flatnet"));
+    unchosen(&mut command);
+    command.args(arguments).output().expect("flatnet starts")
+}
+
+/// Without what the environment of the test might choose for flatnet.
+fn unchosen(command: &mut Command) {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLATNET_")) {
+        command.env_remove(name);
+    }
 }
 
 /// Everything flatnet said to a person.
@@ -51,7 +59,12 @@ fn pod(node: &str, command: &str) -> String {
 #[case::plugins_missing(&["test", "--cni", "reference", "--cni-bin", "/nowhere"], 3, "is not in /nowhere")]
 #[case::name_no_label(&["test", "--name", "No_Label"], 2, "no DNS label")]
 #[case::small_mtu(&["test", "--mtu", "1000"], 2, "1000 is not in 1280..=65535")]
-#[case::no_cluster(&["exec", "--name", "flatnet-suite-nobody", "busybox-1", "--", "true"], 2, "cluster")]
+#[case::no_cluster(&["exec", "--cluster", "flatnet-suite-nobody", "busybox-1", "--", "true"], 2, "--cluster flatnet-suite-nobody: no cluster of that name runs")]
+#[case::no_lab(&["inspect", "--cluster", "lab/flatnet-suite-nobody"], 2, "no lab of that name runs")]
+#[case::nothing_to_end(&["down", "flatnet-suite-nobody"], 2, "boot it with flatnet up --name flatnet-suite-nobody")]
+#[case::two_names(&["down", "one", "--cluster", "two"], 2, "cannot be used with")]
+#[case::two_sources(&["diagnose", "--cluster", "one", "--context", "two"], 2, "give one of the two")]
+#[case::no_duration(&["diagnose", "--wait", "soon"], 2, "write it as 500ms, 10s or 2m")]
 #[case::no_command(&["exec", "busybox-1"], 2, "Usage")]
 fn bad_input_is_told_in_one_message(
     #[case] arguments: &[&str],
@@ -123,9 +136,18 @@ fn a_cluster_is_brought_up_looked_into_and_taken_down() {
     assert!(up.status.success(), "{}", words(&up));
 
     let again = flatnet(&["up", "--name", &name]);
-    let route = flatnet(&["exec", "--name", &name, "busybox-1", "--", "ip", "route"]);
-    let code = flatnet(&["exec", "--name", &name, "node2", "--", "sh", "-c", "exit 5"]);
-    let nobody = flatnet(&["exec", "--name", &name, "busybox-9", "--", "true"]);
+    let route = flatnet(&["exec", "--cluster", &name, "busybox-1", "--", "ip", "route"]);
+    let code = flatnet(&[
+        "exec",
+        "--cluster",
+        &name,
+        "node2",
+        "--",
+        "sh",
+        "-c",
+        "exit 5",
+    ]);
+    let nobody = flatnet(&["exec", "--cluster", &name, "busybox-9", "--", "true"]);
     let list = flatnet(&["list"]);
     let down = flatnet(&["down", &name]);
     let gone = flatnet(&["down", &name]);

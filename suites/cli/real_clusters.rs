@@ -7,10 +7,10 @@ use std::process::{Command, Output};
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::{file, words};
+use super::{file, unchosen, words};
 
 /// flatnet, run where `PATH` has these programs and no others; each is a shell script's text.
-fn with_programs(programs: &[(&str, &str)], arguments: &[&str]) -> Output {
+pub(super) fn with_programs(programs: &[(&str, &str)], arguments: &[&str]) -> Output {
     let dir = tempfile::tempdir().expect("a folder");
     for (name, script) in programs {
         let path = dir.path().join(name);
@@ -36,14 +36,12 @@ fn alone(path: &Path) -> Command {
     ] {
         command.env_remove(name);
     }
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLATNET_")) {
-        command.env_remove(name);
-    }
+    unchosen(&mut command);
     command
 }
 
 #[track_caller]
-fn tells(output: &Output, code: i32, says: &[&str]) {
+pub(super) fn tells(output: &Output, code: i32, says: &[&str]) {
     let words = words(output);
     assert_eq!(output.status.code(), Some(code), "{words}");
     for said in says {
@@ -53,7 +51,7 @@ fn tells(output: &Output, code: i32, says: &[&str]) {
     assert_eq!(errors.count(), 1, "{words}");
 }
 
-const KIND: (&str, &str) = ("kind", "echo kind v0.33.0 go1.26.8 linux/amd64");
+pub(super) const KIND: (&str, &str) = ("kind", "echo kind v0.33.0 go1.26.8 linux/amd64");
 const NO_DAEMON: &str = "echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?' >&2; exit 1";
 const NO_PERMISSION: &str = "echo 'permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock' >&2; exit 1";
 

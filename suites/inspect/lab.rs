@@ -89,7 +89,16 @@ impl TestLab {
     /// The output of a shell's line in a pod or on a node.
     #[track_caller]
     pub(crate) fn exec(&self, place: &str, line: &str) -> String {
-        let output = flatnet(&["exec", "--name", &self.name, place, "--", "sh", "-c", line]);
+        let output = flatnet(&[
+            "exec",
+            "--cluster",
+            &self.name,
+            place,
+            "--",
+            "sh",
+            "-c",
+            line,
+        ]);
         assert!(output.status.success(), "{line}: {}", words(&output));
         String::from_utf8(output.stdout).unwrap()
     }

@@ -113,7 +113,7 @@ fn every_command_that_is_offered_works() {
         let ["flatnet", "exec", who, "--", command @ ..] = &words[..] else {
             panic!("{command}");
         };
-        let exec = [&["exec", "--name", bed.name(), who, "--"], command].concat();
+        let exec = [&["exec", "--cluster", bed.name(), who, "--"], command].concat();
         let done = flatnet(&exec);
         assert!(
             done.status.success() && !done.stdout.is_empty(),

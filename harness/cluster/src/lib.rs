@@ -8,6 +8,7 @@ pub mod kube;
 pub mod lab;
 pub mod manifest;
 pub mod observe;
+pub mod running;
 pub mod services;
 pub mod status;
 pub mod upload;
@@ -54,37 +55,6 @@ impl<'a> Place<'a> {
             Ground::Lab(_) => None,
             Ground::Kubernetes(cluster) => Some(cluster.client()),
         }
-    }
-}
-
-/// The pod of `pods` that a person means by `NAME`, `pod/NAME` or `NAMESPACE/NAME`; a bare name is looked for in every namespace.
-///
-/// # Errors
-/// [`Error::Input`] where there is none, or several; `nodes` are told too, in case one was meant.
-pub fn select(pods: &[PodRef], target: &str, nodes: &[String]) -> Result<PodRef> {
-    let wanted = target.strip_prefix("pod/").unwrap_or(target);
-    let (namespace, name) = match wanted.split_once('/') {
-        Some((namespace, name)) => (Some(namespace), name),
-        None => (None, wanted),
-    };
-    let found: Vec<&PodRef> = pods
-        .iter()
-        .filter(|pod| pod.name == name && namespace.is_none_or(|ns| ns == pod.namespace))
-        .collect();
-    let listed = |pods: &mut dyn Iterator<Item = &PodRef>| {
-        pods.map(PodRef::to_string).collect::<Vec<_>>().join(", ")
-    };
-    match found[..] {
-        [pod] => Ok(pod.clone()),
-        [] => Err(Error::Input(format!(
-            "no pod or node {target:?}; nodes: {}; pods: {}",
-            nodes.join(", "),
-            listed(&mut pods.iter())
-        ))),
-        _ => Err(Error::Input(format!(
-            "several pods are called {name}: {}; name the namespace too",
-            listed(&mut found.into_iter())
-        ))),
     }
 }
 

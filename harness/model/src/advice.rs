@@ -15,7 +15,10 @@ impl Advice {
     pub fn on_node(&self, node: &str, command: &str) -> String {
         match self.provider.as_str() {
             "kubeconfig" => format!("ssh {node} -- {command}"),
-            _ => format!("flatnet exec --name {} {node} -- {command}", self.cluster),
+            _ => format!(
+                "flatnet exec --cluster {} {node} -- {command}",
+                self.cluster
+            ),
         }
     }
 

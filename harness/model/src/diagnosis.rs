@@ -120,12 +120,16 @@ impl Diagnosis {
     /// 0 when everybody looked at is well, 1 when a cause is known for somebody, 4 when somebody is not well and no cause is
     /// known.
     pub fn exit_code(&self) -> u8 {
-        if self.subjects.iter().any(|s| !s.findings.is_empty()) {
-            1
-        } else if self.subjects.iter().any(|s| !s.healthy) {
+        if self.is_open() {
             4
         } else {
-            0
+            u8::from(self.subjects.iter().any(|s| !s.findings.is_empty()))
         }
+    }
+
+    /// Whether somebody is not well and no cause is known for anybody: a later look may know more.
+    pub fn is_open(&self) -> bool {
+        let known = self.subjects.iter().any(|s| !s.findings.is_empty());
+        !known && self.subjects.iter().any(|s| !s.healthy)
     }
 }

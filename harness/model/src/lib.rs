@@ -1,6 +1,6 @@
 //! What flatnet's parts say to each other, as data: no input or output, no cluster, nothing that runs.
 //!
-//! In the order of a run: [`reference`] names pods and nodes, [`snapshot`] is what the API says of them, [`kernel`] what a
+//! In the order of a run: [`reference`] names pods and nodes, [`naming`] finds the one that a person means, [`snapshot`] is what the API says of them, [`kernel`] what a
 //! network namespace's kernel says, [`probe`] the questions that the probe answers. Gathered, they are [`observations`] (for the
 //! checks), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`], an
 //! [`inspection`], a [`diagnosis`] with its [`cause`]s.
@@ -12,6 +12,7 @@ pub mod diagnosis;
 pub mod error;
 pub mod inspection;
 pub mod kernel;
+pub mod naming;
 pub mod nearest;
 pub mod network;
 pub mod nodes_file;

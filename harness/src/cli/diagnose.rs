@@ -1,8 +1,10 @@
 //! `flatnet diagnose`: why a pod does not run or is not reached, in plain words.
+use std::time::{Duration, Instant};
+
 use clap::Args;
 
-use super::Output;
 use super::which::WhichArgs;
+use super::{Output, Typed, duration};
 use crate::diagnose::diagnose;
 use crate::report::diagnosis as text;
 use crate::session::attach::{Attached, Which};
@@ -10,15 +12,24 @@ use crate::{Error, Result, session};
 use flatnet_cluster::diagnose::Wanted;
 use flatnet_model::diagnosis::Diagnosis;
 
+/// Between two looks at somebody who is not healthy for no known reason.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Options of `flatnet diagnose`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet diagnose                      every pod that is not healthy, every node that is not Ready\n  flatnet diagnose busybox-1            also looks into a pod that runs\n  flatnet diagnose kube-system/coredns-0 --current-context\n\nExit codes:\n  0  nothing is wrong\n  1  a cause was found\n  2  wrong usage or input\n  3  something the run needs is missing\n  4  somebody is not well and no cause is known, or the cluster could not be asked"
+    after_help = "Examples:\n  flatnet diagnose                      every pod that is not healthy, every node that is not Ready\n  flatnet diagnose busybox-1            also looks into a pod that runs\n  flatnet diagnose node2 --wait 1m      a node; gives it a minute to become Ready or to show why it does not\n  flatnet diagnose kube-system/coredns-0 --current-context\n\nExit codes:\n  0  nothing is wrong\n  1  a cause was found\n  2  wrong usage or input\n  3  something the run needs is missing\n  4  a pod or node is unhealthy and no cause was seen within --wait, or the cluster could not be asked"
 )]
 pub(super) struct DiagnoseArgs {
-    /// Pods (NAME, pod/NAME, NAMESPACE/NAME); a bare name is looked for in every namespace [default: all that are not healthy]
-    #[arg(value_name = "POD")]
-    pods: Vec<String>,
+    /// Pods (NAME, pod/NAME, NAMESPACE/NAME; a bare name is looked for in every namespace) and nodes (NAME, or node1, node2, …
+    /// which count them) [default: all that are not healthy]
+    #[arg(value_name = "POD|NODE")]
+    names: Vec<String>,
+
+    /// How long a pod that is not healthy may take to become so or to show why not: 500ms, 10s, 2m, or seconds. It has just been
+    /// made, perhaps
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    wait: Duration,
 
     #[command(flatten)]
     which: WhichArgs,
@@ -28,9 +39,10 @@ pub(super) struct DiagnoseArgs {
     output: Output,
 }
 
-pub(super) fn run(args: &DiagnoseArgs) -> Result<u8> {
+pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed<'_>) -> Result<u8> {
+    args.which.settle(typed)?;
     let which = args.which.find()?;
-    let diagnosis = session::runtime()?.block_on(look(&which, &args.pods))?;
+    let diagnosis = session::runtime()?.block_on(look(&which, &args.names, args.wait))?;
     match args.output {
         Output::Json => {
             let text = serde_json::to_string_pretty(&diagnosis)
@@ -42,14 +54,26 @@ pub(super) fn run(args: &DiagnoseArgs) -> Result<u8> {
     Ok(diagnosis.exit_code())
 }
 
-async fn look(which: &Which, pods: &[String]) -> Result<Diagnosis> {
+async fn look(which: &Which, names: &[String], wait: Duration) -> Result<Diagnosis> {
     let attached = Attached::to(which).await?;
-    let wanted = if pods.is_empty() {
-        Wanted::Unhealthy
-    } else {
-        Wanted::Named(pods)
-    };
-    let diagnosis = diagnose(attached.place(), wanted).await;
+    let diagnosis = until_known(&attached, names, wait).await;
     attached.close().await?;
     diagnosis
+}
+
+/// Looks until everybody is well, a cause is known, or the time is up.
+async fn until_known(attached: &Attached, names: &[String], wait: Duration) -> Result<Diagnosis> {
+    let start = Instant::now();
+    loop {
+        let wanted = if names.is_empty() {
+            Wanted::Unhealthy
+        } else {
+            Wanted::Named(names)
+        };
+        let diagnosis = diagnose(attached.place(), wanted).await?;
+        if !diagnosis.is_open() || start.elapsed() + PAUSE > wait {
+            return Ok(diagnosis);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }

@@ -6,32 +6,35 @@ use clap::Args;
 use flatnet_lab::{Lab, Place, Stdio};
 use tokio::io::AsyncWriteExt;
 
-use super::clusters::{Running, meant};
+use super::which::ClusterArg;
 use crate::{Error, Result, session};
 use flatnet_cluster::kind::{self, engine::Engine};
-use flatnet_cluster::kube;
+use flatnet_cluster::running::Running;
+use flatnet_cluster::{PodRef, Target, kube};
+use flatnet_model::naming::Names;
 
 /// Options of `flatnet exec`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet exec busybox-1 -- ip route\n  flatnet exec node1 -- ip addr show type bridge\n  flatnet exec wire -- ip route"
+    after_help = "Examples:\n  flatnet exec busybox-1 -- ip route\n  flatnet exec node1 -- ip addr show type bridge\n  flatnet exec --cluster demo node2 -- ls /etc/cni/net.d\n  flatnet exec wire -- ip route\n\nExit code: the command's own; 2 where the cluster, pod or node is not there"
 )]
 pub(super) struct ExecArgs {
-    /// A pod (busybox-1, pod/busybox-1, NAMESPACE/busybox-1), a node (node1, node/node1), or `wire`: what joins the nodes
+    /// A pod (busybox-1, pod/busybox-1, NAMESPACE/busybox-1), a node (its name, or node1, node2, … which count them), or, in a
+    /// lab, `wire`: what joins the nodes
     target: String,
-    /// Which cluster [default: the only one that runs]
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArg,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
 pub(super) fn run(args: &ExecArgs) -> Result<u8> {
-    let code = match meant(args.name.as_deref())? {
+    let cluster = args.cluster.find()?;
+    let code = match &cluster {
         Running::Lab(info) => on_lab(&info.spec.name, args)?,
-        Running::Kind { name, engine, .. } => {
-            session::runtime()?.block_on(on_kind(&name, engine, args))?
+        Running::Kind { name, engine } => {
+            session::runtime()?.block_on(on_kind(name, engine, args))?
         }
     };
     Ok(u8::try_from(code).unwrap_or(u8::MAX))
@@ -39,7 +42,21 @@ pub(super) fn run(args: &ExecArgs) -> Result<u8> {
 
 fn on_lab(name: &str, args: &ExecArgs) -> Result<i32> {
     let lab = Lab::connect(name)?;
-    let place = find(&lab, &args.target)?;
+    let place = match args.target.as_str() {
+        "wire" => Place::Wire,
+        target => {
+            let info = lab.info()?;
+            let nodes: Vec<String> = info.spec.nodes.into_iter().map(|node| node.name).collect();
+            let pods = info.pods.iter().filter_map(|pod| pod.split_once('/'));
+            let pods: Vec<PodRef> = pods
+                .map(|(namespace, name)| PodRef::new(namespace, name))
+                .collect();
+            match find(target, &format!("lab {name}"), &nodes, &pods)? {
+                Target::Node(node) => Place::Node(node),
+                Target::Pod(pod) => Place::Pod(pod.namespace, pod.name),
+            }
+        }
+    };
     let own = |fd: std::io::Result<OwnedFd>| {
         fd.map_err(|e| Error::failed("duplicate this terminal's streams", e))
     };
@@ -51,21 +68,18 @@ fn on_lab(name: &str, args: &ExecArgs) -> Result<i32> {
     Ok(lab.exec(&place, &args.command, &[], stdio)?)
 }
 
-async fn on_kind(name: &str, engine: Engine, args: &ExecArgs) -> Result<i32> {
-    let connection = kind::connection(&engine, name).await?;
-    let nodes: Vec<String> = kube::nodes(&connection.client)
-        .await?
+async fn on_kind(name: &str, engine: &Engine, args: &ExecArgs) -> Result<i32> {
+    let connection = kind::connection(engine, name).await?;
+    let client = &connection.client;
+    let (nodes, pods) = tokio::try_join!(kube::nodes(client), kube::pod_refs(client))?;
+    let nodes: Vec<String> = nodes
         .into_iter()
         .filter_map(|node| node.metadata.name)
         .collect();
-    let wanted = args.target.strip_prefix("node/").unwrap_or(&args.target);
-    let process = if !args.target.starts_with("pod/") && nodes.iter().any(|n| n == wanted) {
-        engine.exec(wanted, &args.command)?
-    } else {
-        let pod = kube::find_pod(&connection.client, &args.target, &nodes).await?;
-        kube::start_in(&connection.client, &pod, &args.command).await?
+    let mut process = match find(&args.target, &format!("kind cluster {name}"), &nodes, &pods)? {
+        Target::Node(node) => engine.exec(&node, &args.command)?,
+        Target::Pod(pod) => kube::start_in(client, &pod, &args.command).await?,
     };
-    let mut process = process;
     // Reading a terminal cannot be given up, so it must not be waited for: the runtime is left with it.
     tokio::spawn(async move {
         let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut process.stdin).await;
@@ -80,25 +94,7 @@ async fn on_kind(name: &str, engine: Engine, args: &ExecArgs) -> Result<i32> {
     process.exit.await
 }
 
-fn find(lab: &Lab, target: &str) -> Result<Place> {
-    if target == "wire" {
-        return Ok(Place::Wire);
-    }
-    let info = lab.info()?;
-    let node = target.strip_prefix("node/").unwrap_or(target);
-    if !target.starts_with("pod/") && info.spec.nodes.iter().any(|n| n.name == node) {
-        return Ok(Place::Node(node.to_owned()));
-    }
-    let pod = target.strip_prefix("pod/").unwrap_or(target);
-    let (namespace, name) = pod.split_once('/').unwrap_or(("default", pod));
-    if info.pods.contains(&format!("{namespace}/{name}")) {
-        return Ok(Place::Pod(namespace.to_owned(), name.to_owned()));
-    }
-    let nodes: Vec<&str> = info.spec.nodes.iter().map(|n| n.name.as_str()).collect();
-    Err(Error::Input(format!(
-        "no pod or node {target:?} in cluster {}; nodes: {}; pods: {}",
-        info.spec.name,
-        nodes.join(", "),
-        info.pods.join(", ")
-    )))
+/// Who is meant; `cluster` is what an error calls the place where nobody is.
+fn find(target: &str, cluster: &str, nodes: &[String], pods: &[PodRef]) -> Result<Target> {
+    Names { nodes, pods }.find(&format!("{target:?} on {cluster}"), target)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
 
+use super::Typed;
 use super::inspect_route;
 use super::which::WhichArgs;
 use crate::report::inspection as print;
@@ -30,7 +31,7 @@ pub(super) struct InspectArgs {
     #[arg(value_name = "QUESTION")]
     questions: Vec<String>,
 
-    /// Look at this node only
+    /// Look at this node only: its name, or node1, node2, … which count them
     #[arg(long, value_name = "NODE")]
     node: Option<String>,
 
@@ -53,7 +54,7 @@ pub(super) struct InspectArgs {
 #[derive(Subcommand)]
 enum Traced {
     /// Where a packet goes, hop by hop
-    Route(inspect_route::RouteArgs),
+    Route(Box<inspect_route::RouteArgs>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,15 +69,16 @@ pub(super) enum Format {
     Markdown,
 }
 
-pub(super) fn run(args: &InspectArgs) -> Result<u8> {
-    if let Some(Traced::Route(route)) = &args.traced {
-        return inspect_route::run(route);
+pub(super) fn run(mut args: InspectArgs, typed: &Typed<'_>) -> Result<u8> {
+    if let Some(Traced::Route(route)) = args.traced {
+        return inspect_route::run(*route, typed);
     }
     let questions = catalogue::find(&args.questions)?;
     if args.list {
         list(&questions);
         return Ok(0);
     }
+    args.which.settle(typed)?;
     let which = args.which.find()?;
     let (inspection, nodes) = session::runtime()?.block_on(async {
         let progress = progress();

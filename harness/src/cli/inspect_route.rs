@@ -1,6 +1,7 @@
 //! `flatnet inspect route`: where a packet goes, hop by hop.
 use clap::Args;
 
+use super::Typed;
 use super::inspect::{Format, progress};
 use super::which::WhichArgs;
 use crate::report::inspection as print;
@@ -18,7 +19,7 @@ use flatnet_model::inspection::{Inspection, SCHEMA};
     after_help = "Examples:\n  flatnet inspect route --from busybox-1 --to busybox-2\n  flatnet inspect route --from node1 --to 10.244.2.3 --both\n  flatnet inspect route --from kube-system/coredns-abc --to 10.96.0.1 --output json"
 )]
 pub(super) struct RouteArgs {
-    /// Who sends it: a pod (busybox-1, NAMESPACE/busybox-1) or a node
+    /// Who sends it: a pod (busybox-1, NAMESPACE/busybox-1) or a node (its name, or node1, node2, … which count them)
     #[arg(long, value_name = "POD|NODE")]
     from: String,
     /// Where it goes: an address, a pod or a node
@@ -37,7 +38,8 @@ pub(super) struct RouteArgs {
     which: WhichArgs,
 }
 
-pub(super) fn run(args: &RouteArgs) -> Result<u8> {
+pub(super) fn run(mut args: RouteArgs, typed: &Typed<'_>) -> Result<u8> {
+    args.which.settle(typed)?;
     let which = args.which.find()?;
     let question = Question {
         from: &args.from,
@@ -49,7 +51,7 @@ pub(super) fn run(args: &RouteArgs) -> Result<u8> {
         let attached = Attached::to(&which).await?;
         progress.set_message(format!("looking at cluster {}", attached.name));
         let found = route::find(&attached, &question).await;
-        let text = found.and_then(|found| text(args, &attached, &found));
+        let text = found.and_then(|found| text(&args, &attached, &found));
         let closed = attached.close().await;
         progress.finish_and_clear();
         let text = text?;

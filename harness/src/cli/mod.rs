@@ -11,8 +11,11 @@ mod up;
 mod which;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 use crate::session::reaper;
 
@@ -60,7 +63,7 @@ enum Command {
     /// Run a command in a pod or on a node
     Exec(exec::ExecArgs),
     /// Questions about a running cluster's network, answered with where each answer comes from
-    Inspect(inspect::InspectArgs),
+    Inspect(Box<inspect::InspectArgs>),
     /// Why a pod does not run or is not reached, and what mends it
     Diagnose(diagnose::DiagnoseArgs),
     /// What is checked, how it is observed, and the faults that prove it
@@ -75,6 +78,18 @@ enum Command {
     },
 }
 
+/// `500ms`, `10s`, `2m`, `1m 30s`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = |why: String| format!("{why}; write it as 500ms, 10s or 2m");
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let span: SignedDuration = text
+        .parse()
+        .map_err(|e: jiff::Error| wrong(e.to_string()))?;
+    Duration::try_from(span).map_err(|_| wrong("it is negative".to_owned()))
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
@@ -84,10 +99,33 @@ enum Output {
     Json,
 }
 
+/// Which options of the innermost subcommand were typed: those win over what the environment chooses.
+struct Typed<'a>(&'a ArgMatches);
+
+impl<'a> Typed<'a> {
+    fn of(matches: &'a ArgMatches) -> Self {
+        let mut innermost = matches;
+        while let Some((_, sub)) = innermost.subcommand() {
+            innermost = sub;
+        }
+        Typed(innermost)
+    }
+
+    fn is(&self, option: &str) -> bool {
+        let known = self.0.try_contains_id(option).is_ok();
+        known && self.0.value_source(option) == Some(ValueSource::CommandLine)
+    }
+}
+
+fn parse() -> Result<(Cli, ArgMatches), clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    Ok((Cli::from_arg_matches(&matches)?, matches))
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, typed) = match parse() {
+        Ok(parsed) => parsed,
         Err(e) => {
             let code = if e.use_stderr() { 2 } else { 0 };
             // A closed terminal is no reason to fail differently.
@@ -95,14 +133,15 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    let typed = Typed::of(&typed);
     let done = match cli.command {
         Command::Test(args) => test::run(args),
         Command::Up(args) => up::run(args),
         Command::Down(args) => clusters::down(&args),
         Command::List(args) => clusters::list(&args),
         Command::Exec(args) => exec::run(&args),
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Diagnose(args) => diagnose::run(&args),
+        Command::Inspect(args) => inspect::run(*args, &typed),
+        Command::Diagnose(args) => diagnose::run(args, &typed),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {
@@ -121,5 +160,26 @@ pub fn main() -> ExitCode {
             anstream::eprintln!("error: {e}");
             ExitCode::from(e.exit_code())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_people_do() {
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        assert!(duration("-1s").unwrap_err().contains("negative"));
+        assert!(duration("soon").unwrap_err().contains("500ms, 10s or 2m"));
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
     }
 }

@@ -1,26 +1,75 @@
 //! The running cluster that is meant by `--cluster`, by a kubeconfig, or because it is the only one.
 use clap::Args;
 
-use super::clusters::{Running, meant};
-use crate::Result;
+use super::Typed;
 use crate::config::KubeArgs;
 use crate::session::attach::Which;
+use crate::{Error, Result, session};
+use flatnet_cluster::running::{self, ClusterName, Found, Running};
+
+/// The option that names a cluster of this machine.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ClusterArg {
+    /// A running lab or kind cluster of this machine; lab/NAME or kind/NAME where both have one of that name [default: the
+    /// only one that runs]
+    #[arg(
+        long,
+        alias = "name",
+        env = "FLATNET_CLUSTER",
+        value_name = "NAME",
+        help_heading = "Cluster"
+    )]
+    cluster: Option<String>,
+}
+
+impl ClusterArg {
+    /// As if `--cluster` had this name.
+    pub(super) fn named(name: &str) -> Self {
+        ClusterArg {
+            cluster: Some(name.to_owned()),
+        }
+    }
+
+    /// Finds it. Where none was named, standard error is told which one it is.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where none runs, none is of that name, or several could be meant.
+    pub(super) fn find(&self) -> Result<Running> {
+        let found = look()?;
+        if self.cluster.is_some() {
+            return self.of(&found);
+        }
+        let only = found.only()?;
+        anstream::eprintln!("on {only}, the only cluster that runs");
+        Ok(only)
+    }
+
+    /// The same among clusters that were looked for already, without a word.
+    pub(super) fn of(&self, found: &Found) -> Result<Running> {
+        match &self.cluster {
+            Some(name) => found.named(&ClusterName::new(name)),
+            None => found.only(),
+        }
+    }
+}
+
+/// Clusters that run; standard error is told where kind's cannot be listed.
+pub(super) fn look() -> Result<Found> {
+    let found = session::runtime()?.block_on(running::find())?;
+    if let Some(why) = &found.unlisted {
+        anstream::eprintln!("note: {why}");
+    }
+    Ok(found)
+}
 
 /// Options that choose a cluster which runs already.
 #[derive(Args)]
 pub(super) struct WhichArgs {
-    /// A lab or kind cluster on this machine [default: the only one that runs]
-    #[arg(
-        long,
-        env = "FLATNET_CLUSTER",
-        value_name = "NAME",
-        conflicts_with_all = ["kubeconfig", "context", "namespace"],
-        help_heading = "Cluster"
-    )]
-    cluster: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArg,
 
     /// The cluster kubectl talks to; implied by the options below
-    #[arg(long, conflicts_with = "cluster", help_heading = "Kubeconfig")]
+    #[arg(long, help_heading = "Kubeconfig")]
     current_context: bool,
 
     #[command(flatten)]
@@ -28,20 +77,55 @@ pub(super) struct WhichArgs {
 }
 
 impl WhichArgs {
+    /// What was typed wins over what `FLATNET_*` variables choose.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where two clusters are named in the same way.
+    pub(super) fn settle(&mut self, typed: &Typed<'_>) -> Result<()> {
+        let by_name = self.cluster.cluster.is_some();
+        if !by_name || !self.foreign() {
+            return Ok(());
+        }
+        let kubeconfig = ["current_context", "kubeconfig", "context", "namespace"];
+        let kubeconfig = kubeconfig.into_iter().any(|option| typed.is(option));
+        match (typed.is("cluster"), kubeconfig) {
+            (true, false) => {
+                self.kube = KubeArgs {
+                    kubeconfig: None,
+                    context: None,
+                    namespace: None,
+                };
+                Ok(())
+            }
+            (false, true) => {
+                self.cluster.cluster = None;
+                Ok(())
+            }
+            _ => Err(Error::Input(
+                "--cluster (FLATNET_CLUSTER) names a cluster of this machine, --current-context, --kubeconfig, --context and --namespace (FLATNET_KUBECONFIG, FLATNET_CONTEXT, FLATNET_NAMESPACE) one of a kubeconfig; give one of the two".to_owned(),
+            )),
+        }
+    }
+
+    fn foreign(&self) -> bool {
+        let kube = &self.kube;
+        self.current_context
+            || kube.kubeconfig.is_some()
+            || kube.context.is_some()
+            || kube.namespace.is_some()
+    }
+
     /// Finds it.
     ///
     /// # Errors
-    /// [`crate::Error::Input`] where none runs, none is of that name, or several could be meant.
+    /// As [`ClusterArg::find`].
     pub(super) fn find(&self) -> Result<Which> {
-        let kube = &self.kube;
-        let foreign =
-            kube.kubeconfig.is_some() || kube.context.is_some() || kube.namespace.is_some();
-        if foreign || self.current_context {
-            return Ok(Which::Kubeconfig(kube.clone()));
+        if self.foreign() {
+            return Ok(Which::Kubeconfig(self.kube.clone()));
         }
-        Ok(match meant(self.cluster.as_deref())? {
+        Ok(match self.cluster.find()? {
             Running::Lab(lab) => Which::Lab(lab.spec.name.clone()),
-            Running::Kind { name, engine, .. } => Which::Kind { name, engine },
+            Running::Kind { name, engine } => Which::Kind { name, engine },
         })
     }
 }

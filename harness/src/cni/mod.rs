@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use choice::Choice;
-pub use kind::{Ground as KindGround, on_kind};
+pub use kind::{Ground as KindGround, on_kind, recorded};
 pub use lab::on_lab;
 
 use crate::Result;

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{Pod, Toleration};
 use crate::config::RunArgs;
 use crate::{Error, Result};
 use flatnet_cluster::manifest;
+use flatnet_model::naming;
 
 /// Above this many pods in all, a node gets as few as still make pairs on one node; every pod is one exec, every ordered pair a
 /// dial.
@@ -99,12 +100,7 @@ fn pinned(pod: &Pod, nodes: &[String], origin: &str) -> Result<Pod> {
         return Ok(pod);
     };
     let wanted = spec.node_name.clone().unwrap_or_default();
-    let numbered = wanted
-        .strip_prefix("node")
-        .and_then(|number| number.parse::<usize>().ok())
-        .and_then(|number| nodes.get(number.checked_sub(1)?));
-    let known = nodes.iter().find(|node| **node == wanted).or(numbered);
-    match known {
+    match naming::node(&wanted, nodes) {
         Some(node) => {
             spec.node_name = Some(node.clone());
             Ok(pod)

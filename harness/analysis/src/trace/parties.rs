@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use super::model::Place;
 use super::network::pod_ref;
 use crate::checks::is_link_local;
-use flatnet_model::PodRef;
+use flatnet_model::naming::Names;
 use flatnet_model::observations::{NodeView, PodView};
-use flatnet_model::{Error, Result};
+use flatnet_model::{Error, PodRef, Result, Target};
 
 /// Who there is on the cluster.
 pub struct Parties<'a> {
@@ -33,37 +33,28 @@ impl Parties<'_> {
     /// # Errors
     /// [`Error::Input`] for a name that nobody has, or several, and for a pod that does not run.
     pub fn find(&self, option: &str, text: &str) -> Result<Party> {
-        let node = text.strip_prefix("node/").unwrap_or(text);
-        if !text.starts_with("pod/")
-            && let Some(node) = self.nodes.iter().find(|known| known.name == node)
-        {
-            return Ok(Party {
-                place: Place::Node(node.name.clone()),
-                name: format!("node/{}", node.name),
-                addresses: node.internal_ips.clone(),
-            });
-        }
-        let wanted = text.strip_prefix("pod/").unwrap_or(text);
-        let (namespace, name) = match wanted.split_once('/') {
-            Some((namespace, name)) => (Some(namespace), name),
-            None => (None, wanted),
+        let nodes: Vec<String> = self.nodes.iter().map(|node| node.name.clone()).collect();
+        let pods: Vec<PodRef> = self.pods.iter().map(pod_ref).collect();
+        let names = Names {
+            nodes: &nodes,
+            pods: &pods,
         };
-        let found: Vec<&PodView> = self
-            .pods
-            .iter()
-            .filter(|pod| pod.name == name && namespace.is_none_or(|ns| ns == pod.namespace))
-            .collect();
-        match found[..] {
-            [pod] => running(option, pod),
-            [] => Err(Error::Input(format!(
-                "{option} {text}: no pod or node of that name, and no address; nodes: {}; pods: {}",
-                listed(self.nodes.iter().map(|node| node.name.clone())),
-                listed(self.pods.iter().map(|pod| pod_ref(pod).to_string())),
-            ))),
-            _ => Err(Error::Input(format!(
-                "{option} {text}: several pods are called that: {}; name the namespace too",
-                listed(found.iter().map(|pod| pod_ref(pod).to_string())),
-            ))),
+        let asked = format!("{option} {text}");
+        let unknown = || Error::Input(format!("{asked}: it is gone; ask again"));
+        match names.find(&asked, text)? {
+            Target::Node(name) => {
+                let node = self.nodes.iter().find(|node| node.name == name);
+                let node = node.ok_or_else(unknown)?;
+                Ok(Party {
+                    place: Place::Node(name.clone()),
+                    name: format!("node/{name}"),
+                    addresses: node.internal_ips.clone(),
+                })
+            }
+            Target::Pod(wanted) => {
+                let pod = self.pods.iter().find(|pod| pod_ref(pod) == wanted);
+                running(option, pod.ok_or_else(unknown)?)
+            }
         }
     }
 }
@@ -86,17 +77,6 @@ fn running(option: &str, pod: &PodView) -> Result<Party> {
         },
         addresses: pod.ips.clone(),
     })
-}
-
-/// Names, the first dozen of them.
-fn listed(names: impl Iterator<Item = String>) -> String {
-    const MOST: usize = 12;
-    let all: Vec<String> = names.collect();
-    let mut text = all[..all.len().min(MOST)].join(", ");
-    if all.len() > MOST {
-        text.push_str(&format!(" and {} more", all.len() - MOST));
-    }
-    text
 }
 
 /// An address to which one packet can be followed; nothing for what is no address.

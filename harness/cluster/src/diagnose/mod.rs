@@ -13,9 +13,10 @@ use crate::kube::denied;
 use crate::status::{self, not_ready};
 use crate::{Error, Result};
 use crate::{Ground, Place};
-use crate::{PodRef, select};
+use crate::{PodRef, Target};
 use flatnet_model::advice::Advice;
 use flatnet_model::diagnosis::Unread;
+use flatnet_model::naming::Names;
 use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::{PodSymptoms, Symptoms};
 
@@ -24,7 +25,7 @@ use flatnet_model::symptoms::{PodSymptoms, Symptoms};
 pub enum Wanted<'a> {
     /// Every pod that is not healthy, and every node that is not Ready.
     Unhealthy,
-    /// Pods as a person names them: `NAME`, `pod/NAME`, `NAMESPACE/NAME`.
+    /// Pods and nodes as a person names them, see [`Names::find`].
     Named(&'a [String]),
     /// These.
     Pods(&'a [PodRef]),
@@ -46,7 +47,7 @@ pub struct Look {
     pub symptoms: Symptoms,
     /// Those asked about, or all that are not healthy.
     pub pods: Vec<PodSymptoms>,
-    /// Names of nodes that are not Ready, where nobody in particular was asked about.
+    /// Names of the nodes asked about; of those that are not Ready, where nobody in particular was.
     pub nodes: Vec<String>,
 }
 
@@ -62,7 +63,10 @@ pub async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
     });
     let names: Vec<String> = objects.iter().map(name_of).collect();
     let everyone = everyone(place).await?;
-    let subjects = chosen(&everyone, wanted, &names)?;
+    let Chosen {
+        pods: subjects,
+        nodes: named,
+    } = chosen(&everyone, wanted, &names)?;
     let not_ready: Vec<String> = objects
         .iter()
         .filter(|node| not_ready(node).is_some())
@@ -75,9 +79,11 @@ pub async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
         .map(|pod| pod.node.clone())
         .filter(|node| !node.is_empty())
         .collect();
-    if matches!(wanted, Wanted::Unhealthy) {
-        concerned.extend(not_ready.iter().cloned());
-    }
+    let subject_nodes = match wanted {
+        Wanted::Unhealthy => not_ready,
+        Wanted::Named(_) | Wanted::Pods(_) => named,
+    };
+    concerned.extend(subject_nodes.iter().cloned());
     let nodes = nodes::read(place, &objects, &concerned, &mut unread).await;
     let agents = if concerned.is_empty() && subjects.is_empty() {
         Ok(Vec::new())
@@ -108,14 +114,10 @@ pub async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
         everyone,
         unread,
     };
-    let nodes = match wanted {
-        Wanted::Unhealthy => not_ready,
-        Wanted::Named(_) | Wanted::Pods(_) => Vec::new(),
-    };
     Ok(Look {
         symptoms,
         pods,
-        nodes,
+        nodes: subject_nodes,
     })
 }
 
@@ -157,25 +159,39 @@ async fn node_names(place: Place<'_>) -> Result<Vec<String>> {
     }
 }
 
-fn chosen(
-    everyone: &[PodSnapshot],
-    wanted: Wanted<'_>,
-    nodes: &[String],
-) -> Result<Vec<PodSnapshot>> {
-    let refs: Vec<PodRef> = everyone.iter().map(|pod| pod.reference.clone()).collect();
-    let meant: Vec<PodRef> = match wanted {
+/// Who is looked at.
+#[derive(Default)]
+struct Chosen {
+    pods: Vec<PodSnapshot>,
+    nodes: Vec<String>,
+}
+
+fn chosen(everyone: &[PodSnapshot], wanted: Wanted<'_>, nodes: &[String]) -> Result<Chosen> {
+    let mut meant = Vec::new();
+    let mut chosen = Chosen::default();
+    match wanted {
         Wanted::Unhealthy => {
             let unhealthy = everyone
                 .iter()
                 .filter(|pod| !pod.is_healthy(wanted.tolerated()));
-            return Ok(unhealthy.cloned().collect());
+            chosen.pods.extend(unhealthy.cloned());
+            return Ok(chosen);
         }
-        Wanted::Named(names) => names
-            .iter()
-            .map(|name| select(&refs, name, nodes))
-            .collect::<Result<_>>()?,
-        Wanted::Pods(pods) => pods.to_vec(),
-    };
+        Wanted::Named(texts) => {
+            let refs: Vec<PodRef> = everyone.iter().map(|pod| pod.reference.clone()).collect();
+            let names = Names { nodes, pods: &refs };
+            for text in texts {
+                match names.find(&format!("{text:?}"), text)? {
+                    Target::Pod(pod) => meant.push(pod),
+                    Target::Node(node) => chosen.nodes.push(node),
+                }
+            }
+        }
+        Wanted::Pods(pods) => meant.extend_from_slice(pods),
+    }
     let is_meant = |pod: &&PodSnapshot| meant.contains(&pod.reference);
-    Ok(everyone.iter().filter(is_meant).cloned().collect())
+    chosen
+        .pods
+        .extend(everyone.iter().filter(is_meant).cloned());
+    Ok(chosen)
 }

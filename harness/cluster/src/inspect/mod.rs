@@ -11,6 +11,7 @@ use crate::Ground;
 use crate::Place;
 use crate::status::not_ready;
 use crate::{Error, Result};
+use flatnet_model::naming;
 use flatnet_model::observations::Availability;
 use flatnet_model::view::{Member, NodeInfo, NodeLook, View};
 
@@ -25,17 +26,18 @@ const NO_API: &str =
 pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
     let objects = place.cluster.nodes().await?;
     let members = objects.iter().map(member).collect::<Result<Vec<_>>>()?;
+    let names: Vec<String> = members.iter().map(|member| member.name.clone()).collect();
+    let node = match node {
+        None => None,
+        Some(text) => Some(naming::node(text, &names).ok_or_else(|| {
+            Error::Input(format!(
+                "there is no node {text:?} in cluster {}; nodes: {}",
+                place.name,
+                naming::listed(names.iter())
+            ))
+        })?),
+    };
     let wanted = |name: &str| node.is_none_or(|wanted| wanted == name);
-    if let Some(node) = node
-        && !members.iter().any(|member| member.name == node)
-    {
-        let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
-        return Err(Error::Input(format!(
-            "there is no node {node:?} in cluster {}; nodes: {}",
-            place.name,
-            names.join(", ")
-        )));
-    }
     let chosen: Vec<Node> = objects
         .iter()
         .filter(|object| object.metadata.name.as_deref().is_some_and(wanted))

@@ -68,6 +68,17 @@ impl Engine {
         })
     }
 
+    /// One that nobody has asked anything.
+    #[cfg(test)]
+    pub(crate) fn unchecked(name: &str) -> Self {
+        Engine {
+            kind: PathBuf::from("kind"),
+            program: PathBuf::from(name),
+            name: name.to_owned(),
+            kind_version: String::new(),
+        }
+    }
+
     /// A call of kind.
     pub fn kind(&self) -> Command {
         let mut command = Command::new(&self.kind);

@@ -18,7 +18,7 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 
 use super::upload::Packed;
-use super::{Cluster, PodRef, Process, Target, select};
+use super::{Cluster, PodRef, Process, Target};
 use crate::{Error, Result};
 pub use connect::Connection;
 pub use node_pods::NodePods;
@@ -212,18 +212,17 @@ pub async fn nodes(client: &Client) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
-/// The pod a person means, see [`select`].
+/// Every pod of every namespace.
 ///
 /// # Errors
-/// As there; pods that cannot be listed.
-pub async fn find_pod(client: &Client, target: &str, nodes: &[String]) -> Result<PodRef> {
+/// Pods that cannot be listed.
+pub async fn pod_refs(client: &Client) -> Result<Vec<PodRef>> {
     let api: Api<Pod> = Api::all(client.clone());
     let list = api
         .list(&ListParams::default())
         .await
         .map_err(|e| denied("list pods", e))?;
-    let pods: Vec<PodRef> = list.iter().map(pod_ref).collect();
-    select(&pods, target, nodes)
+    Ok(list.iter().map(pod_ref).collect())
 }
 
 /// Starts a command in a pod's first container.

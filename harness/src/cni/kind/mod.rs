@@ -67,6 +67,14 @@ pub fn on_kind(choice: &Choice, ground: Ground) -> Result<Box<dyn Cni>> {
     }
 }
 
+/// The CNI that flatnet put onto a cluster, as it was asked for; nothing where it did not.
+///
+/// # Errors
+/// When the record cannot be read.
+pub async fn recorded(client: &Client) -> Result<Option<String>> {
+    Ok(Record::read(client).await?.map(|record| record.name))
+}
+
 /// A CNI that a manifest brings.
 struct Manifest {
     name: String,

@@ -1,0 +1,212 @@
+//! A row of `flatnet list`.
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use flatnet_lab::LabSpec;
+use futures::future::join_all;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{Error, Result, cni};
+use flatnet_cluster::kind::engine::{Engine, run};
+use flatnet_cluster::kind::{self, logs};
+use flatnet_cluster::kube;
+use flatnet_cluster::running::Running;
+
+/// How long a cluster may take to tell of itself: one that is broken does not hold the others up.
+const TELLS_WITHIN: Duration = Duration::from_secs(5);
+
+/// What is told of a cluster. The lab's fields that kind has not are left out of a kind cluster's JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct Listed {
+    name: String,
+    /// `lab` or `kind`.
+    provider: &'static str,
+    /// As it was asked for; none where flatnet did not bring it.
+    cni: Option<String>,
+    /// Names of nodes (lab), of their containers (kind).
+    nodes: Vec<String>,
+    /// `NAMESPACE/NAME` of every pod; none where they cannot be listed.
+    pods: Option<Vec<String>>,
+    /// When it was booted, seconds since the epoch.
+    started: Option<u64>,
+    /// Of `flatnet-lab`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spec: Option<LabSpec>,
+    /// What could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<String>,
+}
+
+/// Every cluster, asked at the same time.
+pub(super) async fn all(clusters: &[Running]) -> Vec<Listed> {
+    join_all(clusters.iter().map(of)).await
+}
+
+async fn of(cluster: &Running) -> Listed {
+    match cluster {
+        Running::Lab(lab) => Listed {
+            name: lab.spec.name.clone(),
+            provider: "lab",
+            cni: lab.spec.labels.get("cni").cloned(),
+            nodes: lab
+                .spec
+                .nodes
+                .iter()
+                .map(|node| node.name.clone())
+                .collect(),
+            pods: Some(lab.pods.clone()),
+            started: Some(lab.started),
+            pid: Some(lab.pid),
+            spec: Some(lab.spec.clone()),
+            unread: Vec::new(),
+        },
+        Running::Kind { name, engine } => of_kind(name, engine).await,
+    }
+}
+
+async fn of_kind(name: &str, engine: &Engine) -> Listed {
+    let (containers, inside) = tokio::join!(
+        in_time(containers(engine, name)),
+        in_time(inside(engine, name))
+    );
+    let mut unread = Vec::new();
+    let mut kept = |what: &str, e: &Error| unread.push(format!("{what}: {e}"));
+    let (nodes, started) = containers.unwrap_or_else(|e| {
+        kept("its nodes' containers", &e);
+        (Vec::new(), None)
+    });
+    let (cni, pods) = match inside {
+        Ok((cni, pods)) => (cni, Some(pods)),
+        Err(e) => {
+            kept("CNI and pods", &e);
+            (None, None)
+        }
+    };
+    Listed {
+        name: name.to_owned(),
+        provider: "kind",
+        cni,
+        nodes,
+        pods,
+        started,
+        pid: None,
+        spec: None,
+        unread,
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(TELLS_WITHIN, work)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::Failed(format!(
+                "no answer within {} s",
+                TELLS_WITHIN.as_secs()
+            )))
+        })
+}
+
+/// The nodes' containers, and when the first of them was made.
+async fn containers(engine: &Engine, name: &str) -> Result<(Vec<String>, Option<u64>)> {
+    let nodes = logs::containers(engine, name).await?;
+    if nodes.is_empty() {
+        return Ok((nodes, None));
+    }
+    let mut inspect = engine.engine();
+    inspect
+        .args(["inspect", "--format", "{{.Created}}"])
+        .args(&nodes);
+    let said = run(&mut inspect, "read the age of the nodes' containers").await?;
+    let made = said.stdout.lines().filter_map(seconds).min();
+    Ok((nodes, made))
+}
+
+/// Seconds since the epoch of docker's `2026-11-26T16:02:26.1Z` and podman's `2026-11-26 16:02:26.1 +0000 UTC`.
+fn seconds(created: &str) -> Option<u64> {
+    let created = created.trim().trim_end_matches(" UTC");
+    let parsed = created
+        .parse::<Timestamp>()
+        .or_else(|_| Timestamp::strptime("%Y-%m-%d %H:%M:%S%.f %z", created))
+        .ok()?;
+    u64::try_from(parsed.as_second()).ok()
+}
+
+/// The CNI that flatnet put there, and every pod.
+async fn inside(engine: &Engine, name: &str) -> Result<(Option<String>, Vec<String>)> {
+    let connection = kind::connection(engine, name).await?;
+    let (cni, pods) = tokio::try_join!(
+        cni::recorded(&connection.client),
+        kube::pod_refs(&connection.client)
+    )?;
+    Ok((cni, pods.iter().map(ToString::to_string).collect()))
+}
+
+impl Listed {
+    /// Cells of the table: `-` for what there is not, `?` for what could not be read.
+    pub(super) fn row(&self) -> [String; 7] {
+        let none = || if self.unread.is_empty() { "-" } else { "?" }.to_owned();
+        [
+            self.name.clone(),
+            self.provider.to_owned(),
+            self.cni.clone().unwrap_or_else(none),
+            self.nodes.len().to_string(),
+            self.pods
+                .as_ref()
+                .map_or_else(none, |pods| pods.len().to_string()),
+            self.started.map_or_else(none, age),
+            self.pid
+                .map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+        ]
+    }
+}
+
+fn age(started: u64) -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_secs());
+    match now.saturating_sub(started) {
+        age @ 0..120 => format!("{age}s"),
+        age @ 120..7200 => format!("{}m", age / 60),
+        age @ 7200..172_800 => format!("{}h", age / 3600),
+        age => format!("{}d", age / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_ways_to_write_a_time_are_read() {
+        assert_eq!(
+            seconds("2026-11-26T16:02:26.123456789Z\n"),
+            Some(1_795_708_946)
+        );
+        assert_eq!(
+            seconds("2026-11-26 17:02:26.123456789 +0100 UTC"),
+            Some(1_795_708_946)
+        );
+        assert_eq!(seconds("yesterday"), None);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_shown_as_nothing() {
+        let mut listed = Listed {
+            name: "demo".to_owned(),
+            provider: "kind",
+            cni: None,
+            nodes: vec!["demo-control-plane".to_owned()],
+            pods: Some(Vec::new()),
+            started: None,
+            pid: None,
+            spec: None,
+            unread: Vec::new(),
+        };
+        assert_eq!(listed.row(), ["demo", "kind", "-", "1", "0", "-", "-"]);
+        listed.pods = None;
+        listed.unread = vec!["CNI and pods: no answer within 5 s".to_owned()];
+        assert_eq!(listed.row(), ["demo", "kind", "?", "1", "?", "?", "-"]);
+    }
+}
