@@ -10,16 +10,16 @@ use crate::Result;
 use crate::conflist::CniVersion;
 use crate::desired::{Backend, Settings};
 use crate::reconcile::Runtime;
-use crate::source::{Access, FileSource, KubernetesSource, NodeSource, Patience};
+use crate::source::{Access, FileSource, KubernetesSource, NodeSource, Timeouts};
 use crate::sysctl::{self, Sysctl};
 
-/// Keeps this node's way to the pods of the other nodes, and hands the node to the container runtime when it is ready.
+/// Keeps this node's routes to the pods of the other nodes, and writes the CNI configuration when the node is ready.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "flatnet-agent",
     version,
     group = ArgGroup::new("source").args(["nodes_file", "kubernetes"]).required(true),
-    after_help = "SIGHUP looks at everything at once; SIGTERM and SIGINT end the \
+    after_help = "SIGHUP starts a pass at once; SIGTERM and SIGINT end the \
 agent and leave the node as it is.\n`flatnet-agent ready SOCKET` asks a running agent whether its node can network \
 pods.\nExit codes: 0 done, 1 something could not be applied (--once), 2 wrong usage or input, 3 something needed is \
 missing."
@@ -28,13 +28,13 @@ pub struct Args {
     /// Name of this node in the node list
     #[arg(long, value_name = "NAME", env = "NODE_NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub node: String,
-    /// The node list, JSON; watched
+    /// Read the node list from this JSON file, and watch it
     #[arg(long, value_name = "FILE")]
     pub nodes_file: Option<PathBuf>,
-    /// The node list is the cluster's Nodes; watched through the API, as the pod's service account
+    /// Take the node list from the cluster's Nodes, watched through the API with the pod's service account
     #[arg(long)]
     pub kubernetes: bool,
-    /// Ask the API by this file's current context instead; for an agent that is no pod
+    /// Use this file's current context for the API instead, if the agent does not run in a pod
     #[arg(
         long,
         value_name = "FILE",
@@ -42,7 +42,7 @@ pub struct Args {
         conflicts_with = "nodes_file"
     )]
     pub kubeconfig: Option<PathBuf>,
-    /// Cluster CIDRs: what goes there is never masqueraded [default: the podCIDRs of all nodes]
+    /// Cluster CIDRs: traffic to them is never masqueraded [default: the podCIDRs of all nodes]
     #[arg(
         long,
         value_name = "CIDR",
@@ -52,7 +52,7 @@ pub struct Args {
         value_parser = network
     )]
     pub pod_network: Vec<IpNet>,
-    /// How packets get to other nodes: plain routes where they share a segment and VXLAN elsewhere, or one for all
+    /// How packets reach other nodes: plain routes within a segment and VXLAN elsewhere, or one of them for all nodes
     #[arg(long, value_enum, default_value = "auto")]
     pub backend: Backend,
     /// VXLAN network identifier
@@ -67,7 +67,7 @@ pub struct Args {
     /// The pods' bridge
     #[arg(long, value_name = "NAME", default_value = "cni0", value_parser = interface_name)]
     pub bridge: String,
-    /// Leave the addresses of pods that talk to the outside as they are
+    /// Do not masquerade traffic that leaves the pod network
     #[arg(long)]
     pub no_masquerade: bool,
     /// Where the runtime looks for network configurations
@@ -76,7 +76,7 @@ pub struct Args {
     /// Where the runtime looks for plugins
     #[arg(long, value_name = "DIR", default_value = "/opt/cni/bin")]
     pub bin_dir: PathBuf,
-    /// The flatnet-cni program to put there [default: it is there]
+    /// The flatnet-cni program to install there [default: it is already there]
     #[arg(long, value_name = "FILE")]
     pub install_plugin: Option<PathBuf>,
     /// Name of the network in its configuration
@@ -85,16 +85,16 @@ pub struct Args {
     /// CNI version in the configuration
     #[arg(long, value_name = "VERSION", value_enum, default_value = "1.1.0")]
     pub cni_version: CniVersion,
-    /// Where the kernel's switches are: a writable mount of /proc/sys/net
+    /// Where to read and write sysctls: a writable mount of /proc/sys/net
     #[arg(long, value_name = "DIR", default_value = sysctl::PROC)]
     pub sysctl_dir: PathBuf,
-    /// Answer at this Unix socket whether the node can network pods
+    /// Answer readiness probes at this Unix socket: whether the node can network pods
     #[arg(long, value_name = "SOCKET")]
     pub ready_socket: Option<PathBuf>,
-    /// How often everything is compared with the kernel again, though nothing was heard
+    /// How often to compare everything with the kernel even if nothing has changed
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86400))]
     pub resync: u64,
-    /// One pass, then exit
+    /// Do one pass, then exit
     #[arg(long)]
     pub once: bool,
 }
@@ -115,14 +115,14 @@ impl Args {
                 Box::new(KubernetesSource::open(
                     &access,
                     self.pod_network.clone(),
-                    Patience::default(),
+                    Timeouts::default(),
                 )?)
             }
         })
     }
 
-    /// The part that decides what the network looks like.
-    pub fn settings(&self) -> Settings {
+    /// The options that shape the network.
+    pub(crate) fn settings(&self) -> Settings {
         Settings {
             backend: self.backend,
             vni: self.vni,
@@ -133,8 +133,8 @@ impl Args {
         }
     }
 
-    /// The part that the container runtime shares.
-    pub fn runtime(&self) -> Runtime {
+    /// The options about the container runtime's directories.
+    pub(crate) fn runtime(&self) -> Runtime {
         Runtime {
             conf_dir: self.conf_dir.clone(),
             bin_dir: self.bin_dir.clone(),
@@ -144,13 +144,11 @@ impl Args {
         }
     }
 
-    /// The kernel's switches.
-    pub fn sysctl(&self) -> Sysctl {
+    pub(crate) fn sysctl(&self) -> Sysctl {
         Sysctl::new(self.sysctl_dir.clone())
     }
 
-    /// Time between passes while nothing happens.
-    pub fn resync(&self) -> Duration {
+    pub(crate) fn resync(&self) -> Duration {
         Duration::from_secs(self.resync)
     }
 }
@@ -169,7 +167,7 @@ fn network(text: &str) -> std::result::Result<IpNet, String> {
     }
 }
 
-/// What the kernel takes as an interface name (dev_valid_name), less the names of our own tunnel.
+/// What the kernel accepts as an interface name (dev_valid_name), except the names of our own tunnel.
 fn interface_name(text: &str) -> std::result::Result<String, &'static str> {
     if text.is_empty() || text.len() > 15 {
         return Err("an interface name has 1 to 15 bytes");

@@ -1,4 +1,4 @@
-//! The CNI network configuration list that hands the node to the container runtime (CNI spec 1.1.0, section 1).
+//! The CNI network configuration list for the container runtime (CNI spec 1.1.0, section 1).
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -9,20 +9,20 @@ use crate::Result;
 use crate::desired::Desired;
 use crate::install::{self, PLUGIN};
 
-/// File name; runtimes take the first in lexical order.
-pub const FILE_NAME: &str = "10-flatnet.conflist";
-/// The plugin for host ports, chained where it is there.
-pub const PORTMAP: &str = "portmap";
+/// File name; runtimes use the first in lexical order.
+const FILE_NAME: &str = "10-flatnet.conflist";
+/// The plugin for host ports, chained if it is installed.
+pub(crate) const PORTMAP: &str = "portmap";
 
-/// The CNI version that runtime and plugins are to speak.
+/// `cniVersion` of the conflist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 pub enum CniVersion {
-    /// Known to containerd since 1.6 and to every portmap in use.
+    /// Supported by containerd since 1.6 and by every portmap in use.
     #[serde(rename = "1.0.0")]
     #[value(name = "1.0.0")]
     V1_0_0,
-    /// With GC and STATUS. containerd knows it since 2.0, the reference plugins since 1.6; an older portmap in the
-    /// chain refuses every pod.
+    /// Adds GC and STATUS. Supported by containerd since 2.0 and by the reference plugins since 1.6; an older portmap in
+    /// the chain refuses every pod.
     #[serde(rename = "1.1.0")]
     #[value(name = "1.1.0")]
     V1_1_0,
@@ -52,7 +52,7 @@ struct Flatnet<'a> {
     is_gateway: bool,
     is_default_gateway: bool,
     hairpin_mode: bool,
-    /// The agent's table does it for the whole node.
+    /// Off: the agent's table masquerades for the whole node.
     ip_masq: bool,
     ipam: Ipam,
     pod_network: &'a [IpNet],
@@ -60,7 +60,7 @@ struct Flatnet<'a> {
 
 #[derive(Serialize)]
 struct Ipam {
-    /// One set of ranges an address a pod gets: one a family.
+    /// A pod gets one address from each set of ranges; there is one set per family.
     ranges: Vec<[Range; 1]>,
 }
 
@@ -81,8 +81,13 @@ struct Capabilities {
     port_mappings: bool,
 }
 
-/// The list as text. `portmap`: the plugin of that name is there to be chained, for host ports.
-pub fn render(desired: &Desired, network: &str, cni_version: CniVersion, portmap: bool) -> String {
+/// The conflist as text, with `portmap` chained for host ports if it is installed.
+pub(crate) fn render(
+    desired: &Desired,
+    network: &str,
+    cni_version: CniVersion,
+    portmap: bool,
+) -> String {
     let flatnet = Flatnet {
         r#type: PLUGIN,
         bridge: &desired.bridge.name,
@@ -120,15 +125,14 @@ pub fn render(desired: &Desired, network: &str, cni_version: CniVersion, portmap
     text
 }
 
-/// Where it goes.
-pub fn path(conf_dir: &Path) -> PathBuf {
+pub(crate) fn path(conf_dir: &Path) -> PathBuf {
     conf_dir.join(FILE_NAME)
 }
 
-/// Writes it unless the same is there. `Ok(false)`: it was.
+/// Writes the conflist. `Ok(false)`: the same file was there already.
 ///
 /// # Errors
-/// The file system's.
-pub fn ensure(conf_dir: &Path, content: &str) -> Result<bool> {
+/// A file operation fails.
+pub(crate) fn ensure(conf_dir: &Path, content: &str) -> Result<bool> {
     install::ensure_file(&path(conf_dir), content.as_bytes(), 0o644)
 }

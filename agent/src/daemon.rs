@@ -1,4 +1,4 @@
-//! The loop: a pass when the list changes, when a signal asks, and once in a while.
+//! The loop: a pass when the list changes, at SIGHUP, and at regular intervals.
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -9,24 +9,25 @@ use nix::sys::signal::Signal;
 use crate::args::Args;
 use crate::install::missing_source;
 use crate::node::NodesFile;
+use crate::pass::Pass;
 use crate::ready::ReadySocket;
-use crate::reconcile::{Pass, Reconciler, Runtime};
+use crate::reconcile::{Reconciler, Runtime};
 use crate::source::NodeSource;
 use crate::{Error, Result};
 
 mod log;
-mod pace;
+mod schedule;
 mod signals;
 
-use log::{Log, told};
-use pace::Pace;
+use log::{Log, line};
+use schedule::Schedule;
 use signals::Signals;
 
-/// Runs the agent in the calling thread's namespaces until it is told to stop, or once.
+/// Runs the agent in the calling thread's namespaces until a signal ends it, or for one pass (`--once`).
 ///
 /// # Errors
-/// Something that the command line names is missing; with `--once` also whatever kept the node from being complete.
-pub fn run(args: &Args) -> Result<()> {
+/// Something that the command line names is missing; with `--once` also anything that could not be applied.
+pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(source) = args
         .install_plugin
         .as_ref()
@@ -43,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.once {
         return once(args.source()?, reconciler);
     }
-    // Before the source, which may start a thread: a signal goes to whichever does not block it.
+    // Before the source, which may start a thread: the kernel delivers a signal to any thread that does not block it.
     let signals = Signals::open()?;
     let ready = args
         .ready_socket
@@ -71,7 +72,7 @@ fn once(mut source: Box<dyn NodeSource>, mut reconciler: Reconciler) -> Result<(
         wait([source.wake()], None)?;
     };
     let mut pass = reconciler.pass(&list);
-    // A single failure is what the program ends with; several are told and counted.
+    // The program ends with a single failure as its error; several are logged and counted.
     let single = if pass.failures.len() == 1 {
         pass.failures.pop()
     } else {
@@ -93,24 +94,24 @@ struct Daemon {
     ready: Option<ReadySocket>,
     log: Log,
     list: Option<NodesFile>,
-    /// What the last pass left undone of this node's own; `Err`: there was none, and why.
+    /// This node's own faults after the last pass; `Err` with the reason before the first.
     last: std::result::Result<Vec<String>, String>,
 }
 
 impl Daemon {
     fn keep(mut self, resync: Duration) -> Result<()> {
-        let mut pace = Pace::new(resync);
+        let mut schedule = Schedule::new(resync);
         loop {
-            self.hear(&mut pace);
-            if pace.is_due() {
-                // Without a list there is nothing to do but to look for one.
+            self.poll_source(&mut schedule);
+            if schedule.is_due() {
+                // Without a list there is nothing to do.
                 let done = self.list.is_none() || self.pass();
-                pace.passed(done);
+                schedule.passed(done);
             }
-            self.answer(&mut pace);
-            self.wait(pace.left())?;
+            self.answer(&mut schedule);
+            self.wait(schedule.left())?;
             match self.signals.next()? {
-                Some(Signal::SIGHUP) => pace.now(),
+                Some(Signal::SIGHUP) => schedule.run_now(),
                 Some(signal) => {
                     self.log
                         .line(format_args!("{signal}: ending; the node stays as it is"));
@@ -121,26 +122,26 @@ impl Daemon {
         }
     }
 
-    /// What the source has to say.
-    fn hear(&mut self, pace: &mut Pace) {
+    /// Takes in a new list or an error from the source.
+    fn poll_source(&mut self, schedule: &mut Schedule) {
         match self.source.changed() {
             Ok(Some(new)) => {
                 self.log.source(None);
                 self.list = Some(new);
-                pace.now();
+                schedule.run_now();
             }
             Ok(None) => {}
             Err(error) => {
-                // Of a source that is silent for a while nothing follows: the list that there is still holds.
+                // Only before the first list: later the previous one remains valid.
                 if self.last.is_err() {
-                    self.last = Err(told(&error));
+                    self.last = Err(line(&error));
                 }
                 self.log.source(Some(error));
             }
         }
     }
 
-    /// Whether everything could be done.
+    /// Returns whether nothing failed.
     fn pass(&mut self) -> bool {
         let Some(list) = &self.list else { return false };
         let pass = self.reconciler.pass(list);
@@ -149,9 +150,9 @@ impl Daemon {
         pass.failures.is_empty()
     }
 
-    /// Tells who asks whether the node can network pods. What may have been taken away since the last pass is looked
-    /// at now, and put back at once.
-    fn answer(&mut self, pace: &mut Pace) {
+    /// Answers readiness probes. Checks now for files that may have been removed since the last pass, and restores them at
+    /// once.
+    fn answer(&mut self, schedule: &mut Schedule) {
         let Some(ready) = &self.ready else { return };
         let (last, runtime) = (&self.last, &self.runtime);
         ready.answer(|| match last {
@@ -159,15 +160,15 @@ impl Daemon {
             Ok(faults) => {
                 let missing = runtime.complete().err();
                 if missing.is_some() {
-                    pace.now();
+                    schedule.run_now();
                 }
-                let missing = missing.iter().map(told).filter(|m| !faults.contains(m));
+                let missing = missing.iter().map(line).filter(|m| !faults.contains(m));
                 faults.iter().cloned().chain(missing).collect()
             }
         });
     }
 
-    /// For a signal, a word from the source, a question, or the time.
+    /// Waits for a signal, the source, a readiness probe, or until `left` has passed.
     fn wait(&self, left: Duration) -> Result<()> {
         let ready = self.ready.as_ref().map(ReadySocket::wake);
         let fds = [self.signals.wake(), self.source.wake()];
@@ -175,20 +176,20 @@ impl Daemon {
     }
 }
 
-/// What keeps the node from networking pods, if anything does.
+/// The failures that keep this node from being ready.
 fn own_faults(pass: &Pass) -> Vec<String> {
     let own = pass.failures.iter().filter(|e| !e.is_elsewhere());
-    own.map(told).collect()
+    own.map(line).collect()
 }
 
-/// Until one of them is readable; `None`: however long that takes.
+/// Waits until one of them is readable, at most for `left`.
 fn wait<'fd>(fds: impl IntoIterator<Item = BorrowedFd<'fd>>, left: Option<Duration>) -> Result<()> {
     let mut fds: Vec<_> = fds
         .into_iter()
         .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
         .collect();
     let timeout = left.map_or(PollTimeout::NONE, |left| {
-        // Rounded up, or the last millisecond would be spun through.
+        // Rounded up, or the loop would spin through the last millisecond.
         let left = left + Duration::from_micros(999);
         PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
     });

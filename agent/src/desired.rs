@@ -1,4 +1,4 @@
-//! What this node should look like. Pure: list and uplink in, description out.
+//! The desired state of this node. Pure: list and uplink in, description out.
 use std::net::IpAddr;
 
 use clap::ValueEnum;
@@ -8,122 +8,115 @@ use flatnet_netlink::route::Family;
 use ipnet::IpNet;
 
 use crate::cluster::Cluster;
-use crate::member::{Member, family_name, family_of};
 use crate::uplink::Uplink;
+use crate::valid_node::{ValidNode, family_name, family_of};
 use crate::{Error, Result};
 
-/// The smallest MTU of IPv6, bytes (RFC 8200 section 5).
-const LEAST_MTU_V6: u32 = 1280;
-/// The size every IPv4 host must take, bytes (RFC 791 section 3.1).
-const LEAST_MTU_V4: u32 = 576;
+/// The smallest MTU that IPv6 allows, bytes (RFC 8200 section 5).
+const MIN_MTU_V6: u32 = 1280;
+/// The packet size that every IPv4 host must accept, bytes (RFC 791 section 3.1).
+const MIN_MTU_V4: u32 = 576;
 /// Name of the masquerade table.
-pub const TABLE: &str = "flatnet";
+pub(crate) const TABLE: &str = "flatnet";
 
-/// How packets get to other nodes.
+/// How packets reach other nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
-    /// Plain routes to nodes on link of the uplink, VXLAN to the others.
+    /// Plain routes to nodes that are on-link at the uplink, VXLAN to the others.
     Auto,
-    /// VXLAN to all.
+    /// VXLAN to every node.
     Vxlan,
-    /// Plain routes to all; nodes that are not on link cannot be reached.
+    /// Plain routes to every node; nodes that are not on-link cannot be reached.
     Routes,
 }
 
-/// What the command line decides.
+/// The command-line options that shape the network.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How packets get to other nodes.
+    /// Plain routes, VXLAN, or both.
     pub backend: Backend,
     /// VXLAN network identifier, 0 to 2^24-1.
     pub vni: u32,
     /// UDP port of VXLAN.
     pub port: u16,
-    /// Pod MTU in bytes; the largest that fits unless given.
+    /// Pod MTU in bytes; by default the largest that fits.
     pub mtu: Option<u32>,
-    /// Name of the bridge of the pods.
+    /// Interface name of the pods' bridge.
     pub bridge: String,
-    /// Whether traffic that leaves the pod network gets the node's address.
+    /// Whether traffic leaving the pod network gets the node's address.
     pub masquerade: bool,
 }
 
-/// The whole description.
+/// Everything a pass brings about on the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desired {
-    /// The bridge of the pods.
-    pub bridge: Bridge,
-    /// The tunnel's device, if any other node needs it (or it is forced).
-    pub vxlan: Option<Vxlan>,
-    /// Ways to the other nodes.
-    pub ways: Vec<Way>,
-    /// The masquerade, unless switched off.
-    pub masquerade: Option<Table>,
-    /// This node's pod ranges.
-    pub pod_cidrs: Vec<IpNet>,
-    /// Cluster CIDRs.
-    pub pod_network: Vec<IpNet>,
-    /// MTU of the pods and of the bridge, bytes.
-    pub pod_mtu: u32,
-    /// Largest packet that fits between nodes whatever the way, bytes.
-    pub fitting_mtu: u32,
+pub(crate) struct Desired {
+    pub(crate) bridge: Bridge,
+    /// The VXLAN device, if any other node needs it (or VXLAN is forced).
+    pub(crate) vxlan: Option<Vxlan>,
+    /// Routes to the other nodes.
+    pub(crate) routes: Vec<NodeRoutes>,
+    pub(crate) masquerade: Option<Table>,
+    pub(crate) pod_cidrs: Vec<IpNet>,
+    /// Cluster CIDRs, as in the node list.
+    pub(crate) pod_network: Vec<IpNet>,
+    /// MTU of pods and bridge, bytes.
+    pub(crate) pod_mtu: u32,
+    /// Largest packet that fits between any two nodes, bytes.
+    pub(crate) fitting_mtu: u32,
 }
 
-/// The bridge, as the plugin makes it too.
+/// The bridge; the plugin creates the same one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bridge {
-    /// Interface name.
-    pub name: String,
-    /// MAC, derived from the first gateway address.
-    pub mac: MacAddr,
-    /// MTU, bytes.
-    pub mtu: u32,
+pub(crate) struct Bridge {
+    pub(crate) name: String,
+    /// Derived from the first gateway address.
+    pub(crate) mac: MacAddr,
+    /// Bytes.
+    pub(crate) mtu: u32,
     /// Gateway addresses, each with its podCIDR's prefix length.
-    pub gateways: Vec<IpNet>,
+    pub(crate) gateways: Vec<IpNet>,
 }
 
 /// The VXLAN device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vxlan {
-    /// Interface name, `flatnet.<vni>`.
-    pub name: String,
-    /// VXLAN network identifier.
-    pub vni: u32,
-    /// UDP port.
-    pub port: u16,
+pub(crate) struct Vxlan {
+    /// `flatnet.<vni>`.
+    pub(crate) name: String,
+    pub(crate) vni: u32,
+    pub(crate) port: u16,
     /// Outer source address.
-    pub local: IpAddr,
-    /// MAC by which the others know it.
-    pub mac: MacAddr,
-    /// MTU: the uplink's less the outer headers, bytes.
-    pub mtu: u32,
-    /// Its own addresses: the base of each of this node's podCIDRs, host prefixes. They are the source of what the
-    /// node itself sends to pods behind the tunnel, so that answers come back the same way.
-    pub addresses: Vec<IpNet>,
+    pub(crate) local: IpAddr,
+    /// MAC that the other nodes have in their FDB and neighbour tables.
+    pub(crate) mac: MacAddr,
+    /// The uplink's MTU minus the outer headers, bytes.
+    pub(crate) mtu: u32,
+    /// Its addresses: the base of each of this node's podCIDRs, as host prefixes. They are the source of what the node
+    /// itself sends to pods behind the tunnel, so that answers come back through the tunnel.
+    pub(crate) addresses: Vec<IpNet>,
 }
 
-/// The way to one other node's pods.
+/// The routes to one other node's pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Way {
-    /// The other node.
-    pub node: String,
-    /// Its podCIDRs and the next hop to each.
-    pub hops: Vec<(IpNet, Hop)>,
-    /// The far end of the tunnel, if a hop uses it.
-    pub vtep: Option<Vtep>,
+pub(crate) struct NodeRoutes {
+    pub(crate) node: String,
+    /// The podCIDRs that can be reached, each with its next hop.
+    pub(crate) hops: Vec<(IpNet, Hop)>,
+    /// The remote VTEP, if a next hop is in the tunnel.
+    pub(crate) vtep: Option<Vtep>,
 }
 
-/// A next hop.
+/// A next hop to a remote podCIDR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hop {
-    /// The node itself, on link of the uplink.
+pub(crate) enum Hop {
+    /// The node itself, on-link at the uplink.
     Direct(IpAddr),
-    /// The other end of the tunnel ([`Member::tunnel_hop`]).
+    /// The remote end of the tunnel ([`ValidNode::tunnel_hop`]).
     Tunnel(IpAddr),
 }
 
 impl Hop {
-    /// The next hop, if it is in the tunnel.
-    pub fn tunnel(self) -> Option<IpAddr> {
+    /// The next hop if it is in the tunnel.
+    pub(crate) fn tunnel(self) -> Option<IpAddr> {
         match self {
             Hop::Direct(_) => None,
             Hop::Tunnel(hop) => Some(hop),
@@ -131,21 +124,21 @@ impl Hop {
     }
 }
 
-/// The far end of the tunnel.
+/// The remote end of the tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Vtep {
+pub(crate) struct Vtep {
     /// MAC of the other node's VXLAN device.
-    pub mac: MacAddr,
-    /// Where its packets go: the other node's InternalIP of the outer family.
-    pub outer: IpAddr,
+    pub(crate) mac: MacAddr,
+    /// Destination of the outer packets: the other node's InternalIP of the outer family.
+    pub(crate) outer: IpAddr,
 }
 
 impl Desired {
-    /// Works it out. Nodes (or podCIDRs) that have no way come back beside it.
+    /// Computes the desired state, and an error for each node (or podCIDR) that cannot be reached.
     ///
     /// # Errors
     /// The bridge is the uplink, or the MTU is too small for the pods' IP family.
-    pub fn new(
+    pub(crate) fn new(
         cluster: &Cluster,
         uplink: &Uplink,
         settings: &Settings,
@@ -155,8 +148,9 @@ impl Desired {
                 bridge: settings.bridge.clone(),
             });
         }
-        let (ways, unreachable) = ways(cluster, uplink, settings.backend);
-        let tunnelled = settings.backend == Backend::Vxlan || ways.iter().any(|w| w.vtep.is_some());
+        let (routes, unreachable) = routes(cluster, uplink, settings.backend);
+        let tunnelled =
+            settings.backend == Backend::Vxlan || routes.iter().any(|r| r.vtep.is_some());
         let tunnel_mtu = uplink.mtu.saturating_sub(overhead(uplink.address));
         let fitting_mtu = if tunnelled { tunnel_mtu } else { uplink.mtu };
         let pod_mtu = settings.mtu.unwrap_or(fitting_mtu);
@@ -164,9 +158,9 @@ impl Desired {
         for cidr in own.pod_cidrs() {
             let family = family_of(cidr.addr());
             let least = if family == Family::V4 {
-                LEAST_MTU_V4
+                MIN_MTU_V4
             } else {
-                LEAST_MTU_V6
+                MIN_MTU_V6
             };
             if pod_mtu < least {
                 let uplink = uplink.name.clone();
@@ -195,7 +189,7 @@ impl Desired {
                 mtu: tunnel_mtu,
                 addresses: own.vtep_addresses().map(IpNet::from).collect(),
             }),
-            ways,
+            routes,
             masquerade: settings
                 .masquerade
                 .then(|| masquerade_table(TABLE, own.pod_cidrs(), &unmasked(cluster))),
@@ -207,49 +201,54 @@ impl Desired {
         Ok((desired, unreachable))
     }
 
-    /// Whether this node has pods of that family.
-    pub fn has_pods(&self, family: Family) -> bool {
+    /// Whether this node's pods have addresses of that family.
+    pub(crate) fn has_pods(&self, family: Family) -> bool {
         self.pod_cidrs.iter().any(|c| family_of(c.addr()) == family)
     }
 }
 
-/// Bytes that VXLAN puts around an IP packet: inner Ethernet 14, VXLAN 8, UDP 8, outer IP 20 or 40 (RFC 7348 section 5).
+/// Bytes that VXLAN adds to an IP packet: inner Ethernet 14, VXLAN 8, UDP 8, outer IP 20 or 40 (RFC 7348 section 5).
 fn overhead(local: IpAddr) -> u32 {
     if local.is_ipv4() { 50 } else { 70 }
 }
 
-/// Destinations that see the pods' own addresses: every pod range of the cluster and every node.
+/// Destinations that are never masqueraded: every pod range of the cluster and every node.
 fn unmasked(cluster: &Cluster) -> Vec<IpNet> {
-    let members = std::iter::once(&cluster.own).chain(&cluster.remotes);
-    // Without cluster CIDRs (or with wrong ones) the nodes' own ranges still hold.
-    let beyond = members
-        .flat_map(|m| m.pod_cidrs().iter().copied())
+    let nodes = std::iter::once(&cluster.own).chain(&cluster.remotes);
+    // The nodes' own podCIDRs count even if the cluster CIDRs are missing or wrong.
+    let beyond = nodes
+        .flat_map(|n| n.pod_cidrs().iter().copied())
         .filter(|cidr| !cluster.pod_network.iter().any(|net| net.contains(cidr)));
-    let nodes = cluster.node_addresses.iter().copied().map(IpNet::from);
+    let addresses = cluster.node_addresses.iter().copied().map(IpNet::from);
     let mut all: Vec<IpNet> = cluster
         .pod_network
         .iter()
         .copied()
         .chain(beyond)
-        .chain(nodes)
+        .chain(addresses)
         .collect();
     all.sort();
     all.dedup();
     all
 }
 
-fn ways(cluster: &Cluster, uplink: &Uplink, backend: Backend) -> (Vec<Way>, Vec<Error>) {
+fn routes(cluster: &Cluster, uplink: &Uplink, backend: Backend) -> (Vec<NodeRoutes>, Vec<Error>) {
     let mut unreachable = Vec::new();
-    let ways = cluster
+    let routes = cluster
         .remotes
         .iter()
-        .map(|node| way(node, uplink, backend, &mut unreachable))
+        .map(|node| node_routes(node, uplink, backend, &mut unreachable))
         .collect();
-    (ways, unreachable)
+    (routes, unreachable)
 }
 
-/// The way to one node; podCIDRs without one are left out of it and told in `unreachable`.
-fn way(node: &Member, uplink: &Uplink, backend: Backend, unreachable: &mut Vec<Error>) -> Way {
+/// The routes to one node; podCIDRs that cannot be reached are left out and added to `unreachable`.
+fn node_routes(
+    node: &ValidNode,
+    uplink: &Uplink,
+    backend: Backend,
+    unreachable: &mut Vec<Error>,
+) -> NodeRoutes {
     let mut hops = Vec::new();
     for cidr in node.pod_cidrs() {
         let address = node.address(family_of(cidr.addr()));
@@ -286,7 +285,7 @@ fn way(node: &Member, uplink: &Uplink, backend: Backend, unreachable: &mut Vec<E
             });
         }
     }
-    Way {
+    NodeRoutes {
         node: node.name().to_owned(),
         hops,
         vtep,

@@ -1,26 +1,30 @@
-//! The two devices of a node: the pods' bridge and the tunnel.
+//! The two devices of a node: the pods' bridge and the VXLAN device.
 use flatnet_netlink::{Address, Link, Request, Route};
 use ipnet::IpNet;
 
 use crate::desired::{Bridge, Vxlan};
 use crate::diff::Device;
-use crate::reconcile::Pass;
+use crate::pass::Pass;
 use crate::{Error, Result};
 
-/// Makes the bridge what it should be, and returns it. The plugin makes the same one at its first ADD: either may come
-/// first. The MAC of a bridge that is there already is left alone, for pods remember it.
+/// Creates or corrects the bridge and returns it. The plugin creates the same bridge at its first ADD; either may come
+/// first. The MAC of an existing bridge stays, because pods have it in their neighbour tables.
 ///
 /// # Errors
 /// Another kind of device has that name, or the kernel refuses.
-pub fn ensure_bridge(kernel: &mut Route, wanted: &Bridge, pass: &mut Pass) -> Result<Device> {
+pub(crate) fn ensure_bridge(
+    kernel: &mut Route,
+    wanted: &Bridge,
+    pass: &mut Pass,
+) -> Result<Device> {
     let link = match kernel.link(&wanted.name)? {
         Some(link) => link,
         None => {
-            // An MTU counts as chosen, and no longer follows the ports, only once it is changed to another.
+            // A bridge's MTU follows its ports until it is changed (br_mtu_auto_adjust), so create it with another one first.
             let provisional = if wanted.mtu == 1500 { 1499 } else { 1500 };
             match kernel.send(Request::add_bridge(&wanted.name, wanted.mac, provisional)) {
                 Ok(()) => pass.changed(format_args!("bridge {}: made", wanted.name)),
-                // The plugin was faster.
+                // The plugin created it first.
                 Err(error) if error.is_exists() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -35,20 +39,20 @@ pub fn ensure_bridge(kernel: &mut Route, wanted: &Bridge, pass: &mut Pass) -> Re
     if link.kind != "bridge" {
         return Err(wrong_kind(link, "bridge"));
     }
-    mend_mtu(kernel, &link, wanted.mtu, pass)?;
-    mend_addresses(kernel, &link, &wanted.gateways, pass)?;
-    mend_up(kernel, &link, pass)?;
+    ensure_mtu(kernel, &link, wanted.mtu, pass)?;
+    ensure_addresses(kernel, &link, &wanted.gateways, pass)?;
+    ensure_up(kernel, &link, pass)?;
     Ok(Device {
         index: link.index,
         name: link.name,
     })
 }
 
-/// Makes the tunnel's device what it should be: kept if right, mended where that can be done in place, else made anew.
+/// Creates or corrects the VXLAN device: kept if right, changed in place where possible, otherwise recreated.
 ///
 /// # Errors
 /// Another kind of device has that name, or the kernel refuses.
-pub fn ensure_vxlan(
+pub(crate) fn ensure_vxlan(
     kernel: &mut Route,
     wanted: &Vxlan,
     lower: u32,
@@ -93,20 +97,20 @@ pub fn ensure_vxlan(
             link
         }
     };
-    mend_mtu(kernel, &link, wanted.mtu, pass)?;
-    mend_addresses(kernel, &link, &wanted.addresses, pass)?;
-    mend_up(kernel, &link, pass)?;
+    ensure_mtu(kernel, &link, wanted.mtu, pass)?;
+    ensure_addresses(kernel, &link, &wanted.addresses, pass)?;
+    ensure_up(kernel, &link, pass)?;
     Ok(Device {
         index: link.index,
         name: link.name,
     })
 }
 
-/// Removes the tunnels that an agent with another VNI left, and the present one when no node needs it.
+/// Removes VXLAN devices left by an agent with another VNI, and the current one when no node needs it.
 ///
 /// # Errors
 /// The kernel refuses.
-pub fn remove_other_tunnels(
+pub(crate) fn remove_other_tunnels(
     kernel: &mut Route,
     kept: Option<&Device>,
     pass: &mut Pass,
@@ -124,9 +128,9 @@ pub fn remove_other_tunnels(
     Ok(())
 }
 
-/// What cannot be changed on a living VXLAN device.
+/// Whether everything matches that cannot be changed on an existing VXLAN device.
 fn fits(link: &Link, wanted: &Vxlan, lower: u32) -> bool {
-    // Not every kernel tells the lower device in IFLA_LINK.
+    // Not every kernel reports the lower device in IFLA_LINK.
     link.link.is_none_or(|index| index == lower)
         && link.vxlan.as_ref().is_some_and(|v| {
             v.vni == wanted.vni
@@ -136,7 +140,7 @@ fn fits(link: &Link, wanted: &Vxlan, lower: u32) -> bool {
         })
 }
 
-/// `flatnet.<vni>`: the names the agent gives.
+/// The agent names its devices `flatnet.<vni>`.
 fn is_our_name(name: &str) -> bool {
     name.strip_prefix("flatnet.")
         .is_some_and(|vni| !vni.is_empty() && vni.bytes().all(|b| b.is_ascii_digit()))
@@ -161,7 +165,7 @@ fn wrong_kind(link: Link, wanted: &'static str) -> Error {
     }
 }
 
-fn mend_mtu(kernel: &mut Route, link: &Link, mtu: u32, pass: &mut Pass) -> Result<()> {
+fn ensure_mtu(kernel: &mut Route, link: &Link, mtu: u32, pass: &mut Pass) -> Result<()> {
     if link.mtu != mtu {
         kernel.send(Request::set_mtu(link.index, mtu))?;
         pass.changed(format_args!(
@@ -172,9 +176,9 @@ fn mend_mtu(kernel: &mut Route, link: &Link, mtu: u32, pass: &mut Pass) -> Resul
     Ok(())
 }
 
-/// Without IPv6 addresses of the kernel's own making: every neighbour here is a permanent entry, so none is needed, and
-/// without a link-local address the bridge sends pods no IPv6 redirects either.
-fn mend_up(kernel: &mut Route, link: &Link, pass: &mut Pass) -> Result<()> {
+/// Sets the link up without automatic IPv6 addresses: all neighbours here are permanent entries, so none are needed, and
+/// a bridge without a link-local address sends pods no IPv6 redirects.
+fn ensure_up(kernel: &mut Route, link: &Link, pass: &mut Pass) -> Result<()> {
     if !link.up {
         kernel.send(Request::set_addr_gen_none(link.index))?;
         kernel.send(Request::set_up(link.index))?;
@@ -183,8 +187,8 @@ fn mend_up(kernel: &mut Route, link: &Link, pass: &mut Pass) -> Result<()> {
     Ok(())
 }
 
-/// Leaves exactly `wanted` on the link, link-local addresses aside.
-fn mend_addresses(
+/// Makes `wanted` the link's only addresses; link-local ones are left alone.
+fn ensure_addresses(
     kernel: &mut Route,
     link: &Link,
     wanted: &[IpNet],
@@ -192,7 +196,7 @@ fn mend_addresses(
 ) -> Result<()> {
     let stale = |a: &&Address| a.scope != "link" && !wanted.contains(&a.net);
     for address in kernel.addresses(Some(link.index))?.iter().filter(stale) {
-        // With a primary IPv4 address its secondaries go too.
+        // The kernel removes the secondary addresses with their primary one.
         absent_is_fine(kernel.send(Request::del_address(link.index, address.net)))?;
         pass.changed(format_args!(
             "address {} dev {}: removed",
@@ -210,7 +214,7 @@ fn mend_addresses(
     Ok(())
 }
 
-/// A removal is done when the thing is gone, whoever removed it.
+/// Treats "already gone" as success of a removal.
 pub(crate) fn absent_is_fine(result: flatnet_netlink::Result<()>) -> flatnet_netlink::Result<()> {
     match result {
         Err(error) if error.is_absent() => Ok(()),

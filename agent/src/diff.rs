@@ -1,4 +1,4 @@
-//! Routes, neighbours and FDB entries: what should be there against what is. Pure.
+//! Compares desired routes, neighbours and FDB entries with the actual ones. Pure.
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
@@ -11,90 +11,83 @@ use crate::desired::{Desired, Hop};
 use crate::uplink::Uplink;
 
 /// The protocol number (RTA_PROTOCOL) that marks routes as ours. 0x66; neither /etc/iproute2/rt_protos nor the kernel's
-/// rtnetlink.h gives it to anybody.
-pub const PROTOCOL: u8 = 102;
-/// RTPROT_KERNEL: routes that follow from addresses. They are not ours to touch.
+/// rtnetlink.h assigns it.
+pub(crate) const PROTOCOL: u8 = 102;
+/// RTPROT_KERNEL: routes that the kernel derives from addresses; never touched.
 const PROTOCOL_KERNEL: u8 = 2;
 /// RTN_UNICAST.
 const UNICAST: u8 = 1;
-/// What the kernel makes of an IPv6 route without a metric (IP6_RT_PRIO_USER).
+/// The metric that the kernel gives an IPv6 route without one (IP6_RT_PRIO_USER).
 const METRIC_V6: u32 = 1024;
 
-/// The three tables of the kernel.
+/// What the kernel's three tables hold.
 #[derive(Debug, Default)]
-pub struct Actual {
-    /// Main table.
-    pub routes: Vec<RouteEntry>,
-    /// Both families, every device.
-    pub neighbours: Vec<Neighbour>,
-    /// Every bridge and VXLAN device.
-    pub fdb: Vec<FdbEntry>,
+pub(crate) struct Actual {
+    /// The main routing table, both families.
+    pub(crate) routes: Vec<RouteEntry>,
+    /// Neighbours of both families, every device.
+    pub(crate) neighbours: Vec<Neighbour>,
+    /// FDB entries of every bridge and VXLAN device.
+    pub(crate) fdb: Vec<FdbEntry>,
 }
 
-/// An interface, by index for the kernel and by name for people.
+/// An interface: its index for the kernel, its name for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// Interface index.
-    pub index: u32,
-    /// Interface name.
-    pub name: String,
+pub(crate) struct Device {
+    pub(crate) index: u32,
+    pub(crate) name: String,
 }
 
-/// The interfaces that entries are on.
+/// The interfaces that routes, neighbours and FDB entries refer to.
 #[derive(Clone, Debug)]
-pub struct Devices {
-    /// Joins the nodes.
-    pub uplink: Device,
-    /// The pods' bridge.
-    pub bridge: Device,
-    /// The tunnel, if there is one.
-    pub vxlan: Option<Device>,
+pub(crate) struct Devices {
+    /// Connects this node to the others.
+    pub(crate) uplink: Device,
+    pub(crate) bridge: Device,
+    /// The VXLAN device, if there is one.
+    pub(crate) vxlan: Option<Device>,
 }
 
 /// A route to another node's pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// podCIDR.
-    pub dst: IpNet,
-    /// Next hop.
-    pub gateway: IpAddr,
-    /// Outgoing interface.
-    pub dev: Device,
-    /// The next hop is not within a prefix of the interface.
-    pub onlink: bool,
+pub(crate) struct Route {
+    pub(crate) dst: IpNet,
+    pub(crate) gateway: IpAddr,
+    pub(crate) dev: Device,
+    /// Set RTNH_F_ONLINK: the next hop is in no prefix of the interface.
+    pub(crate) onlink: bool,
 }
 
-/// One write.
+/// One change to a kernel table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Write {
-    /// None to that podCIDR was there.
+pub(crate) enum Write {
+    /// No route to that podCIDR existed.
     AddRoute(Route),
-    /// A wrong one was, or several.
+    /// A wrong route to it existed.
     ReplaceRoute(Route),
-    /// Nobody wants it.
+    /// No longer wanted, or conflicting.
     DelRoute(RouteEntry),
-    /// Missing or wrong.
+    /// The tunnel's next hop was missing or had another MAC.
     SetNeighbour(Device, IpAddr, MacAddr),
-    /// Nobody wants it.
+    /// No route uses this next hop any more.
     DelNeighbour(Device, IpAddr),
-    /// Missing or wrong.
+    /// The VTEP was missing or had another outer address.
     SetFdb(Device, MacAddr, IpAddr),
-    /// Nobody wants it.
+    /// No node has this VTEP any more.
     DelFdb(Device, MacAddr, Option<IpAddr>),
 }
 
-/// A write and the node for whose sake it is done.
+/// A write and the remote node that it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// The other node; `None` where something is removed.
-    pub node: Option<String>,
-    /// The write.
-    pub write: Write,
+pub(crate) struct Step {
+    /// The remote node; `None` for a removal.
+    pub(crate) node: Option<String>,
+    pub(crate) write: Write,
 }
 
-/// The writes that make `actual` what `desired` says, in the order in which packets lose least: the tunnel's entries
-/// before the routes that lead into it, removals last.
-pub fn steps(desired: &Desired, devices: &Devices, actual: &Actual) -> Vec<Step> {
+/// The writes that turn `actual` into `desired`, in the order that loses the fewest packets: the tunnel's entries before
+/// the routes that lead into it, removals last.
+pub(crate) fn steps(desired: &Desired, devices: &Devices, actual: &Actual) -> Vec<Step> {
     let mut steps = Vec::new();
     if let Some(vxlan) = &devices.vxlan {
         tunnel_entries(desired, vxlan, actual, &mut steps);
@@ -109,7 +102,7 @@ pub fn steps(desired: &Desired, devices: &Devices, actual: &Actual) -> Vec<Step>
         there.entry(route.dst).or_default().push(route);
     }
     for (node, route) in &wanted {
-        mend_route(
+        fix_route(
             node,
             route,
             there.get(&route.dst).map_or(&[], Vec::as_slice),
@@ -119,11 +112,11 @@ pub fn steps(desired: &Desired, devices: &Devices, actual: &Actual) -> Vec<Step>
     let wanted: HashSet<IpNet> = wanted.iter().map(|(_, route)| route.dst).collect();
     let stale = actual.routes.iter().filter(|r| {
         let ours = r.protocol == PROTOCOL && !wanted.contains(&r.dst);
-        // A podCIDR that was another node's before: a route there would take this node's pods away.
-        let usurper = r.protocol != PROTOCOL_KERNEL
+        // The podCIDR was another node's before: a route to it would divert traffic from this node's pods.
+        let conflicting = r.protocol != PROTOCOL_KERNEL
             && r.oif != Some(devices.bridge.index)
             && r.kind == UNICAST;
-        ours || (usurper && desired.pod_cidrs.contains(&r.dst))
+        ours || (conflicting && desired.pod_cidrs.contains(&r.dst))
     });
     steps.extend(stale.map(|r| Step {
         node: None,
@@ -150,18 +143,18 @@ fn tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, steps: &mu
         .filter(permanent)
         .map(|e| (e.mac, e.dst))
         .collect();
-    for way in &desired.ways {
-        let Some(vtep) = way.vtep else { continue };
+    for routes in &desired.routes {
+        let Some(vtep) = routes.vtep else { continue };
         let mut set = |write| {
             steps.push(Step {
-                node: Some(way.node.clone()),
+                node: Some(routes.node.clone()),
                 write,
             })
         };
         if fdb.get(&vtep.mac) != Some(&Some(vtep.outer)) {
             set(Write::SetFdb(vxlan.clone(), vtep.mac, vtep.outer));
         }
-        for (_, hop) in &way.hops {
+        for (_, hop) in &routes.hops {
             let Hop::Tunnel(gateway) = *hop else { continue };
             if neighbours.get(&gateway) != Some(&Some(vtep.mac)) {
                 set(Write::SetNeighbour(vxlan.clone(), gateway, vtep.mac));
@@ -172,9 +165,9 @@ fn tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, steps: &mu
 
 fn stale_tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, steps: &mut Vec<Step>) {
     let hops: HashSet<IpAddr> = desired
-        .ways
+        .routes
         .iter()
-        .flat_map(|w| &w.hops)
+        .flat_map(|r| &r.hops)
         .filter_map(|(_, hop)| hop.tunnel())
         .collect();
     for n in actual
@@ -190,9 +183,9 @@ fn stale_tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, step
         }
     }
     let vteps: HashSet<MacAddr> = desired
-        .ways
+        .routes
         .iter()
-        .filter_map(|w| w.vtep)
+        .filter_map(|r| r.vtep)
         .map(|v| v.mac)
         .collect();
     for e in actual
@@ -200,7 +193,7 @@ fn stale_tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, step
         .iter()
         .filter(|e| e.index == vxlan.index && e.dst.is_some())
     {
-        // An entry of a wanted MAC was replaced, not added to.
+        // An entry with a wanted MAC has been replaced above, so there is no second one.
         if !vteps.contains(&e.mac) {
             steps.push(Step {
                 node: None,
@@ -218,7 +211,7 @@ fn wanted_routes<'a>(desired: &'a Desired, devices: &Devices) -> Vec<(&'a str, R
             dev: devices.uplink.clone(),
             onlink: false,
         }),
-        // A link-local next hop is on link by itself.
+        // A link-local next hop is always on-link.
         (Hop::Tunnel(gateway), Some(vxlan)) => Some(Route {
             dst,
             gateway,
@@ -228,15 +221,15 @@ fn wanted_routes<'a>(desired: &'a Desired, devices: &Devices) -> Vec<(&'a str, R
         (Hop::Tunnel(_), None) => None,
     };
     let hops = desired
-        .ways
+        .routes
         .iter()
-        .flat_map(|w| w.hops.iter().map(|hop| (w.node.as_str(), hop)));
+        .flat_map(|r| r.hops.iter().map(|hop| (r.node.as_str(), hop)));
     hops.filter_map(|(node, (dst, hop))| Some((node, route(*dst, *hop)?)))
         .collect()
 }
 
-/// `there`: what there is to that podCIDR, the kernel's own routes aside.
-fn mend_route(node: &str, route: &Route, there: &[&RouteEntry], steps: &mut Vec<Step>) {
+/// `there`: the existing routes to that podCIDR, except the kernel's own.
+fn fix_route(node: &str, route: &Route, there: &[&RouteEntry], steps: &mut Vec<Step>) {
     let mut set = |write| {
         steps.push(Step {
             node: Some(node.to_owned()),
@@ -245,7 +238,7 @@ fn mend_route(node: &str, route: &Route, there: &[&RouteEntry], steps: &mut Vec<
     };
     let mut wrong: Vec<_> = there.iter().filter(|r| !is_right(r, route)).collect();
     if wrong.len() == there.len() {
-        // The kernel replaces the first route of equal metric; routes of other metrics stay beside the new one.
+        // NLM_F_REPLACE replaces the first route of equal metric; routes of other metrics stay beside the new one.
         match wrong.iter().position(|r| default_metric(r)) {
             Some(replaced) => {
                 wrong.remove(replaced);
@@ -254,7 +247,7 @@ fn mend_route(node: &str, route: &Route, there: &[&RouteEntry], steps: &mut Vec<
             None => set(Write::AddRoute(route.clone())),
         }
     }
-    // One that only drops (blackhole, unreachable) cannot lie before ours except with a metric of the operator's choice.
+    // A route that only drops (blackhole, unreachable) precedes ours only if an operator gave it a lower metric; keep it.
     for r in wrong.into_iter().filter(|r| r.kind == UNICAST) {
         set(Write::DelRoute((*r).clone()));
     }
@@ -276,8 +269,8 @@ fn default_metric(route: &RouteEntry) -> bool {
 }
 
 impl Write {
-    /// The message that does it.
-    pub fn request(&self) -> Request {
+    /// The netlink request that carries it out.
+    pub(crate) fn request(&self) -> Request {
         match self {
             Write::AddRoute(route) => Request::add_route(&route.message()),
             Write::ReplaceRoute(route) => Request::replace_route(&route.message()),
@@ -288,7 +281,7 @@ impl Write {
                 onlink: r.onlink,
                 scope_link: r.scope == "link",
                 src: r.src,
-                // Any: one hop of several may come from another hand than the first, whose protocol the kernel tells.
+                // Any protocol: the kernel reports only the first hop's, and other hops may have been added by others.
                 protocol: 0,
                 metric: r.metric,
             }),
@@ -301,8 +294,8 @@ impl Write {
         }
     }
 
-    /// Whether it takes something away (so that finding it gone is fine).
-    pub fn is_removal(&self) -> bool {
+    /// Whether it removes an entry, so that finding none is fine.
+    pub(crate) fn is_removal(&self) -> bool {
         matches!(
             self,
             Write::DelRoute(_) | Write::DelNeighbour(..) | Write::DelFdb(..)
@@ -326,8 +319,7 @@ impl Route {
 }
 
 impl Devices {
-    /// The uplink, as a device.
-    pub fn uplink(uplink: &Uplink) -> Device {
+    pub(crate) fn uplink(uplink: &Uplink) -> Device {
         Device {
             index: uplink.index,
             name: uplink.name.clone(),
@@ -345,7 +337,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// The line of the log once it is done.
+/// The log line of a completed write.
 impl fmt::Display for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Atomic installation of files.
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -8,15 +8,15 @@ use crate::error::file;
 use crate::{Error, Result};
 
 /// File name of the CNI plugin, and its `type` in the conflist.
-pub const PLUGIN: &str = "flatnet-cni";
+pub(crate) const PLUGIN: &str = "flatnet-cni";
 
-/// Makes `path` a file with that content and mode, directories included. `Ok(false)`: it was already.
+/// Gives the file at `path` this content and mode, creating directories as needed. `Ok(false)`: it had them already.
 ///
-/// It is written beside its place and renamed, so that a reader (or a runtime that executes it) sees the old one or the
-/// new one. The temporary name ends in `.tmp`: container runtimes load `*.conf`, `*.conflist` and `*.json`.
+/// The file is written under a temporary name and renamed, so that a reader (or a runtime that executes it) sees either
+/// the old or the new one. The temporary name ends in `.tmp`: container runtimes load `*.conf`, `*.conflist` and `*.json`.
 ///
 /// # Errors
-/// The file system's.
+/// A file operation fails.
 pub fn ensure_file(path: &Path, content: &[u8], mode: u32) -> Result<bool> {
     if is_same(path, content, mode).map_err(file("read", path))? {
         return Ok(false);
@@ -34,7 +34,7 @@ pub fn ensure_file(path: &Path, content: &[u8], mode: u32) -> Result<bool> {
 
 fn is_same(path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
     match fs::metadata(path) {
-        // Size and mode first: the plugin is a megabyte, and this runs at every pass.
+        // Size and mode first: the plugin has two megabytes, and this runs at every pass.
         Ok(there)
             if there.len() != content.len() as u64
                 || there.permissions().mode() & 0o7777 != mode =>
@@ -48,7 +48,7 @@ fn is_same(path: &Path, content: &[u8], mode: u32) -> io::Result<bool> {
 }
 
 fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    // One that a crash left behind; there is one agent a node.
+    // Left by a crash, since each node has only one agent.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -59,17 +59,17 @@ fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         .mode(mode)
         .open(path)?;
     file.write_all(content)?;
-    // The mode at creation is less the umask.
+    // The umask reduces the mode at creation.
     file.set_permissions(Permissions::from_mode(mode))?;
-    // Renamed before its data is on disk, it could be empty after a power cut.
+    // Otherwise the renamed file could be empty after a power failure.
     File::sync_all(&file)
 }
 
-/// Copies the plugin into `bin_dir` unless the same is there. `Ok(false)`: it was.
+/// Copies the plugin into `bin_dir`. `Ok(false)`: the same file was there already.
 ///
 /// # Errors
-/// The source is missing, or the file system's.
-pub fn install_plugin(source: &Path, bin_dir: &Path) -> Result<bool> {
+/// The source is missing, or a file operation fails.
+pub(crate) fn install_plugin(source: &Path, bin_dir: &Path) -> Result<bool> {
     let content = match fs::read(source) {
         Ok(content) => content,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
@@ -80,7 +80,7 @@ pub fn install_plugin(source: &Path, bin_dir: &Path) -> Result<bool> {
     ensure_file(&bin_dir.join(PLUGIN), &content, 0o755)
 }
 
-/// The error of `--install-plugin FILE` without the file.
+/// The error of `--install-plugin FILE` if the file does not exist.
 pub(crate) fn missing_source(source: &Path) -> Error {
     let remedy = "name the flatnet-cni program with --install-plugin";
     Error::Missing {
@@ -91,7 +91,7 @@ pub(crate) fn missing_source(source: &Path) -> Error {
 }
 
 /// Whether `bin_dir` has an executable file of that name.
-pub fn has_program(bin_dir: &Path, name: &str) -> bool {
+pub(crate) fn has_program(bin_dir: &Path, name: &str) -> bool {
     let executable = |m: fs::Metadata| m.is_file() && m.permissions().mode() & 0o111 != 0;
     fs::metadata(bin_dir.join(name)).is_ok_and(executable)
 }
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(
             io::read_to_string(open).unwrap(),
             "one",
-            "who has the old one open keeps it whole"
+            "a reader of the old one keeps it whole"
         );
         assert!(
             ensure_file(&path, b"two", 0o644).unwrap(),

@@ -1,52 +1,54 @@
-//! The flatnet node agent: keeps one node's way to the pods of all the others.
+//! The flatnet node agent: maintains one node's routes to the pods of all other nodes.
 //!
-//! One pass goes from the node list to the kernel in steps that can each be read alone:
+//! A pass leads from the node list to the kernel in steps that can each be read on their own:
 //!
-//! 1. [`source`] says what nodes there are ([`node::NodesFile`]), whoever told it: a file or the Kubernetes API;
-//! 2. [`cluster`] judges the list: which node is this one, which others can be served, and why the rest cannot;
-//! 3. [`uplink`] finds the interface that joins this node to the others, from links and addresses;
-//! 4. [`desired`] says what the node should look like: bridge, VXLAN device, routes, MTU, masquerade. No system call;
-//! 5. [`device`], [`sysctl`], [`masquerade`] and [`diff`] compare that with what the kernel has and send only the difference;
-//! 6. [`conflist`] and [`install`] hand the node over to the container runtime, last.
+//! 1. [`source`] provides the node list ([`node::NodesFile`]), from a file or the Kubernetes API;
+//! 2. `cluster` validates it: which entry is this node, which others can be served, and why the rest cannot;
+//! 3. `uplink` finds the interface that connects this node to the others;
+//! 4. [`desired`] computes the desired state: bridge, VXLAN device, routes, MTU, masquerade. No system call;
+//! 5. `device`, [`sysctl`], `masquerade` and `diff` compare it with the kernel's state and write only the difference;
+//! 6. [`conflist`] and [`install`] write the CNI configuration and the plugin, last.
 //!
-//! [`reconcile`] is the sequence, [`daemon`] repeats it when the list changes and once in a while, [`ready`] tells who asks
-//! what came of it. What is right is
-//! never written again, so a restart of the agent touches nothing; what is wrong is mended, and what nobody wants any
-//! more (routes with the protocol number [`diff::PROTOCOL`], entries of our own VXLAN device) is removed.
+//! [`reconcile`] is the sequence and [`pass`] its outcome; `daemon` repeats it when the list changes and at regular
+//! intervals, and `ready` answers the readiness probe. State that is right is never written again, so a restart of the
+//! agent changes nothing; wrong state is corrected, and what is no longer wanted (routes with our protocol number, entries
+//! of our own VXLAN device) is removed.
 
 pub mod args;
-pub mod cluster;
+mod cluster;
 pub mod conflist;
-pub mod daemon;
+mod daemon;
 pub mod desired;
-pub mod device;
-pub mod diff;
+mod device;
+mod diff;
 pub mod error;
 pub mod install;
-pub mod masquerade;
-pub mod member;
-pub use flatnet_model::nodes_file as node;
-pub mod ready;
+mod masquerade;
+pub mod node_fault;
+pub mod pass;
+mod ready;
 pub mod reconcile;
 pub mod source;
 pub mod sysctl;
-pub mod uplink;
+mod uplink;
+mod valid_node;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use error::{Error, Result};
+pub use flatnet_model::nodes_file as node;
 
-/// The program. Exit codes: 0 done (or told to stop), 1 something could not be applied (`--once`), 2 wrong usage or
-/// input, 3 something that is needed is missing.
+/// The program `flatnet-agent`. Exit codes: 0 done (or ended by a signal), 1 something could not be applied (`--once`),
+/// 2 wrong usage or input, 3 something needed is missing.
 pub fn main() -> ExitCode {
     run(std::env::args_os())
 }
 
-/// The same with the command line given, program name first.
+/// [`main`] with an explicit command line, program name first.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut args: Vec<OsString> = args.into_iter().collect();
-    // A word of its own and not an option: beside the options of the daemon, those it requires would be asked for.
+    // Not a clap subcommand: the daemon's required options would then be required here too.
     if args.get(1).is_some_and(|word| word == "ready") {
         args.remove(1);
         return parsed::<ready::Ask>(args).map_or_else(|code| code, |ask| ask.run());
@@ -66,7 +68,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn parsed<P: clap::Parser>(args: Vec<OsString>) -> std::result::Result<P, ExitCode> {
     P::try_parse_from(args).map_err(|refusal| {
-        // --help and --version come this way too, with exit code 0. Nowhere is left to say that printing failed.
+        // Also --help and --version, with exit code 0. A failure to print cannot be reported anywhere.
         let _ = refusal.print();
         ExitCode::from(u8::try_from(refusal.exit_code()).unwrap_or(2))
     })

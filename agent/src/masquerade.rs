@@ -1,28 +1,33 @@
-//! The masquerade of traffic that leaves the pod network.
+//! Masquerading of traffic that leaves the pod network.
 use flatnet_netlink::Nft;
 use flatnet_netlink::nft::Table;
 
 use crate::Result;
 use crate::desired::TABLE;
-use crate::reconcile::Pass;
+use crate::pass::Pass;
 
-/// Keeps the table.
+/// Maintains the nftables table.
 ///
-/// Its contents are not read back: this remembers what it wrote and asks only whether the table is still there. So the
-/// first pass of a process writes it in any case, in one transaction in which no packet sees it missing; connections
-/// that are masqueraded already go on as they are (connection tracking holds them).
+/// The table's contents are not read back: this type remembers what it wrote and only asks whether the table still
+/// exists. So the first pass of a process always writes it, in one transaction in which no packet sees it missing;
+/// established masqueraded connections continue, because connection tracking keeps their state.
 #[derive(Debug, Default)]
-pub struct Masquerade {
+pub(crate) struct Masquerade {
     /// What this process wrote last.
     written: Option<Table>,
 }
 
 impl Masquerade {
-    /// Makes the table what is wanted, or removes it.
+    /// Writes the wanted table, or removes it if `wanted` is `None`.
     ///
     /// # Errors
-    /// The kernel refuses; it may lack nf_tables or its NAT.
-    pub fn ensure(&mut self, nft: &mut Nft, wanted: Option<&Table>, pass: &mut Pass) -> Result<()> {
+    /// The kernel refuses, for example because it lacks nf_tables or its NAT support.
+    pub(crate) fn ensure(
+        &mut self,
+        nft: &mut Nft,
+        wanted: Option<&Table>,
+        pass: &mut Pass,
+    ) -> Result<()> {
         let there = nft.has_table(TABLE)?;
         match wanted {
             Some(table) if !there || self.written.as_ref() != Some(table) => {

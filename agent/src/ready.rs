@@ -1,8 +1,8 @@
-//! Whether this node can network pods: the agent answers at a Unix socket, `flatnet-agent ready SOCKET` asks.
+//! Readiness: whether this node can network pods. The agent answers at a Unix socket, `flatnet-agent ready SOCKET` asks.
 //!
-//! It is what the kubelet's exec probe runs. A socket rather than a file, because what it says cannot be old: an agent that
-//! is gone refuses the connection, and one that hangs does not answer in time. A socket rather than an HTTP port, because
-//! an agent shares the node's network, where any port may be somebody's.
+//! The kubelet's exec probe runs it. A socket is better than a file, because its answer cannot be out of date: after the
+//! agent's end the connection is refused, and an agent that hangs does not answer in time. It is better than an HTTP port,
+//! because the agent uses the host network, where any port may be in use.
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -16,24 +16,25 @@ use clap::Parser;
 use crate::error::file;
 use crate::{Error, Result};
 
-/// The longest that an agent may be busy with a pass. (Less than the probe's own time, so that the reason is told.)
-const PATIENCE: Duration = Duration::from_secs(4);
-/// How a good answer begins.
+/// How long to wait for the answer of an agent that is busy with a pass. Shorter than the probe's timeout, so that the
+/// reason is reported.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
+/// The beginning of a positive answer.
 const READY: &str = "ready";
 
-/// The agent's end.
+/// The agent's end of the socket.
 #[derive(Debug)]
-pub struct ReadySocket {
+pub(crate) struct ReadySocket {
     listener: UnixListener,
     path: PathBuf,
 }
 
 impl ReadySocket {
-    /// Listens there, in place of an agent that is gone. Directories are made.
+    /// Listens at `path`, replacing the socket of an agent that has ended. Creates missing directories.
     ///
     /// # Errors
-    /// Another agent answers there, or the file system's.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// Another agent answers there, or a file operation fails.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let dir = path.parent().unwrap_or(Path::new("/"));
         if !dir.as_os_str().is_empty() {
             fs::create_dir_all(dir).map_err(file("make directory", dir))?;
@@ -59,14 +60,14 @@ impl ReadySocket {
         })
     }
 
-    /// Readable while somebody waits for an answer.
-    pub fn wake(&self) -> BorrowedFd<'_> {
+    /// Readable while a probe waits for an answer.
+    pub(crate) fn wake(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
 
-    /// Tells everybody who asks. `wrong`: what keeps the node from networking pods; nothing does if it is empty. It is
-    /// worked out only if somebody asks.
-    pub fn answer(&self, wrong: impl FnOnce() -> Vec<String>) {
+    /// Answers all waiting probes. `wrong` lists what keeps the node from networking pods; it is called only if a probe
+    /// waits.
+    pub(crate) fn answer(&self, wrong: impl FnOnce() -> Vec<String>) {
         let Ok((first, _)) = self.listener.accept() else {
             return;
         };
@@ -78,7 +79,7 @@ impl ReadySocket {
         };
         let others = std::iter::from_fn(|| self.listener.accept().ok().map(|(s, _)| s));
         for mut asker in std::iter::once(first).chain(others) {
-            // One who went away, or whose buffer is full from the start, has himself to blame.
+            // Fails for a probe that has disconnected or whose buffer is full; that is its own problem.
             let _ = asker
                 .set_nonblocking(true)
                 .and_then(|()| asker.write_all(answer.as_bytes()));
@@ -88,7 +89,7 @@ impl ReadySocket {
 
 impl Drop for ReadySocket {
     fn drop(&mut self) {
-        // Left behind, it would still refuse every connection.
+        // The file would stay and refuse every connection.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -97,15 +98,15 @@ impl Drop for ReadySocket {
 /// 3 no agent answers.
 #[derive(Debug, Parser)]
 #[command(name = "flatnet-agent ready")]
-pub struct Ask {
+pub(crate) struct Ask {
     /// The agent's --ready-socket
     #[arg(value_name = "SOCKET")]
     socket: PathBuf,
 }
 
 impl Ask {
-    /// Prints the answer.
-    pub fn run(&self) -> ExitCode {
+    /// Prints the agent's answer.
+    pub(crate) fn run(&self) -> ExitCode {
         match self.ask() {
             Ok(answer) => {
                 print!("{answer}");
@@ -126,11 +127,11 @@ impl Ask {
         let mut answer = String::new();
         UnixStream::connect(&self.socket)
             .and_then(|mut stream| {
-                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
                 stream.read_to_string(&mut answer)
             })
             .map_err(|cause| match cause.kind() {
-                // What a timed-out read is called by the kernel.
+                // The error of a read that times out.
                 io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
                 _ => cause,
             })
@@ -152,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Connected before the answer is given: the kernel keeps the connection until it is accepted.
+    /// Connects before the answer is given: the kernel keeps the connection until it is accepted.
     fn asked(socket: &ReadySocket, wrong: &[&str]) -> String {
         let mut stream = UnixStream::connect(&socket.path).unwrap();
         socket.answer(|| wrong.iter().map(ToString::to_string).collect());
@@ -196,7 +197,7 @@ mod tests {
             "{error}"
         );
         drop(running);
-        // What SIGKILL leaves: the file, and nobody behind it.
+        // What SIGKILL leaves: the file, with no listener.
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
         assert!(ask(&path).ask().is_err());

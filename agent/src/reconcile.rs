@@ -1,5 +1,4 @@
 //! One pass: from the node list to a node that is ready for pods.
-use std::fmt;
 use std::path::PathBuf;
 
 use flatnet_netlink::{Nft, Route};
@@ -12,31 +11,32 @@ use crate::diff::{self, Actual, Devices, Step};
 use crate::install::{self, PLUGIN};
 use crate::masquerade::Masquerade;
 use crate::node::NodesFile;
+use crate::pass::Pass;
 use crate::sysctl::Sysctl;
 use crate::uplink::Uplink;
 use crate::{Error, Result, conflist};
 
-/// Where the container runtime looks.
+/// The container runtime's directories and what goes into them.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     /// Directory of network configurations, `/etc/cni/net.d`.
     pub conf_dir: PathBuf,
     /// Directory of plugins, `/opt/cni/bin`.
     pub bin_dir: PathBuf,
-    /// The plugin to put there; `None`: someone else does.
+    /// The `flatnet-cni` program to copy into `bin_dir`; `None` if it is already there.
     pub install_plugin: Option<PathBuf>,
-    /// `name` of the conflist.
+    /// `name` of the network in the conflist.
     pub network_name: String,
     /// `cniVersion` of the conflist.
     pub cni_version: CniVersion,
 }
 
 impl Runtime {
-    /// What a runtime could not do without, and is not there now.
+    /// Whether a runtime could add pods now.
     ///
     /// # Errors
     /// The plugin or the conflist is missing.
-    pub fn complete(&self) -> Result<()> {
+    pub(crate) fn complete(&self) -> Result<()> {
         self.has_plugin()?;
         let conflist = conflist::path(&self.conf_dir);
         if conflist.is_file() {
@@ -61,32 +61,7 @@ impl Runtime {
     }
 }
 
-/// What one pass did, and what it could not do.
-#[derive(Debug, Default)]
-pub struct Pass {
-    /// One line a write, in order. Empty: everything was right.
-    pub changes: Vec<String>,
-    /// What a person should know though nothing failed: new nodes that are not complete yet, a given MTU that is too large.
-    pub notices: Vec<Error>,
-    /// What could not be done. The rest was done all the same.
-    pub failures: Vec<Error>,
-    /// The node is ready for pods: its own side is complete and the conflist in place. What failed, if anything, is other
-    /// nodes' affair ([`Error::is_elsewhere`]).
-    pub ready: bool,
-}
-
-impl Pass {
-    pub(crate) fn changed(&mut self, line: fmt::Arguments<'_>) {
-        self.changes.push(line.to_string());
-    }
-
-    /// Keeps the error of something that the rest does not depend on.
-    pub(crate) fn tried(&mut self, outcome: Result<()>) {
-        self.failures.extend(outcome.err());
-    }
-}
-
-/// Keeps one node as it should be.
+/// Brings one node to its desired state, as often as [`Reconciler::pass`] is called.
 #[derive(Debug)]
 pub struct Reconciler {
     node: String,
@@ -97,7 +72,7 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// For the node of that name.
+    /// For the node called `node` in the list.
     pub fn new(node: String, settings: Settings, runtime: Runtime, sysctl: Sysctl) -> Self {
         Reconciler {
             node,
@@ -108,16 +83,17 @@ impl Reconciler {
         }
     }
 
-    /// Makes the calling thread's network namespace and the runtime's directories what the list says.
+    /// Makes the calling thread's network namespace and the runtime's directories match the list.
     ///
-    /// Another node that cannot be served is told among the failures and stops nobody else, nor this node from being
-    /// ready; whatever concerns this node itself does. A conflist that is there already stays in any case: pods run by it.
+    /// A remote node that cannot be served is reported as a failure; it affects neither the other nodes nor this node's
+    /// readiness. A problem of this node itself does. An existing conflist always stays, because running pods depend on
+    /// it.
     pub fn pass(&mut self, list: &NodesFile) -> Pass {
         let mut pass = Pass::default();
         match self.network(list, &mut pass) {
             Ok(desired) => {
-                let outcome = self.hand_over(&desired, &mut pass);
-                pass.tried(outcome);
+                let outcome = self.install_cni(&desired, &mut pass);
+                pass.record(outcome);
                 pass.ready = pass.failures.iter().all(Error::is_elsewhere);
             }
             Err(error) => pass.failures.push(error),
@@ -125,13 +101,13 @@ impl Reconciler {
         pass
     }
 
-    /// Devices, switches, masquerade, ways to the others.
+    /// Devices, sysctls, masquerade, routes to the other nodes.
     fn network(&mut self, list: &NodesFile, pass: &mut Pass) -> Result<Desired> {
         let (cluster, left_out) = Cluster::new(list, &self.node)?;
         let (new, broken) = left_out.into_iter().partition(Error::is_waiting);
         pass.notices = new;
         pass.failures = broken;
-        // Sockets of their own each time: a pass is rare, and nothing of an earlier failure is left in them.
+        // New sockets for each pass: passes are rare, and an earlier failure cannot leave anything behind in them.
         let mut kernel = Route::open()?;
         let uplink = Uplink::find(&cluster.own, &kernel.links()?, &kernel.addresses(None)?)?;
         let (desired, unreachable) = Desired::new(&cluster, &uplink, &self.settings)?;
@@ -154,7 +130,7 @@ impl Reconciler {
         };
         self.sysctl
             .ensure_forwarding(&desired, &uplink.name, pass)?;
-        self.sysctl.ensure_manners(&devices, pass);
+        self.sysctl.ensure_redirects_and_rp_filter(&devices, pass);
         self.masquerade
             .ensure(&mut Nft::open()?, desired.masquerade.as_ref(), pass)?;
         let actual = Actual {
@@ -163,16 +139,16 @@ impl Reconciler {
             fdb: kernel.fdb()?,
         };
         for step in diff::steps(&desired, &devices, &actual) {
-            let outcome = take(&mut kernel, step, pass);
-            pass.tried(outcome);
+            let outcome = apply(&mut kernel, step, pass);
+            pass.record(outcome);
         }
-        // When nothing leads into them any more.
+        // Last, when no route leads into them any more.
         remove_other_tunnels(&mut kernel, devices.vxlan.as_ref(), pass)?;
         Ok(desired)
     }
 
-    /// Plugin, then conflist: from then on the runtime sends pods.
-    fn hand_over(&self, desired: &Desired, pass: &mut Pass) -> Result<()> {
+    /// Plugin first, then conflist: once the conflist is there, the runtime adds pods.
+    fn install_cni(&self, desired: &Desired, pass: &mut Pass) -> Result<()> {
         let Runtime {
             conf_dir,
             bin_dir,
@@ -189,7 +165,7 @@ impl Reconciler {
             ));
         }
         self.runtime.has_plugin()?;
-        // Looked for at every pass: it may come later, and must not be named when it went.
+        // Checked at every pass: portmap may be installed later, and must not be listed once it has been removed.
         let portmap = install::has_program(bin_dir, PORTMAP);
         if !portmap {
             pass.notices.push(Error::NoPortmap {
@@ -206,7 +182,7 @@ impl Reconciler {
     }
 }
 
-fn take(kernel: &mut Route, step: Step, pass: &mut Pass) -> Result<()> {
+fn apply(kernel: &mut Route, step: Step, pass: &mut Pass) -> Result<()> {
     let mut outcome = kernel.send(step.write.request());
     if step.write.is_removal() {
         outcome = absent_is_fine(outcome);

@@ -1,34 +1,33 @@
-//! The interface that joins this node to the others.
+//! The interface that connects this node to the others.
 use std::net::IpAddr;
 
 use flatnet_netlink::route::Family;
 use flatnet_netlink::{Address, Link};
 use ipnet::IpNet;
 
-use crate::member::Member;
+use crate::valid_node::ValidNode;
 use crate::{Error, Result};
 
-/// What the rest needs to know of it.
+/// The interface that holds this node's InternalIP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uplink {
-    /// Interface index.
-    pub index: u32,
-    /// Interface name.
-    pub name: String,
-    /// MTU, bytes.
-    pub mtu: u32,
+pub(crate) struct Uplink {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    /// Bytes.
+    pub(crate) mtu: u32,
     /// This node's InternalIP on it: IPv4 where the node has one, else IPv6.
-    pub address: IpAddr,
-    /// The prefixes of its addresses: what is on link.
-    pub connected: Vec<IpNet>,
+    pub(crate) address: IpAddr,
+    /// The prefixes of its addresses, that is, what is on-link.
+    pub(crate) connected: Vec<IpNet>,
 }
 
 impl Uplink {
-    /// Finds the interface (not the loopback) that holds this node's IPv4 address, or its IPv6 one if it has no other.
+    /// Finds the interface, other than loopback, that holds this node's IPv4 address, or its IPv6 address if it has no
+    /// IPv4 one.
     ///
     /// # Errors
-    /// None does: the message says which address was looked for, and where.
-    pub fn find(own: &Member, links: &[Link], addresses: &[Address]) -> Result<Uplink> {
+    /// No interface does; the error names the address and the interfaces that were searched.
+    pub(crate) fn find(own: &ValidNode, links: &[Link], addresses: &[Address]) -> Result<Uplink> {
         let wanted = own.address(Family::V4).or_else(|| own.address(Family::V6));
         let candidates = || {
             let link = |a: &Address| links.iter().find(|l| l.index == a.index && l.name != "lo");
@@ -57,8 +56,8 @@ impl Uplink {
         })
     }
 
-    /// Whether `address` is within a prefix of this interface, so that a plain route by way of it works.
-    pub fn on_link(&self, address: IpAddr) -> bool {
+    /// Whether `address` is within a prefix of this interface, so that it can be the next hop of a plain route.
+    pub(crate) fn on_link(&self, address: IpAddr) -> bool {
         self.connected.iter().any(|net| net.contains(&address))
     }
 }
@@ -69,7 +68,7 @@ mod tests {
     use crate::cluster::Cluster;
     use crate::node::{Node, NodesFile};
 
-    fn own(addresses: &[&str]) -> Member {
+    fn own(addresses: &[&str]) -> ValidNode {
         let node = Node {
             name: "a".into(),
             addresses: addresses.iter().map(|a| a.parse().unwrap()).collect(),
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_prefix_has_nobody_on_link() {
+    fn a_host_prefix_has_no_neighbours_on_link() {
         let uplink = Uplink::find(
             &own(&["192.168.122.177"]),
             &[link(3, "eth0")],

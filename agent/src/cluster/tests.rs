@@ -29,7 +29,7 @@ fn refusal(nodes: Vec<Node>) -> Error {
 }
 
 #[test]
-fn whole_entries_are_members_and_this_node_is_none_of_the_others() {
+fn complete_entries_are_valid_and_this_node_is_not_among_the_others() {
     let (cluster, left_out) = judge(vec![
         node(
             "b",
@@ -40,7 +40,7 @@ fn whole_entries_are_members_and_this_node_is_none_of_the_others() {
     ]);
     assert_eq!(left_out, Vec::<String>::new());
     assert_eq!(cluster.own.name(), "a");
-    let names: Vec<_> = cluster.remotes.iter().map(Member::name).collect();
+    let names: Vec<_> = cluster.remotes.iter().map(ValidNode::name).collect();
     assert_eq!(names, ["b"]);
     let gateways: Vec<_> = cluster.remotes[0]
         .gateways()
@@ -54,7 +54,7 @@ fn whole_entries_are_members_and_this_node_is_none_of_the_others() {
 }
 
 #[test]
-fn every_fault_of_an_entry_is_told_at_once() {
+fn every_fault_of_an_entry_is_reported_at_once() {
     let (cluster, left_out) = judge(vec![
         node("a", &["172.18.0.2"], &["10.244.1.0/24"]),
         node(

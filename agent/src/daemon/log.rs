@@ -1,10 +1,10 @@
-//! What the agent says.
+//! The agent's log, on standard error.
 use std::collections::BTreeSet;
 
 use crate::Error;
-use crate::reconcile::Pass;
+use crate::pass::Pass;
 
-/// One line a change; what is wrong is told when it comes and when it is gone, not at every pass between.
+/// Writes one line per change. A problem is logged when it appears and when it is gone, not at every pass in between.
 #[derive(Default)]
 pub(super) struct Log {
     wrong: BTreeSet<String>,
@@ -14,7 +14,7 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn line(&self, line: std::fmt::Arguments<'_>) {
-        // Standard error is unbuffered; where nobody reads it, work goes on.
+        // A log that cannot be written does not stop the work.
         use std::io::Write as _;
         let _ = writeln!(std::io::stderr(), "{line}");
     }
@@ -25,12 +25,12 @@ impl Log {
         }
         let notices = pass.notices.iter().map(|e| {
             if e.is_waiting() {
-                told(e)
+                line(e)
             } else {
                 format!("warning: {e}")
             }
         });
-        let wrong: BTreeSet<String> = notices.chain(pass.failures.iter().map(told)).collect();
+        let wrong: BTreeSet<String> = notices.chain(pass.failures.iter().map(line)).collect();
         for line in wrong.difference(&self.wrong) {
             self.line(format_args!("{line}"));
         }
@@ -51,9 +51,9 @@ impl Log {
         }
     }
 
-    /// What keeps the source from yielding a list; `None`: it yielded one.
+    /// Logs the source's error, or with `None` that an earlier one is gone.
     pub(super) fn source(&mut self, error: Option<Error>) {
-        let message = error.as_ref().map(told);
+        let message = error.as_ref().map(line);
         match (&message, &self.source) {
             (Some(new), old) if old.as_ref() != Some(new) => self.line(format_args!("{new}")),
             (None, Some(old)) => self.line(format_args!("no longer {old}")),
@@ -63,8 +63,8 @@ impl Log {
     }
 }
 
-/// An error as a line.
-pub(super) fn told(error: &Error) -> String {
+/// The log line of an error.
+pub(super) fn line(error: &Error) -> String {
     let kind = if error.is_waiting() {
         "waiting"
     } else {

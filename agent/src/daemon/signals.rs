@@ -1,4 +1,4 @@
-//! Signals as something to poll.
+//! Signals as a pollable file descriptor.
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use nix::sys::signal::{SigSet, Signal};
@@ -6,13 +6,13 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::{Error, Result};
 
-/// SIGTERM, SIGINT and SIGHUP as something to poll.
+/// A signalfd for SIGTERM, SIGINT and SIGHUP.
 pub(super) struct Signals {
     fd: SignalFd,
 }
 
 impl Signals {
-    /// From now on they are blocked in this thread and in those it starts.
+    /// Blocks the signals in this thread and in the threads that it starts from now on.
     pub(super) fn open() -> Result<Self> {
         let set = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
         set.thread_block().map_err(|cause| Error::System {
@@ -27,12 +27,12 @@ impl Signals {
         Ok(Signals { fd })
     }
 
-    /// Readable when one has come.
+    /// Readable when a signal is pending.
     pub(super) fn wake(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// One that has come, if any has.
+    /// The next pending signal.
     pub(super) fn next(&mut self) -> Result<Option<Signal>> {
         match self.fd.read_signal() {
             Ok(Some(info)) => Ok(i32::try_from(info.ssi_signo)

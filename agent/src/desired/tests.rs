@@ -49,8 +49,9 @@ fn a() -> Node {
     node("a", &["172.18.0.2"], &["10.244.1.0/24"])
 }
 
-fn hops(way: &Way) -> Vec<String> {
-    way.hops
+fn hops(routes: &NodeRoutes) -> Vec<String> {
+    routes
+        .hops
         .iter()
         .map(|(dst, hop)| format!("{dst} {hop:?}"))
         .collect()
@@ -64,8 +65,8 @@ fn on_one_segment_routes_are_plain_and_the_mtu_is_the_uplinks() {
     )
     .unwrap();
     assert!(unreachable.is_empty());
-    assert_eq!(hops(&d.ways[0]), ["10.244.2.0/24 Direct(172.18.0.3)"]);
-    assert_eq!((d.ways[0].vtep, &d.vxlan, d.pod_mtu), (None, &None, 1500));
+    assert_eq!(hops(&d.routes[0]), ["10.244.2.0/24 Direct(172.18.0.3)"]);
+    assert_eq!((d.routes[0].vtep, &d.vxlan, d.pod_mtu), (None, &None, 1500));
     assert_eq!(d.bridge.gateways, ["10.244.1.1/24".parse().unwrap()]);
     assert_eq!(d.bridge.mac.to_string(), "0a:58:0a:f4:01:01");
 }
@@ -78,13 +79,13 @@ fn one_node_behind_a_router_brings_the_tunnel_and_its_mtu_and_the_other_stays_pl
         node("c", &["192.168.7.3"], &["10.244.3.0/24"]),
     ];
     let (d, _) = desired(nodes, settings(Backend::Auto)).unwrap();
-    assert_eq!(hops(&d.ways[0]), ["10.244.2.0/24 Direct(172.18.0.3)"]);
-    assert_eq!(hops(&d.ways[1]), ["10.244.3.0/24 Tunnel(10.244.3.0)"]);
+    assert_eq!(hops(&d.routes[0]), ["10.244.2.0/24 Direct(172.18.0.3)"]);
+    assert_eq!(hops(&d.routes[1]), ["10.244.3.0/24 Tunnel(10.244.3.0)"]);
     let vtep = Vtep {
         mac: "0a:58:0a:f4:03:00".parse().unwrap(),
         outer: "192.168.7.3".parse().unwrap(),
     };
-    assert_eq!((d.ways[0].vtep, d.ways[1].vtep), (None, Some(vtep)));
+    assert_eq!((d.routes[0].vtep, d.routes[1].vtep), (None, Some(vtep)));
     let vxlan = d.vxlan.unwrap();
     assert_eq!(
         (vxlan.name.as_str(), vxlan.mtu, d.pod_mtu),
@@ -102,7 +103,7 @@ fn forced_vxlan_is_there_even_without_other_nodes() {
     assert_eq!(d.pod_mtu, 1450);
     let nodes = vec![a(), node("b", &["172.18.0.3"], &["10.244.2.0/24"])];
     let (d, _) = desired(nodes, settings(Backend::Vxlan)).unwrap();
-    assert_eq!(hops(&d.ways[0]), ["10.244.2.0/24 Tunnel(10.244.2.0)"]);
+    assert_eq!(hops(&d.routes[0]), ["10.244.2.0/24 Tunnel(10.244.2.0)"]);
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn forced_routes_name_the_node_that_is_not_on_link_and_serve_the_others() {
         unreachable[0].to_string(),
         "node \"far\" cannot be reached by a plain route: 192.168.7.3 is not on link of eth0 (172.18.0.0/16, fd00:18::/64)"
     );
-    assert_eq!(hops(&d.ways[1]), ["10.244.2.0/24 Direct(172.18.0.3)"]);
+    assert_eq!(hops(&d.routes[1]), ["10.244.2.0/24 Direct(172.18.0.3)"]);
     assert!(d.vxlan.is_none());
 }
 
@@ -144,25 +145,25 @@ fn each_family_goes_by_its_own_address_and_one_tunnel_carries_both() {
     let (d, unreachable) = desired(vec![own, near, half, v4], settings(Backend::Auto)).unwrap();
     assert!(unreachable.is_empty());
     assert_eq!(
-        hops(&d.ways[0]),
+        hops(&d.routes[0]),
         [
             "10.244.2.0/24 Direct(172.18.0.3)",
             "fd00:10:244:2::/64 Direct(fd00:18::3)"
         ]
     );
     assert_eq!(
-        hops(&d.ways[1]),
+        hops(&d.routes[1]),
         [
             "10.244.3.0/24 Direct(172.18.0.4)",
             "fd00:10:244:3::/64 Tunnel(fe80::858:aff:fef4:300)"
         ]
     );
     assert_eq!(
-        d.ways[1].vtep.unwrap().outer,
+        d.routes[1].vtep.unwrap().outer,
         "172.18.0.4".parse::<IpAddr>().unwrap()
     );
     assert_eq!(
-        hops(&d.ways[2]),
+        hops(&d.routes[2]),
         ["fd00:10:244:4::/64 Tunnel(fe80::85a:e9ff:fe87:e02a)"]
     );
     let addresses: Vec<_> = d
@@ -190,7 +191,7 @@ fn an_ipv6_underlay_costs_seventy_bytes_and_cannot_reach_a_node_without_ipv6() {
         unreachable[0].to_string(),
         "node \"c\" cannot be reached by VXLAN: it has no IPv6 address, and the tunnel from fd00:18::2 needs one"
     );
-    assert!(d.ways[1].hops.is_empty());
+    assert!(d.routes[1].hops.is_empty());
 }
 
 #[test]
@@ -239,7 +240,7 @@ fn the_bridge_must_not_be_the_uplink() {
 }
 
 #[test]
-fn nobody_within_the_cluster_is_masqueraded_for() {
+fn traffic_within_the_cluster_is_not_masqueraded() {
     let network = vec!["10.244.0.0/16".parse().unwrap()];
     let nodes = vec![
         a(),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::desired::{Bridge, Vtep, Way};
+use crate::desired::{Bridge, NodeRoutes, Vtep};
 
 const MAC_B: &str = "0a:58:0a:f4:02:00";
 
@@ -18,8 +18,8 @@ fn desired() -> Desired {
             gateways: vec![],
         },
         vxlan: None,
-        ways: vec![
-            Way {
+        routes: vec![
+            NodeRoutes {
                 node: "b".into(),
                 hops: vec![hop(
                     "10.244.2.0/24",
@@ -27,7 +27,7 @@ fn desired() -> Desired {
                 )],
                 vtep: None,
             },
-            Way {
+            NodeRoutes {
                 node: "c".into(),
                 hops: vec![hop(
                     "10.244.3.0/24",
@@ -112,7 +112,7 @@ fn right() -> Actual {
     }
 }
 
-fn told(actual: &Actual) -> Vec<String> {
+fn log_lines(actual: &Actual) -> Vec<String> {
     let steps = steps(&desired(), &devices(), actual);
     steps
         .iter()
@@ -122,13 +122,13 @@ fn told(actual: &Actual) -> Vec<String> {
 
 #[test]
 fn what_is_right_is_not_written_again() {
-    assert_eq!(told(&right()), Vec::<String>::new());
+    assert_eq!(log_lines(&right()), Vec::<String>::new());
 }
 
 #[test]
 fn an_empty_node_gets_the_tunnels_entries_before_the_routes() {
     assert_eq!(
-        told(&Actual::default()),
+        log_lines(&Actual::default()),
         [
             "c: fdb 0a:58:0a:f4:02:00 dev flatnet.1 to 192.168.7.3: set",
             "c: neighbour 10.244.3.0 dev flatnet.1 at 0a:58:0a:f4:02:00: set",
@@ -151,7 +151,7 @@ fn entries_of_a_node_that_left_are_removed_and_others_are_not_touched() {
         .fdb
         .push(fdb(4, "0a:58:0a:f4:09:00", Some("192.168.7.9")));
     assert_eq!(
-        told(&actual),
+        log_lines(&actual),
         [
             "-: route 10.244.9.0/24 via 172.18.0.8: removed",
             "-: neighbour 10.244.9.0 dev flatnet.1: removed",
@@ -163,7 +163,7 @@ fn entries_of_a_node_that_left_are_removed_and_others_are_not_touched() {
 #[test]
 fn every_way_a_route_can_be_wrong_is_seen_and_it_is_replaced_in_one_step() {
     type Spoil = fn(&mut RouteEntry);
-    let ways: [(&str, Spoil); 6] = [
+    let cases: [(&str, Spoil); 6] = [
         ("next hop", |r| {
             r.gateway = Some("172.18.0.77".parse().unwrap())
         }),
@@ -173,11 +173,11 @@ fn every_way_a_route_can_be_wrong_is_seen_and_it_is_replaced_in_one_step() {
         ("not ours", |r| r.protocol = 4),
         ("blackhole", |r| r.kind = 6),
     ];
-    for (what, spoil) in ways {
+    for (what, spoil) in cases {
         let mut actual = right();
         spoil(&mut actual.routes[3]);
         assert_eq!(
-            told(&actual),
+            log_lines(&actual),
             ["b: route 10.244.2.0/24 via 172.18.0.3 dev eth0: replaced a wrong one"],
             "{what}"
         );
@@ -193,12 +193,12 @@ fn a_wrong_route_of_another_metric_is_removed_beside_the_right_one() {
     };
     actual.routes.push(better.clone());
     assert_eq!(
-        told(&actual),
+        log_lines(&actual),
         ["b: route 10.244.2.0/24 via 172.18.0.66: removed (not ours)"]
     );
     actual.routes.remove(3);
     assert_eq!(
-        told(&actual),
+        log_lines(&actual),
         [
             "b: route 10.244.2.0/24 via 172.18.0.3 dev eth0: added",
             "b: route 10.244.2.0/24 via 172.18.0.66: removed (not ours)",
@@ -213,7 +213,7 @@ fn a_route_that_takes_this_nodes_own_pods_away_is_removed() {
         .routes
         .push(route("10.244.1.0/24", Some("172.18.0.3"), 2, PROTOCOL));
     assert_eq!(
-        told(&actual),
+        log_lines(&actual),
         ["-: route 10.244.1.0/24 via 172.18.0.3: removed"]
     );
     actual.routes.pop();
@@ -221,7 +221,7 @@ fn a_route_that_takes_this_nodes_own_pods_away_is_removed() {
         .routes
         .push(route("10.244.1.0/24", Some("172.18.0.3"), 2, 4));
     assert_eq!(
-        told(&actual),
+        log_lines(&actual),
         ["-: route 10.244.1.0/24 via 172.18.0.3: removed (not ours)"]
     );
 }
@@ -231,7 +231,7 @@ fn a_moved_node_is_one_replaced_fdb_entry() {
     let mut actual = right();
     actual.fdb[0].dst = Some("192.168.7.99".parse().unwrap());
     assert_eq!(
-        told(&actual),
+        log_lines(&actual),
         ["c: fdb 0a:58:0a:f4:02:00 dev flatnet.1 to 192.168.7.3: set"]
     );
 }
@@ -241,10 +241,10 @@ fn a_neighbour_with_another_mac_or_that_may_age_is_set() {
     let set = ["c: neighbour 10.244.3.0 dev flatnet.1 at 0a:58:0a:f4:02:00: set"];
     let mut actual = right();
     actual.neighbours[1].mac = Some("02:00:00:00:00:01".parse().unwrap());
-    assert_eq!(told(&actual), set);
+    assert_eq!(log_lines(&actual), set);
     let mut actual = right();
     actual.neighbours[1].state = "STALE".into();
-    assert_eq!(told(&actual), set);
+    assert_eq!(log_lines(&actual), set);
 }
 
 #[test]
@@ -254,8 +254,11 @@ fn without_a_tunnel_device_there_are_no_entries_for_it() {
         ..devices()
     };
     let steps = steps(&desired(), &devices, &Actual::default());
-    let told: Vec<_> = steps.iter().map(|s| s.write.to_string()).collect();
-    assert_eq!(told, ["route 10.244.2.0/24 via 172.18.0.3 dev eth0: added"]);
+    let lines: Vec<_> = steps.iter().map(|s| s.write.to_string()).collect();
+    assert_eq!(
+        lines,
+        ["route 10.244.2.0/24 via 172.18.0.3 dev eth0: added"]
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The node list in a file that is watched.
+//! The node list in a watched file.
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -12,22 +12,22 @@ use crate::error::file;
 use crate::node::NodesFile;
 use crate::{Error, Result};
 
-/// Watches the directory rather than the file: who replaces a file by renaming (or, as the kubelet does with a mounted
-/// ConfigMap, a link beside it) leaves a watch on the old one behind.
+/// Reads the node list from a file. Watches its directory rather than the file itself: replacing a file by rename (or, as
+/// the kubelet does with a mounted ConfigMap, a symlink beside it) would leave the watch on the old inode.
 #[derive(Debug)]
 pub struct FileSource {
     path: PathBuf,
     directory: PathBuf,
     inotify: Inotify,
-    /// Content at the last look, good or bad.
+    /// Content at the last read, valid or not.
     seen: Option<Vec<u8>>,
 }
 
 impl FileSource {
-    /// The file need not be there yet; its directory must be.
+    /// Starts watching. The file need not exist yet; its directory must.
     ///
     /// # Errors
-    /// The directory is missing, or inotify is not to be had.
+    /// The directory is missing, or inotify is not available.
     pub fn open(path: &Path) -> Result<Self> {
         let directory = match path.parent() {
             Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
@@ -51,7 +51,7 @@ impl FileSource {
         Ok(source)
     }
 
-    /// Watching the same directory twice is watching it once; a directory that was made anew needs it again.
+    /// Idempotent for the same directory; a recreated directory needs a new watch.
     fn watch(&self) -> Result<()> {
         let flags = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_MOVED_TO
@@ -91,7 +91,7 @@ impl NodeSource for FileSource {
     }
 
     fn changed(&mut self) -> Result<Option<NodesFile>> {
-        // Before the file is read: what happens to it from now on wakes us again.
+        // Before reading the file, so that later changes wake us again.
         self.drain()?;
         self.watch()?;
         let content = match fs::read(&self.path) {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_was_made_anew_is_watched_again() {
+    fn a_recreated_directory_is_watched_again() {
         let dir = tempfile::tempdir().unwrap();
         let inner = dir.path().join("inner");
         fs::create_dir(&inner).unwrap();

@@ -1,4 +1,4 @@
-//! Where the node list comes from.
+//! Sources of the node list.
 use std::os::fd::BorrowedFd;
 
 use crate::Result;
@@ -8,17 +8,17 @@ mod file;
 mod kubernetes;
 
 pub use file::FileSource;
-pub use kubernetes::{Access, KubernetesSource, Patience};
+pub use kubernetes::{Access, KubernetesSource, Timeouts};
 
-/// Tells what nodes there are. It yields whole lists, never differences: what the cluster should be, so that a missed
-/// event costs time and not truth.
+/// Provides the node list. A source yields complete lists, never differences, so that a missed event delays a change but
+/// cannot lose it.
 pub trait NodeSource {
     /// Becomes readable when [`NodeSource::changed`] is worth calling.
     fn wake(&self) -> BorrowedFd<'_>;
 
-    /// The list, if it is another than at the last call; never blocks.
+    /// The list, if it differs from that of the last call; never blocks.
     ///
     /// # Errors
-    /// There is no list to be had now, or it is malformed. The one before still holds.
+    /// No list is available now, or it is malformed. The previous one remains valid.
     fn changed(&mut self) -> Result<Option<NodesFile>>;
 }

@@ -35,7 +35,7 @@ struct State {
     compacted: u64,
     /// Answer to a verb, instead of what it asks for.
     refused: HashMap<&'static str, (u16, &'static str)>,
-    /// Connections of an earlier one say nothing more, and are not closed either.
+    /// Connections of an earlier generation send nothing more, and are not closed either.
     muted: u64,
     streams: Vec<TcpStream>,
     stopped: bool,
@@ -46,7 +46,7 @@ struct State {
 }
 
 impl Api {
-    /// The address is taken at once; nobody answers there before [`Api::start`].
+    /// Reserves the address at once; nothing answers there before [`Api::start`].
     pub(crate) fn new(node: &TestNode) -> Self {
         let listener = node.ns.within(|| TcpListener::bind("127.0.0.1:0")).unwrap();
         Api {
@@ -101,7 +101,7 @@ impl Api {
         }
     }
 
-    /// Breaks the connections that there are.
+    /// Breaks existing connections.
     pub(crate) fn cut(&self) {
         for stream in self.state().streams.drain(..) {
             // It may have been closed already.
@@ -110,7 +110,7 @@ impl Api {
         self.shared.changed.notify_all();
     }
 
-    /// From now on the connections that there are say nothing, as when a firewall forgot them.
+    /// From now on existing connections are silent, as when a firewall has forgotten them.
     pub(crate) fn mute(&self) {
         let mut state = self.state();
         state.muted = state.served;
@@ -146,7 +146,7 @@ impl Api {
         self.state().listed
     }
 
-    /// Makes or changes a node.
+    /// Creates or changes a node.
     pub(crate) fn apply(&self, node: &Node) {
         let mut state = self.state();
         state.version += 1;
@@ -218,7 +218,7 @@ impl Shared {
                 "list"
             };
             if self.state_of(number).is_none() {
-                // Open and silent until somebody cuts it.
+                // Open and silent until it is cut.
                 continue;
             }
             let refusal = self.state.lock().unwrap().refused.get(verb).copied();

@@ -1,4 +1,4 @@
-//! The node list from the Kubernetes API: what is followed, and what an API that is away does not do.
+//! The node list from the Kubernetes API: following changes, and surviving an API that is unavailable.
 use std::fs;
 use std::path::Path;
 
@@ -31,7 +31,7 @@ fn start(node: &TestNode, api: &Api) -> Daemon {
     Daemon::start_with(node, &args(&more))
 }
 
-/// What the kubelet would be told.
+/// The exit code of the readiness probe.
 fn ask(node: &TestNode) -> Option<i32> {
     once(node, &["ready", "run/agent.sock"]).0
 }
@@ -134,7 +134,7 @@ fn nodes_that_come_go_and_change_are_followed() {
         let table = s.a.ns.run("nft list table inet flatnet");
         assert!(
             table.contains("10.244.40.0/24") && !table.contains("10.244.4.0/24"),
-            "pods of every node are exempt, and nobody else: {table}"
+            "pods of every node are exempt, and nothing else: {table}"
         );
         // and goes.
         s.api.delete("node4");
@@ -160,7 +160,7 @@ fn an_api_that_is_away_takes_nothing_with_it_and_what_happened_meanwhile_is_caug
             assert_eq!(
                 s.a.ns.snapshot(),
                 before,
-                "kept and mended by the last list"
+                "kept and corrected by the last list"
             );
             assert_eq!(ask(&s.a), Some(0), "the node networks pods all the same");
             s.api.apply(&s.c.entry);
@@ -194,7 +194,7 @@ fn a_connection_that_breaks_is_resumed_and_a_watch_that_fell_behind_starts_over_
         let lines = daemon.until("route fd00:10:244:4::/64 via fd00:18::4 dev eth0: added");
         assert!(!lines.iter().any(|l| l.starts_with("error")), "{lines:#?}");
         assert_eq!(s.api.listed(), 1, "resumed where it was");
-        // Not heard of by the watch that stands.
+        // The established watch does not see this.
         s.api.mute();
         s.api.delete("node4");
         s.api.compact();

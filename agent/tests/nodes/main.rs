@@ -1,5 +1,5 @@
-//! Nodes as network namespaces: the agent's passes run inside them, and `ip`, `bridge` and `nft` say what came of it.
-//! (`cfg(test)` is always set here; written out, it tells clippy that `unwrap` is at home.)
+//! Nodes as network namespaces: the agent's passes run inside them, and `ip`, `bridge` and `nft` show the outcome.
+//! (`cfg(test)` is always set here; it is written out so that clippy allows `unwrap`.)
 
 #[cfg(test)]
 mod api;
@@ -8,13 +8,13 @@ mod direct;
 #[cfg(test)]
 mod kubernetes;
 #[cfg(test)]
-mod mend;
-#[cfg(test)]
 mod observe;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod repair;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

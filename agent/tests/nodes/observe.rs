@@ -22,7 +22,7 @@ impl Ns {
 
     /// Routes with our protocol number, main table, both families, as `DST via GATEWAY dev DEV [onlink]`, sorted.
     pub(crate) fn our_routes(&self) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut found = Vec::new();
         for family in ["-4", "-6"] {
             for r in self
                 .json(&format!("ip -j {family} route show proto 102"))
@@ -32,7 +32,7 @@ impl Ns {
                 let text = |key: &str| r[key].as_str().unwrap_or("-").to_owned();
                 let onlink = r["flags"].as_array().unwrap().contains(&"onlink".into());
                 let onlink = if onlink { " onlink" } else { "" };
-                told.push(format!(
+                found.push(format!(
                     "{} via {} dev {}{onlink}",
                     text("dst"),
                     text("gateway"),
@@ -40,11 +40,11 @@ impl Ns {
                 ));
             }
         }
-        told.sort();
-        told
+        found.sort();
+        found
     }
 
-    /// Every route to `dst`, whoever made it.
+    /// Every route to `dst`, whatever its protocol.
     pub(crate) fn routes_to(&self, dst: &str) -> Vec<String> {
         let family = if dst.contains(':') { "-6" } else { "-4" };
         let routes = self.run(&format!("ip {family} route show {dst}"));
@@ -53,12 +53,12 @@ impl Ns {
 
     /// Permanent neighbours on a device: (address, MAC), sorted.
     pub(crate) fn neighbours(&self, dev: &str) -> Vec<(String, String)> {
-        let mut told = Vec::new();
+        let mut found = Vec::new();
         for family in ["-4", "-6"] {
             let entries = self.json(&format!(
                 "ip -j {family} neigh show dev {dev} nud permanent"
             ));
-            told.extend(
+            found.extend(
                 entries
                     .as_array()
                     .unwrap()
@@ -66,8 +66,8 @@ impl Ns {
                     .map(|n| (word(&n["dst"]), word(&n["lladdr"]))),
             );
         }
-        told.sort();
-        told
+        found.sort();
+        found
     }
 
     /// FDB of the tunnel: (MAC, VTEP), sorted.
@@ -78,11 +78,11 @@ impl Ns {
             .unwrap()
             .iter()
             .filter(|e| e["dst"].is_string());
-        let mut told: Vec<_> = with_dst
+        let mut found: Vec<_> = with_dst
             .map(|e| (word(&e["mac"]), word(&e["dst"])))
             .collect();
-        told.sort();
-        told
+        found.sort();
+        found
     }
 
     /// `ip -d link show` of a device.
@@ -106,7 +106,7 @@ impl Ns {
             .collect()
     }
 
-    /// Everything that a pass could change, in one text. Tables that are written anew have other handles.
+    /// Everything that a pass could change, as text. A table that is written again has new handles.
     pub(crate) fn snapshot(&self) -> String {
         [
             "ip -d link show type vxlan",
@@ -126,7 +126,7 @@ fn word(value: &Value) -> String {
     value.as_str().unwrap_or("-").to_owned()
 }
 
-/// Hears every change of addresses, routes, neighbours and FDB entries in a namespace.
+/// Counts changes of addresses, routes, neighbours and FDB entries in a namespace.
 pub(crate) struct Events(OwnedFd);
 
 /// RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE of linux/rtnetlink.h.

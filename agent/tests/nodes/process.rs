@@ -10,17 +10,17 @@ use nix::unistd::Pid;
 
 use crate::wire::TestNode;
 
-/// Holds the arguments where this test binary shall be the agent.
+/// Holds the arguments when this test binary acts as the agent.
 const ARGS: &str = "FLATNET_AGENT_ARGS";
 
-/// Not a test of its own: the program, for the tests below to run (the real one is a binary of another package).
+/// Not a test: the program that the tests below run (the real one is a binary of another package).
 #[test]
 fn be_the_agent() {
     let Ok(args) = std::env::var(ARGS) else {
         return;
     };
     let args: Vec<String> = serde_json::from_str(&args).unwrap();
-    // The exit code type has no number to be had; `exit_process` would be unstable.
+    // ExitCode does not reveal its number, and `exit_process` is unstable.
     let code = flatnet_agent::run(args.into_iter().map(OsString::from));
     let codes = [0, 1, 2, 3];
     let number = codes
@@ -34,7 +34,7 @@ pub(crate) fn agent(node: &TestNode, args: &[&str]) -> Command {
     let given: Vec<_> = std::iter::once("flatnet-agent")
         .chain(args.iter().copied())
         .collect();
-    // Blocked from the start, so that no thread of the test runner takes them in place of the agent.
+    // Blocked from the start, so that no thread of the test runner receives them instead of the agent.
     let mut command = Command::new("env");
     command
         .arg("--block-signal=TERM,INT,HUP")
@@ -52,8 +52,8 @@ pub(crate) fn agent(node: &TestNode, args: &[&str]) -> Command {
     command
 }
 
-/// The same with `/proc/sys` as runtimes give it to a container that is not privileged: read-only. The folder `net` of
-/// the working directory is a writable mount of `/proc/sys/net`.
+/// The same with a read-only `/proc/sys`, as in an unprivileged container. The folder `net` of the working directory is a
+/// writable mount of `/proc/sys/net`.
 pub(crate) fn in_container(agent: &Command) -> Command {
     let script = "mount --bind /proc/sys/net net && mount --rbind /proc/sys /proc/sys && \
                   mount -o remount,bind,ro /proc/sys && exec \"$@\"";
@@ -81,7 +81,7 @@ pub(crate) const STANDARD: [&str; 8] = [
     "bin",
 ];
 
-/// Runs it to its end; exit code and what it said.
+/// Runs it to its end; returns exit code and standard error.
 pub(crate) fn once(node: &TestNode, args: &[&str]) -> (Option<i32>, String) {
     let output = node.ns.within(|| agent(node, args).output()).unwrap();
     (
@@ -90,7 +90,7 @@ pub(crate) fn once(node: &TestNode, args: &[&str]) -> (Option<i32>, String) {
     )
 }
 
-/// Replaces a file as a whole.
+/// Replaces a file atomically.
 pub(crate) fn write(path: &Path, content: &str) {
     let temporary = path.with_extension("new");
     fs::write(&temporary, content).unwrap();

@@ -1,8 +1,8 @@
-//! What the daemon is woken for by the thread that follows the API.
+//! When the thread that follows the API wakes the daemon.
 use std::time::Duration;
 
 use flatnet_agent::node::{Node, NodesFile};
-use flatnet_agent::source::{Access, KubernetesSource, NodeSource, Patience};
+use flatnet_agent::source::{Access, KubernetesSource, NodeSource, Timeouts};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::api::Api;
@@ -31,11 +31,11 @@ fn names(list: &NodesFile) -> Vec<&str> {
 }
 
 /// Follows an API from that node.
-fn follow(node: &TestNode, api: &Api, patience: Patience) -> KubernetesSource {
+fn follow(node: &TestNode, api: &Api, timeouts: Timeouts) -> KubernetesSource {
     let access = Access::Kubeconfig(api.kubeconfig(node));
     let pod_network = vec!["10.244.0.0/16".parse().unwrap()];
     node.ns
-        .within(|| KubernetesSource::open(&access, pod_network, patience))
+        .within(|| KubernetesSource::open(&access, pod_network, timeouts))
         .unwrap()
 }
 
@@ -48,11 +48,11 @@ fn an_api_that_falls_silent_is_asked_again() {
         api.apply(&a.entry);
         api.start(&a);
         api.mute_all(true);
-        let patience = Patience {
+        let timeouts = Timeouts {
             answer: Duration::from_millis(300),
             silence: Duration::from_millis(300),
         };
-        let mut source = follow(&a, &api, patience);
+        let mut source = follow(&a, &api, timeouts);
         let error = next(&mut source).unwrap_err();
         assert!(
             error.contains("cannot be asked (list nodes: no answer within "),
@@ -60,7 +60,7 @@ fn an_api_that_falls_silent_is_asked_again() {
         );
         api.mute_all(false);
         until(&mut source, &["node2"]);
-        // The watch stands; now its connection is forgotten on the way.
+        // The watch is established; now its connection falls silent, as behind a firewall that forgot it.
         api.mute();
         api.apply(&b.entry);
         until(&mut source, &["node2", "node3"]);
@@ -82,13 +82,13 @@ fn a_heartbeat_wakes_nobody() {
         let mut api = Api::new(&a);
         api.apply(&a.entry);
         api.start(&a);
-        let mut source = follow(&a, &api, Patience::default());
+        let mut source = follow(&a, &api, Timeouts::default());
         assert_eq!(names(&next(&mut source).unwrap()), ["node2"]);
         for _ in 0..50 {
             api.apply(&a.entry);
         }
         api.apply(&b.entry);
-        // Events are heard in their order: had one of the others woken the daemon, there would have been a list before.
+        // Events arrive in order: if one of the others had woken the daemon, there would have been a list before.
         assert_eq!(names(&next(&mut source).unwrap()), ["node2", "node3"]);
         assert!(silent(&source));
         drop(source);
@@ -109,7 +109,7 @@ fn a_large_cluster_comes_in_pages_and_is_one_list() {
             });
         }
         api.start(&a);
-        let mut source = follow(&a, &api, Patience::default());
+        let mut source = follow(&a, &api, Timeouts::default());
         let list = next(&mut source).unwrap();
         assert_eq!(list.nodes.len(), 1201);
         assert_eq!(list.pod_network, ["10.244.0.0/16".parse().unwrap()]);

@@ -206,7 +206,7 @@ fn the_tunnel_can_be_forced_with_numbers_of_ones_own() {
 }
 
 #[test]
-fn a_given_mtu_that_does_not_fit_is_taken_and_told() {
+fn a_given_mtu_that_does_not_fit_is_used_and_reported() {
     as_root(|| {
         let mut wire = Wire::new();
         let a = wire.behind_router(2, Families::V4);

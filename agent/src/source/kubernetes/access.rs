@@ -1,4 +1,4 @@
-//! Where the API is, and who the agent is there.
+//! Address of the API server and credentials for it.
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,33 +7,33 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use crate::{Error, Result};
 
-/// The longest that a connection may take to stand. While kube-proxy has not programmed the service address yet,
-/// packets to it are lost somewhere on the node's default route.
+/// Limit for establishing a connection. Until kube-proxy has programmed the service address, packets to it leave by the
+/// node's default route and are lost.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How the agent gets to the API.
+/// How the agent reaches the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// As a pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT, and the service account's token.
+    /// As a pod does: KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT and the service account's token.
     InCluster,
-    /// By the current context of a kubeconfig.
+    /// The current context of a kubeconfig.
     Kubeconfig(PathBuf),
 }
 
 impl Access {
-    /// Reads what there is to read; connects to nothing.
+    /// Reads environment and files; does not connect.
     pub(super) async fn config(&self) -> Result<Config> {
         let mut config = match self {
-            // By address, never by name: DNS runs on pods, which run when this agent is done.
+            // By address, never by name: DNS runs in pods, which need this agent first.
             Access::InCluster => Config::incluster_env().map_err(|cause| Error::NotInCluster {
                 cause: cause.to_string(),
             })?,
             Access::Kubeconfig(path) => kubeconfig(path).await?,
         };
         config.connect_timeout = Some(CONNECT);
-        // The client would retry 429, 503 and 504 by itself for a quarter of an hour and more, without a word.
+        // The client would silently retry 429, 503 and 504 for more than a quarter of an hour.
         config.default_retry = false;
-        // kube takes HTTPS_PROXY for it as well; the way from a node to its own control plane has none.
+        // kube would use HTTPS_PROXY, but there is no proxy between a node and its own control plane.
         config.proxy_url = None;
         Ok(config)
     }

@@ -1,8 +1,8 @@
 //! Listing Nodes and watching them, for as long as the agent runs.
 //!
-//! kube's own `watcher` does nearly this. It is not used for two reasons: it does not say when a watch stands again
-//! after the API was away, so the log would go on complaining until some Node changes; and a request that is accepted
-//! and then never answered (a list, or the start of a watch) would be waited for without end.
+//! kube's own `watcher` does nearly the same. It is not used for two reasons: it does not report that a watch is
+//! established again after the API was unavailable, so the log would keep the error until some Node changes; and it waits
+//! forever for a request that is accepted and never answered (a list, or the start of a watch).
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,28 +13,29 @@ use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use tokio::time::timeout;
 
-use super::board::Board;
+use super::backoff::Backoff;
+use super::latest::Latest;
 use super::nodes::Known;
-use super::pauses::Pauses;
-use super::refusal::{Doing, Refusal};
+use super::refusal::{Refusal, Verb};
 use crate::node::NodesFile;
 
-/// Nodes a list request: what clients of the API use by default.
+/// Nodes per list request: the usual page size of API clients.
 const PAGE: u32 = 500;
-/// How long the API is waited for before it is asked again.
+
+/// How long to wait for the API before asking again.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// The longest an answer may take to begin.
+pub struct Timeouts {
+    /// Until an answer begins.
     pub answer: Duration,
-    /// The longest a watch may be silent.
+    /// Between two events of a watch.
     pub silence: Duration,
 }
 
-impl Default for Patience {
-    /// 30 s for an answer. 150 s of silence: the API server sends a bookmark about every minute, and one that does not
-    /// costs a request more.
+impl Default for Timeouts {
+    /// 30 s for an answer, 150 s of silence: the API server sends a bookmark about every minute, and with one that does
+    /// not, a new watch costs one request.
     fn default() -> Self {
-        Patience {
+        Timeouts {
             answer: Duration::from_secs(30),
             silence: Duration::from_secs(150),
         }
@@ -46,15 +47,15 @@ pub(super) struct Follower {
     api: Api<NodeObject>,
     server: String,
     pod_network: Vec<IpNet>,
-    patience: Patience,
-    board: Arc<Board>,
+    timeouts: Timeouts,
+    latest: Arc<Latest>,
     known: Known,
-    /// Up to which change `known` goes; `None`: it has to be listed.
+    /// Resource version of `known`; `None` if the nodes have to be listed.
     version: Option<String>,
-    /// What was posted last.
-    posted: Option<NodesFile>,
-    /// The daemon was told that the API is away or refuses.
-    in_trouble: bool,
+    /// The list sent last.
+    sent: Option<NodesFile>,
+    /// An error has been sent since the last list.
+    failing: bool,
 }
 
 impl Follower {
@@ -62,69 +63,69 @@ impl Follower {
         api: Api<NodeObject>,
         server: String,
         pod_network: Vec<IpNet>,
-        patience: Patience,
-        board: Arc<Board>,
+        timeouts: Timeouts,
+        latest: Arc<Latest>,
     ) -> Self {
         Follower {
             api,
             server,
             pod_network,
-            patience,
-            board,
+            timeouts,
+            latest,
             known: Known::default(),
             version: None,
-            posted: None,
-            in_trouble: false,
+            sent: None,
+            failing: false,
         }
     }
 
     /// Never returns.
     pub(super) async fn run(mut self) {
-        let mut pauses = Pauses::new();
+        let mut backoff = Backoff::new();
         loop {
-            if let Err(refusal) = self.follow(&mut pauses).await {
+            if let Err(refusal) = self.follow(&mut backoff).await {
                 if refusal.outdates_the_list() {
                     self.version = None;
                 }
                 if !refusal.is_routine() {
-                    self.in_trouble = true;
-                    self.board.trouble(refusal.into_error(&self.server));
+                    self.failing = true;
+                    self.latest.send_error(refusal.into_error(&self.server));
                 }
             }
-            tokio::time::sleep(pauses.next()).await;
+            tokio::time::sleep(backoff.next()).await;
         }
     }
 
-    /// Lists if need be, then watches until the watch ends.
-    async fn follow(&mut self, pauses: &mut Pauses) -> Result<(), Refusal> {
+    /// Lists if necessary, then watches until the watch ends.
+    async fn follow(&mut self, backoff: &mut Backoff) -> Result<(), Refusal> {
         let version = match &self.version {
             Some(version) => version.clone(),
             None => self.list().await?,
         };
         let params = WatchParams::default();
         let watch = self
-            .answered(Doing::Watch, self.api.watch(&params, &version))
+            .answered(Verb::Watch, self.api.watch(&params, &version))
             .await?;
         let mut events = std::pin::pin!(watch);
-        // Only now: a cluster in which nodes may be listed but not watched is in trouble all the while.
-        pauses.start_over();
-        if std::mem::take(&mut self.in_trouble) {
-            self.posted = None;
+        // Not before the watch is established: the agent may be allowed to list nodes but not to watch them.
+        backoff.reset();
+        if std::mem::take(&mut self.failing) {
+            self.sent = None;
         }
-        self.post();
-        while let Ok(event) = timeout(self.patience.silence, events.next()).await {
+        self.send();
+        while let Ok(event) = timeout(self.timeouts.silence, events.next()).await {
             let Some(event) = event else { break };
-            self.hear(event.map_err(|cause| Refusal::new(Doing::Watch, cause))?)?;
+            self.handle(event.map_err(|cause| Refusal::new(Verb::Watch, cause))?)?;
         }
         Ok(())
     }
 
-    /// The whole list; where it stands. Nothing is forgotten before the last page has come.
+    /// Lists all nodes and returns the list's resource version. Keeps the known nodes until the last page has come.
     async fn list(&mut self) -> Result<String, Refusal> {
         let mut known = Known::default();
         let mut params = ListParams::default().limit(PAGE);
         loop {
-            let page = self.answered(Doing::List, self.api.list(&params)).await?;
+            let page = self.answered(Verb::List, self.api.list(&params)).await?;
             page.items.iter().for_each(|object| known.apply(object));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params.continue_token = Some(token),
@@ -132,15 +133,15 @@ impl Follower {
                     let version = page.metadata.resource_version.unwrap_or_default();
                     self.known = known;
                     self.version = Some(version.clone());
-                    // Before the watch stands, which may take its time.
-                    self.post();
+                    // Without waiting for the watch, which may take a while to start.
+                    self.send();
                     return Ok(version);
                 }
             }
         }
     }
 
-    fn hear(&mut self, event: WatchEvent<NodeObject>) -> Result<(), Refusal> {
+    fn handle(&mut self, event: WatchEvent<NodeObject>) -> Result<(), Refusal> {
         let version = match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                 self.known.apply(&object);
@@ -152,35 +153,35 @@ impl Follower {
             }
             WatchEvent::Bookmark(bookmark) => Some(bookmark.metadata.resource_version),
             WatchEvent::Error(status) => {
-                return Err(Refusal::new(Doing::Watch, kube::Error::Api(status)));
+                return Err(Refusal::new(Verb::Watch, kube::Error::Api(status)));
             }
         };
         if version.is_some() {
             self.version = version;
         }
-        self.post();
+        self.send();
         Ok(())
     }
 
-    /// Tells the daemon, if it is anything new: most events are heartbeats.
-    fn post(&mut self) {
+    /// Sends the list if it has changed: most events are heartbeats.
+    fn send(&mut self) {
         let list = self.known.list(&self.pod_network);
-        if self.posted.as_ref() != Some(&list) {
-            self.posted = Some(list.clone());
-            self.board.list(list, self.known.unreadable());
+        if self.sent.as_ref() != Some(&list) {
+            self.sent = Some(list.clone());
+            self.latest.send_list(list, self.known.unreadable());
         }
     }
 
-    /// The beginning of an answer, in time.
+    /// Awaits the beginning of an answer.
     async fn answered<T>(
         &self,
-        doing: Doing,
+        verb: Verb,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Refusal> {
-        let waited = self.patience.answer;
+        let waited = self.timeouts.answer;
         match timeout(waited, request).await {
-            Ok(answer) => answer.map_err(|cause| Refusal::new(doing, cause)),
-            Err(_) => Err(Refusal::Silence { doing, waited }),
+            Ok(answer) => answer.map_err(|cause| Refusal::new(verb, cause)),
+            Err(_) => Err(Refusal::Silence { verb, waited }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The node list from the Kubernetes API: a thread follows the Nodes, the daemon sees whole lists.
+//! The node list from the Kubernetes API: a thread watches the Nodes, the daemon receives complete lists.
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,61 +13,61 @@ use crate::node::NodesFile;
 use crate::{Error, Result};
 
 mod access;
-mod board;
+mod backoff;
 mod follow;
+mod latest;
 mod nodes;
-mod pauses;
 mod refusal;
 
 pub use access::Access;
-pub use follow::Patience;
+pub use follow::Timeouts;
 
-use board::Board;
 use follow::Follower;
+use latest::Latest;
 
-/// Follows the Nodes of a cluster. While the API is away nothing is yielded: the list before still holds.
+/// Follows the Nodes of a cluster. It yields nothing while the API is unavailable: the previous list remains valid.
 ///
-/// The thread is one of its own because the rest of the agent is blocking, and one thread is enough for one watch.
+/// It runs on a thread of its own because the rest of the agent is blocking.
 #[derive(Debug)]
 pub struct KubernetesSource {
-    board: Arc<Board>,
-    /// Dropped, it ends the thread.
+    latest: Arc<Latest>,
+    /// Dropping it ends the thread.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl KubernetesSource {
-    /// Starts following. The API need not be there yet.
+    /// Starts following. The API need not be available yet.
     ///
-    /// `pod_network`: cluster CIDRs if they are known. The API does not tell them. Empty, what is never masqueraded is
-    /// the podCIDRs of all nodes, which this source follows anyway: it is as good while every pod address comes from
-    /// the podCIDR of a node, and never wrong about a cluster whose ranges were extended.
+    /// `pod_network`: the cluster CIDRs, if known; the API does not provide them. If empty, the podCIDRs of all nodes are
+    /// exempt from masquerading instead: equivalent while every pod address comes from a node's podCIDR, and correct
+    /// even for a cluster whose ranges were extended.
     ///
     /// # Errors
-    /// Not in a pod, or the kubeconfig is not usable.
-    pub fn open(access: &Access, pod_network: Vec<IpNet>, patience: Patience) -> Result<Self> {
+    /// The agent is not in a pod, or the kubeconfig is unusable.
+    pub fn open(access: &Access, pod_network: Vec<IpNet>, timeouts: Timeouts) -> Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(system("make an event loop"))?;
+            .map_err(system("create an event loop"))?;
         let config = runtime.block_on(access.config())?;
-        // As a person would write it: without the slash that an empty path gets.
+        // For messages, without the slash that an empty path gets.
         let server = config.cluster_url.to_string();
         let server = server.trim_end_matches('/').to_owned();
         let client = {
-            // It starts a task.
+            // Creating the client spawns a task.
             let _inside = runtime.enter();
             Client::try_from(config).map_err(|cause| Error::ApiClient {
                 cause: cause.to_string(),
             })?
         };
-        let board = Arc::new(Board::new()?);
+        let latest = Arc::new(Latest::new()?);
         let follower = Follower::new(
             Api::all(client),
             server,
             pod_network,
-            patience,
-            board.clone(),
+            timeouts,
+            latest.clone(),
         );
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
@@ -75,7 +75,7 @@ impl KubernetesSource {
             .spawn(move || follow(&runtime, follower, stopped))
             .map_err(system("start a thread"))?;
         Ok(KubernetesSource {
-            board,
+            latest,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -83,15 +83,15 @@ impl KubernetesSource {
 }
 
 fn follow(runtime: &Runtime, follower: Follower, stopped: oneshot::Receiver<()>) {
-    let _loud = EndLoudly;
+    let _guard = AbortOnPanic;
     let following = std::pin::pin!(follower.run());
     runtime.block_on(futures::future::select(following, stopped));
 }
 
-/// A daemon that goes on without this thread would be deaf and not know it; one that ends is started again.
-struct EndLoudly;
+/// Without this thread the daemon would never hear of another change; if the process ends instead, it is restarted.
+struct AbortOnPanic;
 
-impl Drop for EndLoudly {
+impl Drop for AbortOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
             std::process::abort();
@@ -108,11 +108,11 @@ fn system(action: &'static str) -> impl FnOnce(std::io::Error) -> Error {
 
 impl NodeSource for KubernetesSource {
     fn wake(&self) -> BorrowedFd<'_> {
-        self.board.wake()
+        self.latest.wake()
     }
 
     fn changed(&mut self) -> Result<Option<NodesFile>> {
-        self.board.take()
+        self.latest.receive()
     }
 }
 
@@ -120,7 +120,7 @@ impl Drop for KubernetesSource {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say.
+            // Returns nothing, and a panic has aborted the process.
             let _ = thread.join();
         }
     }

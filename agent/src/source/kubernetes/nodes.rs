@@ -1,4 +1,4 @@
-//! Node objects as the API has them, and the list that the rest of the agent works with.
+//! Converts the API's Node objects into the node list.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::Node as NodeObject;
 use crate::Error;
 use crate::node::{Node, NodesFile};
 
-/// The type of address that nodes reach each other by (core/v1 NodeAddress).
+/// The type of the addresses at which nodes reach each other (core/v1 NodeAddress).
 const INTERNAL: &str = "InternalIP";
 
-/// The nodes known so far, by name: lists of the same nodes are equal whatever order they were heard in.
+/// The nodes known so far, by name: the list does not depend on the order of events.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     nodes: BTreeMap<String, Entry>,
@@ -20,7 +20,7 @@ pub(super) struct Known {
 #[derive(Debug)]
 struct Entry {
     node: Node,
-    /// A value that is not what its field should hold.
+    /// A value that does not parse.
     unreadable: Option<Unreadable>,
 }
 
@@ -31,7 +31,7 @@ struct Unreadable {
 }
 
 impl Known {
-    /// A node that came or changed. What the agent does not use of it, the kubelet's reports above all, is dropped here.
+    /// Adds or updates a node. Drops whatever the agent does not use, mainly the kubelet's reports.
     pub(super) fn apply(&mut self, object: &NodeObject) {
         let name = object.metadata.name.clone().unwrap_or_default();
         let mut unreadable = None;
@@ -43,14 +43,13 @@ impl Known {
         self.nodes.insert(name, Entry { node, unreadable });
     }
 
-    /// A node that went.
     pub(super) fn remove(&mut self, object: &NodeObject) {
         if let Some(name) = &object.metadata.name {
             self.nodes.remove(name);
         }
     }
 
-    /// Every node, those included that have no podCIDR yet.
+    /// All nodes, including those without a podCIDR.
     pub(super) fn list(&self, pod_network: &[IpNet]) -> NodesFile {
         NodesFile {
             pod_network: pod_network.to_vec(),
@@ -58,7 +57,7 @@ impl Known {
         }
     }
 
-    /// The first value that could not be read; its node is taken as one that lacks it.
+    /// The first value that did not parse; it counts as missing.
     pub(super) fn unreadable(&self) -> Option<Error> {
         self.nodes.iter().find_map(|(name, entry)| {
             let Unreadable { field, value } = entry.unreadable.clone()?;
@@ -71,7 +70,7 @@ impl Known {
     }
 }
 
-/// The first InternalIP of each family: where a node reports several, the kubelet puts the one first that it serves by.
+/// The first InternalIP of each family: if a node reports several, the kubelet lists the one that it serves on first.
 fn addresses(object: &NodeObject, unreadable: &mut Option<Unreadable>) -> Vec<IpAddr> {
     let reported = object
         .status
@@ -83,13 +82,13 @@ fn addresses(object: &NodeObject, unreadable: &mut Option<Unreadable>) -> Vec<Ip
         match address.address.parse::<IpAddr>() {
             Ok(ip) if found.iter().all(|f| f.is_ipv4() != ip.is_ipv4()) => found.push(ip),
             Ok(_) => {}
-            Err(_) => note(unreadable, "InternalIP", &address.address),
+            Err(_) => remember(unreadable, "InternalIP", &address.address),
         }
     }
     found
 }
 
-/// `podCIDRs`, or the one `podCIDR` of an object that was written by something older than dual-stack.
+/// `podCIDRs`, or the single `podCIDR` of an object written by a controller older than dual-stack.
 fn pod_cidrs(object: &NodeObject, unreadable: &mut Option<Unreadable>) -> Vec<IpNet> {
     let Some(spec) = &object.spec else {
         return Vec::new();
@@ -102,13 +101,13 @@ fn pod_cidrs(object: &NodeObject, unreadable: &mut Option<Unreadable>) -> Vec<Ip
     for text in texts {
         match text.parse::<IpNet>() {
             Ok(net) => found.push(net),
-            Err(_) => note(unreadable, "podCIDR", text),
+            Err(_) => remember(unreadable, "podCIDR", text),
         }
     }
     found
 }
 
-fn note(unreadable: &mut Option<Unreadable>, field: &'static str, value: &str) {
+fn remember(unreadable: &mut Option<Unreadable>, field: &'static str, value: &str) {
     unreadable.get_or_insert_with(|| Unreadable {
         field,
         value: value.to_owned(),
@@ -174,8 +173,8 @@ mod tests {
                 {"type": "InternalIP", "address": "fd00::8"}
             ]}
         }));
-        let told: Vec<_> = node.addresses.iter().map(ToString::to_string).collect();
-        assert_eq!(told, ["10.0.0.7", "fd00::7"]);
+        let addresses: Vec<_> = node.addresses.iter().map(ToString::to_string).collect();
+        assert_eq!(addresses, ["10.0.0.7", "fd00::7"]);
     }
 
     #[test]

@@ -1,67 +1,65 @@
-//! Why the API gave no list, and what follows from that.
+//! Why the API provided no list, and what follows from that.
 use std::fmt;
 use std::time::Duration;
 
 use crate::Error;
 
-/// What was asked for: the verb of the right that it takes (RBAC).
+/// The RBAC verb of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doing {
-    /// All of them.
+pub(super) enum Verb {
     List,
-    /// What changes.
     Watch,
 }
 
-/// No list, or no more of a watch.
+/// A failed list, or the end of a watch.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// An answer, and it is no.
+    /// The server answers with an error.
     Answer {
-        doing: Doing,
+        verb: Verb,
         code: u16,
         message: String,
     },
-    /// None: it cannot be reached, or breaks off.
-    Away { doing: Doing, cause: String },
-    /// None in time.
-    Silence { doing: Doing, waited: Duration },
+    /// The server cannot be reached, or the connection breaks.
+    Away { verb: Verb, cause: String },
+    /// The server does not answer in time.
+    Silence { verb: Verb, waited: Duration },
 }
 
 /// Unauthorized, Forbidden (RFC 9110 section 15.5).
 const UNAUTHORIZED: u16 = 401;
 const FORBIDDEN: u16 = 403;
-/// The watch cannot begin where it should: those changes are compacted away.
+/// Gone: the watch's resource version is older than the oldest change that the server keeps.
 const GONE: u16 = 410;
 
 impl Refusal {
-    pub(super) fn new(doing: Doing, cause: kube::Error) -> Self {
+    pub(super) fn new(verb: Verb, cause: kube::Error) -> Self {
         match cause {
             kube::Error::Api(status) => Refusal::Answer {
-                doing,
+                verb,
                 code: status.code,
                 message: status.message,
             },
             other => Refusal::Away {
-                doing,
+                verb,
                 cause: innermost(&other),
             },
         }
     }
 
-    /// Whether the nodes have to be listed again before they are watched. Whatever the server answers instead of a watch
-    /// may concern the place it was to begin at: 410 says so, and a server that was restored from a backup answers that
-    /// the place lies in the future (504). A connection that broke says nothing of the kind.
+    /// Whether the nodes have to be listed again before the next watch. Any error answer may concern the resource version
+    /// to begin at: 410 says that it is too old, and a server restored from a backup answers 504 because it lies in the
+    /// future. A broken connection says nothing about it.
     pub(super) fn outdates_the_list(&self) -> bool {
         matches!(self, Refusal::Answer { .. })
     }
 
-    /// Part of every long watch, and nothing a person should read of.
+    /// Happens in every long watch and is not worth a log line.
     pub(super) fn is_routine(&self) -> bool {
         matches!(
             self,
             Refusal::Answer {
-                doing: Doing::Watch,
+                verb: Verb::Watch,
                 code: GONE,
                 ..
             }
@@ -73,11 +71,11 @@ impl Refusal {
         match self {
             Refusal::Answer {
                 code: code @ (UNAUTHORIZED | FORBIDDEN),
-                doing,
+                verb,
                 message,
             } => Error::ApiDenied {
                 server,
-                doing: doing.to_string(),
+                request: verb.to_string(),
                 message,
                 remedy: if code == FORBIDDEN {
                     "grant its service account get, list and watch on nodes, as the ClusterRole in manifests/flatnet.yaml does"
@@ -86,40 +84,40 @@ impl Refusal {
                 },
             },
             Refusal::Answer {
-                doing,
+                verb,
                 code,
                 message,
             } => Error::ApiAway {
                 server,
-                cause: format!("it answers {doing} with {code}: {message}"),
+                cause: format!("it answers {verb} with {code}: {message}"),
             },
-            Refusal::Away { doing, cause } => Error::ApiAway {
+            Refusal::Away { verb, cause } => Error::ApiAway {
                 server,
-                cause: format!("{doing}: {cause}"),
+                cause: format!("{verb}: {cause}"),
             },
-            Refusal::Silence { doing, waited } => Error::ApiAway {
+            Refusal::Silence { verb, waited } => Error::ApiAway {
                 server,
-                cause: format!("{doing}: no answer within {} s", waited.as_secs()),
+                cause: format!("{verb}: no answer within {} s", waited.as_secs()),
             },
         }
     }
 }
 
-impl fmt::Display for Doing {
+impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Doing::List => "list nodes",
-            Doing::Watch => "watch nodes",
+            Verb::List => "list nodes",
+            Verb::Watch => "watch nodes",
         })
     }
 }
 
-/// The last of a chain of causes: the ones before it are layers of the client.
+/// The last cause of the chain: the ones before it are layers of the client.
 fn innermost(error: &kube::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
-        // Below it is only the clock that ran down.
+        // The causes below only say that a deadline has elapsed.
         let io = cause.downcast_ref::<std::io::Error>();
         if io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {
             return "the connection timed out".to_owned();
@@ -133,17 +131,17 @@ mod tests {
     use super::*;
     use kube::core::Status;
 
-    fn answer(doing: Doing, code: u16, message: &str) -> Refusal {
+    fn answer(verb: Verb, code: u16, message: &str) -> Refusal {
         let mut status = Status::failure(message, "");
         status.code = code;
-        Refusal::new(doing, kube::Error::Api(status.boxed()))
+        Refusal::new(verb, kube::Error::Api(status.boxed()))
     }
 
     #[test]
-    fn a_right_that_is_missing_is_named_with_the_rule_that_grants_it() {
+    fn a_missing_permission_is_named_with_the_rule_that_grants_it() {
         let said = "nodes is forbidden: User \"system:serviceaccount:flatnet-system:flatnet\" cannot list resource \"nodes\" \
                     in API group \"\" at the cluster scope";
-        let error = answer(Doing::List, 403, said).into_error("https://10.96.0.1");
+        let error = answer(Verb::List, 403, said).into_error("https://10.96.0.1");
         assert!(!error.is_waiting());
         assert_eq!(error.exit_code(), 3);
         assert_eq!(
@@ -153,7 +151,7 @@ mod tests {
                  account get, list and watch on nodes, as the ClusterRole in manifests/flatnet.yaml does"
             )
         );
-        let error = answer(Doing::Watch, 401, "Unauthorized").into_error("https://10.96.0.1");
+        let error = answer(Verb::Watch, 401, "Unauthorized").into_error("https://10.96.0.1");
         assert!(
             error.to_string().ends_with(
                 "watch nodes: Unauthorized; its token is not (or no longer) one of this cluster"
@@ -164,10 +162,10 @@ mod tests {
 
     #[test]
     fn a_watch_that_fell_behind_begins_with_a_list_and_is_no_news() {
-        let gone = answer(Doing::Watch, 410, "too old resource version: 1 (9)");
+        let gone = answer(Verb::Watch, 410, "too old resource version: 1 (9)");
         assert!(gone.is_routine() && gone.outdates_the_list());
         let ahead = answer(
-            Doing::Watch,
+            Verb::Watch,
             504,
             "Too large resource version: 9, current: 1",
         );
@@ -175,23 +173,23 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_does_not_come_is_called_that() {
+    fn a_connection_that_cannot_be_established_is_called_that() {
         let clock = std::io::Error::new(std::io::ErrorKind::TimedOut, "deadline has elapsed");
-        let away = Refusal::new(Doing::List, kube::Error::Service(Box::new(clock)));
-        let told = away.into_error("https://10.96.0.1").to_string();
+        let away = Refusal::new(Verb::List, kube::Error::Service(Box::new(clock)));
+        let text = away.into_error("https://10.96.0.1").to_string();
         assert!(
-            told.contains("(list nodes: the connection timed out)"),
-            "{told}"
+            text.contains("(list nodes: the connection timed out)"),
+            "{text}"
         );
     }
 
     #[test]
-    fn an_api_that_is_away_is_waited_for_and_its_list_kept() {
+    fn an_unavailable_api_is_waited_for_and_its_list_kept() {
         let broken = std::io::Error::new(
             std::io::ErrorKind::ConnectionReset,
             "connection reset by peer",
         );
-        let away = Refusal::new(Doing::Watch, kube::Error::ReadEvents(broken));
+        let away = Refusal::new(Verb::Watch, kube::Error::ReadEvents(broken));
         assert!(!away.outdates_the_list());
         let error = away.into_error("https://10.96.0.1");
         assert!(error.is_waiting());

@@ -1,26 +1,26 @@
-//! When to look again.
+//! When the next pass is due.
 use std::time::{Duration, Instant};
 
-/// The first wait after a pass with failures; doubled each time.
+/// Delay after the first failed pass; it doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
-/// When the next pass is due: after the resync time, and sooner (1 s, 2 s, 4 s, …) after one that failed.
-pub(super) struct Pace {
+/// Schedules the next pass: after the resync time, or sooner (1 s, 2 s, 4 s, …) after failed ones.
+pub(super) struct Schedule {
     resync: Duration,
     retry: Duration,
     due: Instant,
 }
 
-impl Pace {
+impl Schedule {
     pub(super) fn new(resync: Duration) -> Self {
-        Pace {
+        Schedule {
             resync,
             retry: FIRST_RETRY,
             due: Instant::now(),
         }
     }
 
-    pub(super) fn now(&mut self) {
+    pub(super) fn run_now(&mut self) {
         self.due = Instant::now();
     }
 
@@ -53,18 +53,18 @@ mod tests {
 
     #[test]
     fn retries_slow_down_to_the_resync_time_and_start_over_after_success() {
-        let mut pace = Pace::new(Duration::from_secs(5));
+        let mut schedule = Schedule::new(Duration::from_secs(5));
         let mut retries = Vec::new();
         for _ in 0..5 {
-            let retry = pace.retry;
-            pace.passed(false);
+            let retry = schedule.retry;
+            schedule.passed(false);
             retries.push(retry.as_secs());
         }
         assert_eq!(retries, [1, 2, 4, 5, 5]);
-        pace.passed(true);
-        assert_eq!(pace.retry, FIRST_RETRY);
-        assert!(!pace.is_due());
-        pace.now();
-        assert!(pace.is_due());
+        schedule.passed(true);
+        assert_eq!(schedule.retry, FIRST_RETRY);
+        assert!(!schedule.is_due());
+        schedule.run_now();
+        assert!(schedule.is_due());
     }
 }

@@ -1,58 +1,58 @@
-//! A node whose entry in the list was found usable.
+//! A node whose entry in the list has been validated.
 use std::net::IpAddr;
 
 use flatnet_netlink::MacAddr;
 use flatnet_netlink::route::Family;
 use ipnet::IpNet;
 
-/// A node with at least one InternalIP and one podCIDR, at most one of each a family, and room for pods in each
-/// podCIDR. Made by [`crate::cluster::Cluster::new`] only.
+/// A node with at least one InternalIP and one podCIDR, at most one of each per family, and room for pods in each
+/// podCIDR. Only [`crate::cluster::Cluster::new`] creates it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct ValidNode {
     pub(crate) name: String,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) pod_cidrs: Vec<IpNet>,
     pub(crate) vtep_mac: MacAddr,
 }
 
-impl Member {
-    /// `metadata.name`.
-    pub fn name(&self) -> &str {
+impl ValidNode {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its InternalIPs, in the list's order.
-    pub fn addresses(&self) -> &[IpAddr] {
+    /// InternalIPs, in the list's order.
+    pub(crate) fn addresses(&self) -> &[IpAddr] {
         &self.addresses
     }
 
-    /// Its InternalIP of that family.
-    pub fn address(&self, family: Family) -> Option<IpAddr> {
+    /// The InternalIP of that family.
+    pub(crate) fn address(&self, family: Family) -> Option<IpAddr> {
         self.addresses
             .iter()
             .copied()
             .find(|a| family_of(*a) == family)
     }
 
-    /// Its podCIDRs, in the list's order; the first one names its VTEP.
-    pub fn pod_cidrs(&self) -> &[IpNet] {
+    /// podCIDRs, in the list's order; the VTEP's MAC derives from the first.
+    pub(crate) fn pod_cidrs(&self) -> &[IpNet] {
         &self.pod_cidrs
     }
 
-    /// MAC of its VXLAN device: derived from the base address of its first podCIDR, so that every node can compute it.
-    pub fn vtep_mac(&self) -> MacAddr {
+    /// MAC of the node's VXLAN device: derived from the base address of its first podCIDR, so that every node can
+    /// compute it.
+    pub(crate) fn vtep_mac(&self) -> MacAddr {
         self.vtep_mac
     }
 
-    /// Addresses that stand for the node in its tunnel: the base address of each podCIDR, which no pod ever gets.
-    pub fn vtep_addresses(&self) -> impl Iterator<Item = IpAddr> {
+    /// The node's addresses in the tunnel: the base address of each podCIDR, which no pod ever gets.
+    pub(crate) fn vtep_addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.pod_cidrs.iter().map(IpNet::network)
     }
 
-    /// Next hop to one of its podCIDRs by way of the tunnel. For IPv4 it is the podCIDR's base address. For IPv6 it is the
-    /// link-local address that the VTEP's MAC makes (RFC 4291 appendix A): the kernel refuses a global one while any
-    /// route to it leads through another device, such as the plain route it is to replace.
-    pub fn tunnel_hop(&self, cidr: &IpNet) -> IpAddr {
+    /// Next hop to `cidr` through the tunnel. For IPv4 it is the podCIDR's base address. For IPv6 it is the link-local
+    /// address that the VTEP's MAC makes (RFC 4291 appendix A): the kernel refuses a global one while any route to it
+    /// leads through another device, such as the plain route that it replaces.
+    pub(crate) fn tunnel_hop(&self, cidr: &IpNet) -> IpAddr {
         match cidr.network() {
             IpAddr::V4(base) => IpAddr::V4(base),
             IpAddr::V6(_) => {
@@ -79,17 +79,16 @@ impl Member {
         }
     }
 
-    /// The bridge's addresses: the gateway of each podCIDR with the podCIDR's prefix length.
-    pub fn gateways(&self) -> impl Iterator<Item = IpNet> {
+    /// The bridge's addresses: the gateway of each podCIDR, with the podCIDR's prefix length.
+    pub(crate) fn gateways(&self) -> impl Iterator<Item = IpNet> {
         self.pod_cidrs.iter().map(|cidr| {
             let gateway = first_host(cidr);
-            // The prefix length is that of a valid network of the same family.
+            // Never falls back: the prefix length belongs to a network of the same family.
             IpNet::new(gateway, cidr.prefix_len()).unwrap_or(IpNet::from(gateway))
         })
     }
 }
 
-/// IPv4 or IPv6.
 pub(crate) fn family_of(address: IpAddr) -> Family {
     if address.is_ipv4() {
         Family::V4
@@ -106,7 +105,7 @@ pub(crate) fn family_name(family: Family) -> &'static str {
     }
 }
 
-/// The gateway of a range: the address after its base, as the plugin reserves it.
+/// The gateway of a range: the address after its base, which the plugin reserves.
 fn first_host(cidr: &IpNet) -> IpAddr {
     match cidr.network() {
         IpAddr::V4(base) => IpAddr::V4((u32::from(base) + 1).into()),

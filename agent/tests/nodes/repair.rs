@@ -1,4 +1,4 @@
-//! What is right stays, what is wrong is mended, what nobody wants goes.
+//! Correct state stays, wrong state is corrected, and unwanted state is removed.
 use flatnet_agent::desired::{Backend, Settings};
 
 use crate::observe::Events;
@@ -22,7 +22,7 @@ fn a_second_pass_and_a_restart_write_nothing_that_is_right() {
         assert_eq!(a.pass(&mut agent, &list), Vec::<String>::new());
         assert_eq!(events.heard(), 0);
         assert_eq!(a.ns.snapshot(), before);
-        // A new process cannot know what the table holds, and writes that one again.
+        // A new process does not know what the table holds, and writes it again.
         assert_eq!(
             a.pass(&mut a.agent(Backend::Auto), &list),
             ["nftables table inet flatnet: written"]
@@ -160,7 +160,7 @@ fn leftovers_of_ours_go_and_routes_of_others_stay() {
             (1, 1)
         );
         assert!(!a.ns.has_device("flatnet.5"));
-        assert!(a.ns.has_device("vxlan9"), "somebody else's");
+        assert!(a.ns.has_device("vxlan9"), "not the agent's");
         assert_eq!(
             a.ns.routes_to("10.99.0.0/16"),
             ["10.99.0.0/16 via 172.30.2.1 dev eth0"]
@@ -169,7 +169,7 @@ fn leftovers_of_ours_go_and_routes_of_others_stay() {
 }
 
 #[test]
-fn wrong_routes_to_a_podcidr_give_way_whoever_made_them() {
+fn wrong_routes_to_a_podcidr_are_replaced_whatever_their_protocol() {
     as_root(|| {
         let mut wire = Wire::new();
         let (a, b) = (
@@ -304,7 +304,7 @@ fn a_changed_podcidr_leaves_no_gateway_address_behind() {
 }
 
 #[test]
-fn equal_podcidrs_are_told_and_hurt_nobody_else() {
+fn equal_podcidrs_are_reported_and_harm_no_other_node() {
     as_root(|| {
         let mut wire = Wire::new();
         let [a, b, mut thief] = [2, 3, 4].map(|n| wire.on_segment(n, Families::V4));
@@ -312,9 +312,9 @@ fn equal_podcidrs_are_told_and_hurt_nobody_else() {
         let mut agent = a.agent(Backend::Auto);
         let pass = a.any_pass(&mut agent, &list([&thief, &a, &b]));
         assert!(pass.ready);
-        let told: Vec<_> = pass.failures.iter().map(ToString::to_string).collect();
+        let messages: Vec<_> = pass.failures.iter().map(ToString::to_string).collect();
         assert_eq!(
-            told,
+            messages,
             ["node \"node4\" is left out: podCIDR 10.244.2.0/24 is also that of node \"node2\""]
         );
         assert_eq!(a.ns.our_routes(), ["10.244.3.0/24 via 172.18.0.3 dev eth0"]);
@@ -386,9 +386,9 @@ fn a_conflist_stays_while_the_node_is_not_in_order() {
         let mut unassigned = list([&a, &b]);
         unassigned.nodes[0].pod_cidrs.clear();
         let pass = a.any_pass(&mut agent, &unassigned);
-        let told = pass.failures[0].to_string();
+        let message = pass.failures[0].to_string();
         assert_eq!(
-            told,
+            message,
             "node \"node2\" cannot be set up: it has no podCIDR yet"
         );
         assert_eq!((a.conflist(), a.ns.snapshot()), (conflist, before));
