@@ -1,12 +1,12 @@
-//! Blocking rtnetlink and nftables, as much as flatnet needs.
+//! Blocking rtnetlink and nftables sockets, limited to what flatnet needs.
 //!
-//! A connection belongs to the network namespace in which its socket was opened, whatever the thread that uses it does
+//! A connection belongs to the network namespace in which its socket was opened, wherever the thread that uses it moves
 //! later; [`Route::open_in`] and [`Nft::open_in`] open one in another namespace from a short-lived thread, so that no
-//! caller ever runs `setns` itself. Errors carry the kernel's own sentence (extended ACK) and say what was asked.
+//! caller runs `setns` itself. Errors say what was requested and include the kernel's extended ACK message.
 //!
 //! * [`Route`]: links, addresses, routes, neighbours and FDB entries; reads are dumps, writes go through a [`Batch`].
-//! * [`request`]: the writes, one function a message.
-//! * [`Nft`]: nftables transactions (table, chain, set, rule) and the masquerade rule that plugin and agent share.
+//! * [`request`]: the writes, one function per message.
+//! * [`Nft`]: nftables transactions (table, chain, set, rule) and the masquerade table that plugin and agent share.
 
 mod decode;
 pub mod error;
@@ -25,4 +25,5 @@ pub use flatnet_model::kernel::{
 };
 pub use nft::Nft;
 pub use request::Request;
-pub use route::{Batch, LinkWatch, Route};
+pub use route::{Batch, Route};
+pub use watch::LinkWatch;

@@ -1,4 +1,4 @@
-//! Work in another network namespace without leaving one's own.
+//! Runs code in another network namespace.
 use std::os::fd::BorrowedFd;
 use std::{io, panic, thread};
 
@@ -6,12 +6,12 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::{Error, Result};
 
-/// Runs `work` on a short-lived thread inside the network namespace `ns` (an nsfs file) and hands its result back.
-/// Sockets it returns stay in that namespace for life; files under `/proc/sys/net` are that namespace's.
+/// Runs `work` on a short-lived thread inside the network namespace `ns` (an nsfs file) and returns its result.
+/// Sockets that it opens stay in that namespace; `/proc/sys/net` shows that namespace's settings.
 ///
 /// # Errors
 /// [`Error::Socket`] when the thread cannot start or the namespace cannot be entered (EPERM without CAP_SYS_ADMIN
-/// there, EINVAL for a file that is no network namespace). A panic of `work` goes on in the caller.
+/// there, EINVAL for a file that is not a network namespace). A panic of `work` continues in the caller.
 pub fn within<T: Send>(ns: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> Result<T> {
     let failed = |cause: io::Error| Error::Socket {
         what: "enter the network namespace".to_owned(),

@@ -1,4 +1,4 @@
-//! The rtnetlink connection.
+//! rtnetlink sockets: reads as dumps, writes in batches.
 use std::os::fd::BorrowedFd;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -11,15 +11,13 @@ use crate::{
     Address, Error, FdbEntry, Flow, Link, Neighbour, Request, Result, RouteEntry, decode, netns,
 };
 
-pub use crate::watch::LinkWatch;
-
 /// Bytes of one `send`. The kernel takes up to SO_SNDBUF, about 200 KiB.
 const SEND_BYTES: usize = 64 * 1024;
-/// Requests of one `send`. Every acknowledgement holds about 1 KiB of SO_RCVBUF (about 200 KiB) until it is read, and
+/// Requests per `send`. Every acknowledgement occupies about 1 KiB of SO_RCVBUF (about 200 KiB) until it is read, and
 /// the kernel drops those that do not fit.
 const SEND_REQUESTS: usize = 100;
 
-/// Address family of a dump.
+/// An IP address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// IPv4.
@@ -39,25 +37,25 @@ impl Family {
     }
 }
 
-/// A blocking rtnetlink socket (strict checking, extended ACKs) of one network namespace.
+/// A blocking rtnetlink socket (strict checking, extended ACKs) in one network namespace.
 pub struct Route {
     connection: Connection,
 }
 
 impl Route {
-    /// In the calling thread's namespace.
+    /// Opens a socket in the calling thread's namespace.
     pub fn open() -> Result<Self> {
         Ok(Route {
             connection: Connection::open(NETLINK_ROUTE)?,
         })
     }
 
-    /// In the namespace behind `ns`, from a short-lived thread.
+    /// Opens a socket in the namespace `ns`, from a short-lived thread.
     pub fn open_in(ns: BorrowedFd<'_>) -> Result<Self> {
         netns::within(ns, Route::open)?
     }
 
-    /// A new, empty batch: its requests go out in one `send`, and every answer is awaited.
+    /// Starts an empty batch.
     pub fn batch(&mut self) -> Batch<'_> {
         Batch {
             route: self,
@@ -65,14 +63,14 @@ impl Route {
         }
     }
 
-    /// One request.
+    /// Sends one request and awaits its answer.
     pub fn send(&mut self, request: Request) -> Result<()> {
         let mut batch = self.batch();
         batch.push(request);
         batch.commit()
     }
 
-    /// Every link.
+    /// Lists all links.
     pub fn links(&mut self) -> Result<Vec<Link>> {
         let message = Message::dump(rtm::GETLINK, &ifinfomsg(0));
         self.connection
@@ -82,14 +80,14 @@ impl Route {
             })
     }
 
-    /// The link of that name, if there is one.
+    /// Looks up a link by name.
     pub fn link(&mut self, name: &str) -> Result<Option<Link>> {
         let mut message = Message::new(rtm::GETLINK, 0, &ifinfomsg(0));
         message.attr_text(ifla::IFNAME, name);
         self.one_link(message, &format!("look up link {name}"))
     }
 
-    /// The link of that index, if there is one.
+    /// Looks up a link by index.
     pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>> {
         self.one_link(
             Message::new(rtm::GETLINK, 0, &ifinfomsg(index)),
@@ -110,7 +108,7 @@ impl Route {
         }
     }
 
-    /// Every address, both families, or those of one interface (ENODEV if there is no such interface).
+    /// Lists the addresses of both families, of all interfaces or of one (ENODEV if it does not exist).
     pub fn addresses(&mut self, index: Option<u32>) -> Result<Vec<Address>> {
         let mut header = [0; 8];
         header[4..8].copy_from_slice(&index.unwrap_or(0).to_ne_bytes());
@@ -122,8 +120,8 @@ impl Route {
             .dump(Message::dump(rtm::GETADDR, &header), &what, decode::address)
     }
 
-    /// Unicast, blackhole, unreachable and prohibit routes of the main table, both families. A route with several next hops makes
-    /// an entry for each.
+    /// Lists the unicast, blackhole, unreachable and prohibit routes of the main table, both families. A route with several
+    /// next hops gives one entry per hop.
     pub fn routes(&mut self) -> Result<Vec<RouteEntry>> {
         let mut routes = Vec::new();
         for family in Family::BOTH.map(Family::number) {
@@ -137,7 +135,7 @@ impl Route {
             );
             match read {
                 Ok(entries) => routes.extend(entries),
-                // A table comes into being with its first route.
+                // A table does not exist before its first route.
                 Err(Error::Kernel {
                     errno: Errno::ENOENT,
                     ..
@@ -148,10 +146,12 @@ impl Route {
         Ok(routes)
     }
 
-    /// The route a packet takes (RTM_GETROUTE without dump), or the kernel's error: ENETUNREACH where there is none; for a
-    /// packet that comes in also EHOSTUNREACH where it is not forwarded, EXDEV where the reverse path filter drops it,
-    /// EINVAL where its source cannot be one. The entry's destination is [`Flow::to`] itself, and it may be of any type
-    /// (2 is RTN_LOCAL: an address of this namespace).
+    /// Looks up the route of a packet (RTM_GETROUTE without dump). The entry's destination is [`Flow::to`] itself, and it
+    /// may be of any type (2 is RTN_LOCAL: an address of this namespace).
+    ///
+    /// # Errors
+    /// The kernel's: ENETUNREACH if there is no route; for an incoming packet also EHOSTUNREACH if it is not forwarded,
+    /// EXDEV if the reverse path filter drops it, EINVAL if its source address is invalid.
     pub fn route_of(&mut self, flow: &Flow) -> Result<RouteEntry> {
         let what = format!("look up the route to {}", flow.to);
         let (family, bits) = if flow.to.is_ipv4() {
@@ -183,7 +183,7 @@ impl Route {
         })
     }
 
-    /// Neighbours of both families (not the proxies, nor the NOARP entries that `ip neigh` hides as well).
+    /// Lists the neighbours of both families, without proxy and NOARP entries, which `ip neigh` hides as well.
     pub fn neighbours(&mut self) -> Result<Vec<Neighbour>> {
         let mut neighbours = Vec::new();
         for family in Family::BOTH.map(Family::number) {
@@ -196,7 +196,7 @@ impl Route {
         Ok(neighbours)
     }
 
-    /// Forwarding database of every bridge and vxlan device (PF_BRIDGE).
+    /// Lists the forwarding databases of all bridges and vxlan devices (PF_BRIDGE).
     pub fn fdb(&mut self) -> Result<Vec<FdbEntry>> {
         self.neighbour_dump(af::BRIDGE, "list forwarding entries", decode::forwarding)
     }
@@ -214,29 +214,32 @@ impl Route {
     }
 }
 
-/// struct ifinfomsg with nothing but an index.
+/// struct ifinfomsg with only an index.
 fn ifinfomsg(index: u32) -> [u8; 16] {
     let mut header = [0; 16];
     header[4..8].copy_from_slice(&index.to_ne_bytes());
     header
 }
 
-/// Requests that leave in one `send`; the kernel works them in order, each on its own. Very long batches (more than a
-/// hundred requests or 64 KiB) take several.
+/// Requests that are sent together; the kernel processes them in order, each independently. A batch of more than a
+/// hundred requests or 64 KiB takes several `send` calls.
 pub struct Batch<'a> {
     route: &'a mut Route,
     requests: Vec<Request>,
 }
 
 impl Batch<'_> {
-    /// Adds one.
+    /// Adds a request to the batch.
     pub fn push(&mut self, request: Request) -> &mut Self {
         self.requests.push(request);
         self
     }
 
-    /// Sends all and awaits every answer; the first error is returned (later requests were still tried).
-    /// An empty batch is a no-op. A request that cannot be right ([`Error::Invalid`]) keeps the others back.
+    /// Sends all requests and awaits every answer. An empty batch does nothing.
+    ///
+    /// # Errors
+    /// The first refusal; the requests after it were still carried out. [`Error::Invalid`] if any request is malformed, and
+    /// then none is sent.
     pub fn commit(self) -> Result<()> {
         let mut requests = self.requests;
         for request in &requests {
@@ -266,7 +269,7 @@ impl Batch<'_> {
 }
 
 impl Route {
-    /// Sends the requests at once and awaits one answer each. The outer error is the socket's, the inner one the
+    /// Sends the requests in one datagram and awaits one answer each. The outer error is the socket's, the inner one the
     /// first refusal.
     fn exchange(&mut self, requests: &mut [Request]) -> Result<Result<()>> {
         let mut bytes =
@@ -279,7 +282,7 @@ impl Route {
         }
         let first = pending.first().map_or("", |(_, request)| request.what());
         self.connection.send(&bytes, first)?;
-        // The kernel works a datagram from front to back, so the answers come in the order of the requests.
+        // The kernel processes a datagram from front to back, so the answers come in the order of the requests.
         let mut pending = pending.into_iter().peekable();
         let mut verdict = Ok(());
         while let Some((_, request)) = pending.peek() {
@@ -295,7 +298,7 @@ impl Route {
                     continue;
                 };
                 if let Some(Outcome::Refused(errno, ack)) = outcome(&answer)
-                    && request.moot != Some(errno)
+                    && request.tolerated != Some(errno)
                 {
                     verdict = verdict.and(Err(Error::Kernel {
                         what: request.what.clone(),

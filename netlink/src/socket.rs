@@ -1,4 +1,4 @@
-//! A blocking netlink socket that pairs answers with requests.
+//! A blocking netlink socket that matches answers to requests.
 use std::io;
 
 use netlink_sys::{Socket, SocketAddr};
@@ -8,11 +8,11 @@ use crate::uapi::nlm;
 use crate::wire::{Answer, Answers, HEADER, Message, find, i32_at, text, u32_at};
 use crate::{Error, Result};
 
-/// The kernel fills dump datagrams up to 32 KiB (af_netlink.c, netlink_dump); single answers are smaller by far.
+/// The kernel's dump datagrams have up to 32 KiB (af_netlink.c, netlink_dump); single answers are much smaller.
 const BUFFER: usize = 64 * 1024;
 
-/// How often a dump is begun before it is given up. With 400 links, and others created and deleted all the time, about
-/// one in ten comes through.
+/// How often to repeat an interrupted dump. With 400 links while others are constantly created and deleted, about one
+/// attempt in ten succeeds.
 const DUMP_ATTEMPTS: usize = 64;
 
 pub(crate) struct Connection {
@@ -21,11 +21,11 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
 }
 
-/// What the answer to one request was.
+/// The result of one request.
 pub(crate) enum Outcome {
     /// Acknowledged, or the end of a dump.
     Done,
-    /// Refused.
+    /// The kernel's errno and its explanation, if any.
     Refused(Errno, Option<String>),
 }
 
@@ -58,7 +58,7 @@ impl Connection {
         &mut self.socket
     }
 
-    /// A sequence number that no earlier request had.
+    /// A new sequence number.
     pub(crate) fn next_sequence(&mut self) -> u32 {
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
@@ -73,7 +73,7 @@ impl Connection {
             })
     }
 
-    /// The next datagram; `flags` as for recv(2).
+    /// Receives the next datagram; `flags` as for recv(2).
     pub(crate) fn receive(&mut self, flags: libc::c_int) -> io::Result<Answers<'_>> {
         let (socket, buffer) = (&self.socket, &mut self.buffer);
         let length = retry(|| {
@@ -88,7 +88,7 @@ impl Connection {
         Ok(Answers(&self.buffer))
     }
 
-    /// Sends `message` and waits for its one answer; `None` if that is a bare acknowledgement.
+    /// Sends `message` and waits for its single answer; `None` for a bare acknowledgement.
     pub(crate) fn ask<T>(
         &mut self,
         mut message: Message,
@@ -120,8 +120,8 @@ impl Connection {
         }
     }
 
-    /// Sends a dump request and collects what `decode` makes of each answer. `decode` returns `None` for an answer
-    /// that does not parse. A dump that a change interrupted is begun anew, as it may miss or repeat entries.
+    /// Sends a dump request and collects the entries that `decode` appends for each answer. `decode` returns `None` for an
+    /// answer that does not parse. A dump interrupted by a change is repeated, because it may miss or repeat entries.
     pub(crate) fn dump<T>(
         &mut self,
         mut message: Message,
@@ -163,7 +163,7 @@ impl Connection {
                             fault = Some(malformed(what, &answer));
                         }
                     }
-                    // What a refused dump read is of no use; nor does the reason matter if it is repeated.
+                    // The dump is repeated, so neither its entries nor an error matter.
                     Some(_) if interrupted => return Ok(None),
                     Some(Outcome::Refused(errno, ack)) => {
                         return Err(Error::Kernel {
@@ -179,7 +179,7 @@ impl Connection {
     }
 }
 
-/// Whether the message can be sent as it is.
+/// Refuses a malformed message.
 pub(crate) fn check(message: &Message, what: &str) -> Result<()> {
     match message.fault() {
         None => Ok(()),
@@ -190,16 +190,16 @@ pub(crate) fn check(message: &Message, what: &str) -> Result<()> {
     }
 }
 
-/// The verdict in an answer, if it is an acknowledgement, an error or the end of a dump.
+/// The result in an answer that is an acknowledgement, an error or the end of a dump.
 pub(crate) fn outcome(answer: &Answer<'_>) -> Option<Outcome> {
-    // An error quotes the request (only its header, when capped) before its attributes; the end of a dump does not.
+    // An error quotes the request before its attributes (only the header if capped); the end of a dump does not.
     let quoted = match answer.kind {
         nlm::ERROR if answer.flags & nlm::CAPPED != 0 => HEADER,
         nlm::ERROR => (u32_at(answer.payload, 4).unwrap_or(0) as usize).next_multiple_of(4),
         nlm::DONE => 0,
         _ => return None,
     };
-    // The generic end of a dump may come without a code.
+    // The end of a dump may have no error code.
     let code = i32_at(answer.payload, 0).unwrap_or(0);
     if code >= 0 {
         return Some(Outcome::Done);
@@ -237,13 +237,13 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 mod tests {
     use super::*;
 
-    /// An answer of the kernel: code, quoted request, sentence.
-    fn refusal(kind: u16, flags: u16, code: i32, quoted: &[u8], sentence: Option<&str>) -> Vec<u8> {
+    /// An answer of the kernel: code, quoted request, explanation.
+    fn refusal(kind: u16, flags: u16, code: i32, quoted: &[u8], ack: Option<&str>) -> Vec<u8> {
         let mut payload = code.to_ne_bytes().to_vec();
         payload.extend_from_slice(quoted);
         let mut message = Message::new(kind, flags, &payload);
-        if let Some(sentence) = sentence {
-            message.attr_text(nlm::ERR_ATTR_MSG, sentence);
+        if let Some(ack) = ack {
+            message.attr_text(nlm::ERR_ATTR_MSG, ack);
         }
         message.finish(1).to_vec()
     }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sentence_follows_the_quoted_request_whole_or_capped() {
+    fn the_explanation_follows_the_quoted_request_whole_or_capped() {
         let mut request = Message::new(16, 0, &[0; 16]);
         request.attr_text(3, "veth0");
         let whole = request.finish(1).to_vec();

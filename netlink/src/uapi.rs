@@ -11,7 +11,7 @@ pub(crate) mod nlm {
     pub(crate) const EXCL: u16 = 0x200;
     pub(crate) const CREATE: u16 = 0x400;
     pub(crate) const APPEND: u16 = 0x800;
-    /// On an error message: the request is not quoted in full.
+    /// On an error message: only the request's header is quoted.
     pub(crate) const CAPPED: u16 = 0x100;
     /// On an error message: attributes follow.
     pub(crate) const ACK_TLVS: u16 = 0x200;
@@ -19,11 +19,11 @@ pub(crate) mod nlm {
     pub(crate) const ERROR: u16 = 2;
     pub(crate) const DONE: u16 = 3;
 
-    /// Attribute of an error message: the kernel's sentence.
+    /// Attribute of an error message: the kernel's explanation.
     pub(crate) const ERR_ATTR_MSG: u16 = 1;
-    /// Set in the type of an attribute that contains attributes.
+    /// Flag in the type of a nested attribute.
     pub(crate) const ATTR_NESTED: u16 = 0x8000;
-    /// The bits of an attribute's type that say what it is.
+    /// Mask for an attribute's type without flags.
     pub(crate) const ATTR_TYPE_MASK: u16 = 0x3fff;
 }
 

@@ -1,4 +1,4 @@
-//! Hearing of links that disappear.
+//! Waits for links to be deleted.
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -13,17 +13,17 @@ use crate::uapi::{af, rtm};
 use crate::wire::{Message, u8_at, u32_at};
 use crate::{Error, Result};
 
-/// Hears that links disappear: a socket joined to RTNLGRP_LINK before the deletion is asked for.
+/// Receives the events of deleted links. Open it before requesting a deletion, so that no event is missed.
 pub struct LinkWatch {
     connection: Connection,
-    /// Deleted links that no one has waited for yet.
+    /// Deleted links that have not been waited for yet.
     deleted: HashSet<u32>,
-    /// Events have been lost at some time, so that waiting for them is not enough.
+    /// The buffer has overflowed, so that events may have been lost.
     lossy: bool,
 }
 
 impl LinkWatch {
-    /// In the calling thread's namespace.
+    /// Joins RTNLGRP_LINK in the calling thread's namespace.
     pub fn open() -> Result<Self> {
         let mut connection = Connection::open(NETLINK_ROUTE)?;
         let joined = connection.socket().add_membership(rtm::GROUP_LINK);
@@ -38,8 +38,8 @@ impl LinkWatch {
         })
     }
 
-    /// Waits for RTM_DELLINK of `index`; `Ok(false)` when `limit` passes first. A full buffer (ENOBUFS) is no error:
-    /// where events were lost, the kernel is asked whether the link is still there.
+    /// Waits for RTM_DELLINK of `index`; `Ok(false)` if `limit` passes first. A full buffer (ENOBUFS) is not an error: the
+    /// kernel is then asked whether the link still exists.
     pub fn wait_deleted(&mut self, index: u32, limit: Duration) -> Result<bool> {
         let what = format!("wait for the end of link {index}");
         let failed = |cause| Error::Socket {
@@ -49,14 +49,14 @@ impl LinkWatch {
         let started = Instant::now();
         let mut question = None;
         while !self.deleted.remove(&index) {
-            match self.hear(question.map(|sequence| (sequence, index))) {
+            match self.receive(question.map(|sequence| (sequence, index))) {
                 Ok(()) => {}
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
                     self.lossy = true;
                     question = None;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // Asked only now that the buffer is empty: the kernel drops answers to a full one, silently.
+                    // Not before the buffer is empty: the kernel silently drops answers that do not fit.
                     if self.lossy && question.is_none() {
                         question = Some(self.ask(index, &what)?);
                         continue;
@@ -72,7 +72,7 @@ impl LinkWatch {
         Ok(true)
     }
 
-    /// Asks whether there is a link of that index; the answer comes among the events.
+    /// Asks whether the link exists; the answer arrives among the events.
     fn ask(&mut self, index: u32, what: &str) -> Result<u32> {
         let sequence = self.connection.next_sequence();
         let mut header = [0; 16];
@@ -82,8 +82,8 @@ impl LinkWatch {
         Ok(sequence)
     }
 
-    /// Takes in one datagram, if there is one. `question` is the pending request that asks for a link by its index.
-    fn hear(&mut self, question: Option<(u32, u32)>) -> io::Result<()> {
+    /// Reads one datagram without blocking. `question`: sequence number and link index of the pending request.
+    fn receive(&mut self, question: Option<(u32, u32)>) -> io::Result<()> {
         for answer in self.connection.receive(libc::MSG_DONTWAIT)? {
             if let Some(Outcome::Refused(Errno::ENODEV, _)) = outcome(&answer)
                 && let Some((sequence, index)) = question
@@ -94,7 +94,7 @@ impl LinkWatch {
             let Some(index) = u32_at(answer.payload, 4) else {
                 continue;
             };
-            // A port that leaves its bridge is announced as a deleted link of family AF_BRIDGE.
+            // A port that leaves its bridge causes RTM_DELLINK with family AF_BRIDGE.
             if u8_at(answer.payload, 0) == Some(af::UNSPEC) {
                 match answer.kind {
                     rtm::DELLINK => drop(self.deleted.insert(index)),
@@ -107,7 +107,7 @@ impl LinkWatch {
     }
 
     fn readable(&mut self, limit: Duration) -> io::Result<bool> {
-        // Rounded up, for a poll of zero milliseconds would spin.
+        // Rounded up, because a poll of zero milliseconds would spin.
         let milliseconds = limit.as_micros().div_ceil(1000);
         let timeout = PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX);
         let fd = self.connection.socket().as_raw_fd();

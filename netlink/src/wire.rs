@@ -1,4 +1,4 @@
-//! Netlink messages: writing one attribute after another, and walking those of an answer.
+//! The netlink wire format: building requests and parsing answers.
 use std::net::IpAddr;
 
 use crate::MacAddr;
@@ -49,10 +49,10 @@ impl Message {
         self.attr(kind, &value.to_be_bytes())
     }
 
-    /// A string with its NUL.
+    /// A string with its terminating NUL.
     pub(crate) fn attr_text(&mut self, kind: u16, text: &str) -> &mut Self {
         if text.contains('\0') {
-            // The kernel would take what precedes it for the whole name.
+            // The kernel would cut the name off there.
             self.fault = Some("a name contains a NUL byte");
         }
         self.nest_raw(kind, |m| {
@@ -77,7 +77,7 @@ impl Message {
         self.nest_raw(kind | nlm::ATTR_NESTED, fill)
     }
 
-    /// A structure inside an attribute that attributes of its own follow (VETH_INFO_PEER).
+    /// A fixed structure at the start of a nested attribute, as in VETH_INFO_PEER.
     pub(crate) fn structure(&mut self, bytes: &[u8]) -> &mut Self {
         self.bytes.extend_from_slice(bytes);
         self
@@ -108,12 +108,12 @@ impl Message {
         self.bytes.len()
     }
 
-    /// What makes the message unfit to be sent.
+    /// Why the message must not be sent.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         self.fault
     }
 
-    /// The whole message, length and sequence number filled in.
+    /// Fills in length and sequence number and returns the message's bytes.
     pub(crate) fn finish(&mut self, sequence: u32) -> &[u8] {
         let length = self.bytes.len() as u32;
         self.bytes[0..4].copy_from_slice(&length.to_ne_bytes());
@@ -131,7 +131,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-/// The messages of a datagram. A length that does not fit ends the walk.
+/// Iterates over the messages of a datagram; ends at a length that does not fit.
 pub(crate) struct Answers<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Iterator for Answers<'a> {
@@ -150,7 +150,7 @@ impl<'a> Iterator for Answers<'a> {
     }
 }
 
-/// The attributes in `bytes`, as (type without flags, value). A length that does not fit ends the walk.
+/// Iterates over attributes as (type without flags, value); ends at a length that does not fit.
 pub(crate) struct Attributes<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Iterator for Attributes<'a> {
@@ -213,7 +213,7 @@ pub(crate) fn ip(value: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// An Ethernet address; other hardware has addresses of other lengths.
+/// An Ethernet address; `None` for hardware addresses of other lengths.
 pub(crate) fn mac(value: &[u8]) -> Option<MacAddr> {
     value.try_into().ok().map(MacAddr)
 }

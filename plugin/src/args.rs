@@ -1,16 +1,16 @@
-//! The protocol's parameters, from environment variables (CNI spec, section 2, Parameters).
+//! The parameters of the CNI protocol, from environment variables (CNI spec, section 2, Parameters).
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::ipam::Owner;
+use crate::owner::Owner;
 use crate::types::Command;
 use crate::validate::{ContainerId, IfName};
 
-/// Where variables come from.
+/// Looks up an environment variable.
 pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// A command with the parameters it has.
+/// A command with its parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Add { owner: Owner, netns: PathBuf },
@@ -33,7 +33,7 @@ impl Call {
         }
     }
 
-    /// Reads the variables a command requires; all that are missing or wrong are named at once.
+    /// Reads the variables that the command requires; the error names all that are missing or invalid.
     pub(crate) fn from_env(env: Env<'_>) -> Result<Self> {
         let mut reader = Reader {
             env,
@@ -62,9 +62,9 @@ impl Call {
                 .owner()
                 .zip(reader.netns())
                 .map(|(owner, netns)| Self::Check { owner, netns }),
-            // CNI_NETNS is not looked at: what DEL deletes is on the node, and the namespace may be gone.
+            // CNI_NETNS is ignored: what DEL deletes is on the node, and the namespace may be gone.
             Some(Command::Del) => reader.owner().map(|owner| Self::Del { owner }),
-            // The one command for which the specification requires CNI_PATH.
+            // The only command for which the specification requires CNI_PATH.
             Some(Command::Gc) => reader.required("CNI_PATH").map(|_| Self::Gc),
             Some(Command::Status) => Some(Self::Status),
             Some(Command::Version) => Some(Self::Version),
@@ -84,7 +84,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The value, if it is set, not empty, and text.
+    /// The value, if it is set, not empty, and UTF-8.
     fn optional(&mut self, name: &str) -> Option<String> {
         let value = (self.env)(name).filter(|value| !value.is_empty())?;
         match value.into_string() {
@@ -129,8 +129,8 @@ impl Reader<'_> {
         }
     }
 
-    /// CNI_ARGS: `KEY=VALUE` pairs separated by semicolons. Keys we do not know (K8S_POD_NAME and the like) concern
-    /// others, whether IgnoreUnknown says so or not; we know none but that one.
+    /// CNI_ARGS: `KEY=VALUE` pairs separated by semicolons. IgnoreUnknown is the only key that this plugin knows; all
+    /// others (K8S_POD_NAME and the like) are ignored, whatever IgnoreUnknown says.
     fn check_args(&mut self) {
         let Some(args) = self.optional("CNI_ARGS") else {
             return;
@@ -148,7 +148,7 @@ impl Reader<'_> {
             };
             if !fine {
                 self.wrong.push(format!(
-                    "CNI_ARGS: {pair:?} is no KEY=VALUE, or its value does not fit"
+                    "CNI_ARGS: {pair:?} is not a KEY=VALUE pair, or its value is invalid"
                 ));
             }
         }
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn cni_args_are_pairs_and_foreign_keys_are_let_pass() {
+    fn cni_args_are_pairs_and_unknown_keys_are_ignored() {
         let with = |args: &'static str| {
             let mut vars = ADD.to_vec();
             vars.push(("CNI_ARGS", args));

@@ -1,4 +1,4 @@
-//! From variables and configuration to the command, and from its outcome to what the runtime reads.
+//! Reads variables and configuration, runs the command, and writes its result for the runtime.
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::types::{NetConf, SpecVersion, failure, read, versions};
 use crate::{datapath, gc, status};
 
-/// One execution, with everything it takes from outside.
+/// The inputs and outputs of one execution.
 pub struct Invocation<'a> {
     /// Reads an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<OsString>,
@@ -17,7 +17,7 @@ pub struct Invocation<'a> {
     pub stdin: &'a mut dyn Read,
     /// Where the result or the error object goes.
     pub stdout: &'a mut dyn Write,
-    /// Where a person is told what this program is.
+    /// Where to explain the program to a person who runs it by hand.
     pub stderr: &'a mut dyn Write,
 }
 
@@ -33,7 +33,7 @@ pub fn run(invocation: Invocation<'_>) -> bool {
         stderr,
     } = invocation;
     if env("CNI_COMMAND").is_none_or(|command| command.is_empty()) {
-        // A person typed the name: the error object alone would not tell what this is.
+        // Run by hand: the error object alone would not say what this program is.
         let _ = writeln!(stderr, "{}", about());
     }
     let mut version = None;
@@ -61,7 +61,7 @@ pub fn run(invocation: Invocation<'_>) -> bool {
     }
 }
 
-/// What this program is, in two lines.
+/// Name, version and supported protocol versions, in two lines.
 pub fn about() -> String {
     format!(
         "CNI plugin flatnet-cni {}; a container runtime executes it (https://www.cni.dev)\nCNI protocol versions supported: {}",
@@ -70,7 +70,7 @@ pub fn about() -> String {
     )
 }
 
-/// `version` is set as soon as it is known, so that errors speak the caller's.
+/// Sets `version` as soon as it is known, so that the error object has the caller's version.
 fn call(
     env: &dyn Fn(&str) -> Option<OsString>,
     stdin: &mut dyn Read,
@@ -102,8 +102,8 @@ fn call(
     }
 }
 
-/// `cniVersion` of the input of VERSION. Any is given back, for the answer is what tells the runtime which to use; no
-/// input at all comes from runtimes older than that key.
+/// `cniVersion` of VERSION's input. Any value is returned as it came, because the answer tells the runtime which version
+/// to use. Runtimes older than the key send no input at all.
 fn asked_version(input: &[u8]) -> Result<Option<String>> {
     #[derive(Deserialize)]
     struct Input {
@@ -116,7 +116,7 @@ fn asked_version(input: &[u8]) -> Result<Option<String>> {
     Ok(read::<Input>(input)?.version)
 }
 
-/// The program: variables, standard streams, exit code. `--help` and `--version` say what it is.
+/// The program: environment, standard streams, exit code. `--help` and `--version` print [`about`].
 pub(crate) fn program() -> bool {
     if std::env::args_os().nth(1).is_some_and(|arg| {
         ["-h", "--help", "-V", "--version"]

@@ -1,17 +1,17 @@
-//! What can go wrong, with the error code that the CNI specification gives it (section 5, Error).
+//! The plugin's errors, with their codes in the CNI specification (section 5, Error).
 use std::io;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
 
-use crate::ipam::Owner;
+use crate::owner::Owner;
 use crate::types::{Command, SpecVersion};
 use crate::validate::IfName;
 
-/// Result of every fallible function of this crate.
+/// The crate's result type.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// Why a command failed. The `Display` text is the `details` of the error object; it needs no further causes.
+/// Why a command failed. The `Display` text is the `details` of the error object and includes its causes.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(
@@ -67,13 +67,13 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// The file or directory `what` names could not be worked on.
+    /// Makes an [`Error::Io`]; `what` names the operation and the file.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Error::Io { what, source }
     }
 
-    /// A key of the configuration that cannot be used.
+    /// Makes an [`Error::Config`] for a key of the configuration.
     pub(crate) fn config(key: impl Into<String>, why: impl Into<String>) -> Self {
         Error::Config {
             key: key.into(),
@@ -81,7 +81,7 @@ impl Error {
         }
     }
 
-    /// `code` of the error object: 1 to 99 as the specification says, from 100 on this plugin's own.
+    /// `code` of the error object: up to 99 as the specification says, from 100 this plugin's own.
     pub(crate) fn code(&self) -> u32 {
         match self {
             Error::UnknownVersion { .. } | Error::CommandTooNew { .. } => 1,
@@ -137,7 +137,7 @@ impl Error {
     }
 }
 
-/// Conditions of the kernel that pass by themselves.
+/// Whether the kernel's refusal is expected to be temporary.
 fn is_transient(errno: Option<Errno>) -> bool {
     matches!(
         errno,

@@ -1,15 +1,16 @@
-//! GC: what attachments that are no longer valid left on this node. Goes on after an error and reports them all.
+//! GC: removes what invalid attachments left on this node. Continues after an error and reports all of them.
 use std::collections::HashSet;
 
 use flatnet_netlink::{Request, Route};
 
 use crate::datapath::{HostEnd, forget_neighbours};
 use crate::error::{Error, Result};
-use crate::ipam::{Owner, Store, Wait};
+use crate::ipam::{Store, Wait};
+use crate::owner::Owner;
 use crate::types::NetConf;
 
-/// Removes links, neighbour entries and reservations of every attachment of this network that the runtime does not name
-/// as valid. One that another process is working on is left to that process.
+/// Removes links, neighbour entries and reservations of every attachment of this network that the runtime does not list
+/// as valid. Skips attachments on which another process is working.
 pub(crate) fn gc(conf: &NetConf) -> Result<()> {
     let valid = conf.valid_attachments()?;
     let Some(store) = Store::find(&conf.data_dir, &conf.name)? else {
@@ -20,30 +21,30 @@ pub(crate) fn gc(conf: &NetConf) -> Result<()> {
     let is_valid =
         |owner: &Owner| valid.contains(&(owner.container.to_string(), owner.ifname.to_string()));
     let mut problems = Vec::new();
-    let mut note = |outcome: Result<()>| match outcome {
+    let mut record = |outcome: Result<()>| match outcome {
         Err(Error::Busy { .. }) | Ok(()) => {}
         Err(error) => problems.push(error.to_string()),
     };
 
     let recorded: HashSet<Owner> = store.owners()?.into_iter().collect();
     for owner in recorded.iter().filter(|owner| !is_valid(owner)) {
-        note(collect(conf, &store, &mut host, bridge, owner));
+        record(collect(conf, &store, &mut host, bridge, owner));
     }
     for address in store.taken()? {
         match store.owner_of(address) {
-            // Its record says what there is to know; it was dealt with above.
+            // Its record was dealt with above.
             Ok(Some(owner)) if is_valid(&owner) || recorded.contains(&owner) => {}
-            Ok(Some(owner)) => note(collect(conf, &store, &mut host, bridge, &owner)),
+            Ok(Some(owner)) => record(collect(conf, &store, &mut host, bridge, &owner)),
             Ok(None) => {
-                note(bridge.map_or(Ok(()), |index| {
+                record(bridge.map_or(Ok(()), |index| {
                     forget_neighbours(&mut host, index, &[address])
                 }));
-                note(store.free_unowned(address));
+                record(store.free_unowned(address));
             }
-            Err(error) => note(Err(error)),
+            Err(error) => record(Err(error)),
         }
     }
-    note(store.sweep());
+    record(store.sweep());
     if problems.is_empty() {
         Ok(())
     } else {

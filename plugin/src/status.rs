@@ -1,4 +1,4 @@
-//! STATUS: could an ADD be served now? Names every reason why not.
+//! STATUS: whether an ADD could be served now, and every reason why not.
 use flatnet_netlink::{Link, Route};
 
 use crate::datapath::{BRIDGE_KIND, forwarding, missing_gateways};
@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::ipam::{Store, exhausted};
 use crate::types::{NetConf, Plan};
 
-/// Fails with code 50 when ADD cannot be served, with 51 when pods that are there suffer as well. What ADD mends by itself
-/// (no bridge yet, a bridge that is down or lacks its gateway) is no reason.
+/// Fails with code 50 if ADD cannot be served, with 51 if existing pods are affected as well. A fault that ADD corrects (a
+/// bridge that is missing, down, or without its gateway) is not a reason.
 pub(crate) fn status(conf: &NetConf) -> Result<()> {
     let plan = conf.plan()?;
     let mut reasons = Vec::new();
@@ -49,7 +49,7 @@ pub(crate) fn status(conf: &NetConf) -> Result<()> {
     })
 }
 
-/// Whether pods that are attached reach each other and the world.
+/// Whether the node routes between the attached pods and beyond.
 fn routes_pods(host: &mut Route, bridge: Option<&Link>, plan: &Plan) -> Result<bool> {
     let Some(bridge) = bridge.filter(|link| link.kind == BRIDGE_KIND && link.up) else {
         return Ok(false);

@@ -1,13 +1,13 @@
-//! Names that reach the file system or the kernel. A value of these types has been checked: no path can escape through it.
+//! Names that become part of paths or reach the kernel. Values of these types are validated: none can escape its directory.
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Longest container id or network name, in bytes: both become part of a file name, which the kernel limits to 255
-/// (NAME_MAX) and which holds `owner@`, an interface name and separators besides.
+/// Longest container id or network name, in bytes: both become part of a file name, which the kernel limits to 255 bytes
+/// (NAME_MAX) and which also contains `owner@`, an interface name and separators.
 const MAX_NAME: usize = 200;
 
-/// Longest interface name, in bytes: IFNAMSIZ (16) less the closing NUL.
+/// Longest interface name, in bytes: IFNAMSIZ (16) minus the terminating NUL.
 const MAX_IFNAME: usize = 15;
 
 /// `^[a-zA-Z0-9][a-zA-Z0-9_.\-]*$`: what the CNI spec allows for container ids (section 2, Parameters) and network names
@@ -19,7 +19,7 @@ fn is_cni_name(text: &str) -> bool {
         && text.chars().all(allowed)
 }
 
-/// What dev_valid_name() of the kernel (net/core/dev.c) accepts; `%` besides, which it would expand to a number.
+/// What the kernel's dev_valid_name() (net/core/dev.c) accepts, except `%`, which would be expanded to a number.
 fn is_interface_name(text: &str) -> bool {
     let forbidden = |c: char| matches!(c, '/' | ':' | '%') || c.is_whitespace() || c.is_control();
     !text.is_empty()
@@ -39,7 +39,7 @@ macro_rules! checked_name {
             /// The rule in words, for error messages: "… must …".
             pub(crate) const RULE: &str = $rule;
 
-            /// The name, if it keeps the rule.
+            /// The name, if it follows the rule.
             pub(crate) fn new(text: &str) -> Option<Self> {
                 $check(text).then(|| Self(text.to_owned()))
             }
@@ -76,7 +76,7 @@ checked_name!(
     "must start with a letter or digit, continue with letters, digits, `_`, `.` and `-`, and have at most 200 bytes"
 );
 checked_name!(
-    /// A name that the kernel takes for a network interface.
+    /// A valid network interface name.
     IfName,
     is_interface_name,
     "must have 1 to 15 bytes, be neither `.` nor `..`, and hold no `/`, `:`, `%`, white space or control character"

@@ -36,7 +36,7 @@ pub(crate) fn link(payload: &[u8]) -> Option<Link> {
             ifla::MTU => link.mtu = u32_at(value, 0)?,
             ifla::OPERSTATE => link.operstate = operstate_name(u8_at(value, 0)?),
             ifla::MASTER => link.master = Some(u32_at(value, 0)?),
-            // Zero is what ip tunnels without a lower device have.
+            // IP tunnels without a lower device have zero.
             ifla::LINK => link.link = u32_at(value, 0).filter(|index| *index != 0),
             ifla::LINK_NETNSID => link.link_netnsid = Some(i32_at(value, 0)?),
             ifla::STATS64 => link.stats = stats(value)?,
@@ -110,7 +110,7 @@ fn operstate_name(state: u8) -> String {
 
 pub(crate) fn address(payload: &[u8], entries: &mut Vec<Address>) -> Option<()> {
     let attributes = payload.get(IFADDRMSG..)?;
-    // On a point-to-point link IFA_ADDRESS is the far end; the own address is IFA_LOCAL, which IPv6 mostly leaves out.
+    // On a point-to-point link IFA_ADDRESS is the peer's; the own address is IFA_LOCAL, which IPv6 mostly omits.
     let own = find(attributes, ifa::LOCAL).or_else(|| find(attributes, ifa::ADDRESS))?;
     entries.push(Address {
         index: u32_at(payload, 4)?,

@@ -1,5 +1,5 @@
-//! From the kernel's answers to the types of [`flatnet_model::kernel`]. Every decoder appends what one message holds and returns
-//! `None` if the message does not parse.
+//! Converts the kernel's answers to the types of [`flatnet_model::kernel`]. Decoders append the entries of one message and
+//! return `None` if it does not parse.
 mod link;
 mod neighbour;
 mod route;

@@ -6,7 +6,7 @@ use crate::{FdbEntry, Neighbour};
 /// Length of `struct ndmsg`.
 const NDMSG: usize = 12;
 
-/// Leaves out what `ip neigh` leaves out: entries that need no resolution (multicast, loopback) and unused ones.
+/// Skips what `ip neigh` hides: NOARP entries (multicast, loopback) and unused ones.
 pub(crate) fn neighbour(payload: &[u8], family: u8, entries: &mut Vec<Neighbour>) -> Option<()> {
     let state = u16_at(payload, 8)?;
     if u8_at(payload, 0)? != family || state == nda::STATE_NONE || state & nda::STATE_NOARP != 0 {
@@ -22,7 +22,7 @@ pub(crate) fn neighbour(payload: &[u8], family: u8, entries: &mut Vec<Neighbour>
     Some(())
 }
 
-/// Leaves out entries that are no Ethernet address.
+/// Skips entries without an Ethernet address.
 pub(crate) fn forwarding(payload: &[u8], entries: &mut Vec<FdbEntry>) -> Option<()> {
     let attributes = payload.get(NDMSG..)?;
     let Some(mac) = find(attributes, nda::LLADDR).and_then(mac) else {

@@ -13,7 +13,7 @@ const RTMSG: usize = 12;
 /// Length of `struct rtnexthop`.
 const RTNEXTHOP: usize = 8;
 
-/// A route of the main table that decides where packets go; one entry a next hop.
+/// Appends one entry per next hop; skips other tables, other types and cached routes.
 pub(crate) fn route(payload: &[u8], family: u8, entries: &mut Vec<RouteEntry>) -> Option<()> {
     let attributes = payload.get(RTMSG..)?;
     let table = match find(attributes, rta::TABLE) {
@@ -49,7 +49,7 @@ pub(crate) fn route(payload: &[u8], family: u8, entries: &mut Vec<RouteEntry>) -
     Some(())
 }
 
-/// Any route, whatever its table and type: the answer to a question about one destination.
+/// The answer to a lookup: a route of any table and type.
 pub(crate) fn route_lookup(payload: &[u8]) -> Option<RouteEntry> {
     let attributes = payload.get(RTMSG..)?;
     let number = |kind| find(attributes, kind).and_then(|value| u32_at(value, 0));
@@ -71,7 +71,7 @@ pub(crate) fn route_lookup(payload: &[u8]) -> Option<RouteEntry> {
     })
 }
 
-/// RTA_GATEWAY, or RTA_VIA where the next hop is of the other family (its first two bytes say which).
+/// RTA_GATEWAY, or RTA_VIA if the next hop is of the other family (which its first two bytes name).
 fn gateway(attributes: &[u8]) -> Option<IpAddr> {
     let via = || find(attributes, rta::VIA).and_then(|value| value.get(2..));
     find(attributes, rta::GATEWAY).or_else(via).and_then(ip)

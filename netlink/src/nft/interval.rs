@@ -1,9 +1,9 @@
-//! Prefixes as the intervals that an nftables set holds.
+//! Converts prefixes to the interval elements of an nftables set.
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// One element of an interval set: where an interval starts, or the first address after its end.
+/// An element of an interval set: the start of an interval, or the first address after its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Element {
     /// Address in network byte order.
@@ -11,9 +11,8 @@ pub(crate) struct Element {
     pub(crate) end: bool,
 }
 
-/// The elements that stand for `prefixes`, in order: overlapping and adjacent ones are merged, as the kernel refuses
-/// the former. An interval that reaches the last address has no end element, for no address follows it.
-/// `None` if a prefix is of the other family.
+/// The elements for `prefixes`, in order. Overlapping prefixes are merged, because the kernel refuses them, and adjacent
+/// ones too. An interval up to the last address has no end element. `None` if a prefix is of the other family.
 pub(crate) fn elements(prefixes: &[IpNet], v6: bool) -> Option<Vec<Element>> {
     let last = if v6 { u128::MAX } else { u128::from(u32::MAX) };
     let mut elements = Vec::new();

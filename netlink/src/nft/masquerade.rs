@@ -1,4 +1,4 @@
-//! The one nftables table of a node that flatnet needs.
+//! The nftables table that flatnet needs on a node.
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -8,11 +8,11 @@ use super::model::{Chain, ChainType, Expr, Hook, Set, Table};
 /// Priority `srcnat`.
 const SRCNAT: i32 = 100;
 
-/// The masquerade of one node, one rule an address family: traffic from `pods` (this node's pod ranges) to anywhere but
-/// `unmasked` (every pod range of the cluster, and the nodes' own addresses) leaves with the node's address.
-/// Multicast is never masqueraded. Plugin (standalone) and agent write this same table.
+/// The masquerade table of one node, with one rule per address family: traffic from `pods` (this node's pod ranges) to
+/// anywhere but `unmasked` (every pod range of the cluster, and the nodes' own addresses) leaves with the node's address.
+/// Multicast is never masqueraded. The agent and the standalone plugin write the same table.
 ///
-/// The sets are `pods4` and `unmasked4`, `pods6` and `unmasked6`; a family without pods has neither sets nor rule.
+/// The sets are `pods4`, `unmasked4`, `pods6` and `unmasked6`; a family without pods has neither sets nor a rule.
 pub fn masquerade_table(name: &str, pods: &[IpNet], unmasked: &[IpNet]) -> Table {
     let mut table = Table {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! nftables through netlink: one transaction a call, no `nft` program needed.
+//! nftables over netlink, without the `nft` program: one transaction per call.
 mod interval;
 mod masquerade;
 mod model;
@@ -19,32 +19,32 @@ use crate::socket::Connection;
 use crate::wire::Message;
 use crate::{Error, Result, netns};
 
-/// A blocking nfnetlink socket of one network namespace.
+/// A blocking nfnetlink socket in one network namespace.
 pub struct Nft {
     connection: Connection,
 }
 
 impl Nft {
-    /// In the calling thread's namespace.
+    /// Opens a socket in the calling thread's namespace.
     pub fn open() -> Result<Self> {
         Ok(Nft {
             connection: Connection::open(NETLINK_NETFILTER)?,
         })
     }
 
-    /// In the namespace behind `ns`.
+    /// Opens a socket in the namespace `ns`, from a short-lived thread.
     pub fn open_in(ns: BorrowedFd<'_>) -> Result<Self> {
         netns::within(ns, Nft::open)?
     }
 
-    /// Makes the table exactly this, in one transaction (add, delete, add anew): no packet sees a state between.
+    /// Replaces the table, or creates it, in one transaction (add, delete, add again): no packet sees an intermediate state.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a table that contradicts itself (a prefix in a set of the other family, a name too long
-    /// to be one); otherwise the kernel's, of the first message that it refused. The old table is then still there.
+    /// [`Error::Invalid`] for a table that cannot be valid (a prefix in a set of the other family, an interface name that
+    /// is too long); otherwise the kernel's, for the first message that it refused. The old table then stays.
     pub fn replace_table(&mut self, table: &Table) -> Result<()> {
         let mut transaction = Transaction::new();
-        // Adding what is there already is no error, deleting what is not there would be.
+        // Adding an existing table succeeds, deleting a missing one would not.
         transaction.create_table(&table.name);
         transaction.delete_table(&table.name);
         transaction.create_table(&table.name);
@@ -52,7 +52,7 @@ impl Nft {
         transaction.commit(&mut self.connection)
     }
 
-    /// Deletes the table; absent is fine.
+    /// Deletes the table if it exists.
     pub fn delete_table(&mut self, name: &str) -> Result<()> {
         let mut transaction = Transaction::new();
         transaction.delete_table(name);
@@ -65,7 +65,7 @@ impl Nft {
         }
     }
 
-    /// Whether an `inet` table of that name is there: one small request.
+    /// Whether an `inet` table of that name exists. One small request.
     pub fn has_table(&mut self, name: &str) -> Result<bool> {
         let mut message = Message::new(uapi::msg::GETTABLE, 0, &INET);
         message.attr_text(uapi::table::NAME, name);

@@ -1,10 +1,10 @@
-//! What a table holds.
+//! nftables tables as data.
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// Where a base chain hooks in.
+/// The netfilter hook of a base chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are nft's")]
 pub enum Hook {
@@ -15,7 +15,7 @@ pub enum Hook {
     Postrouting,
 }
 
-/// What a base chain may do.
+/// The type of a base chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are nft's")]
 pub enum ChainType {
@@ -23,7 +23,7 @@ pub enum ChainType {
     Nat,
 }
 
-/// Part of a rule, worked left to right. An expression about addresses of one family matches, or acts on, packets of
+/// Part of a rule, evaluated left to right. An expression about addresses of one family matches, or acts on, packets of
 /// that family only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Expr {
@@ -35,20 +35,20 @@ pub enum Expr {
     DestinationIn(IpNet),
     /// Destination address not within.
     DestinationNotIn(IpNet),
-    /// Destination address in (or, negated, not in) the named interval set of that family.
+    /// Destination address in the named interval set, or not in it.
     DestinationInSet {
-        /// Name of the set.
+        /// Name of a set of the same table.
         set: String,
-        /// IPv6 set.
+        /// Family of the set.
         v6: bool,
         /// `!=` instead of `==`.
         negate: bool,
     },
-    /// Source address in (or not in) the named interval set.
+    /// Source address in the named interval set, or not in it.
     SourceInSet {
-        /// Name of the set.
+        /// Name of a set of the same table.
         set: String,
-        /// IPv6 set.
+        /// Family of the set.
         v6: bool,
         /// `!=` instead of `==`.
         negate: bool,
@@ -59,35 +59,34 @@ pub enum Expr {
     InInterface(String),
     /// Layer 4 protocol number (6 TCP, 17 UDP, 1 ICMP, 58 ICMPv6).
     Protocol(u8),
-    /// TCP or UDP source port; of another protocol's only after its [`Expr::Protocol`].
+    /// TCP or UDP source port, or that of another protocol after its [`Expr::Protocol`].
     SourcePort(u16),
-    /// TCP or UDP destination port; of another protocol's only after its [`Expr::Protocol`].
+    /// TCP or UDP destination port, or that of another protocol after its [`Expr::Protocol`].
     DestinationPort(u16),
-    /// Packet counter.
+    /// Counts packets and bytes.
     Counter,
-    /// Verdict drop.
+    /// Drops the packet.
     Drop,
-    /// Verdict accept.
+    /// Accepts the packet.
     Accept,
-    /// Source address becomes the outgoing interface's.
+    /// Source NAT to the outgoing interface's address.
     Masquerade,
-    /// Destination becomes this address and port.
+    /// Destination NAT to this address and port.
     Dnat(SocketAddr),
-    /// Destination address only.
+    /// Destination NAT to this address; the port stays.
     DnatAddress(IpAddr),
-    /// Source becomes this address (nat chain).
+    /// Source NAT to this address.
     SnatAddress(IpAddr),
-    /// Stateless: writes the source address into the header and mends the checksums (filter chain).
+    /// Stateless: rewrites the source address in the header and updates the checksums (in a filter chain).
     SetSource(IpAddr),
 }
 
-/// One table of family `inet`, described whole; [`Nft::replace_table`](super::Nft::replace_table) makes the kernel's
+/// A table of family `inet`, described completely; [`Nft::replace_table`](super::Nft::replace_table) makes the kernel's
 /// equal to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are nft's")]
 pub struct Table {
-    /// Table name.
     pub name: String,
-    /// Interval sets of addresses.
     pub sets: Vec<Set>,
     /// Base chains.
     pub chains: Vec<Chain>,
@@ -95,26 +94,23 @@ pub struct Table {
 
 /// A set of prefixes of one family (`flags interval`); overlapping and adjacent prefixes are merged. May be empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are nft's")]
 pub struct Set {
-    /// Set name.
     pub name: String,
-    /// IPv6 addresses.
+    /// IPv6 rather than IPv4 addresses.
     pub v6: bool,
     /// Elements, all of that family.
     pub prefixes: Vec<IpNet>,
 }
 
-/// A base chain with its rules; its policy is accept.
+/// A base chain with policy accept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are nft's")]
 pub struct Chain {
-    /// Chain name.
     pub name: String,
-    /// Type.
     pub kind: ChainType,
-    /// Hook.
     pub hook: Hook,
-    /// Priority: srcnat is 100, dstnat -100, filter 0.
+    /// srcnat is 100, dstnat -100, filter 0.
     pub priority: i32,
-    /// Rules, in order.
     pub rules: Vec<Vec<Expr>>,
 }

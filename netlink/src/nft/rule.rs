@@ -1,4 +1,4 @@
-//! The expressions of a rule, in the kernel's terms.
+//! Encodes a rule as the kernel's expressions.
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -10,18 +10,17 @@ use crate::wire::Message;
 /// Longest interface name (IFNAMSIZ, with its NUL).
 const INTERFACE_NAME: usize = 16;
 
-/// Name of an anonymous set; the kernel puts a number in, and rules of the same transaction find it by its id.
+/// Name of an anonymous set; the kernel inserts a number, and rules of the same transaction refer to it by its id.
 pub(crate) const ANONYMOUS_SET: &str = "__set%d";
 
-/// Which end of a packet.
+/// Source or destination of a packet.
 #[derive(Clone, Copy)]
 enum End {
     Source,
     Destination,
 }
 
-/// Whether the rule reads a port without having asked for the protocol: then it must be made sure that it is one with
-/// ports.
+/// Whether the rule reads a port before it has checked the protocol, and thus needs a check that the protocol has ports.
 pub(crate) fn needs_port_guard(rule: &[Expr]) -> bool {
     let first = rule.iter().find(|part| {
         matches!(
@@ -32,12 +31,12 @@ pub(crate) fn needs_port_guard(rule: &[Expr]) -> bool {
     matches!(first, Some(Expr::SourcePort(_) | Expr::DestinationPort(_)))
 }
 
-/// Writes a rule's expressions one after another into the attribute that lists them.
+/// Writes a rule's expressions into the attribute that lists them.
 pub(crate) struct Encoder<'a> {
     message: &'a mut Message,
-    /// The family that packets are known to be of at this point of the rule.
+    /// The packets' family, if an earlier expression of the rule has checked it.
     family: Option<u8>,
-    /// Id of the set {tcp, udp}, until the first port has been guarded with it.
+    /// Id of the set {tcp, udp} until the rule has checked the protocol with it.
     port_guard: Option<u32>,
     fault: Option<&'static str>,
 }
@@ -52,7 +51,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Writes `rule`; the error is what is wrong with it.
+    /// Writes `rule`; the error says why it is invalid.
     pub(crate) fn rule(mut self, rule: &[Expr]) -> Result<(), &'static str> {
         for part in rule {
             self.part(part);
@@ -114,7 +113,7 @@ impl<'a> Encoder<'a> {
         });
     }
 
-    /// Goes on only if register 1 compares so.
+    /// Continues only if the comparison with register 1 holds.
     fn compare(&mut self, operation: u32, value: &[u8]) {
         self.expression("cmp", |m| {
             m.attr_be32(expr::CMP_SREG, expr::REG_1)
@@ -125,8 +124,8 @@ impl<'a> Encoder<'a> {
         });
     }
 
-    /// Goes on only with packets of that family: in an `inet` table a rule sees both, and reads the wrong bytes of
-    /// the one it is not about.
+    /// Continues only for packets of that family: a rule in an `inet` table sees both, and would read the wrong bytes of
+    /// the other family's header.
     fn require_family(&mut self, v6: bool) {
         let family = if v6 { nfproto::IPV6 } else { nfproto::IPV4 };
         if self.family != Some(family) {
@@ -167,7 +166,7 @@ impl<'a> Encoder<'a> {
         self.lookup(set, None, negate);
     }
 
-    /// Goes on only if register 1 is (or is not) in the set.
+    /// Continues only if the value of register 1 is in the set, or is not.
     fn lookup(&mut self, set: &str, id: Option<u32>, negate: bool) {
         self.expression("lookup", |m| {
             m.attr_text(expr::LOOKUP_SET, set)
@@ -246,7 +245,7 @@ impl<'a> Encoder<'a> {
         self.require_family(to.is_ipv6());
         self.immediate(expr::REG_1, &octets(to));
         let (offset, length) = address_field(End::Source, to.is_ipv6());
-        // An IPv6 header has no checksum; an IPv4 one has it at byte 10 (RFC 791).
+        // Only the IPv4 header has a checksum, at byte 10 (RFC 791).
         let (checksum, at) = if to.is_ipv6() {
             (expr::CSUM_NONE, 0)
         } else {

@@ -1,4 +1,4 @@
-//! Transactions: what is between the begin and the end of a batch happens together, or not at all.
+//! Transactions: the messages between the begin and the end of a batch take effect together, or not at all.
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -15,17 +15,17 @@ use crate::{Error, Result};
 
 /// Elements of one message: an attribute holds 64 KiB, an element takes up to 40 bytes.
 const ELEMENTS_PER_MESSAGE: usize = 1000;
-/// What fits the send buffer as it is (SO_SNDBUF is about 200 KiB unless the administrator chose another).
+/// What the default send buffer holds (SO_SNDBUF is about 200 KiB unless the administrator changed it).
 const SEND_BYTES: usize = 128 * 1024;
 /// Protocols with ports.
 const TCP_AND_UDP: [u8; 2] = [6, 17];
 
 /// struct nfgenmsg of a message about tables of family `inet`.
 pub(crate) const INET: [u8; 4] = [nfproto::INET, 0, 0, 0];
-/// struct nfgenmsg of the messages around a batch: it names the subsystem, in network byte order.
+/// struct nfgenmsg of the begin and end of a batch: names the subsystem, in network byte order.
 const BATCH: [u8; 4] = [nfproto::UNSPEC, 0, 0, nfnl::SUBSYS_NFTABLES];
 
-/// Messages that take effect together, each with its meaning in words.
+/// Messages that take effect together, each with a description for errors.
 pub(crate) struct Transaction {
     messages: Vec<(Message, String)>,
     sets: u32,
@@ -55,7 +55,7 @@ impl Transaction {
         self.push(message, format!("delete nftables table {name}"));
     }
 
-    /// Creates all that the table holds.
+    /// Creates the sets, chains and rules of the table.
     pub(crate) fn fill_table(&mut self, table: &Table) -> Result<()> {
         for set in &table.sets {
             self.create_set(&table.name, set)?;
@@ -105,7 +105,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// The set gets the next id, by which the rest of the transaction may refer to it.
+    /// Creates a set with the next id, by which the rest of the transaction can refer to it.
     fn new_set(
         &mut self,
         table: &str,
@@ -207,9 +207,9 @@ impl Transaction {
         Ok(())
     }
 
-    /// Sends it all as one batch and awaits the verdict.
+    /// Sends all messages as one batch and awaits the result.
     pub(crate) fn commit(mut self, connection: &mut Connection) -> Result<()> {
-        // Errors are always reported; the one acknowledgement asked for, that of the last message, comes after them.
+        // Errors are always reported; the only acknowledgement requested, for the last message, comes after them.
         let Some((last, _)) = self.messages.last_mut() else {
             return Ok(());
         };
@@ -236,8 +236,8 @@ impl Transaction {
         self.verdict(connection, first)
     }
 
-    /// Answers come when the kernel has worked, or given up, the whole batch, in the order of the messages (nfnetlink.c,
-    /// nfnl_err_deliver). One to the batch's begin stands for all, and may be the only one.
+    /// Answers come after the kernel has processed or aborted the whole batch, in the order of the messages (nfnetlink.c,
+    /// nfnl_err_deliver). An answer to the batch's begin applies to all messages and may be the only one.
     fn verdict(&self, connection: &mut Connection, first: u32) -> Result<()> {
         let mut refusal = None;
         loop {
@@ -252,7 +252,7 @@ impl Transaction {
                 else {
                     continue;
                 };
-                // The begin has no words of its own; the first message's name what the batch is about.
+                // The begin has no description of its own, so the first message's stands for the batch.
                 let (_, what) = &self.messages[position.saturating_sub(1)];
                 let refused = match outcome {
                     Outcome::Done => None,
@@ -273,8 +273,8 @@ impl Transaction {
     }
 }
 
-/// A transaction cannot be split, so the buffer has to hold it. Beyond the administrator's limit (wmem_max) only
-/// CAP_NET_ADMIN of the initial user namespace gets, in which case the send says that the message is too long.
+/// A transaction cannot be split, so the buffer has to hold all of it. Only CAP_NET_ADMIN in the initial user namespace
+/// can exceed the administrator's limit (wmem_max); otherwise a larger transaction fails with EMSGSIZE.
 fn grow_send_buffer(connection: &mut Connection, bytes: usize) -> io::Result<()> {
     if bytes > SEND_BYTES {
         // SAFETY: the socket outlives this function, and nothing closes it meanwhile.

@@ -53,7 +53,7 @@ pub(crate) mod set {
     pub(crate) const CONSTANT: u32 = 2;
     pub(crate) const INTERVAL: u32 = 4;
 
-    /// Key types are not the kernel's: `nft` prints elements by them (enum datatypes of nftables).
+    /// The kernel ignores key types; `nft` formats elements by them (enum datatypes of nftables).
     pub(crate) const TYPE_IPV4: u32 = 7;
     pub(crate) const TYPE_IPV6: u32 = 8;
     pub(crate) const TYPE_PROTOCOL: u32 = 12;
@@ -107,7 +107,7 @@ pub(crate) mod expr {
     pub(crate) const PAYLOAD_TRANSPORT: u32 = 2;
     pub(crate) const CSUM_NONE: u32 = 0;
     pub(crate) const CSUM_INET: u32 = 1;
-    /// The layer 4 checksum covers the addresses (pseudo header): mend it too.
+    /// Update the layer 4 checksum too: it covers the addresses (pseudo header).
     pub(crate) const CSUM_L4_PSEUDO: u32 = 1;
 
     pub(crate) const BITWISE_SREG: u16 = 1;

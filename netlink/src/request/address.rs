@@ -7,7 +7,7 @@ use super::{Existing, Request};
 use crate::uapi::{af, ifa, rta, rtm};
 use crate::wire::Message;
 
-/// struct ifaddrmsg. Loopback addresses get scope host, as `ip` gives them (ipaddress.c, default_scope).
+/// struct ifaddrmsg. Loopback addresses get scope host, as with `ip` (ipaddress.c, default_scope).
 fn header(index: u32, net: IpNet) -> [u8; 8] {
     let family = af::of(net.addr());
     let scope = if net.addr().is_loopback() {
@@ -50,18 +50,18 @@ fn add(index: u32, net: IpNet, noprefixroute: bool, existing: Existing) -> Reque
 }
 
 impl Request {
-    /// Adds an address; EEXIST if it is there. IPv6 addresses are added without duplicate address detection.
-    /// `noprefixroute` leaves the connected route out.
+    /// Adds an address; EEXIST if it exists. IPv6 addresses skip duplicate address detection. `noprefixroute`: do not add
+    /// the connected route.
     pub fn add_address(index: u32, net: IpNet, noprefixroute: bool) -> Self {
         add(index, net, noprefixroute, Existing::Refuse)
     }
 
-    /// As above, but an address that is there already is no error (NLM_F_REPLACE).
+    /// Like [`Request::add_address`], but succeeds if the address exists (NLM_F_REPLACE).
     pub fn replace_address(index: u32, net: IpNet, noprefixroute: bool) -> Self {
         add(index, net, noprefixroute, Existing::Replace)
     }
 
-    /// Deletes an address; EADDRNOTAVAIL if it is not there with that prefix length.
+    /// Deletes an address; EADDRNOTAVAIL if it does not exist with that prefix length.
     pub fn del_address(index: u32, net: IpNet) -> Self {
         let what = format!("delete address {net} from link {index}");
         Request::new(what, rtm::DELADDR, 0, &header(index, net), |m| {

@@ -9,30 +9,30 @@ use crate::MacAddr;
 use crate::uapi::{af, ifla, nlm, rtm};
 use crate::wire::Message;
 
-/// A veth pair whose far end is created inside another namespace, in one message (moving it there afterwards costs an
-/// rcu grace period of 16 to 20 ms).
+/// A veth pair whose peer is created directly inside another namespace (moving it there afterwards costs an RCU grace
+/// period of 16 to 20 ms).
 pub struct Veth<'a> {
-    /// Name of the near end.
+    /// Name of the end in the sender's namespace.
     pub name: &'a str,
-    /// Bridge the near end becomes a port of.
+    /// Index of the bridge that this end becomes a port of.
     pub master: Option<u32>,
-    /// MTU of both ends.
+    /// MTU of both ends, bytes.
     pub mtu: Option<u32>,
-    /// MAC of the near end; chosen by the kernel otherwise.
+    /// MAC of this end; `None` lets the kernel choose.
     pub mac: Option<MacAddr>,
-    /// Bring the near end up at once.
+    /// Bring this end up at once.
     pub up: bool,
-    /// Name of the far end.
+    /// Name of the peer.
     pub peer_name: &'a str,
-    /// Namespace of the far end; the sender's own if absent. Must stay open until the request is answered.
+    /// Namespace of the peer; the sender's own if absent. Must stay open until the request is answered.
     pub peer_ns: Option<BorrowedFd<'a>>,
-    /// MAC of the far end; chosen by the kernel otherwise.
+    /// MAC of the peer; `None` lets the kernel choose.
     pub peer_mac: Option<MacAddr>,
 }
 
-/// A VXLAN device, learning off.
+/// A VXLAN device with learning off.
 pub struct Vxlan<'a> {
-    /// Interface name.
+    /// Interface name, at most 15 bytes.
     pub name: &'a str,
     /// VXLAN network identifier, 0 to 2^24-1.
     pub vni: u32,
@@ -40,15 +40,15 @@ pub struct Vxlan<'a> {
     pub port: u16,
     /// Outer source address; its family is the outer family.
     pub local: IpAddr,
-    /// Lower device.
+    /// Index of the lower device.
     pub dev: u32,
-    /// MAC of the device.
+    /// MAC of the device, by which remote VTEPs address it.
     pub mac: MacAddr,
     /// MTU in bytes.
     pub mtu: u32,
 }
 
-/// struct ifinfomsg; `change` says which bits of `flags` are meant.
+/// struct ifinfomsg; `change` selects the bits of `flags` that apply.
 fn header(index: u32, flags: u32, change: u32) -> [u8; 16] {
     let mut header = [0; 16];
     header[4..8].copy_from_slice(&index.to_ne_bytes());
@@ -57,7 +57,7 @@ fn header(index: u32, flags: u32, change: u32) -> [u8; 16] {
     header
 }
 
-/// A link that must not be there yet.
+/// Creates a link that must not exist yet.
 fn create(what: String, name: &str, up: bool, fill: impl FnOnce(&mut Message)) -> Request {
     let flag = if up { ifla::FLAG_UP } else { 0 };
     Request::new(
@@ -94,12 +94,12 @@ fn mac_and_mtu(m: &mut Message, mac: Option<MacAddr>, mtu: Option<u32>) {
 }
 
 impl Request {
-    /// Creates a bridge, down. Fails with EEXIST where a link of that name is. The bridge has a fixed MAC: a bridge
-    /// without one takes the lowest of its ports' and changes it as pods come and go. Ports forward at once, and there
-    /// is no multicast snooping: with no querier on the bridge it would save nothing, and it makes joining dearer.
+    /// Creates a bridge, down; EEXIST if a link of that name exists. The MAC is fixed, because a bridge without one takes
+    /// its ports' lowest MAC and changes it as pods come and go. Ports forward at once. Multicast snooping is off: without a
+    /// querier it saves nothing, and it makes adding a port slower.
     ///
-    /// The MTU follows the smallest of the ports' (1500 without ports) all the same, until [`Request::set_mtu`] changes
-    /// it: an MTU given at creation does not count as the user's choice (br_if.c, br_mtu_auto_adjust).
+    /// Despite `mtu`, the MTU follows the smallest of the ports' (1500 without ports) until [`Request::set_mtu`] changes it:
+    /// an MTU given at creation does not count as the user's choice (br_if.c, br_mtu_auto_adjust).
     pub fn add_bridge(name: &str, mac: MacAddr, mtu: u32) -> Self {
         create(format!("create bridge {name}"), name, false, |m| {
             mac_and_mtu(m, Some(mac), Some(mtu));
@@ -110,7 +110,7 @@ impl Request {
         })
     }
 
-    /// Creates both ends of a pair. Fails with EEXIST where either name is taken in its namespace.
+    /// Creates both ends of a pair; EEXIST if either name is taken in its namespace.
     pub fn add_veth(veth: &Veth<'_>) -> Self {
         create(
             format!("create veth {}", veth.name),
@@ -135,8 +135,8 @@ impl Request {
         )
     }
 
-    /// Creates a VXLAN device, down, that sends only where its forwarding entries say. UDP checksums stay as the kernel
-    /// has them, on: with them the receiver can merge segments (GRO) whatever its hardware.
+    /// Creates a VXLAN device, down, that sends only to the VTEPs of its forwarding entries. UDP checksums keep the kernel's
+    /// default, on, so that receivers can merge segments (GRO) on any hardware.
     pub fn add_vxlan(vxlan: &Vxlan<'_>) -> Self {
         create(
             format!("create vxlan {}", vxlan.name),
@@ -160,7 +160,7 @@ impl Request {
         )
     }
 
-    /// Deletes a link; the other end of a veth goes with it. ENODEV if it is not there.
+    /// Deletes a link, and with a veth its peer; ENODEV if it does not exist.
     pub fn del_link(index: u32) -> Self {
         Request::new(
             format!("delete link {index}"),
@@ -171,7 +171,7 @@ impl Request {
         )
     }
 
-    /// Deletes the link of that name. ENODEV if it is not there.
+    /// Deletes the link of that name; ENODEV if it does not exist.
     pub fn del_link_by_name(name: &str) -> Self {
         Request::new(
             format!("delete link {name}"),
@@ -229,14 +229,14 @@ impl Request {
         )
     }
 
-    /// Renames a link, which must be down on older kernels (before 6.2). EEXIST if the name is taken.
+    /// Renames a link, which must be down before Linux 6.2; EEXIST if the name is taken.
     pub fn set_name(index: u32, name: &str) -> Self {
         set(format!("rename link {index} to {name}"), index, |m| {
             m.attr_text(ifla::IFNAME, name);
         })
     }
 
-    /// Makes the link a port of a bridge; `None` takes it off its bridge.
+    /// Makes the link a port of a bridge; `None` removes it from its bridge.
     pub fn set_master(index: u32, master: Option<u32>) -> Self {
         let what = match master {
             Some(master) => format!("put link {index} on bridge {master}"),
@@ -247,7 +247,7 @@ impl Request {
         })
     }
 
-    /// Lets frames leave a bridge port by which they came in. EINVAL if the link is no bridge port.
+    /// Lets frames leave through the bridge port on which they arrived; EINVAL if the link is not a bridge port.
     pub fn set_hairpin(index: u32, on: bool) -> Self {
         Request::hairpin(format!("link {index}"), &header(index, 0, 0), on, |_| ())
     }
@@ -260,7 +260,7 @@ impl Request {
         })
     }
 
-    /// Port settings are taken from RTM_NEWLINK (of a link that exists), not from RTM_SETLINK (rtnetlink.c,
+    /// The kernel accepts port settings in RTM_NEWLINK for an existing link, not in RTM_SETLINK (rtnetlink.c,
     /// rtnl_changelink).
     fn hairpin(port: String, header: &[u8; 16], on: bool, name: impl FnOnce(&mut Message)) -> Self {
         let what = format!("set hairpin of {port} {}", if on { "on" } else { "off" });
@@ -275,7 +275,7 @@ impl Request {
         })
     }
 
-    /// Moves a link to another namespace, which costs an rcu grace period. `ns` must stay open until the request is
+    /// Moves a link to another namespace, which costs an RCU grace period. `ns` must stay open until the request is
     /// answered.
     pub fn set_netns(index: u32, ns: BorrowedFd<'_>) -> Self {
         set(
@@ -287,8 +287,8 @@ impl Request {
         )
     }
 
-    /// No IPv6 link-local address of its own making (IN6_ADDR_GEN_MODE_NONE): spares DAD and MLD at link up.
-    /// A device without IPv6 (a kernel without it, an MTU below 1280) makes none anyway: EAFNOSUPPORT is no error.
+    /// Disables automatic IPv6 link-local addresses (IN6_ADDR_GEN_MODE_NONE), which avoids DAD and MLD at link up.
+    /// A device without IPv6 (no kernel support, an MTU below 1280) has none anyway, so EAFNOSUPPORT counts as success.
     pub fn set_addr_gen_none(index: u32) -> Self {
         set(
             format!("keep link {index} from making IPv6 addresses"),
@@ -301,6 +301,6 @@ impl Request {
                 });
             },
         )
-        .moot_on(Errno::EAFNOSUPPORT)
+        .tolerate(Errno::EAFNOSUPPORT)
     }
 }

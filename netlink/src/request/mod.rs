@@ -1,4 +1,4 @@
-//! The writes, one function a message. Every request carries the sentence that its error will begin with.
+//! The writes, one function per message. Every request carries the text that its error message begins with.
 mod address;
 mod link;
 mod neighbour;
@@ -16,13 +16,13 @@ use crate::wire::Message;
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) message: Message,
-    /// What it does, in words.
+    /// What the request does, for error messages: `create bridge cni0`.
     pub(crate) what: String,
-    /// The refusal that says that there was nothing to do.
-    pub(crate) moot: Option<Errno>,
+    /// An errno that counts as success.
+    pub(crate) tolerated: Option<Errno>,
 }
 
-/// What becomes of an object that is there already.
+/// What to do if the object exists already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Existing {
     Refuse,
@@ -58,13 +58,13 @@ impl Request {
         Request {
             message,
             what,
-            moot: None,
+            tolerated: None,
         }
     }
 
-    /// Takes this refusal as success: what the request asks for holds anyway.
-    fn moot_on(mut self, errno: Errno) -> Self {
-        self.moot = Some(errno);
+    /// Treats this errno as success, because it means that the requested state holds anyway.
+    fn tolerate(mut self, errno: Errno) -> Self {
+        self.tolerated = Some(errno);
         self
     }
 

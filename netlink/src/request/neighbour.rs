@@ -16,7 +16,7 @@ fn header(family: u8, index: u32, state: u16, flags: u8) -> [u8; 12] {
 }
 
 impl Request {
-    /// Permanent entry, created or replaced.
+    /// Creates or replaces a permanent entry.
     pub fn set_neighbour(index: u32, address: IpAddr, mac: MacAddr) -> Self {
         let what = format!("set neighbour {address} at {mac} on link {index}");
         let header = header(af::of(address), index, nda::STATE_PERMANENT, 0);
@@ -31,7 +31,7 @@ impl Request {
         )
     }
 
-    /// Deletes a neighbour; ENOENT if it is not there.
+    /// Deletes a neighbour; ENOENT if it does not exist.
     pub fn del_neighbour(index: u32, address: IpAddr) -> Self {
         let what = format!("delete neighbour {address} from link {index}");
         Request::new(
@@ -45,8 +45,8 @@ impl Request {
         )
     }
 
-    /// Permanent entry of a vxlan device's own table (NTF_SELF), created or replaced: frames to `mac`, a unicast
-    /// address, go to the VTEP `dst` and nowhere else.
+    /// Creates or replaces a permanent entry of a vxlan device's own table (NTF_SELF): frames to `mac`, a unicast address,
+    /// go only to the VTEP `dst`.
     pub fn set_fdb(index: u32, mac: MacAddr, dst: IpAddr) -> Self {
         let what = format!("set forwarding entry {mac} to {dst} on link {index}");
         let header = header(af::BRIDGE, index, nda::STATE_PERMANENT, nda::F_SELF);
@@ -61,7 +61,7 @@ impl Request {
         )
     }
 
-    /// Deletes an entry of a vxlan device's own table; ENOENT if it is not there.
+    /// Deletes an entry of a vxlan device's own table; ENOENT if it does not exist.
     pub fn del_fdb(index: u32, mac: MacAddr, dst: Option<IpAddr>) -> Self {
         let what = format!("delete forwarding entry {mac} from link {index}");
         Request::new(

@@ -7,21 +7,21 @@ use super::{Existing, Request};
 use crate::uapi::{af, rta, rtm};
 use crate::wire::Message;
 
-/// A route of the main table.
+/// A route to add to, or delete from, the main table.
 pub struct NewRoute {
-    /// Destination.
+    /// Destination prefix; host bits are ignored.
     pub dst: IpNet,
-    /// Next hop. An IPv6 next hop of an IPv4 route is fine (RFC 5549).
+    /// Next hop; may be IPv6 for an IPv4 destination (RFC 5549).
     pub gateway: Option<IpAddr>,
-    /// Outgoing interface.
+    /// Index of the outgoing interface.
     pub oif: Option<u32>,
-    /// Take the next hop as on link.
+    /// Treat the next hop as on-link (RTNH_F_ONLINK).
     pub onlink: bool,
-    /// Scope link (no gateway, destination on link).
+    /// Scope link: the destination is on-link, without a gateway.
     pub scope_link: bool,
-    /// Preferred source.
+    /// Preferred source address.
     pub src: Option<IpAddr>,
-    /// RTA_PROTOCOL; 4 (static) unless the caller marks its own. When deleting, 0 matches any.
+    /// rtm_protocol: 4 (static), or a number by which the caller recognises its routes. When deleting, 0 matches any.
     pub protocol: u8,
     /// Priority; lower wins.
     pub metric: Option<u32>,
@@ -104,20 +104,20 @@ fn describe(route: &NewRoute) -> String {
 }
 
 impl Request {
-    /// Adds a route; EEXIST if there is one to that destination with that metric.
+    /// Adds a route; EEXIST if one exists with that destination and metric.
     pub fn add_route(route: &NewRoute) -> Self {
         add(route, Existing::Refuse)
     }
 
-    /// Adds a route, in place of the one to that destination with that metric if there is one.
+    /// Adds a route, replacing the one with that destination and metric if there is one.
     pub fn replace_route(route: &NewRoute) -> Self {
         add(route, Existing::Replace)
     }
 
-    /// Deletes the route to that destination that agrees in whatever else is given; ESRCH if there is none.
+    /// Deletes the route to that destination that matches all other given values; ESRCH if there is none.
     pub fn del_route(route: &NewRoute) -> Self {
         let what = format!("delete route {}", describe(route));
-        // To a deletion, this scope means any.
+        // In a deletion this scope matches any.
         Request::new(
             what,
             rtm::DELROUTE,

@@ -1,4 +1,4 @@
-//! How a refusal reads: what was asked, the number, and the kernel's own sentence.
+//! Error messages: what was requested, the errno, and the kernel's explanation.
 use flatnet_netlink::request::{NewRoute, Veth};
 use flatnet_netlink::{Error, Request};
 use nix::errno::Errno;
@@ -7,7 +7,7 @@ use crate::observer::ip;
 use crate::scene::{Namespace, alone, device, veth};
 
 #[test]
-fn the_kernels_sentence_is_part_of_the_message() {
+fn the_kernels_explanation_is_part_of_the_message() {
     alone(|route| {
         let oif = device(route, "br0");
         let error = route
@@ -38,7 +38,7 @@ fn the_kernels_sentence_is_part_of_the_message() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_told_apart() {
+fn a_name_that_is_taken_is_recognised() {
     alone(|route| {
         let pod = Namespace::new();
         device(&mut pod.route(), "eth0");
@@ -92,7 +92,7 @@ fn a_request_that_cannot_be_right_is_not_sent_nor_is_its_batch() {
                 .push(Request::add_bridge(name, crate::scene::mac(2), 1500));
             let error = batch.commit().unwrap_err();
             assert!(
-                matches!(&error, Error::Invalid { detail: told, .. } if *told == detail),
+                matches!(&error, Error::Invalid { detail: actual, .. } if *actual == detail),
                 "{error}"
             );
             let error = route.send(Request::del_link_by_name(name)).unwrap_err();

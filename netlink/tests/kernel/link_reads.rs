@@ -31,7 +31,7 @@ fn every_link_is_read_as_ip_reads_it() {
             .unwrap();
         assert_eq!(socket.recv(&mut [0; 16]).unwrap(), 8);
 
-        // The kernel works on new links for a moment; what was the same before and after `ip` looked is what it saw.
+        // The kernel changes new links for a moment; a state that is the same before and after `ip` ran is what it saw.
         let (seen, read) = loop {
             let before = route.links().unwrap();
             let seen = ip("-d -s link show");
@@ -66,7 +66,7 @@ fn every_link_is_read_as_ip_reads_it() {
                 seen["linkinfo"]["info_kind"].as_str().unwrap_or_default()
             );
             assert_eq!(read.master.is_some(), seen.get("master").is_some());
-            // Links that send of themselves (IPv6 at link up) may have done so in between.
+            // Links may have sent packets of their own in between (IPv6 at link up).
             assert!(read.stats.tx_packets >= seen["stats64"]["tx"]["packets"].as_u64().unwrap());
         }
         let (seen, read) = (&seen[0]["stats64"], read[0].stats);
@@ -133,7 +133,7 @@ fn a_socket_opened_in_another_namespace_stays_there() {
 }
 
 #[test]
-fn what_is_no_namespace_cannot_be_entered() {
+fn a_file_that_is_not_a_namespace_cannot_be_entered() {
     let file = std::fs::File::open("/dev/null").unwrap();
     let error = flatnet_netlink::netns::within(file.as_fd(), || ()).unwrap_err();
     assert!(

@@ -247,7 +247,7 @@ fn without_address_generation_a_link_comes_up_with_no_address() {
 }
 
 #[test]
-fn a_device_too_small_for_ipv6_needs_no_telling_to_make_no_addresses() {
+fn a_device_too_small_for_ipv6_accepts_no_address_generation() {
     alone(|route| {
         route
             .send(Request::add_bridge("small", mac(1), 1230))

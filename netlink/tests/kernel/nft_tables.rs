@@ -142,7 +142,7 @@ fn thousands_of_prefixes_fit_one_transaction() {
 }
 
 #[test]
-fn the_masquerade_table_has_one_rule_a_family() {
+fn the_masquerade_table_has_one_rule_per_family() {
     alone(|_| {
         let nets = |texts: &[&str]| {
             texts

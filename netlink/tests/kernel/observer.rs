@@ -1,4 +1,4 @@
-//! The programs that look at the kernel for us, run from a thread inside the namespace in question.
+//! Programs that observe the kernel, run from a thread inside the namespace in question.
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn json(program: &str, package: &str, arguments: &str) -> Value {
         "{program} {arguments}: {}: {errors}",
         output.status
     );
-    // An empty listing is no text at all.
+    // An empty listing has no output at all.
     if output.stdout.trim_ascii().is_empty() {
         return Value::Array(Vec::new());
     }

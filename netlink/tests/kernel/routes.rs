@@ -140,7 +140,7 @@ fn default_and_link_scope_routes() {
 }
 
 #[test]
-fn an_ipv4_route_by_way_of_an_ipv6_neighbour() {
+fn an_ipv4_route_via_an_ipv6_neighbour() {
     alone(|route| {
         let oif = node(route);
         route
@@ -309,7 +309,7 @@ fn other_peoples_routes_are_understood() {
 }
 
 #[test]
-fn the_way_to_an_address_is_told() {
+fn the_route_to_an_address_is_looked_up() {
     alone(|route| {
         let oif = node(route);
         route
@@ -354,7 +354,7 @@ fn the_way_to_an_address_is_told() {
 }
 
 #[test]
-fn the_way_of_a_packet_that_comes_in_is_told_as_ip_route_get_tells_it() {
+fn the_route_of_an_incoming_packet_is_the_one_of_ip_route_get() {
     alone(|route| {
         let oif = node(route);
         let iif = device(route, "br1");

@@ -10,7 +10,7 @@ use crate::scene::{alone, device, link, veth};
 const LONG: Duration = Duration::from_secs(30);
 
 #[test]
-fn a_deletion_is_heard_before_or_after_it_is_waited_for() {
+fn a_deletion_is_noticed_before_or_after_it_is_waited_for() {
     alone(|route| {
         let (first, second) = (device(route, "br0"), device(route, "br1"));
         let mut watch = LinkWatch::open().unwrap();

@@ -43,7 +43,7 @@ impl Wire {
             client: Namespace::new(),
             server: Namespace::new(),
         };
-        // A router asks for neighbours with its link-local address, which is of no use while duplicates are looked for.
+        // A router resolves neighbours from its link-local address, which is unusable during duplicate address detection.
         let no_dad = || std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0").unwrap();
         no_dad();
         wire.client.run(no_dad);
@@ -97,7 +97,7 @@ impl Wire {
     }
 }
 
-/// The kernel gives a link its queue a moment after its carrier; what is sent before is lost.
+/// The kernel attaches a link's queue a moment after its carrier; packets sent before are lost.
 #[track_caller]
 fn wait_until_up(route: &mut Route, name: &str) {
     let started = Instant::now();

@@ -1,7 +1,7 @@
-//! ADD: one netlink send a namespace for what is written, and everything undone when something fails.
+//! ADD: one netlink batch per namespace for the configuration, and everything is undone if anything fails.
 //!
-//! The pod's end is created inside the pod's namespace (moving it there costs 16 to 20 ms of rcu). Both ends make no
-//! IPv6 link-local address: duplicate address detection and the multicast it sends to every port of the bridge would
+//! The pod's end is created inside the pod's namespace (moving it there costs an RCU grace period of 16 to 20 ms). Neither
+//! end gets an IPv6 link-local address: duplicate address detection, and its multicast to every port of the bridge, would
 //! make ADD slower with every pod. Neighbour entries are permanent on both sides: they do not count against the kernel's
 //! limit, which all namespaces share, and no first packet waits for ARP.
 use std::path::Path;
@@ -14,12 +14,13 @@ use super::names::HostEnd;
 use super::netns::PodNs;
 use super::{bridge, del};
 use crate::error::{Error, Result};
-use crate::ipam::{Assigned, Held, Owner, Store, Wait, allocate};
+use crate::ipam::{Assigned, Held, Store, Wait, allocate};
+use crate::owner::Owner;
 use crate::types::{Interface, Ip, NetConf, Plan, PodRoute, Success};
 
-/// RTPROT_STATIC (linux/rtnetlink.h): routes an administrator, or a program for him, has made.
+/// RTPROT_STATIC (linux/rtnetlink.h): routes installed by an administrator or a program.
 const PROTOCOL_STATIC: u8 = 4;
-/// The loopback device has this index in every namespace (LOOPBACK_IFINDEX, net/net_namespace.h).
+/// The loopback device's index in every namespace (LOOPBACK_IFINDEX, net/net_namespace.h).
 const LOOPBACK: u32 = 1;
 
 /// Attaches a pod and returns the result object.
@@ -31,7 +32,7 @@ pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String>
     let store = Store::open(&conf.data_dir, &conf.name)?;
     let mut pod = ns.route(plan.pools.ranges().any(|range| range.is_v6()))?;
     let end = HostEnd::of(&conf.name, owner);
-    let mut wiring = Wiring {
+    let mut attachment = Attachment {
         host: Route::open()?,
         pod: &mut pod,
         ns: &ns,
@@ -39,9 +40,9 @@ pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String>
         end: &end,
     };
     if let Some(held) = store.record(owner, Wait::No)? {
-        wiring.clear_remnant(conf, &store, held)?;
+        attachment.clear_remains(conf, &store, held)?;
     }
-    let bridge = bridge::ensure(&mut wiring.host, &conf.bridge, &plan, &store)?;
+    let bridge = bridge::ensure(&mut attachment.host, &conf.bridge, &plan, &store)?;
     if plan.masquerade {
         bridge::ensure_masquerade(conf, &plan)?;
     }
@@ -50,8 +51,8 @@ pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String>
     let mac = MacAddr::from_ip(allocation.assigned[0].address);
     let routes = plan.pod_routes(&allocation.assigned);
     let mtu = plan.mtu.unwrap_or(bridge.mtu);
-    if let Err(error) = wiring.create(&bridge, mac, mtu) {
-        // Nothing of ours is there, and the reservation is ours alone.
+    if let Err(error) = attachment.create(&bridge, mac, mtu) {
+        // Only the reservation exists.
         let _ = store.release(allocation.held);
         return Err(error);
     }
@@ -80,11 +81,11 @@ pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String>
         routes,
         dns,
     };
-    let done = wiring
+    let done = attachment
         .configure(&bridge, &plan, mac, &allocation.assigned, &success.routes)
         .and_then(|()| success.to_json(conf.version, prev));
     if done.is_err() {
-        wiring.undo(&bridge, &store, allocation.held);
+        attachment.undo(&bridge, &store, allocation.held);
     }
     done
 }
@@ -97,8 +98,8 @@ fn ip(one: &Assigned, interface: usize) -> Ip {
     }
 }
 
-/// Both sides of one pod's wire.
-struct Wiring<'a> {
+/// Both sides of one pod's attachment.
+struct Attachment<'a> {
     host: Route,
     pod: &'a mut Route,
     ns: &'a PodNs,
@@ -106,10 +107,10 @@ struct Wiring<'a> {
     end: &'a HostEnd,
 }
 
-impl Wiring<'_> {
-    /// An ADD of this attachment was here before. If the pod has the interface, this one is refused; otherwise that one
-    /// was killed, or the pod's namespace was made anew: what it left is removed.
-    fn clear_remnant(&mut self, conf: &NetConf, store: &Store, held: Held) -> Result<()> {
+impl Attachment<'_> {
+    /// Handles an earlier ADD of this attachment. If the pod has the interface, this ADD is refused; otherwise the earlier
+    /// one was killed, or the pod's namespace was recreated, and its remains are removed.
+    fn clear_remains(&mut self, conf: &NetConf, store: &Store, held: Held) -> Result<()> {
         self.refuse_existing()?;
         self.remove_stale_end()?;
         if let Some(bridge) = self.host.link(conf.bridge.as_str())? {
@@ -118,8 +119,7 @@ impl Wiring<'_> {
         store.release(held)
     }
 
-    /// "If an interface of the requested name already exists in the container, the CNI plugin MUST return with an error"
-    /// (CNI spec, section 2, ADD).
+    /// The specification requires an error if the interface exists already in the container (CNI spec, section 2, ADD).
     fn refuse_existing(&mut self) -> Result<()> {
         match self.pod.link(self.owner.ifname.as_str())? {
             Some(_) => Err(Error::InterfaceExists {
@@ -130,7 +130,7 @@ impl Wiring<'_> {
         }
     }
 
-    /// Removes a link of our name that an ADD of this same attachment left.
+    /// Removes a link with our name that an earlier ADD of this attachment left.
     fn remove_stale_end(&mut self) -> Result<()> {
         match self.host.link(&self.end.name)? {
             Some(link) if self.end.is(&link) => {
@@ -141,7 +141,7 @@ impl Wiring<'_> {
         }
     }
 
-    /// The veth pair, down on both sides.
+    /// Creates the veth pair, down on both sides.
     fn create(&mut self, bridge: &Link, mac: MacAddr, mtu: u32) -> Result<()> {
         match self.host.send(self.veth(bridge, mac, mtu)) {
             Err(error) if error.is_exists() => {
@@ -166,8 +166,8 @@ impl Wiring<'_> {
         })
     }
 
-    /// Settings, addresses, routes and neighbours of both ends; the node's end is up first, so that the pod's has a
-    /// carrier from the start.
+    /// Sets up both ends: settings, addresses, routes and neighbours. The node's end comes up first, so that the pod's end
+    /// has a carrier from the start.
     fn configure(
         &mut self,
         bridge: &Link,
@@ -177,7 +177,7 @@ impl Wiring<'_> {
         routes: &[PodRoute],
     ) -> Result<()> {
         let inner = self.end_in_pod()?;
-        // A veth knows the index of its other end, wherever that is (IFLA_LINK).
+        // IFLA_LINK of a veth is the index of its peer, in whichever namespace.
         let outer = inner.link.ok_or_else(|| Error::Gone {
             name: self.owner.ifname.clone(),
         })?;
@@ -226,14 +226,14 @@ impl Wiring<'_> {
             .ok_or_else(|| Error::Gone { name: name.clone() })
     }
 
-    /// Takes everything back. Where the link cannot be deleted the reservation stays, so that its address is given to
-    /// nobody else; DEL and GC find both. The error that made this necessary is the one reported.
+    /// Undoes everything. If the link cannot be deleted, the reservation stays, so that its address is not assigned again;
+    /// DEL and GC find both. The caller reports the error that made this necessary.
     fn undo(&mut self, bridge: &Link, store: &Store, held: Held) {
-        let unwired = match self.host.send(Request::del_link_by_name(&self.end.name)) {
+        let removed = match self.host.send(Request::del_link_by_name(&self.end.name)) {
             Err(error) if !error.is_absent() => Err(error.into()),
             _ => del::forget_neighbours(&mut self.host, bridge.index, &held.addresses),
         };
-        if unwired.is_ok() {
+        if removed.is_ok() {
             let _ = store.release(held);
         }
     }

@@ -10,11 +10,11 @@ use crate::validate::IfName;
 
 /// IFLA_INFO_KIND of a bridge.
 pub(crate) const BRIDGE_KIND: &str = "bridge";
-/// MTU of a bridge when nothing is configured: Ethernet's.
+/// MTU of a bridge without a configured one: Ethernet's, bytes.
 const DEFAULT_MTU: u32 = 1500;
 
-/// The bridge, made and set up where that is not done. It is brought up last, so that one which is up and has its
-/// gateway addresses is finished, whoever was killed while making another.
+/// Returns the bridge, creating it and setting it up if necessary. It is brought up last, so that a bridge that is up and
+/// has its gateway addresses is complete even if an ADD was killed on the way.
 pub(super) fn ensure(host: &mut Route, name: &IfName, plan: &Plan, store: &Store) -> Result<Link> {
     let mut link = match host.link(name.as_str())? {
         Some(link) => link,
@@ -36,7 +36,7 @@ pub(super) fn ensure(host: &mut Route, name: &IfName, plan: &Plan, store: &Store
     Ok(link)
 }
 
-/// Gateway addresses the bridge should have and has not.
+/// Gateway addresses that the bridge lacks.
 pub(crate) fn missing_gateways(host: &mut Route, bridge: u32, plan: &Plan) -> Result<Vec<IpNet>> {
     let present = host.addresses(Some(bridge))?;
     let mut wanted = plan.pools.gateways();
@@ -44,14 +44,14 @@ pub(crate) fn missing_gateways(host: &mut Route, bridge: u32, plan: &Plan) -> Re
     Ok(wanted)
 }
 
-/// The MAC of a bridge this plugin makes, whatever families it serves.
+/// The MAC of a bridge that this plugin creates.
 fn own_mac(plan: &Plan) -> MacAddr {
     MacAddr::from_ip(plan.pools.main_gateway())
 }
 
 fn create(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
-    // A bridge follows the MTUs of its ports until its own is *changed* (net/bridge/br_if.c, br_mtu_auto_adjust): it is made
-    // with another than the wanted one, which `set_up` then sets.
+    // A bridge's MTU follows its ports' until it is *changed* (net/bridge/br_if.c, br_mtu_auto_adjust), so it is created with
+    // a different one, and `set_up` sets the wanted one.
     let provisional = match plan.mtu {
         Some(DEFAULT_MTU) => DEFAULT_MTU - 1,
         _ => DEFAULT_MTU,
@@ -62,15 +62,15 @@ fn create(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
         provisional,
     )) {
         Err(error) if !error.is_exists() => return Err(error.into()),
-        // Made by us, or by an ADD that runs beside this one.
+        // Created by us or by a concurrent ADD.
         _ => {}
     }
     host.link(name.as_str())?
         .ok_or_else(|| Error::Gone { name: name.clone() })
 }
 
-/// Pods are told the bridge's MAC once and for all, but a bridge that somebody else made changes it with its ports, until
-/// one is set. A MAC derived from an address is such a one: it stays, though it be another network's.
+/// Pods have the bridge's MAC as a permanent entry, but a bridge created by another program changes its MAC with its ports
+/// until one is set. A MAC derived from an address has been set, by whichever network, and therefore stays.
 fn has_fixed_mac(link: &Link) -> bool {
     matches!(link.mac, Some(MacAddr([0x0a, 0x58 | 0x5a, ..])))
 }
@@ -91,7 +91,7 @@ fn set_up(host: &mut Route, link: &mut Link, plan: &Plan, store: &Store) -> Resu
         batch.push(Request::replace_address(link.index, net, false));
     }
     batch.push(Request::set_up(link.index));
-    // A bridge that was down, or without address, or had another MAC, has forgotten the pods that are there.
+    // A bridge that was down, had no address or another MAC, has lost the neighbour entries of existing pods.
     for record in store.complete()? {
         for (address, mac) in record.neighbours() {
             batch.push(Request::set_neighbour(link.index, address, mac));
@@ -100,7 +100,7 @@ fn set_up(host: &mut Route, link: &mut Link, plan: &Plan, store: &Store) -> Resu
     Ok(batch.commit()?)
 }
 
-/// Standalone masquerade: one table a network, written by the first ADD that does not find it.
+/// Standalone masquerade: one table per network, written by the first ADD that does not find it.
 pub(super) fn ensure_masquerade(conf: &NetConf, plan: &Plan) -> Result<()> {
     let name = masquerade_name(conf);
     let mut nft = Nft::open()?;
@@ -112,7 +112,7 @@ pub(super) fn ensure_masquerade(conf: &NetConf, plan: &Plan) -> Result<()> {
     Ok(nft.replace_table(&nft::masquerade_table(&name, &pods, &unmasked))?)
 }
 
-/// The table of a network.
+/// The name of a network's masquerade table.
 pub(super) fn masquerade_name(conf: &NetConf) -> String {
     format!("flatnet_{}", conf.name)
 }

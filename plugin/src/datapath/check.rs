@@ -1,4 +1,4 @@
-//! CHECK: is everything as ADD left it? Names all that is wrong, not the first thing only.
+//! CHECK: whether everything is as ADD left it. Names all problems, not only the first.
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -11,10 +11,11 @@ use super::names::HostEnd;
 use super::netns::PodNs;
 use super::sysctl;
 use crate::error::{Error, Result};
-use crate::ipam::{Assigned, Owner, Store};
+use crate::ipam::{Assigned, Store};
+use crate::owner::Owner;
 use crate::types::{NetConf, Plan, PodRoute};
 
-/// What of `prevResult` is looked at; it is the final result of the chain, so others may have added to it.
+/// The parts of `prevResult` that are checked. It is the final result of the chain, so other plugins may have extended it.
 #[derive(Deserialize)]
 struct Expected {
     interfaces: Option<Vec<ExpectedInterface>>,
@@ -40,7 +41,7 @@ struct ExpectedRoute {
     dst: IpNet,
 }
 
-/// One side's state, and what is wrong with it.
+/// The problems found so far.
 struct Findings {
     problems: Vec<String>,
 }
@@ -53,7 +54,7 @@ impl Findings {
     }
 }
 
-/// What the pod's namespace holds, read once.
+/// The state of the pod's namespace, read once.
 struct Inside {
     link: Option<Link>,
     addresses: Vec<Address>,
@@ -234,7 +235,8 @@ fn routes_in_pod<'a>(
     }
 }
 
-/// The pod must reach its gateway without asking: a wrong or missing entry cuts it off, or fills the neighbour table.
+/// The pod needs a permanent neighbour entry for its gateway: a wrong one cuts it off, a missing one fills the neighbour
+/// table.
 fn gateways_in_pod(
     findings: &mut Findings,
     inside: &Inside,

@@ -1,32 +1,32 @@
-//! DEL: what an attachment has on the node goes, and only then its addresses.
+//! DEL: removes what an attachment has on the node, and only then releases its addresses.
 //!
-//! Deleting a veth pair takes 16 to 20 ms, nearly all of it an rcu barrier after the kernel has unlisted the devices and
-//! told so (RTM_DELLINK). The request blocks through it, so a child process sends it; the parent goes on with the event.
+//! Deleting a veth pair takes 16 to 20 ms, nearly all of it an RCU barrier after the kernel has unlisted the devices and
+//! sent RTM_DELLINK. The request blocks until its end, so a child process sends it, and the parent continues at the event.
 use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::time::{Duration, Instant};
 
-use flatnet_netlink::route::LinkWatch;
-use flatnet_netlink::{Link, Request, Route};
+use flatnet_netlink::{Link, LinkWatch, Request, Route};
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork};
 
 use super::names::HostEnd;
 use crate::error::{Error, Result};
-use crate::ipam::{Owner, Store, Wait};
+use crate::ipam::{Store, Wait};
+use crate::owner::Owner;
 use crate::types::NetConf;
 
-/// How long a deletion may take to show; a host whose RTNL lock is busy needs a second or two.
+/// Limit for a deletion to take effect; a host with a busy RTNL lock needs a second or two.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How often the child is looked at while no event comes; only a failure takes that long.
+/// How often to check the child while no event comes; only a failure takes that long.
 const SLICE: Duration = Duration::from_millis(20);
-/// Exit code of a child whose failure has no error number. Linux has none above 133.
+/// Exit code of a child whose failure has no errno. Linux has none above 133.
 const NO_ERRNO: i32 = 255;
 
-/// Detaches a pod. Whatever is not there, or no longer, is fine: DEL may come several times, without an ADD, and after the
-/// namespace has vanished. The pod's end goes with the node's.
+/// Detaches a pod. Missing objects are not errors: DEL may be called several times, without an ADD, and after the namespace
+/// has disappeared. The pod's end is deleted with the node's.
 pub(crate) fn del(conf: &NetConf, owner: &Owner) -> Result<()> {
     let store = Store::find(&conf.data_dir, &conf.name)?;
     let held = store
@@ -39,7 +39,7 @@ pub(crate) fn del(conf: &NetConf, owner: &Owner) -> Result<()> {
         (Some(store), None) => store.scan(owner)?,
         (None, None) => Vec::new(),
     };
-    // Opened before the link is looked up: its event cannot be missed.
+    // Opened before looking up the link, so that its event cannot be missed.
     let mut watch = LinkWatch::open()?;
     let mut host = Route::open()?;
     let end = HostEnd::of(&conf.name, owner);
@@ -58,7 +58,7 @@ pub(crate) fn del(conf: &NetConf, owner: &Owner) -> Result<()> {
     }
 }
 
-/// Deletes the node's neighbour entries of these addresses; absent is fine.
+/// Deletes the node's neighbour entries for these addresses, if they exist.
 pub(crate) fn forget_neighbours(host: &mut Route, bridge: u32, addresses: &[IpAddr]) -> Result<()> {
     for address in addresses {
         match host.send(Request::del_neighbour(bridge, *address)) {
@@ -69,9 +69,9 @@ pub(crate) fn forget_neighbours(host: &mut Route, bridge: u32, addresses: &[IpAd
     Ok(())
 }
 
-/// Has the link deleted and returns when no packet comes or goes through it any more.
+/// Deletes the link and returns as soon as no packet passes through it any more.
 fn unlist(watch: &mut LinkWatch, link: &Link) -> Result<()> {
-    // SAFETY: the plugin has one thread here (those of netlink's namespace work have ended), so the child is a whole copy
+    // SAFETY: the plugin has only one thread here (those that entered namespaces have ended), so the child is a complete copy
     // of it; it runs only `delete_silently`, which does not return.
     let child = match unsafe { fork() } {
         Ok(ForkResult::Child) => delete_silently(link.index),
@@ -81,7 +81,7 @@ fn unlist(watch: &mut LinkWatch, link: &Link) -> Result<()> {
     let started = Instant::now();
     while !watch.wait_deleted(link.index, SLICE)? {
         match ended(child)? {
-            // The kernel answers after the event, so the deletion is done even if the event was lost.
+            // The kernel answers after the event, so the link is deleted even if the event was lost.
             Some(0) => return Ok(()),
             Some(NO_ERRNO) => {
                 return Err(Error::Deletion {
@@ -107,10 +107,10 @@ fn unlist(watch: &mut LinkWatch, link: &Link) -> Result<()> {
     Ok(())
 }
 
-/// The child: sends the request and ends with the kernel's error number.
+/// The child: sends the request and exits with the kernel's errno.
 fn delete_silently(index: u32) -> ! {
-    // The runtime reads our output until the last holder of the pipe closes it, and the parent's files (locks among them)
-    // are the parent's alone.
+    // The runtime reads our output until all holders of the pipe have closed it, and the parent's files, including its locks,
+    // must not stay open here.
     let detached = detach();
     let outcome = detached.and_then(|()| {
         match Route::open().and_then(|mut host| host.send(Request::del_link(index))) {
@@ -122,7 +122,7 @@ fn delete_silently(index: u32) -> ! {
         Ok(()) => 0,
         Err(errno) => errno.map_or(NO_ERRNO, |errno| errno as i32),
     };
-    // SAFETY: ends this copy of the process at once: what the parent would do at its exit is the parent's to do.
+    // SAFETY: ends this copy of the process at once, without the parent's exit handlers.
     unsafe { libc::_exit(code) }
 }
 
@@ -137,20 +137,20 @@ fn detach() -> std::result::Result<(), Option<Errno>> {
         .and_then(|()| dup2_stdout(&null))
         .and_then(|()| dup2_stderr(&null))
         .map_err(Some)?;
-    // SAFETY: no object of this process uses a file from here on: the child opens its own socket and then exits without
-    // running destructors of what it inherited.
+    // SAFETY: no inherited object uses a file from here on: the child opens its own socket and exits without running
+    // destructors.
     let closed = unsafe { libc::close_range(FIRST as libc::c_uint, libc::c_uint::MAX, 0) };
     std::mem::forget(null);
     Errno::result(closed).map(drop).map_err(Some)
 }
 
-/// The child's exit code, once it has ended.
+/// The child's exit code, if it has ended.
 fn ended(child: Pid) -> Result<Option<i32>> {
     match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
         Ok(WaitStatus::Exited(_, code)) => Ok(Some(code)),
         Ok(WaitStatus::StillAlive) => Ok(None),
         Ok(_) => Ok(Some(NO_ERRNO)),
-        // Somebody ignores SIGCHLD for us: then nothing can be told, and the event or the limit decides.
+        // The caller ignores SIGCHLD, so there is no exit code; the event or the limit decides.
         Err(Errno::ECHILD) => Ok(None),
         Err(errno) => Err(Error::io("waitpid")(errno.into())),
     }

@@ -1,4 +1,4 @@
-//! What the kernel is told: a veth pair, its far end inside the pod, its near end on the bridge.
+//! Configures the kernel: a veth pair between the pod and the bridge, addresses, routes and neighbours.
 mod add;
 mod bridge;
 mod check;

@@ -1,12 +1,12 @@
-//! What the node's end of a pod's veth pair is called.
+//! The name and MAC of the node's end of a pod's veth pair.
 use flatnet_netlink::{Link, MacAddr};
 
-use crate::ipam::Owner;
+use crate::owner::Owner;
 use crate::validate::NetworkName;
 
-/// Name and MAC of the node's end, both derived from network, container id and interface name: DEL and GC find it without
-/// any record, and a link that has the name but not the MAC is somebody else's (the name has 32 bits of the hash, the
-/// MAC the other 32).
+/// Name and MAC of the node's end, both derived from network, container id and interface name: DEL and GC find it without a
+/// record, and a link with the name but another MAC belongs to something else (the name has 32 bits of the hash, the MAC
+/// the other 32).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostEnd {
     /// `veth` and eight hexadecimal digits.
@@ -28,14 +28,14 @@ impl HostEnd {
         });
         let [a, b, c, d, e, f, g, h] = hash.to_be_bytes();
         let name = format!("veth{:08x}", u32::from_be_bytes([a, b, c, d]));
-        // Locally administered, as those of pods (0a:58, 0a:5a), and apart from them.
+        // Locally administered like those of pods (0a:58, 0a:5a), but distinct from them.
         HostEnd {
             name,
             mac: MacAddr([0x0a, 0x5c, e, f, g, h]),
         }
     }
 
-    /// Whether a link of this name is this veth.
+    /// Whether a link with this name is this veth.
     pub(crate) fn is(&self, link: &Link) -> bool {
         link.kind == "veth" && link.mac == Some(self.mac)
     }

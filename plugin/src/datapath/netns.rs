@@ -1,4 +1,4 @@
-//! CNI_NETNS: the pod's network namespace.
+//! The pod's network namespace, CNI_NETNS.
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,7 +11,7 @@ use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 use super::sysctl;
 use crate::error::{Error, Result};
 
-/// A pod's network namespace, held open: it cannot vanish while we work in it.
+/// A pod's network namespace, held open so that it cannot disappear during the command.
 #[derive(Debug)]
 pub(crate) struct PodNs {
     path: PathBuf,
@@ -19,8 +19,8 @@ pub(crate) struct PodNs {
 }
 
 impl PodNs {
-    /// Opens it. A path that is not there means that the container is gone ([`Error::NoNamespace`]); one that is no
-    /// network namespace, or is the node's own, is a mistake of the runtime's.
+    /// Opens `path`. A missing path means that the container is gone ([`Error::NoNamespace`]); a path that is not a network
+    /// namespace, or is the node's own, is an error of the runtime.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let wrong = |why: &str| Error::Environment {
             problems: vec![format!("CNI_NETNS {} {why}", path.display())],
@@ -41,7 +41,7 @@ impl PodNs {
         let kind = fstatfs(&file)
             .map_err(|errno| Error::io(format!("statfs {}", path.display()))(errno.into()))?;
         if kind.filesystem_type() != NSFS_MAGIC {
-            return Err(wrong("is no namespace (it is not on nsfs)"));
+            return Err(wrong("is not a namespace (it is not on nsfs)"));
         }
         let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
         let ours = fs::metadata("/proc/thread-self/ns/net")
@@ -66,8 +66,8 @@ impl PodNs {
         self.file.as_fd()
     }
 
-    /// A netlink socket inside. `v6`: interfaces made from now on shall take IPv6 addresses; runtimes without IPv6 of
-    /// their own switch it off in the sandbox.
+    /// Opens a netlink socket inside. `v6` enables IPv6 for new interfaces, because runtimes that do not use it disable it in
+    /// the sandbox.
     pub(crate) fn route(&self, v6: bool) -> Result<Route> {
         netns::within(self.fd(), || {
             if v6 {

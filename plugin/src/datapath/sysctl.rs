@@ -1,4 +1,4 @@
-//! Settings under /proc/sys, of the calling thread's network namespace.
+//! Sysctls of the calling thread's network namespace, under /proc/sys.
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ const FORWARD_V4: &str = "net/ipv4/ip_forward";
 /// IPv6 forwarding of the whole node.
 const FORWARD_V6: &str = "net/ipv6/conf/all/forwarding";
 
-/// Makes the setting `value`. It is read first: a file that is right already may well be read-only.
+/// Sets a sysctl. Reads it first, because a file that is right already may be read-only.
 pub(super) fn ensure(key: &str, value: &str) -> Result<()> {
     if read(key).map_err(Error::io(format!("read sysctl {key}")))? == value {
         return Ok(());
@@ -29,7 +29,7 @@ pub(super) fn ensure(key: &str, value: &str) -> Result<()> {
     })
 }
 
-/// Whether the node forwards: (sysctl, is it on), for each family of the network.
+/// The forwarding sysctl of each family of the network, and whether it is on.
 pub(crate) fn forwarding(pools: &Pools) -> Result<Vec<(&'static str, bool)>> {
     let keys = [(FORWARD_V4, false), (FORWARD_V6, true)];
     let wanted = keys
@@ -44,9 +44,9 @@ pub(crate) fn forwarding(pools: &Pools) -> Result<Vec<(&'static str, bool)>> {
         .collect()
 }
 
-/// What a node needs that routes between its pods. The bridge sends packets back out where they came in, on purpose: an
-/// ICMP redirect for each would tell pods to resolve each other. (IPv6 has no such switch; it sends redirects from
-/// link-local addresses only, and the bridge has none.)
+/// Enables routing between the node's pods. Packets leave through the bridge by which they came in, on purpose, so ICMP
+/// redirects are disabled: they would make pods resolve each other. (IPv6 has no such sysctl; it sends redirects only from
+/// link-local addresses, and the bridge has none.)
 pub(super) fn ensure_router(bridge: &str, pools: &Pools) -> Result<()> {
     ensure("net/ipv4/conf/all/send_redirects", "0")?;
     ensure(&format!("net/ipv4/conf/{bridge}/send_redirects"), "0")?;
@@ -60,7 +60,7 @@ fn read(key: &str) -> io::Result<String> {
     Ok(fs::read_to_string(path(key))?.trim_end().to_owned())
 }
 
-/// Keys are written with slashes: an interface name may hold dots.
+/// Keys use slashes, because interface names may contain dots.
 fn path(key: &str) -> PathBuf {
     PathBuf::from("/proc/sys").join(key)
 }

@@ -1,25 +1,26 @@
-//! The next free address of every range set.
+//! Reserves the next free address of every range set.
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::range::RangeSet;
-use super::{Assigned, Held, Owner, Pools, Store};
+use super::{Assigned, Held, Pools, Store};
 use crate::error::{Error, Result};
+use crate::owner::Owner;
 
-/// How many taken addresses are met one by one before the directory is listed instead.
+/// How many taken addresses to check one by one before listing the directory instead.
 const PROBES: u32 = 8;
 
-/// Addresses that a pod now has, one a range set, and the locked record that says so.
+/// A pod's newly reserved addresses, one per range set, and their locked record.
 #[derive(Debug)]
 pub(crate) struct Allocation {
     pub(crate) held: Held,
     pub(crate) assigned: Vec<Assigned>,
 }
 
-/// Reserves one address out of each set for `owner`, who has none: [`Error::Busy`] otherwise.
+/// Reserves one address from each set for `owner`; [`Error::Busy`] if it has a record already.
 ///
-/// The search starts behind the address given last, so that an address rests before it is used again, and looks at names
-/// only: how many pods there are does not matter until a range is nearly full.
+/// The search starts after the address assigned last, so that an address is not reused immediately, and checks only file
+/// names, so that its cost does not depend on the number of pods until a range is nearly full.
 pub(crate) fn allocate(store: &Store, owner: &Owner, pools: &Pools) -> Result<Allocation> {
     let mut searches = Vec::with_capacity(pools.sets().len());
     let mut picks = Vec::with_capacity(pools.sets().len());
@@ -35,7 +36,7 @@ pub(crate) fn allocate(store: &Store, owner: &Owner, pools: &Pools) -> Result<Al
             assigned: picks,
         }),
         Err(error) => {
-            // The first error is the one that explains; what cannot be given back stays on record for DEL and GC.
+            // Report the first error; what cannot be released stays on record for DEL and GC.
             let _ = store.release(held);
             Err(error)
         }
@@ -50,7 +51,7 @@ fn take(
 ) -> Result<()> {
     for index in 0..picks.len() {
         while !store.take(held, picks[index].address)? {
-            // Somebody was faster: look on, and write down what is meant before taking it.
+            // Another process took it first: choose the next address, and record it before taking it.
             picks[index] = searches[index].next()?;
             store.amend(held, &addresses(picks))?;
         }
@@ -65,7 +66,7 @@ fn addresses(picks: &[Assigned]) -> Vec<IpAddr> {
     picks.iter().map(|pick| pick.address).collect()
 }
 
-/// The error for a set of which `taken` leaves nothing.
+/// The error for a set whose addresses are all in `taken`.
 pub(crate) fn exhausted(set: &RangeSet, taken: &HashSet<IpAddr>) -> Error {
     let reserved = taken
         .iter()
@@ -77,7 +78,7 @@ pub(crate) fn exhausted(set: &RangeSet, taken: &HashSet<IpAddr>) -> Error {
     }
 }
 
-/// A walk through the addresses of a set that seem free.
+/// Iterates over the addresses of a set that appear to be free.
 struct Search<'a> {
     store: &'a Store,
     set: &'a RangeSet,
@@ -155,7 +156,7 @@ mod tests {
     }
 
     fn release(store: &Store, owner: &Owner) {
-        // Children of tests that run beside this one may hold a lock for a moment: they inherited it.
+        // Child processes of concurrent tests may hold an inherited lock for a moment.
         let held = store.record(owner, Wait::Forever).unwrap().unwrap();
         store.release(held).unwrap();
     }
@@ -182,7 +183,7 @@ mod tests {
             store.owner_of("fd00::3".parse().unwrap()).unwrap(),
             Some(owner(2))
         );
-        // The freed one rests until the search comes round.
+        // The freed address is not reused before the search wraps around.
         assert_eq!(
             text(&allocate(&store, &owner(3), &pools).unwrap()),
             ["10.1.0.4", "fd00::4"]
@@ -236,7 +237,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));
         let taken = allocate(&store, &owner(1), &pools).unwrap().held.addresses;
-        // As a process leaves it that died between its intention and taking the address.
+        // The state after a process was killed between recording and taking the address.
         drop(store.claim(&owner(2), &taken).unwrap());
         release(&store, &owner(2));
         assert_eq!(store.owner_of(taken[0]).unwrap(), Some(owner(1)));
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_record_is_made_up_for_by_reading_the_addresses() {
+    fn a_lost_record_is_replaced_by_reading_the_address_files() {
         let dir = tempfile::tempdir().unwrap();
         let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));
         for id in 1..4 {
@@ -308,7 +309,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn any_order_of_adding_and_deleting_keeps_the_books(steps in prop::collection::vec((any::<bool>(), 0u8..20), 1..80)) {
+        fn any_order_of_adding_and_deleting_is_consistent(steps in prop::collection::vec((any::<bool>(), 0u8..20), 1..80)) {
             let dir = tempfile::tempdir().unwrap();
             let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/28"}],[{"subnet":"fd00::/64"}]]"#));
             let mut model = std::collections::BTreeMap::new();

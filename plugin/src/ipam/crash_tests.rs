@@ -1,4 +1,4 @@
-//! SIGKILL at every system call of a reservation and of its release, and amid a crowd of processes.
+//! SIGKILL at every system call of a reservation and of its release, and among concurrent processes.
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::IpAddr;
@@ -10,7 +10,8 @@ use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
-use super::{Owner, Pools, Record, Store, Wait, allocate};
+use super::{Pools, Record, Store, Wait, allocate};
+use crate::owner::Owner;
 use crate::validate::{ContainerId, IfName, NetworkName};
 
 fn owner(id: impl std::fmt::Display) -> Owner {
@@ -92,14 +93,14 @@ fn killed_at(stops: usize, work: impl FnOnce()) -> bool {
     }
 }
 
-/// What holds at any moment: each address has one owner who can be told, and that owner's record names it.
+/// The invariant at any moment: each address has one identifiable owner, whose record lists it.
 fn assert_sound(dir: &Path) {
     let store = store(dir);
     for address in store.taken().unwrap() {
         let owner = store
             .owner_of(address)
             .unwrap()
-            .unwrap_or_else(|| panic!("{address} is nobody's"));
+            .unwrap_or_else(|| panic!("{address} has no owner"));
         let path = dir.join(format!("net/owner@{}@{}", owner.container, owner.ifname));
         let record = Record::decode(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(record.owner, owner);
@@ -110,7 +111,7 @@ fn assert_sound(dir: &Path) {
     }
 }
 
-/// Kills `work` at every point, on a store with three owners, and sees that its leavings can be told and removed.
+/// Kills `work` at every point, on a store with three owners, and checks that its remains can be attributed and removed.
 fn survives_a_kill_anywhere(prepare: impl Fn(&Store), work: impl Fn(&Store)) {
     for stops in 0.. {
         let dir = tempfile::tempdir().unwrap();

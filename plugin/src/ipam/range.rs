@@ -1,4 +1,4 @@
-//! Ranges of addresses, in host-local's vocabulary.
+//! Address ranges, with host-local's keys.
 use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
-/// A range as it is written in `ipam.ranges`.
+/// A range as written in `ipam.ranges`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RawRange {
@@ -17,7 +17,7 @@ pub(crate) struct RawRange {
     pub(crate) gateway: Option<IpAddr>,
 }
 
-/// Part of a subnet, with the subnet's gateway. Network and broadcast address are never part of it.
+/// Part of a subnet, with the subnet's gateway; never includes network and broadcast address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Range {
     subnet: IpNet,
@@ -26,11 +26,11 @@ pub(crate) struct Range {
     gateway: IpAddr,
 }
 
-/// Ranges of one address family; a pod gets one address out of each set.
+/// Ranges of one address family; a pod gets one address from each set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RangeSet {
     ranges: Vec<Range>,
-    /// Gateways of the whole network: never a pod's, whichever range they are in.
+    /// Gateways of the whole network; never assigned to a pod, in whichever range they are.
     gateways: Vec<IpAddr>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Pools {
     sets: Vec<RangeSet>,
 }
 
-/// An address a pod was given.
+/// An address assigned to a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Assigned {
     pub(crate) address: IpAddr,
@@ -74,7 +74,7 @@ impl Range {
             }
         };
         let lowest = number(subnet.network()) + 1;
-        // IPv6 has no broadcast; its lowest address is the routers' anycast address (RFC 4291, section 2.6.1).
+        // IPv6 has no broadcast address; its lowest is the subnet-router anycast address (RFC 4291, section 2.6.1).
         let highest = number(subnet.broadcast()) - u128::from(!is_v6(&subnet));
         let gateway = raw
             .gateway
@@ -138,7 +138,7 @@ impl Range {
 }
 
 impl RangeSet {
-    /// Every address a pod may get, once, starting behind `after` and going round.
+    /// Every address available to pods, once each, starting after `after` and wrapping around.
     pub(crate) fn candidates(&self, after: Option<IpAddr>) -> impl Iterator<Item = Assigned> {
         let count = self.ranges.len();
         let start = after.and_then(|last| {
@@ -167,7 +167,7 @@ impl RangeSet {
             .filter(|one| !self.gateways.contains(&one.address))
     }
 
-    /// How many addresses there are for pods.
+    /// Number of addresses available to pods.
     pub(crate) fn capacity(&self) -> u128 {
         let all: u128 = self.ranges.iter().fold(0, |sum, range| {
             sum.saturating_add(range.last - range.first + 1)
@@ -180,7 +180,6 @@ impl RangeSet {
         all - gateways as u128
     }
 
-    /// Whether an address is within one of the ranges.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.ranges.iter().any(|range| range.contains(address))
     }
@@ -254,7 +253,7 @@ impl Pools {
         self.sets.iter().flat_map(|set| &set.ranges)
     }
 
-    /// The range an address is from.
+    /// The range that contains the address.
     pub(crate) fn range_of(&self, address: IpAddr) -> Option<&Range> {
         self.ranges().find(|range| range.contains(address))
     }
@@ -265,7 +264,7 @@ impl Pools {
         self.sets[0].ranges[0].gateway
     }
 
-    /// What the bridge is given: each gateway with its subnet's prefix length, each once.
+    /// The bridge's addresses: each gateway once, with its subnet's prefix length.
     pub(crate) fn gateways(&self) -> Vec<IpNet> {
         let mut nets: Vec<IpNet> = Vec::new();
         for range in self.ranges() {
@@ -277,7 +276,7 @@ impl Pools {
         nets
     }
 
-    /// The subnets, each once.
+    /// The subnets of all ranges, each once.
     pub(crate) fn subnets(&self) -> Vec<IpNet> {
         let mut nets: Vec<IpNet> = Vec::new();
         for range in self.ranges() {
@@ -300,7 +299,7 @@ fn number(address: IpAddr) -> u128 {
     }
 }
 
-/// The inverse of [`number`]; an IPv4 number has 32 bits, which [`Range::new`] sees to.
+/// The inverse of [`number`]; [`Range::new`] guarantees that IPv4 numbers have 32 bits.
 fn address(number: u128, v6: bool) -> IpAddr {
     if v6 {
         Ipv6Addr::from_bits(number).into()

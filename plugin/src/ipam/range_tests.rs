@@ -1,4 +1,4 @@
-//! Ranges: what is left out, the way round, and what is refused.
+//! Ranges: excluded addresses, wrapping around, and invalid ranges.
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -1,19 +1,19 @@
-//! The content of reservation files.
+//! The format of reservation files.
 use std::iter;
 use std::net::IpAddr;
 
 use flatnet_netlink::MacAddr;
 use serde::{Deserialize, Serialize};
 
-use super::Owner;
+use crate::owner::Owner;
 use crate::validate::{ContainerId, IfName};
 
-/// What a file of the store says. An address file and its owner's record have the same content (they are hard links to
-/// one inode, unless the record was amended since); only the record's list of addresses counts.
+/// The content of a file of the store. An address file and its owner's record have the same content (they are hard links
+/// to one inode, unless the record was amended since); only the record's list of addresses is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) owner: Owner,
-    /// Addresses that are, or were about to be, reserved: a reservation that is not listed here cannot exist.
+    /// Addresses that are, or were about to be, reserved. The owner has no reservation that is not listed here.
     pub(crate) addresses: Vec<IpAddr>,
 }
 
@@ -27,7 +27,7 @@ struct Text<'a> {
 }
 
 impl Record {
-    /// The pod's addresses as the node's bridge knows them. Its MAC derives from the first.
+    /// The pod's addresses and its MAC, which derives from the first, for the node's neighbour table.
     pub(crate) fn neighbours(&self) -> impl Iterator<Item = (IpAddr, MacAddr)> {
         let mac = self.addresses.first().map(|first| MacAddr::from_ip(*first));
         self.addresses
@@ -48,7 +48,7 @@ impl Record {
         })
     }
 
-    /// `None` where the content is nobody's: cut short by a power failure, or written by something else.
+    /// `None` if the content names no owner: truncated by a power failure, or written by another program.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let text: Text<'_> = serde_json::from_slice(bytes).ok()?;
         let owner = Owner {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_read_back_and_rubbish_is_nobodys() {
+    fn records_read_back_and_garbage_has_no_owner() {
         let owner = Owner {
             container: ContainerId::new("c1").unwrap(),
             ifname: IfName::new("eth0").unwrap(),
@@ -79,8 +79,8 @@ mod tests {
             r#"{"containerID":"c1","ifname":"eth0","addresses":["10.1.0.2","fd00::2"]}"#
         );
         assert_eq!(Record::decode(&bytes), Some(Record { owner, addresses }));
-        for rubbish in ["", "c1\neth0", r#"{"containerID":"../x","ifname":"eth0"}"#] {
-            assert_eq!(Record::decode(rubbish.as_bytes()), None, "{rubbish:?}");
+        for garbage in ["", "c1\neth0", r#"{"containerID":"../x","ifname":"eth0"}"#] {
+            assert_eq!(Record::decode(garbage.as_bytes()), None, "{garbage:?}");
         }
     }
 }

@@ -1,17 +1,17 @@
-//! Who has which address: a directory that survives a SIGKILL at any point.
+//! Address reservations, in a directory that survives SIGKILL at any point.
 //!
 //! `<dataDir>/<network>/` holds
-//! * a file per reserved address, named after it. It comes into being by link(2), which fails where the name exists: no
-//!   two owners can have one address, without any lock, and the content is there from the first moment;
+//! * a file per reserved address, named after it. It is created by link(2), which fails if the name exists: two owners
+//!   cannot have the same address, without any lock, and the file is never empty;
 //! * `owner@<container id>@<interface>`, the record of an attachment: the addresses it has *or is about to take*. It is
 //!   written before the first address is linked, so an address without a record cannot be left behind, and DEL reads one
 //!   file instead of all;
-//! * `last@<n>`, the last address given out of range set n: a hint where to look next, nothing depends on it;
-//! * `tmp@…`, a file about to be linked or renamed; GC removes those that a killed process left.
+//! * `last@<n>`, the address of range set n assigned last: a hint where to search next, on which nothing depends;
+//! * `tmp@…`, a file about to be linked or renamed; GC removes those left by killed processes.
 //!
-//! Two locks (flock(2), gone with the process that held them): a record's, held through ADD and DEL of that attachment,
-//! tells a crashed ADD from one under way; the directory's is held while a reservation is looked at and deleted, so that
-//! two releases of one address cannot hit what a third process reserved between them.
+//! There are two locks (flock(2), released when the holding process ends). A record's lock, held during ADD and DEL of that
+//! attachment, distinguishes a crashed ADD from one in progress. The directory's lock is held while a reservation is checked
+//! and deleted, so that two releases of the same address cannot delete a third process's new reservation.
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,8 +19,9 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Owner, Record};
+use super::Record;
 use crate::error::{Error, Result};
+use crate::owner::Owner;
 use crate::validate::{ContainerId, IfName, NetworkName};
 
 const RECORD: &str = "owner@";
@@ -35,26 +36,26 @@ pub(crate) struct Store {
     directory: File,
 }
 
-/// The record of an attachment, locked: nobody else works on that attachment as long as this value lives.
+/// The locked record of an attachment: no other process works on that attachment while this value exists.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) owner: Owner,
-    /// What it has; of a record just claimed, what it is about to take.
+    /// The owner's addresses; in a record just claimed, those it is about to take.
     pub(crate) addresses: Vec<IpAddr>,
     _lock: File,
 }
 
-/// What to do when another process holds a record.
+/// What to do if another process holds a record's lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// Until it is done (or dead).
+    /// Wait until that process is done or dead.
     Forever,
-    /// Not at all: [`Error::Busy`].
+    /// Fail with [`Error::Busy`].
     No,
 }
 
 impl Store {
-    /// The store of a network; its directory is made where it is missing.
+    /// Opens the store of a network, creating its directory if necessary.
     pub(crate) fn open(data_dir: &Path, network: &NetworkName) -> Result<Self> {
         let path = data_dir.join(network.as_str());
         fs::create_dir_all(&path).map_err(Error::io(format!("create {}", path.display())))?;
@@ -63,7 +64,7 @@ impl Store {
         })
     }
 
-    /// The store of a network, if it ever had one.
+    /// Opens the store of a network, if its directory exists.
     pub(crate) fn find(data_dir: &Path, network: &NetworkName) -> Result<Option<Self>> {
         let path = data_dir.join(network.as_str());
         match File::open(&path) {
@@ -73,7 +74,7 @@ impl Store {
         }
     }
 
-    /// Locks the record of `owner` and reads it; `None` where there is none.
+    /// Locks and reads the record of `owner`; `None` if there is none.
     pub(crate) fn record(&self, owner: &Owner, wait: Wait) -> Result<Option<Held>> {
         let path = self.record_path(owner);
         let failed = |error| Error::io(format!("read {}", path.display()))(error);
@@ -93,7 +94,7 @@ impl Store {
                 }
                 (_, Err(TryLockError::Error(error))) => return Err(failed(error)),
             }
-            // Whoever held it may have deleted or replaced the record meanwhile: then this lock is worth nothing.
+            // The previous holder may have deleted or replaced the record, and then this lock is on the wrong file.
             if !is_current(&path, &file).map_err(failed)? {
                 continue;
             }
@@ -111,7 +112,7 @@ impl Store {
         }
     }
 
-    /// Creates the record of `owner`, who is about to take `intent`, and locks it.
+    /// Creates and locks the record of `owner`, which is about to take `intent`.
     pub(super) fn claim(&self, owner: &Owner, intent: &[IpAddr]) -> Result<Held> {
         let (temporary, lock) = self.write_temporary(owner, intent)?;
         let path = self.record_path(owner);
@@ -134,7 +135,7 @@ impl Store {
         })
     }
 
-    /// Writes another intention into the record, before it is acted on.
+    /// Records different addresses before they are taken.
     pub(super) fn amend(&self, held: &mut Held, intent: &[IpAddr]) -> Result<()> {
         let (temporary, lock) = self.write_temporary(&held.owner, intent)?;
         let path = self.record_path(&held.owner);
@@ -147,7 +148,7 @@ impl Store {
         Ok(())
     }
 
-    /// Reserves an address the record names; `false` where somebody has it.
+    /// Reserves an address that the record lists; `false` if it is taken.
     pub(super) fn take(&self, held: &Held, address: IpAddr) -> Result<bool> {
         let path = self.address_path(address);
         match fs::hard_link(self.record_path(&held.owner), &path) {
@@ -157,14 +158,14 @@ impl Store {
         }
     }
 
-    /// Gives back every address of the record, then the record.
+    /// Releases every address of the record, then deletes the record.
     pub(crate) fn release(&self, held: Held) -> Result<()> {
         self.free(&held.owner, &held.addresses)?;
         let path = self.record_path(&held.owner);
         remove(&path)
     }
 
-    /// Gives back those of `addresses` that are `owner`'s.
+    /// Releases those of `addresses` that belong to `owner`.
     pub(crate) fn free(&self, owner: &Owner, addresses: &[IpAddr]) -> Result<()> {
         let _lock = self.lock()?;
         for address in addresses {
@@ -175,7 +176,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gives back an address whose file names no owner. Such a file is the work of a power failure or of another program.
+    /// Releases an address whose file names no owner, because of a power failure or another program.
     pub(crate) fn free_unowned(&self, address: IpAddr) -> Result<()> {
         let _lock = self.lock()?;
         match self.owner_of(address)? {
@@ -184,7 +185,7 @@ impl Store {
         }
     }
 
-    /// Who has an address; `None` where nobody can be told.
+    /// The owner of an address; `None` if it is free or its file names no owner.
     pub(crate) fn owner_of(&self, address: IpAddr) -> Result<Option<Owner>> {
         let path = self.address_path(address);
         match fs::read(&path) {
@@ -194,13 +195,12 @@ impl Store {
         }
     }
 
-    /// Whether an address is reserved.
     pub(super) fn is_taken(&self, address: IpAddr) -> Result<bool> {
         let path = self.address_path(address);
         fs::exists(&path).map_err(Error::io(format!("look up {}", path.display())))
     }
 
-    /// Every reserved address: one pass over the directory, no file is read.
+    /// All reserved addresses: lists the directory without reading files.
     pub(crate) fn taken(&self) -> Result<HashSet<IpAddr>> {
         Ok(self
             .names()?
@@ -209,10 +209,10 @@ impl Store {
             .collect())
     }
 
-    /// Every attachment that has a record.
+    /// All attachments that have a record.
     pub(crate) fn owners(&self) -> Result<Vec<Owner>> {
         let owner = |name: &String| {
-            // A container id has no `@`; an interface name may.
+            // An interface name may contain `@`, a container id cannot.
             let (container, ifname) = name.strip_prefix(RECORD)?.split_once('@')?;
             Some(Owner {
                 container: ContainerId::new(container)?,
@@ -222,7 +222,7 @@ impl Store {
         Ok(self.names()?.iter().filter_map(owner).collect())
     }
 
-    /// The records of attachments that have all they were to have, as they are at this moment.
+    /// The records whose addresses are all reserved at this moment.
     pub(crate) fn complete(&self) -> Result<Vec<Record>> {
         let mut found = Vec::new();
         for name in self.names()?.iter().filter(|name| name.starts_with(RECORD)) {
@@ -236,7 +236,7 @@ impl Store {
         Ok(found)
     }
 
-    /// What of its intention an owner has. The rest may be another's by now.
+    /// The record's addresses that its owner really has; the others may be another's by now.
     fn owned(&self, record: &Record) -> Result<Vec<IpAddr>> {
         let mut owned = Vec::new();
         for address in &record.addresses {
@@ -247,7 +247,7 @@ impl Store {
         Ok(owned)
     }
 
-    /// The addresses of `owner` by the address files alone: slow, for where there is no record.
+    /// Finds the addresses of `owner` by reading all address files: slow, for when there is no record.
     pub(crate) fn scan(&self, owner: &Owner) -> Result<Vec<IpAddr>> {
         let mut found = Vec::new();
         for address in self.taken()? {
@@ -258,7 +258,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The address given last out of range set `set`.
+    /// The address of range set `set` assigned last.
     pub(super) fn hint(&self, set: usize) -> Option<IpAddr> {
         fs::read_to_string(self.hint_path(set))
             .ok()?
@@ -267,11 +267,11 @@ impl Store {
             .ok()
     }
 
-    /// Remembers where to look next. Written over in place, all of it in one write: renaming a new file onto an old one
-    /// makes ext4 wait for the disk (auto_da_alloc), which took longer than all the rest of ADD.
+    /// Stores where to search next. Overwrites the file in place with a single write: renaming a new file onto an old one
+    /// makes ext4 wait for the disk (auto_da_alloc), which takes longer than the rest of ADD.
     pub(super) fn set_hint(&self, set: usize, address: IpAddr) -> Result<()> {
         let path = self.hint_path(set);
-        // The longest address has 39 characters; blanks make every hint as long.
+        // Padded to the longest address, 39 characters, so that no old text is left behind.
         let line = format!("{:<39}\n", address.to_string());
         let file = OpenOptions::new()
             .write(true)
@@ -282,7 +282,7 @@ impl Store {
         written.map_err(Error::io(format!("write {}", path.display())))
     }
 
-    /// Proves that reservations can be written, by writing a file.
+    /// Checks that reservations can be written, by writing a file.
     pub(crate) fn probe(&self) -> Result<()> {
         let (path, mut file) = self.temporary()?;
         let written = file.write_all(b"{}");
@@ -290,7 +290,7 @@ impl Store {
         written.map_err(Error::io(format!("write {}", path.display())))
     }
 
-    /// Removes the temporary files of killed processes; those of living ones are locked.
+    /// Removes the temporary files of killed processes; those of running ones are locked.
     pub(crate) fn sweep(&self) -> Result<()> {
         for name in self
             .names()?
@@ -332,7 +332,7 @@ impl Store {
                         .map_err(Error::io(format!("lock {}", path.display())))?;
                     return Ok((path, file));
                 }
-                // Of a killed process of the same number, or of another thread.
+                // From a killed process with the same pid, or from another thread.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io(format!("create {}", path.display()))(error)),
             }
@@ -349,7 +349,7 @@ impl Store {
         Ok(names)
     }
 
-    /// `IpAddr` has one text form for each address (RFC 5952 for IPv6), so a name stands for one address only.
+    /// `IpAddr` formats each address in exactly one way (RFC 5952 for IPv6), so names are unique.
     fn address_path(&self, address: IpAddr) -> PathBuf {
         self.path.join(address.to_string())
     }
@@ -364,17 +364,17 @@ impl Store {
     }
 }
 
-/// The directory's lock.
+/// Unlocks the directory on drop.
 struct Unlock<'a>(&'a File);
 
 impl Drop for Unlock<'_> {
     fn drop(&mut self) {
-        // Cannot fail on a file that is locked; and the lock ends with the process in any case.
+        // Cannot fail for a locked file, and the lock ends with the process in any case.
         let _ = self.0.unlock();
     }
 }
 
-/// Whether `path` still names the open file.
+/// Whether `path` still refers to the open file.
 fn is_current(path: &Path, file: &File) -> io::Result<bool> {
     let ours = file.metadata()?;
     match fs::metadata(path) {
@@ -384,7 +384,7 @@ fn is_current(path: &Path, file: &File) -> io::Result<bool> {
     }
 }
 
-/// Removes a file; absent is fine.
+/// Removes a file if it exists.
 fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

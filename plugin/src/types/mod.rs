@@ -1,4 +1,4 @@
-//! What is exchanged with the runtime: configuration in, result or error object out.
+//! The protocol's types: configuration in, result or error object out.
 mod config;
 mod plan;
 mod result;

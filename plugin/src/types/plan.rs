@@ -1,4 +1,4 @@
-//! What a pod of a network gets: the part of the configuration that ADD, CHECK and STATUS work by.
+//! What a pod of a network gets: the part of the configuration that ADD, CHECK and STATUS use.
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -7,10 +7,11 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::ipam::{Assigned, Pools, RawRange};
 
-/// RT_SCOPE_LINK (linux/rtnetlink.h), as the specification's `scope` of a route has it.
+/// RT_SCOPE_LINK (linux/rtnetlink.h), the value of `scope` in the specification's routes.
 pub(crate) const SCOPE_LINK: u8 = 253;
-/// IPv6 demands it of every link (RFC 8200, section 5); IPv4 would allow 68.
+/// The smallest MTU that IPv6 allows, bytes (RFC 8200, section 5).
 const MIN_MTU_V6: u32 = 1280;
+/// The smallest MTU that IPv4 allows, bytes (RFC 791, section 3.2).
 const MIN_MTU_V4: u32 = 68;
 /// ETH_MAX_MTU (linux/if_ether.h).
 const MAX_MTU: u32 = 65535;
@@ -18,13 +19,13 @@ const MAX_MTU: u32 = 65535;
 /// A validated network.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// MTU of the veth pair, bytes; the bridge's where absent.
+    /// MTU of the veth pair, bytes; by default the bridge's.
     pub(crate) mtu: Option<u32>,
     pub(crate) default_gateway: bool,
     pub(crate) masquerade: bool,
     pub(crate) hairpin: bool,
     pub(crate) pools: Pools,
-    /// `podNetwork`: destinations that are never masqueraded, besides this node's own ranges.
+    /// `podNetwork`: destinations that are never masqueraded, in addition to this node's own ranges.
     pub(crate) pod_network: Vec<IpNet>,
     routes: Vec<ConfRoute>,
 }
@@ -33,11 +34,11 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PodRoute {
     pub(crate) dst: IpNet,
-    /// Next hop; `None`: the destination is on link.
+    /// Next hop; `None` if the destination is on-link.
     pub(crate) gateway: Option<IpAddr>,
     /// Metric; lower wins.
     pub(crate) priority: Option<u32>,
-    /// The next hop is not our gateway, so no other route of ours says that it is on link.
+    /// Set RTNH_F_ONLINK: the next hop is not our gateway, so no other route makes it on-link.
     pub(crate) onlink: bool,
 }
 
@@ -59,7 +60,7 @@ struct RawIpam {
     #[serde(rename = "type")]
     kind: Option<String>,
     ranges: Option<Vec<Vec<RawRange>>>,
-    // The short form: one range set of one range, its keys beside `ranges`.
+    // The short form: a single range, with its keys beside `ranges`.
     subnet: Option<IpNet>,
     range_start: Option<IpAddr>,
     range_end: Option<IpAddr>,
@@ -88,7 +89,7 @@ struct ConfRoute {
 
 #[derive(Debug)]
 enum Hop {
-    /// `gw` absent: the gateway of the pod's address of that family.
+    /// `gw` is absent: the gateway of the pod's address of the same family.
     OwnGateway,
     Via(IpAddr),
     OnLink,
@@ -132,7 +133,7 @@ impl Plan {
         } else {
             MIN_MTU_V4
         };
-        // 0 is how Go configurations say "not set".
+        // 0 means "not set" in configurations written by Go programs.
         let mtu = raw.mtu.filter(|mtu| *mtu != 0);
         if let Some(mtu) = mtu.filter(|mtu| !(lowest..=MAX_MTU).contains(mtu)) {
             return Err(Error::config(
@@ -157,11 +158,11 @@ impl Plan {
         })
     }
 
-    /// The routes of a pod with these addresses, in the order in which the kernel accepts them: what is on link first.
+    /// The routes of a pod with these addresses, on-link routes first, because the kernel requires that order.
     ///
-    /// A pod's address is a host address (/32, /128): its only neighbour is the gateway, whose MAC it is told. A pod
-    /// that resolved every peer by itself would fill the kernel's neighbour table, which all namespaces of a host share
-    /// and which overflows at 1024 entries (gc_thresh3).
+    /// A pod's address is a host address (/32, /128), so its only neighbour is the gateway, whose MAC is a permanent entry.
+    /// Pods that resolved every peer themselves would fill the kernel's neighbour table, which all namespaces of a host
+    /// share and which overflows at 1024 entries (gc_thresh3).
     pub(crate) fn pod_routes(&self, assigned: &[Assigned]) -> Vec<PodRoute> {
         let mut routes: Vec<PodRoute> = Vec::new();
         let mut push = |route: PodRoute| {
@@ -277,7 +278,6 @@ fn conf_route(raw: RawRoute, pools: &Pools, default_gateway: bool) -> Result<Con
     })
 }
 
-/// Whether a prefix is IPv4.
 pub(crate) fn is_v4(net: &IpNet) -> bool {
     matches!(net, IpNet::V4(_))
 }

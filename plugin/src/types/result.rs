@@ -1,4 +1,4 @@
-//! What goes out on standard output: success, error and version objects, in the shape of each specification version.
+//! The objects on standard output: success, error and version, in the format of each specification version.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::plan::{SCOPE_LINK, is_v4};
 use super::{PodRoute, SpecVersion};
 use crate::error::{Error, Result};
 
-/// The result of ADD (section 5, ADD Success), without the parts that differ between versions.
+/// The result of ADD (section 5, ADD Success), independent of the specification's version.
 #[derive(Debug)]
 pub(crate) struct Success<'a> {
     pub(crate) interfaces: Vec<Interface<'a>>,
@@ -40,7 +40,7 @@ pub(crate) struct Ip {
     pub(crate) gateway: IpAddr,
 }
 
-/// An element of a list: what a `prevResult` had there, or ours.
+/// A list element: one from `prevResult`, or ours.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Item<'a> {
@@ -72,7 +72,7 @@ enum Item<'a> {
     },
 }
 
-/// A value under a key of the result object.
+/// A value of the result object.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Entry<'a> {
@@ -82,8 +82,8 @@ enum Entry<'a> {
 }
 
 impl Success<'_> {
-    /// The JSON object of `version`. A `prevResult` is kept whole, foreign keys included, and added to: "plugins
-    /// provided a prevResult must output it as their result, with any possible modifications".
+    /// The JSON object for `version`. A `prevResult` is kept completely, with unknown keys, and extended: the specification
+    /// requires plugins to return it with their modifications.
     pub(crate) fn to_json(&self, version: SpecVersion, prev: Option<&RawValue>) -> Result<String> {
         let prev: BTreeMap<String, &RawValue> = match prev {
             Some(prev) => read(prev.get().as_bytes())?,
@@ -112,7 +112,7 @@ impl Success<'_> {
     }
 }
 
-/// The list a `prevResult` has under `key`.
+/// The list under `key` in a `prevResult`.
 fn list<'a>(prev: &BTreeMap<String, &'a RawValue>, key: &str) -> Result<Vec<Item<'a>>> {
     let Some(value) = prev.get(key) else {
         return Ok(Vec::new());
@@ -156,7 +156,7 @@ fn encode(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|source| Error::io("encode the result")(source.into()))
 }
 
-/// The error object (section 5, Error). `version` is that of the configuration, where it could be read.
+/// The error object (section 5, Error). `version` is the configuration's, if it could be read.
 pub(crate) fn failure(error: &Error, version: Option<SpecVersion>) -> Result<String> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -174,7 +174,7 @@ pub(crate) fn failure(error: &Error, version: Option<SpecVersion>) -> Result<Str
     })
 }
 
-/// The answer to VERSION (section 5): `asked` is the `cniVersion` of the input, which is given back as it came.
+/// The answer to VERSION (section 5). `asked` is the `cniVersion` of the input, returned as it came.
 pub(crate) fn versions(asked: Option<&str>) -> Result<String> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

@@ -229,7 +229,7 @@ fn what_a_crashed_add_left_is_replaced() {
     isolated("add::what_a_crashed_add_left_is_replaced", |world| {
         let (gone, pod, conf) = (world.pod(), world.pod(), world.conf(json!({})));
         world.add("c1", &gone, &conf);
-        // The same attachment with a namespace made anew: link, neighbour and reservation are in the way.
+        // The same attachment with a recreated namespace: link, neighbour and reservation of the old one exist.
         let result = world.add("c1", &pod, &conf);
         assert_eq!(result["ips"][0]["address"], "10.244.1.3/32");
         world.check("c1", &pod, &conf, &result).ok();
@@ -294,7 +294,7 @@ fn a_namespace_that_is_none_is_refused() {
             world
                 .cni("ADD", "c1", "/etc/passwd", &conf)
                 .error(4)
-                .contains("CNI_NETNS /etc/passwd is no namespace")
+                .contains("CNI_NETNS /etc/passwd is not a namespace")
         );
         assert!(
             world

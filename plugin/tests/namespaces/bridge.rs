@@ -1,4 +1,4 @@
-//! What ADD does to the bridge and the rest of the node: finds it, makes it, mends it.
+//! What ADD does to the bridge and the rest of the node: finds, creates and corrects it.
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Pod, World, isolated};
 
-/// Does damage, and sees that CHECK names it and nothing else; then undoes it.
+/// Does damage, verifies that CHECK names it and nothing else, then undoes it.
 #[track_caller]
 fn damage(
     world: &World,
@@ -13,7 +13,7 @@ fn damage(
     conf: &Value,
     result: &Value,
     harm: &dyn Fn(),
-    mend: &dyn Fn(),
+    repair: &dyn Fn(),
     words: &[&str],
 ) {
     world.check("c1", pod, conf, result).ok();
@@ -24,7 +24,7 @@ fn damage(
     for (problem, words) in problems.iter().zip(words) {
         assert!(problem.contains(words), "{problem:?} lacks {words:?}");
     }
-    mend();
+    repair();
 }
 
 #[test]
@@ -32,15 +32,15 @@ fn each_damage_in_the_pod_is_named() {
     isolated("check::each_damage_in_the_pod_is_named", |world| {
         let (pod, conf) = (world.pod(), world.conf(json!({})));
         let result = world.add("c1", &pod, &conf);
-        let in_pod = |harm: &'static str, mend: &'static [&'static str], words: &[&str]| {
-            let mend = || mend.iter().for_each(|line| drop(pod.ip(line)));
+        let in_pod = |harm: &'static str, repair: &'static [&'static str], words: &[&str]| {
+            let repair = || repair.iter().for_each(|line| drop(pod.ip(line)));
             damage(
                 world,
                 &pod,
                 &conf,
                 &result,
                 &|| drop(pod.ip(harm)),
-                &mend,
+                &repair,
                 words,
             );
         };
@@ -108,15 +108,15 @@ fn each_damage_on_the_node_is_named() {
         let result = world.add("c1", &pod, &conf);
         let veth = result["interfaces"][1]["name"].as_str().unwrap();
         let reservation = world.data_dir().join("net/10.244.1.2");
-        let on_node = |harm: &str, mend: &[&str], words: &[&str]| {
-            let mend = || mend.iter().for_each(|line| drop(world.ip(line)));
+        let on_node = |harm: &str, repair: &[&str], words: &[&str]| {
+            let repair = || repair.iter().for_each(|line| drop(world.ip(line)));
             damage(
                 world,
                 &pod,
                 &conf,
                 &result,
                 &|| drop(world.ip(harm)),
-                &mend,
+                &repair,
                 words,
             );
         };

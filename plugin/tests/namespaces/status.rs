@@ -10,7 +10,7 @@ fn ready_before_the_first_pod_and_after() {
         assert!(world.cni("STATUS", "", "", &conf).ok().is_null());
         world.add("c1", &pod, &conf);
         assert!(world.cni("STATUS", "", "", &conf).ok().is_null());
-        // What ADD mends by itself is no reason to refuse pods.
+        // A fault that ADD corrects is not a reason to refuse pods.
         world.ip("link set cni0 down");
         world.cni("STATUS", "", "", &conf).ok();
         world.ip("link del cni0");
