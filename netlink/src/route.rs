@@ -72,7 +72,7 @@ impl Route {
 
     /// Lists all links.
     pub fn links(&mut self) -> Result<Vec<Link>> {
-        let message = Message::dump(rtm::GETLINK, &ifinfomsg(0));
+        let message = Message::dump(rtm::GETLINK, &[0; 16]);
         self.connection
             .dump(message, "list links", |payload, links| {
                 links.push(decode::link(payload)?);
@@ -80,25 +80,14 @@ impl Route {
             })
     }
 
-    /// Looks up a link by name.
+    /// Looks up a link by name; `None` if it does not exist.
     pub fn link(&mut self, name: &str) -> Result<Option<Link>> {
-        let mut message = Message::new(rtm::GETLINK, 0, &ifinfomsg(0));
+        let mut message = Message::new(rtm::GETLINK, 0, &[0; 16]);
         message.attr_text(ifla::IFNAME, name);
-        self.one_link(message, &format!("look up link {name}"))
-    }
-
-    /// Looks up a link by index.
-    pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>> {
-        self.one_link(
-            Message::new(rtm::GETLINK, 0, &ifinfomsg(index)),
-            &format!("look up link {index}"),
-        )
-    }
-
-    fn one_link(&mut self, message: Message, what: &str) -> Result<Option<Link>> {
+        let what = format!("look up link {name}");
         match self
             .connection
-            .ask(message, what, |answer| decode::link(answer.payload))
+            .ask(message, &what, |answer| decode::link(answer.payload))
         {
             Err(Error::Kernel {
                 errno: Errno::ENODEV,
@@ -212,13 +201,6 @@ impl Route {
         self.connection
             .dump(Message::dump(rtm::GETNEIGH, &header), what, decode)
     }
-}
-
-/// struct ifinfomsg with only an index.
-fn ifinfomsg(index: u32) -> [u8; 16] {
-    let mut header = [0; 16];
-    header[4..8].copy_from_slice(&index.to_ne_bytes());
-    header
 }
 
 /// Requests that are sent together; the kernel processes them in order, each independently. A batch of more than a

@@ -62,10 +62,7 @@ impl Message {
     }
 
     pub(crate) fn attr_ip(&mut self, kind: u16, ip: IpAddr) -> &mut Self {
-        match ip {
-            IpAddr::V4(v4) => self.attr(kind, &v4.octets()),
-            IpAddr::V6(v6) => self.attr(kind, &v6.octets()),
-        }
+        self.attr(kind, &octets(ip))
     }
 
     pub(crate) fn attr_mac(&mut self, kind: u16, mac: MacAddr) -> &mut Self {
@@ -119,6 +116,14 @@ impl Message {
         self.bytes[0..4].copy_from_slice(&length.to_ne_bytes());
         self.bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
         &self.bytes
+    }
+}
+
+/// An address in network byte order.
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
     }
 }
 

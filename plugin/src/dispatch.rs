@@ -62,7 +62,7 @@ pub fn run(invocation: Invocation<'_>) -> bool {
 }
 
 /// Name, version and supported protocol versions, in two lines.
-pub fn about() -> String {
+fn about() -> String {
     format!(
         "CNI plugin flatnet-cni {}; a container runtime executes it (https://www.cni.dev)\nCNI protocol versions supported: {}",
         env!("CARGO_PKG_VERSION"),

@@ -20,7 +20,7 @@ mod status;
 mod types;
 mod validate;
 
-pub use dispatch::{Invocation, about, run};
+pub use dispatch::{Invocation, run};
 
 /// The program `flatnet-cni`.
 pub fn main() -> std::process::ExitCode {

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::model::Expr;
 use super::uapi::{LIST_ELEM, data, expr, nfproto};
-use crate::wire::Message;
+use crate::wire::{Message, octets};
 
 /// Longest interface name (IFNAMSIZ, with its NUL).
 const INTERFACE_NAME: usize = 16;
@@ -270,12 +270,5 @@ fn address_field(end: End, v6: bool) -> (u32, u32) {
         (End::Destination, false) => (16, 4),
         (End::Source, true) => (8, 16),
         (End::Destination, true) => (24, 16),
-    }
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
     }
 }

@@ -229,13 +229,6 @@ impl Request {
         )
     }
 
-    /// Renames a link, which must be down before Linux 6.2; EEXIST if the name is taken.
-    pub fn set_name(index: u32, name: &str) -> Self {
-        set(format!("rename link {index} to {name}"), index, |m| {
-            m.attr_text(ifla::IFNAME, name);
-        })
-    }
-
     /// Makes the link a port of a bridge; `None` removes it from its bridge.
     pub fn set_master(index: u32, master: Option<u32>) -> Self {
         let what = match master {
@@ -249,23 +242,13 @@ impl Request {
 
     /// Lets frames leave through the bridge port on which they arrived; EINVAL if the link is not a bridge port.
     pub fn set_hairpin(index: u32, on: bool) -> Self {
-        Request::hairpin(format!("link {index}"), &header(index, 0, 0), on, |_| ())
-    }
-
-    /// As [`Request::set_hairpin`], by name: fits in one batch with the creation of the link, whose index is not known
-    /// before the answer.
-    pub fn set_hairpin_by_name(name: &str, on: bool) -> Self {
-        Request::hairpin(format!("link {name}"), &header(0, 0, 0), on, |m| {
-            m.attr_text(ifla::IFNAME, name);
-        })
-    }
-
-    /// The kernel accepts port settings in RTM_NEWLINK for an existing link, not in RTM_SETLINK (rtnetlink.c,
-    /// rtnl_changelink).
-    fn hairpin(port: String, header: &[u8; 16], on: bool, name: impl FnOnce(&mut Message)) -> Self {
-        let what = format!("set hairpin of {port} {}", if on { "on" } else { "off" });
-        Request::new(what, rtm::NEWLINK, 0, header, |m| {
-            name(m);
+        let what = format!(
+            "set hairpin of link {index} {}",
+            if on { "on" } else { "off" }
+        );
+        // The kernel accepts port settings in RTM_NEWLINK for an existing link, not in RTM_SETLINK (rtnetlink.c,
+        // rtnl_changelink).
+        Request::new(what, rtm::NEWLINK, 0, &header(index, 0, 0), |m| {
             m.nest(ifla::LINKINFO, |m| {
                 m.attr_text(ifla::INFO_SLAVE_KIND, "bridge")
                     .nest(ifla::INFO_SLAVE_DATA, |m| {
@@ -273,18 +256,6 @@ impl Request {
                     });
             });
         })
-    }
-
-    /// Moves a link to another namespace, which costs an RCU grace period. `ns` must stay open until the request is
-    /// answered.
-    pub fn set_netns(index: u32, ns: BorrowedFd<'_>) -> Self {
-        set(
-            format!("move link {index} to another namespace"),
-            index,
-            |m| {
-                m.attr(ifla::NET_NS_FD, &ns.as_raw_fd().to_ne_bytes());
-            },
-        )
     }
 
     /// Disables automatic IPv6 link-local addresses (IN6_ADDR_GEN_MODE_NONE), which avoids DAD and MLD at link up.

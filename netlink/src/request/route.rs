@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::{Existing, Request};
 use crate::uapi::{af, rta, rtm};
-use crate::wire::Message;
+use crate::wire::{Message, octets};
 
 /// A route to add to, or delete from, the main table.
 pub struct NewRoute {
@@ -58,10 +58,7 @@ fn fill(m: &mut Message, route: &NewRoute) {
         }
         Some(gateway) => {
             let mut via = u16::from(af::of(gateway)).to_ne_bytes().to_vec();
-            match gateway {
-                IpAddr::V4(v4) => via.extend_from_slice(&v4.octets()),
-                IpAddr::V6(v6) => via.extend_from_slice(&v6.octets()),
-            }
+            via.extend(octets(gateway));
             m.attr(rta::VIA, &via);
         }
         None => {}
