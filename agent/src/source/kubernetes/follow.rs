@@ -7,13 +7,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::ExponentialBackoff;
 use futures::StreamExt as _;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use tokio::time::timeout;
 
-use super::backoff::Backoff;
+use super::backoff::{LONGEST, delays};
 use super::latest::Latest;
 use super::nodes::Known;
 use super::refusal::{Refusal, Verb};
@@ -81,7 +82,7 @@ impl Follower {
 
     /// Never returns.
     pub(super) async fn run(mut self) {
-        let mut backoff = Backoff::new();
+        let mut backoff = delays();
         loop {
             if let Err(refusal) = self.follow(&mut backoff).await {
                 if refusal.outdates_the_list() {
@@ -92,12 +93,12 @@ impl Follower {
                     self.latest.send_error(refusal.into_error(&self.server));
                 }
             }
-            tokio::time::sleep(backoff.next()).await;
+            tokio::time::sleep(backoff.next().unwrap_or(LONGEST)).await;
         }
     }
 
     /// Lists if necessary, then watches until the watch ends.
-    async fn follow(&mut self, backoff: &mut Backoff) -> Result<(), Refusal> {
+    async fn follow(&mut self, backoff: &mut ExponentialBackoff) -> Result<(), Refusal> {
         let version = match &self.version {
             Some(version) => version.clone(),
             None => self.list().await?,
@@ -108,7 +109,7 @@ impl Follower {
             .await?;
         let mut events = std::pin::pin!(watch);
         // Not before the watch is established: the agent may be allowed to list nodes but not to watch them.
-        backoff.reset();
+        *backoff = delays();
         if std::mem::take(&mut self.failing) {
             self.sent = None;
         }
