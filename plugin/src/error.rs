@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 
 use crate::owner::Owner;
-use crate::types::{Command, SpecVersion};
 use crate::validate::IfName;
+use crate::version::{Command, SpecVersion};
 
 /// The crate's result type.
 pub(crate) type Result<T> = std::result::Result<T, Error>;

@@ -19,6 +19,7 @@ mod owner;
 mod status;
 mod types;
 mod validate;
+mod version;
 
 pub use dispatch::{Invocation, run};
 

@@ -2,9 +2,8 @@
 mod config;
 mod plan;
 mod result;
-mod version;
 
+pub(crate) use crate::version::{Command, SpecVersion};
 pub(crate) use config::{NetConf, read};
 pub(crate) use plan::{Plan, PodRoute};
 pub(crate) use result::{Interface, Ip, Success, failure, versions};
-pub(crate) use version::{Command, SpecVersion};
