@@ -12,7 +12,7 @@ use flatnet_cluster::observe::gather;
 use flatnet_cluster::status::host_network;
 use flatnet_cluster::{Cluster, PodRef, Target as Place};
 use flatnet_model::observations::Endpoint;
-use flatnet_model::probe::{Answer, Ask, Dialled, Target as Goal, Transport};
+use flatnet_model::probe::{Dialled, Target as Goal, Transport, ask};
 use flatnet_model::{IpFamily, Underlay};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use tokio::task::JoinSet;
@@ -165,7 +165,7 @@ async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Durati
             .collect();
         (
             Endpoint::Pod(from.pod.name.clone()),
-            Ask::Dial {
+            ask::Dial {
                 targets,
                 at_once,
                 timeout_ms: TIMEOUT_MS,
@@ -179,15 +179,9 @@ async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Durati
     let wall = start.elapsed();
     let mut longest = 0;
     for (from, answer) in answers {
-        let Answer::Dialled { results, took_us } =
-            answer.map_err(Failure::broken(format!("dial from {}", from.name())))?
-        else {
-            return Err(Failure::Broken(format!(
-                "{} answered something else",
-                from.name()
-            )));
-        };
-        if let Some(failed) = results
+        let dials = answer.map_err(Failure::broken(format!("dial from {}", from.name())))?;
+        if let Some(failed) = dials
+            .results
             .iter()
             .find(|result| matches!(result, Dialled::Failed { .. }))
         {
@@ -196,7 +190,7 @@ async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Durati
                 from.name()
             )));
         }
-        longest = took_us.max(longest);
+        longest = dials.took_us.max(longest);
     }
     Ok((wall, Duration::from_micros(longest)))
 }

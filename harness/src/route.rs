@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use flatnet_lab::{Lab, PROGRAMS_DIR, Place as LabPlace};
-use flatnet_model::probe::{Answer, Ask, Facts, Way};
+use flatnet_model::probe::{self, Facts, Way, ask};
 use flatnet_netlink::Flow;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -209,7 +209,10 @@ impl<'a> Look<'a> {
 
     async fn wire(&self) -> Option<Observed<Facts>> {
         match &self.attached.ground {
-            Ground::Lab(lab) => Some(once::facts(ask_wire(lab, &[Ask::Facts]).await)),
+            Ground::Lab(lab) => {
+                let facts = ask_wire(lab, &ask::Facts {}).await;
+                Some(facts.map_err(|e| e.to_string()))
+            }
             Ground::Kubernetes(_) => None,
         }
     }
@@ -218,7 +221,10 @@ impl<'a> Look<'a> {
     async fn facts(&self, places: Vec<Place>) -> BTreeMap<Place, Observed<Facts>> {
         let asking = places.into_iter().map(|place| async move {
             let facts = match target(&place) {
-                Some(target) => once::facts(self.probes.ask(&target, &[Ask::Facts]).await),
+                Some(target) => {
+                    let facts = self.probes.ask(&target, &ask::Facts {}).await;
+                    facts.map_err(|e| e.to_string())
+                }
                 None => Err("no program runs there".to_owned()),
             };
             (place, facts)
@@ -231,15 +237,13 @@ impl<'a> Look<'a> {
 
     /// A pod in which no probe could run, as its node sees it in /proc; else why not.
     async fn seen_by_its_node(&self, pod: &PodView, inside: String) -> Observed<Facts> {
-        let question = [Ask::NetworkNamespaces {
+        let question = ask::NetworkNamespaces {
             proc: "/proc".to_owned(),
-        }];
+        };
         let node = Target::Node(pod.node.clone());
-        match self.probes.ask(&node, &question).await.as_deref() {
-            Ok([Answer::NetworkNamespaces { namespaces }]) => {
-                from_node::facts(pod, namespaces).ok_or(inside)
-            }
-            _ => Err(inside),
+        match self.probes.ask(&node, &question).await {
+            Ok(found) => from_node::facts(pod, &found.namespaces).ok_or(inside),
+            Err(_) => Err(inside),
         }
     }
 
@@ -275,18 +279,18 @@ impl<'a> Look<'a> {
     }
 
     async fn way(&self, place: &Place, flow: Flow) -> Result<Way> {
-        let questions = [Ask::Ways { flows: vec![flow] }];
-        let answers = match (target(place), &self.attached.ground) {
-            (Some(target), _) => self.probes.ask(&target, &questions).await?,
-            (None, Ground::Lab(lab)) => ask_wire(lab, &questions).await?,
-            (None, Ground::Kubernetes(_)) => Vec::new(),
+        let question = ask::Ways { flows: vec![flow] };
+        let answer = match (target(place), &self.attached.ground) {
+            (Some(target), _) => Some(self.probes.ask(&target, &question).await?),
+            (None, Ground::Lab(lab)) => Some(ask_wire(lab, &question).await?),
+            (None, Ground::Kubernetes(_)) => None,
         };
-        match &answers[..] {
-            [Answer::Ways { ways }] if ways.len() == 1 => Ok(ways[0].clone()),
-            other => Err(Error::Failed(format!(
-                "ask the kernel of {place} for a route: {other:?}"
-            ))),
-        }
+        let way = answer.and_then(|mut answer| answer.ways.pop());
+        way.ok_or_else(|| {
+            Error::Failed(format!(
+                "no program can be run in {place}, so its kernel cannot be asked for a route"
+            ))
+        })
     }
 }
 
@@ -299,11 +303,11 @@ fn target(place: &Place) -> Option<Target> {
     }
 }
 
-async fn ask_wire(lab: &LabCluster, questions: &[Ask]) -> Result<Vec<Answer>> {
+async fn ask_wire<Q: probe::Question>(lab: &LabCluster, question: &Q) -> Result<Q::Answer> {
     let argv = [format!("{PROGRAMS_DIR}/flatnet-probe")];
     let process = lab.start_at(LabPlace::Wire, &argv, "wire")?;
     let done = process
-        .finish("look at the wire", &once::lines(questions)?)
+        .finish("look at the wire", &once::line(question)?)
         .await?;
-    once::answers(&done, "wire", questions.len())
+    once::answer(question, &done, "wire")
 }

@@ -35,6 +35,14 @@ pub enum Error {
     /// A line of input that is not a question.
     #[error("not a question: {0}")]
     Question(serde_json::Error),
+    /// A question that this probe does not know.
+    #[error("not a question: {given:?} is not one of {known}")]
+    UnknownQuestion {
+        /// The value of `ask`.
+        given: String,
+        /// Those it knows.
+        known: String,
+    },
     /// An answer that cannot be written as JSON.
     #[error("write the answer as JSON: {0}")]
     Answer(serde_json::Error),

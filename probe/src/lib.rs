@@ -1,7 +1,7 @@
 //! The program flatnet runs inside pods and on nodes: it says what it sees, from where it stands.
 //!
-//! One probe a pod, started by one exec that lasts the whole session. It speaks JSON lines: a question ([`Ask`]) on
-//! standard input, one answer ([`Answer`]) on standard output; at end of input it exits. The harness shares these types.
+//! One probe a pod, started by one exec that lasts the whole session. It speaks JSON lines: a question ([`ask`]) on
+//! standard input, one answer on standard output ([`wire`]); at end of input it exits. The harness shares these types.
 //!
 //! One thread does everything: the responders answer peers while a row is dialled and while the next question is awaited.
 //! The program needs no file but /proc, and nothing there for the exchanges with peers.

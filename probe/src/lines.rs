@@ -132,10 +132,9 @@ impl Output {
         Ok(Output { stream })
     }
 
-    /// Writes one line, whole.
-    pub(crate) async fn line(&mut self, mut line: Vec<u8>) -> Result<()> {
-        line.push(b'\n');
-        let mut rest = &line[..];
+    /// Writes one line, whole, its newline included.
+    pub(crate) async fn line(&mut self, line: &[u8]) -> Result<()> {
+        let mut rest = line;
         while !rest.is_empty() {
             let failed = |error| Error::system("write the answer", error);
             self.stream
@@ -218,7 +217,8 @@ mod tests {
     #[test]
     fn a_slow_reader_does_not_hold_up_other_work() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let line = vec![b'y'; 1_000_000];
+        let mut line = vec![b'y'; 1_000_000];
+        line.push(b'\n');
         let (stand_by, resume) = std::sync::mpsc::channel();
         let consumer = std::thread::spawn(move || {
             resume.recv().unwrap();
@@ -228,9 +228,8 @@ mod tests {
         block_on(async {
             let mut output = Output::new(&writer).unwrap();
             // The pipe is full after 64 KiB and the reader begins only when the other future has had its turn.
-            let (written, ()) = tokio::join!(output.line(line.clone()), async {
-                stand_by.send(()).unwrap()
-            });
+            let (written, ()) =
+                tokio::join!(output.line(&line), async { stand_by.send(()).unwrap() });
             written.unwrap();
         });
         drop(writer);
@@ -244,10 +243,10 @@ mod tests {
         let (reader, writer) = io::pipe().unwrap();
         block_on(async {
             let mut output = Output::new(&writer).unwrap();
-            output.line(b"fits".to_vec()).await.unwrap();
+            output.line(b"fits\n").await.unwrap();
             let (seen, ()) = tokio::join!(output.hung_up(), async { drop(reader) });
             seen.unwrap();
-            assert!(output.line(b"lost".to_vec()).await.is_err());
+            assert!(output.line(b"lost\n").await.is_err());
         });
     }
 }

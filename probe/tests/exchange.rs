@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
-use flatnet_model::probe::{Answer, Ask, Dialled, Failure, Transport};
+use flatnet_model::probe::{Dialled, Failure, Listening, Transport, ask};
 use support::{Net, all_transports, failed, flat, heard, ip, net_tests, sighting, target};
 
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
@@ -47,7 +47,7 @@ net_tests! {
         let (mut b, mut a) = (b.probe(), a.probe_after(drop_capabilities));
         b.listen("there");
         // Without capabilities it cannot record echo requests, but it can send them.
-        assert!(matches!(a.ask(&listen("here", 0)), Answer::Listening { icmp_seen: false, icmp_send: true, .. }));
+        assert!(matches!(a.ask(&listen("here", 0)), Listening { icmp_seen: false, icmp_send: true, .. }));
         let results = a.dial(vec![target(Transport::Icmp, "10.9.0.2", 0), target(Transport::Icmp, "fd09::2", 0)], 2000, 3);
         assert_eq!(heard(&results[0]), flat(Transport::Icmp, "10.9.0.1", "", "10.9.0.2"));
         assert_eq!(heard(&results[1]), flat(Transport::Icmp, "fd09::1", "", "fd09::2"));
@@ -61,7 +61,7 @@ net_tests! {
         let (a, b) = pair();
         let (mut b, mut a) = (b.probe(), a.probe_after(drop_capabilities));
         let port = b.listen("there");
-        assert!(matches!(a.ask(&listen("here", 0)), Answer::Listening { icmp_seen: false, icmp_send: false, .. }));
+        assert!(matches!(a.ask(&listen("here", 0)), Listening { icmp_seen: false, icmp_send: false, .. }));
         let results = a.dial(all_transports("10.9.0.2", port), 2000, 3);
         assert_eq!(heard(&results[0]), flat(Transport::Tcp, "10.9.0.1", "there", "10.9.0.2"));
         assert_eq!(heard(&results[1]), flat(Transport::Udp, "10.9.0.1", "there", "10.9.0.2"));
@@ -118,8 +118,9 @@ net_tests! {
         let port = b.listen("there");
         let addresses = ["10.9.0.2", "10.9.0.3", "fd09::2"];
         let targets: Vec<_> = (0..600).map(|i| target(TRANSPORTS[i / 7 % 3], addresses[i % 3], port)).collect();
-        a.begin(&Ask::Dial { targets: targets.clone(), at_once: 64, timeout_ms: 5000, attempts: 3 });
-        for (target, result) in targets.iter().zip(a.dialled(600)) {
+        let results = a.ask(&ask::Dial { targets: targets.clone(), at_once: 64, timeout_ms: 5000, attempts: 3 }).results;
+        assert_eq!(results.len(), 600);
+        for (target, result) in targets.iter().zip(results) {
             let Dialled::Answered { reply_from, responder, .. } = result else { panic!("{target:?}: {result:?}") };
             assert_eq!((reply_from, responder.is_some()), (target.address, target.transport != Transport::Icmp));
         }
@@ -134,11 +135,12 @@ net_tests! {
         let (mut a, mut b) = (a.probe(), b.probe());
         let port = a.listen("busy");
         // Nobody answers there, so that the row lasts until its time is up: longer than the other one takes.
-        a.begin(&Ask::Dial { targets: all_transports("10.66.0.1", 1), at_once: 3, timeout_ms: 1500, attempts: 1 });
+        let dial = ask::Dial { targets: all_transports("10.66.0.1", 1), at_once: 3, timeout_ms: 1500, attempts: 1 };
+        a.begin(&dial);
         for (transport, result) in TRANSPORTS.into_iter().zip(&b.dial(all_transports("10.9.0.1", port), 1000, 1)) {
             assert_eq!(heard(result), flat(transport, "10.9.0.2", "busy", "10.9.0.1"));
         }
-        assert!(a.dialled(3).iter().all(|result| failed(result).0 == Failure::TimedOut));
+        assert!(a.dialled(&dial).iter().all(|result| failed(result).0 == Failure::TimedOut));
         assert_eq!(a.seen().len(), 3);
     }
 
@@ -158,7 +160,7 @@ net_tests! {
         assert_eq!(heard(&a.dial(vec![target(Transport::Tcp, "10.9.0.2", port)], 2000, 3)[0]).responder.as_deref(), Some("first"));
         // A child that another test has just forked holds copies of the sockets until it calls exec.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while !matches!(b.ask(&listen("second", port)), Answer::Listening { port: again, .. } if again == port) {
+        while !b.try_ask(&listen("second", port)).is_ok_and(|listening| listening.port == port) {
             assert!(std::time::Instant::now() < deadline, "the port does not become free");
         }
         assert_eq!(b.seen(), []);
@@ -171,7 +173,7 @@ net_tests! {
         let a = Net::new();
         let (mut first, mut second) = (a.probe(), a.probe());
         let port = first.listen("first");
-        let Answer::Failed { error } = second.ask(&listen("second", port)) else { panic!("two on one port") };
+        let error = second.try_ask(&listen("second", port)).expect_err("two on one port");
         assert_eq!(error, format!("listen on port {port}: address already in use"));
         assert_ne!(second.listen("second"), port);
     }
@@ -210,8 +212,8 @@ net_tests! {
     }
 }
 
-fn listen(name: &str, port: u16) -> Ask {
-    Ask::Listen {
+fn listen(name: &str, port: u16) -> ask::Listen {
+    ask::Listen {
         name: name.to_owned(),
         port,
     }

@@ -4,7 +4,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
 
-use flatnet_model::probe::{Ask, Failure, Transport};
+use flatnet_model::probe::{Failure, Target, Transport, ask};
 use support::{Net, all_transports, failed, heard, ip, net_tests, target};
 
 /// `a` 10.9.1.1 and fd09:1::1 — router .254 and ::fe — `b` 10.9.2.2 and fd09:2::2.
@@ -96,8 +96,9 @@ net_tests! {
         let pair = |transport| [target(transport, "10.66.0.1", 9), target(transport, "10.9.2.2", port)];
         let targets: Vec<_> = (0..100).flat_map(|_| [pair(Transport::Udp), pair(Transport::Icmp)]).flatten().collect();
         // A router may send only so many errors a second: some of the unreachable ones may time out.
-        a.begin(&Ask::Dial { targets, at_once: 400, timeout_ms: 1000, attempts: 1 });
-        for (i, result) in a.dialled(400).iter().enumerate() {
+        let results = a.ask(&ask::Dial { targets, at_once: 400, timeout_ms: 1000, attempts: 1 }).results;
+        assert_eq!(results.len(), 400);
+        for (i, result) in results.iter().enumerate() {
             if i % 2 == 1 {
                 heard(result);
             } else {
@@ -173,34 +174,35 @@ net_tests! {
             (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not a message of a probe: begins otherwise"),
             (b"", "connection closed after 0 bytes of an answer"),
         ];
+        let dial = |targets: &[Target]| ask::Dial { targets: targets.to_vec(), at_once: 1, timeout_ms: 2000, attempts: 1 };
         let mut probe = b.probe();
         for (bytes, detail) in cases {
-            probe.begin(&Ask::Dial { targets: targets[..1].to_vec(), at_once: 1, timeout_ms: 2000, attempts: 1 });
+            probe.begin(&dial(&targets[..1]));
             let (mut client, _) = tcp.accept().unwrap();
             let got = client.read(&mut [0; 600]).unwrap();
             assert!(got > 15);
             client.write_all(bytes).unwrap();
             drop(client);
-            assert_eq!(failed(&probe.dialled(1)[0]), (Failure::BadAnswer, detail, 1));
+            assert_eq!(failed(&probe.dialled(&dial(&targets[..1]))[0]), (Failure::BadAnswer, detail, 1));
         }
-        probe.begin(&Ask::Dial { targets: targets[1..].to_vec(), at_once: 1, timeout_ms: 2000, attempts: 1 });
+        probe.begin(&dial(&targets[1..]));
         let (_, client) = udp.recv_from(&mut [0; 600]).unwrap();
         // Somebody else's answer is not ours to judge; garbage from the one we asked is.
         udp.send_to(stray, client).unwrap();
         udp.send_to(b"what?", client).unwrap();
-        assert_eq!(failed(&probe.dialled(1)[0]), (Failure::BadAnswer, "not a message of a probe: begins otherwise", 1));
+        assert_eq!(failed(&probe.dialled(&dial(&targets[1..]))[0]), (Failure::BadAnswer, "not a message of a probe: begins otherwise", 1));
         assert_eq!(ip("127.0.0.1"), client.ip());
     }
 
     fn zeroes_are_taken_as_the_least_there_is() {
         let a = Net::new();
         let mut a = a.probe();
-        a.begin(&Ask::Dial { targets: all_transports("127.0.0.1", 9), at_once: 0, timeout_ms: 1000, attempts: 0 });
-        let results = a.dialled(3);
+        let results = a.ask(&ask::Dial { targets: all_transports("127.0.0.1", 9), at_once: 0, timeout_ms: 1000, attempts: 0 }).results;
+        assert_eq!(results.len(), 3);
         assert_eq!(failed(&results[0]), (Failure::Refused, "connection refused", 1));
         assert_eq!(failed(&results[1]), (Failure::Refused, "connection refused (said by 127.0.0.1)", 1));
         heard(&results[2]);
-        a.begin(&Ask::Dial { targets: Vec::new(), at_once: 8, timeout_ms: 1000, attempts: 1 });
-        assert!(a.dialled(0).is_empty());
+        let none = ask::Dial { targets: Vec::new(), at_once: 8, timeout_ms: 1000, attempts: 1 };
+        assert!(a.ask(&none).results.is_empty());
     }
 }

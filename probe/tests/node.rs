@@ -10,8 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 
 use flatnet_model::probe::{
-    Answer, Ask, FileContent, NetworkNamespace, NodeProcess, Owner, PluginVersion, Protocol,
-    Sockets,
+    FileContent, NetworkNamespace, NodeProcess, Owner, PluginVersion, Protocol, Sockets, ask,
 };
 use serde_json::Value;
 use support::{Net, Probe, net_tests};
@@ -20,65 +19,49 @@ const PROC: &str = "/proc";
 
 #[track_caller]
 fn sockets(probe: &mut Probe, ports: &[u16]) -> Sockets {
-    match probe.ask(&Ask::Sockets {
+    probe.ask(&ask::Sockets {
         proc: PROC.to_owned(),
         ports: ports.to_vec(),
-    }) {
-        Answer::Sockets(sockets) => sockets,
-        other => panic!("{other:?}"),
-    }
+    })
 }
 
 #[track_caller]
 fn namespaces(probe: &mut Probe) -> Vec<NetworkNamespace> {
-    match probe.ask(&Ask::NetworkNamespaces {
+    let question = ask::NetworkNamespaces {
         proc: PROC.to_owned(),
-    }) {
-        Answer::NetworkNamespaces { namespaces } => namespaces,
-        other => panic!("{other:?}"),
-    }
+    };
+    probe.ask(&question).namespaces
 }
 
 #[track_caller]
 fn processes(probe: &mut Probe, names: &[&str]) -> Vec<NodeProcess> {
-    let names = names.iter().map(|name| (*name).to_owned()).collect();
-    match probe.ask(&Ask::Processes {
+    let question = ask::Processes {
         proc: PROC.to_owned(),
-        names,
-    }) {
-        Answer::Processes { processes } => processes,
-        other => panic!("{other:?}"),
-    }
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    probe.ask(&question).processes
 }
 
 #[track_caller]
 fn files(root: &Path, paths: &[&str]) -> Vec<(String, FileContent)> {
     let net = Net::new();
-    let ask = Ask::Files {
+    let question = ask::Files {
         root: root.display().to_string(),
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
     };
-    match net.probe().ask(&ask) {
-        Answer::Files { files } => files
-            .into_iter()
-            .map(|file| (file.path, file.content))
-            .collect(),
-        other => panic!("{other:?}"),
-    }
+    let files = net.probe().ask(&question).files.into_iter();
+    files.map(|file| (file.path, file.content)).collect()
 }
 
 #[track_caller]
 fn plugins(root: &str, bin_dir: &str) -> Vec<PluginVersion> {
     let net = Net::new();
-    let ask = Ask::PluginVersions {
+    let question = ask::PluginVersions {
         root: root.to_owned(),
         bin_dir: bin_dir.to_owned(),
         timeout_ms: 2000,
     };
-    match net.probe().ask(&ask) {
-        Answer::PluginVersions { plugins } => plugins,
-        other => panic!("{other:?}"),
-    }
+    net.probe().ask(&question).plugins
 }
 
 /// A program that lives until it is dropped.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
-use flatnet_model::probe::{Answer, Ask, MtuTrial};
+use flatnet_model::probe::{MtuTrial, ask};
 use support::{Net, net_tests};
 
 /// `a` — router — `b`, where the second wire takes 1400 bytes and nobody at the first one knows.
@@ -75,7 +75,7 @@ net_tests! {
         }
         // The kernel's own counters: nothing was cut into pieces or put together.
         for net in [&a, &r, &b] {
-            let Answer::Facts(facts) = net.probe().ask(&Ask::Facts) else { panic!("no facts") };
+            let facts = net.probe().ask(&ask::Facts {});
             for counter in ["Ip.FragCreates", "Ip.ReasmReqds", "Ip6.FragCreates", "Ip6.ReasmReqds"] {
                 assert_eq!(facts.counters[counter], 0, "{counter}");
             }

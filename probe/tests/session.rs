@@ -4,11 +4,11 @@ mod support;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use flatnet_model::probe::{Answer, Ask, Failure};
+use flatnet_model::probe::{Failure, ask, wire};
 use support::{Net, all_transports, failed, net_tests};
 
-fn cni_files(conf: &std::path::Path, bin: &std::path::Path) -> Ask {
-    Ask::CniFiles {
+fn cni_files(conf: &std::path::Path, bin: &std::path::Path) -> ask::CniFiles {
+    ask::CniFiles {
         conf_dir: conf.display().to_string(),
         bin_dir: bin.display().to_string(),
     }
@@ -20,11 +20,11 @@ net_tests! {
         let mut probe = net.probe();
         for line in ["what?", "{\"ask\":\"nothing\"}", "{\"ask\":\"listen\"}", "[", "{\"ask\":\"seen\"} {\"ask\":\"seen\"}"] {
             probe.send(format!("{line}\n").as_bytes());
-            let Answer::Failed { error } = probe.answer() else { panic!("an answer to {line}") };
+            let error = probe.answer(&ask::Seen {}).expect_err(line);
             assert!(error.starts_with("not a question: "), "{error}");
         }
         probe.send(b"\n  \n\xff\xfe\n");
-        assert!(matches!(probe.answer(), Answer::Failed { .. }));
+        assert!(probe.answer(&ask::Seen {}).is_err());
         assert_eq!(probe.seen(), []);
     }
 
@@ -32,7 +32,7 @@ net_tests! {
         let net = Net::new();
         let mut probe = net.probe();
         for (name, said) in [("", "0 bytes"), (&"x".repeat(401)[..], "401 bytes")] {
-            let Answer::Failed { error } = probe.ask(&Ask::Listen { name: name.to_owned(), port: 0 }) else { panic!("listens") };
+            let error = probe.try_ask(&ask::Listen { name: name.to_owned(), port: 0 }).expect_err("listens");
             assert!(error.contains(said), "{error}");
         }
         let longest = "x".repeat(400);
@@ -55,7 +55,7 @@ net_tests! {
         net.nft("table inet t { chain c { type filter hook input priority 0; policy drop; }; }");
         let mut probe = net.probe();
         // Ten minutes, were it not for the hang-up.
-        probe.begin(&Ask::Dial { targets: all_transports("127.0.0.1", 9), at_once: 3, timeout_ms: 600_000, attempts: 1 });
+        probe.begin(&ask::Dial { targets: all_transports("127.0.0.1", 9), at_once: 3, timeout_ms: 600_000, attempts: 1 });
         let error = probe.hang_up().unwrap_err();
         assert_eq!(error.to_string(), "wait for the answer: broken pipe");
     }
@@ -66,12 +66,11 @@ net_tests! {
         let port = probe.listen("self");
         let all = all_transports("127.0.0.1", port);
         let targets: Vec<_> = (0..20_000).map(|i| all[i % 2].clone()).collect();
-        let ask = Ask::Dial { targets, at_once: 100, timeout_ms: 10_000, attempts: 2 };
-        let mut line = serde_json::to_string(&ask).unwrap();
-        line.insert_str(1, &" ".repeat(3_000_000));
-        line.push('\n');
-        probe.send(line.as_bytes());
-        let results = probe.dialled(20_000);
+        let dial = ask::Dial { targets, at_once: 100, timeout_ms: 10_000, attempts: 2 };
+        let line = String::from_utf8(wire::question_line(&dial).unwrap()).unwrap();
+        probe.send(line.replacen('{', &format!("{{{}", " ".repeat(3_000_000)), 1).as_bytes());
+        let results = probe.dialled(&dial);
+        assert_eq!(results.len(), 20_000);
         let lost = results.iter().find(|result| matches!(result, flatnet_model::probe::Dialled::Failed { .. }));
         assert_eq!(lost.map(|result| failed(result).0), None::<Failure>);
     }
@@ -96,7 +95,7 @@ net_tests! {
         symlink("gone", bin.join("vlan")).unwrap();
 
         let net = Net::new();
-        let Answer::CniFiles(files) = net.probe().ask(&cni_files(&conf, &bin)) else { panic!("no files") };
+        let files = net.probe().ask(&cni_files(&conf, &bin));
         assert_eq!(files.programs, ["bridge", "host-local", "ptp"]);
         let listed: Vec<_> = files.conf.iter().map(|file| (&file.name[..], file.content.as_deref().map(str::len).map_err(|why| &why[..]))).collect();
         assert_eq!(listed, [
@@ -116,9 +115,9 @@ net_tests! {
         fs::write(&file, "").unwrap();
         let net = Net::new();
         let mut probe = net.probe();
-        let Answer::CniFiles(files) = probe.ask(&cni_files(&gone, &gone)) else { panic!("no files") };
+        let files = probe.ask(&cni_files(&gone, &gone));
         assert!(files.conf.is_empty() && files.programs.is_empty());
-        let Answer::Failed { error } = probe.ask(&cni_files(&file, &gone)) else { panic!("a file is no directory") };
+        let error = probe.try_ask(&cni_files(&file, &gone)).expect_err("a file is not a directory");
         assert_eq!(error, format!("read {}: not a directory", file.display()));
     }
 }

@@ -13,7 +13,7 @@ use flatnet_cluster::Target;
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::once::Probes;
 use flatnet_lab::Place as LabPlace;
-use flatnet_model::probe::{Answer, Ask, Dialled, Target as Dialling, Transport};
+use flatnet_model::probe::{Dialled, Target as Dialling, Transport, ask};
 use flatnet_model::{IpFamily, Underlay};
 use tokio::runtime::Runtime;
 
@@ -164,19 +164,17 @@ impl Bed {
             transport: Transport::Icmp,
             port: 0,
         };
-        let questions = [Ask::Dial {
+        let question = ask::Dial {
             targets: vec![echo; count],
             at_once: 8,
             timeout_ms: 5_000,
             attempts: 1,
-        }];
-        let probes = Probes::on(Arc::clone(&self.attached.cluster));
-        let answers = probes.ask(&target, &questions);
-        let answers = self.runtime.block_on(answers).expect("a probe");
-        let [Answer::Dialled { results, .. }] = &answers[..] else {
-            panic!("{answers:?}");
         };
-        let lost = results
+        let probes = Probes::on(Arc::clone(&self.attached.cluster));
+        let answer = probes.ask(&target, &question);
+        let answer = self.runtime.block_on(answer).expect("a probe");
+        let lost = answer
+            .results
             .iter()
             .find(|result| !matches!(result, Dialled::Answered { .. }));
         assert!(lost.is_none(), "{from} to {to}: {lost:?}");

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use flatnet_agent::node::Node;
 use flatnet_lab::{Lab, Place};
-use flatnet_model::probe::{Ask, Facts};
+use flatnet_model::probe::{Facts, ask};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::{Error, Result};
 use flatnet_cluster::lab::LabCluster;
-use flatnet_cluster::observe::once::{self, Probes};
+use flatnet_cluster::observe::once::Probes;
 use flatnet_cluster::{Cluster, PodRef, Target};
 
 /// A pod of the pod network that runs.
@@ -174,6 +174,6 @@ impl ScenePod {
 }
 
 async fn facts(probes: &Probes, at: &Target) -> Result<Facts> {
-    let facts = once::facts(probes.ask(at, &[Ask::Facts]).await);
+    let facts = probes.ask(at, &ask::Facts {}).await;
     facts.map_err(|e| Error::failed(format!("facts of {at}"), e))
 }

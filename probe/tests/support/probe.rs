@@ -2,7 +2,7 @@
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::thread::JoinHandle;
 
-use flatnet_model::probe::{Answer, Ask, Dialled, MtuTrial, Sighting, Target};
+use flatnet_model::probe::{Dialled, Listening, MtuTrial, Question, Sighting, Target, ask, wire};
 
 use super::ip;
 
@@ -33,31 +33,42 @@ impl Probe {
     }
 
     /// Sends a question; its answer is read with [`Probe::answer`].
-    pub(crate) fn begin(&mut self, ask: &Ask) {
-        let mut line = serde_json::to_vec(ask).unwrap();
-        line.push(b'\n');
+    pub(crate) fn begin<Q: Question>(&mut self, question: &Q) {
+        let line = wire::question_line(question).unwrap();
         self.send(&line);
     }
 
-    pub(crate) fn answer(&mut self) -> Answer {
+    /// Its answer, or the probe's words on why there is none.
+    #[track_caller]
+    pub(crate) fn answer<Q: Question>(&mut self, question: &Q) -> Result<Q::Answer, String> {
         let mut line = String::new();
         self.from.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+        match wire::read_answer(question, line.as_bytes()) {
+            Ok(answer) => Ok(answer),
+            Err(wire::NoAnswer::Failed(why)) => Err(why),
+            Err(error) => panic!("{error}: {line}"),
+        }
     }
 
-    pub(crate) fn ask(&mut self, ask: &Ask) -> Answer {
-        self.begin(ask);
-        self.answer()
+    #[track_caller]
+    pub(crate) fn try_ask<Q: Question>(&mut self, question: &Q) -> Result<Q::Answer, String> {
+        self.begin(question);
+        self.answer(question)
+    }
+
+    #[track_caller]
+    pub(crate) fn ask<Q: Question>(&mut self, question: &Q) -> Q::Answer {
+        self.try_ask(question).unwrap()
     }
 
     /// Listens under `name` and returns the port.
     #[track_caller]
     pub(crate) fn listen(&mut self, name: &str) -> u16 {
-        match self.ask(&Ask::Listen {
+        match self.ask(&ask::Listen {
             name: name.to_owned(),
             port: 0,
         }) {
-            Answer::Listening {
+            Listening {
                 port,
                 icmp_seen: true,
                 icmp_send: true,
@@ -73,22 +84,19 @@ impl Probe {
         timeout_ms: u64,
         attempts: u32,
     ) -> Vec<Dialled> {
-        let wanted = targets.len();
-        self.begin(&Ask::Dial {
+        let dial = ask::Dial {
             targets,
             at_once: 8,
             timeout_ms,
             attempts,
-        });
-        self.dialled(wanted)
+        };
+        self.ask(&dial).results
     }
 
+    /// The results of a [`Probe::begin`].
     #[track_caller]
-    pub(crate) fn dialled(&mut self, wanted: usize) -> Vec<Dialled> {
-        match self.answer() {
-            Answer::Dialled { results, .. } if results.len() == wanted => results,
-            other => panic!("{other:?}"),
-        }
+    pub(crate) fn dialled(&mut self, dial: &ask::Dial) -> Vec<Dialled> {
+        self.answer(dial).unwrap().results
     }
 
     #[track_caller]
@@ -99,30 +107,21 @@ impl Probe {
         sizes: &[u32],
         timeout_ms: u64,
     ) -> Vec<MtuTrial> {
-        let ask = Ask::PathMtu {
+        let question = ask::PathMtu {
             address: ip(address),
             port,
             sizes: sizes.to_vec(),
             timeout_ms,
         };
-        match self.ask(&ask) {
-            Answer::PathMtu { trials } => {
-                assert_eq!(
-                    trials.iter().map(|trial| trial.size).collect::<Vec<_>>(),
-                    sizes
-                );
-                trials
-            }
-            other => panic!("{other:?}"),
-        }
+        let trials = self.ask(&question).trials;
+        let tried: Vec<u32> = trials.iter().map(|trial| trial.size).collect();
+        assert_eq!(tried, sizes);
+        trials
     }
 
     #[track_caller]
     pub(crate) fn seen(&mut self) -> Vec<Sighting> {
-        match self.ask(&Ask::Seen) {
-            Answer::Seen { sightings } => sightings,
-            other => panic!("{other:?}"),
-        }
+        self.ask(&ask::Seen {}).sightings
     }
 
     /// Ends the input; what the program returned, and what it still wrote.

@@ -5,15 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::probe::{Answer, Ask, FileContent, NodeProcess};
+use flatnet_model::probe::{
+    CniFiles, Facts, FileContent, NetworkNamespace, NodeProcess, PluginVersion, Question, Sockets,
+    ask,
+};
 use k8s_openapi::api::core::v1::Node;
 
 use crate::Cluster;
 use crate::Error;
 use crate::observe::fleet::Fleet;
-use crate::observe::gather::{READ_WITHIN, unexpected};
+use crate::observe::gather::READ_WITHIN;
 use flatnet_model::components::flags;
 use flatnet_model::components::paths;
+use flatnet_model::components::ports;
 use flatnet_model::observations::{Availability, Endpoint, Forbidden, Observed};
 use flatnet_model::view::Inside;
 
@@ -128,61 +132,39 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    async fn ask<T>(
-        &self,
-        question: Ask,
-        limit: Duration,
-        read: impl FnOnce(Answer) -> Result<T, Answer>,
-    ) -> Observed<T> {
-        let mut answers = self
-            .fleet
-            .ask(vec![(self.at.clone(), question)], limit)
-            .await;
-        let (_, answer) = answers.pop().ok_or("the probe was not asked")?;
-        read(answer?).map_err(|other| unexpected(&other))
+    async fn ask<Q: Question>(&self, question: Q) -> Observed<Q::Answer> {
+        self.fleet.ask_one(&self.at, &question, READ_WITHIN).await
     }
 
-    async fn facts(&self) -> Observed<flatnet_model::probe::Facts> {
-        self.ask(Ask::Facts, READ_WITHIN, |answer| match answer {
-            Answer::Facts(facts) => Ok(*facts),
-            other => Err(other),
-        })
-        .await
+    async fn facts(&self) -> Observed<Facts> {
+        self.ask(ask::Facts {}).await
     }
 
-    async fn sockets(&self) -> Observed<flatnet_model::probe::Sockets> {
-        let ask = Ask::Sockets {
+    async fn sockets(&self) -> Observed<Sockets> {
+        self.ask(ask::Sockets {
             proc: PROC.to_owned(),
-            ports: flatnet_model::components::ports::ETCD.to_vec(),
-        };
-        self.ask(ask, READ_WITHIN, |answer| match answer {
-            Answer::Sockets(sockets) => Ok(sockets),
-            other => Err(other),
+            ports: ports::ETCD.to_vec(),
         })
         .await
     }
 
     async fn processes(&self) -> Observed<Vec<NodeProcess>> {
-        let ask = Ask::Processes {
-            proc: PROC.to_owned(),
-            names: PROGRAMS.iter().map(|name| (*name).to_owned()).collect(),
-        };
-        self.ask(ask, READ_WITHIN, |answer| match answer {
-            Answer::Processes { processes } => Ok(processes),
-            other => Err(other),
-        })
-        .await
+        let found = self
+            .ask(ask::Processes {
+                proc: PROC.to_owned(),
+                names: PROGRAMS.iter().map(|name| (*name).to_owned()).collect(),
+            })
+            .await?;
+        Ok(found.processes)
     }
 
-    async fn namespaces(&self) -> Observed<Vec<flatnet_model::probe::NetworkNamespace>> {
-        let ask = Ask::NetworkNamespaces {
-            proc: PROC.to_owned(),
-        };
-        self.ask(ask, READ_WITHIN, |answer| match answer {
-            Answer::NetworkNamespaces { namespaces } => Ok(namespaces),
-            other => Err(other),
-        })
-        .await
+    async fn namespaces(&self) -> Observed<Vec<NetworkNamespace>> {
+        let found = self
+            .ask(ask::NetworkNamespaces {
+                proc: PROC.to_owned(),
+            })
+            .await?;
+        Ok(found.namespaces)
     }
 
     async fn files(
@@ -190,42 +172,31 @@ impl Probe<'_> {
         root: &str,
         paths: Vec<String>,
     ) -> Observed<BTreeMap<String, FileContent>> {
-        let ask = Ask::Files {
-            root: root.to_owned(),
-            paths,
-        };
-        self.ask(ask, READ_WITHIN, |answer| match answer {
-            Answer::Files { files } => Ok(files
-                .into_iter()
-                .map(|file| (file.path, file.content))
-                .collect()),
-            other => Err(other),
-        })
-        .await
+        let found = self
+            .ask(ask::Files {
+                root: root.to_owned(),
+                paths,
+            })
+            .await?;
+        let files = found.files.into_iter();
+        Ok(files.map(|file| (file.path, file.content)).collect())
     }
 
-    async fn cni(&self, root: &str) -> Observed<flatnet_model::probe::CniFiles> {
-        let ask = Ask::CniFiles {
+    async fn cni(&self, root: &str) -> Observed<CniFiles> {
+        self.ask(ask::CniFiles {
             conf_dir: format!("{root}{CONF_DIR}"),
             bin_dir: format!("{root}{BIN_DIR}"),
-        };
-        self.ask(ask, READ_WITHIN, |answer| match answer {
-            Answer::CniFiles(files) => Ok(files),
-            other => Err(other),
         })
         .await
     }
 
-    async fn plugins(&self, root: &str) -> Observed<Vec<flatnet_model::probe::PluginVersion>> {
-        let ask = Ask::PluginVersions {
+    async fn plugins(&self, root: &str) -> Observed<Vec<PluginVersion>> {
+        let question = ask::PluginVersions {
             root: root.to_owned(),
             bin_dir: BIN_DIR.to_owned(),
             timeout_ms: PLUGIN_MS,
         };
-        self.ask(ask, PLUGINS_WITHIN, |answer| match answer {
-            Answer::PluginVersions { plugins } => Ok(plugins),
-            other => Err(other),
-        })
-        .await
+        let found = self.fleet.ask_one(&self.at, &question, PLUGINS_WITHIN);
+        Ok(found.await?.plugins)
     }
 }

@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use flatnet_model::probe::{Answer, Ask, Dialled, Failure, Target, Transport};
+use flatnet_model::probe::{Dialled, Failure, Target, Transport, ask};
 
 use super::fleet::Fleet;
-use super::gather::{AT_ONCE, AT_ONCE_EACH, ATTEMPT_MS, ATTEMPTS, READ_WITHIN, unexpected};
+use super::gather::{AT_ONCE, AT_ONCE_EACH, ATTEMPT_MS, ATTEMPTS, READ_WITHIN};
 use flatnet_model::observations::{Call, Endpoint};
 
 /// Between two rounds, milliseconds: a refusal comes at once.
@@ -79,7 +79,7 @@ async fn round(fleet: &Fleet, errands: Vec<Errand>) -> Vec<(Errand, Vec<Dialled>
     let worst =
         ATTEMPT_MS * u64::from(ATTEMPTS) * (longest.unwrap_or(0).div_ceil(at_once) as u64 + 1);
     let questions = rows.iter().map(|(from, row)| {
-        let ask = Ask::Dial {
+        let ask = ask::Dial {
             targets: targets(row),
             at_once,
             timeout_ms: ATTEMPT_MS,
@@ -93,12 +93,7 @@ async fn round(fleet: &Fleet, errands: Vec<Errand>) -> Vec<(Errand, Vec<Dialled>
     for (from, answer) in answers {
         let row = rows.remove(&from).unwrap_or_default();
         let wanted = targets(&row).len();
-        let dialled = match answer {
-            Ok(Answer::Dialled { results, .. }) if results.len() == wanted => Ok(results),
-            Ok(other) => Err(unexpected(&other)),
-            Err(why) => Err(why),
-        };
-        let mut dialled = dialled.unwrap_or_else(|why| {
+        let mut dialled = answer.map(|dials| dials.results).unwrap_or_else(|why| {
             let lost = Dialled::Failed {
                 kind: Failure::Unsupported,
                 detail: why,

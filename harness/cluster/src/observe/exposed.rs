@@ -3,11 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use flatnet_model::probe::{Answer, Ask, Lookup, Resolved, Transport};
+use flatnet_model::probe::{Lookup, Resolved, Transport, ask};
 
 use super::calls::{Errand, make};
 use super::fleet::Fleet;
-use super::gather::{READ_WITHIN, unexpected};
+use super::gather::READ_WITHIN;
 use super::{agents, names};
 use crate::exposed::{Exposed, PortPods, port_pod};
 use crate::kind::peer::Peer;
@@ -200,22 +200,13 @@ impl<'a> Crowd<'a> {
         let errands = ends
             .flat_map(|(from, own)| to(&from, own, &peer.addresses, port, 1).collect::<Vec<_>>());
         let egress = make(self.fleet, errands.collect(), PROGRAMMED_WITHIN).await;
-        let seen = self
-            .fleet
-            .ask(vec![(there, Ask::Seen)], READ_WITHIN)
-            .await
-            .pop();
+        let seen = self.fleet.ask_one(&there, &ask::Seen {}, READ_WITHIN).await;
         Availability::Found(Outside {
             addresses: peer.addresses.clone(),
             node_port,
             host_ports,
             egress,
-            sightings: match seen {
-                Some((_, Ok(Answer::Seen { sightings }))) => Ok(sightings),
-                Some((_, Ok(other))) => Err(unexpected(&other)),
-                Some((_, Err(why))) => Err(why),
-                None => Err("not asked".to_owned()),
-            },
+            sightings: seen.map(|seen| seen.sightings),
         })
     }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::probe::{Answer, Ask};
+use flatnet_model::probe::{Question, ask, wire};
 use k8s_openapi::api::core::v1::Node;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Mutex;
@@ -36,7 +36,7 @@ struct Probe {
 struct Conversation {
     process: Process,
     answers: BufReader<Box<dyn tokio::io::AsyncRead + Send + Unpin>>,
-    /// Why it speaks no more; what it left behind can be read only once.
+    /// Why it answers no more questions: it ended, or an answer is overdue that would be read as the next question's.
     ended: Option<String>,
 }
 
@@ -139,11 +139,11 @@ impl Fleet {
     }
 
     /// Puts one question to each endpoint named, all at once; an endpoint without a probe answers with its reason.
-    pub async fn ask(
+    pub async fn ask<Q: Question>(
         &self,
-        questions: Vec<(Endpoint, Ask)>,
+        questions: Vec<(Endpoint, Q)>,
         limit: Duration,
-    ) -> Vec<(Endpoint, Observed<Answer>)> {
+    ) -> Vec<(Endpoint, Observed<Q::Answer>)> {
         let mut asking = JoinSet::new();
         let mut answers = Vec::new();
         for (endpoint, question) in questions {
@@ -156,11 +156,7 @@ impl Fleet {
                     });
                 }
                 None => {
-                    let why = self
-                        .lost
-                        .get(&endpoint)
-                        .cloned()
-                        .unwrap_or_else(|| "no probe runs there".to_owned());
+                    let why = self.why_lost(&endpoint);
                     answers.push((endpoint, Err(why)));
                 }
             }
@@ -169,12 +165,30 @@ impl Fleet {
         answers
     }
 
-    /// Puts the same question to all.
-    pub async fn ask_all(
+    /// Puts one question to one endpoint.
+    pub async fn ask_one<Q: Question>(
         &self,
-        question: &Ask,
+        endpoint: &Endpoint,
+        question: &Q,
         limit: Duration,
-    ) -> Vec<(Endpoint, Observed<Answer>)> {
+    ) -> Observed<Q::Answer> {
+        match self.probes.get(endpoint) {
+            Some(probe) => probe.conversation.lock().await.ask(question, limit).await,
+            None => Err(self.why_lost(endpoint)),
+        }
+    }
+
+    fn why_lost(&self, endpoint: &Endpoint) -> String {
+        let why = self.lost.get(endpoint).cloned();
+        why.unwrap_or_else(|| "no probe runs there".to_owned())
+    }
+
+    /// Puts the same question to all.
+    pub async fn ask_all<Q: Question>(
+        &self,
+        question: &Q,
+        limit: Duration,
+    ) -> Vec<(Endpoint, Observed<Q::Answer>)> {
         let everyone = self.probes.keys().chain(self.lost.keys());
         self.ask(
             everyone
@@ -201,57 +215,51 @@ impl Probe {
             answers: BufReader::new(stdout),
             ended: None,
         };
-        let listen = Ask::Listen {
+        let listen = ask::Listen {
             name: name.to_owned(),
             port,
         };
-        match conversation.ask(&listen, Duration::from_secs(10)).await {
-            Ok(Answer::Listening { port, .. }) => Ok(Probe {
-                conversation: Mutex::new(conversation),
-                port,
-            }),
-            Ok(other) => Err(Error::Failed(format!(
-                "the probe answered {other:?} when asked to listen"
-            ))),
-            Err(why) => Err(Error::Failed(why)),
-        }
+        let listening = conversation.ask(&listen, Duration::from_secs(10)).await;
+        Ok(Probe {
+            port: listening.map_err(Error::Failed)?.port,
+            conversation: Mutex::new(conversation),
+        })
     }
 }
 
 impl Conversation {
-    async fn ask(&mut self, question: &Ask, limit: Duration) -> Observed<Answer> {
-        match tokio::time::timeout(limit, self.exchange(question)).await {
-            Ok(Ok(Answer::Failed { error })) => Err(error),
-            Ok(answer) => answer,
-            Err(_) => Err(format!("the probe did not answer within {limit:?}")),
-        }
-    }
-
-    async fn exchange(&mut self, question: &Ask) -> Observed<Answer> {
+    async fn ask<Q: Question>(&mut self, question: &Q, limit: Duration) -> Observed<Q::Answer> {
         if let Some(why) = &self.ended {
             return Err(why.clone());
         }
+        let answer = tokio::time::timeout(limit, self.exchange(question)).await;
+        answer.unwrap_or_else(|_| {
+            let why = format!("the probe did not answer {:?} within {limit:?}", Q::NAME);
+            self.ended = Some(why.clone());
+            Err(why)
+        })
+    }
+
+    async fn exchange<Q: Question>(&mut self, question: &Q) -> Observed<Q::Answer> {
         let mut line =
-            serde_json::to_vec(question).map_err(|e| format!("encode a question: {e}"))?;
-        line.push(b'\n');
+            wire::question_line(question).map_err(|e| format!("encode a question: {e}"))?;
         let sent = async {
             self.process.stdin.write_all(&line).await?;
             self.process.stdin.flush().await
         };
         if sent.await.is_err() {
-            return Err(self.epitaph().await);
+            return Err(self.exit_reason().await);
         }
         line.clear();
         match self.answers.read_until(b'\n', &mut line).await {
-            Ok(0) => Err(self.epitaph().await),
-            Ok(_) => serde_json::from_slice(&line)
-                .map_err(|e| format!("the probe's answer does not parse: {e}")),
+            Ok(0) => Err(self.exit_reason().await),
+            Ok(_) => wire::read_answer(question, &line).map_err(|e| e.to_string()),
             Err(e) => Err(format!("read the probe's answer: {e}")),
         }
     }
 
-    /// What a probe that ended left behind.
-    async fn epitaph(&mut self) -> String {
+    /// Why the probe ended; what it wrote to standard error can be read only once.
+    async fn exit_reason(&mut self) -> String {
         let mut words = String::new();
         let said = self.process.stderr.read_to_string(&mut words).await;
         let code = (&mut self.process.exit).await;

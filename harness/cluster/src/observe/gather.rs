@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::probe::{Answer, Ask, CniFiles, Facts, Target, Transport};
+use flatnet_model::probe::{CniFiles, Facts, Target, Transport, ask};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 
@@ -81,16 +81,10 @@ pub async fn everything(
     let dials = matrix(fleet, &views, &pod_views, &facts, scope.transports).await;
     let mtu = mtu::paths(fleet, &pod_views, &facts).await;
     let sightings = fleet
-        .ask_all(&Ask::Seen, READ_WITHIN)
+        .ask_all(&ask::Seen {}, READ_WITHIN)
         .await
         .into_iter()
-        .map(|(at, answer)| {
-            let seen = answer.and_then(|a| match a {
-                Answer::Seen { sightings } => Ok(sightings),
-                other => Err(unexpected(&other)),
-            });
-            (at, seen)
-        });
+        .map(|(at, seen)| (at, seen.map(|seen| seen.sightings)));
     let sightings = sightings.collect();
     // Once more, after the traffic: neighbours are resolved now, and counters have moved.
     facts = self::facts(fleet).await;
@@ -126,14 +120,6 @@ pub async fn everything(
     })
 }
 
-/// What to say of an answer to another question, cut to 200 characters.
-pub fn unexpected(answer: &Answer) -> String {
-    format!("the probe answered something else: {answer:?}")
-        .chars()
-        .take(200)
-        .collect()
-}
-
 fn taken(facts: &mut BTreeMap<Endpoint, Observed<Facts>>, at: &Endpoint) -> Observed<Facts> {
     facts
         .remove(at)
@@ -142,15 +128,8 @@ fn taken(facts: &mut BTreeMap<Endpoint, Observed<Facts>>, at: &Endpoint) -> Obse
 
 /// Interfaces and routes of every probe's place.
 pub async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
-    let answers = fleet.ask_all(&Ask::Facts, READ_WITHIN).await;
-    let read = |answer: Observed<Answer>| match answer? {
-        Answer::Facts(facts) => Ok(*facts),
-        other => Err(unexpected(&other)),
-    };
-    answers
-        .into_iter()
-        .map(|(at, answer)| (at, read(answer)))
-        .collect()
+    let answers = fleet.ask_all(&ask::Facts {}, READ_WITHIN).await;
+    answers.into_iter().collect()
 }
 
 /// CNI configuration and plugins of the nodes with these names; `root` is [`Cluster::node_root`].
@@ -159,23 +138,15 @@ pub async fn cni_files(
     nodes: impl Iterator<Item = String>,
     root: &str,
 ) -> BTreeMap<Endpoint, Observed<CniFiles>> {
-    let ask = Ask::CniFiles {
+    let question = ask::CniFiles {
         conf_dir: format!("{root}{CONF_DIR}"),
         bin_dir: format!("{root}{BIN_DIR}"),
     };
     let questions = nodes
-        .map(|node| (Endpoint::Node(node), ask.clone()))
+        .map(|node| (Endpoint::Node(node), question.clone()))
         .collect();
-    let read = |answer: Observed<Answer>| match answer? {
-        Answer::CniFiles(files) => Ok(files),
-        other => Err(unexpected(&other)),
-    };
-    fleet
-        .ask(questions, READ_WITHIN)
-        .await
-        .into_iter()
-        .map(|(at, answer)| (at, read(answer)))
-        .collect()
+    let answers = fleet.ask(questions, READ_WITHIN).await;
+    answers.into_iter().collect()
 }
 
 /// Nodes as the API describes them; nobody looked inside.
@@ -309,7 +280,7 @@ async fn matrix(
         let targets = goals.iter().map(|goal| goal.target.clone()).collect();
         (
             from.clone(),
-            Ask::Dial {
+            ask::Dial {
                 targets,
                 at_once,
                 timeout_ms: ATTEMPT_MS,
@@ -329,8 +300,7 @@ async fn matrix(
     for (from, answer) in answers {
         let goals = rows.remove(&from).unwrap_or_default();
         let results = match answer {
-            Ok(Answer::Dialled { results, .. }) if results.len() == goals.len() => results,
-            Ok(other) => lost(&goals, &unexpected(&other)),
+            Ok(dials) => dials.results,
             Err(why) => lost(&goals, &why),
         };
         dials.extend(goals.into_iter().zip(results).map(|(goal, result)| Dial {

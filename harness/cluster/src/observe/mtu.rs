@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::probe::{Answer, Ask, Facts, MtuTrial};
+use flatnet_model::probe::{Facts, ask};
 
 use tokio::task::JoinSet;
 
 use super::fleet::{Fleet, POD_PORT};
-use super::gather::unexpected;
 use flatnet_model::observations::{Endpoint, MtuRun, Observed, PodView};
 
 /// Wait for one acknowledgement, milliseconds.
@@ -115,24 +114,17 @@ fn next_size(run: &MtuRun) -> Option<u32> {
 async fn measure(fleet: &Fleet, mut run: MtuRun) -> MtuRun {
     let mut sizes = vec![run.told, run.told + 1];
     while !sizes.is_empty() {
-        let ask = Ask::PathMtu {
+        let question = ask::PathMtu {
             address: run.address,
             port: POD_PORT,
             sizes,
             timeout_ms: TRIAL_MS,
         };
-        let answer = fleet.ask(vec![(run.from.clone(), ask)], WITHIN).await.pop();
-        let more: Observed<Vec<MtuTrial>> = match answer {
-            Some((_, Ok(Answer::PathMtu { trials }))) => Ok(trials),
-            Some((_, Ok(other))) => Err(unexpected(&other)),
-            Some((_, Err(why))) => Err(why),
-            None => Err("not asked".to_owned()),
-        };
-        match more {
+        match fleet.ask_one(&run.from, &question, WITHIN).await {
             Ok(more) => run
                 .trials
                 .iter_mut()
-                .for_each(|trials| trials.extend(more.clone())),
+                .for_each(|trials| trials.extend(more.trials.clone())),
             Err(why) => run.trials = Err(why),
         }
         sizes = next_size(&run).into_iter().collect();

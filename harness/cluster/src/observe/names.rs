@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use flatnet_model::probe::{Answer, Ask, Carrier, Lookup, Record, ResolvConf, Resolved};
+use flatnet_model::probe::{Carrier, Lookup, Record, ResolvConf, Resolved, ask};
 
 use super::fleet::Fleet;
-use super::gather::{ATTEMPT_MS, ATTEMPTS, READ_WITHIN, unexpected};
+use super::gather::{ATTEMPT_MS, ATTEMPTS, READ_WITHIN};
 use flatnet_model::observations::{DnsClient, Endpoint, Observed, PodView};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -28,7 +28,7 @@ pub(super) async fn ask(
         .iter()
         .filter(|pod| !pod.host_network && fleet.port(&Endpoint::Pod(pod.name.clone())).is_some());
     let questions = asked.map(|pod| {
-        let ask = Ask::ResolvConf {
+        let ask = ask::ResolvConf {
             path: RESOLV_CONF.to_owned(),
         };
         (Endpoint::Pod(pod.name.clone()), ask)
@@ -36,14 +36,9 @@ pub(super) async fn ask(
     let confs = fleet.ask(questions.collect(), READ_WITHIN).await;
     let mut clients: BTreeMap<Endpoint, DnsClient> = BTreeMap::new();
     for (at, answer) in confs {
-        let conf = match answer {
-            Ok(Answer::ResolvConf(conf)) => Ok(conf),
-            Ok(other) => Err(unexpected(&other)),
-            Err(why) => Err(why),
-        };
         let client = DnsClient {
             pod: at.name().to_owned(),
-            conf,
+            conf: answer,
             answers: Ok(Vec::new()),
         };
         clients.insert(at, client);
@@ -52,21 +47,20 @@ pub(super) async fn ask(
     let mut left: Vec<Endpoint> = clients.keys().cloned().collect();
     while !left.is_empty() {
         let row = |at: &Endpoint| question(clients.get(at)?.conf.as_ref().ok()?, names);
-        let questions: Vec<(Endpoint, Ask)> = left
+        let questions: Vec<(Endpoint, ask::Resolve)> = left
             .iter()
             .filter_map(|at| Some((at.clone(), row(at)?)))
             .collect();
-        let lookups: BTreeMap<Endpoint, Vec<Lookup>> = questions
+        let mut lookups: BTreeMap<Endpoint, Vec<Lookup>> = questions
             .iter()
-            .map(|(at, ask)| match ask {
-                Ask::Resolve { lookups, .. } => (at.clone(), lookups.clone()),
-                _ => (at.clone(), Vec::new()),
-            })
+            .map(|(at, question)| (at.clone(), question.lookups.clone()))
             .collect();
         let limit = Duration::from_millis(ATTEMPT_MS * u64::from(ATTEMPTS)) + READ_WITHIN;
         left.clear();
         for (at, answer) in fleet.ask(questions, limit).await {
-            let answers = answered(answer, lookups.get(&at).map_or(&[][..], Vec::as_slice));
+            let lookups = lookups.remove(&at).unwrap_or_default();
+            let answers: Observed<Vec<_>> =
+                answer.map(|answer| lookups.into_iter().zip(answer.results).collect());
             let settled = match &answers {
                 Ok(answers) => answers
                     .iter()
@@ -87,17 +81,8 @@ pub(super) async fn ask(
     clients.into_values().collect()
 }
 
-fn answered(answer: Observed<Answer>, lookups: &[Lookup]) -> Observed<Vec<(Lookup, Resolved)>> {
-    match answer? {
-        Answer::Resolved { results } if results.len() == lookups.len() => {
-            Ok(lookups.iter().cloned().zip(results).collect())
-        }
-        other => Err(unexpected(&other)),
-    }
-}
-
 /// Every name, both families, both ways; nothing where the file names no nameserver or no cluster domain.
-fn question(conf: &ResolvConf, names: &[String]) -> Option<Ask> {
+fn question(conf: &ResolvConf, names: &[String]) -> Option<ask::Resolve> {
     let server = SocketAddr::new(*conf.nameservers.first()?, DNS_PORT);
     let domain = domain(conf)?;
     let mut lookups = Vec::new();
@@ -112,7 +97,7 @@ fn question(conf: &ResolvConf, names: &[String]) -> Option<Ask> {
             }
         }
     }
-    Some(Ask::Resolve {
+    Some(ask::Resolve {
         server,
         lookups,
         timeout_ms: ATTEMPT_MS,
@@ -140,16 +125,10 @@ mod tests {
         let usual = conf(&["a.svc.k.example", "svc.k.example", "k.example", "lan"]);
         assert_eq!(domain(&usual), Some("k.example"));
         let names = ["kubernetes.default.svc".to_owned()];
-        match question(&usual, &names) {
-            Some(Ask::Resolve {
-                server, lookups, ..
-            }) => {
-                assert_eq!(server, "10.96.0.10:53".parse().unwrap());
-                assert_eq!(lookups.len(), 4);
-                assert_eq!(lookups[0].name, "kubernetes.default.svc.k.example");
-            }
-            other => panic!("{other:?}"),
-        }
+        let asked = question(&usual, &names).unwrap();
+        assert_eq!(asked.server, "10.96.0.10:53".parse().unwrap());
+        assert_eq!(asked.lookups.len(), 4);
+        assert_eq!(asked.lookups[0].name, "kubernetes.default.svc.k.example");
         assert!(question(&conf(&["lan"]), &names).is_none());
     }
 }

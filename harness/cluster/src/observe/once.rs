@@ -1,15 +1,14 @@
-//! A probe that is asked some questions and ends: for a look that needs no traffic.
+//! A probe that is asked one question and ends: for a look that needs no traffic.
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::probe::{Answer, Ask, Facts};
+use flatnet_model::probe::{Question, wire};
 use tokio::sync::Mutex;
 
-use super::gather::{READ_WITHIN, unexpected};
+use super::gather::READ_WITHIN;
 use crate::{Cluster, ExecOutput, Target};
 use crate::{Error, Result};
-use flatnet_model::observations::Observed;
 
 /// A probe has to be carried to a place only once, and may have a slow connection to travel by.
 const PLACED_WITHIN: Duration = Duration::from_secs(60);
@@ -30,11 +29,11 @@ impl Probes {
         }
     }
 
-    /// Puts questions to a new probe on `target`; the answers in their order.
+    /// Puts a question to a new probe on `target`.
     ///
     /// # Errors
-    /// A probe that cannot be put there or started, or that answers otherwise than it should.
-    pub async fn ask(&self, target: &Target, questions: &[Ask]) -> Result<Vec<Answer>> {
+    /// A probe that cannot be put there or started, or that cannot answer.
+    pub async fn ask<Q: Question>(&self, target: &Target, question: &Q) -> Result<Q::Answer> {
         let known = self.placed.lock().await.get(target).cloned();
         let path = match known {
             Some(path) => path,
@@ -46,12 +45,12 @@ impl Probes {
                 path
             }
         };
-        let input = lines(questions)?;
+        let input = line(question)?;
         let asking = self
             .cluster
             .exec(target, std::slice::from_ref(&path), &input);
         let done = within(READ_WITHIN, asking, "answer", target).await?;
-        answers(&done, target, questions.len())
+        answer(question, &done, target)
     }
 }
 
@@ -69,44 +68,30 @@ async fn within<T>(
     })
 }
 
-/// Questions as a probe reads them.
-pub fn lines(questions: &[Ask]) -> Result<Vec<u8>> {
-    let mut lines = Vec::new();
-    for question in questions {
-        serde_json::to_writer(&mut lines, question)
-            .map_err(|e| Error::failed("encode a question", e))?;
-        lines.push(b'\n');
-    }
-    Ok(lines)
+/// A question as a probe reads it.
+///
+/// # Errors
+/// A question that cannot be written as JSON.
+pub fn line<Q: Question>(question: &Q) -> Result<Vec<u8>> {
+    wire::question_line(question).map_err(|e| Error::failed("encode a question", e))
 }
 
-/// What a probe wrote, as so many answers.
-pub fn answers(
+/// The answer in what a probe wrote.
+///
+/// # Errors
+/// A probe that ended without an answer, or could not answer.
+pub fn answer<Q: Question>(
+    question: &Q,
     done: &ExecOutput,
     whom: impl std::fmt::Display,
-    wanted: usize,
-) -> Result<Vec<Answer>> {
-    let read = done.stdout.lines().map(serde_json::from_str::<Answer>);
-    let answers = read
-        .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(|e| Error::failed(format!("read the answer of the probe of {whom}"), e))?;
-    if answers.len() == wanted {
-        return Ok(answers);
-    }
-    Err(Error::Failed(format!(
-        "the probe of {whom} ended with exit code {}: {}",
-        done.code,
-        done.stderr.trim()
-    )))
-}
-
-/// The one answer that is facts.
-pub fn facts(answers: Result<Vec<Answer>>) -> Observed<Facts> {
-    let mut answers = answers.map_err(|e| e.to_string())?;
-    match answers.pop() {
-        Some(Answer::Facts(facts)) => Ok(*facts),
-        Some(Answer::Failed { error }) => Err(error),
-        Some(other) => Err(unexpected(&other)),
-        None => Err("the probe did not answer".to_owned()),
+) -> Result<Q::Answer> {
+    match done.stdout.lines().next() {
+        Some(line) => wire::read_answer(question, line.as_bytes())
+            .map_err(|e| Error::failed(format!("ask the probe of {whom}"), e)),
+        None => Err(Error::Failed(format!(
+            "the probe of {whom} ended with exit code {}: {}",
+            done.code,
+            done.stderr.trim()
+        ))),
     }
 }

@@ -44,6 +44,13 @@ pub enum Carrier {
     Tcp,
 }
 
+/// Answer to [`ask::Resolve`](super::ask::Resolve).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Resolutions {
+    /// One per lookup, in the order of the lookups.
+    pub results: Vec<Resolved>,
+}
+
 /// What became of one lookup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]

@@ -68,6 +68,20 @@ pub struct NodeProcess {
     pub argv: Vec<String>,
 }
 
+/// Answer to [`ask::Processes`](super::ask::Processes).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Processes {
+    /// Ordered by process id.
+    pub processes: Vec<NodeProcess>,
+}
+
+/// Answer to [`ask::NetworkNamespaces`](super::ask::NetworkNamespaces).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NetworkNamespaces {
+    /// Ordered by process id.
+    pub namespaces: Vec<NetworkNamespace>,
+}
+
 /// A network namespace in which processes run, other than the asker's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkNamespace {
@@ -112,6 +126,13 @@ pub struct NamespaceInterface {
     pub up: bool,
 }
 
+/// Answer to [`ask::Files`](super::ask::Files).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Files {
+    /// In the order of the paths; a path that ends in `/*` yields one entry per file.
+    pub files: Vec<NodeFile>,
+}
+
 /// A path and what is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeFile {
@@ -133,6 +154,13 @@ pub enum FileContent {
     Absent,
     /// Something that cannot be read: why.
     Unreadable(String),
+}
+
+/// Answer to [`ask::PluginVersions`](super::ask::PluginVersions).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PluginVersions {
+    /// One entry per executable file, in lexical order.
+    pub plugins: Vec<PluginVersion>,
 }
 
 /// What a program in the plugin folder says to CNI_COMMAND=VERSION (CNI specification, section 2, VERSION).

@@ -1,0 +1,177 @@
+//! The questions, each with the type of its answer.
+use std::net::{IpAddr, SocketAddr};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Lookup, Target};
+use crate::kernel::Flow;
+
+/// A question to the probe.
+pub trait Question: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What the probe answers, unless it fails.
+    type Answer: Serialize + DeserializeOwned + Send + 'static;
+
+    /// Its name on the wire: the value of `ask` in the question and of `answer` in the answer.
+    const NAME: &'static str;
+
+    /// Whether an answer is complete: one that lists results has one for each item of the question.
+    fn is_answered_by(&self, answer: &Self::Answer) -> bool {
+        let _ = answer;
+        true
+    }
+}
+
+macro_rules! question {
+    ($question:ident $name:literal => $answer:ty $(, $results:ident for $items:ident)?) => {
+        impl Question for $question {
+            type Answer = $answer;
+            const NAME: &'static str = $name;
+            $(fn is_answered_by(&self, answer: &$answer) -> bool {
+                answer.$results.len() == self.$items.len()
+            })?
+        }
+    };
+}
+
+question!(Listen "listen" => super::Listening);
+question!(Dial "dial" => super::DialResults, results for targets);
+question!(PathMtu "path-mtu" => super::MtuTrials, trials for sizes);
+question!(Seen "seen" => super::Sightings);
+question!(Facts "facts" => super::Facts);
+question!(Ways "ways" => super::Ways, ways for flows);
+question!(CniFiles "cni-files" => super::CniFiles);
+question!(ResolvConf "resolv-conf" => super::ResolvConf);
+question!(Resolve "resolve" => super::Resolutions, results for lookups);
+question!(Sockets "sockets" => super::Sockets);
+question!(Processes "processes" => super::Processes);
+question!(NetworkNamespaces "network-namespaces" => super::NetworkNamespaces);
+question!(Files "files" => super::Files);
+question!(PluginVersions "plugin-versions" => super::PluginVersions);
+
+/// Start answering peers under `name` on TCP, UDP and (where raw sockets are allowed) record ICMP echo requests, over IPv4
+/// and IPv6. Asked again, it starts over: nothing seen yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Listen {
+    /// The name this end answers with, and dials with: the pod's or the node's. 1 to 400 bytes.
+    pub name: String,
+    /// Wanted port of the TCP and UDP responders (the same number for both), 0 for any.
+    pub port: u16,
+}
+
+/// Reach every target once over its transport, from fresh sockets. Without a [`Listen`] before, the client's name is the
+/// hostname.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Dial {
+    /// Whom to reach.
+    pub targets: Vec<Target>,
+    /// How many are under way at once, 1 to 512 (other numbers are taken as the nearest of these).
+    pub at_once: usize,
+    /// How long one attempt may take, milliseconds.
+    pub timeout_ms: u64,
+    /// Attempts per target; the first answer ends it.
+    pub attempts: u32,
+}
+
+/// Send UDP datagrams with DF so that the IP packet has exactly each of these sizes (bytes, IP header included), and
+/// report which were acknowledged by the responder with the same size. The responder does not list them under [`Seen`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PathMtu {
+    /// Whom to reach.
+    pub address: IpAddr,
+    /// Its UDP port.
+    pub port: u16,
+    /// Sizes of the whole IP packets, bytes.
+    pub sizes: Vec<u32>,
+    /// Wait for each acknowledgement, milliseconds; each size is sent up to three times within it.
+    pub timeout_ms: u64,
+}
+
+/// Which requests came in since [`Listen`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Seen {}
+
+/// Links, addresses, routes, neighbours, FDB, sysctls and counters of the probe's network namespace.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Facts {}
+
+/// Which routes the kernel of the probe's network namespace gives packets, policy routing included.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ways {
+    /// The packets.
+    pub flows: Vec<Flow>,
+}
+
+/// The CNI files of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CniFiles {
+    /// Usually `/etc/cni/net.d`.
+    pub conf_dir: String,
+    /// Usually `/opt/cni/bin`.
+    pub bin_dir: String,
+}
+
+/// Which nameservers are configured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ResolvConf {
+    /// Usually `/etc/resolv.conf`.
+    pub path: String,
+}
+
+/// Ask a nameserver, each lookup from a fresh socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Resolve {
+    /// The nameserver, usually on port 53.
+    pub server: SocketAddr,
+    /// What to ask it; all at once.
+    pub lookups: Vec<Lookup>,
+    /// How long one attempt may take, milliseconds.
+    pub timeout_ms: u64,
+    /// Attempts per lookup; the first answer ends it, whatever its response code.
+    pub attempts: u32,
+}
+
+/// What is bound in the probe's network namespace, and who is connected to some ports.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sockets {
+    /// Usually `/proc`.
+    pub proc: String,
+    /// Ports whose TCP connections are wanted, at whichever end.
+    pub ports: Vec<u16>,
+}
+
+/// Processes of these programs in the probe's network namespace.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Processes {
+    /// Usually `/proc`.
+    pub proc: String,
+    /// Program names, see [`NodeProcess::program`](super::NodeProcess::program).
+    pub names: Vec<String>,
+}
+
+/// Network namespaces of other processes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NetworkNamespaces {
+    /// Usually `/proc`.
+    pub proc: String,
+}
+
+/// Files and folders.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Files {
+    /// The folder that is the root directory of the processes asked about; empty for the probe's own.
+    pub root: String,
+    /// Absolute paths. One that ends in `/*` stands for the files in that folder.
+    pub paths: Vec<String>,
+}
+
+/// Execute each program of a folder with CNI_COMMAND=VERSION.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PluginVersions {
+    /// The folder that becomes the root directory of those programs; empty for the probe's own.
+    pub root: String,
+    /// Usually `/opt/cni/bin`.
+    pub bin_dir: String,
+    /// How long each may run, milliseconds.
+    pub timeout_ms: u64,
+}
