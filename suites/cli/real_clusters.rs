@@ -67,19 +67,43 @@ fn what_kind_needs_is_named(#[case] programs: &[(&str, &str)], #[case] says: &[&
     tells(&output, 3, says);
 }
 
+/// kind 0.33 on a configuration with such mistakes, before it makes anything.
+const REFUSING_KIND: &str = r#"case $1 in
+version) echo kind v0.33.0 go1.26.8 linux/amd64 ;;
+create) echo 'ERROR: failed to create cluster: unable to decode config: yaml: unmarshal errors:
+  line 5: cannot unmarshal !!str `maybe` into bool
+  line 9: field imagee not found in type v1alpha4.Node' >&2; exit 1 ;;
+esac"#;
+
 #[test]
-fn every_mistake_of_a_kind_config_is_told_at_once() {
+fn every_mistake_of_a_kind_config_is_told_in_kinds_words() {
     let (_dir, path) = file(
         "kind.yaml",
-        "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnetworking:\n  ipFamily: ipv5\n  disableDefaultCNI: true\nnodes:\n- role: boss\n- role: worker\n  imagee: x\n",
+        "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnetworking:\n  disableDefaultCNI: true\n  apiServerPort: maybe\nnodes:\n- role: control-plane\n- role: worker\n  imagee: x\n",
     );
+    let output = with_programs(
+        &[("kind", REFUSING_KIND), ("docker", "exit 0")],
+        &["test", "--provider", "kind", "--kind-config", &path],
+    );
+    tells(&output, 2, &["kind refuses it", "maybe", "imagee"]);
+}
 
+#[rstest]
+#[case::a_cni_of_kinds_own(
+    "kind: Cluster\nnetworking: {disableDefaultCNI: false}\n",
+    "disableDefaultCNI"
+)]
+#[case::not_yaml("kind: [Cluster\n", "line 2")]
+fn a_kind_config_that_flatnet_cannot_use_is_told_before_kind_is_asked(
+    #[case] text: &str,
+    #[case] says: &str,
+) {
+    let (_dir, path) = file("kind.yaml", text);
     let output = with_programs(
         &[KIND],
         &["test", "--provider", "kind", "--kind-config", &path],
     );
-
-    tells(&output, 2, &["ipv5", "boss", "imagee"]);
+    tells(&output, 2, &["kind.yaml", says]);
 }
 
 #[rstest]

@@ -188,11 +188,9 @@ fn kind_site(args: &RunArgs) -> Result<Site> {
             nodes: NonZeroUsize::new(usize::from(args.nodes())).unwrap_or(NonZeroUsize::MIN),
             family: args.ip_family(),
             pod_network: &args.pod_cidr,
-            service_network: &[],
             image: kind.image.as_deref(),
         }),
-    };
-    let config = config.map_err(|problems| Error::Input(problems.to_string()))?;
+    }?;
     let name = match &args.name {
         Some(name) => cluster_name(name)?,
         None => format!("flatnet-{}", run_id()),

@@ -1,43 +1,39 @@
-//! kind's configuration (`kind.x-k8s.io/v1alpha4`, kind `Cluster`): the default one, and a user's, validated before anything
-//! starts. kind stops at the first thing it does not like, some of it minutes into the boot; here everything is told at once.
-//!
-//! A configuration stays the text it was: what this module does not understand better than the user (patches, mounts) reaches
-//! kind as written.
-mod kubeadm;
-mod label;
-mod networking;
-mod node;
-mod port;
-mod problem;
-mod walk;
-
-#[cfg(test)]
-mod tests;
-
+//! kind's configuration (`kind.x-k8s.io/v1alpha4`, kind `Cluster`): the default one, or a user's, which reaches kind as written.
+//! kind checks it before it makes anything; here only what flatnet itself needs to know is read.
 use std::num::NonZeroUsize;
 
+use flatnet_model::IpFamily;
 use ipnet::IpNet;
+use serde::Deserialize;
 use serde_yaml::{Mapping, Value};
 
-pub use problem::{Problem, Problems};
-
-use flatnet_model::IpFamily as Family;
-use networking::Networking;
-use node::Role;
-use walk::{Findings, Spot};
+use crate::{Error, Result};
 
 /// The default cluster, also what a person hands to kind by hand.
 const DEFAULT: &str = include_str!("../../../../kind-config.yaml");
-const DEFAULT_NAME: &str = "kind-config.yaml";
+/// kind's pod networks where none is written (kind, `pkg/apis/config/v1alpha4/default.go`): the default file names the IPv4 one,
+/// so that another family needs them said.
+const PODS_V4: &str = "10.244.0.0/16";
+const PODS_V6: &str = "fd00:10:244::/56";
 
-const API_VERSION: &str = "kind.x-k8s.io/v1alpha4";
+/// What flatnet reads of a configuration.
+#[derive(Deserialize)]
+struct Read {
+    #[serde(default)]
+    networking: Networking,
+}
 
-/// A validated configuration.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Networking {
+    #[serde(rename = "disableDefaultCNI")]
+    disable_default_cni: bool,
+}
+
+/// A configuration that kind may be given.
 #[derive(Clone, Debug)]
 pub struct KindConfig {
     text: String,
-    roles: Vec<Role>,
-    networking: Networking,
 }
 
 /// How the default cluster is to be changed.
@@ -46,11 +42,9 @@ pub struct Shape<'a> {
     /// Nodes in all; the first is the control plane.
     pub nodes: NonZeroUsize,
     /// Families of pods, services and nodes.
-    pub family: Family,
-    /// Ranges of the pod network, at most one a family; none for the defaults.
+    pub family: IpFamily,
+    /// Ranges of the pod network, at most one per family; none for the defaults.
     pub pod_network: &'a [IpNet],
-    /// Ranges of the services' addresses, likewise.
-    pub service_network: &'a [IpNet],
     /// Node image; none for kind's own.
     pub image: Option<&'a str>,
 }
@@ -59,124 +53,45 @@ impl KindConfig {
     /// The repository's `kind-config.yaml` in another shape.
     ///
     /// # Errors
-    /// Ranges that do not fit the family, each other or the number of nodes; an image name that is none.
-    pub fn default_for(shape: &Shape<'_>) -> Result<KindConfig, Problems> {
-        let mut document = document(DEFAULT, DEFAULT_NAME)?;
+    /// None but what a broken default file would cause.
+    pub fn default_for(shape: &Shape<'_>) -> Result<KindConfig> {
+        let broken = |e: serde_yaml::Error| Error::failed("kind-config.yaml", e);
+        let mut document: Value = serde_yaml::from_str(DEFAULT).map_err(broken)?;
         if let Some(root) = document.as_mapping_mut() {
             reshape(root, shape);
         }
-        let text = serde_yaml::to_string(&document)
-            .map_err(|e| Problems::one(DEFAULT_NAME, Problem::whole(e.to_string())))?;
-        KindConfig::parse(&text, DEFAULT_NAME)
+        let text = serde_yaml::to_string(&document).map_err(broken)?;
+        KindConfig::parse(&text, "kind-config.yaml")
     }
 
-    /// Validates a configuration: kind's own rules, those of what kind starts (kubeadm, kubelet), and that the CNI is left to us.
-    /// Rules are those of kind 0.33.
+    /// A user's configuration.
     ///
     /// # Errors
-    /// Everything that is wrong with it; where it is not YAML, the line and column.
-    pub fn parse(text: &str, file: &str) -> Result<KindConfig, Problems> {
-        let document = document(text, file)?;
-        let mut found = Findings::default();
-        let (roles, networking) = read(&Spot::root(&document), &mut found);
-        match Problems::of(file, found) {
-            Some(problems) => Err(problems),
-            None => Ok(KindConfig {
-                text: text.to_owned(),
-                roles,
-                networking,
-            }),
+    /// [`Error::Input`] for what is not YAML, with line and column, and for a configuration that lets kind install a CNI of its
+    /// own. The rest is for kind to judge.
+    pub fn parse(text: &str, file: &str) -> Result<KindConfig> {
+        let bad = |e: serde_yaml::Error| Error::Input(format!("{file}: {e}"));
+        let mut document: Value = serde_yaml::from_str(text).map_err(bad)?;
+        document.apply_merge().map_err(bad)?;
+        let read = match document {
+            Value::Null => Read {
+                networking: Networking::default(),
+            },
+            document => Read::deserialize(document).map_err(bad)?,
+        };
+        if !read.networking.disable_default_cni {
+            return Err(Error::Input(format!(
+                "{file}: networking.disableDefaultCNI must be true: kind's own CNI would network the pods beside the one under test, and no check could tell whose work it sees"
+            )));
         }
+        Ok(KindConfig {
+            text: text.to_owned(),
+        })
     }
 
-    /// What `kind create cluster --config -` is to be given.
+    /// What `kind create cluster --config` is to be given.
     pub fn yaml(&self) -> &str {
         &self.text
-    }
-
-    /// Number of nodes, control planes included; at least 1.
-    pub fn nodes(&self) -> usize {
-        self.roles.len()
-    }
-
-    /// Number of control planes, at least 1. With more than one, kind starts a load balancer beside the nodes.
-    pub fn control_planes(&self) -> usize {
-        self.roles
-            .iter()
-            .filter(|role| **role == Role::ControlPlane)
-            .count()
-    }
-
-    /// Families of nodes and services.
-    pub fn family(&self) -> Family {
-        self.networking.family
-    }
-
-    /// Ranges of the pod network in the order written, kind's defaults where none are.
-    pub fn pod_subnets(&self) -> &[IpNet] {
-        &self.networking.pod_subnets
-    }
-
-    /// Ranges of the services' addresses, likewise.
-    pub fn service_subnets(&self) -> &[IpNet] {
-        &self.networking.service_subnets
-    }
-}
-
-fn document(text: &str, file: &str) -> Result<Value, Problems> {
-    let not_yaml = |e: serde_yaml::Error| {
-        Problems::one(file, Problem::whole(format!("not a YAML document: {e}")))
-    };
-    let mut document: Value = serde_yaml::from_str(text).map_err(not_yaml)?;
-    document.apply_merge().map_err(not_yaml)?;
-    Ok(document)
-}
-
-fn read(root: &Spot<'_>, found: &mut Findings) -> (Vec<Role>, Networking) {
-    if root.value().is_null() {
-        found.add("", format!("is empty; it needs at least `kind: Cluster`, `apiVersion: {API_VERSION}` and `networking: {{disableDefaultCNI: true}}`"));
-        return (Vec::new(), Networking::unread());
-    }
-    let Some(mut fields) = root.fields(found) else {
-        return (Vec::new(), Networking::unread());
-    };
-    expect_text(&mut fields, "kind", "Cluster", found);
-    expect_text(&mut fields, "apiVersion", API_VERSION, found);
-    if let Some(name) = fields.take("name") {
-        name.name(found);
-    }
-    kubeadm::check_gates(&mut fields, found);
-    let masks = kubeadm::check_patches(&mut fields, found);
-    kubeadm::check_containerd(&mut fields, found);
-    let (roles, node_masks) = node::read(fields.take("nodes"), found);
-    let networking = networking::read(
-        fields.take("networking"),
-        roles.len(),
-        masks.or(node_masks),
-        found,
-    );
-    fields.finish(found);
-    (roles, networking)
-}
-
-fn expect_text(
-    fields: &mut walk::Fields<'_>,
-    key: &'static str,
-    wanted: &str,
-    found: &mut Findings,
-) {
-    match fields.take(key) {
-        None => found.add(fields.path_of(key), format!("is missing; write {wanted}")),
-        Some(spot) => {
-            if let Some(text) = spot.text(found)
-                && text != wanted
-            {
-                found.add(
-                    spot.path(),
-                    format!("{text:?} is not known here; write {wanted}"),
-                );
-            }
-        }
     }
 }
 
@@ -187,42 +102,128 @@ fn reshape(root: &mut Mapping, shape: &Shape<'_>) {
         .and_then(Value::as_sequence)
         .cloned()
         .unwrap_or_default();
-    let like = |role: Role| {
-        let found = templates
-            .iter()
-            .find(|node| node.get("role").and_then(Value::as_str) == Some(role.name()));
-        let mut node = found
-            .and_then(Value::as_mapping)
-            .cloned()
-            .unwrap_or_default();
-        node.insert("role".into(), role.name().into());
+    let like = |role: &str| {
+        let has_role = |node: &&Value| node.get("role").and_then(Value::as_str) == Some(role);
+        let found = templates.iter().find(has_role).and_then(Value::as_mapping);
+        let mut node = found.cloned().unwrap_or_default();
+        node.insert("role".into(), role.into());
         if let Some(image) = shape.image {
             node.insert("image".into(), image.into());
         }
         Value::Mapping(node)
     };
-    let workers = std::iter::repeat_with(|| like(Role::Worker)).take(shape.nodes.get() - 1);
-    let nodes = std::iter::once(like(Role::ControlPlane)).chain(workers);
+    let workers = std::iter::repeat_with(|| like("worker")).take(shape.nodes.get() - 1);
+    let nodes = std::iter::once(like("control-plane")).chain(workers);
     root.insert("nodes".into(), Value::Sequence(nodes.collect()));
 
-    let ranges = |nets: &[IpNet]| {
-        let words: Vec<String> = nets.iter().map(IpNet::to_string).collect();
-        words.join(",")
-    };
     let networking = root
         .entry("networking".into())
         .or_insert_with(|| Value::Mapping(Mapping::new()));
     let Some(networking) = networking.as_mapping_mut() else {
         return;
     };
-    networking.insert("ipFamily".into(), networking::name(shape.family).into());
+    networking.insert("ipFamily".into(), shape.family.as_str().into());
     if !shape.pod_network.is_empty() {
-        networking.insert("podSubnet".into(), ranges(shape.pod_network).into());
-    } else if shape.family != Family::Ipv4 {
-        let defaults = networking::default_pod_subnets(shape.family);
-        networking.insert("podSubnet".into(), ranges(&defaults).into());
+        let words: Vec<String> = shape.pod_network.iter().map(IpNet::to_string).collect();
+        networking.insert("podSubnet".into(), words.join(",").into());
+    } else if let Some(pods) = match shape.family {
+        IpFamily::Ipv4 => None,
+        IpFamily::Ipv6 => Some(PODS_V6.to_owned()),
+        IpFamily::Dual => Some(format!("{PODS_V4},{PODS_V6}")),
+    } {
+        networking.insert("podSubnet".into(), pods.into());
     }
-    if !shape.service_network.is_empty() {
-        networking.insert("serviceSubnet".into(), ranges(shape.service_network).into());
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn shape(nodes: usize, family: IpFamily) -> Shape<'static> {
+        Shape {
+            nodes: NonZeroUsize::new(nodes).unwrap(),
+            family,
+            pod_network: &[],
+            image: None,
+        }
+    }
+
+    fn yaml(config: &KindConfig) -> Value {
+        serde_yaml::from_str(config.yaml()).unwrap()
+    }
+
+    fn roles(yaml: &Value) -> Vec<&str> {
+        let nodes = yaml["nodes"].as_sequence().unwrap().iter();
+        nodes.map(|node| node["role"].as_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_users_configuration_is_left_as_written() {
+        let text = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\n# a comment\nnetworking: {disableDefaultCNI: true, kubeProxyMode: none}\nkubeadmConfigPatches:\n- |\n  kind: ClusterConfiguration\n";
+        assert_eq!(KindConfig::parse(text, "kind.yaml").unwrap().yaml(), text);
+    }
+
+    #[test]
+    fn anchors_and_merge_keys_are_read_as_kind_reads_them() {
+        let text = "x: &base {disableDefaultCNI: true}\nnetworking:\n  <<: *base\n";
+        assert!(KindConfig::parse(text, "kind.yaml").is_ok());
+    }
+
+    #[rstest]
+    #[case::empty("", "disableDefaultCNI")]
+    #[case::not_said("kind: Cluster\n", "disableDefaultCNI")]
+    #[case::off("networking: {disableDefaultCNI: false}\n", "disableDefaultCNI")]
+    #[case::no_flag("networking: {disableDefaultCNI: maybe}\n", "disableDefaultCNI")]
+    #[case::not_yaml("kind: [Cluster\n", "line 2")]
+    #[case::a_list("- kind\n", "kind.yaml")]
+    fn a_cni_of_kinds_own_and_what_is_not_yaml_are_refused(#[case] text: &str, #[case] says: &str) {
+        let error = KindConfig::parse(text, "kind.yaml").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let words = error.to_string();
+        assert!(
+            words.contains("kind.yaml") && words.contains(says),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn the_default_is_the_repositorys_file() {
+        let config = KindConfig::default_for(&shape(3, IpFamily::Ipv4)).unwrap();
+        let mut file: Value = serde_yaml::from_str(DEFAULT).unwrap();
+        file["networking"]["ipFamily"] = "ipv4".into();
+        assert_eq!(yaml(&config), file);
+    }
+
+    #[rstest]
+    #[case(1, IpFamily::Ipv4, "10.244.0.0/16")]
+    #[case(4, IpFamily::Ipv6, "fd00:10:244::/56")]
+    #[case(5, IpFamily::Dual, "10.244.0.0/16,fd00:10:244::/56")]
+    fn the_default_takes_any_size_and_family(
+        #[case] nodes: usize,
+        #[case] family: IpFamily,
+        #[case] pods: &str,
+    ) {
+        let yaml = yaml(&KindConfig::default_for(&shape(nodes, family)).unwrap());
+        let mut expected = vec!["worker"; nodes];
+        expected[0] = "control-plane";
+        assert_eq!(roles(&yaml), expected);
+        assert_eq!(yaml["networking"]["ipFamily"], family.as_str());
+        assert_eq!(yaml["networking"]["podSubnet"], pods);
+    }
+
+    #[test]
+    fn the_default_takes_an_image_and_ranges() {
+        let config = KindConfig::default_for(&Shape {
+            pod_network: &["10.10.0.0/16".parse().unwrap()],
+            image: Some("kindest/node:v1.33.0"),
+            ..shape(2, IpFamily::Ipv4)
+        });
+        let yaml = yaml(&config.unwrap());
+        for node in yaml["nodes"].as_sequence().unwrap() {
+            assert_eq!(node["image"], "kindest/node:v1.33.0");
+        }
+        assert_eq!(yaml["networking"]["podSubnet"], "10.10.0.0/16");
     }
 }

@@ -79,7 +79,12 @@ pub(super) fn cause(words: &str, image: Option<&str>, cluster: &str) -> Error {
             "a kind cluster {cluster:?} exists already; use it with --cluster {cluster}, or take another --name"
         ));
     }
-    Error::Failed(format!("kind create cluster: {line}"))
+    // kind says this once it has accepted what it was asked for; a rootless engine is judged before that.
+    let refused = !has(&["Creating cluster "]) && !has(&["rootless"]);
+    match words.split_once("ERROR: ") {
+        Some((_, why)) if refused => Error::Input(format!("kind refuses it: {}", why.trim())),
+        _ => Error::Failed(format!("kind create cluster: {line}")),
+    }
 }
 
 #[cfg(test)]
@@ -103,5 +108,24 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("--cluster a"), "{error}");
         assert_eq!(cause("boom", None, "a").exit_code(), 4);
+    }
+
+    #[test]
+    fn what_kind_refuses_before_it_makes_anything_is_input_in_kinds_words() {
+        let invalid = "ERROR: failed to create cluster: [invalid ipFamily: ipv5, invalid configuration for node 0: \"boss\" is not a valid node role]";
+        let unknown = "ERROR: failed to create cluster: unable to decode config: yaml: unmarshal errors:\n  line 9: field imagee not found in type v1alpha4.Node";
+        for (words, part) in [
+            (invalid, "\"boss\" is not a valid node role"),
+            (unknown, "line 9: field imagee"),
+        ] {
+            let error = cause(words, None, "a");
+            assert_eq!(error.exit_code(), 2, "{error}");
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        let late =
+            "Creating cluster \"a\" ...\nERROR: failed to create cluster: failed to init node";
+        assert_eq!(cause(late, None, "a").exit_code(), 4);
+        let rootless = "ERROR: failed to create cluster: running kind with rootless provider requires cgroup v2";
+        assert_eq!(cause(rootless, None, "a").exit_code(), 4);
     }
 }
