@@ -27,7 +27,7 @@ struct Read {
 #[serde(rename_all = "camelCase", default)]
 struct Networking {
     #[serde(rename = "disableDefaultCNI")]
-    disable_default_cni: bool,
+    disable_default_cni: Value,
 }
 
 /// A configuration that kind may be given.
@@ -79,7 +79,7 @@ impl KindConfig {
             },
             document => Read::deserialize(document).map_err(bad)?,
         };
-        if !read.networking.disable_default_cni {
+        if read.networking.disable_default_cni != Value::Bool(true) {
             return Err(Error::Input(format!(
                 "{file}: networking.disableDefaultCNI must be true: kind's own CNI would network the pods beside the one under test, and no check could tell whose work it sees"
             )));
