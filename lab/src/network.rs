@@ -1,7 +1,9 @@
 //! A node's pod network: whether it is ready, in the kubelet's words, and how much of it is done at once.
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::cni::{Error, NetworkList, Runtime};
+use flatnet_model::cni::NetworkList;
+
+use crate::cni::{Error, Runtime};
 
 /// Sandboxes of one node that are set up at the same time: more only queue for the kernel's RTNL lock.
 const AT_ONCE: usize = 8;

@@ -46,12 +46,12 @@ fn files_that_are_malformed_are_named_and_every_question_is_answered() {
     assert_told(
         &problems("cni-config"),
         "/etc/cni/net.d/05-broken.conflist",
-        "no network configuration",
+        "not a network configuration",
     );
     assert_told(
         &problems("plugins"),
         "/etc/cni/net.d/05-broken.conflist",
-        "no network configuration",
+        "not a network configuration",
     );
     assert_told(&problems("plugins"), "/opt/cni/bin/crashes", "signal: 11");
     assert_told(

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use flatnet_lab::cni::NetworkList;
+use flatnet_model::cni::NetworkList;
 use ipnet::IpNet;
 use serde_json::Value;
 

@@ -1,16 +1,17 @@
 //! Which CNI was asked for, validated before anything starts.
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-use serde_json::Value;
 
 use super::shipped::{FLANNEL, REFERENCE, REFERENCE_DIRS, WEAVE};
 use crate::config::{Provider, RunArgs};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
+use flatnet_model::cni::{ListError, NetworkList};
 
 /// Names that `--cni` knows without a file.
 const KNOWN: [&str; 5] = ["flatnet", "flannel", "weave", "reference", "none"];
+
+/// The file that a conflist becomes on each node of a lab: a name that leaves room before and after in lexical order.
+pub(super) const CONFLIST: &str = "/etc/cni/net.d/50-conflist.conflist";
 
 /// A validated choice.
 #[derive(Clone, Debug)]
@@ -185,41 +186,17 @@ fn conflist(name: &str, text: &str, dirs: &[PathBuf], remedy: &str) -> Result<Ch
     // Placeholders need not be JSON; any value shows whether the rest is.
     let sample = Values {
         ranges: "[]".to_owned(),
+        node_name: "node".to_owned(),
         ..Values::default()
     };
-    let json: Value =
-        serde_json::from_str(&sample.fill(text)).map_err(|e| bad(format!("not JSON: {e}")))?;
-    for key in ["name", "cniVersion"] {
-        if !json.get(key).is_some_and(Value::is_string) {
-            return Err(bad(format!(
-                "no string {key:?}, which a network configuration list must have (CNI spec, section 1)"
-            )));
-        }
-    }
-    let chain = json
-        .get("plugins")
-        .and_then(Value::as_array)
-        .filter(|chain| !chain.is_empty());
-    let chain = chain.ok_or_else(|| {
-        bad(
-            "no \"plugins\" list with at least one plugin (a conflist, not a single plugin's conf)"
-                .to_owned(),
-        )
-    })?;
-    let mut types = BTreeSet::new();
-    for (index, plugin) in chain.iter().enumerate() {
-        let plugin_type = plugin
-            .get("type")
-            .and_then(Value::as_str)
-            .filter(|t| !t.is_empty() && !t.contains('/'));
-        types.insert(
-            plugin_type.ok_or_else(|| bad(format!("plugins[{index}] has no usable \"type\"")))?,
-        );
-        // A delegate's own IPAM plugin runs from the same folder.
-        types.extend(plugin.pointer("/ipam/type").and_then(Value::as_str));
+    let filled = sample.fill(text);
+    let network =
+        NetworkList::parse(filled.as_bytes(), Path::new(CONFLIST)).map_err(|e| bad(explain(&e)))?;
+    if network.declared.is_empty() {
+        return Err(bad(lacks("cniVersion")));
     }
     let mut plugins = Vec::new();
-    for plugin in types {
+    for plugin in network.programs() {
         let found = dirs
             .iter()
             .map(|dir| dir.join(plugin))
@@ -242,6 +219,24 @@ fn conflist(name: &str, text: &str, dirs: &[PathBuf], remedy: &str) -> Result<Ch
         text: text.to_owned(),
         plugins: Plugins(plugins),
     })
+}
+
+/// What a user can do about it: whatever the file is called, it becomes a list on each node.
+fn explain(error: &ListError) -> String {
+    match error {
+        ListError::Json(why) => format!("not JSON: {why}"),
+        ListError::NoName => lacks("name"),
+        ListError::NoPlugins | ListError::EmptyChain => {
+            "no \"plugins\" list with at least one plugin (a conflist, not a single plugin's conf)"
+                .to_owned()
+        }
+        ListError::InChain { position, fault } => format!("plugins[{}] {fault}", position - 1),
+        other => other.to_string(),
+    }
+}
+
+fn lacks(key: &str) -> String {
+    format!("no string {key:?}, which a network configuration list must have (CNI spec, section 1)")
 }
 
 fn is_program(path: &Path) -> bool {

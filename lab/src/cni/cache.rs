@@ -2,10 +2,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use flatnet_model::cni::NetworkList;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Error, NetworkList};
+use super::{Error, conf};
 use crate::site::Site;
 
 /// What DEL and CHECK need to know of an ADD: "the runtime must use the configuration of the ADD" (spec section 3).
@@ -107,7 +108,7 @@ impl Cached {
     /// The network as it was at ADD, with the version that was used.
     pub(super) fn network(&self) -> Result<NetworkList, Error> {
         let bytes = serde_json::to_vec(&self.config).map_err(|e| Error::Config(e.to_string()))?;
-        let mut list = NetworkList::parse(&bytes, &self.config_file)?;
+        let mut list = conf::parse(&bytes, &self.config_file)?;
         if let Ok(version) = self.cni_version.parse() {
             list.versions = vec![version];
         }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flatnet_model::cni::{NetworkList, Plugin, Version};
 use serde_json::{Map, Value, json};
 
 use super::cache::Cached;
 use super::invoke::Call;
-use super::{AddResult, Error, NetworkList, Plugin, Version};
+use super::{AddResult, Error, conf};
 use crate::site::Site;
 
 /// Runs networks at a site.
@@ -75,12 +76,13 @@ impl Runtime {
         }
     }
 
-    /// The network in use, as [`NetworkList::load`] finds it.
+    /// The network in use: the first configuration in lexical order.
     ///
     /// # Errors
-    /// As there.
+    /// [`Error::NoConfig`] where there is none, [`Error::Config`] for one that is malformed or has no version that this
+    /// runtime speaks.
     pub fn network(&self) -> Result<NetworkList, Error> {
-        NetworkList::load(&self.site, &self.conf_dir)
+        conf::load(&self.site, &self.conf_dir)
     }
 
     /// ADD: every plugin in order, each with the result of the one before; the last result is kept for DEL and CHECK.
@@ -106,7 +108,7 @@ impl Runtime {
             capability_args: attachment.capabilities.clone(),
             cni_version: version.to_string(),
             config_file: network.source.clone(),
-            config: network.text.clone(),
+            config: network.root.clone(),
             result: result.clone(),
         };
         cached.save(&self.site, &self.cache_dir)?;

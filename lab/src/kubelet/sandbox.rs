@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flatnet_model::cni::NetworkList;
 use flatnet_netlink::{Request, Route};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -12,7 +13,7 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
 use super::manifest::Plan;
-use crate::cni::{self, Attachment, NetworkList};
+use crate::cni::{self, Attachment};
 use crate::node::Node;
 use crate::site::{self, Namespace};
 use crate::underlay::{LOOPBACK, sysctl};

@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flatnet_lab::cni::{Attachment, NetworkList, Runtime};
+use flatnet_lab::cni::{Attachment, Runtime};
 use flatnet_lab::site::Site;
+use flatnet_model::cni::NetworkList;
 use serde_json::{Value, json};
 
 pub(super) struct Bench {

@@ -6,11 +6,8 @@ use flatnet_model::probe::CniFiles;
 use super::findings::{Findings, count, listed, look, without_nodes};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
-use flatnet_model::cni::network_config::{NetworkConfig, configurations};
+use flatnet_model::cni::{BIN_DIR, CONF_DIR, NetworkList, Unusable, Version, configurations};
 use flatnet_model::observations::Observations;
-
-const CONF_DIR: &str = "/etc/cni/net.d";
-const BIN_DIR: &str = "/opt/cni/bin";
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -22,7 +19,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         findings.unmeasured("there is no node to look at");
     }
     let mut in_use: BTreeMap<(String, String, Vec<String>), Vec<&str>> = BTreeMap::new();
-    let mut texts: Vec<&str> = Vec::new();
+    let mut contents = Vec::new();
     for node in topology.nodes() {
         let files = match &node.cni {
             Ok(files) => files,
@@ -34,9 +31,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         if let Some(network) =
             judge_node(&node.name, files, node.not_ready.as_deref(), &mut findings)
         {
-            texts.push(network.text);
+            let kinds = network.kinds().map(str::to_owned).collect();
+            let file = network.source.display().to_string();
+            contents.push(network.root);
             in_use
-                .entry((network.file.to_owned(), network.name, network.plugins))
+                .entry((file, network.name, kinds))
                 .or_default()
                 .push(&node.name);
         }
@@ -49,26 +48,19 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             listed(nodes, 6)
         ));
     }
-    if in_use.len() == 1 && texts.windows(2).any(|pair| pair[0] != pair[1]) {
+    if in_use.len() == 1 && contents.windows(2).any(|pair| pair[0] != pair[1]) {
         findings.fact("contents differ between nodes, as they do where each has its own podCIDR");
     }
     findings.verdict()
 }
 
-/// The configuration a node's runtime uses.
-struct Network<'a> {
-    file: &'a str,
-    text: &'a str,
-    name: String,
-    plugins: Vec<String>,
-}
-
-fn judge_node<'a>(
+/// The network that a node's runtime uses, where nothing is wrong with it.
+fn judge_node(
     node: &str,
-    files: &'a CniFiles,
+    files: &CniFiles,
     not_ready: Option<&str>,
     findings: &mut Findings,
-) -> Option<Network<'a>> {
+) -> Option<NetworkList> {
     let wrong =
         |what: String, expected: &str, observed: String, cause: &str, command: String| Evidence {
             what,
@@ -104,33 +96,39 @@ fn judge_node<'a>(
             format!("ls {CONF_DIR}"),
         ));
     }
-    let text = match &first.content {
-        Ok(text) => text,
-        Err(error) => {
+    let parsed = match first.network() {
+        Ok(parsed) => parsed,
+        Err(Unusable::Unreadable(error)) => {
             findings.unmeasured(format!("{CONF_DIR}/{} of {node}: {error}", first.name));
             return None;
         }
-    };
-    let parsed = match NetworkConfig::parse(text) {
-        Ok(parsed) => parsed,
-        Err(error) => {
+        Err(Unusable::Malformed(error)) => {
             findings.fail(wrong(
                 format!(
-                    "{CONF_DIR}/{} of {node} is no CNI configuration",
+                    "{CONF_DIR}/{} of {node} is not a CNI configuration",
                     first.name
                 ),
                 "JSON with a name and at least one plugin (CNI spec, section 1)",
-                error,
+                error.to_string(),
                 "the file was edited or written incompletely",
                 format!("cat {CONF_DIR}/{}", first.name),
             ));
             return None;
         }
     };
+    let refused = refusal(&parsed, not_ready);
+    if let Some(observed) = &refused {
+        findings.fail(wrong(
+            format!("the runtime of {node} cannot use {CONF_DIR}/{}", first.name),
+            "a cniVersion that runtime and plugins speak",
+            observed.clone(),
+            "the file was written for other programs, or by hand",
+            format!("grep cniVersion {CONF_DIR}/{}", first.name),
+        ));
+    }
     let missing: Vec<&str> = parsed
-        .programs
-        .iter()
-        .map(String::as_str)
+        .programs()
+        .into_iter()
         .filter(|program| !files.programs.iter().any(|p| p == program))
         .collect();
     if !missing.is_empty() {
@@ -159,11 +157,22 @@ fn judge_node<'a>(
         ));
     }
     // A node with evidence of its own is not compared with the others: that would report the same thing twice.
-    (shadowed.is_empty() && missing.is_empty()).then_some(Network {
-        file: &first.name,
-        text,
-        name: parsed.name,
-        plugins: parsed.plugins,
+    let sound = shadowed.is_empty() && refused.is_none() && missing.is_empty();
+    sound.then_some(parsed)
+}
+
+/// Why the runtime does not take a well-formed file, as it says itself, or because no runtime would. Without a version a file
+/// is valid for libcni, and not for every runtime.
+fn refusal(network: &NetworkList, not_ready: Option<&str>) -> Option<String> {
+    if let Some(why) = not_ready.filter(|why| why.contains("failed to load CNI config")) {
+        return Some(format!("the node says: {why}"));
+    }
+    (network.versions.is_empty() && !network.declared.is_empty()).then(|| {
+        format!(
+            "cniVersion {}, which is not a release of the specification; the latest is {}",
+            network.declared.join(", "),
+            Version::NEWEST
+        )
     })
 }
 

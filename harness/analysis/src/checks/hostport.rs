@@ -1,12 +1,11 @@
 //! `hostport`: a pod's hostPort is reached at its node, from another node and from outside.
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::calls::{Wrong, part, responder};
 use super::findings::{Findings, count, listed, look, transports};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
+use flatnet_model::cni::{Plugin, in_use};
 use flatnet_model::observations::{Availability, Call, HostPorts, NodeView, Observations};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -128,15 +127,12 @@ fn no_mapping(topology: &Topology<'_>) -> bool {
 
 fn maps_ports(node: &NodeView) -> Option<bool> {
     let files = node.cni.as_ref().ok()?;
-    // The runtime takes the first in lexical order, see `cni-config`.
-    let first = files.conf.iter().find(|file| {
-        [".conflist", ".conf", ".json"]
+    let network = in_use(files)?;
+    let takes = |plugin: &Plugin| {
+        plugin
+            .capabilities
             .iter()
-            .any(|end| file.name.ends_with(end))
-    })?;
-    let config: Value = serde_json::from_str(first.content.as_ref().ok()?).ok()?;
-    let asks =
-        |plugin: &Value| plugin.pointer("/capabilities/portMappings") == Some(&Value::Bool(true));
-    let chain = config.get("plugins").and_then(Value::as_array);
-    Some(chain.map_or_else(|| asks(&config), |chain| chain.iter().any(asks)))
+            .any(|name| name == "portMappings")
+    };
+    Some(network.plugins.iter().any(takes))
 }

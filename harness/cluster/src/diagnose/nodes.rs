@@ -12,7 +12,7 @@ use super::{Place, name_of, note};
 use crate::observe::fleet::Fleet;
 use crate::observe::gather::{cni_files, facts};
 use crate::{Cluster, Target};
-use flatnet_model::cni::network_config::{NetworkConfig, configurations};
+use flatnet_model::cni::{NetworkList, in_use};
 use flatnet_model::diagnosis::Unread;
 use flatnet_model::observations::{Endpoint, Observed};
 use flatnet_model::symptoms::{Lease, NodeSymptoms};
@@ -180,14 +180,12 @@ async fn ask(cluster: &Arc<dyn Cluster>, node: &str, argv: Vec<String>) -> Obser
 
 /// The question to the plugins of the configuration in use.
 fn programs(node: &NodeSymptoms) -> Vec<String> {
-    let files = node.cni.as_ref().ok();
-    let first = files.and_then(|files| configurations(files).first().copied());
-    let parsed = first.and_then(|file| NetworkConfig::parse(file.content.as_ref().ok()?).ok());
-    let programs = parsed.map(|parsed| parsed.programs).unwrap_or_default();
+    let network = node.cni.as_ref().ok().and_then(in_use);
+    let programs = network.iter().flat_map(NetworkList::programs);
     ["sh", "-c", VERSIONS, "sh"]
         .into_iter()
-        .map(str::to_owned)
         .chain(programs)
+        .map(str::to_owned)
         .collect()
 }
 

@@ -1,7 +1,19 @@
-//! CNI configuration.
+//! CNI: versions of the specification, and network configurations as a container runtime reads them.
+mod files;
+mod list;
+mod list_error;
+#[cfg(test)]
+mod list_tests;
+mod plugin;
+mod version;
+
+pub use files::{Unusable, configurations, in_use, is_configuration};
+pub use list::NetworkList;
+pub use list_error::{ListError, PluginFault};
+pub use plugin::Plugin;
+pub use version::{UnknownVersion, Version};
+
 /// Where a node keeps its CNI configuration (kubelet's and containerd's default).
 pub const CONF_DIR: &str = "/etc/cni/net.d";
 /// Where a node keeps its CNI plugins (the same).
 pub const BIN_DIR: &str = "/opt/cni/bin";
-
-pub mod network_config;

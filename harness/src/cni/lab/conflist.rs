@@ -1,5 +1,6 @@
 //! Any conflist on the lab: programs, the file, and plain routes between nodes, which some real CNIs leave to the cloud.
 use std::net::IpAddr;
+use std::path::Path;
 
 use async_trait::async_trait;
 use flatnet_agent::node::Node;
@@ -8,15 +9,13 @@ use flatnet_lab::{Change, Lab, LabSpec, NodeFile, Place, Underlay};
 use ipnet::IpNet;
 use serde_json::json;
 
-use crate::cni::choice::{Plugins, Values};
+use crate::cni::choice::{CONFLIST, Plugins, Values};
 use crate::cni::{Cni, Trouble};
 use crate::events::Observer;
 use crate::{Error, Result};
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::{Cluster, Target};
-
-/// Where it is written; a name that leaves room before and after in lexical order.
-const FILE: &str = "/etc/cni/net.d/50-conflist.conflist";
+use flatnet_model::cni::NetworkList;
 
 /// A conflist on a lab.
 pub(in crate::cni) struct OnLab {
@@ -126,9 +125,9 @@ impl Cni for OnLab {
         }
         for node in &self.nodes {
             let text = self.render(node);
-            serde_json::from_str::<serde_json::Value>(&text).map_err(|e| {
+            NetworkList::parse(text.as_bytes(), Path::new(CONFLIST)).map_err(|e| {
                 Error::Input(format!(
-                    "--cni {}: with the values of {} filled in, not JSON: {e}",
+                    "--cni {}: with the values of {} filled in: {e}",
                     self.name, node.name
                 ))
             })?;
@@ -156,7 +155,7 @@ impl Cni for OnLab {
                     lab.write_file(
                         &name,
                         &NodeFile {
-                            path: FILE,
+                            path: CONFLIST,
                             content: text.as_bytes(),
                             mode: 0o644,
                         },

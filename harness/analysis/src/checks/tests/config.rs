@@ -86,6 +86,50 @@ fn a_malformed_conflist_is_named_with_the_place(#[case] text: &str, #[case] obse
     assert!(evidence.observed.contains(observed), "{evidence:?}");
 }
 
+/// What a file holds is read by its ending, as the runtime reads it.
+#[rstest]
+#[case::list_in_conf(
+    "10-x.conf",
+    r#"{"name":"x","plugins":[{"type":"flatnet-cni"}]}"#,
+    "a list goes into a file that ends in .conflist"
+)]
+#[case::single_in_conflist(
+    "10-x.conflist",
+    r#"{"name":"x","type":"flatnet-cni"}"#,
+    "a single plugin's configuration goes into a file that ends in .conf"
+)]
+#[case::name("10-x.conf", r#"{"name":"../x","type":"flatnet-cni"}"#, "\"../x\"")]
+#[case::version(
+    "10-x.conf",
+    r#"{"name":"x","cniVersion":"9.9.9","type":"flatnet-cni"}"#,
+    "cniVersion 9.9.9"
+)]
+fn a_file_that_the_runtime_refuses_is_red(
+    #[case] name: &str,
+    #[case] text: &str,
+    #[case] observed: &str,
+) {
+    let mut o = healthy(Style::Vxlan);
+    files(&mut o, "node3").conf = vec![file(name, text)];
+    let evidence = sole("cni-config", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node3"));
+    assert!(evidence.observed.contains(observed), "{evidence:?}");
+}
+
+#[test]
+fn a_file_that_the_nodes_own_runtime_refuses_is_red() {
+    let mut o = healthy(Style::Vxlan);
+    node(&mut o, "node1").not_ready = Some(
+        "KubeletNotReady: cni config load failed: failed to load CNI config list file /etc/cni/net.d/10-flatnet.conflist: no \"cniVersion\"".to_owned(),
+    );
+    let evidence = sole("cni-config", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("node1"));
+    assert!(
+        evidence.observed.contains("no \"cniVersion\""),
+        "{evidence:?}"
+    );
+}
+
 #[test]
 fn no_configuration_says_what_the_node_says() {
     let mut o = healthy(Style::Vxlan);

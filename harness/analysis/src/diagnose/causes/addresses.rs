@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::{About, Cause, Finding, Said, Seen, checks, words};
 use crate::checks::listed;
-use flatnet_model::cni::network_config::{NetworkConfig, configurations};
+use flatnet_model::cni::{NetworkList, in_use};
 
 /// Plugins and add-ons that take the node's podCIDR for its range.
 const FROM_POD_CIDR: [&str; 2] = ["flannel", "flatnet-cni"];
@@ -40,9 +40,9 @@ pub(super) fn pod_cidr(about: &About<'_>) -> Option<Finding> {
         .flat_map(|other| &other.object.pod_cidrs)
         .map(|cidr| cidr.to_string())
         .collect();
-    let needed = plugins(about).is_none_or(|plugins| {
-        let from_it = |plugin: &String| FROM_POD_CIDR.contains(&plugin.as_str());
-        plugins.iter().any(from_it)
+    let needed = network(about).is_none_or(|network| {
+        let mut kinds = network.kinds();
+        kinds.any(|kind| FROM_POD_CIDR.contains(&kind))
     });
     if complaint.is_none() && (others.is_empty() || !needed) {
         return None;
@@ -102,15 +102,9 @@ fn complains(line: &str) -> bool {
     .any(|words| line.contains(words))
 }
 
-/// Plugins of the configuration in use; none where there is none that parses.
-fn plugins(about: &About<'_>) -> Option<Vec<String>> {
-    let files = about.node.cni.as_ref().ok()?;
-    let first = *configurations(files).first()?;
-    Some(
-        NetworkConfig::parse(first.content.as_ref().ok()?)
-            .ok()?
-            .plugins,
-    )
+/// The network in use; none where there is none that parses.
+fn network(about: &About<'_>) -> Option<NetworkList> {
+    in_use(about.node.cni.as_ref().ok()?)
 }
 
 /// No address is left: the plugin says so, and the reservations are counted.

@@ -1,6 +1,6 @@
 //! The network add-on's agent on a node.
 use super::{About, Cause, Finding, Said, Seen, checks, words};
-use flatnet_model::cni::network_config::{NetworkConfig, configurations};
+use flatnet_model::cni::in_use;
 use flatnet_model::symptoms::{Agent, Member};
 
 /// Plugins that do nothing without an agent, and the manifest that brings it (those in `manifests/` by their path).
@@ -57,12 +57,10 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
 
 /// The add-on that the configuration in use belongs to, where it is one with an agent.
 fn addon(about: &About<'_>) -> Option<&'static str> {
-    let files = about.node.cni.as_ref().ok()?;
-    let first = *configurations(files).first()?;
-    let parsed = NetworkConfig::parse(first.content.as_ref().ok()?).ok()?;
+    let network = in_use(about.node.cni.as_ref().ok()?)?;
     let known = NEED_AGENT
         .iter()
-        .find(|(plugin, ..)| parsed.plugins.iter().any(|p| p == plugin));
+        .find(|(plugin, ..)| network.kinds().any(|kind| kind == *plugin));
     known.map(|(_, addon, _)| *addon)
 }
 

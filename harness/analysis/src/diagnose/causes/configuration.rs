@@ -5,14 +5,7 @@ use flatnet_model::probe::{CniFiles, ConfFile};
 
 use super::{About, Cause, Finding, Said, Seen, checks, words};
 use crate::checks::listed;
-use flatnet_model::cni::network_config::{NetworkConfig, configurations};
-
-const CONF_DIR: &str = "/etc/cni/net.d";
-const BIN_DIR: &str = "/opt/cni/bin";
-/// The specification's releases (containernetworking/cni, SPEC.md).
-const RELEASES: [&str; 7] = [
-    "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0",
-];
+use flatnet_model::cni::{BIN_DIR, CONF_DIR, NetworkList, Unusable, Version, configurations};
 
 pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
     let Ok(files) = &about.node.cni else {
@@ -39,7 +32,7 @@ fn unseen(about: &About<'_>) -> Option<Finding> {
     match about.said() {
         Said::NoConflist => Some(no_conflist(about, None)),
         Said::PluginMissing { plugin } => {
-            Some(plugin_missing(about, "the configuration", &[plugin], None))
+            Some(plugin_missing(about, "the configuration", &[&plugin], None))
         }
         Said::Version => Some(version(about, "the configuration", "another version")),
         _ => None,
@@ -49,30 +42,28 @@ fn unseen(about: &About<'_>) -> Option<Finding> {
 /// What is wrong with the file in use.
 fn broken(about: &About<'_>, file: &ConfFile, files: &CniFiles) -> Vec<Finding> {
     let path = format!("{CONF_DIR}/{}", file.name);
-    let parsed = match &file.content {
-        Ok(text) => NetworkConfig::parse(text),
-        // That it cannot be read here does not mean that the runtime cannot: its words decide.
-        Err(_) => return unseen(about).into_iter().collect(),
-    };
-    let parsed = match parsed {
+    let parsed = match file.network() {
         Ok(parsed) => parsed,
-        Err(why) => return vec![malformed(about, &path, &why)],
+        // That it cannot be read here does not mean that the runtime cannot: its words decide.
+        Err(Unusable::Unreadable(_)) => return unseen(about).into_iter().collect(),
+        Err(Unusable::Malformed(why)) => {
+            return vec![malformed(about, &path, &why.to_string())];
+        }
     };
     let mut findings = Vec::new();
-    let unknown = !parsed.versions.is_empty()
-        && !parsed
-            .versions
-            .iter()
-            .any(|v| RELEASES.contains(&v.as_str()));
+    let unknown = parsed.versions.is_empty() && !parsed.declared.is_empty();
     if unknown || about.said() == Said::Version {
-        let versions = parsed.versions.join(", ");
+        let versions = parsed.declared.join(", ");
         findings.push(version(about, &path, &format!("cniVersion {versions}")));
     }
     if findings.is_empty() {
         findings.extend(not_spoken(about, &path, &parsed));
     }
-    let there = |program: &String| files.programs.contains(program);
-    let missing: Vec<String> = parsed.programs.into_iter().filter(|p| !there(p)).collect();
+    let missing: Vec<&str> = parsed
+        .programs()
+        .into_iter()
+        .filter(|program| !has_program(files, program))
+        .collect();
     if !missing.is_empty() {
         findings.push(plugin_missing(about, &path, &missing, Some(files)));
     }
@@ -80,45 +71,41 @@ fn broken(about: &About<'_>, file: &ConfFile, files: &CniFiles) -> Vec<Finding> 
 }
 
 /// A plugin that by its own word speaks none of the configuration's versions.
-fn not_spoken(about: &About<'_>, path: &str, parsed: &NetworkConfig) -> Option<Finding> {
+fn not_spoken(about: &About<'_>, path: &str, parsed: &NetworkList) -> Option<Finding> {
     let spoken = about.node.spoken.as_ref().ok()?;
-    let mut chain = parsed.plugins.iter();
-    let (plugin, speaks) = chain.find_map(|plugin| {
+    let (plugin, speaks) = parsed.kinds().find_map(|plugin| {
         let speaks = spoken.get(plugin)?;
         let fits = parsed
-            .versions
+            .declared
             .iter()
             .any(|version| speaks.contains(version));
-        (!fits && !parsed.versions.is_empty()).then_some((plugin, speaks))
+        (!fits && !parsed.declared.is_empty()).then_some((plugin, speaks))
     })?;
     let has = format!(
         "cniVersion {}; {plugin} speaks {}",
-        parsed.versions.join(", "),
+        parsed.declared.join(", "),
         speaks.join(", ")
     );
     Some(version(about, path, &has))
 }
 
 fn is_whole(file: &ConfFile, files: &CniFiles) -> bool {
-    let parsed = file
-        .content
-        .as_ref()
-        .ok()
-        .and_then(|text| NetworkConfig::parse(text).ok());
-    parsed.is_some_and(|parsed| parsed.programs.iter().all(|p| files.programs.contains(p)))
+    file.network().is_ok_and(|network| {
+        let mut programs = network.programs().into_iter();
+        programs.all(|program| has_program(files, program))
+    })
+}
+
+fn has_program(files: &CniFiles, name: &str) -> bool {
+    files.programs.iter().any(|program| program == name)
 }
 
 /// Whether the runtime names a plugin of this file as the one that failed.
 fn its_plugin_failed(about: &About<'_>, file: &ConfFile) -> bool {
     let words = about.network_words();
     let failed = words.and_then(|seen| words::plugin(&seen.text));
-    let parsed = file
-        .content
-        .as_ref()
-        .ok()
-        .and_then(|text| NetworkConfig::parse(text).ok());
-    match (failed, parsed) {
-        (Some(failed), Some(parsed)) => parsed.plugins.contains(&failed),
+    match (failed, file.network()) {
+        (Some(failed), Ok(network)) => network.kinds().any(|kind| kind == failed),
         _ => false,
     }
 }
@@ -185,7 +172,7 @@ fn not_loaded(about: &About<'_>, file: &ConfFile) -> Option<Finding> {
 fn malformed(about: &About<'_>, path: &str, why: &str) -> Finding {
     let node = &about.node.object.name;
     let evidence = checks::Evidence {
-        what: format!("{path} of {node} is no CNI configuration"),
+        what: format!("{path} of {node} is not a CNI configuration"),
         expected: "JSON with a name and at least one plugin (CNI specification, section 1)"
             .to_owned(),
         observed: why.to_owned(),
@@ -233,7 +220,7 @@ fn version(about: &About<'_>, path: &str, has: &str) -> Finding {
         what: format!("{path} of {node} has a version that is not spoken there"),
         expected: format!(
             "a cniVersion that runtime and plugins speak, at most {}",
-            RELEASES[6]
+            Version::NEWEST
         ),
         observed: core.map_or_else(|| has.to_owned(), |text| format!("{has}: {text}")),
         culprit: Some(format!("{path} on {node}")),
@@ -254,30 +241,30 @@ fn supported(words: &str) -> Vec<String> {
 }
 
 /// The latest release that every plugin speaks, as far as they said; what the oldest of today's plugins speak where none did.
-fn fitting(about: &About<'_>, spoken: &[String]) -> &'static str {
+fn fitting(about: &About<'_>, spoken: &[String]) -> Version {
     let by_asking = about.node.spoken.iter().flat_map(BTreeMap::values);
     let in_words = (!spoken.is_empty()).then_some(spoken);
     let lists: Vec<&[String]> = by_asking.map(Vec::as_slice).chain(in_words).collect();
-    let all_speak = |release: &&&str| {
+    let all_speak = |release: &Version| {
         lists
             .iter()
-            .all(|list| list.iter().any(|version| version == **release))
+            .all(|list| list.iter().any(|version| version == release.as_str()))
     };
+    let fallback = Version::V0_3_1;
     match lists.is_empty() {
-        true => "0.3.1",
-        false => RELEASES
-            .iter()
+        true => fallback,
+        false => Version::ALL
+            .into_iter()
             .rev()
             .find(all_speak)
-            .copied()
-            .unwrap_or("0.3.1"),
+            .unwrap_or(fallback),
     }
 }
 
 fn plugin_missing(
     about: &About<'_>,
     path: &str,
-    missing: &[String],
+    missing: &[&str],
     files: Option<&CniFiles>,
 ) -> Finding {
     let node = &about.node.object.name;

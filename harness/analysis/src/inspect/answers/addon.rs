@@ -3,13 +3,12 @@ use std::collections::BTreeMap;
 
 use flatnet_model::probe::FileContent;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::cni_config::in_use;
 use super::findings::Findings;
 use super::weave_log;
-use flatnet_model::cni::CONF_DIR;
-use flatnet_model::cni::network_config::NetworkConfig;
+use flatnet_model::cni::{CONF_DIR, NetworkList};
 use flatnet_model::components::{flags, paths};
 use flatnet_model::inspection::{Fact, Outcome, Source};
 use flatnet_model::observations::Availability;
@@ -37,13 +36,13 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
         let name = &node.member.name;
         match in_use(inside) {
             Ok(Some((file, config))) => {
-                let plugin = config.plugins.first().map(String::as_str).unwrap_or_default();
+                let plugin = config.kinds().next().unwrap_or_default();
                 let addon = ADDONS.iter().find(|(kind, _)| *kind == plugin).map_or(plugin, |(_, addon)| addon);
                 findings.fact(
                     Fact::new("add-on", addon, Source::File(format!("{CONF_DIR}/{file}")))
                         .on(name)
                         .with("network", config.name.as_str())
-                        .with("plugins", config.plugins.clone()),
+                        .with("plugins", config.kinds().collect::<Vec<_>>()),
                 );
                 conflist_ranges(name, file, &config, &mut findings);
             }
@@ -188,11 +187,11 @@ fn configured(agent: &AgentLook, findings: &mut Findings) {
 
 /// What the configuration itself says of ranges: `ipam` of any plugin has the node's own (CNI, host-local), and flatnet's agent
 /// writes those of all pods, among which the plugin must not masquerade.
-fn conflist_ranges(node: &str, file: &str, config: &NetworkConfig, findings: &mut Findings) {
+fn conflist_ranges(node: &str, file: &str, config: &NetworkList, findings: &mut Findings) {
     let source = Source::File(format!("{CONF_DIR}/{file}"));
-    let chain = config.root.get("plugins").and_then(Value::as_array);
-    for plugin in chain.into_iter().flatten() {
-        let network: Vec<&str> = plugin
+    for plugin in &config.plugins {
+        let conf = &plugin.conf;
+        let network: Vec<&str> = conf
             .get("podNetwork")
             .and_then(Value::as_array)
             .into_iter()
@@ -206,26 +205,27 @@ fn conflist_ranges(node: &str, file: &str, config: &NetworkConfig, findings: &mu
                     .with("told-by", "podNetwork, written by flatnet's agent"),
             );
         }
-        for subnet in own_subnets(plugin) {
+        for subnet in own_subnets(conf) {
             let whole = match network[..] {
                 // Without --pod-network the agent goes by the podCIDRs of all nodes.
-                [] => (plugin.get("type").is_some_and(|kind| kind == "flatnet-cni"))
-                    .then(|| "the podCIDRs of all nodes".to_owned()),
+                [] => {
+                    (plugin.kind == "flatnet-cni").then(|| "the podCIDRs of all nodes".to_owned())
+                }
                 _ => Some(network.join(", ")),
             };
             findings.fact(
                 Fact::new("node-subnet", subnet, source.clone())
                     .on(node)
                     .with("pod-range", whole)
-                    .with("mtu", plugin.get("mtu").cloned().unwrap_or_default()),
+                    .with("mtu", conf.get("mtu").cloned().unwrap_or_default()),
             );
         }
     }
 }
 
 /// `ipam.subnet`, and the subnets of `ipam.ranges` (CNI, host-local plugin).
-fn own_subnets(plugin: &Value) -> Vec<&str> {
-    let Some(ipam) = plugin.get("ipam") else {
+fn own_subnets(conf: &Map<String, Value>) -> Vec<&str> {
+    let Some(ipam) = conf.get("ipam") else {
         return Vec::new();
     };
     let sets = ipam.get("ranges").and_then(Value::as_array);
@@ -261,7 +261,7 @@ fn lab_agent(node: &str, inside: &Inside, findings: &mut Findings) {
             .with("pid", agent.pid)
             .with("backend", flags::value(&agent.argv, "backend")),
         );
-    } else if matches!(in_use(inside), Ok(Some((_, config))) if config.plugins.iter().any(|plugin| plugin == "flatnet-cni"))
+    } else if matches!(in_use(inside), Ok(Some((_, config))) if config.kinds().any(|kind| kind == "flatnet-cni"))
     {
         findings.problem(
             Some(node),
@@ -274,7 +274,7 @@ fn lab_agent(node: &str, inside: &Inside, findings: &mut Findings) {
 /// What flanneld writes for the flannel plugin: `NAME=value` lines (flannel, Documentation/running.md).
 fn subnet_env(node: &str, inside: &Inside, findings: &mut Findings) {
     let path = paths::FLANNEL_SUBNET;
-    let uses_flannel = matches!(in_use(inside), Ok(Some((_, config))) if config.plugins.iter().any(|plugin| plugin == "flannel"));
+    let uses_flannel = matches!(in_use(inside), Ok(Some((_, config))) if config.kinds().any(|kind| kind == "flannel"));
     let Some(files) = findings.observed(node, "files", &inside.files) else {
         return;
     };

@@ -4,8 +4,7 @@ use serde_json::Value;
 
 use super::conf_keys::meaning;
 use super::findings::Findings;
-use flatnet_model::cni::CONF_DIR;
-use flatnet_model::cni::network_config::{NetworkConfig, configurations};
+use flatnet_model::cni::{CONF_DIR, NetworkList, Unusable, configurations, is_configuration};
 use flatnet_model::inspection::{Fact, Outcome, Source};
 use flatnet_model::view::{Inside, View};
 
@@ -58,7 +57,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
 
 /// The configuration a node's runtime uses, by file name; none where there is none, and what is wrong with it where it is no
 /// configuration.
-pub(super) fn in_use(inside: &Inside) -> Result<Option<(&str, NetworkConfig)>, (&str, String)> {
+pub(super) fn in_use(inside: &Inside) -> Result<Option<(&str, NetworkList)>, (&str, String)> {
     let Some(file) = inside
         .cni
         .as_ref()
@@ -73,12 +72,11 @@ pub(super) fn in_use(inside: &Inside) -> Result<Option<(&str, NetworkConfig)>, (
     }
 }
 
-fn read(file: &ConfFile) -> Result<NetworkConfig, String> {
-    let text = file
-        .content
-        .as_ref()
-        .map_err(|why| format!("it cannot be read: {why}"))?;
-    NetworkConfig::parse(text).map_err(|why| format!("it is no network configuration: {why}"))
+fn read(file: &ConfFile) -> Result<NetworkList, String> {
+    file.network().map_err(|why| match why {
+        Unusable::Unreadable(_) => why.to_string(),
+        Unusable::Malformed(why) => format!("it is not a network configuration: {why}"),
+    })
 }
 
 /// Whether a file is used, and why or why not.
@@ -100,14 +98,9 @@ fn standing(file: &ConfFile, candidates: &[&ConfFile]) -> (bool, String) {
     let considered = candidates
         .iter()
         .any(|candidate| candidate.name == file.name);
-    let loopback = || {
-        ["conflist", "conf", "json"]
-            .iter()
-            .any(|end| file.name.ends_with(&format!(".{end}")))
-    };
     let why = if considered {
         format!("{} comes before it in lexical order", first.name)
-    } else if loopback() {
+    } else if is_configuration(&file.name) {
         "it sets up loopback only".to_owned()
     } else {
         "its name does not end in .conflist, .conf or .json".to_owned()
@@ -116,7 +109,7 @@ fn standing(file: &ConfFile, candidates: &[&ConfFile]) -> (bool, String) {
 }
 
 /// One fact a key: what is executed comes first, the rest by name.
-fn keys(config: &NetworkConfig, source: &Source, facts: &mut Vec<Fact>) {
+fn keys(config: &NetworkList, source: &Source, facts: &mut Vec<Fact>) {
     let mut walk = Walk { source, facts };
     for (key, value) in config.root.as_object().into_iter().flatten() {
         match (key.as_str(), value) {

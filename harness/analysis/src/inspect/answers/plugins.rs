@@ -16,9 +16,9 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             Ok(Some((file, config))) => {
                 needed.extend(
                     config
-                        .programs
-                        .iter()
-                        .map(|program| (program.clone(), file.to_owned())),
+                        .programs()
+                        .into_iter()
+                        .map(|program| (program.to_owned(), file.to_owned())),
                 );
             }
             Ok(None) => {}

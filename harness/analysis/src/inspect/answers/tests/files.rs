@@ -57,7 +57,7 @@ fn the_first_file_in_lexical_order_is_in_use_and_every_other_says_why_not() {
             "its name does not end in .conflist, .conf or .json".to_owned()
         )
     );
-    answer.has_problem(&["20-other.conflist", "no network configuration"]);
+    answer.has_problem(&["20-other.conflist", "not a network configuration"]);
     assert_eq!(
         answer.one("key", "plugins[0].delegate.hairpinMode").values["value"],
         true
