@@ -1,14 +1,17 @@
 //! The embedded lab behind the seam.
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flatnet_lab::{Lab, Place, Stdio};
+use flatnet_lab::{Lab, LabSpec, Place, Stdio};
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use tokio::net::unix::pipe;
 
 use super::{Cluster, PodRef, Process, Target};
-use crate::{Error, Result};
+use crate::status::pod_ref;
+use crate::{Error, Result, torn_down};
 
 /// The name of flatnet's agent among the daemons of a lab's node.
 pub const AGENT: &str = "flatnet-agent";
@@ -17,12 +20,65 @@ pub const AGENT: &str = "flatnet-agent";
 #[derive(Clone)]
 pub struct LabCluster {
     lab: Arc<Lab>,
+    /// Pods that were made through this handle.
+    made: Arc<Mutex<BTreeSet<PodRef>>>,
+}
+
+/// Deletes a lab. Only booting one gives it.
+pub struct LabDeletion {
+    lab: LabCluster,
+}
+
+impl LabDeletion {
+    /// Ends the lab and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn delete(self) -> Result<()> {
+        self.lab.call(Lab::shutdown).await
+    }
 }
 
 impl LabCluster {
-    /// The lab behind this handle.
-    pub fn new(lab: Lab) -> Self {
-        LabCluster { lab: Arc::new(lab) }
+    /// Boots a lab with `program` (flatnet-lab); `detached`: it outlives this process.
+    ///
+    /// # Errors
+    /// What keeps it from coming up.
+    pub async fn boot(
+        program: PathBuf,
+        spec: LabSpec,
+        detached: bool,
+    ) -> Result<(LabCluster, LabDeletion)> {
+        let booting = tokio::task::spawn_blocking(move || Lab::boot(&program, &spec, detached));
+        let lab = booting
+            .await
+            .map_err(|e| Error::failed("boot the lab", e))??;
+        let lab = LabCluster::new(lab);
+        Ok((lab.clone(), LabDeletion { lab }))
+    }
+
+    /// A lab of this user that runs.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where none of that name runs.
+    pub async fn connect(name: &str) -> Result<LabCluster> {
+        let name = name.to_owned();
+        let connecting = tokio::task::spawn_blocking(move || Lab::connect(&name));
+        let lab = connecting
+            .await
+            .map_err(|e| Error::failed("connect to the lab", e))??;
+        Ok(LabCluster::new(lab))
+    }
+
+    fn new(lab: Lab) -> Self {
+        LabCluster {
+            lab: Arc::new(lab),
+            made: Arc::default(),
+        }
+    }
+
+    fn made(&self) -> MutexGuard<'_, BTreeSet<PodRef>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The blocking client, from async code.
@@ -86,7 +142,9 @@ impl Cluster for LabCluster {
     }
 
     async fn apply_pod(&self, pod: &Pod) -> Result<()> {
-        let pod = pod.clone();
+        let (name, pod) = (pod_ref(pod), pod.clone());
+        // Before it is there: whatever ends the call, it is known to whoever withdraws.
+        self.made().insert(name);
         self.call(move |lab| lab.apply_pod(&pod)).await
     }
 
@@ -116,7 +174,12 @@ impl Cluster for LabCluster {
         self.start_at(Self::place(target), argv, &target.to_string())
     }
 
-    async fn destroy(&self) -> Result<()> {
-        self.call(Lab::shutdown).await
+    async fn withdraw(&self) -> Result<()> {
+        let made = std::mem::take(&mut *self.made());
+        let mut outcome = Ok(());
+        for pod in &made {
+            outcome = torn_down(outcome, self.delete_pod(pod).await);
+        }
+        outcome
     }
 }

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-pub use flatnet_model::{Error, PodRef, Result, Target};
+pub use flatnet_model::{Error, PodRef, Result, Target, torn_down};
 pub use status::pod_ref;
 
 use kube::KubeCluster;
@@ -131,10 +131,10 @@ pub trait Cluster: Send + Sync {
     async fn place_probe(&self, target: &Target) -> Result<String>;
     /// Starts a command.
     async fn start(&self, target: &Target, argv: &[String]) -> Result<Process>;
-    /// Tears the cluster down and waits until it is gone.
-    async fn destroy(&self) -> Result<()>;
+    /// Takes away what was put into the cluster through this handle, and waits until it is gone; the cluster stays.
+    async fn withdraw(&self) -> Result<()>;
 
-    /// Called instead of [`Cluster::destroy`] where everything is to stay.
+    /// Called instead of [`Cluster::withdraw`] where everything is to stay.
     async fn keep(&self) -> Result<()> {
         Ok(())
     }

@@ -18,12 +18,14 @@ pub enum Error {
         remedy: String,
     },
     /// The cluster's API refuses it: a right is missing. Exit code 3.
-    #[error("{what}: not allowed: {rule}")]
+    #[error("{what}: not allowed: {rule}; {remedy}")]
     Denied {
         /// What was to be done.
         what: String,
         /// The server's own words: who lacks which right.
         rule: String,
+        /// What to do about it.
+        remedy: String,
     },
     /// The cluster could not be brought up or asked. Exit code 4.
     #[error("{0}")]
@@ -31,6 +33,22 @@ pub enum Error {
     /// Ctrl-C. Exit code 130.
     #[error("interrupted; everything that was started is gone")]
     Interrupted,
+    /// Something failed, and then what had been started could not all be taken away either. Exit code of the first.
+    #[error("{}; and then, while tearing down: {later}", before_tear_down(first))]
+    TearDown {
+        /// What failed first.
+        first: Box<Error>,
+        /// What failed while tearing down.
+        later: Box<Error>,
+    },
+}
+
+/// The first error without the promise that a tear-down which failed too did not keep.
+fn before_tear_down(first: &Error) -> String {
+    match first {
+        Error::Interrupted => "interrupted".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 impl Error {
@@ -46,6 +64,70 @@ impl Error {
             Error::Missing { .. } | Error::Denied { .. } => 3,
             Error::Failed(_) => 4,
             Error::Interrupted => 130,
+            Error::TearDown { first, .. } => first.exit_code(),
         }
+    }
+
+    /// This error, and the one that came after it.
+    #[must_use]
+    pub fn then(self, later: Error) -> Self {
+        match (self, later) {
+            // Ctrl-C twice is still Ctrl-C.
+            (Error::Interrupted, Error::Interrupted) => Error::Interrupted,
+            (first, later) => Error::TearDown {
+                first: Box::new(first),
+                later: Box::new(later),
+            },
+        }
+    }
+}
+
+/// What some work came to once it was torn down: its own error first, whatever the tear-down says.
+///
+/// # Errors
+/// The work's, the tear-down's, or both.
+pub fn torn_down<T>(work: Result<T>, tear_down: Result<()>) -> Result<T> {
+    match (work, tear_down) {
+        (work, Ok(())) => work,
+        (Ok(_), Err(e)) => Err(e),
+        (Err(first), Err(later)) => Err(first.then(later)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_tear_down_hides_nothing() {
+        let failed = |what: &str| Error::Failed(what.to_owned());
+        let both =
+            torn_down::<()>(Err(Error::Input("a".to_owned())), Err(failed("b"))).unwrap_err();
+        assert_eq!(both.to_string(), "a; and then, while tearing down: b");
+        assert_eq!(both.exit_code(), 2);
+        assert_eq!(torn_down(Ok(1), Ok(())).unwrap(), 1);
+        assert_eq!(
+            torn_down(Ok(1), Err(failed("b"))).unwrap_err().to_string(),
+            "b"
+        );
+        assert_eq!(
+            torn_down::<()>(Err(failed("a")), Ok(()))
+                .unwrap_err()
+                .to_string(),
+            "a"
+        );
+    }
+
+    #[test]
+    fn who_interrupts_is_not_told_that_everything_is_gone_where_it_is_not() {
+        let both = Error::Interrupted.then(Error::Failed("b".to_owned()));
+        assert_eq!(
+            both.to_string(),
+            "interrupted; and then, while tearing down: b"
+        );
+        assert_eq!(both.exit_code(), 130);
+        let twice = Error::Interrupted.then(Error::Interrupted);
+        assert_eq!(twice.exit_code(), 130);
+        assert!(twice.to_string().contains("is gone"));
     }
 }

@@ -24,6 +24,6 @@ pub mod symptoms;
 pub mod verdict;
 pub mod view;
 
-pub use error::{Error, Result};
+pub use error::{Error, Result, torn_down};
 pub use network::{IpFamily, Underlay};
 pub use reference::{PodRef, Target};

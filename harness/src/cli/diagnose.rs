@@ -8,7 +8,7 @@ use super::{Output, Typed, duration};
 use crate::diagnose::diagnose;
 use crate::report::diagnosis as text;
 use crate::session::attach::{Attached, Which};
-use crate::{Error, Result, session};
+use crate::{Error, Result, session, torn_down};
 use flatnet_cluster::diagnose::Wanted;
 use flatnet_model::diagnosis::Diagnosis;
 
@@ -57,8 +57,7 @@ pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed<'_>) -> Result<u8> {
 async fn look(which: &Which, names: &[String], wait: Duration) -> Result<Diagnosis> {
     let attached = Attached::to(which).await?;
     let diagnosis = until_known(&attached, names, wait).await;
-    attached.close().await?;
-    diagnosis
+    torn_down(diagnosis, attached.close().await)
 }
 
 /// Looks until everybody is well, a cause is known, or the time is up.

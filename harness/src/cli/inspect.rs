@@ -10,7 +10,7 @@ use super::inspect_route;
 use super::which::WhichArgs;
 use crate::report::inspection as print;
 use crate::session::attach::Attached;
-use crate::{Error, Result, session};
+use crate::{Error, Result, session, torn_down};
 use flatnet_analysis::inspect::answer;
 use flatnet_analysis::inspect::catalogue::{self, Question};
 use flatnet_analysis::trace::answer as route;
@@ -88,8 +88,7 @@ pub(super) fn run(mut args: InspectArgs, typed: &Typed<'_>) -> Result<u8> {
         // What was put there goes, whatever came of looking.
         let closed = attached.close().await;
         progress.finish_and_clear();
-        let view = view?;
-        closed?;
+        let view = torn_down(view, closed)?;
         Ok::<_, Error>((answer(&view, &questions, args.explain), view.nodes.len()))
     })?;
     show(&inspection, nodes, args.output)?;

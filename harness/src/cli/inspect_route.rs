@@ -8,7 +8,7 @@ use crate::report::inspection as print;
 use crate::report::route as table;
 use crate::route::{self, Question};
 use crate::session::attach::Attached;
-use crate::{Result, session};
+use crate::{Result, session, torn_down};
 use flatnet_analysis::trace::answer;
 use flatnet_analysis::trace::found::Found;
 use flatnet_model::inspection::{Inspection, SCHEMA};
@@ -54,8 +54,7 @@ pub(super) fn run(mut args: RouteArgs, typed: &Typed<'_>) -> Result<u8> {
         let text = found.and_then(|found| text(&args, &attached, &found));
         let closed = attached.close().await;
         progress.finish_and_clear();
-        let text = text?;
-        closed.map(|()| text)
+        torn_down(text, closed)
     })?;
     anstream::print!("{text}");
     Ok(0)

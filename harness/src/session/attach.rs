@@ -1,17 +1,15 @@
 //! A cluster that runs already, to be looked at: nothing is booted, installed or deployed.
-use std::sync::{Arc, Mutex};
-
-use flatnet_lab::Lab;
+use std::sync::Arc;
 
 use super::boot;
 use super::lifetime::Lifetime;
 use super::plan::run_id;
+use crate::Result;
 use crate::config::KubeArgs;
 use crate::programs::Programs;
-use crate::{Error, Result};
 use flatnet_cluster::Cluster;
 use flatnet_cluster::kind::{self, InContainers, engine::Engine};
-use flatnet_cluster::kube::{KubeCluster, SessionNamespace};
+use flatnet_cluster::kube::{KubeCluster, NamespacePlan};
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::{Ground, Place};
 
@@ -38,7 +36,7 @@ pub struct Attached {
     pub cluster: Arc<dyn Cluster>,
     /// What is behind it.
     pub ground: Ground,
-    lifetime: Option<Lifetime>,
+    lifetime: Lifetime,
 }
 
 impl Attached {
@@ -50,37 +48,32 @@ impl Attached {
         let programs = Programs::locate()?;
         match which {
             Which::Lab(name) => {
-                let connecting = name.clone();
-                let lab = tokio::task::spawn_blocking(move || Lab::connect(&connecting))
-                    .await
-                    .map_err(|e| Error::failed("connect to the lab", e))??;
-                let lab = LabCluster::new(lab);
+                let lab = LabCluster::connect(name).await?;
                 Ok(Attached {
                     name: name.clone(),
                     cluster: Arc::new(lab.clone()),
                     ground: Ground::Lab(lab),
-                    lifetime: None,
+                    lifetime: Lifetime::Visitor,
                 })
             }
             Which::Kind { name, engine } => {
                 let connection = kind::connection(engine, name).await?;
                 let access = InContainers::new(engine.clone(), programs.probe.clone());
                 // Nodes are reached through their containers: no pod is made, so none has to go.
-                let namespace =
-                    SessionNamespace::existing(&connection.client, "default", &run_id()).await?;
+                let namespace = NamespacePlan::existing("default", &run_id())
+                    .establish(&connection.client)
+                    .await?;
                 let cluster =
                     KubeCluster::new("kind", connection, namespace, access, programs.probe);
                 Ok(Attached::kubernetes(
                     name.clone(),
                     cluster,
-                    Lifetime::Cluster,
+                    Lifetime::Visitor,
                 ))
             }
             Which::Kubeconfig(args) => {
-                let (cluster, doomed) = boot::connect(args, programs.probe).await?;
-                let reaper = super::reaper::Reaper::start(&programs.flatnet, &[doomed])?;
+                let (cluster, lifetime) = boot::connect(args, &programs).await?;
                 let name = cluster.connection().context.clone();
-                let lifetime = Lifetime::Contents(Mutex::new(reaper));
                 Ok(Attached::kubernetes(name, cluster, lifetime))
             }
         }
@@ -91,7 +84,7 @@ impl Attached {
             name,
             cluster: Arc::new(cluster.clone()),
             ground: Ground::Kubernetes(Box::new(cluster)),
-            lifetime: Some(lifetime),
+            lifetime,
         }
     }
 
@@ -109,9 +102,6 @@ impl Attached {
     /// # Errors
     /// When something does not go.
     pub async fn close(self) -> Result<()> {
-        match self.lifetime {
-            Some(lifetime) => lifetime.end(&self.cluster).await,
-            None => Ok(()),
-        }
+        self.lifetime.end(&self.cluster).await
     }
 }

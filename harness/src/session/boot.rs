@@ -1,22 +1,21 @@
 //! Boots the cluster, or connects to one, and installs the CNI on it.
 use flatnet_cluster::Ground;
 use flatnet_cluster::status::not_ready;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use flatnet_lab::Lab;
 use ipnet::IpNet;
 
-use super::lifetime::Lifetime;
+use super::lifetime::{ClusterDeletion, Lifetime};
 use super::plan::{Archives, Plan, Site, run_id};
 use super::reaper::{Reap, Reaper, Whereabouts};
 use crate::cni::{self, Cni, Trouble};
 use crate::config::KubeArgs;
 use crate::events::{Event, Observer};
+use crate::programs::Programs;
 use crate::{Error, Result};
 use flatnet_cluster::kind::{self, Boot, InContainers, engine::Engine};
-use flatnet_cluster::kube::{Connection, KubeCluster, NodePods, SessionNamespace, connect};
+use flatnet_cluster::kube::{KubeCluster, NamespacePlan, NodePods, connect};
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::{Cluster, kube};
 
@@ -47,18 +46,15 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
     }
     match &plan.site {
         Site::Lab { spec, pod_network } => {
-            let (program, booting, keep) = (plan.programs.lab.clone(), spec.clone(), plan.keep);
-            let lab = tokio::task::spawn_blocking(move || Lab::boot(&program, &booting, keep))
-                .await
-                .map_err(|e| Error::failed("boot the lab", e))??;
-            let lab = LabCluster::new(lab);
+            let program = plan.programs.lab.clone();
+            let (lab, deletion) = LabCluster::boot(program, spec.clone(), plan.keep).await?;
             let cni = cni::on_lab(&plan.cni, lab.clone(), spec, pod_network).await?;
             Ok(Booted {
                 cluster: Arc::new(lab.clone()),
                 ground: Ground::Lab(lab),
                 cni: Some(cni),
                 pod_network: pod_network.clone(),
-                lifetime: Lifetime::Cluster,
+                lifetime: Lifetime::Booted(ClusterDeletion::of_lab(deletion)),
             })
         }
         Site::NewKind(boot, archives) => new_kind(plan, boot, archives, observer).await,
@@ -92,7 +88,7 @@ async fn new_kind(
     kind::create(&engine, boot, started, progress).await?;
     // The group's number may be somebody else's from now on.
     reaper.order(std::slice::from_ref(&doomed))?;
-    let lifetime = Lifetime::Reaped(Mutex::new(reaper));
+    let lifetime = Lifetime::Booted(ClusterDeletion::by(reaper));
     kind_cluster(plan, engine, &boot.name, archives, Some(lifetime)).await
 }
 
@@ -131,17 +127,20 @@ async fn kind_cluster(
         kind::images::load_archive(&engine, name, archive).await?;
     }
     let access = InContainers::new(engine.clone(), plan.programs.probe.clone());
-    let namespace = SessionNamespace::create(&connection.client, &run_id()).await?;
+    let planned = NamespacePlan::own(&run_id());
     let lifetime = match lifetime {
         Some(lifetime) => lifetime,
         None => {
             let of = Whereabouts::Kind {
                 name: name.to_owned(),
             };
-            let reaper = Reaper::start(&plan.programs.flatnet, &[Reap::namespace(of, &namespace)])?;
-            Lifetime::Contents(Mutex::new(reaper))
+            let namespace = planned.clone();
+            let reaper =
+                Reaper::start(&plan.programs.flatnet, &[Reap::Namespace { of, namespace }])?;
+            Lifetime::Guest(Mutex::new(reaper))
         }
     };
+    let namespace = planned.establish(&connection.client).await?;
     let ranges = kube::ranges::read(&connection.client).await?;
     let pod_network = ranges.pods.clone();
     let probe = plan.programs.probe.clone();
@@ -166,8 +165,7 @@ async fn kind_cluster(
 }
 
 async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
-    let (cluster, doomed) = connect(args, plan.programs.probe.clone()).await?;
-    let reaper = Reaper::start(&plan.programs.flatnet, &[doomed])?;
+    let (cluster, lifetime) = connect(args, &plan.programs).await?;
     // Not every cluster tells its ranges, and not every user may ask.
     let ranges = kube::ranges::read(cluster.client())
         .await
@@ -177,7 +175,7 @@ async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
         ground: Ground::Kubernetes(Box::new(cluster)),
         cni: None,
         pod_network: ranges.pods,
-        lifetime: Lifetime::Contents(Mutex::new(reaper)),
+        lifetime,
     })
 }
 
@@ -185,14 +183,23 @@ async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
 ///
 /// # Errors
 /// As [`connect::connect`]; [`Error::Denied`] where no namespace may be made.
-pub(super) async fn connect(args: &KubeArgs, probe: PathBuf) -> Result<(KubeCluster, Reap)> {
+pub(super) async fn connect(
+    args: &KubeArgs,
+    programs: &Programs,
+) -> Result<(KubeCluster, Lifetime)> {
     let connection = connect::connect(args.kubeconfig.as_deref(), args.context.as_deref()).await?;
-    let namespace = own_namespace(&connection, args).await?;
+    let planned = match &args.namespace {
+        Some(name) => NamespacePlan::existing(name, &run_id()),
+        None => NamespacePlan::own(&run_id()),
+    };
     let of = Whereabouts::Kubeconfig {
         file: args.kubeconfig.clone(),
         context: args.context.clone(),
     };
-    let doomed = Reap::namespace(of, &namespace);
+    let namespace = planned.clone();
+    let reaper = Reaper::start(&programs.flatnet, &[Reap::Namespace { of, namespace }])?;
+    let namespace = planned.establish(&connection.client).await?;
+    let probe = programs.probe.clone();
     let nodes = NodePods::new(
         connection.client.clone(),
         namespace.clone(),
@@ -200,14 +207,7 @@ pub(super) async fn connect(args: &KubeArgs, probe: PathBuf) -> Result<(KubeClus
         probe.clone(),
     );
     let cluster = KubeCluster::new("kubeconfig", connection, namespace, Arc::new(nodes), probe);
-    Ok((cluster, doomed))
-}
-
-async fn own_namespace(connection: &Connection, args: &KubeArgs) -> Result<SessionNamespace> {
-    match &args.namespace {
-        Some(name) => SessionNamespace::existing(&connection.client, name, &run_id()).await,
-        None => SessionNamespace::create(&connection.client, &run_id()).await,
-    }
+    Ok((cluster, Lifetime::Guest(Mutex::new(reaper))))
 }
 
 /// Installs the CNI and waits until every node is Ready for pods.

@@ -144,7 +144,7 @@ impl Bed<'_> {
             match self.cluster.apply_pod(pod).await {
                 Ok(()) => created.push(pod),
                 // Many clusters let nobody into the nodes' network; the rest of the promises can be checked all the same.
-                Err(Error::Denied { what, rule }) if host_network(pod) => {
+                Err(Error::Denied { what, rule, .. }) if host_network(pod) => {
                     deployed.denied.push(Denied {
                         who: Forbidden::HostNetworkPods,
                         what,

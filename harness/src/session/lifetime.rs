@@ -4,15 +4,49 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::reaper::{Reap, Reaper};
 use crate::{Error, Result};
 use flatnet_cluster::Cluster;
+use flatnet_cluster::lab::LabDeletion;
 
 /// Whose end comes with the run's.
 pub enum Lifetime {
-    /// The cluster's own: it was booted in this process' keeping.
-    Cluster,
-    /// The cluster's, which the reaper ends even if the run is killed.
+    /// The cluster's: the run booted it.
+    Booted(ClusterDeletion),
+    /// Only that of what the run put into somebody else's cluster; the reaper sees to it if the run is killed.
+    Guest(Mutex<Reaper>),
+    /// As [`Lifetime::Guest`], where nothing is put there that would outlive a run that is killed.
+    Visitor,
+}
+
+/// Deletes a cluster. Only booting a cluster gives one.
+pub struct ClusterDeletion(Deletion);
+
+enum Deletion {
+    Lab(LabDeletion),
+    /// The reaper deletes it, even if the run is killed.
     Reaped(Mutex<Reaper>),
-    /// Only that of what the run put into the cluster; the reaper sees to it if the run is killed.
-    Contents(Mutex<Reaper>),
+}
+
+impl ClusterDeletion {
+    /// Of a lab, which ends with the process that booted it.
+    pub(super) fn of_lab(deletion: LabDeletion) -> Self {
+        ClusterDeletion(Deletion::Lab(deletion))
+    }
+
+    /// Of a cluster whose deletion the reaper was told before it was booted.
+    pub(super) fn by(reaper: Reaper) -> Self {
+        ClusterDeletion(Deletion::Reaped(Mutex::new(reaper)))
+    }
+
+    async fn delete(self) -> Result<()> {
+        match self.0 {
+            Deletion::Lab(lab) => lab.delete().await,
+            Deletion::Reaped(reaper) => {
+                let reaper = reaper.into_inner().unwrap_or_else(PoisonError::into_inner);
+                tokio::task::spawn_blocking(move || reaper.reap())
+                    .await
+                    .map_err(|e| Error::failed("wait for the reaper", e))?
+            }
+        }
+    }
 }
 
 impl Lifetime {
@@ -21,14 +55,14 @@ impl Lifetime {
     /// # Errors
     /// When nobody would see to it.
     pub fn add(&self, thing: Reap) -> Result<()> {
-        match self {
-            Lifetime::Cluster => Err(Error::Failed(format!(
-                "nobody takes {thing:?} away when the run is killed"
-            ))),
-            Lifetime::Reaped(reaper) | Lifetime::Contents(reaper) => reaper
+        match self.reaper() {
+            Some(reaper) => reaper
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .add(thing),
+            None => Err(Error::Failed(format!(
+                "nothing removes {thing:?} when the run is killed"
+            ))),
         }
     }
 
@@ -38,18 +72,13 @@ impl Lifetime {
     /// When it does not go.
     pub async fn end(self, cluster: &Arc<dyn Cluster>) -> Result<()> {
         match self {
-            Lifetime::Cluster => cluster.destroy().await,
-            Lifetime::Reaped(reaper) => {
-                let reaper = reaper.into_inner().unwrap_or_else(PoisonError::into_inner);
-                tokio::task::spawn_blocking(move || reaper.reap())
-                    .await
-                    .map_err(|e| Error::failed("wait for the reaper", e))?
-            }
-            Lifetime::Contents(reaper) => {
+            Lifetime::Booted(deletion) => deletion.delete().await,
+            Lifetime::Guest(reaper) => {
                 // What fails here, the reaper tries once more as it is dropped.
-                cluster.destroy().await?;
+                cluster.withdraw().await?;
                 spare_cluster(&reaper)
             }
+            Lifetime::Visitor => cluster.withdraw().await,
         }
     }
 
@@ -59,9 +88,14 @@ impl Lifetime {
     /// When the reaper is gone.
     pub async fn keep(self, cluster: &Arc<dyn Cluster>) -> Result<()> {
         cluster.keep().await?;
+        self.reaper().map_or(Ok(()), spare_cluster)
+    }
+
+    fn reaper(&self) -> Option<&Mutex<Reaper>> {
         match self {
-            Lifetime::Cluster => Ok(()),
-            Lifetime::Reaped(reaper) | Lifetime::Contents(reaper) => spare_cluster(&reaper),
+            Lifetime::Booted(ClusterDeletion(Deletion::Reaped(reaper)))
+            | Lifetime::Guest(reaper) => Some(reaper),
+            Lifetime::Booted(ClusterDeletion(Deletion::Lab(_))) | Lifetime::Visitor => None,
         }
     }
 }

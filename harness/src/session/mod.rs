@@ -18,7 +18,7 @@ use k8s_openapi::api::core::v1::Pod;
 use crate::config::RunArgs;
 use crate::events::{Event, Observer, Phase};
 use crate::plant::Fault;
-use crate::{Error, Result};
+use crate::{Error, Result, torn_down};
 use boot::Booted;
 use deploy::Deployed;
 use flatnet_cluster::Ground;
@@ -90,11 +90,7 @@ impl Session {
                 lifetime,
                 observer,
             }),
-            Err(e) => {
-                // What failed matters more than an end that fails too.
-                let _ = lifetime.end(&cluster).await;
-                Err(e)
-            }
+            Err(e) => torn_down(Err(e), lifetime.end(&cluster).await),
         }
     }
 
@@ -201,7 +197,7 @@ impl Session {
             None => Ok(()),
         };
         let cluster = self.end_cluster().await;
-        outside.and(planted).and(cluster)
+        torn_down(torn_down(outside, planted), cluster)
     }
 
     async fn end_cluster(self) -> Result<()> {
@@ -241,10 +237,10 @@ pub async fn conduct(
         Ok(observations) => session.diagnosis_now(observations).await,
         Err(_) => None,
     };
-    session.close().await?;
+    let observations = torn_down(observations, session.close().await)?;
     Ok(Outcome {
         plan,
-        observations: observations?,
+        observations,
         diagnosis,
     })
 }

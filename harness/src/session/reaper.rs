@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 use flatnet_cluster::kind::{self, engine::Engine};
-use flatnet_cluster::kube::{SessionNamespace, connect};
+use flatnet_cluster::kube::{NamespacePlan, connect};
 
 /// How long the engine may be busy after its client was killed.
 const SETTLES_WITHIN: Duration = Duration::from_millis(500);
@@ -58,12 +58,8 @@ pub enum Reap {
     Namespace {
         /// The cluster it is in.
         of: Whereabouts,
-        /// Its name.
-        name: String,
-        /// The run whose pods are meant.
-        run: String,
-        /// Whether the run made the namespace.
-        own: bool,
+        /// The namespace, which may never have been made.
+        namespace: NamespacePlan,
     },
 }
 
@@ -83,18 +79,6 @@ pub enum Whereabouts {
         /// The cluster's name.
         name: String,
     },
-}
-
-impl Reap {
-    /// A run's namespace in the cluster that is found there.
-    pub fn namespace(of: Whereabouts, namespace: &SessionNamespace) -> Self {
-        Reap::Namespace {
-            of,
-            name: namespace.name.clone(),
-            run: namespace.run.clone(),
-            own: namespace.own,
-        }
-    }
 }
 
 /// A reaper at work. Dropping it lets it take everything away, and waits for that.
@@ -302,29 +286,22 @@ pub fn take_away(thing: &Reap) -> Result<()> {
                 Err(Error::failed(doing, words.trim()))
             }
         }
-        Reap::Namespace { of, name, run, own } => {
-            let namespace = SessionNamespace {
-                name: name.clone(),
-                run: run.clone(),
-                own: *own,
-            };
-            super::runtime()?.block_on(close(of, &namespace))
-        }
+        Reap::Namespace { of, namespace } => super::runtime()?.block_on(release(of, namespace)),
     }
 }
 
 /// Takes a run's namespace away, unless its whole cluster goes meanwhile.
-async fn close(of: &Whereabouts, namespace: &SessionNamespace) -> Result<()> {
+async fn release(of: &Whereabouts, namespace: &NamespacePlan) -> Result<()> {
     match of {
         Whereabouts::Kubeconfig { file, context } => {
             let connection = connect::connect(file.as_deref(), context.as_deref()).await?;
-            namespace.close(&connection.client).await
+            namespace.release(&connection.client).await
         }
         Whereabouts::Kind { name } => {
             let engine = Engine::find().await?;
             let closed = async {
                 let connection = kind::connection(&engine, name).await?;
-                namespace.close(&connection.client).await
+                namespace.release(&connection.client).await
             };
             match closed.await {
                 Err(_) if is_deleted(&engine, name).await? => Ok(()),

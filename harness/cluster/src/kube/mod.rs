@@ -1,11 +1,12 @@
 //! A cluster behind the Kubernetes API: kind's, or any that runs.
+mod answer;
 pub mod connect;
 mod exec;
 mod node_pods;
 pub mod objects;
 pub mod pods;
 pub mod ranges;
-mod session_namespace;
+mod run_namespace;
 
 use crate::status::pod_ref;
 use std::path::PathBuf;
@@ -19,11 +20,12 @@ use kube::{Api, Client};
 
 use super::upload::Packed;
 use super::{Cluster, PodRef, Process, Target};
-use crate::{Error, Result};
+use crate::{Result, torn_down};
+pub use answer::{Deletion, delete, denied};
 pub use connect::Connection;
 pub use node_pods::NodePods;
 use pods::Watched;
-pub use session_namespace::SessionNamespace;
+pub use run_namespace::{NamespacePlan, RunNamespace};
 
 /// Who applies (`metadata.managedFields`), and the value of [`LABEL_APP`].
 pub const FIELD_MANAGER: &str = "flatnet";
@@ -54,8 +56,8 @@ pub trait NodeAccess: Send + Sync {
 pub struct KubeCluster {
     provider: &'static str,
     connection: Connection,
-    /// Where the run's pods live, until [`Cluster::destroy`].
-    namespace: Arc<SessionNamespace>,
+    /// Where the run's pods live, until [`Cluster::withdraw`].
+    namespace: Arc<RunNamespace>,
     probe: Arc<Packed>,
     nodes: Arc<dyn NodeAccess>,
     watched: Arc<Watched>,
@@ -67,11 +69,11 @@ impl KubeCluster {
     pub fn new(
         provider: &'static str,
         connection: Connection,
-        namespace: SessionNamespace,
+        namespace: RunNamespace,
         nodes: Arc<dyn NodeAccess>,
         probe: PathBuf,
     ) -> Self {
-        let pods = Api::namespaced(connection.client.clone(), &namespace.name);
+        let pods = Api::namespaced(connection.client.clone(), namespace.name());
         KubeCluster {
             provider,
             watched: Arc::new(Watched::start(pods)),
@@ -94,12 +96,15 @@ impl KubeCluster {
 
     /// The namespace of the run's pods.
     pub fn namespace(&self) -> &str {
-        &self.namespace.name
+        self.namespace.name()
     }
 
     /// Labels of everything the run makes.
     pub fn labels(&self) -> [(&'static str, &str); 2] {
-        [(LABEL_APP, FIELD_MANAGER), (LABEL_RUN, &self.namespace.run)]
+        [
+            (LABEL_APP, FIELD_MANAGER),
+            (LABEL_RUN, self.namespace.run()),
+        ]
     }
 
     fn pods(&self, namespace: &str) -> Api<Pod> {
@@ -114,7 +119,7 @@ impl Cluster for KubeCluster {
     }
 
     fn namespace(&self) -> &str {
-        &self.namespace.name
+        self.namespace.name()
     }
 
     fn node_root(&self) -> &'static str {
@@ -130,7 +135,7 @@ impl Cluster for KubeCluster {
     }
 
     async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod> {
-        if pod.namespace == self.namespace.name && !limit.is_zero() {
+        if pod.namespace == self.namespace.name() && !limit.is_zero() {
             return self.watched.wait(&pod.name, limit).await;
         }
         let doing = format!("get pod {pod}");
@@ -185,10 +190,10 @@ impl Cluster for KubeCluster {
         self.namespace.keep(self.client()).await
     }
 
-    async fn destroy(&self) -> Result<()> {
+    async fn withdraw(&self) -> Result<()> {
         let nodes = self.nodes.close().await;
-        self.namespace.close(self.client()).await?;
-        nodes
+        let namespace = self.namespace.release(self.client()).await;
+        torn_down(nodes, namespace)
     }
 }
 
@@ -239,18 +244,4 @@ fn natural(name: &str) -> (String, u64, String) {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let number = name[stem.len()..].parse().unwrap_or(0);
     (stem.to_owned(), number, name.to_owned())
-}
-
-/// An API error as ours: 403 is what a right is missing for, with the server's own words on whose and which.
-pub fn denied(doing: &str, error: kube::Error) -> Error {
-    match &error {
-        kube::Error::Api(status) if status.code == 403 => Error::Denied {
-            what: doing.to_owned(),
-            rule: status.message.clone(),
-        },
-        kube::Error::Api(status) if status.code == 422 || status.code == 400 => {
-            Error::Input(format!("{doing}: {}", status.message))
-        }
-        _ => Error::failed(doing, connect::causes(&error)),
-    }
 }

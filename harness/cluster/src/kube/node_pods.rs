@@ -11,7 +11,7 @@ use kube::{Api, Client};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::{FIELD_MANAGER, LABEL_APP, LABEL_RUN, NodeAccess, PROBE_IN_POD, SessionNamespace};
+use super::{FIELD_MANAGER, LABEL_APP, LABEL_RUN, NodeAccess, PROBE_IN_POD, RunNamespace};
 use super::{exec, nodes, pods};
 use crate::Process;
 use crate::status::is_running;
@@ -26,7 +26,7 @@ const ROOT: &str = "/host";
 /// One pod a node, made when the first node is asked for.
 pub struct NodePods {
     client: Client,
-    namespace: SessionNamespace,
+    namespace: RunNamespace,
     image: String,
     probe: Packed,
     /// Node to pod, or why there is none: on one node, or anywhere.
@@ -35,7 +35,7 @@ pub struct NodePods {
 
 impl NodePods {
     /// Pods of `image` (with a shell, `head`, `gunzip` and `chroot`) in `namespace`; `probe` is the probe program on this machine.
-    pub fn new(client: Client, namespace: SessionNamespace, image: String, probe: PathBuf) -> Self {
+    pub fn new(client: Client, namespace: RunNamespace, image: String, probe: PathBuf) -> Self {
         NodePods {
             client,
             namespace,
@@ -46,7 +46,7 @@ impl NodePods {
     }
 
     fn api(&self) -> Api<Pod> {
-        Api::namespaced(self.client.clone(), &self.namespace.name)
+        Api::namespaced(self.client.clone(), self.namespace.name())
     }
 
     async fn pod_of(&self, node: &str) -> Result<String> {
@@ -65,7 +65,7 @@ impl NodePods {
         let mut made = BTreeMap::new();
         for (index, node) in nodes(&self.client).await?.iter().enumerate() {
             let node = node.metadata.name.clone().unwrap_or_default();
-            let name = format!("flatnet-node-{}-{}", self.namespace.run, index + 1);
+            let name = format!("flatnet-node-{}-{}", self.namespace.run(), index + 1);
             let pod = self.object(&name, &node)?;
             // The first refusal holds for every node: admission knows no difference between them.
             pods::create(&api, &pod).await?;
@@ -90,7 +90,7 @@ impl NodePods {
         }
         Err(Error::Failed(format!(
             "pod {name}, which runs commands on node {node}, does not run within {RUNS_WITHIN:?}; look: kubectl -n {} describe pod {name}",
-            self.namespace.name
+            self.namespace.name()
         )))
     }
 
@@ -98,8 +98,8 @@ impl NodePods {
     /// needs `NET_RAW`, and `chroot` its own capability.
     fn object(&self, name: &str, node: &str) -> Result<Pod> {
         serde_json::from_value(json!({
-            "metadata": { "name": name, "namespace": self.namespace.name, "labels": {
-                LABEL_APP: FIELD_MANAGER, LABEL_RUN: self.namespace.run } },
+            "metadata": { "name": name, "namespace": self.namespace.name(), "labels": {
+                LABEL_APP: FIELD_MANAGER, LABEL_RUN: self.namespace.run() } },
             "spec": {
                 "nodeName": node, "hostNetwork": true, "hostPID": true,
                 "restartPolicy": "Never", "terminationGracePeriodSeconds": 0,

@@ -8,7 +8,8 @@ use kube::discovery::{self, ApiResource, Scope};
 use kube::{Api, Client, ResourceExt};
 use serde::Deserialize;
 
-use super::{FIELD_MANAGER, denied};
+use super::FIELD_MANAGER;
+use super::answer::{self, denied};
 use crate::{Error, Result};
 
 /// The objects of one manifest, in its order.
@@ -146,11 +147,7 @@ impl Objects {
             else {
                 continue;
             };
-            match api.delete(&object.name_any(), &params).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(e) => return Err(denied(&doing, e)),
-            }
+            answer::delete(&api, &object.name_any(), &params, &doing).await?;
         }
         Ok(())
     }

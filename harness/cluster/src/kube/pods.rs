@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::denied;
+use super::answer::{self, Deletion, denied};
 use crate::{Error, Result};
 
 /// The admission of a pod needs the namespace's `default` service account, which a controller makes a moment later.
@@ -159,10 +159,8 @@ pub(super) async fn delete(pods: &Api<Pod>, name: &str) -> Result<()> {
     let doing = format!("delete pod {name}");
     let start = Instant::now();
     let params = DeleteParams::default();
-    match pods.delete(name, &params).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-        Err(e) => return Err(denied(&doing, e)),
+    if answer::delete(pods, name, &params, &doing).await? == Deletion::WasGone {
+        return Ok(());
     }
     while pods
         .get_opt(name)

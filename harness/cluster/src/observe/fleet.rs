@@ -113,7 +113,7 @@ impl Fleet {
 
     /// Remembers what was not allowed, once for all it is true of.
     fn refused(&mut self, endpoint: &Endpoint, error: &Error) {
-        let (Error::Denied { what, rule }, Some(who)) = (
+        let (Error::Denied { what, rule, .. }, Some(who)) = (
             error,
             match endpoint {
                 Endpoint::Node(_) => Some(Forbidden::Nodes),

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::snapshot::Snapshot;
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
-use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_APP, denied};
+use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_APP, delete, denied};
 
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "flatnet-cni";
@@ -87,11 +87,9 @@ impl Record {
     }
 
     pub(super) async fn delete(client: &Client) -> Result<()> {
-        match api(client).delete(NAME, &DeleteParams::default()).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(e) => Err(denied(&format!("delete ConfigMap {NAMESPACE}/{NAME}"), e)),
-        }
+        let doing = format!("delete ConfigMap {NAMESPACE}/{NAME}");
+        delete(&api(client), NAME, &DeleteParams::default(), &doing).await?;
+        Ok(())
     }
 }
 

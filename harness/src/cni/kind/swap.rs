@@ -13,7 +13,7 @@ use super::record::Record;
 use super::snapshot::{self, Section, Snapshot};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
-use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_KEPT, LABEL_RUN, denied};
+use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_KEPT, LABEL_RUN, delete, denied};
 use flatnet_cluster::status::host_network;
 use flatnet_cluster::{Cluster, Target};
 
@@ -67,9 +67,8 @@ async fn refuse_busy(ground: &Ground) -> Result<()> {
     }
     for namespace in kept {
         let name = namespace.name_any();
-        api.delete(&name, &DeleteParams::default())
-            .await
-            .map_err(|e| denied(&format!("delete namespace {name}"), e))?;
+        let doing = format!("delete namespace {name}");
+        delete(&api, &name, &DeleteParams::default(), &doing).await?;
     }
     Ok(())
 }
@@ -133,11 +132,8 @@ async fn delete_networked_pods(client: &Client) -> Result<()> {
             let api: Api<Pod> =
                 Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
             let params = DeleteParams::default().grace_period(1);
-            match api.delete(&pod.name_any(), &params).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(e) => return Err(denied(&format!("delete pod {}", pod.name_any()), e)),
-            }
+            let name = pod.name_any();
+            delete(&api, &name, &params, &format!("delete pod {name}")).await?;
         }
         tokio::time::sleep(PAUSE).await;
     }
