@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod kind;
 pub mod kube;
 pub mod lab;
+pub mod limit;
 pub mod manifest;
 pub mod observe;
 pub mod running;
@@ -112,6 +113,11 @@ pub struct ExecOutput {
     pub stderr: String,
 }
 
+/// How long [`Cluster::exec`] waits: for commands that look or change something, none of which waits itself.
+const EXEC_WITHIN: Duration = Duration::from_secs(120);
+/// How long the probe may take to be put somewhere, over a slow connection.
+const PLACED_WITHIN: Duration = Duration::from_secs(60);
+
 /// A running cluster. Everything a check needs to know goes through here, so that no check knows which provider it is on.
 #[async_trait]
 pub trait Cluster: Send + Sync {
@@ -149,11 +155,13 @@ pub trait Cluster: Send + Sync {
         ""
     }
 
-    /// Runs a command to its end.
+    /// Runs a command to its end, which is to come within two minutes.
     async fn exec(&self, target: &Target, argv: &[String], input: &[u8]) -> Result<ExecOutput> {
-        let process = self.start(target, argv).await?;
-        process
-            .finish(&format!("exec {argv:?} in {target}"), input)
-            .await
+        let doing = format!("exec {argv:?} in {target}");
+        let ended = async {
+            let process = self.start(target, argv).await?;
+            process.finish(&doing, input).await
+        };
+        limit::within(EXEC_WITHIN, &doing, ended).await
     }
 }

@@ -7,8 +7,8 @@ use super::which::WhichArgs;
 use super::{Output, Typed, duration};
 use crate::diagnose::diagnose;
 use crate::report::diagnosis as text;
-use crate::session::attach::{Attached, Which};
-use crate::{Error, Result, session, torn_down};
+use crate::session::attach::{Attached, looking};
+use crate::{Error, Result, session};
 use flatnet_cluster::diagnose::Wanted;
 use flatnet_model::diagnosis::Diagnosis;
 
@@ -42,7 +42,10 @@ pub(super) struct DiagnoseArgs {
 pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed<'_>) -> Result<u8> {
     args.which.settle(typed)?;
     let which = args.which.find()?;
-    let diagnosis = session::runtime()?.block_on(look(&which, &args.names, args.wait))?;
+    let looking = looking(&which, async |attached| {
+        until_known(attached, &args.names, args.wait).await
+    });
+    let diagnosis = session::run(looking)?;
     match args.output {
         Output::Json => {
             let text = serde_json::to_string_pretty(&diagnosis)
@@ -52,12 +55,6 @@ pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed<'_>) -> Result<u8> {
         Output::Text => anstream::print!("{}", text::render(&diagnosis)),
     }
     Ok(diagnosis.exit_code())
-}
-
-async fn look(which: &Which, names: &[String], wait: Duration) -> Result<Diagnosis> {
-    let attached = Attached::to(which).await?;
-    let diagnosis = until_known(&attached, names, wait).await;
-    torn_down(diagnosis, attached.close().await)
 }
 
 /// Looks until everybody is well, a cause is known, or the time is up.

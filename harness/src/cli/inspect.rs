@@ -9,8 +9,8 @@ use super::Typed;
 use super::inspect_route;
 use super::which::WhichArgs;
 use crate::report::inspection as print;
-use crate::session::attach::Attached;
-use crate::{Error, Result, session, torn_down};
+use crate::session::attach::looking;
+use crate::{Result, session};
 use flatnet_analysis::inspect::answer;
 use flatnet_analysis::inspect::catalogue::{self, Question};
 use flatnet_analysis::trace::answer as route;
@@ -80,17 +80,15 @@ pub(super) fn run(mut args: InspectArgs, typed: &Typed<'_>) -> Result<u8> {
     }
     args.which.settle(typed)?;
     let which = args.which.find()?;
-    let (inspection, nodes) = session::runtime()?.block_on(async {
-        let progress = progress();
-        let attached = Attached::to(&which).await?;
+    let progress = progress();
+    let view = session::run(looking(&which, async |attached| {
         progress.set_message(format!("looking at cluster {}", attached.name));
-        let view = gather::look(attached.place(), args.node.as_deref()).await;
-        // What was put there goes, whatever came of looking.
-        let closed = attached.close().await;
-        progress.finish_and_clear();
-        let view = torn_down(view, closed)?;
-        Ok::<_, Error>((answer(&view, &questions, args.explain), view.nodes.len()))
-    })?;
+        gather::look(attached.place(), args.node.as_deref()).await
+    }));
+    progress.finish_and_clear();
+    let view = view?;
+    let inspection = answer(&view, &questions, args.explain);
+    let nodes = view.nodes.len();
     show(&inspection, nodes, args.output)?;
     let unanswered = |outcome: &Outcome| matches!(outcome, Outcome::Unanswered { .. });
     Ok(

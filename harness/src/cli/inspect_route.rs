@@ -7,8 +7,8 @@ use super::which::WhichArgs;
 use crate::report::inspection as print;
 use crate::report::route as table;
 use crate::route::{self, Question};
-use crate::session::attach::Attached;
-use crate::{Result, session, torn_down};
+use crate::session::attach::{Attached, looking};
+use crate::{Result, session};
 use flatnet_analysis::trace::answer;
 use flatnet_analysis::trace::found::Found;
 use flatnet_model::inspection::{Inspection, SCHEMA};
@@ -46,17 +46,14 @@ pub(super) fn run(mut args: RouteArgs, typed: &Typed<'_>) -> Result<u8> {
         to: &args.to,
         both: args.both,
     };
-    let text = session::runtime()?.block_on(async {
-        let progress = progress();
-        let attached = Attached::to(&which).await?;
+    let progress = progress();
+    let text = session::run(looking(&which, async |attached| {
         progress.set_message(format!("looking at cluster {}", attached.name));
-        let found = route::find(&attached, &question).await;
-        let text = found.and_then(|found| text(&args, &attached, &found));
-        let closed = attached.close().await;
-        progress.finish_and_clear();
-        torn_down(text, closed)
-    })?;
-    anstream::print!("{text}");
+        let found = route::find(attached, &question).await?;
+        text(&args, attached, &found)
+    }));
+    progress.finish_and_clear();
+    anstream::print!("{}", text?);
     Ok(0)
 }
 

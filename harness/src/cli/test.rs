@@ -62,7 +62,7 @@ pub(super) fn run(args: TestArgs) -> Result<u8> {
     let fault = args.plant.as_deref().map(plant::find).transpose()?;
     let started = SystemTime::now();
     let (observer, phases) = progress::observer(args.quiet);
-    let outcome = session::runtime()?.block_on(conduct(&args.run, fault, observer))?;
+    let outcome = session::run(conduct(&args.run, fault, observer))?;
     let phases = phases.lock().unwrap_or_else(PoisonError::into_inner);
     let phases = phases
         .iter()

@@ -23,7 +23,7 @@ pub(super) fn run(args: UpArgs) -> Result<u8> {
         run.name.get_or_insert_with(|| "flatnet".to_owned());
     }
     let (observer, _) = progress::observer(false);
-    let (pod, namespace) = session::runtime()?.block_on(async {
+    let (pod, namespace) = session::run(async {
         let session = Session::start(&run, None, observer).await?;
         let pod = session.pods().first();
         let pod = pod.and_then(|pod| pod.metadata.name.clone());

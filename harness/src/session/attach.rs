@@ -2,11 +2,12 @@
 use std::sync::Arc;
 
 use super::boot;
+use super::interrupts::Interrupts;
 use super::lifetime::Lifetime;
 use super::plan::run_id;
-use crate::Result;
 use crate::config::KubeArgs;
 use crate::programs::Programs;
+use crate::{Result, torn_down};
 use flatnet_cluster::Cluster;
 use flatnet_cluster::kind::{self, InContainers, engine::Engine};
 use flatnet_cluster::kube::{KubeCluster, NamespacePlan};
@@ -26,6 +27,20 @@ pub enum Which {
     },
     /// What a kubeconfig leads to.
     Kubeconfig(KubeArgs),
+}
+
+/// Has `work` look at a cluster, and takes away what looking needed there, whatever came of it. Ctrl-C ends the looking.
+///
+/// # Errors
+/// A cluster that does not answer, a part of flatnet that is missing, or the work's own; then what does not go.
+pub async fn looking<T>(
+    which: &Which,
+    work: impl AsyncFnOnce(&Attached) -> Result<T>,
+) -> Result<T> {
+    let interrupts = Interrupts::listen()?;
+    let attached = interrupts.guard(Attached::to(which)).await?;
+    let seen = interrupts.guard(work(&attached)).await;
+    torn_down(seen, interrupts.guard(attached.close()).await)
 }
 
 /// A cluster that is looked at. [`Attached::close`] takes away what looking needed there.

@@ -3,6 +3,7 @@ pub mod attach;
 pub mod boot;
 pub mod deploy;
 pub mod exposure;
+pub mod interrupts;
 pub mod lifetime;
 pub mod plan;
 pub mod reaper;
@@ -10,7 +11,7 @@ pub mod workload;
 
 use flatnet_cluster::status::{is_running, pod_ref};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
@@ -28,6 +29,7 @@ use flatnet_cluster::observe::gather::Scope;
 use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::observations::Observations;
+use interrupts::Interrupts;
 use lifetime::Lifetime;
 use plan::Plan;
 
@@ -39,6 +41,7 @@ pub struct Session {
     pod_network: Vec<IpNet>,
     deployed: Deployed,
     lifetime: Lifetime,
+    interrupts: Interrupts,
     observer: Observer,
 }
 
@@ -58,17 +61,24 @@ impl Session {
             fault.fit(&mut args)?;
         }
         let plan = Plan::new(&args, fault)?;
+        let interrupts = Interrupts::listen()?;
+        let phases = Phases {
+            interrupts: &interrupts,
+            observer: &observer,
+        };
         let Booted {
             cluster,
             ground,
             cni,
             pod_network,
             lifetime,
-        } = timed(&observer, Phase::Boot, boot::cluster(&plan, &observer)).await?;
+        } = phases
+            .run(Phase::Boot, boot::cluster(&plan, &observer))
+            .await?;
         let rest = async {
             if let Some(cni) = &cni {
                 let install = boot::install(&cluster, cni.as_ref(), &observer);
-                timed(&observer, Phase::Install, install).await?;
+                phases.run(Phase::Install, install).await?;
             }
             let bed = deploy::Bed {
                 cluster: &cluster,
@@ -78,7 +88,7 @@ impl Session {
                 lifetime: &lifetime,
                 observer: &observer,
             };
-            timed(&observer, Phase::Deploy, bed.deploy(fault)).await
+            phases.run(Phase::Deploy, bed.deploy(fault)).await
         };
         match rest.await {
             Ok(deployed) => Ok(Session {
@@ -88,9 +98,13 @@ impl Session {
                 pod_network,
                 deployed,
                 lifetime,
+                interrupts,
                 observer,
             }),
-            Err(e) => torn_down(Err(e), lifetime.end(&cluster).await),
+            Err(e) => {
+                let end = phases.run(Phase::TearDown, lifetime.end(&cluster));
+                torn_down(Err(e), end.await)
+            }
         }
     }
 
@@ -148,7 +162,7 @@ impl Session {
     /// Only where nothing at all can be observed (the cluster is gone); what a single pod or node refuses to tell is part
     /// of the observations.
     pub async fn observe(&self) -> Result<Observations> {
-        timed(&self.observer, Phase::Observe, async {
+        let observing = async {
             let running = self.deployed.pods.iter().filter(|pod| is_running(pod));
             let mut running: Vec<_> = running
                 .map(|pod| (pod_ref(pod), flatnet_cluster::status::host_network(pod)))
@@ -161,8 +175,8 @@ impl Session {
             let cluster = Arc::clone(&self.cluster);
             let fleet = Arc::new(Fleet::start(cluster, &nodes, &running, outside).await?);
             flatnet_cluster::observe::gather::everything(&fleet, nodes, &self.scope()).await
-        })
-        .await
+        };
+        self.phases().run(Phase::Observe, observing).await
     }
 
     /// What there is to observe.
@@ -178,46 +192,59 @@ impl Session {
         }
     }
 
-    /// Ends the cluster, or what the run put into it, unless the plan keeps it.
-    ///
-    /// # Errors
-    /// When it does not end.
-    pub async fn close(self) -> Result<()> {
-        // The peer outside is no part of the cluster: it goes even where the cluster stays.
-        let outside = match &self.deployed.exposed {
-            Some(exposed) => exposed.close().await,
-            None => Ok(()),
-        };
-        let planted = match &self.deployed.planted {
-            Some(planted) if self.plan.keep => {
-                (self.observer)(&Event::Note(planted.stays()));
-                Ok(())
-            }
-            Some(planted) => planted.undo().await,
-            None => Ok(()),
-        };
-        let cluster = self.end_cluster().await;
-        torn_down(torn_down(outside, planted), cluster)
+    fn phases(&self) -> Phases<'_> {
+        Phases {
+            interrupts: &self.interrupts,
+            observer: &self.observer,
+        }
     }
 
-    async fn end_cluster(self) -> Result<()> {
-        if self.plan.keep {
-            let note = match self.plan.site.name() {
-                Some(name) => format!("cluster {name} is kept; end it: flatnet down {name}"),
-                None => format!(
-                    "namespace {0} is kept; end it: kubectl delete namespace {0}",
-                    self.cluster.namespace()
-                ),
+    /// Ends the cluster, or what the run put into it, unless the plan keeps it. Whoever interrupts that leaves the rest to the
+    /// reaper, or to the lab's own end with this process.
+    ///
+    /// # Errors
+    /// When something does not go: everything that does not.
+    pub async fn close(self) -> Result<()> {
+        let Session {
+            cluster,
+            plan,
+            deployed,
+            lifetime,
+            interrupts,
+            observer,
+            ..
+        } = self;
+        let phases = Phases {
+            interrupts: &interrupts,
+            observer: &observer,
+        };
+        let end = async {
+            // The peer outside is no part of the cluster: it goes even where the cluster stays.
+            let outside = match &deployed.exposed {
+                Some(exposed) => exposed.close().await,
+                None => Ok(()),
             };
-            self.observer.as_ref()(&Event::Note(note));
-            return self.lifetime.keep(&self.cluster).await;
+            let planted = match &deployed.planted {
+                Some(planted) if plan.keep => {
+                    observer(&Event::Note(planted.stays()));
+                    Ok(())
+                }
+                Some(planted) => planted.undo().await,
+                None => Ok(()),
+            };
+            let cluster = if plan.keep {
+                observer(&Event::Note(plan.kept(cluster.namespace())));
+                lifetime.keep(&cluster).await
+            } else {
+                lifetime.end(&cluster).await
+            };
+            torn_down(torn_down(outside, planted), cluster)
+        };
+        if plan.keep {
+            phases.interrupts.guard(end).await
+        } else {
+            phases.run(Phase::TearDown, end).await
         }
-        timed(
-            &self.observer,
-            Phase::TearDown,
-            self.lifetime.end(&self.cluster),
-        )
-        .await
     }
 }
 
@@ -255,21 +282,37 @@ pub struct Outcome {
     pub diagnosis: Option<Diagnosis>,
 }
 
-/// Runs one phase between its two events. Ctrl-C ends it: dropping the work closes the lab's lifeline.
-async fn timed<T>(
-    observer: &Observer,
-    phase: Phase,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    observer(&Event::PhaseStarted(phase));
-    let start = Instant::now();
-    let result = tokio::select! {
-        result = work => result,
-        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
-    };
-    if result.is_ok() {
-        observer(&Event::PhaseEnded(phase, start.elapsed()));
+/// The phases of a run, each of which Ctrl-C ends.
+#[derive(Clone, Copy)]
+struct Phases<'a> {
+    interrupts: &'a Interrupts,
+    observer: &'a Observer,
+}
+
+impl Phases<'_> {
+    /// Runs one phase between its two events.
+    async fn run<T>(&self, phase: Phase, work: impl Future<Output = Result<T>>) -> Result<T> {
+        (self.observer)(&Event::PhaseStarted(phase));
+        let start = Instant::now();
+        let result = self.interrupts.guard(work).await;
+        if result.is_ok() {
+            (self.observer)(&Event::PhaseEnded(phase, start.elapsed()));
+        }
+        result
     }
+}
+
+/// How long calls that were given up may take to end before the process does: the reaper works on without it.
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
+
+/// Runs `work` to its end on a runtime of its own, which it does not outlive.
+///
+/// # Errors
+/// The work's own; when the machine has no thread left.
+pub fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(ENDS_WITHIN);
     result
 }
 

@@ -120,6 +120,18 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// What a person is told whose cluster, or `namespace` in somebody else's, was kept.
+    pub(super) fn kept(&self, namespace: &str) -> String {
+        match self.site.name() {
+            Some(name) => format!("cluster {name} is kept; end it: flatnet down {name}"),
+            None => format!(
+                "namespace {namespace} is kept; end it: kubectl delete namespace {namespace}"
+            ),
+        }
+    }
+}
+
 /// Six hexadecimal digits, new for each run.
 pub fn run_id() -> String {
     format!(

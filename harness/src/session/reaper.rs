@@ -6,19 +6,22 @@
 //! signal to the run's group reaches it.
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
+use tokio::process::Command;
 
-use crate::{Error, Result};
-use flatnet_cluster::kind::{self, engine::Engine};
+use crate::{Error, Result, torn_down};
+use flatnet_cluster::kind::{self, engine::Engine, program::run_within};
 use flatnet_cluster::kube::{NamespacePlan, connect};
 
 /// How long the engine may be busy after its client was killed.
 const SETTLES_WITHIN: Duration = Duration::from_millis(500);
+/// How long the engine may take to delete a cluster or a container.
+const DELETES_WITHIN: Duration = Duration::from_secs(120);
 /// How long kind may take for the containers of a cluster whose API is silent already.
 const DELETED_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks.
@@ -97,7 +100,7 @@ impl Reaper {
     pub fn start(program: &Path, things: &[Reap]) -> Result<Self> {
         use std::os::unix::process::CommandExt;
         let doing = "start the reaper";
-        let mut process = Command::new(program)
+        let mut process = std::process::Command::new(program)
             .arg(SUBCOMMAND)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -198,54 +201,20 @@ pub fn serve() -> Result<()> {
     let mut outcome = Ok(());
     for thing in things {
         // The next one goes even where this one does not.
-        if let Err(e) = take_away(&thing) {
-            outcome = Err(e);
-        }
+        outcome = torn_down(outcome, take_away(&thing));
     }
     outcome
 }
 
-/// `kind delete cluster` and a look at what is left.
-struct KindDelete<'a> {
-    kind: &'a Path,
-    engine: &'a str,
-    name: &'a str,
-}
-
-impl KindDelete<'_> {
-    fn call(&self, args: &[&str]) -> Result<String> {
-        let doing = format!("kind {}", args.join(" "));
-        let done = Command::new(self.kind)
-            .args(args)
-            .env("KIND_EXPERIMENTAL_PROVIDER", self.engine)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|e| Error::failed(&doing, e))?;
-        if done.status.success() {
-            return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
-        }
-        let words = String::from_utf8_lossy(&done.stderr);
-        Err(Error::failed(doing, words.trim()))
-    }
-
-    fn run(&self) -> Result<()> {
-        // Deleting rewrites the kubeconfig the cluster is in; it is in none.
-        let aside = ["--kubeconfig", "/dev/null"];
-        self.call(&[&["delete", "cluster", "--name", self.name][..], &aside].concat())
-            .map(drop)
-    }
-
-    fn still_there(&self) -> Result<bool> {
-        let clusters = self.call(&["get", "clusters"])?;
-        Ok(clusters.lines().any(|line| line == self.name))
-    }
-}
-
-/// Takes one thing away and waits until it is gone. Makes a runtime of its own where it needs one.
+/// Takes one thing away and waits until it is gone. Makes a runtime of its own.
 ///
 /// # Errors
 /// When it does not go.
 pub fn take_away(thing: &Reap) -> Result<()> {
+    super::runtime()?.block_on(remove(thing))
+}
+
+async fn remove(thing: &Reap) -> Result<()> {
     match thing {
         Reap::ProcessGroup { group } => {
             if let Ok(group) = i32::try_from(*group) {
@@ -256,14 +225,14 @@ pub fn take_away(thing: &Reap) -> Result<()> {
         }
         Reap::KindCluster { kind, engine, name } => {
             let delete = KindDelete { kind, engine, name };
-            delete.run()?;
+            delete.run().await?;
             // The engine may still be busy with what a killed `kind create` had asked it for.
             for _ in 0..DELETIONS {
-                std::thread::sleep(SETTLES_WITHIN);
-                if !delete.still_there()? {
+                tokio::time::sleep(SETTLES_WITHIN).await;
+                if !delete.still_there().await? {
                     return Ok(());
                 }
-                delete.run()?;
+                delete.run().await?;
             }
             Err(Error::Failed(format!(
                 "kind cluster {name} comes back each time it is deleted; look: kind get nodes --name {name}"
@@ -271,22 +240,53 @@ pub fn take_away(thing: &Reap) -> Result<()> {
         }
         Reap::Container { engine, name } => {
             let doing = format!("remove container {name}");
-            let done = Command::new(engine)
-                .args(["rm", "--force", "--volumes", name])
-                .stdin(Stdio::null())
-                .output()
-                .map_err(|e| Error::failed(&doing, e))?;
-            let words = String::from_utf8_lossy(&done.stderr);
+            let mut command = Command::new(engine);
+            command.args(["rm", "--force", "--volumes", name]);
+            let said = run_within(DELETES_WITHIN, &mut command, &doing).await?;
             // Gone already, or going at somebody else's word, is what is wanted.
             let going = ["no such container", "already in progress"];
-            let lower = words.to_lowercase();
-            if done.status.success() || going.iter().any(|sign| lower.contains(sign)) {
+            let lower = said.stderr.to_lowercase();
+            if said.code == 0 || going.iter().any(|sign| lower.contains(sign)) {
                 Ok(())
             } else {
-                Err(Error::failed(doing, words.trim()))
+                Err(Error::failed(doing, said.stderr.trim()))
             }
         }
-        Reap::Namespace { of, namespace } => super::runtime()?.block_on(release(of, namespace)),
+        Reap::Namespace { of, namespace } => release(of, namespace).await,
+    }
+}
+
+/// `kind delete cluster` and a look at what is left.
+struct KindDelete<'a> {
+    kind: &'a Path,
+    engine: &'a str,
+    name: &'a str,
+}
+
+impl KindDelete<'_> {
+    async fn call(&self, args: &[&str]) -> Result<String> {
+        let doing = format!("kind {}", args.join(" "));
+        let mut command = Command::new(self.kind);
+        command
+            .args(args)
+            .env("KIND_EXPERIMENTAL_PROVIDER", self.engine);
+        let said = run_within(DELETES_WITHIN, &mut command, &doing).await?;
+        if said.code == 0 {
+            return Ok(said.stdout);
+        }
+        Err(Error::failed(doing, said.stderr.trim()))
+    }
+
+    async fn run(&self) -> Result<()> {
+        // Deleting rewrites the kubeconfig the cluster is in; it is in none.
+        let aside = ["--kubeconfig", "/dev/null"];
+        let delete = [&["delete", "cluster", "--name", self.name][..], &aside].concat();
+        self.call(&delete).await.map(drop)
+    }
+
+    async fn still_there(&self) -> Result<bool> {
+        let clusters = self.call(&["get", "clusters"]).await?;
+        Ok(clusters.lines().any(|line| line == self.name))
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
+use super::program::run;
 use crate::Process;
 use crate::{Error, Result};
 
@@ -49,7 +50,8 @@ impl Engine {
             Command::new(&program).args(["info", "--format", "{{json .}}"]),
             &format!("{name} info"),
         )
-        .await?;
+        .await
+        .map_err(|e| engine_trouble(&name, &e.to_string()))?;
         // docker's client prints what it knows of itself and exits 0 in some versions, with the server's error inside.
         let server_error = asked.stdout.contains("\"ServerErrors\":[");
         if asked.code != 0 || server_error {
@@ -133,34 +135,6 @@ impl Engine {
             }),
         })
     }
-}
-
-/// What a finished program left.
-pub struct Said {
-    /// Exit code.
-    pub code: i32,
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-}
-
-/// Runs a program to its end.
-///
-/// # Errors
-/// When it does not start.
-pub async fn run(command: &mut Command, doing: &str) -> Result<Said> {
-    let done = command
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|e| Error::failed(doing, e))?;
-    Ok(Said {
-        code: done.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
-    })
 }
 
 /// The engine the user chose by kind's own variable, else the first that is installed.

@@ -1,7 +1,8 @@
 //! Images onto the nodes, without a registry.
 use std::path::Path;
 
-use super::engine::{Engine, run};
+use super::engine::Engine;
+use super::program::{WORKS_WITHIN, run, run_within};
 use crate::{Error, Result};
 
 /// Puts images from `docker save` archives onto every node.
@@ -37,7 +38,7 @@ pub async fn load(engine: &Engine, cluster: &str, image: &str) -> Result<()> {
 }
 
 async fn loaded(load: &mut tokio::process::Command, what: &str) -> Result<()> {
-    let said = run(load, "kind load").await?;
+    let said = run_within(WORKS_WITHIN, load, &format!("kind load {what}")).await?;
     if said.code == 0 {
         Ok(())
     } else {

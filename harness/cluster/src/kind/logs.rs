@@ -1,7 +1,8 @@
 //! What a kind cluster that does not come up leaves behind: its containers' and services' logs, kept, and read for the cause.
 use std::path::{Path, PathBuf};
 
-use super::engine::{Engine, run};
+use super::engine::Engine;
+use super::program::run;
 use crate::{Error, Result};
 
 /// Services of a node whose journal tells why it does not come up.

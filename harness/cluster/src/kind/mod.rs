@@ -4,10 +4,12 @@ pub mod engine;
 pub mod images;
 pub mod logs;
 pub mod peer;
+pub mod program;
 
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kube::config::Kubeconfig;
@@ -17,8 +19,10 @@ use tokio::sync::Mutex;
 use super::Process;
 use super::kube::{Connection, NodeAccess, connect};
 use super::upload::Upload;
+use crate::limit::within;
 use crate::{Error, Result};
-use engine::{Engine, run};
+use engine::Engine;
+use program::run;
 
 /// Where nodes have room for the probe: `/tmp` and `/run` are mounted noexec in kind's containers.
 const PROBE_ON_NODE: &str = "/var/flatnet-probe";
@@ -35,6 +39,9 @@ pub struct Boot {
     /// Where logs go when it does not come up.
     pub logs: PathBuf,
 }
+
+/// How long a cluster may take to come up, its node image pulled.
+const CREATED_WITHIN: Duration = Duration::from_secs(1200);
 
 /// `kind create cluster`, in a process group of its own whose id `started` is told; `progress` hears each of its steps. Returns
 /// when the API answers; nodes are not Ready without a CNI.
@@ -75,18 +82,21 @@ pub async fn create(
     let stderr = stderr.ok_or_else(|| Error::Failed(format!("{doing}: no standard error")))?;
     let mut lines = BufReader::new(stderr).lines();
     let mut words = String::new();
-    while let Some(line) = lines
-        .next_line()
-        .await
-        .map_err(|e| Error::failed(doing, e))?
-    {
-        words.push_str(&line);
-        words.push('\n');
-        if let Some(step) = step(&line) {
-            progress(step);
+    let ended = async {
+        while let Some(line) = lines
+            .next_line()
+            .await
+            .map_err(|e| Error::failed(doing, e))?
+        {
+            words.push_str(&line);
+            words.push('\n');
+            if let Some(step) = step(&line) {
+                progress(step);
+            }
         }
-    }
-    let status = child.wait().await.map_err(|e| Error::failed(doing, e))?;
+        child.wait().await.map_err(|e| Error::failed(doing, e))
+    };
+    let status = within(CREATED_WITHIN, doing, ended).await?;
     if status.success() {
         return Ok(());
     }

@@ -2,13 +2,16 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use flatnet_model::observations::Endpoint;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::engine::{Engine, run};
+use super::engine::Engine;
 use super::logs;
+use super::program::run;
+use crate::limit::within;
 use crate::upload::Upload;
 use crate::{Error, Process, Result};
 
@@ -16,6 +19,11 @@ use crate::{Error, Process, Result};
 const PROBE: &str = "/flatnet-probe";
 /// The peer's name in reports.
 const NAME: &str = "peer";
+
+/// How long the engine may take to start the container; its image is there.
+const STARTED_WITHIN: Duration = Duration::from_secs(60);
+/// How long it may take to remove it.
+const REMOVED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The peer.
 pub struct Peer {
@@ -118,7 +126,8 @@ impl Peer {
         let doing = "remove the container outside the cluster";
         if let Some(mut keeper) = self.keeper.lock().await.take() {
             drop(keeper.stdin.take());
-            let status = keeper.wait().await.map_err(|e| Error::failed(doing, e))?;
+            let ended = async { keeper.wait().await.map_err(|e| Error::failed(doing, e)) };
+            let status = within(REMOVED_WITHIN, doing, ended).await?;
             if !status.success() {
                 return Err(Error::Failed(format!(
                     "{doing}: flatnet-outside ended with {status}"
@@ -146,8 +155,12 @@ async fn keep(program: &Path, options: &[(&str, &str)]) -> Result<Child> {
         return Err(Error::Failed(format!("{doing}: a stream is missing")));
     };
     let mut line = String::new();
-    let read = BufReader::new(stdout).read_line(&mut line).await;
-    if read.map_err(|e| Error::failed(doing, e))? > 0 {
+    let mut stdout = BufReader::new(stdout);
+    let read = async {
+        let read = stdout.read_line(&mut line).await;
+        read.map_err(|e| Error::failed(doing, e))
+    };
+    if within(STARTED_WITHIN, doing, read).await? > 0 {
         return Ok(keeper);
     }
     let mut words = String::new();

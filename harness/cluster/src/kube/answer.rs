@@ -7,6 +7,7 @@ use kube::core::Status;
 use serde::de::DeserializeOwned;
 
 use super::connect;
+use super::limit::Silent;
 use crate::{Error, Result};
 
 /// What may be done about a right that is missing.
@@ -18,6 +19,8 @@ const ASK_FOR_RIGHT: &str =
 pub fn denied(doing: &str, error: kube::Error) -> Error {
     match error {
         kube::Error::Api(status) => refused(doing, &status),
+        // Its own words are complete.
+        kube::Error::Service(silent) if silent.is::<Silent>() => Error::failed(doing, silent),
         other => Error::failed(doing, connect::causes(&other)),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
+use super::limit;
 use crate::{Error, Result};
 
 /// How long the API server may take to accept a connection and to answer the first question.
@@ -63,7 +64,7 @@ async fn finish(mut config: Config, context: String) -> Result<Connection> {
     }
     config.connect_timeout = Some(ANSWERS_WITHIN);
     let server = config.cluster_url.to_string();
-    let client = Client::try_from(config)
+    let client = limit::client(config)
         .map_err(|e| Error::Input(format!("context {context:?}: {}", causes(&e))))?;
     let version = ask(&client, &context, &server).await?;
     Ok(Connection {

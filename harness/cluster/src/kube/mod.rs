@@ -2,6 +2,7 @@
 mod answer;
 pub mod connect;
 mod exec;
+mod limit;
 mod node_pods;
 pub mod objects;
 pub mod pods;
@@ -18,8 +19,9 @@ use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client};
 
+use super::limit::within;
 use super::upload::Packed;
-use super::{Cluster, PodRef, Process, Target};
+use super::{Cluster, PLACED_WITHIN, PodRef, Process, Target};
 use crate::{Result, torn_down};
 pub use answer::{Deletion, delete, denied};
 pub use connect::Connection;
@@ -169,14 +171,22 @@ impl Cluster for KubeCluster {
     }
 
     async fn place_probe(&self, target: &Target) -> Result<String> {
-        match target {
-            Target::Node(node) => self.nodes.place_probe(node).await,
-            Target::Pod(_) => {
-                let upload = self.probe.upload(PROBE_IN_POD).await?;
-                let process = self.start(target, &upload.argv()).await?;
-                upload.through(process, &target.to_string()).await
+        let placing = async {
+            match target {
+                Target::Node(node) => self.nodes.place_probe(node).await,
+                Target::Pod(_) => {
+                    let upload = self.probe.upload(PROBE_IN_POD).await?;
+                    let process = self.start(target, &upload.argv()).await?;
+                    upload.through(process, &target.to_string()).await
+                }
             }
-        }
+        };
+        within(
+            PLACED_WITHIN,
+            format!("put the probe into {target}"),
+            placing,
+        )
+        .await
     }
 
     async fn start(&self, target: &Target, argv: &[String]) -> Result<Process> {

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{Error, Result, cni};
-use flatnet_cluster::kind::engine::{Engine, run};
+use flatnet_cluster::kind::engine::Engine;
+use flatnet_cluster::kind::program::run;
 use flatnet_cluster::kind::{self, logs};
 use flatnet_cluster::kube;
 use flatnet_cluster::running::Running;

@@ -8,7 +8,10 @@ use serde_json::Value;
 use super::Ground;
 use crate::cni::shipped::REFERENCE_DIRS;
 use crate::{Error, Result};
-use flatnet_cluster::kind::{self, engine::run};
+use flatnet_cluster::kind::{
+    self,
+    program::{WORKS_WITHIN, run_within},
+};
 use flatnet_cluster::kube::objects::{Objects, is};
 use flatnet_cluster::upload::Upload;
 use flatnet_cluster::{Cluster, Target};
@@ -49,7 +52,7 @@ pub(super) async fn build(ground: &Ground) -> Result<String> {
         .map_err(|e| Error::failed(doing, e))?;
     let mut build = ground.engine.engine();
     build.args(["build", "-t", &image]).arg(context.path());
-    let said = run(&mut build, doing).await?;
+    let said = run_within(WORKS_WITHIN, &mut build, doing).await?;
     if said.code != 0 {
         return Err(Error::failed(doing, said.stderr.trim()));
     }

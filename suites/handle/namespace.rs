@@ -1,0 +1,187 @@
+//! The namespace of a run: refused in every way, in use already, and a run that is killed while it is made.
+use std::path::Path;
+use std::process::Output;
+
+use rstest::rstest;
+
+use crate::api::{Answer, Api};
+use crate::{flatnet, started, tells};
+
+const CREATE: &str = "POST /api/v1/namespaces";
+
+fn run(api: &Api, more: &[&str]) -> Output {
+    let kubeconfig = api.kubeconfig();
+    let arguments = [
+        "test",
+        "--provider",
+        "kubeconfig",
+        "--kubeconfig",
+        &kubeconfig,
+    ];
+    flatnet(Path::new("/nowhere"), &[&arguments, more].concat())
+        .output()
+        .expect("flatnet starts")
+}
+
+#[rstest]
+#[case::forbidden(403, "Forbidden", "namespaces is forbidden: User \"u\" cannot create", 3, &["--namespace"])]
+#[case::invalid(422, "Invalid", "a webhook wants a label", 2, &["--namespace"])]
+#[case::too_busy(429, "TooManyRequests", "too many requests, please try again later", 4, &["try again in a moment"])]
+#[case::failing(500, "InternalError", "etcdserver: request timed out", 4, &["look at the log of kube-apiserver"])]
+#[case::taken(409, "AlreadyExists", "namespaces already exists", 2, &["another run's", "--namespace"])]
+fn a_namespace_that_cannot_be_made_is_told_in_the_servers_words(
+    #[case] status: u16,
+    #[case] reason: &'static str,
+    #[case] words: &'static str,
+    #[case] code: i32,
+    #[case] remedy: &[&str],
+) {
+    let api = Api::new(move |request| {
+        (request.line == CREATE).then(|| Answer::status(status, reason, words))
+    });
+
+    let output = run(&api, &[]);
+
+    let says = [&["create namespace flatnet-", words], remedy].concat();
+    tells(&output, code, &says);
+    assert_eq!(api.asked(CREATE).len(), 1);
+    assert!(api.asked("DELETE").is_empty());
+}
+
+#[test]
+fn a_namespace_of_that_name_that_is_another_runs_stays() {
+    // Somebody else makes it a moment earlier.
+    let api = Api::new(|request| {
+        (request.line == CREATE).then(|| Answer::status(409, "AlreadyExists", "it exists"))
+    });
+    let kubeconfig = api.kubeconfig();
+    let arguments = [
+        "test",
+        "--provider",
+        "kubeconfig",
+        "--kubeconfig",
+        &kubeconfig,
+    ];
+    let child = started(&mut flatnet(Path::new("/nowhere"), &arguments));
+    let request = api.wait_for(CREATE);
+    let name = request.body["metadata"]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    api.put(&name, &serde_json::json!({ "metadata": { "name": name } }));
+
+    let output = child.wait_with_output().unwrap();
+
+    tells(&output, 2, &["create namespace", "another run's"]);
+    assert_eq!(api.namespaces(), [name]);
+}
+
+#[test]
+fn a_run_that_is_killed_while_its_namespace_is_made_leaves_none() {
+    // The server makes it, and its answer never arrives.
+    let api = Api::new(|request| (request.line == CREATE).then_some(Answer::Silence));
+    let kubeconfig = api.kubeconfig();
+    let arguments = [
+        "test",
+        "--provider",
+        "kubeconfig",
+        "--kubeconfig",
+        &kubeconfig,
+    ];
+    let mut child = started(&mut flatnet(Path::new("/nowhere"), &arguments));
+    let request = api.wait_for(CREATE);
+    let name = request.body["metadata"]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    api.put(&name, &request.body);
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    api.wait_for(&format!("DELETE /api/v1/namespaces/{name}"));
+    assert!(api.namespaces().is_empty());
+}
+
+#[rstest]
+#[case::absent(404, "NotFound", 2, "there is no such namespace")]
+#[case::failing(500, "InternalError", 4, "get namespace mine")]
+fn an_existing_namespace_is_looked_for(
+    #[case] status: u16,
+    #[case] reason: &'static str,
+    #[case] code: i32,
+    #[case] says: &str,
+) {
+    let api = Api::new(move |request| {
+        (request.line == "GET /api/v1/namespaces/mine")
+            .then(|| Answer::status(status, reason, "the server's words"))
+    });
+
+    let output = run(&api, &["--namespace", "mine"]);
+
+    tells(&output, code, &[says]);
+}
+
+#[rstest]
+#[case::there(Answer::Json(201, serde_json::json!({ "metadata": { "name": "p" } })), 4, "list nodes")]
+#[case::not_there(
+    Answer::status(404, "NotFound", "namespaces \"mine\" not found"),
+    2,
+    "there is no such namespace"
+)]
+#[case::forbidden(
+    Answer::status(403, "Forbidden", "pods is forbidden"),
+    3,
+    "try to create a pod in namespace mine: not allowed: pods is forbidden"
+)]
+fn whoever_may_not_look_at_namespaces_tries_a_pod(
+    #[case] pod: Answer,
+    #[case] code: i32,
+    #[case] says: &str,
+) {
+    let api = Api::new(move |request| match request.line.as_str() {
+        "GET /api/v1/namespaces/mine" => Some(Answer::status(403, "Forbidden", "no")),
+        "POST /api/v1/namespaces/mine/pods" => {
+            assert!(request.query.contains("dryRun=All"), "{request:?}");
+            Some(pod.clone())
+        }
+        "GET /api/v1/nodes" => Some(Answer::status(500, "InternalError", "no nodes today")),
+        "GET /api/v1/namespaces/mine/pods" | "GET /api/v1/namespaces/mine/services" => Some(
+            Answer::Json(200, serde_json::json!({ "metadata": {}, "items": [] })),
+        ),
+        _ => None,
+    });
+
+    let output = run(&api, &["--namespace", "mine"]);
+
+    tells(&output, code, &[says]);
+}
+
+#[test]
+fn a_tear_down_that_fails_comes_after_what_failed_first() {
+    let api = Api::new(|request| match request.line.as_str() {
+        "GET /api/v1/pods" => Some(Answer::status(500, "InternalError", "the first trouble")),
+        line if line.starts_with("DELETE") => {
+            Some(Answer::status(403, "Forbidden", "the second trouble"))
+        }
+        _ => None,
+    });
+    let kubeconfig = api.kubeconfig();
+
+    let output = flatnet(
+        Path::new("/nowhere"),
+        &["diagnose", "--kubeconfig", &kubeconfig],
+    )
+    .output()
+    .unwrap();
+
+    tells(
+        &output,
+        4,
+        &[
+            "the first trouble",
+            "while tearing down",
+            "the second trouble",
+        ],
+    );
+}
