@@ -1,10 +1,15 @@
 //! The cluster handle where things go wrong: refusals, calls that never return, Ctrl-C and kills at every moment. Each ends
 //! with one clear error and its exit code, and leaves nothing behind.
 mod api;
+mod hangs;
+mod interrupts;
 mod namespace;
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// flatnet without what the environment of the test might choose for it, its programs looked for in `path`.
 fn flatnet(path: &Path, arguments: &[&str]) -> Command {
@@ -35,6 +40,12 @@ fn started(command: &mut Command) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("flatnet starts")
+}
+
+/// Ctrl-C.
+fn interrupt(child: &Child) {
+    let pid = Pid::from_raw(child.id().cast_signed());
+    kill(pid, Signal::SIGINT).expect("a signal to flatnet");
 }
 
 /// Exit code, exactly one error, and what it says in this order.

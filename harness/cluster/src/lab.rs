@@ -39,6 +39,25 @@ impl LabDeletion {
     }
 }
 
+/// A lab that came up and that nobody may be waiting for any more: it ends unless it is taken.
+struct Untaken(Option<Lab>);
+
+impl Untaken {
+    fn take(mut self) -> Result<Lab> {
+        let lab = self.0.take();
+        lab.ok_or_else(|| Error::Failed("the lab was taken already".to_owned()))
+    }
+}
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        if let Some(lab) = self.0.take() {
+            // An interrupted boot: there is nobody left to tell.
+            let _ = lab.shutdown();
+        }
+    }
+}
+
 impl LabCluster {
     /// Boots a lab with `program` (flatnet-lab); `detached`: it outlives this process.
     ///
@@ -49,11 +68,13 @@ impl LabCluster {
         spec: LabSpec,
         detached: bool,
     ) -> Result<(LabCluster, LabDeletion)> {
-        let booting = tokio::task::spawn_blocking(move || Lab::boot(&program, &spec, detached));
+        let booting = tokio::task::spawn_blocking(move || {
+            Lab::boot(&program, &spec, detached).map(|lab| Untaken(Some(lab)))
+        });
         let lab = booting
             .await
             .map_err(|e| Error::failed("boot the lab", e))??;
-        let lab = LabCluster::new(lab);
+        let lab = LabCluster::new(lab.take()?);
         Ok((lab.clone(), LabDeletion { lab }))
     }
 

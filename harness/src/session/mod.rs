@@ -303,7 +303,7 @@ impl Phases<'_> {
 }
 
 /// How long calls that were given up may take to end before the process does: the reaper works on without it.
-const ENDS_WITHIN: Duration = Duration::from_secs(20);
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs `work` to its end on a runtime of its own, which it does not outlive.
 ///

@@ -7,13 +7,23 @@ use std::time::Duration;
 use http::header::UPGRADE;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use kube::client::retry::RetryPolicy;
 use kube::client::{Body, ClientBuilder, DynBody};
 use kube::{Client, Config};
+use tower::buffer::BufferLayer;
+use tower::retry::RetryLayer;
 use tower::{BoxError, Layer, Service};
 
 /// How long the API server may take to answer, the answer's whole body included. Its own limit for a request is a minute
 /// (kube-apiserver's --request-timeout); one that needs half of it for the lists of a test is not well.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// An API server that is busy for a moment (429, 503, 504) is asked again, as often, after pauses of 0.5, 1 and 2 s or as it says.
+const RETRIES: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Calls that wait for a connection.
+const AT_ONCE: usize = 1024;
 
 /// The API server said nothing for too long.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +34,17 @@ pub(super) struct Silent;
 
 /// A client whose every call ends: with an answer, or with [`Silent`]. Streams (watches, followed logs, exec) only have to
 /// begin in time.
-pub(super) fn client(config: Config) -> kube::Result<Client> {
+pub(super) fn client(mut config: Config) -> kube::Result<Client> {
+    // kube's own retries go on for five minutes; whoever waits is to be told why.
+    config.default_retry = false;
+    let again = RetryPolicy::new(FIRST_PAUSE, LONGEST_PAUSE, RETRIES, true);
+    let again = again.map_err(|e| kube::Error::Service(e.into()))?;
     let builder = ClientBuilder::try_from(config)?;
-    Ok(builder.with_layer(&InTime).build())
+    let builder = builder
+        .with_layer(&BufferLayer::new(AT_ONCE))
+        .with_layer(&RetryLayer::new(again))
+        .with_layer(&InTime);
+    Ok(builder.build())
 }
 
 struct InTime;

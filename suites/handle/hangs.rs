@@ -1,0 +1,157 @@
+//! Programs and servers that never answer: one clear error within its limit, and nothing of them is left.
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use rstest::rstest;
+use tempfile::TempDir;
+
+use crate::api::{Answer, Api};
+use crate::{flatnet, interrupt, started, tells};
+
+const KIND: &str =
+    "#!/bin/sh\ncase \"$1\" in version) echo kind v0.33.0 go1.26.8 linux/amd64; exit;; esac\n";
+/// Leaves the id of a child that only a killed process group takes along.
+const HANG: &str = "/bin/sleep 1000 & echo $! >> \"${0%/*}/pids\"; wait\n";
+
+/// Programs for PATH, each a shell script.
+fn programs(scripts: &[(&str, &str)]) -> TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, script) in scripts {
+        let path = dir.path().join(name);
+        std::fs::write(&path, script).expect("a script");
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&path, executable).expect("an executable script");
+    }
+    dir
+}
+
+/// Waits until no process whose id the scripts left is there any more.
+#[track_caller]
+fn nothing_sleeps(dir: &Path) {
+    let pids = std::fs::read_to_string(dir.join("pids")).expect("something hung");
+    let begun = Instant::now();
+    let sleeps = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    while pids.lines().any(sleeps) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{pids}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn on_kind(dir: &Path) -> Output {
+    flatnet(dir, &["test", "--provider", "kind"])
+        .output()
+        .expect("flatnet starts")
+}
+
+#[test]
+fn an_engine_that_hangs_is_given_up() {
+    let docker = format!("#!/bin/sh\n{HANG}");
+    let dir = programs(&[("kind", KIND), ("docker", &docker)]);
+    let begun = Instant::now();
+
+    let output = on_kind(dir.path());
+
+    tells(
+        &output,
+        3,
+        &[
+            "docker does not answer",
+            "docker info",
+            "no end after 20s",
+            "start docker",
+        ],
+    );
+    assert!(begun.elapsed() < Duration::from_secs(50));
+    nothing_sleeps(dir.path());
+}
+
+#[test]
+fn a_kind_that_hangs_is_given_up() {
+    let kind = format!("{KIND}{HANG}");
+    let dir = programs(&[("kind", &kind), ("docker", "#!/bin/sh\necho '{}'\n")]);
+
+    let output = on_kind(dir.path());
+
+    tells(&output, 4, &["kind get clusters: no end after 20s"]);
+    nothing_sleeps(dir.path());
+}
+
+#[test]
+fn ctrl_c_ends_a_kind_that_hangs_and_what_it_made() {
+    let kind =
+        format!("{KIND}echo \"$@\" >> \"${{0%/*}}/calls\"\ncase \"$1\" in create) {HANG};; esac\n");
+    let dir = programs(&[("kind", &kind), ("docker", "#!/bin/sh\necho '{}'\n")]);
+    let arguments = ["test", "--provider", "kind", "--name", "hangs"];
+    let child = started(&mut flatnet(dir.path(), &arguments));
+    let begun = Instant::now();
+    while !dir.path().join("pids").exists() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "kind is not asked to boot"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+
+    tells(&output, 130, &["interrupted"]);
+    let calls = std::fs::read_to_string(dir.path().join("calls")).unwrap();
+    assert!(calls.contains("delete cluster --name hangs"), "{calls}");
+    nothing_sleeps(dir.path());
+}
+
+#[rstest]
+#[case::from_the_start("GET /version", Answer::Silence, 3, &["does not answer", "10s"])]
+#[case::later("POST /api/v1/namespaces", Answer::Silence, 4, &["create namespace flatnet-", "did not answer within 30s"])]
+#[case::in_the_middle("POST /api/v1/namespaces", Answer::Half, 4, &["create namespace flatnet-", "did not answer within 30s"])]
+fn an_api_server_that_hangs_is_given_up(
+    #[case] line: &'static str,
+    #[case] answer: Answer,
+    #[case] code: i32,
+    #[case] says: &[&str],
+) {
+    let api = Api::new(move |request| (request.line == line).then(|| answer.clone()));
+    let kubeconfig = api.kubeconfig();
+    let arguments = [
+        "test",
+        "--provider",
+        "kubeconfig",
+        "--kubeconfig",
+        &kubeconfig,
+    ];
+    let begun = Instant::now();
+
+    let output = flatnet(Path::new("/nowhere"), &arguments).output().unwrap();
+
+    tells(&output, code, says);
+    assert!(begun.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn ctrl_c_ends_the_waiting_for_an_api_server() {
+    let api =
+        Api::new(|request| (request.line == "POST /api/v1/namespaces").then_some(Answer::Silence));
+    let kubeconfig = api.kubeconfig();
+    let arguments = [
+        "test",
+        "--provider",
+        "kubeconfig",
+        "--kubeconfig",
+        &kubeconfig,
+    ];
+    let child = started(&mut flatnet(Path::new("/nowhere"), &arguments));
+    api.wait_for("POST /api/v1/namespaces");
+    let begun = Instant::now();
+
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+
+    tells(&output, 130, &["interrupted"]);
+    assert!(begun.elapsed() < Duration::from_secs(15));
+}

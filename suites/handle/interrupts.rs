@@ -1,0 +1,151 @@
+//! Ctrl-C at every moment of a run in a lab: exit code 130, and no lab is left. The run is this test program once more, so that
+//! it can interrupt itself exactly there.
+use std::process::{Command, exit};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use flatnet::config::RunArgs;
+use flatnet::events::Event;
+use flatnet::session;
+use nix::sys::signal::{Signal, raise};
+use rstest::rstest;
+
+use crate::{flatnet, interrupt, started};
+
+/// Which lab the run boots.
+const NAME: &str = "HANDLE_SUITE_NAME";
+/// The phase in which it interrupts itself.
+const PHASE: &str = "HANDLE_SUITE_PHASE";
+/// How long after the beginning of the phase, milliseconds; `end`: when the phase has ended.
+const AFTER: &str = "HANDLE_SUITE_AFTER";
+
+#[derive(Parser)]
+struct Options {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// The run that interrupts itself; nothing where the variables do not say so.
+#[test]
+#[ignore = "is started by the tests below"]
+fn interrupting_itself() {
+    let (Ok(name), Ok(phase), Ok(after)) = (
+        std::env::var(NAME),
+        std::env::var(PHASE),
+        std::env::var(AFTER),
+    ) else {
+        return;
+    };
+    let args = Options::parse_from(["flatnet", "--name", &name, "--nodes", "2"]).run;
+    let observer = move |event: &Event| {
+        let now = || raise(Signal::SIGINT).expect("a signal to itself");
+        match (event, after.as_str()) {
+            (Event::PhaseEnded(ended, _), "end") if ended.name() == phase => now(),
+            (Event::PhaseStarted(begun), "0") if begun.name() == phase => now(),
+            (Event::PhaseStarted(begun), after) if begun.name() == phase && after != "end" => {
+                let after = Duration::from_millis(after.parse().expect("milliseconds"));
+                std::thread::spawn(move || {
+                    std::thread::sleep(after);
+                    now();
+                });
+            }
+            _ => {}
+        }
+    };
+    match session::run(session::conduct(&args, None, Arc::new(observer))) {
+        Ok(_) => exit(0),
+        Err(e) => {
+            eprintln!("error: {e}");
+            exit(i32::from(e.exit_code()));
+        }
+    }
+}
+
+/// Waits until no process of a lab of that name is left.
+#[track_caller]
+fn is_gone(name: &str) {
+    let serving = format!("serve\0{name}\0");
+    let begun = Instant::now();
+    loop {
+        let processes = std::fs::read_dir("/proc").expect("/proc");
+        let lines = processes
+            .flatten()
+            .filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok());
+        let left: Vec<String> = lines.filter(|line| line.contains(&serving)).collect();
+        if left.is_empty() {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{left:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[rstest]
+fn ctrl_c_ends_a_run_in_any_phase(
+    #[values("boot", "install", "deploy", "observe", "tear-down")] phase: &str,
+    #[values("0", "15")] after: &str,
+) {
+    let name = format!("int-{phase}-{after}-{}", std::process::id());
+
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "interrupts::interrupting_itself",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(NAME, &name)
+        .env(PHASE, phase)
+        .env(AFTER, after)
+        .output()
+        .unwrap();
+
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    // A phase may be over before its time comes, and the last one ends the run.
+    let over = phase == "tear-down" && after != "0" && output.status.code() == Some(0);
+    assert!(over || output.status.code() == Some(130), "{output:?}");
+    assert!(over || words.contains("error: interrupted"), "{words}");
+    is_gone(&name);
+}
+
+#[rstest]
+fn ctrl_c_between_two_phases_is_not_lost(
+    #[values("boot", "install", "deploy", "observe")] phase: &str,
+) {
+    let name = format!("int-{phase}-end-{}", std::process::id());
+
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "interrupts::interrupting_itself",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(NAME, &name)
+        .env(PHASE, phase)
+        .env(AFTER, "end")
+        .output()
+        .unwrap();
+
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    is_gone(&name);
+}
+
+/// What keeps a cluster has it outlive the run; one that was interrupted before it was there keeps nothing.
+#[rstest]
+fn an_interrupted_up_leaves_no_lab(#[values(0, 20, 60, 120)] after: u64) {
+    use std::os::unix::process::ExitStatusExt;
+    let name = format!("int-up-{after}-{}", std::process::id());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let child = started(&mut flatnet(path.as_ref(), &["up", "--name", &name]));
+    std::thread::sleep(Duration::from_millis(after));
+
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+
+    // Before flatnet listens, the signal itself ends it.
+    let by_signal = output.status.signal() == Some(2);
+    assert!(by_signal || output.status.code() == Some(130), "{output:?}");
+    is_gone(&name);
+}
