@@ -164,7 +164,7 @@ async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Durati
             .map(goal)
             .collect();
         (
-            Endpoint::Pod(from.pod.name.clone()),
+            Endpoint::Pod(from.pod.clone()),
             ask::Dial {
                 targets,
                 at_once,
@@ -179,15 +179,14 @@ async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Durati
     let wall = start.elapsed();
     let mut longest = 0;
     for (from, answer) in answers {
-        let dials = answer.map_err(Failure::broken(format!("dial from {}", from.name())))?;
+        let dials = answer.map_err(Failure::broken(format!("dial from {from}")))?;
         if let Some(failed) = dials
             .results
             .iter()
             .find(|result| matches!(result, Dialled::Failed { .. }))
         {
             return Err(Failure::Broken(format!(
-                "a pair does not answer, from {}: {failed:?}",
-                from.name()
+                "a pair does not answer, from {from}: {failed:?}"
             )));
         }
         longest = dials.took_us.max(longest);

@@ -1,4 +1,5 @@
 //! Why a pod does not run, or is not reached; why a node is not Ready: looks at the cluster and has the causes ranked.
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,11 @@ pub async fn diagnose(place: Place<'_>, wanted: Wanted<'_>) -> Result<Diagnosis>
         Wanted::Unhealthy | Wanted::Pods(_) => Vec::new(),
     };
     let running = objects(place, running, &mut symptoms.unread).await;
-    let seen = into_pods(place, running, &mut symptoms.unread).await;
+    let seen = match running.is_empty() {
+        true => None,
+        false => into_pods(place, &running, &mut symptoms.unread).await,
+    };
+    let looked_into: BTreeSet<PodRef> = running.iter().map(pod_ref).collect();
     let mut subjects = Vec::new();
     for name in &nodes {
         subjects.extend(
@@ -49,11 +54,11 @@ pub async fn diagnose(place: Place<'_>, wanted: Wanted<'_>) -> Result<Diagnosis>
         );
     }
     for pod in &pods {
-        let of = seen.iter().find(|(name, _)| *name == pod.object.reference);
+        let inside = looked_into.contains(&pod.object.reference);
         subjects.push(causes::pod(
             &symptoms,
             pod,
-            of.map(|(_, seen)| seen.as_ref()),
+            seen.as_ref().filter(|_| inside),
         ));
     }
     Ok(Diagnosis {
@@ -81,46 +86,25 @@ async fn objects(place: Place<'_>, pods: Vec<PodRef>, unread: &mut Vec<Unread>) 
     found
 }
 
-/// What the probe sees in these pods and from the nodes. Pods of one name are looked into one after the other: observations
-/// know no namespaces.
+/// What the probe sees in these pods and from the nodes.
 async fn into_pods(
-    place: Place<'_>,
-    mut pods: Vec<Pod>,
-    unread: &mut Vec<Unread>,
-) -> Vec<(PodRef, Arc<Observations>)> {
-    let mut seen = Vec::new();
-    while !pods.is_empty() {
-        let mut batch: Vec<Pod> = Vec::new();
-        let mut rest = Vec::new();
-        for pod in pods {
-            let taken = |other: &Pod| other.metadata.name == pod.metadata.name;
-            if batch.iter().any(taken) {
-                rest.push(pod);
-            } else {
-                batch.push(pod);
-            }
-        }
-        pods = rest;
-        match into_batch(place, &batch, unread).await {
-            Ok(observations) => {
-                let observations = Arc::new(observations);
-                let each = batch.iter().map(pod_ref);
-                seen.extend(each.map(|name| (name, Arc::clone(&observations))));
-            }
-            Err(e) => unread.extend(batch.iter().map(|pod| Unread {
-                what: format!("pod {} from inside", pod_ref(pod)),
-                why: e.to_string(),
-            })),
-        }
-    }
-    seen
-}
-
-async fn into_batch(
     place: Place<'_>,
     pods: &[Pod],
     unread: &mut Vec<Unread>,
-) -> Result<Observations> {
+) -> Option<Observations> {
+    match observe(place, pods, unread).await {
+        Ok(observations) => Some(observations),
+        Err(e) => {
+            unread.extend(pods.iter().map(|pod| Unread {
+                what: format!("pod {} from inside", pod_ref(pod)),
+                why: e.to_string(),
+            }));
+            None
+        }
+    }
+}
+
+async fn observe(place: Place<'_>, pods: &[Pod], unread: &mut Vec<Unread>) -> Result<Observations> {
     let nodes = place.cluster.nodes().await?;
     let running: Vec<(PodRef, bool)> = pods
         .iter()

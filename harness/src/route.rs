@@ -15,14 +15,15 @@ use crate::{Error, Result};
 use flatnet_analysis::trace::found::Found;
 use flatnet_analysis::trace::model::{Ending, Place, Trace};
 use flatnet_analysis::trace::parties::{Parties, Party, address};
-use flatnet_analysis::trace::{Kernels, Request, Rewrite, Sight, from_node, pod_ref, trace};
+use flatnet_analysis::trace::{Kernels, Request, Rewrite, Sight, from_node, trace};
 use flatnet_cluster::Ground;
 use flatnet_cluster::Target;
 use flatnet_cluster::lab::LabCluster;
-use flatnet_cluster::observe::gather::{node_views, pod_seen_by_api};
+use flatnet_cluster::observe::gather::observed_nodes;
 use flatnet_cluster::observe::once::{self, Probes};
 use flatnet_cluster::services;
-use flatnet_model::observations::{Observed, PodView};
+use flatnet_cluster::status;
+use flatnet_model::observations::{Observed, ObservedPod};
 
 /// Each answer of a kernel may lead to a place that was not on the way before, no more of them than this.
 const MOST_ROUNDS: usize = 32;
@@ -43,8 +44,10 @@ pub struct Question<'a> {
 /// [`Error::Input`] for a name that nobody has; otherwise what keeps nodes and pods from being listed. What cannot be looked
 /// into is part of the answer.
 pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found> {
-    let mut nodes = node_views(&attached.cluster.nodes().await?)?;
-    let mut pods: Vec<PodView> = pods(attached).await?.iter().map(pod_seen_by_api).collect();
+    let mut nodes = observed_nodes(&attached.cluster.nodes().await?)?;
+    let pod = |object| Ok(ObservedPod::new(status::pod(object)?));
+    let pods = pods(attached).await?;
+    let mut pods: Vec<ObservedPod> = pods.iter().map(pod).collect::<Result<_>>()?;
     let parties = Parties {
         nodes: &nodes,
         pods: &pods,
@@ -67,28 +70,30 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
     });
     let endpoint = rewrite.as_ref().and_then(|rewrite| rewrite.endpoint);
     let last = endpoint.unwrap_or(goal.address);
-    pods.retain(|pod| pod.phase == "Running");
+    pods.retain(ObservedPod::runs);
     let look = Look::at(attached);
-    let concerned = |pod: &PodView| {
-        Place::Pod(pod_ref(pod)) == from.place || pod.ips.contains(&last) || look.is_lab()
+    let concerned = |pod: &ObservedPod| {
+        Place::Pod(pod.reference().clone()) == from.place
+            || pod.object.ips.contains(&last)
+            || look.is_lab()
     };
-    let own_network = pods.iter().filter(|pod| !pod.host_network);
+    let own_network = pods.iter().filter(|pod| !pod.object.host_network);
     let in_pods = own_network
         .filter(|pod| concerned(pod))
-        .map(|pod| Place::Pod(pod_ref(pod)));
+        .map(|pod| Place::Pod(pod.reference().clone()));
     let places = nodes
         .iter()
-        .map(|node| Place::Node(node.name.clone()))
+        .map(|node| Place::Node(node.object.name.clone()))
         .chain(in_pods);
     let (mut facts, wire) = tokio::join!(look.facts(places.collect()), look.wire());
     for node in &mut nodes {
-        if let Some(seen) = facts.remove(&Place::Node(node.name.clone())) {
-            node.facts = seen;
+        if let Some(seen) = facts.remove(&Place::Node(node.object.name.clone())) {
+            node.inside.facts = Some(seen);
         }
     }
     let mut unasked = BTreeSet::new();
     for pod in &mut pods {
-        let place = Place::Pod(pod_ref(pod));
+        let place = Place::Pod(pod.reference().clone());
         match facts.remove(&place) {
             Some(Err(error)) => {
                 pod.facts = look.seen_by_its_node(pod, error).await;
@@ -236,11 +241,11 @@ impl<'a> Look<'a> {
     }
 
     /// A pod in which no probe could run, as its node sees it in /proc; else why not.
-    async fn seen_by_its_node(&self, pod: &PodView, inside: String) -> Observed<Facts> {
+    async fn seen_by_its_node(&self, pod: &ObservedPod, inside: String) -> Observed<Facts> {
         let question = ask::NetworkNamespaces {
             proc: "/proc".to_owned(),
         };
-        let node = Target::Node(pod.node.clone());
+        let node = Target::Node(pod.object.node.clone());
         match self.probes.ask(&node, &question).await {
             Ok(found) => from_node::facts(pod, &found.namespaces).ok_or(inside),
             Err(_) => Err(inside),

@@ -4,11 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use flatnet_model::observations::{Availability, Observed, PortPod, Service};
-use k8s_openapi::api::core::v1::Pod;
+use flatnet_model::snapshot::PodSnapshot;
 use kube::Client;
 
 use crate::kind::peer::Peer;
-use crate::status::{is_running, pod_ref, status_word};
 use crate::{PodRef, Result};
 
 /// Everything that was made, or why it was not.
@@ -55,35 +54,30 @@ pub struct PortPods {
     /// `hostPort`, for TCP and UDP.
     pub port: u16,
     /// One a node, as last seen.
-    pub pods: Vec<Pod>,
+    pub pods: Vec<PodSnapshot>,
 }
 
 impl PortPods {
     /// Those that run.
     pub fn running_pods(&self) -> Vec<PodRef> {
-        let running = self.pods.iter().filter(|pod| is_running(pod));
-        running.map(pod_ref).collect()
+        self.running().map(|pod| pod.reference.clone()).collect()
     }
 
-    /// Node and name of each that runs.
-    pub fn running(&self) -> impl Iterator<Item = (&str, &str)> {
-        let running = self.pods.iter().filter(|pod| is_running(pod));
-        running.filter_map(|pod| {
-            let node = pod.spec.as_ref()?.node_name.as_deref()?;
-            Some((node, pod.metadata.name.as_deref()?))
-        })
+    /// The nodes on which one runs.
+    pub fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.running().map(|pod| pod.node.as_str())
+    }
+
+    fn running(&self) -> impl Iterator<Item = &PodSnapshot> {
+        self.pods.iter().filter(|pod| pod.is_running())
     }
 }
 
 /// A pod with a hostPort, as reports show it.
-pub fn port_pod(pod: &Pod) -> PortPod {
+pub fn port_pod(pod: &PodSnapshot) -> PortPod {
     PortPod {
-        name: pod_ref(pod).name,
-        node: pod
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.clone())
-            .unwrap_or_default(),
-        phase: status_word(pod),
+        pod: pod.reference.clone(),
+        node: pod.node.clone(),
+        phase: pod.status(),
     }
 }

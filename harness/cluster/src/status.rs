@@ -85,43 +85,27 @@ pub fn node_of(object: &Node) -> Result<NodeEntry> {
     })
 }
 
-/// Reason and message of a Ready condition that is not True; `None` for a Ready node.
-pub fn not_ready(node: &Node) -> Option<String> {
-    let conditions = node.status.as_ref().and_then(|s| s.conditions.as_ref());
-    let Some(ready) = conditions.and_then(|c| c.iter().find(|c| c.type_ == "Ready")) else {
-        return Some("no Ready condition yet".to_owned());
-    };
-    (ready.status != "True").then(|| {
-        format!(
-            "{}: {}",
-            ready.reason.as_deref().unwrap_or("not Ready"),
-            ready.message.as_deref().unwrap_or("no message")
-        )
-    })
-}
-
 /// The image a pod cannot have: nothing about its network can be told then, which is no verdict on the network.
-pub fn image_missing(pod: &Pod) -> Option<Error> {
-    let name = pod_ref(pod);
-    let status = pod.status.as_ref()?;
-    let node = pod.spec.as_ref()?.node_name.clone().unwrap_or_default();
-    let inits = status.init_container_statuses.iter().flatten();
-    let mut containers = inits.chain(status.container_statuses.iter().flatten());
-    containers.find_map(|container| {
-        let waiting = container.state.as_ref()?.waiting.as_ref()?;
-        let reason = waiting.reason.as_deref()?;
-        let pull = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"];
-        pull.contains(&reason).then(|| Error::Missing {
+pub fn image_missing(pod: &PodSnapshot) -> Option<Error> {
+    const PULL: [&str; 4] = [
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+    ];
+    pod.containers.iter().find_map(|container| {
+        let waiting = container.state.waiting.as_ref()?;
+        let message: String = waiting.message.chars().take(300).collect();
+        let words = match message.as_str() {
+            "" => waiting.reason.clone(),
+            message => format!("{}: {message}", waiting.reason),
+        };
+        PULL.contains(&waiting.reason.as_str()).then(|| Error::Missing {
             what: format!(
-                "pod {name}: node {node} does not have the image {} and cannot pull it ({reason}{})",
-                container.image,
-                waiting
-                    .message
-                    .as_deref()
-                    .map(|m| format!(": {}", m.chars().take(300).collect::<String>()))
-                    .unwrap_or_default()
+                "pod {}: node {} does not have the image {} and cannot pull it ({words})",
+                pod.reference, pod.node, container.image,
             ),
-            remedy: "mend the registry's reach or the image's name; where there is no registry, bring the image with --image-archive FILE".to_owned(),
+            remedy: "make the registry reachable or correct the image's name; where there is no registry, bring the image with --image-archive FILE".to_owned(),
         })
     })
 }
@@ -139,93 +123,53 @@ pub fn is_running(pod: &Pod) -> bool {
     })
 }
 
-/// The STATUS column of `kubectl get pods`: a pod's phase stays Running while its containers crash and restart, so a
-/// container's own reason goes before it.
-pub fn status_word(pod: &Pod) -> String {
-    let status = pod.status.as_ref();
-    let phase = status.and_then(|s| s.phase.clone());
-    let phase = phase.unwrap_or_else(|| "Unknown".to_owned());
-    if phase != "Running" {
-        return phase;
-    }
-    let states = status
-        .iter()
-        .flat_map(|s| s.container_statuses.iter().flatten());
-    let reason = states.filter_map(|c| c.state.as_ref()).find_map(|state| {
-        let waiting = state.waiting.as_ref().and_then(|w| w.reason.clone());
-        waiting.or_else(|| {
-            state
-                .terminated
-                .as_ref()
-                .map(|end| end.reason.clone().unwrap_or_else(|| "Error".to_owned()))
-        })
-    });
-    let restarted = || {
-        status
-            .iter()
-            .flat_map(|s| s.container_statuses.iter().flatten())
-            .any(|c| c.restart_count > 0)
-    };
-    // Between two crashes a container runs for a moment.
-    reason.unwrap_or_else(|| {
-        if restarted() {
-            "CrashLoopBackOff"
-        } else {
-            &phase
-        }
-        .to_owned()
-    })
-}
-
 /// Why a pod does not run: what its containers wait for, then its warning events, oldest first.
-pub async fn warnings(cluster: &Arc<dyn Cluster>, pod: &Pod) -> Vec<String> {
+pub async fn warnings(cluster: &Arc<dyn Cluster>, pod: &PodSnapshot) -> Vec<String> {
+    let with = |message: &str| match message {
+        "" => String::new(),
+        message => format!(": {message}"),
+    };
     let mut found = Vec::new();
-    for container in pod
-        .status
-        .iter()
-        .flat_map(|s| s.container_statuses.iter().flatten())
-    {
-        if let Some(waiting) = container.state.as_ref().and_then(|s| s.waiting.as_ref()) {
+    for container in pod.main_containers() {
+        if let Some(waiting) = &container.state.waiting {
+            let reason = match waiting.reason.as_str() {
+                "" => "no reason",
+                reason => reason,
+            };
             found.push(format!(
-                "container {} waits: {}{}",
+                "container {} waits: {reason}{}",
                 container.name,
-                waiting.reason.as_deref().unwrap_or("no reason"),
-                waiting
-                    .message
-                    .as_deref()
-                    .map(|m| format!(": {m}"))
-                    .unwrap_or_default()
+                with(&waiting.message)
             ));
         }
-        let ended = |s: &Option<k8s_openapi::api::core::v1::ContainerState>| {
-            s.as_ref().and_then(|s| s.terminated.clone())
-        };
-        if let Some(end) = ended(&container.state).or_else(|| ended(&container.last_state)) {
+        if let Some(end) = container
+            .state
+            .terminated
+            .as_ref()
+            .or(container.last.as_ref())
+        {
             found.push(format!(
                 "container {} ended with exit code {}",
                 container.name, end.exit_code
             ));
         }
     }
-    match cluster.events(&pod_ref(pod)).await {
+    match events(cluster, &pod.reference).await {
         Ok(events) => found.extend(
             events
-                .into_iter()
-                .filter(|e| e.type_.as_deref() == Some("Warning"))
-                .map(|e| {
-                    let times = e
-                        .count
-                        .filter(|n| *n > 1)
-                        .map(|n| format!(" (x{n})"))
-                        .unwrap_or_default();
-                    format!(
-                        "{}{times}: {}",
-                        e.reason.unwrap_or_default(),
-                        e.message.unwrap_or_default()
-                    )
-                }),
+                .iter()
+                .filter(|event| event.warning)
+                .map(|event| format!("{}: {}", event.name(), event.message)),
         ),
         Err(e) => found.push(format!("events cannot be read: {e}")),
     }
     found
+}
+
+/// The pod's events, oldest first.
+///
+/// # Errors
+/// Events that cannot be listed.
+pub async fn events(cluster: &Arc<dyn Cluster>, pod: &PodRef) -> Result<Vec<EventSnapshot>> {
+    cluster.events(pod).await?.iter().map(event).collect()
 }

@@ -26,4 +26,4 @@ pub mod view;
 
 pub use error::{Error, Result, torn_down};
 pub use network::{IpFamily, Underlay};
-pub use reference::{PodRef, Target};
+pub use reference::{Endpoint, PodRef, Target};

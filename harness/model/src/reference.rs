@@ -1,5 +1,6 @@
 //! Who is meant: pods, nodes, ends of a conversation.
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,112 @@ impl fmt::Display for Target {
         match self {
             Target::Pod(pod) => write!(f, "pod {pod}"),
             Target::Node(node) => write!(f, "node {node}"),
+        }
+    }
+}
+
+/// One end of a conversation. Its text form identifies it: probes call themselves by it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Endpoint {
+    /// A pod (`pod/default/busybox-1`).
+    Pod(PodRef),
+    /// A node, by name (`node/node1`).
+    Node(String),
+    /// A peer that is not part of the cluster, by name (`outside/peer`).
+    Outside(String),
+}
+
+impl Endpoint {
+    /// `pod`, `node`, `outside`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Endpoint::Pod(_) => "pod",
+            Endpoint::Node(_) => "node",
+            Endpoint::Outside(_) => "outside",
+        }
+    }
+
+    /// Whether this is the text form of it.
+    pub fn is_called(&self, text: &str) -> bool {
+        let (kind, name) = text.split_once('/').unwrap_or_default();
+        match self {
+            Endpoint::Pod(pod) => {
+                kind == "pod" && name.split_once('/') == Some((&pod.namespace, &pod.name))
+            }
+            Endpoint::Node(node) => kind == "node" && name == node,
+            Endpoint::Outside(peer) => kind == "outside" && name == peer,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Pod(pod) => write!(f, "pod/{pod}"),
+            Endpoint::Node(name) => write!(f, "node/{name}"),
+            Endpoint::Outside(name) => write!(f, "outside/{name}"),
+        }
+    }
+}
+
+/// Text that is not an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an endpoint: {0:?} (expected pod/NAMESPACE/NAME, node/NAME or outside/NAME)")]
+pub struct NotAnEndpoint(String);
+
+impl From<Endpoint> for String {
+    fn from(endpoint: Endpoint) -> Self {
+        endpoint.to_string()
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = NotAnEndpoint;
+
+    fn try_from(text: String) -> Result<Self, NotAnEndpoint> {
+        text.parse()
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = NotAnEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEndpoint> {
+        let pod = |of: &str| {
+            let (namespace, name) = of.split_once('/')?;
+            Some(Endpoint::Pod(PodRef::new(namespace, name)))
+        };
+        match text.split_once('/') {
+            Some(("pod", of)) => pod(of),
+            Some(("node", name)) => Some(Endpoint::Node(name.to_owned())),
+            Some(("outside", name)) => Some(Endpoint::Outside(name.to_owned())),
+            _ => None,
+        }
+        .ok_or_else(|| NotAnEndpoint(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_its_text_and_back() {
+        let pods = ["default", "other"].map(|ns| Endpoint::Pod(PodRef::new(ns, "busybox-1")));
+        assert_ne!(pods[0].to_string(), pods[1].to_string());
+        let others = [
+            Endpoint::Node("node1".into()),
+            Endpoint::Outside("peer".into()),
+        ];
+        for end in pods.into_iter().chain(others) {
+            assert!(end.is_called(&end.to_string()));
+            assert!(!end.is_called("pod/other/busybox-2"));
+            assert_eq!(end.to_string().parse(), Ok(end));
+        }
+        for text in ["pod/busybox-1", "busybox-1", "service/default/dns"] {
+            let error = text.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(error.contains("pod/NAMESPACE/NAME"), "{error}");
         }
     }
 }

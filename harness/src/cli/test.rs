@@ -112,7 +112,10 @@ fn described(args: &RunArgs, fault: Option<&Fault>, outcome: &Outcome) -> report
 
 /// The families that nodes have: on a cluster that runs already nobody chose them here.
 fn family_of(observations: &Observations) -> IpFamily {
-    let mut ips = observations.nodes.iter().flat_map(|n| &n.internal_ips);
+    let mut ips = observations
+        .nodes
+        .iter()
+        .flat_map(|n| &n.object.internal_ips);
     let v4 = ips.clone().any(IpAddr::is_ipv4);
     match (v4, ips.any(IpAddr::is_ipv6)) {
         (true, true) => IpFamily::Dual,

@@ -5,7 +5,7 @@ use flatnet_model::probe::{Dialled, Failure};
 use serde::{Deserialize, Serialize};
 
 use flatnet_analysis::checks::outcomes;
-use flatnet_model::observations::{Endpoint, Observations};
+use flatnet_model::observations::{Endpoint, Observations, PodNames};
 
 /// More pods than this make a table nobody reads.
 const MOST_PODS: usize = 12;
@@ -48,20 +48,28 @@ impl Matrix {
     /// Counts the pairs that `same-node` and `cross-node` judge, and for pods their hairpins.
     pub fn of(observations: &Observations) -> Self {
         let pairs = outcomes(observations);
-        let mut nodes = Grid::empty(observations.nodes.iter().map(|node| node.name.as_str()));
+        let names = PodNames::of(observations);
+        let mut nodes = Grid::empty(
+            observations
+                .nodes
+                .iter()
+                .map(|node| node.object.name.clone()),
+        );
+        let all = observations.pods.iter();
         let mut pods = (observations.pods.len() <= MOST_PODS)
-            .then(|| Grid::empty(observations.pods.iter().map(|pod| pod.name.as_str())));
+            .then(|| Grid::empty(all.map(|pod| names.pod(pod.reference()))));
         for pair in &pairs {
             nodes.add(pair.from_node, pair.to_node, pair.answered);
             if let (Some(pods), Endpoint::Pod(from), Endpoint::Pod(to)) =
                 (&mut pods, pair.from, pair.to)
             {
-                pods.add(from, to, pair.answered);
+                pods.add(&names.pod(from), &names.pod(to), pair.answered);
             }
         }
         if let Some(pods) = &mut pods {
             for (pod, answered) in hairpins(observations) {
-                pods.add(pod, pod, answered);
+                let name = names.end(pod);
+                pods.add(&name, &name, answered);
             }
         }
         Matrix { nodes, pods }
@@ -69,8 +77,8 @@ impl Matrix {
 }
 
 impl Grid {
-    fn empty<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let names: Vec<String> = names.map(str::to_owned).collect();
+    fn empty(names: impl Iterator<Item = String>) -> Self {
+        let names: Vec<String> = names.collect();
         let cells = vec![vec![None; names.len()]; names.len()];
         Grid { names, cells }
     }
@@ -95,8 +103,8 @@ impl Grid {
 }
 
 /// Whether a pod reached itself, over everything measured.
-fn hairpins(observations: &Observations) -> BTreeMap<&str, bool> {
-    let mut own: BTreeMap<&str, bool> = BTreeMap::new();
+fn hairpins(observations: &Observations) -> BTreeMap<&Endpoint, bool> {
+    let mut own: BTreeMap<&Endpoint, bool> = BTreeMap::new();
     for dial in observations
         .dials
         .iter()
@@ -110,7 +118,7 @@ fn hairpins(observations: &Observations) -> BTreeMap<&str, bool> {
             } => continue,
             Dialled::Failed { .. } => false,
         };
-        *own.entry(dial.from.name()).or_insert(true) &= answered;
+        *own.entry(&dial.from).or_insert(true) &= answered;
     }
     own
 }

@@ -10,7 +10,7 @@ use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::observations::Observations;
 
 /// The version of the JSON form.
-pub const SCHEMA: &str = "flatnet.report/v1";
+pub const SCHEMA: &str = "flatnet.report/v2";
 
 /// One run and what its checks found.
 #[derive(Clone, Debug, Serialize, Deserialize)]

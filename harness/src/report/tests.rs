@@ -10,6 +10,7 @@ use super::{
 };
 use flatnet_analysis::checks::{Verdict, all};
 use flatnet_analysis::example::build::{Cluster, ETH0, Style};
+use flatnet_analysis::example::pieces::bare;
 use flatnet_model::observations::Observations;
 
 fn report(observations: Observations) -> Report {
@@ -60,7 +61,7 @@ fn mixed() -> Report {
         .retain(|route| route.dst.prefix_len() != 0);
     for dial in observations.dials.iter_mut().filter(|dial| {
         let gateway = flatnet_analysis::example::pieces::gateway(1, false);
-        let involved = dial.from.name() == "busybox-1" || dial.to.name() == "busybox-1";
+        let involved = bare(&dial.from) == "busybox-1" || bare(&dial.to) == "busybox-1";
         involved && dial.from != dial.to && dial.address != gateway
     }) {
         dial.result = flatnet_model::probe::Dialled::Failed {
@@ -69,7 +70,7 @@ fn mixed() -> Report {
             attempts: 2,
         };
     }
-    observations.nodes[2].cni = Err("exec failed".to_owned());
+    observations.nodes[2].inside.cni = Some(Err("exec failed".to_owned()));
     let mut report = report(observations);
     report.run.planted = Some("default-route-missing".to_owned());
     let bridge = report
@@ -122,7 +123,7 @@ fn large_matrices_show_only_what_is_red() {
     for dial in observations
         .dials
         .iter_mut()
-        .filter(|d| d.from.name() == "busybox-3" && d.to.name() == "busybox-7")
+        .filter(|d| bare(&d.from) == "busybox-3" && bare(&d.to) == "busybox-7")
     {
         dial.result = flatnet_model::probe::Dialled::Failed {
             kind: flatnet_model::probe::Failure::TimedOut,

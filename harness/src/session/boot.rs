@@ -1,6 +1,6 @@
 //! Boots the cluster, or connects to one, and installs the CNI on it.
 use flatnet_cluster::Ground;
-use flatnet_cluster::status::not_ready;
+use flatnet_cluster::status;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -237,7 +237,7 @@ async fn become_ready(
         let mut waiting = Vec::new();
         for node in &nodes {
             let name = node.metadata.name.clone().unwrap_or_default();
-            match not_ready(node) {
+            match status::node(node)?.not_ready() {
                 Some(why) => waiting.push(format!("{name}: {why}")),
                 None => {
                     if told.insert(name.clone()) {

@@ -1,5 +1,5 @@
 //! Creates the pods and waits for them; plants the fault between, where it says so.
-use flatnet_cluster::status::{image_missing, is_running, pod_ref, warnings};
+use flatnet_cluster::status::{self, image_missing, is_running, pod_ref, warnings};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -164,12 +164,13 @@ impl Bed<'_> {
             );
             waits.spawn(async move {
                 let seen = cluster.wait_pod(&pod, limit).await?;
-                if is_running(&seen) {
+                let now = status::pod(&seen)?;
+                if now.is_running() {
                     observer(&Event::PodReady(pod.name));
-                } else if let Some(missing) = image_missing(&seen) {
+                } else if let Some(missing) = image_missing(&now) {
                     return Err(missing);
                 } else {
-                    let why = warnings(&cluster, &seen)
+                    let why = warnings(&cluster, &now)
                         .await
                         .pop()
                         .unwrap_or_else(|| "no event says why".to_owned());

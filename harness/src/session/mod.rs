@@ -128,10 +128,10 @@ impl Session {
         let idle = observations
             .pods
             .iter()
-            .filter(|pod| pod.phase != "Running");
+            .filter(|pod| pod.status != "Running");
         let idle = idle.map(|pod| PodRef {
-            namespace: pod.namespace.clone(),
-            name: pod.name.clone(),
+            namespace: pod.object.reference.namespace.clone(),
+            name: pod.object.reference.name.clone(),
         });
         let idle: Vec<PodRef> = idle.collect();
         let known = |pod: &PodRef| {

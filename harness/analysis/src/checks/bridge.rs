@@ -8,7 +8,7 @@ use super::findings::{Findings, Problem, count, listed, look, without_nodes};
 use super::topology::{Topology, same_family};
 use super::veth::{Wire, default_route, follow};
 use super::{Evidence, Verdict};
-use flatnet_model::observations::{NodeView, Observations, PodView};
+use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -46,14 +46,14 @@ pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
 
 fn pairs<'a>(
     topology: &Topology<'a>,
-) -> impl Iterator<Item = (&'a PodView, &'a Facts, &'a NodeView, &'a Facts)> {
+) -> impl Iterator<Item = (&'a ObservedPod, &'a Facts, &'a ObservedNode, &'a Facts)> {
     topology.networked().filter_map(|pod| {
-        let node = topology.node(&pod.node)?;
+        let node = topology.node(&pod.object.node)?;
         Some((
             pod,
             pod.facts.as_ref().ok()?,
             node,
-            node.facts.as_ref().ok()?,
+            node.inside.facts().ok()?,
         ))
     })
 }
@@ -87,8 +87,12 @@ fn bridge_of<'a>(host_end: &Link, node: &'a Facts) -> Option<&'a Link> {
 }
 
 /// Next hops of the pod's default routes. A pod without one has none here: that is for `gateway` to say.
-fn gateways<'a>(pod: &'a PodView, facts: &'a Facts) -> impl Iterator<Item = std::net::IpAddr> + 'a {
-    pod.ips
+fn gateways<'a>(
+    pod: &'a ObservedPod,
+    facts: &'a Facts,
+) -> impl Iterator<Item = std::net::IpAddr> + 'a {
+    pod.object
+        .ips
         .iter()
         .filter_map(|ip| default_route(facts, *ip)?.gateway)
 }
@@ -97,19 +101,20 @@ fn gateways<'a>(pod: &'a PodView, facts: &'a Facts) -> impl Iterator<Item = std:
 fn unseen(topology: &Topology<'_>, findings: &mut Findings) {
     for pod in topology.networked() {
         if let Err(error) = &pod.facts {
-            findings.unmeasured(format!(
-                "interfaces of pod {} on {}: {error}",
-                pod.name, pod.node
-            ));
+            findings.unmeasured(format!("interfaces of {}: {error}", topology.who(pod)));
         }
-        match topology.node(&pod.node).map(|node| &node.facts) {
+        match topology
+            .node(&pod.object.node)
+            .map(|node| node.inside.facts())
+        {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
-                findings.unmeasured(format!("interfaces of node {}: {error}", pod.node))
+                findings.unmeasured(format!("interfaces of node {}: {error}", pod.object.node))
             }
             None => findings.unmeasured(format!(
                 "node {} of pod {} is not known",
-                pod.node, pod.name
+                pod.object.node,
+                topology.pod_name(pod.reference())
             )),
         }
     }
@@ -117,11 +122,11 @@ fn unseen(topology: &Topology<'_>, findings: &mut Findings) {
 
 fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut bridges: BTreeMap<(&str, &str), Vec<(&PodView, &Facts)>> = BTreeMap::new();
+    let mut bridges: BTreeMap<(&str, &str), Vec<(&ObservedPod, &Facts)>> = BTreeMap::new();
     for (pod, inside, node, outside) in pairs(topology) {
-        match port(pod, inside, node, outside) {
+        match port(pod, inside, node, outside, topology) {
             Ok(bridge) => bridges
-                .entry((&node.name, &bridge.name))
+                .entry((&node.object.name, &bridge.name))
                 .or_default()
                 .push((pod, inside)),
             Err(problem) => problems.push(*problem),
@@ -132,11 +137,11 @@ fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
     for ((node, bridge), pods) in bridges {
         let Some(facts) = topology
             .node(node)
-            .and_then(|node| node.facts.as_ref().ok())
+            .and_then(|node| node.inside.facts().ok())
         else {
             continue;
         };
-        match judge_bridge(node, bridge, &pods, facts) {
+        match judge_bridge(node, bridge, &pods, facts, topology) {
             Ok(fact) => {
                 held += pods.len();
                 findings.fact(fact);
@@ -153,12 +158,14 @@ fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
 
 /// The bridge a pod's host end is a port of, or what keeps it from being one.
 fn port<'a>(
-    pod: &PodView,
+    pod: &ObservedPod,
     inside: &Facts,
-    node: &NodeView,
+    node: &ObservedNode,
     outside: &'a Facts,
+    topology: &Topology<'_>,
 ) -> Result<&'a Link, Box<Problem>> {
-    let who = format!("pod {} on {}", pod.name, node.name);
+    let who = topology.who(pod);
+    let name = topology.pod_name(pod.reference());
     let complain = |what: String, observed: String, cause: &str, at: &str| {
         let evidence = Evidence {
             what,
@@ -169,9 +176,9 @@ fn port<'a>(
             look: look(at, "ip link"),
         };
         Box::new(Problem {
-            node: node.name.clone(),
+            node: node.object.name.clone(),
             peer: None,
-            pods: vec![pod.name.clone()],
+            pods: vec![pod.reference().clone()],
             evidence,
         })
     };
@@ -182,7 +189,7 @@ fn port<'a>(
                 format!("{who}: its {} is down", link.name),
                 observed,
                 "the interface was set down inside the pod",
-                &pod.name,
+                &name,
             ));
         }
         Wire::Joined {
@@ -193,19 +200,19 @@ fn port<'a>(
                 format!("{who} has no interface besides loopback"),
                 "no eth0 in the pod".to_owned(),
                 "the interface was deleted",
-                &pod.name,
+                &name,
             ));
         }
         Wire::Loose(link) => {
             let observed = format!(
                 "{} has no peer among the interfaces of {}",
-                link.name, node.name
+                link.name, node.object.name
             );
             return Err(complain(
                 format!("{who}: the host end of its {} is gone", link.name),
                 observed,
                 "the host end was moved or deleted",
-                &node.name,
+                &node.object.name,
             ));
         }
         Wire::NotVeth(link) => {
@@ -222,7 +229,7 @@ fn port<'a>(
                 format!("{who}: its {} is no veth", link.name),
                 observed,
                 "another CNI configuration made this pod",
-                &pod.name,
+                &name,
             ));
         }
     };
@@ -232,7 +239,7 @@ fn port<'a>(
             format!("{who}: its host end {} is down", host_end.name),
             observed,
             "the host end was set down",
-            &node.name,
+            &node.object.name,
         ));
     }
     bridge_of(host_end, outside).ok_or_else(|| {
@@ -241,7 +248,7 @@ fn port<'a>(
             format!("{who}: its host end {} is on no bridge", host_end.name),
             observed,
             "the host end was taken off the bridge",
-            &node.name,
+            &node.object.name,
         )
     })
 }
@@ -250,8 +257,9 @@ fn port<'a>(
 fn judge_bridge(
     node: &str,
     bridge: &str,
-    pods: &[(&PodView, &Facts)],
+    pods: &[(&ObservedPod, &Facts)],
     facts: &Facts,
+    topology: &Topology<'_>,
 ) -> Result<String, Box<Problem>> {
     let complain =
         |what: String, expected: String, observed: String, cause: String, command: &str| {
@@ -263,7 +271,10 @@ fn judge_bridge(
                 cause: Some(cause),
                 look: look(node, command),
             };
-            let pods = pods.iter().map(|(pod, _)| pod.name.clone()).collect();
+            let pods = pods
+                .iter()
+                .map(|(pod, _)| pod.reference().clone())
+                .collect();
             Box::new(Problem {
                 node: node.to_owned(),
                 peer: None,
@@ -308,7 +319,7 @@ fn judge_bridge(
             return Err(complain(
                 format!(
                     "bridge {bridge} of {node} does not hold {hop}, the gateway of pod {}",
-                    pod.name
+                    topology.pod_name(pod.reference())
                 ),
                 format!("{hop} on {bridge}"),
                 if has.is_empty() {

@@ -6,7 +6,10 @@ use flatnet_model::probe::{Dialled, Failure};
 use super::Verdict;
 use super::findings::{Findings, joined, listed, transport};
 use super::topology::Topology;
-use flatnet_model::observations::{Availability, Call, ControlPlane, Endpoint, Observations};
+use flatnet_model::PodRef;
+use flatnet_model::observations::{
+    Availability, Call, ControlPlane, Endpoint, Observations, ObservedNode, ObservedPod,
+};
 
 /// The part of a control plane that a check is about; else the verdict without it.
 pub(super) fn part<'a, T>(
@@ -39,6 +42,7 @@ pub(super) fn available<T>(part: &Availability<T>) -> Result<&T, Verdict> {
 
 /// Calls that went wrong, with what was said about each.
 pub(super) struct Wrong<'a> {
+    topology: &'a Topology<'a>,
     calls: Vec<(&'a Call, String)>,
     /// Whether a dial of one of them was answered as it should be.
     some_answered: bool,
@@ -48,11 +52,13 @@ impl<'a> Wrong<'a> {
     /// Judges calls by what each answered dial tells (`good`: else what is wrong with it). Dials that could not be made are
     /// noted as unmeasured. Calls that were right throughout are no part of it.
     pub(super) fn of(
+        topology: &'a Topology<'a>,
         calls: impl IntoIterator<Item = &'a Call>,
         findings: &mut Findings,
         good: impl Fn(&Call, &Dialled) -> Result<(), String>,
     ) -> Self {
         let mut wrong = Wrong {
+            topology,
             calls: Vec::new(),
             some_answered: false,
         };
@@ -67,7 +73,7 @@ impl<'a> Wrong<'a> {
                     } => findings.unmeasured(format!(
                         "{} from {} to {}: {detail}",
                         transport(call.transport),
-                        call.from.name(),
+                        topology.end_name(&call.from),
                         call.address
                     )),
                     Dialled::Failed { detail, .. } => *said.entry(detail.clone()).or_default() += 1,
@@ -104,6 +110,7 @@ impl<'a> Wrong<'a> {
         let mut groups: BTreeMap<K, Wrong<'a>> = BTreeMap::new();
         for (call, said) in self.calls {
             let group = groups.entry(key(call)).or_insert_with(|| Wrong {
+                topology: self.topology,
                 calls: Vec::new(),
                 some_answered: self.some_answered,
             });
@@ -120,7 +127,7 @@ impl<'a> Wrong<'a> {
             .map(|(call, said)| {
                 format!(
                     "{} → {} {}: {said}",
-                    call.from.name(),
+                    self.topology.end_name(&call.from),
                     target(call),
                     transport(call.transport)
                 )
@@ -135,9 +142,10 @@ impl<'a> Wrong<'a> {
     }
 
     /// `busybox-1, busybox-4`: whose calls go wrong.
-    pub(super) fn clients(&self) -> Vec<&'a str> {
+    pub(super) fn clients(&self) -> Vec<String> {
         let clients: BTreeSet<&Endpoint> = self.calls().map(|call| &call.from).collect();
-        clients.into_iter().map(Endpoint::name).collect()
+        let name = |client| self.topology.end_name(client);
+        clients.into_iter().map(name).collect()
     }
 }
 
@@ -146,7 +154,7 @@ pub(super) fn target(call: &Call) -> String {
     std::net::SocketAddr::new(call.address, call.port).to_string()
 }
 
-/// The name that answered.
+/// Who answered, in its own words.
 pub(super) fn responder(dialled: &Dialled) -> Option<&str> {
     match dialled {
         Dialled::Answered { responder, .. } => responder.as_deref(),
@@ -154,16 +162,34 @@ pub(super) fn responder(dialled: &Dialled) -> Option<&str> {
     }
 }
 
+/// Whether one of these pods answered; else who did, in words.
+pub(super) fn answered_by<'p>(
+    topology: &Topology<'_>,
+    mut pods: impl Iterator<Item = &'p PodRef>,
+    dialled: &Dialled,
+) -> Result<(), String> {
+    let answered = responder(dialled);
+    let end = answered.and_then(|text| text.parse().ok());
+    match end {
+        Some(Endpoint::Pod(pod)) if pods.any(|wanted| *wanted == pod) => Ok(()),
+        _ => Err(match answered {
+            Some(text) => format!("answered by {}", topology.own_name(text)),
+            None => "answered by nobody known".to_owned(),
+        }),
+    }
+}
+
 /// Running pods of the pod network, and nodes within reach, that made none of these calls.
-pub(super) fn silent<'a>(topology: &Topology<'a>, calls: &[Call], pods_only: bool) -> Vec<&'a str> {
-    let made: BTreeSet<&str> = calls.iter().map(|call| call.from.name()).collect();
-    let pods = topology.networked().map(|pod| pod.name.as_str());
+pub(super) fn silent(topology: &Topology<'_>, calls: &[Call], pods_only: bool) -> Vec<String> {
+    let made: BTreeSet<&Endpoint> = calls.iter().map(|call| &call.from).collect();
+    let pods = topology.networked().map(ObservedPod::endpoint);
     let nodes = topology
         .nodes()
-        .map(|node| node.name.as_str())
+        .map(ObservedNode::endpoint)
         .filter(|_| !pods_only && topology.nodes_forbidden().is_none());
     pods.chain(nodes)
-        .filter(|name| !made.contains(name))
+        .filter(|end| !made.contains(end))
+        .map(|end| topology.end_name(&end))
         .collect()
 }
 

@@ -21,23 +21,26 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let mut in_use: BTreeMap<(String, String, Vec<String>), Vec<&str>> = BTreeMap::new();
     let mut contents = Vec::new();
     for node in topology.nodes() {
-        let files = match &node.cni {
+        let files = match node.inside.cni() {
             Ok(files) => files,
             Err(error) => {
-                findings.unmeasured(format!("CNI files of {}: {error}", node.name));
+                findings.unmeasured(format!("CNI files of {}: {error}", node.object.name));
                 continue;
             }
         };
-        if let Some(network) =
-            judge_node(&node.name, files, node.not_ready.as_deref(), &mut findings)
-        {
+        if let Some(network) = judge_node(
+            &node.object.name,
+            files,
+            node.object.not_ready().as_deref(),
+            &mut findings,
+        ) {
             let kinds = network.kinds().map(str::to_owned).collect();
             let file = network.source.display().to_string();
             contents.push(network.root);
             in_use
                 .entry((file, network.name, kinds))
                 .or_default()
-                .push(&node.name);
+                .push(&node.object.name);
         }
     }
     differences(&in_use, &mut findings);

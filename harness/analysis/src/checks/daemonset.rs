@@ -23,7 +23,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         ));
     }
     for node in &observations.nodes {
-        for evidence in on_node(&node.name, node.not_ready.as_deref(), sets) {
+        for evidence in on_node(&node.object.name, node.object.not_ready().as_deref(), sets) {
             findings.fail(evidence);
         }
     }

@@ -21,9 +21,14 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     for client in &dns.clients {
         match (&client.conf, &client.answers) {
             (Err(error), _) | (_, Err(error)) => {
-                findings.unmeasured(format!("names in pod {}: {error}", client.pod));
+                findings.unmeasured(format!(
+                    "names in pod {}: {error}",
+                    topology.pod_name(&client.pod)
+                ));
             }
-            (Ok(_), Ok(answers)) if answers.is_empty() => without.push(client.pod.as_str()),
+            (Ok(_), Ok(answers)) if answers.is_empty() => {
+                without.push(topology.pod_name(&client.pod));
+            }
             (Ok(_), Ok(answers)) => asking.push((client, answers.as_slice())),
         }
     }
@@ -36,8 +41,15 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         };
     }
     for pod in topology.networked() {
-        if !dns.clients.iter().any(|client| client.pod == pod.name) {
-            findings.unmeasured(format!("pod {} was not asked for names", pod.name));
+        if !dns
+            .clients
+            .iter()
+            .any(|client| client.pod == *pod.reference())
+        {
+            findings.unmeasured(format!(
+                "pod {} was not asked for names",
+                topology.pod_name(pod.reference())
+            ));
         }
     }
     let wrong: Vec<(&DnsClient, Vec<Complaint<'_>>)> = asking
@@ -142,7 +154,9 @@ fn evidence(
 ) -> Vec<Evidence> {
     let mut groups: BTreeMap<&str, Vec<(&DnsClient, Vec<Complaint<'_>>)>> = BTreeMap::new();
     for (client, complaints) in wrong {
-        let node = topology.pod(&client.pod).map_or("?", |pod| &pod.node);
+        let node = topology
+            .pod(&client.pod)
+            .map_or("?", |pod| &pod.object.node);
         let place = if nobody { "any node" } else { node };
         groups.entry(place).or_default().push((client, complaints));
     }
@@ -160,11 +174,14 @@ fn one(
     topology: &Topology<'_>,
 ) -> Evidence {
     let complaints = || wrong.iter().flat_map(|(_, complaints)| complaints);
-    let pods: Vec<&str> = wrong
+    let pods: Vec<String> = wrong
         .iter()
-        .map(|(client, _)| client.pod.as_str())
+        .map(|(client, _)| topology.pod_name(&client.pod))
         .collect();
-    let here = topology.networked().filter(|pod| pod.node == node).count();
+    let here = topology
+        .networked()
+        .filter(|pod| pod.object.node == node)
+        .count();
     let culprit = match (nobody, pods.len() == here) {
         (true, _) => None,
         (false, true) => Some(node.to_owned()),
@@ -180,7 +197,7 @@ fn one(
         .map(|(client, Complaint { lookup, what, .. })| {
             format!(
                 "{} asked for {} {} over {}: {what}",
-                client.pod,
+                topology.pod_name(&client.pod),
                 lookup.name,
                 record(lookup.record),
                 carrier(lookup.over)
@@ -203,7 +220,7 @@ fn one(
         cause: Some(cause(dns, silent, nobody, node, &over)),
         look: match dns.servers {
             Ok(0) => "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide".to_owned(),
-            _ => look(pods[0], "nslookup kubernetes.default"),
+            _ => look(&pods[0], "nslookup kubernetes.default"),
         },
         culprit,
     }

@@ -19,27 +19,33 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let mut findings = Findings::default();
     let calls = &outside.egress;
     for node in topology.nodes() {
-        let pods = topology.networked().any(|pod| pod.node == node.name);
+        let pods = topology
+            .networked()
+            .any(|pod| pod.object.node == node.object.name);
         let from = |call: &Call| {
             matches!(call.from, Endpoint::Pod(_))
-                && topology.node_of(&call.from) == Some(&node.name)
+                && topology.node_of(&call.from) == Some(&node.object.name)
         };
         if pods && !calls.iter().any(from) {
-            findings.unmeasured(format!("no pod of {} dialled the peer outside", node.name));
+            findings.unmeasured(format!(
+                "no pod of {} dialled the peer outside",
+                node.object.name
+            ));
         }
     }
-    let mut ways: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut ways: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for call in calls {
         for dialled in &call.results {
             if let Ok(way) = way(&topology, call, dialled) {
                 let names = ways.entry(way).or_default();
-                if !names.contains(&call.from.name()) {
-                    names.push(call.from.name());
+                let name = topology.end_name(&call.from);
+                if !names.contains(&name) {
+                    names.push(name);
                 }
             }
         }
     }
-    let wrong = Wrong::of(calls, &mut findings, |call, dialled| {
+    let wrong = Wrong::of(&topology, calls, &mut findings, |call, dialled| {
         way(&topology, call, dialled).map(drop)
     });
     let clients: BTreeSet<&Endpoint> = calls.iter().map(|call| &call.from).collect();
@@ -133,7 +139,7 @@ fn evidence(
         culprit: (!nobody).then_some(who),
         cause: Some(cause),
         look: look(
-            clients.first().unwrap_or(&"?"),
+            clients.first().map_or("?", String::as_str),
             format!(
                 "ping -c 1 -W 1 {}",
                 wrong
@@ -150,15 +156,15 @@ fn strangers<'a>(
     outside: &'a Outside,
     wrong: &Wrong<'a>,
     topology: &Topology<'_>,
-) -> Vec<(&'a str, IpAddr)> {
+) -> Vec<(String, IpAddr)> {
     let seen = |call: &'a Call| {
         let sightings = outside.sightings.iter().flatten();
         sightings
             .filter(|sighting: &&Sighting| {
-                sighting.from == call.from.name() && sighting.transport == call.transport
+                call.from.is_called(&sighting.from) && sighting.transport == call.transport
             })
             .filter(|sighting| source(topology, call, sighting.source, None).is_err())
-            .map(|sighting| (call.from.name(), sighting.source))
+            .map(|sighting| (topology.end_name(&call.from), sighting.source))
             .next()
     };
     wrong.calls().filter_map(seen).collect()

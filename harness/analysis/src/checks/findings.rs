@@ -5,6 +5,7 @@ use flatnet_model::probe::Transport;
 
 use super::{Evidence, Verdict};
 use crate::checks::topology::Topology;
+use flatnet_model::PodRef;
 use flatnet_model::observations::Forbidden;
 
 /// Facts, evidence, and what could not be measured.
@@ -40,7 +41,10 @@ impl Findings {
     pub(super) fn mention_idle(&mut self, topology: &Topology<'_>) {
         let idle: Vec<String> = topology
             .idle()
-            .map(|pod| format!("{} on {} ({})", pod.name, pod.node, pod.phase))
+            .map(|pod| {
+                let name = topology.pod_name(pod.reference());
+                format!("{name} on {} ({})", pod.object.node, pod.status)
+            })
             .collect();
         if !idle.is_empty() {
             self.fact(format!(
@@ -90,7 +94,7 @@ pub(super) struct Problem {
     /// The other node it is about, where it is about one.
     pub(super) peer: Option<String>,
     /// The pods it is about; empty when it concerns the whole node.
-    pub(super) pods: Vec<String>,
+    pub(super) pods: Vec<PodRef>,
     pub(super) evidence: Evidence,
 }
 
@@ -117,7 +121,7 @@ pub(super) fn joined<T: AsRef<str>>(items: &[T], separator: &str, most: usize) -
 }
 
 /// The command a person types to look for themselves; `command` must exist in busybox.
-pub fn look(who: &str, command: impl std::fmt::Display) -> String {
+pub fn look(who: impl std::fmt::Display, command: impl std::fmt::Display) -> String {
     format!("flatnet exec {who} -- {command}")
 }
 

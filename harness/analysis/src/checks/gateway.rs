@@ -9,7 +9,8 @@ use super::findings::{Findings, Problem, count, listed, look, transport, without
 use super::topology::{Topology, device, same_family};
 use super::veth::{Wire, default_route, follow, on_link};
 use super::{Evidence, Verdict};
-use flatnet_model::observations::{Endpoint, Observations, PodView};
+use flatnet_model::PodRef;
+use flatnet_model::observations::{Endpoint, Observations, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -17,10 +18,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         return skip;
     }
     let (problems, mut findings) = examine(&topology);
-    let broken: BTreeSet<&str> = problems
-        .iter()
-        .flat_map(|problem| problem.pods.iter().map(String::as_str))
-        .collect();
+    let broken: BTreeSet<&PodRef> = problems.iter().flat_map(|problem| &problem.pods).collect();
     let silent = silent(&topology, &broken, &mut findings);
     for evidence in problems
         .iter()
@@ -55,27 +53,27 @@ enum Good {
 /// is a cause and never a symptom.
 pub(super) fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
     let mut findings = Findings::default();
-    let mut faults: BTreeMap<(&str, Fault), Vec<&PodView>> = BTreeMap::new();
+    let mut faults: BTreeMap<(&str, Fault), Vec<&ObservedPod>> = BTreeMap::new();
     let mut good: BTreeMap<String, usize> = BTreeMap::new();
     for pod in topology.networked() {
         let facts = match &pod.facts {
             Ok(facts) => facts,
             Err(error) => {
-                findings.unmeasured(format!(
-                    "routes inside pod {} on {}: {error}",
-                    pod.name, pod.node
-                ));
+                findings.unmeasured(format!("routes inside {}: {error}", topology.who(pod)));
                 continue;
             }
         };
-        for ip in one_a_family(&pod.ips) {
+        for ip in one_a_family(&pod.object.ips) {
             match examine_one(pod, facts, ip, topology) {
-                Err(fault) => faults.entry((&pod.node, fault)).or_default().push(pod),
+                Err(fault) => faults
+                    .entry((&pod.object.node, fault))
+                    .or_default()
+                    .push(pod),
                 Ok(Some(way)) => *good.entry(describe(&way, pod, topology)).or_default() += 1,
                 Ok(None) => findings.unmeasured(format!(
                     "addresses of node {}: {}",
-                    pod.node,
-                    node_error(topology, &pod.node)
+                    pod.object.node,
+                    node_error(topology, &pod.object.node)
                 )),
             }
         }
@@ -92,7 +90,7 @@ pub(super) fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
 
 /// `Ok(None)`: the node could not be looked at.
 fn examine_one(
-    pod: &PodView,
+    pod: &ObservedPod,
     facts: &Facts,
     ip: IpAddr,
     topology: &Topology<'_>,
@@ -106,12 +104,12 @@ fn examine_one(
     if !on_link(facts, route, hop) {
         return Err(Fault::OffLink { hop });
     }
-    if topology.node_has(&pod.node, hop) {
+    if topology.node_has(&pod.object.node, hop) {
         return Ok(Some(Good::NodeAddress(hop)));
     }
     let Some(node) = topology
-        .node(&pod.node)
-        .and_then(|node| node.facts.as_ref().ok())
+        .node(&pod.object.node)
+        .and_then(|node| node.inside.facts().ok())
     else {
         return Ok(None);
     };
@@ -124,7 +122,7 @@ fn examine_one(
 /// Calico's way: the next hop (169.254.1.1) is nobody's address, but the pod's own host end, which is in no bridge, answers
 /// ARP for it (`proxy_arp`), or the pod has a permanent entry with its Ethernet address.
 fn proxied(
-    pod: &PodView,
+    pod: &ObservedPod,
     inside: &Facts,
     outside: &Facts,
     route: &RouteEntry,
@@ -143,36 +141,44 @@ fn proxied(
     (host_end.master.is_none() && neighbour.mac == host_end.mac).then(|| host_end.name.clone())
 }
 
-fn describe(way: &Good, pod: &PodView, topology: &Topology<'_>) -> String {
+fn describe(way: &Good, pod: &ObservedPod, topology: &Topology<'_>) -> String {
     match way {
         Good::NodeAddress(hop) => {
             let facts = topology
-                .node(&pod.node)
-                .and_then(|node| node.facts.as_ref().ok());
+                .node(&pod.object.node)
+                .and_then(|node| node.inside.facts().ok());
             let device = facts
                 .and_then(|facts| super::topology::device_of(facts, *hop))
                 .unwrap_or("an interface");
-            format!("default via {hop}, on {device} of {}", pod.node)
+            format!("default via {hop}, on {device} of {}", pod.object.node)
         }
         Good::ProxyArp { hop, host_end } => format!(
             "default via {hop}, for which {host_end} of {} answers (proxy ARP)",
-            pod.node
+            pod.object.node
         ),
         Good::NoNextHop(device) => {
-            format!("default dev {device}, without a next hop ({})", pod.node)
+            format!(
+                "default dev {device}, without a next hop ({})",
+                pod.object.node
+            )
         }
     }
 }
 
-fn problem(node: &str, fault: &Fault, pods: &[&PodView], topology: &Topology<'_>) -> Problem {
-    let mut names: Vec<String> = pods.iter().map(|pod| pod.name.clone()).collect();
-    names.dedup();
+fn problem(node: &str, fault: &Fault, pods: &[&ObservedPod], topology: &Topology<'_>) -> Problem {
+    let mut affected: Vec<PodRef> = pods.iter().map(|pod| pod.reference().clone()).collect();
+    affected.dedup();
+    let names: Vec<String> = affected.iter().map(|pod| topology.pod_name(pod)).collect();
     let who = format!(
         "{} {} on {node}",
         if names.len() == 1 { "pod" } else { "pods" },
         listed(&names, 6)
     );
-    let alone = names.len() < topology.networked().filter(|pod| pod.node == node).count();
+    let alone = names.len()
+        < topology
+            .networked()
+            .filter(|pod| pod.object.node == node)
+            .count();
     let culprit = if alone { who.clone() } else { node.to_owned() };
     let (what, expected, observed, cause, command) = match fault {
         Fault::NoDefaultRoute { v6 } => (
@@ -190,7 +196,7 @@ fn problem(node: &str, fault: &Fault, pods: &[&PodView], topology: &Topology<'_>
             if hop.is_ipv4() { "ip route" } else { "ip -6 route" },
         ),
         Fault::NotOfNode { hop } => {
-            let bridge = topology.node(node).and_then(|n| n.facts.as_ref().ok()).and_then(|facts| bridge_of(pods, facts));
+            let bridge = topology.node(node).and_then(|n| n.inside.facts().ok()).and_then(|facts| bridge_of(pods, facts));
             let where_ = bridge.map_or_else(|| node.to_owned(), |bridge| format!("{bridge} of {node}"));
             (
                 format!("{who}: next hop {hop} of the default route is no address of {node}"),
@@ -221,12 +227,12 @@ fn problem(node: &str, fault: &Fault, pods: &[&PodView], topology: &Topology<'_>
     Problem {
         node: node.to_owned(),
         peer: None,
-        pods: names,
+        pods: affected,
         evidence,
     }
 }
 
-fn routes(pod: &PodView, v6: bool) -> String {
+fn routes(pod: &ObservedPod, v6: bool) -> String {
     let of_family = |route: &&RouteEntry| route.dst.addr().is_ipv6() == v6;
     let shown: Vec<String> = pod
         .facts
@@ -242,7 +248,7 @@ fn routes(pod: &PodView, v6: bool) -> String {
     }
 }
 
-fn bridge_of<'a>(pods: &[&PodView], node: &'a Facts) -> Option<&'a str> {
+fn bridge_of<'a>(pods: &[&ObservedPod], node: &'a Facts) -> Option<&'a str> {
     pods.iter()
         .find_map(|pod| match follow(pod, pod.facts.as_ref().ok()?, node) {
             Wire::Joined { outside, .. } => node
@@ -257,36 +263,37 @@ fn bridge_of<'a>(pods: &[&PodView], node: &'a Facts) -> Option<&'a str> {
 /// Gateways that do not answer, one piece of evidence a node and next hop. Pods whose route is known to be wrong are left out.
 fn silent(
     topology: &Topology<'_>,
-    broken: &BTreeSet<&str>,
+    broken: &BTreeSet<&PodRef>,
     findings: &mut Findings,
 ) -> Vec<Evidence> {
     let asked = asked(topology);
-    let mut silent: BTreeMap<(&str, IpAddr), (Vec<&str>, String)> = BTreeMap::new();
+    let mut silent: BTreeMap<(&str, IpAddr), (Vec<String>, String)> = BTreeMap::new();
     let mut answering = 0;
     for pod in topology
         .networked()
-        .filter(|pod| !broken.contains(pod.name.as_str()))
+        .filter(|pod| !broken.contains(pod.reference()))
     {
         let Ok(facts) = &pod.facts else { continue };
-        for hop in one_a_family(&pod.ips).filter_map(|ip| default_route(facts, ip)?.gateway) {
-            if !topology.node_has(&pod.node, hop) {
+        for hop in one_a_family(&pod.object.ips).filter_map(|ip| default_route(facts, ip)?.gateway)
+        {
+            if !topology.node_has(&pod.object.node, hop) {
                 continue;
             }
-            match asked.get(&(pod.name.as_str(), hop)) {
+            match asked.get(&(pod.reference(), hop)) {
                 None => findings.unmeasured(format!(
-                    "pod {} on {} did not ask its gateway {hop}",
-                    pod.name, pod.node
+                    "{} did not ask its gateway {hop}",
+                    topology.who(pod)
                 )),
                 Some(Reply::Unsupported(detail)) => findings.unmeasured(format!(
-                    "pod {} on {} cannot ask its gateway {hop}: {detail}",
-                    pod.name, pod.node
+                    "{} cannot ask its gateway {hop}: {detail}",
+                    topology.who(pod)
                 )),
                 Some(Reply::Yes) => answering += 1,
                 Some(Reply::No(detail)) => {
                     let entry = silent
-                        .entry((&pod.node, hop))
+                        .entry((&pod.object.node, hop))
                         .or_insert_with(|| (Vec::new(), detail.clone()));
-                    entry.0.push(&pod.name);
+                    entry.0.push(topology.pod_name(pod.reference()));
                 }
             }
         }
@@ -298,7 +305,7 @@ fn silent(
     silent
         .into_iter()
         .map(|((node, hop), (pods, detail))| {
-            let all = pods.len() == topology.networked().filter(|pod| pod.node == node).count();
+            let all = pods.len() == topology.networked().filter(|pod| pod.object.node == node).count();
             let who = format!("{} {} on {node}", if pods.len() == 1 { "pod" } else { "pods" }, listed(&pods, 6));
             Evidence {
                 what: format!("gateway {hop} does not answer {who}"),
@@ -306,7 +313,7 @@ fn silent(
                 observed: detail,
                 culprit: Some(if all { node.to_owned() } else { who }),
                 cause: Some("the wire between pod and bridge is cut, or a packet filter on the node drops what pods send to it".to_owned()),
-                look: look(pods[0], format!("ping -c 1 -W 1 {hop}")),
+                look: look(&pods[0], format!("ping -c 1 -W 1 {hop}")),
             }
         })
         .collect()
@@ -320,13 +327,13 @@ enum Reply {
 
 /// What pods got when they dialled addresses of their own node; any transport that answers counts, and so does a refusal:
 /// it came from the gateway.
-fn asked<'a>(topology: &Topology<'a>) -> BTreeMap<(&'a str, IpAddr), Reply> {
+fn asked<'a>(topology: &Topology<'a>) -> BTreeMap<(&'a PodRef, IpAddr), Reply> {
     let mut asked = BTreeMap::new();
     for dial in &topology.observations.dials {
         let (Endpoint::Pod(pod), Endpoint::Node(node)) = (&dial.from, &dial.to) else {
             continue;
         };
-        if topology.pod(pod).is_none_or(|pod| pod.node != *node) {
+        if topology.pod(pod).is_none_or(|pod| pod.object.node != *node) {
             continue;
         }
         let reply = match &dial.result {
@@ -345,7 +352,7 @@ fn asked<'a>(topology: &Topology<'a>) -> BTreeMap<(&'a str, IpAddr), Reply> {
             }
         };
         let slot = asked
-            .entry((pod.as_str(), dial.address))
+            .entry((pod, dial.address))
             .or_insert_with(|| Reply::Unsupported(String::new()));
         if !matches!(
             (&*slot, &reply),
@@ -365,8 +372,8 @@ fn one_a_family(ips: &[IpAddr]) -> impl Iterator<Item = IpAddr> + '_ {
 }
 
 fn node_error(topology: &Topology<'_>, node: &str) -> String {
-    match topology.node(node).map(|node| &node.facts) {
-        Some(Err(error)) => error.clone(),
+    match topology.node(node).map(|node| node.inside.facts()) {
+        Some(Err(error)) => error.to_owned(),
         _ => "the cluster has no such node".to_owned(),
     }
 }

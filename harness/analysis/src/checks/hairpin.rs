@@ -6,12 +6,13 @@ use flatnet_model::probe::{Dialled, Failure, Transport};
 use super::findings::{Findings, Problem, count, listed, look, transport, transports};
 use super::topology::Topology;
 use super::{Evidence, Verdict, pod_ip_present};
-use flatnet_model::observations::{Dial, Endpoint, Observations, PodView};
+use flatnet_model::PodRef;
+use flatnet_model::observations::{Dial, Endpoint, Observations, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
     let mut findings = Findings::default();
-    let mut own: BTreeMap<&str, Vec<&Dial>> = BTreeMap::new();
+    let mut own: BTreeMap<&PodRef, Vec<&Dial>> = BTreeMap::new();
     for dial in &observations.dials {
         if let (Endpoint::Pod(from), true) = (&dial.from, dial.from == dial.to) {
             own.entry(from).or_default().push(dial);
@@ -22,7 +23,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let addresses = pod_ip_present::problems(&topology);
     let (mut judged, mut reached) = (0, 0);
     for pod in topology.networked() {
-        let dials = own.get(pod.name.as_str()).map_or(&[][..], Vec::as_slice);
+        let dials = own.get(pod.reference()).map_or(&[][..], Vec::as_slice);
         let (not_supported, measured): (Vec<&Dial>, Vec<&Dial>) = dials.iter().partition(|dial| {
             matches!(
                 dial.result,
@@ -34,21 +35,17 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         });
         for dial in not_supported {
             if dial.transport == Transport::Icmp && !measured.is_empty() {
-                no_icmp.push(pod.name.as_str());
+                no_icmp.push(topology.pod_name(pod.reference()));
             } else {
                 findings.unmeasured(format!(
-                    "{} of pod {} on {} to itself",
+                    "{} of {} to itself",
                     transport(dial.transport),
-                    pod.name,
-                    pod.node
+                    topology.who(pod)
                 ));
             }
         }
         if measured.is_empty() {
-            findings.unmeasured(format!(
-                "pod {} on {} did not dial itself",
-                pod.name, pod.node
-            ));
+            findings.unmeasured(format!("{} did not dial itself", topology.who(pod)));
             continue;
         }
         judged += 1;
@@ -65,7 +62,8 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 &failed,
                 addresses
                     .iter()
-                    .find(|problem| problem.pods.contains(&pod.name)),
+                    .find(|problem| problem.pods.contains(pod.reference())),
+                &topology,
             ));
         }
     }
@@ -87,7 +85,13 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     findings.verdict()
 }
 
-fn evidence(pod: &PodView, failed: &[&Dial], address: Option<&Problem>) -> Evidence {
+fn evidence(
+    pod: &ObservedPod,
+    failed: &[&Dial],
+    address: Option<&Problem>,
+    topology: &Topology<'_>,
+) -> Evidence {
+    let name = topology.pod_name(pod.reference());
     let said: Vec<String> = failed
         .iter()
         .map(|dial| match &dial.result {
@@ -103,21 +107,20 @@ fn evidence(pod: &PodView, failed: &[&Dial], address: Option<&Problem>) -> Evide
         .is_ok_and(|facts| facts.links.iter().any(|link| link.name == "lo" && !link.up));
     Evidence {
         what: format!(
-            "pod {} on {} does not reach itself over {}",
-            pod.name,
-            pod.node,
+            "{} does not reach itself over {}",
+            topology.who(pod),
             transports(failed.iter().map(|dial| dial.transport))
         ),
         expected: "an answer from its own address".to_owned(),
         observed: listed(&said, 3),
-        culprit: Some(format!("pod {} on {}", pod.name, pod.node)),
+        culprit: Some(topology.who(pod)),
         // The kernel delivers what goes to an own address over loopback (net/ipv4/route.c, RTN_LOCAL).
         cause: match address {
             Some(problem) => Some(problem.evidence.what.clone()),
-            None => lo_down.then(|| format!("the loopback interface of pod {} is down", pod.name)),
+            None => lo_down.then(|| format!("the loopback interface of pod {name} is down")),
         },
         look: look(
-            &pod.name,
+            &name,
             if lo_down {
                 "ip link show lo".to_owned()
             } else {

@@ -1,12 +1,12 @@
 //! `hostport`: a pod's hostPort is reached at its node, from another node and from outside.
 use std::collections::BTreeSet;
 
-use super::calls::{Wrong, part, responder};
+use super::calls::{Wrong, answered_by, part};
 use super::findings::{Findings, count, listed, look, transports};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
 use flatnet_model::cni::{Plugin, in_use};
-use flatnet_model::observations::{Availability, Call, HostPorts, NodeView, Observations};
+use flatnet_model::observations::{Availability, Call, HostPorts, Observations, ObservedNode};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let made = match part(observations, |plane| &plane.host_ports) {
@@ -26,17 +26,20 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     for pod in made.pods.iter().filter(|pod| pod.phase != "Running") {
         findings.unmeasured(format!(
             "pod {} with hostPort {} on {} does not run ({})",
-            pod.name, made.port, pod.node, pod.phase
+            topology.pod_name(&pod.pod),
+            made.port,
+            pod.node,
+            pod.phase
         ));
     }
     for node in topology.nodes() {
         let dialled = calls
             .iter()
-            .any(|call| node.internal_ips.contains(&call.address));
-        if running.contains(node.name.as_str()) && !dialled && topology.nodes().count() > 1 {
+            .any(|call| node.object.internal_ips.contains(&call.address));
+        if running.contains(node.object.name.as_str()) && !dialled && topology.nodes().count() > 1 {
             findings.unmeasured(format!(
                 "hostPort {} of {} was not dialled",
-                made.port, node.name
+                made.port, node.object.name
             ));
         }
     }
@@ -45,17 +48,19 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         .copied()
         .filter(|call| at(&topology, call).is_some_and(|node| running.contains(node)));
     let judged: Vec<&Call> = judged.collect();
-    let wrong = Wrong::of(judged.iter().copied(), &mut findings, |call, dialled| {
-        let node = at(&topology, call);
-        let mut pods = made.pods.iter();
-        match pods.find(|pod| Some(pod.node.as_str()) == node) {
-            Some(pod) if responder(dialled) == Some(&pod.name) => Ok(()),
-            _ => Err(format!(
-                "answered by {}",
-                responder(dialled).unwrap_or("nobody known")
-            )),
-        }
-    });
+    let wrong = Wrong::of(
+        &topology,
+        judged.iter().copied(),
+        &mut findings,
+        |call, dialled| {
+            let node = at(&topology, call);
+            let there = made
+                .pods
+                .iter()
+                .filter(|pod| Some(pod.node.as_str()) == node);
+            answered_by(&topology, there.map(|pod| &pod.pod), dialled)
+        },
+    );
     // Nothing promises it where no plugin asks for port mappings; a CNI that maps ports its own way shows that it does.
     if wrong.len() == judged.len() && !judged.is_empty() && no_mapping(&topology) {
         return Verdict::Skip {
@@ -83,7 +88,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         None => {}
     }
     for (node, wrong) in wrong.by(|call| at(&topology, call)) {
-        findings.fail(evidence(made, node.unwrap_or("?"), &wrong));
+        findings.fail(evidence(made, node.unwrap_or("?"), &wrong, &topology));
     }
     findings.verdict()
 }
@@ -96,13 +101,13 @@ fn running(made: &HostPorts) -> BTreeSet<&str> {
 /// The node whose port was dialled.
 fn at<'a>(topology: &Topology<'a>, call: &Call) -> Option<&'a str> {
     let mut nodes = topology.nodes();
-    let node = nodes.find(|node| node.internal_ips.contains(&call.address))?;
-    Some(node.name.as_str())
+    let node = nodes.find(|node| node.object.internal_ips.contains(&call.address))?;
+    Some(node.object.name.as_str())
 }
 
-fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>) -> Evidence {
+fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>, topology: &Topology<'_>) -> Evidence {
     let pod = made.pods.iter().find(|pod| pod.node == node);
-    let pod = pod.map_or("its pod", |pod| pod.name.as_str());
+    let pod = pod.map_or("its pod".to_owned(), |pod| topology.pod_name(&pod.pod));
     Evidence {
         what: format!(
             "hostPort {} of {node} is not answered by {pod} over {}, dialled from {}",
@@ -125,8 +130,8 @@ fn no_mapping(topology: &Topology<'_>) -> bool {
     topology.nodes().all(|node| maps_ports(node) == Some(false))
 }
 
-fn maps_ports(node: &NodeView) -> Option<bool> {
-    let files = node.cni.as_ref().ok()?;
+fn maps_ports(node: &ObservedNode) -> Option<bool> {
+    let files = node.inside.cni().ok()?;
     let network = in_use(files)?;
     let takes = |plugin: &Plugin| {
         plugin

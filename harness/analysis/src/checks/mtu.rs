@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::findings::{Findings, count, joined, listed, look};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
-use flatnet_model::observations::{Endpoint, MtuRun, NodeView, Observations};
+use flatnet_model::observations::{Endpoint, MtuRun, Observations, ObservedNode};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -27,8 +27,8 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         if topology.addresses(&run.from).contains(&run.address) {
             findings.unmeasured(format!(
                 "mtu from {} to {}: both have {}, see pod-ip-unique",
-                run.from.name(),
-                run.to.name(),
+                topology.end_name(&run.from),
+                topology.end_name(&run.to),
                 run.address
             ));
             continue;
@@ -39,15 +39,21 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             Err(Outcome::Silent) => silent.push(run),
             Err(Outcome::Unmeasured(why)) => findings.unmeasured(format!(
                 "mtu from {} to {}: {why}",
-                run.from.name(),
-                run.to.name()
+                topology.end_name(&run.from),
+                topology.end_name(&run.to)
             )),
         }
     }
     if let Some(first) = silent.first() {
         let paths: Vec<String> = silent
             .iter()
-            .map(|run| format!("{} → {}", run.from.name(), run.to.name()))
+            .map(|run| {
+                format!(
+                    "{} → {}",
+                    topology.end_name(&run.from),
+                    topology.end_name(&run.to)
+                )
+            })
             .collect();
         findings.unmeasured(format!(
             "mtu of {} on which no size passed{}: {}; see same-node and cross-node",
@@ -179,7 +185,7 @@ fn evidence(fault: &Fault, runs: &[&MtuRun], topology: &Topology<'_>) -> Evidenc
         culprit: culprit.map(str::to_owned),
         cause: Some(cause),
         look: look(
-            first.from.name(),
+            topology.end_name(&first.from),
             format!(
                 "ping -c 1 -W 1 -s {} {}",
                 size.saturating_sub(header),
@@ -250,7 +256,7 @@ fn unasked(topology: &Topology<'_>, findings: &mut Findings) {
             .iter()
             .any(|run| topology.node_of(end(run)) == Some(node))
     };
-    let nodes = BTreeSet::from_iter(topology.networked().map(|pod| pod.node.as_str()));
+    let nodes = BTreeSet::from_iter(topology.networked().map(|pod| pod.object.node.as_str()));
     for node in nodes {
         if !took_part(node, |run| &run.from) {
             findings.unmeasured(format!("no packet size was tried from {node}"));
@@ -280,8 +286,10 @@ fn fragments(topology: &Topology<'_>, findings: &mut Findings) {
     for node in topology.nodes() {
         match moved(node) {
             Ok(moved) if moved.is_empty() => clean += 1,
-            Ok(moved) => split.push((&node.name, moved)),
-            Err(why) => findings.unmeasured(format!("fragment counters of {}: {why}", node.name)),
+            Ok(moved) => split.push((&node.object.name, moved)),
+            Err(why) => {
+                findings.unmeasured(format!("fragment counters of {}: {why}", node.object.name))
+            }
         }
     }
     if clean > 0 {
@@ -322,8 +330,8 @@ fn fragments(topology: &Topology<'_>, findings: &mut Findings) {
 }
 
 /// Counters that grew, by how much.
-fn moved(node: &NodeView) -> Result<Vec<(&'static str, u64)>, String> {
-    let after = &node.facts.as_ref().map_err(Clone::clone)?.counters;
+fn moved(node: &ObservedNode) -> Result<Vec<(&'static str, u64)>, String> {
+    let after = &node.inside.facts().map_err(str::to_owned)?.counters;
     let known: Vec<&'static str> = FRAGMENT_COUNTERS
         .into_iter()
         .filter(|name| after.contains_key(*name))
@@ -355,7 +363,7 @@ fn interfaces(topology: &Topology<'_>, findings: &mut Findings) {
             .ok()
             .and_then(|facts| super::veth::interface(pod, facts));
         if let Some(link) = link {
-            mtus.entry(link.mtu).or_default().insert(&pod.node);
+            mtus.entry(link.mtu).or_default().insert(&pod.object.node);
         }
     }
     for (mtu, nodes) in mtus {

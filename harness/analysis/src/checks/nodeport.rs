@@ -1,8 +1,9 @@
 //! `nodeport`: a service's node port is answered at every node, from outside the cluster.
 use std::collections::BTreeSet;
 
-use super::calls::{Wrong, available, part, responder};
-use super::findings::{Findings, count, listed, look, transports};
+use super::calls::{Wrong, available, part};
+use super::findings::{Findings, count, look, transports};
+use super::service::{by_backend, from_backends};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
 use flatnet_model::observations::{Call, Exposure, Observations, Service};
@@ -17,25 +18,19 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
     let mut findings = Findings::default();
     for node in topology.nodes() {
-        let dialled = |call: &Call| node.internal_ips.contains(&call.address);
+        let dialled = |call: &Call| node.object.internal_ips.contains(&call.address);
         if !calls.iter().any(dialled) {
-            findings.unmeasured(format!("no node port of {} was dialled", node.name));
+            findings.unmeasured(format!("no node port of {} was dialled", node.object.name));
         }
     }
-    let wrong = Wrong::of(calls, &mut findings, |_, dialled| {
-        match responder(dialled) {
-            Some(name) if service.backends.iter().any(|pod| pod == name) => Ok(()),
-            name => Err(format!(
-                "answered by {}, which is no backend",
-                name.unwrap_or("nobody known")
-            )),
-        }
+    let wrong = Wrong::of(&topology, calls, &mut findings, |_, dialled| {
+        by_backend(&topology, service, dialled)
     });
     let at = |call: &Call| {
         let mut nodes = topology.nodes();
         nodes
-            .find(|node| node.internal_ips.contains(&call.address))
-            .map(|node| node.name.as_str())
+            .find(|node| node.object.internal_ips.contains(&call.address))
+            .map(|node| node.object.name.as_str())
     };
     let bad: BTreeSet<Option<&str>> = wrong.calls().map(at).collect();
     let nodes = topology.nodes().count();
@@ -48,19 +43,31 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     ));
     let nobody = wrong.len() == calls.len() && nodes > 1;
     for (node, wrong) in wrong.by(at) {
-        findings.fail(evidence(service, node.unwrap_or("?"), &wrong, nobody));
+        findings.fail(evidence(
+            service,
+            node.unwrap_or("?"),
+            &wrong,
+            nobody,
+            &topology,
+        ));
     }
     findings.verdict()
 }
 
-fn evidence(service: &Service, node: &str, wrong: &Wrong<'_>, nobody: bool) -> Evidence {
+fn evidence(
+    service: &Service,
+    node: &str,
+    wrong: &Wrong<'_>,
+    nobody: bool,
+    topology: &Topology<'_>,
+) -> Evidence {
     Evidence {
         what: format!(
             "service {} is not reached from outside at the node port of {node} over {}",
             service.name,
             wrong.over()
         ),
-        expected: format!("an answer from one of {}", listed(&service.backends, 4)),
+        expected: from_backends(topology, service),
         observed: wrong.observed(),
         culprit: (!nobody).then(|| node.to_owned()),
         cause: Some(if nobody {

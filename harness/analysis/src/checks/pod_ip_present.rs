@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::findings::{Findings, Problem, listed, look};
-use super::topology::{Topology, ip_command, is_link_local, own_addresses, runs};
+use super::topology::{Topology, ip_command, is_link_local, own_addresses};
 use super::{Evidence, Verdict};
-use flatnet_model::observations::{Observations, PodView};
+use flatnet_model::observations::{Observations, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -16,21 +16,20 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     }
     let families = families(observations);
     for pod in &observations.pods {
-        if !runs(pod) {
-            findings.fail(not_running(pod));
-        } else if let Some(evidence) = missing(pod, &families) {
+        if !pod.runs() {
+            findings.fail(not_running(pod, &topology));
+        } else if let Some(evidence) = missing(pod, &families, &topology) {
             findings.fail(evidence);
-        } else if pod.host_network {
+        } else if pod.object.host_network {
             host_network(pod, &topology, &mut findings);
         } else {
-            match held(pod) {
+            match held(pod, &topology) {
                 Ok(problems) => problems
                     .into_iter()
                     .for_each(|problem| findings.fail(problem.evidence)),
-                Err(error) => findings.unmeasured(format!(
-                    "addresses inside pod {} on {}: {error}",
-                    pod.name, pod.node
-                )),
+                Err(error) => {
+                    findings.unmeasured(format!("addresses inside {}: {error}", topology.who(pod)))
+                }
             }
         }
     }
@@ -76,15 +75,15 @@ fn families(observations: &Observations) -> Vec<Family> {
     let pods = observations
         .pods
         .iter()
-        .filter(|pod| !pod.host_network)
-        .flat_map(|pod| pod.ips.iter().copied());
+        .filter(|pod| !pod.object.host_network)
+        .flat_map(|pod| pod.object.ips.iter().copied());
     let mut families: Vec<Family> = ranges.chain(pods).map(Family::of).collect();
     families.sort_unstable();
     families.dedup();
     families
 }
 
-fn not_running(pod: &PodView) -> Evidence {
+fn not_running(pod: &ObservedPod, topology: &Topology<'_>) -> Evidence {
     let ended = pod
         .warnings
         .iter()
@@ -96,53 +95,47 @@ fn not_running(pod: &PodView) -> Evidence {
         warning.contains("network for sandbox") || warning.contains("FailedCreatePodSandBox")
     });
     Evidence {
-        what: format!(
-            "pod {} on {} does not run, so it has no IP",
-            pod.name, pod.node
-        ),
+        what: format!("{} does not run, so it has no IP", topology.who(pod)),
         expected: "phase Running with an IP address".to_owned(),
-        observed: format!("phase {}: {last}", pod.phase),
+        observed: format!("phase {}: {last}", pod.status),
         culprit: Some(match ended {
-            Some(_) => format!("pod {} on {}", pod.name, pod.node),
-            None => pod.node.clone(),
+            Some(_) => topology.who(pod),
+            None => pod.object.node.clone(),
         }),
         cause: match ended {
             Some(_) => Some("the pod's own command does not last".to_owned()),
             None => cni.then(|| {
                 format!(
                     "the CNI plugin on {} failed to set up the pod's network",
-                    pod.node
+                    pod.object.node
                 )
             }),
         },
-        look: look(&pod.node, "ls /etc/cni/net.d /opt/cni/bin"),
+        look: look(&pod.object.node, "ls /etc/cni/net.d /opt/cni/bin"),
     }
 }
 
 /// A running pod that lacks an address of a family the cluster has. HostNetwork pods need one at all: their families are
 /// their node's.
-fn missing(pod: &PodView, families: &[Family]) -> Option<Evidence> {
-    let has = |family: &Family| pod.ips.iter().any(|ip| Family::of(*ip) == *family);
+fn missing(pod: &ObservedPod, families: &[Family], topology: &Topology<'_>) -> Option<Evidence> {
+    let has = |family: &Family| pod.object.ips.iter().any(|ip| Family::of(*ip) == *family);
     let lacking = match families.iter().find(|family| !has(family)) {
-        Some(family) if !pod.host_network => family.name(),
-        _ if pod.ips.is_empty() => "IP",
+        Some(family) if !pod.object.host_network => family.name(),
+        _ if pod.object.ips.is_empty() => "IP",
         _ => return None,
     };
-    let has: Vec<String> = pod.ips.iter().map(IpAddr::to_string).collect();
+    let has: Vec<String> = pod.object.ips.iter().map(IpAddr::to_string).collect();
     Some(Evidence {
-        what: format!(
-            "pod {} on {} has no {lacking} address in the API",
-            pod.name, pod.node
-        ),
+        what: format!("{} has no {lacking} address in the API", topology.who(pod)),
         expected: format!("status.podIPs with an {lacking} address"),
         observed: if has.is_empty() {
             "status.podIPs is empty".to_owned()
         } else {
             format!("status.podIPs is {}", listed(&has, 4))
         },
-        culprit: Some(pod.node.clone()),
+        culprit: Some(pod.object.node.clone()),
         cause: None,
-        look: look(&pod.name, "ip addr"),
+        look: look(topology.pod_name(pod.reference()), "ip addr"),
     })
 }
 
@@ -150,28 +143,28 @@ fn missing(pod: &PodView, families: &[Family]) -> Option<Evidence> {
 pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
     topology
         .networked()
-        .filter_map(|pod| held(pod).ok())
+        .filter_map(|pod| held(pod, topology).ok())
         .flatten()
         .collect()
 }
 
 /// The addresses that the API gives a pod and that are not on its interfaces.
-fn held(pod: &PodView) -> Result<Vec<Problem>, &str> {
+fn held<'a>(pod: &'a ObservedPod, topology: &Topology<'_>) -> Result<Vec<Problem>, &'a str> {
     let own: Vec<IpAddr> = own_addresses(pod.facts.as_ref().map_err(String::as_str)?).collect();
     let global: Vec<String> = own
         .iter()
         .filter(|own| !is_link_local(**own))
         .map(IpAddr::to_string)
         .collect();
-    let absent = pod.ips.iter().filter(|ip| !own.contains(ip));
+    let absent = pod.object.ips.iter().filter(|ip| !own.contains(ip));
     let problem = |ip: &IpAddr| Problem {
-        node: pod.node.clone(),
+        node: pod.object.node.clone(),
         peer: None,
-        pods: vec![pod.name.clone()],
+        pods: vec![pod.reference().clone()],
         evidence: Evidence {
             what: format!(
-                "pod {} on {} does not hold the IP {ip} that the API gives it",
-                pod.name, pod.node
+                "{} does not hold the IP {ip} that the API gives it",
+                topology.who(pod)
             ),
             expected: format!("{ip} on an interface inside the pod"),
             observed: if global.is_empty() {
@@ -179,32 +172,37 @@ fn held(pod: &PodView) -> Result<Vec<Problem>, &str> {
             } else {
                 format!("inside the pod: {}", listed(&global, 4))
             },
-            culprit: Some(format!("pod {} on {}", pod.name, pod.node)),
+            culprit: Some(topology.who(pod)),
             cause: Some(
                 "the address was removed or replaced after the CNI plugin reported it".to_owned(),
             ),
-            look: look(&pod.name, format!("{} addr", ip_command(*ip))),
+            look: look(
+                topology.pod_name(pod.reference()),
+                format!("{} addr", ip_command(*ip)),
+            ),
         },
     };
     Ok(absent.map(problem).collect())
 }
 
-fn host_network(pod: &PodView, topology: &Topology<'_>, findings: &mut Findings) {
+fn host_network(pod: &ObservedPod, topology: &Topology<'_>, findings: &mut Findings) {
     for ip in pod
+        .object
         .ips
         .iter()
-        .filter(|ip| !topology.node_has(&pod.node, **ip))
+        .filter(|ip| !topology.node_has(&pod.object.node, **ip))
     {
         findings.fail(Evidence {
             what: format!(
                 "hostNetwork pod {} has {ip}, which is no address of its node {}",
-                pod.name, pod.node
+                topology.pod_name(pod.reference()),
+                pod.object.node
             ),
-            expected: format!("an address of {}", pod.node),
+            expected: format!("an address of {}", pod.object.node),
             observed: topology.tell(*ip),
-            culprit: Some(pod.node.clone()),
+            culprit: Some(pod.object.node.clone()),
             cause: None,
-            look: look(&pod.node, format!("{} addr", ip_command(*ip))),
+            look: look(&pod.object.node, format!("{} addr", ip_command(*ip))),
         });
     }
 }

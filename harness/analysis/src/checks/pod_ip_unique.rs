@@ -7,7 +7,8 @@ use flatnet_model::probe::Dialled;
 use super::findings::{Findings, Problem, count, listed, look};
 use super::topology::{Topology, is_link_local, own_addresses};
 use super::{Evidence, Verdict, veth};
-use flatnet_model::observations::{NodeView, Observations, PodView};
+use flatnet_model::PodRef;
+use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -17,7 +18,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         findings.fail(problem.evidence);
     }
     for (address, pods) in &holders {
-        let pods: Vec<&PodView> = pods.iter().filter_map(|name| topology.pod(name)).collect();
+        let pods: Vec<&ObservedPod> = pods.iter().filter_map(|pod| topology.pod(pod)).collect();
         for node in topology.holders(*address) {
             findings.fail(pod_and_node(*address, &pods, node, &topology));
         }
@@ -29,10 +30,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     for pod in topology.networked() {
         judged += 1;
         if let Err(error) = &pod.facts {
-            findings.unmeasured(format!(
-                "addresses inside pod {} on {}: {error}",
-                pod.name, pod.node
-            ));
+            findings.unmeasured(format!("addresses inside {}: {error}", topology.who(pod)));
         }
     }
     if judged == 0 {
@@ -54,11 +52,11 @@ pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
     let shared_by = holders.iter().filter(|(_, pods)| pods.len() > 1);
     shared_by
         .map(|(address, pods)| {
-            let pods: Vec<&PodView> = pods.iter().filter_map(|name| topology.pod(name)).collect();
+            let pods: Vec<&ObservedPod> = pods.iter().filter_map(|pod| topology.pod(pod)).collect();
             Problem {
-                node: pods[0].node.clone(),
+                node: pods[0].object.node.clone(),
                 peer: None,
-                pods: pods.iter().map(|pod| pod.name.clone()).collect(),
+                pods: pods.iter().map(|pod| pod.reference().clone()).collect(),
                 evidence: shared(*address, &pods, &answers, topology),
             }
         })
@@ -67,16 +65,16 @@ pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
 
 /// Which pods hold an address: by the API, or on an interface of their own whatever the API says. Used by `no-nat` too: a
 /// wrong responder at a shared address is not address translation.
-pub(super) fn holders<'a>(topology: &Topology<'a>) -> BTreeMap<IpAddr, BTreeSet<&'a str>> {
-    let mut holders: BTreeMap<IpAddr, BTreeSet<&str>> = BTreeMap::new();
+pub(super) fn holders<'a>(topology: &Topology<'a>) -> BTreeMap<IpAddr, BTreeSet<&'a PodRef>> {
+    let mut holders: BTreeMap<IpAddr, BTreeSet<&PodRef>> = BTreeMap::new();
     for pod in topology.networked() {
         let inside = pod
             .facts
             .iter()
             .flat_map(own_addresses)
             .filter(|address| !is_link_local(*address));
-        for address in pod.ips.iter().copied().chain(inside) {
-            holders.entry(address).or_default().insert(&pod.name);
+        for address in pod.object.ips.iter().copied().chain(inside) {
+            holders.entry(address).or_default().insert(pod.reference());
         }
     }
     holders
@@ -103,20 +101,20 @@ fn answers(observations: &Observations) -> BTreeMap<IpAddr, BTreeMap<&str, usize
 
 fn shared(
     address: IpAddr,
-    pods: &[&PodView],
+    pods: &[&ObservedPod],
     answers: &BTreeMap<IpAddr, BTreeMap<&str, usize>>,
     topology: &Topology<'_>,
 ) -> Evidence {
-    let names: Vec<String> = pods
-        .iter()
-        .map(|pod| format!("pod {} on {}", pod.name, pod.node))
-        .collect();
-    let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
+    let names: Vec<String> = pods.iter().map(|pod| topology.who(pod)).collect();
+    let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.object.node.as_str()).collect();
     let who: Vec<String> = answers
         .get(&address)
         .into_iter()
         .flatten()
-        .map(|(name, times)| format!("{name} answered {} there", count(*times, "dial")))
+        .map(|(name, times)| {
+            let name = topology.own_name(name);
+            format!("{name} answered {} there", count(*times, "dial"))
+        })
         .collect();
     let mut observed = format!("{} all hold {address}", names.join(" and "));
     if pods.len() == 2 {
@@ -126,25 +124,30 @@ fn shared(
         observed.push_str(&format!("; {}", listed(&who, 4)));
     }
     let same_node = nodes.len() == 1;
-    let claims = |node: &&NodeView| node.pod_cidrs.iter().any(|cidr| cidr.contains(&address));
+    let claims = |node: &&ObservedNode| {
+        node.object
+            .pod_cidrs
+            .iter()
+            .any(|cidr| cidr.contains(&address))
+    };
     let claimants: Vec<&str> = topology
         .nodes()
         .filter(claims)
-        .map(|node| node.name.as_str())
+        .map(|node| node.object.name.as_str())
         .collect();
     Evidence {
         what: format!("{} share the IP {address}", names.join(" and ")),
         expected: "an IP of its own for every pod".to_owned(),
         observed,
         culprit: match claimants.len() {
-            _ if same_node => Some(pods[0].node.clone()),
+            _ if same_node => Some(pods[0].object.node.clone()),
             2.. => Some(claimants.join(" and ")),
             _ => None,
         },
         cause: Some(if same_node {
             format!(
                 "IPAM on {} gave the address out twice, or it was added by hand",
-                pods[0].node
+                pods[0].object.node
             )
         } else {
             format!(
@@ -152,20 +155,23 @@ fn shared(
                 listed(&Vec::from_iter(nodes), 4)
             )
         }),
-        look: look(&pods[0].name, "ip addr"),
+        look: look(topology.pod_name(pods[0].reference()), "ip addr"),
     }
 }
 
 fn pod_and_node(
     address: IpAddr,
-    pods: &[&PodView],
+    pods: &[&ObservedPod],
     node: &str,
     topology: &Topology<'_>,
 ) -> Evidence {
-    let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
+    let names: Vec<String> = pods
+        .iter()
+        .map(|pod| topology.pod_name(pod.reference()))
+        .collect();
     let device = topology
         .node(node)
-        .and_then(|n| n.facts.as_ref().ok())
+        .and_then(|n| n.inside.facts().ok())
         .and_then(|facts| super::topology::device_of(facts, address));
     Evidence {
         what: format!(
@@ -186,11 +192,11 @@ fn pod_and_node(
 /// A pod that holds what other pods use as their next hop takes their traffic, even if the node lost that address.
 fn gateway_of_others(
     address: IpAddr,
-    pods: &[&PodView],
+    pods: &[&ObservedPod],
     topology: &Topology<'_>,
     findings: &mut Findings,
 ) {
-    let uses = |pod: &&PodView| {
+    let uses = |pod: &&ObservedPod| {
         let route = pod
             .facts
             .as_ref()
@@ -201,17 +207,14 @@ fn gateway_of_others(
     if let Some(user) = topology.networked().find(uses) {
         findings.fail(Evidence {
             what: format!(
-                "pod {} on {} has the IP {address} of the gateway",
-                pods[0].name, pods[0].node
+                "{} has the IP {address} of the gateway",
+                topology.who(pods[0])
             ),
             expected: "an IP that is no pod's next hop".to_owned(),
-            observed: format!(
-                "pod {} on {} has its default route via {address}",
-                user.name, user.node
-            ),
-            culprit: Some(pods[0].node.clone()),
+            observed: format!("{} has its default route via {address}", topology.who(user)),
+            culprit: Some(pods[0].object.node.clone()),
             cause: Some("IPAM does not leave out the gateway address".to_owned()),
-            look: look(&user.name, "ip route"),
+            look: look(topology.pod_name(user.reference()), "ip route"),
         });
     }
 }

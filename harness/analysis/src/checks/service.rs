@@ -3,11 +3,11 @@ use std::collections::BTreeSet;
 
 use flatnet_model::probe::Dialled;
 
-use super::calls::{Wrong, culprit, part, responder, silent, target};
+use super::calls::{Wrong, answered_by, culprit, part, responder, silent, target};
 use super::findings::{Findings, count, listed, look, transports};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
-use flatnet_model::observations::{Exposure, Observations, Service, Services};
+use flatnet_model::observations::{Endpoint, Exposure, Observations, Service, Services};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let services = match part(observations, |plane| &plane.services) {
@@ -24,12 +24,20 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 }
 
 /// Whether one of the service's own pods answered.
-fn by_backend(service: &Service, dialled: &Dialled) -> Result<(), String> {
-    match responder(dialled) {
-        Some(name) if service.backends.iter().any(|pod| pod == name) => Ok(()),
-        Some(name) => Err(format!("answered by {name}, which is no backend")),
-        None => Err("answered by nobody known".to_owned()),
-    }
+pub(super) fn by_backend(
+    topology: &Topology<'_>,
+    service: &Service,
+    dialled: &Dialled,
+) -> Result<(), String> {
+    answered_by(topology, service.backends.iter(), dialled)
+        .map_err(|who| format!("{who}, which is no backend"))
+}
+
+/// `an answer from one of busybox-1, busybox-2`.
+pub(super) fn from_backends(topology: &Topology<'_>, service: &Service) -> String {
+    let backends = service.backends.iter().map(|pod| topology.pod_name(pod));
+    let backends: Vec<String> = backends.collect();
+    format!("an answer from one of {}", listed(&backends, 4))
 }
 
 fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings) {
@@ -41,8 +49,10 @@ fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings)
     for name in silent(topology, calls, false) {
         findings.unmeasured(format!("{name} did not dial service {}", service.name));
     }
-    let wrong = Wrong::of(calls, findings, |_, dialled| by_backend(service, dialled));
-    let clients: BTreeSet<&str> = calls.iter().map(|call| call.from.name()).collect();
+    let wrong = Wrong::of(topology, calls, findings, |_, dialled| {
+        by_backend(topology, service, dialled)
+    });
+    let clients: BTreeSet<&Endpoint> = calls.iter().map(|call| &call.from).collect();
     let bad = wrong.clients().len();
     let answering: BTreeSet<&str> = calls
         .iter()
@@ -59,7 +69,7 @@ fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings)
     ));
     let everybody = wrong.len() == calls.len() && topology.nodes().count() > 1;
     if everybody {
-        findings.fail(nobody(service, &wrong));
+        findings.fail(nobody(service, &wrong, topology));
         return;
     }
     for (node, wrong) in wrong.by(|call| topology.node_of(&call.from)) {
@@ -72,7 +82,7 @@ fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings)
                 addresses(service),
                 wrong.over()
             ),
-            expected: format!("an answer from one of {}", listed(&service.backends, 4)),
+            expected: from_backends(topology, service),
             observed: wrong.observed(),
             cause: Some(cause(&wrong, node)),
             look: look(node, "iptables -t nat -nL KUBE-SERVICES"),
@@ -91,14 +101,14 @@ fn cause(wrong: &Wrong<'_>, node: &str) -> String {
     }
 }
 
-fn nobody(service: &Service, wrong: &Wrong<'_>) -> Evidence {
+fn nobody(service: &Service, wrong: &Wrong<'_>, topology: &Topology<'_>) -> Evidence {
     Evidence {
         what: format!(
             "service {} ({}) is reached by nobody",
             service.name,
             addresses(service)
         ),
-        expected: format!("an answer from one of {}", listed(&service.backends, 4)),
+        expected: from_backends(topology, service),
         observed: wrong.observed(),
         culprit: None,
         cause: Some("no node sends the service's address to a backend: is kube-proxy, or what stands in for it, running?".to_owned()),
@@ -126,13 +136,16 @@ fn single(own: &Exposure, topology: &Topology<'_>, findings: &mut Findings) {
         findings.fail(without_backend(service));
         return;
     };
+    let backend = topology.pod_name(backend);
     if calls.is_empty() {
         findings.unmeasured(format!(
             "{backend} did not dial the service it is alone behind"
         ));
         return;
     }
-    let wrong = Wrong::of(calls, findings, |_, dialled| by_backend(service, dialled));
+    let wrong = Wrong::of(topology, calls, findings, |_, dialled| {
+        by_backend(topology, service, dialled)
+    });
     let Some(call) = wrong.calls().next() else {
         findings.fact(format!(
             "{backend} reaches itself through its own service over {}",

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use super::Verdict;
 use super::findings::{count, listed};
 use super::topology::Topology;
-use flatnet_model::observations::{NodeView, Observations, PodView};
+use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
-    if topology.networked().all(|pod| pod.ips.is_empty()) {
+    if topology.networked().all(|pod| pod.object.ips.is_empty()) {
         return Verdict::Skip {
             reason: "no pod has an IP of its own, see pod-ip-present".to_owned(),
         };
@@ -17,11 +17,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         .nodes
         .iter()
         .map(|node| {
-            let pods: Vec<&PodView> = topology
+            let pods: Vec<&ObservedPod> = topology
                 .networked()
-                .filter(|pod| pod.node == node.name)
+                .filter(|pod| pod.object.node == node.object.name)
                 .collect();
-            describe(node, &pods)
+            describe(node, &pods, &topology)
         })
         .collect();
     if !observations.pod_network.is_empty() {
@@ -38,20 +38,20 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 
 /// How many pods come from their node's own range.
 fn headline(topology: &Topology<'_>) -> String {
-    let with_range = |pod: &&PodView| {
+    let with_range = |pod: &&ObservedPod| {
         topology
-            .node(&pod.node)
-            .is_some_and(|node| !node.pod_cidrs.is_empty())
+            .node(&pod.object.node)
+            .is_some_and(|node| !node.object.pod_cidrs.is_empty())
     };
-    let pods: Vec<&PodView> = topology.networked().filter(with_range).collect();
+    let pods: Vec<&ObservedPod> = topology.networked().filter(with_range).collect();
     if pods.is_empty() {
         return "nodes have no podCIDRs: the CNI assigns addresses its own way".to_owned();
     }
-    let inside = |pod: &&&PodView| {
-        let node = topology.node(&pod.node);
-        pod.ips
-            .iter()
-            .all(|ip| node.is_some_and(|node| node.pod_cidrs.iter().any(|cidr| cidr.contains(ip))))
+    let inside = |pod: &&&ObservedPod| {
+        let node = topology.node(&pod.object.node);
+        pod.object.ips.iter().all(|ip| {
+            node.is_some_and(|node| node.object.pod_cidrs.iter().any(|cidr| cidr.contains(ip)))
+        })
     };
     format!(
         "{} of {} inside the podCIDRs of their node",
@@ -60,11 +60,11 @@ fn headline(topology: &Topology<'_>) -> String {
     )
 }
 
-fn describe(node: &NodeView, pods: &[&PodView]) -> String {
-    if node.pod_cidrs.is_empty() {
+fn describe(node: &ObservedNode, pods: &[&ObservedPod], topology: &Topology<'_>) -> String {
+    if node.object.pod_cidrs.is_empty() {
         let ips: Vec<String> = pods
             .iter()
-            .flat_map(|pod| &pod.ips)
+            .flat_map(|pod| &pod.object.ips)
             .map(IpAddr::to_string)
             .collect();
         let has = if ips.is_empty() {
@@ -72,18 +72,24 @@ fn describe(node: &NodeView, pods: &[&PodView]) -> String {
         } else {
             format!("{} at {}", count(pods.len(), "pod"), listed(&ips, 6))
         };
-        return format!("{}: no podCIDR, {has}", node.name);
+        return format!("{}: no podCIDR, {has}", node.object.name);
     }
-    let cidrs: Vec<String> = node.pod_cidrs.iter().map(ToString::to_string).collect();
-    let inside = |ip: &IpAddr| node.pod_cidrs.iter().any(|cidr| cidr.contains(ip));
+    let cidrs: Vec<String> = node
+        .object
+        .pod_cidrs
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let inside = |ip: &IpAddr| node.object.pod_cidrs.iter().any(|cidr| cidr.contains(ip));
     let out: Vec<String> = pods
         .iter()
-        .filter(|pod| !pod.ips.iter().all(inside))
+        .filter(|pod| !pod.object.ips.iter().all(inside))
         .map(|pod| {
             format!(
                 "{} {}",
-                pod.name,
-                pod.ips
+                topology.pod_name(pod.reference()),
+                pod.object
+                    .ips
                     .iter()
                     .map(IpAddr::to_string)
                     .collect::<Vec<_>>()
@@ -98,7 +104,7 @@ fn describe(node: &NodeView, pods: &[&PodView]) -> String {
     };
     format!(
         "{}: podCIDR {}, {}{place}",
-        node.name,
+        node.object.name,
         cidrs.join(", "),
         count(pods.len(), "pod")
     )

@@ -5,13 +5,17 @@ use std::net::IpAddr;
 use flatnet_model::kernel::RouteEntry;
 use flatnet_model::probe::Facts;
 
-use flatnet_model::observations::{Endpoint, Forbidden, NodeView, Observations, PodView};
+use flatnet_model::PodRef;
+use flatnet_model::observations::{
+    Endpoint, Forbidden, Observations, ObservedNode, ObservedPod, PodNames,
+};
 
 /// Pods and nodes by name, and who holds which address.
 pub(super) struct Topology<'a> {
     pub(super) observations: &'a Observations,
-    pods: BTreeMap<&'a str, &'a PodView>,
-    nodes: BTreeMap<&'a str, &'a NodeView>,
+    names: PodNames<'a>,
+    pods: BTreeMap<&'a PodRef, &'a ObservedPod>,
+    nodes: BTreeMap<&'a str, &'a ObservedNode>,
     node_addresses: BTreeMap<&'a str, BTreeSet<IpAddr>>,
 }
 
@@ -21,46 +25,76 @@ impl<'a> Topology<'a> {
             .nodes
             .iter()
             .map(|node| {
-                let own = node.facts.iter().flat_map(own_addresses);
+                let own = node.inside.facts().into_iter().flat_map(own_addresses);
                 (
-                    node.name.as_str(),
-                    node.internal_ips.iter().copied().chain(own).collect(),
+                    node.object.name.as_str(),
+                    node.object
+                        .internal_ips
+                        .iter()
+                        .copied()
+                        .chain(own)
+                        .collect(),
                 )
             })
             .collect();
         Topology {
             observations,
+            names: PodNames::of(observations),
             pods: observations
                 .pods
                 .iter()
-                .map(|pod| (pod.name.as_str(), pod))
+                .map(|pod| (pod.reference(), pod))
                 .collect(),
             nodes: observations
                 .nodes
                 .iter()
-                .map(|node| (node.name.as_str(), node))
+                .map(|node| (node.object.name.as_str(), node))
                 .collect(),
             node_addresses,
         }
     }
 
-    pub(super) fn pod(&self, name: &str) -> Option<&'a PodView> {
-        self.pods.get(name).copied()
+    pub(super) fn pod(&self, pod: &PodRef) -> Option<&'a ObservedPod> {
+        self.pods.get(pod).copied()
     }
 
-    pub(super) fn node(&self, name: &str) -> Option<&'a NodeView> {
+    /// What people call a pod.
+    pub(super) fn pod_name(&self, pod: &PodRef) -> String {
+        self.names.pod(pod)
+    }
+
+    /// What people call one end of a conversation.
+    pub(super) fn end_name(&self, end: &Endpoint) -> String {
+        self.names.end(end)
+    }
+
+    /// What people call the end that calls itself so.
+    pub(super) fn own_name(&self, text: &str) -> String {
+        self.names.own_name(text)
+    }
+
+    /// `pod busybox-1 on node1`.
+    pub(super) fn who(&self, pod: &ObservedPod) -> String {
+        format!(
+            "pod {} on {}",
+            self.pod_name(pod.reference()),
+            pod.object.node
+        )
+    }
+
+    pub(super) fn node(&self, name: &str) -> Option<&'a ObservedNode> {
         self.nodes.get(name).copied()
     }
 
-    pub(super) fn nodes(&self) -> impl Iterator<Item = &'a NodeView> + use<'a> {
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &'a ObservedNode> + use<'a> {
         self.observations.nodes.iter()
     }
 
     /// The node an endpoint lives on; nothing for one that is not part of the cluster.
     pub(super) fn node_of(&self, endpoint: &Endpoint) -> Option<&'a str> {
         match endpoint {
-            Endpoint::Pod(name) => self.pod(name).map(|pod| pod.node.as_str()),
-            Endpoint::Node(name) => self.node(name).map(|node| node.name.as_str()),
+            Endpoint::Pod(name) => self.pod(name).map(|pod| pod.object.node.as_str()),
+            Endpoint::Node(name) => self.node(name).map(|node| node.object.name.as_str()),
             Endpoint::Outside(_) => None,
         }
     }
@@ -68,7 +102,7 @@ impl<'a> Topology<'a> {
     /// Whether an endpoint uses its node's network namespace: a node, or a hostNetwork pod.
     pub(super) fn on_host(&self, endpoint: &Endpoint) -> bool {
         match endpoint {
-            Endpoint::Pod(name) => self.pod(name).is_some_and(|pod| pod.host_network),
+            Endpoint::Pod(name) => self.pod(name).is_some_and(|pod| pod.object.host_network),
             Endpoint::Node(_) => true,
             Endpoint::Outside(_) => false,
         }
@@ -77,42 +111,44 @@ impl<'a> Topology<'a> {
     /// Addresses that the API gives an endpoint.
     pub(super) fn addresses(&self, endpoint: &Endpoint) -> &'a [IpAddr] {
         match endpoint {
-            Endpoint::Pod(name) => self.pod(name).map_or(&[], |pod| &pod.ips),
-            Endpoint::Node(name) => self.node(name).map_or(&[], |node| &node.internal_ips),
+            Endpoint::Pod(name) => self.pod(name).map_or(&[], |pod| &pod.object.ips),
+            Endpoint::Node(name) => self
+                .node(name)
+                .map_or(&[], |node| &node.object.internal_ips),
             Endpoint::Outside(_) => &[],
         }
     }
 
     /// The endpoint a probe calls itself by.
-    pub(super) fn named(&self, name: &str) -> Option<Endpoint> {
-        if self.pods.contains_key(name) {
-            Some(Endpoint::Pod(name.to_owned()))
-        } else {
-            self.nodes
-                .contains_key(name)
-                .then(|| Endpoint::Node(name.to_owned()))
-        }
+    pub(super) fn named(&self, text: &str) -> Option<Endpoint> {
+        let end: Endpoint = text.parse().ok()?;
+        let known = match &end {
+            Endpoint::Pod(pod) => self.pods.contains_key(pod),
+            Endpoint::Node(node) => self.nodes.contains_key(node.as_str()),
+            Endpoint::Outside(_) => false,
+        };
+        known.then_some(end)
     }
 
     /// Pods that run, hostNetwork ones included.
-    pub(super) fn running(&self) -> impl Iterator<Item = &'a PodView> + use<'a> {
-        self.observations.pods.iter().filter(|pod| runs(pod))
+    pub(super) fn running(&self) -> impl Iterator<Item = &'a ObservedPod> + use<'a> {
+        self.observations.pods.iter().filter(|pod| pod.runs())
     }
 
     /// Running pods with a network namespace of their own.
-    pub(super) fn networked(&self) -> impl Iterator<Item = &'a PodView> + use<'a> {
-        self.running().filter(|pod| !pod.host_network)
+    pub(super) fn networked(&self) -> impl Iterator<Item = &'a ObservedPod> + use<'a> {
+        self.running().filter(|pod| !pod.object.host_network)
     }
 
     /// Pods that do not run.
-    pub(super) fn idle(&self) -> impl Iterator<Item = &'a PodView> + use<'a> {
-        self.observations.pods.iter().filter(|pod| !runs(pod))
+    pub(super) fn idle(&self) -> impl Iterator<Item = &'a ObservedPod> + use<'a> {
+        self.observations.pods.iter().filter(|pod| !pod.runs())
     }
 
     /// Whether an endpoint can take part in a conversation: a node, or a running pod.
     pub(super) fn takes_part(&self, endpoint: &Endpoint) -> bool {
         match endpoint {
-            Endpoint::Pod(name) => self.pod(name).is_some_and(runs),
+            Endpoint::Pod(name) => self.pod(name).is_some_and(ObservedPod::runs),
             Endpoint::Node(name) => self.nodes.contains_key(name.as_str()),
             Endpoint::Outside(_) => false,
         }
@@ -120,7 +156,7 @@ impl<'a> Topology<'a> {
 
     /// What keeps nodes from being looked at, in words, where a right is missing for it.
     pub(super) fn nodes_forbidden(&self) -> Option<String> {
-        if self.nodes().any(|node| node.facts.is_ok()) {
+        if self.nodes().any(|node| node.inside.facts().is_ok()) {
             return None;
         }
         let denied = self.observations.denied.iter();
@@ -144,10 +180,10 @@ impl<'a> Topology<'a> {
 
     /// The nodes that hold an address, in the cluster's order.
     pub(super) fn holders(&self, address: IpAddr) -> Vec<&'a str> {
-        let holds = |node: &&'a NodeView| self.node_has(&node.name, address);
+        let holds = |node: &&'a ObservedNode| self.node_has(&node.object.name, address);
         self.nodes()
             .filter(holds)
-            .map(|node| node.name.as_str())
+            .map(|node| node.object.name.as_str())
             .collect()
     }
 
@@ -155,19 +191,20 @@ impl<'a> Topology<'a> {
     pub(super) fn owner(&self, address: IpAddr) -> Option<String> {
         if let Some(pod) = self
             .running()
-            .find(|pod| !pod.host_network && pod.ips.contains(&address))
+            .find(|pod| !pod.object.host_network && pod.object.ips.contains(&address))
         {
-            return Some(format!("pod {} on {}", pod.name, pod.node));
+            return Some(self.who(pod));
         }
         let node = self.node(self.holders(address).first()?)?;
         let device = node
-            .facts
+            .inside
+            .facts()
             .as_ref()
             .ok()
             .and_then(|facts| device_of(facts, address));
         Some(match device {
-            Some(device) => format!("{} ({device})", node.name),
-            None => node.name.clone(),
+            Some(device) => format!("{} ({device})", node.object.name),
+            None => node.object.name.clone(),
         })
     }
 
@@ -178,11 +215,6 @@ impl<'a> Topology<'a> {
             None => format!("{address}, which no pod or node holds"),
         }
     }
-}
-
-/// Only a running pod has interfaces to look at (KEP-753 and the pod lifecycle page: `Running` means the sandbox exists).
-pub(super) fn runs(pod: &PodView) -> bool {
-    pod.phase == "Running"
 }
 
 /// Addresses of a namespace, loopback left out.

@@ -3,7 +3,7 @@ use flatnet_model::kernel::{Link, RouteEntry};
 use flatnet_model::probe::Facts;
 use std::net::IpAddr;
 
-use flatnet_model::observations::PodView;
+use flatnet_model::observations::ObservedPod;
 
 /// Both ends of a pod's interface, or how far one gets.
 pub(super) enum Wire<'a> {
@@ -33,7 +33,7 @@ pub fn paired(link: &Link, other: &Link) -> bool {
 }
 
 /// Follows a pod's veth to its other end.
-pub(super) fn follow<'a>(pod: &PodView, inside: &'a Facts, outside: &'a Facts) -> Wire<'a> {
+pub(super) fn follow<'a>(pod: &ObservedPod, inside: &'a Facts, outside: &'a Facts) -> Wire<'a> {
     let Some(link) = interface(pod, inside) else {
         return Wire::NoInterface;
     };
@@ -50,11 +50,11 @@ pub(super) fn follow<'a>(pod: &PodView, inside: &'a Facts, outside: &'a Facts) -
 }
 
 /// The interface that holds the pod's IP; failing that `eth0`, the name kubelet's runtimes give (CNI_IFNAME).
-pub(super) fn interface<'a>(pod: &PodView, facts: &'a Facts) -> Option<&'a Link> {
+pub(super) fn interface<'a>(pod: &ObservedPod, facts: &'a Facts) -> Option<&'a Link> {
     let holder = facts
         .addresses
         .iter()
-        .find(|address| pod.ips.contains(&address.net.addr()));
+        .find(|address| pod.object.ips.contains(&address.net.addr()));
     let by_index = |index: u32| facts.links.iter().find(|link| link.index == index);
     holder
         .and_then(|address| by_index(address.index))

@@ -7,11 +7,12 @@ use flatnet_model::probe::{CniFiles, ConfFile, Facts, MtuTrial};
 use ipnet::IpNet;
 
 use super::pieces::{
-    address, bridge_mac, cidr, empty_facts, gateway, internal, link, neighbour, net, pod_ip, route,
-    vtep_mac,
+    address, bridge_mac, cidr, empty_facts, gateway, in_default, internal, link, neighbour, net,
+    pod_ip, route, vtep_mac,
 };
 use super::talk::talk;
-use flatnet_model::observations::{Endpoint, MtuRun, NodeView, Observations, PodView};
+use flatnet_model::observations::{MtuRun, Observations, ObservedNode, ObservedPod};
+use flatnet_model::snapshot::{Condition, NodeInfo, NodeInside, NodeSnapshot, PodSnapshot};
 
 /// How nodes reach each other's pods, and what pods are given.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,6 +77,7 @@ impl Cluster {
                 "flatnet"
             }
             .to_owned(),
+            namespace: "default".to_owned(),
             provider: "lab".to_owned(),
         };
         talk(&mut observations);
@@ -97,16 +99,22 @@ impl Cluster {
         }
     }
 
-    fn node(self, n: u8) -> NodeView {
+    fn node(self, n: u8) -> ObservedNode {
         let facts = self.node_facts(n);
-        NodeView {
-            name: format!("node{n}"),
-            internal_ips: self.families().map(|v6| internal(n, v6)).collect(),
-            pod_cidrs: self.families().map(|v6| cidr(n, v6)).collect(),
-            not_ready: None,
+        ObservedNode {
+            object: NodeSnapshot {
+                name: format!("node{n}"),
+                internal_ips: self.families().map(|v6| internal(n, v6)).collect(),
+                pod_cidrs: self.families().map(|v6| cidr(n, v6)).collect(),
+                ready: Some(ready()),
+                info: NodeInfo::default(),
+            },
             counters_before: facts.counters.clone(),
-            facts: Ok(facts),
-            cni: Ok(self.cni(n)),
+            inside: NodeInside {
+                facts: Some(Ok(facts)),
+                cni: Some(Ok(self.cni(n))),
+                ..NodeInside::default()
+            },
         }
     }
 
@@ -212,7 +220,7 @@ impl Cluster {
         }
     }
 
-    fn pods(self) -> Vec<PodView> {
+    fn pods(self) -> Vec<ObservedPod> {
         let mut pods = Vec::new();
         for number in 1..=self.nodes * self.pods_per_node {
             let (n, slot) = ((number - 1) % self.nodes + 1, (number - 1) / self.nodes);
@@ -273,26 +281,27 @@ impl Cluster {
         facts
     }
 
-    fn mtu(self, pods: &[PodView]) -> Vec<MtuRun> {
+    fn mtu(self, pods: &[ObservedPod]) -> Vec<MtuRun> {
         let told = self.mtu_told();
         let mut runs = Vec::new();
         for (a, b) in (1..=self.nodes).flat_map(|a| (1..=self.nodes).map(move |b| (a, b))) {
             let on = |n: u8| {
-                pods.iter()
-                    .filter(move |pod| !pod.host_network && pod.node == format!("node{n}"))
+                pods.iter().filter(move |pod| {
+                    !pod.object.host_network && pod.object.node == format!("node{n}")
+                })
             };
             let (Some(from), Some(to)) = (on(a).next(), on(b).nth(usize::from(a == b))) else {
                 continue;
             };
-            for ip in &to.ips {
+            for ip in &to.object.ips {
                 let trial = |size, arrived| MtuTrial {
                     size,
                     arrived,
                     detail: (!arrived).then(|| "message too long".to_owned()),
                 };
                 runs.push(MtuRun {
-                    from: Endpoint::Pod(from.name.clone()),
-                    to: Endpoint::Pod(to.name.clone()),
+                    from: from.endpoint(),
+                    to: to.endpoint(),
                     address: *ip,
                     told,
                     trials: Ok(vec![trial(told, true), trial(told + 1, false)]),
@@ -303,15 +312,26 @@ impl Cluster {
     }
 }
 
-fn pod(name: &str, n: u8, host_network: bool, ips: Vec<IpAddr>, facts: Facts) -> PodView {
-    PodView {
-        namespace: "default".to_owned(),
-        name: name.to_owned(),
-        node: format!("node{n}"),
-        host_network,
-        phase: "Running".to_owned(),
-        ips,
+fn pod(name: &str, n: u8, host_network: bool, ips: Vec<IpAddr>, facts: Facts) -> ObservedPod {
+    ObservedPod {
+        object: PodSnapshot {
+            reference: in_default(name),
+            node: format!("node{n}"),
+            host_network,
+            phase: "Running".to_owned(),
+            ips,
+            ..PodSnapshot::default()
+        },
+        status: "Running".to_owned(),
         facts: Ok(facts),
         warnings: Vec::new(),
+    }
+}
+
+fn ready() -> Condition {
+    Condition {
+        kind: "Ready".to_owned(),
+        status: "True".to_owned(),
+        ..Condition::default()
     }
 }

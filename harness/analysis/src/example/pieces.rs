@@ -3,9 +3,34 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use flatnet_model::kernel::{Address, Link, LinkStats, MacAddr, Neighbour, RouteEntry};
 use flatnet_model::probe::Facts;
+use flatnet_model::snapshot::Observed;
+use flatnet_model::{Endpoint, PodRef};
 use ipnet::IpNet;
 
 pub const LO: u32 = 1;
+
+/// A pod of the namespace `default`, where all pods of the synthetic cluster are.
+pub fn in_default(name: &str) -> PodRef {
+    PodRef::new("default", name)
+}
+
+/// The same, as one end of a conversation.
+pub fn pod_end(name: &str) -> Endpoint {
+    Endpoint::Pod(in_default(name))
+}
+
+/// What was found inside a node, to change it.
+pub fn found<T>(part: &mut Option<Observed<T>>) -> &mut T {
+    part.as_mut().unwrap().as_mut().unwrap()
+}
+
+/// Name without kind and namespace: unique where all pods are in one.
+pub fn bare(end: &Endpoint) -> &str {
+    match end {
+        Endpoint::Pod(pod) => &pod.name,
+        Endpoint::Node(name) | Endpoint::Outside(name) => name,
+    }
+}
 
 pub fn empty_facts(hostname: &str) -> Facts {
     let counters = [

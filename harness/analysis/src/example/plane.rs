@@ -7,6 +7,8 @@ use flatnet_model::probe::{
 };
 
 use super::build::{Style, healthy};
+use super::pieces::{bare, in_default, pod_end};
+use flatnet_model::PodRef;
 use flatnet_model::observations::{
     AgentPod, AgentSet, Availability, Call, ControlPlane, Dns, DnsClient, Endpoint, Exposure,
     HostPorts, Observations, Outside, PortPod, Service, Services,
@@ -57,28 +59,27 @@ pub fn lost() -> Dialled {
     }
 }
 
-fn pods(o: &Observations) -> Vec<String> {
-    let pods = o.pods.iter().filter(|pod| !pod.host_network);
-    pods.map(|pod| pod.name.clone()).collect()
+fn pods(o: &Observations) -> Vec<PodRef> {
+    let pods = o.pods.iter().filter(|pod| !pod.object.host_network);
+    pods.map(|pod| pod.reference().clone()).collect()
 }
 
 /// Every end that dials: pods, hostNetwork pods, nodes; with its first address.
 fn ends(o: &Observations) -> Vec<(Endpoint, IpAddr)> {
-    let pods = o
-        .pods
-        .iter()
-        .map(|pod| (Endpoint::Pod(pod.name.clone()), pod.ips[0]));
-    let nodes = o
-        .nodes
-        .iter()
-        .map(|node| (Endpoint::Node(node.name.clone()), node.internal_ips[0]));
+    let pods = o.pods.iter().map(|pod| (pod.endpoint(), pod.object.ips[0]));
+    let nodes = o.nodes.iter().map(|node| {
+        (
+            Endpoint::Node(node.object.name.clone()),
+            node.object.internal_ips[0],
+        )
+    });
     pods.chain(nodes).collect()
 }
 
-fn answered(by: &str, local: IpAddr, seen: IpAddr, from: IpAddr) -> Dialled {
+fn answered(by: &Endpoint, local: IpAddr, seen: IpAddr, from: IpAddr) -> Dialled {
     Dialled::Answered {
         local,
-        responder: Some(by.to_owned()),
+        responder: Some(by.to_string()),
         seen_as: Some(seen),
         reply_from: from,
         rtt_us: 200,
@@ -86,9 +87,9 @@ fn answered(by: &str, local: IpAddr, seen: IpAddr, from: IpAddr) -> Dialled {
     }
 }
 
-fn service(o: &Observations, name: &str, address: &str, backends: Vec<String>) -> Service {
+fn service(o: &Observations, name: &str, address: &str, backends: Vec<PodRef>) -> Service {
     Service {
-        namespace: o.pods[0].namespace.clone(),
+        namespace: o.pods[0].object.reference.namespace.clone(),
         name: name.to_owned(),
         addresses: vec![ip(address)],
         port: 7411,
@@ -103,7 +104,7 @@ fn services(o: &Observations) -> Services {
     for (from, own) in ends(o) {
         for transport in BOTH {
             let by = backends.iter().cycle().take(6);
-            let results = by.map(|name| answered(name, own, own, ip(SHARED)));
+            let results = by.map(|pod| answered(&Endpoint::Pod(pod.clone()), own, own, ip(SHARED)));
             calls.push(Call {
                 from: from.clone(),
                 address: ip(SHARED),
@@ -115,14 +116,14 @@ fn services(o: &Observations) -> Services {
     }
     let first = o.pods[0].clone();
     let own = BOTH.map(|transport| Call {
-        from: Endpoint::Pod(first.name.clone()),
+        from: first.endpoint(),
         address: ip(SINGLE),
         port: 7411,
         transport,
         results: vec![answered(
-            &first.name,
-            first.ips[0],
-            first.ips[0],
+            &first.endpoint(),
+            first.object.ips[0],
+            first.object.ips[0],
             ip(SINGLE),
         )],
     });
@@ -132,7 +133,7 @@ fn services(o: &Observations) -> Services {
             calls,
         },
         single: Exposure {
-            service: service(o, "flatnet-single", SINGLE, vec![first.name]),
+            service: service(o, "flatnet-single", SINGLE, vec![first.object.reference]),
             calls: own.into(),
         },
     }
@@ -167,7 +168,7 @@ fn dns(o: &Observations) -> Dns {
             "svc.cluster.local".to_owned(),
         ],
     };
-    let client = |pod: String| DnsClient {
+    let client = |pod: PodRef| DnsClient {
         pod,
         conf: Ok(conf.clone()),
         answers: Ok(answers.clone()),
@@ -189,8 +190,8 @@ pub fn told_of(addresses: Vec<IpAddr>) -> Resolved {
     }
 }
 
-fn port_pod(node: &str) -> String {
-    format!("busybox-port-{}", node.trim_start_matches("node"))
+fn port_pod(node: &str) -> PodRef {
+    in_default(&format!("busybox-port-{}", node.trim_start_matches("node")))
 }
 
 fn host_ports(o: &Observations) -> HostPorts {
@@ -198,15 +199,15 @@ fn host_ports(o: &Observations) -> HostPorts {
     for (index, node) in o.nodes.iter().enumerate() {
         let other = &o.nodes[(index + 1) % o.nodes.len()];
         for transport in BOTH {
-            let at = node.internal_ips[0];
+            let at = node.object.internal_ips[0];
             calls.push(Call {
-                from: Endpoint::Node(other.name.clone()),
+                from: Endpoint::Node(other.object.name.clone()),
                 address: at,
                 port: HOST_PORT,
                 transport,
                 results: vec![answered(
-                    &port_pod(&node.name),
-                    other.internal_ips[0],
+                    &Endpoint::Pod(port_pod(&node.object.name)),
+                    other.object.internal_ips[0],
                     at,
                     at,
                 )],
@@ -214,13 +215,13 @@ fn host_ports(o: &Observations) -> HostPorts {
         }
     }
     let pod = |node: &String| PortPod {
-        name: port_pod(node),
+        pod: port_pod(node),
         node: node.clone(),
         phase: "Running".to_owned(),
     };
     HostPorts {
         port: HOST_PORT,
-        pods: o.nodes.iter().map(|node| pod(&node.name)).collect(),
+        pods: o.nodes.iter().map(|node| pod(&node.object.name)).collect(),
         calls,
     }
 }
@@ -231,16 +232,16 @@ fn outside(o: &Observations) -> Outside {
     let mut to_host_ports = Vec::new();
     for node in &o.nodes {
         for transport in BOTH {
-            let at = node.internal_ips[0];
-            let call = |port: u16, by: &str| Call {
+            let at = node.object.internal_ips[0];
+            let call = |port: u16, by: &Endpoint| Call {
                 from: peer(),
                 address: at,
                 port,
                 transport,
                 results: vec![answered(by, ip(PEER), ip(PEER), at)],
             };
-            to_ports.push(call(NODE_PORT, "busybox-2"));
-            to_host_ports.push(call(HOST_PORT, &port_pod(&node.name)));
+            to_ports.push(call(NODE_PORT, &pod_end("busybox-2")));
+            to_host_ports.push(call(HOST_PORT, &Endpoint::Pod(port_pod(&node.object.name))));
         }
     }
     let mut egress = Vec::new();
@@ -248,12 +249,15 @@ fn outside(o: &Observations) -> Outside {
         let pod = o
             .pods
             .iter()
-            .find(|pod| !pod.host_network && pod.node == node.name)
+            .find(|pod| !pod.object.host_network && pod.object.node == node.object.name)
             .unwrap();
         // The default of most CNIs: a pod is seen as its node.
         let ends = [
-            (Endpoint::Node(node.name.clone()), node.internal_ips[0]),
-            (Endpoint::Pod(pod.name.clone()), pod.ips[0]),
+            (
+                Endpoint::Node(node.object.name.clone()),
+                node.object.internal_ips[0],
+            ),
+            (pod.endpoint(), pod.object.ips[0]),
         ];
         for (from, own) in ends {
             for transport in BOTH {
@@ -262,7 +266,12 @@ fn outside(o: &Observations) -> Outside {
                     address: ip(PEER),
                     port: 40_000,
                     transport,
-                    results: vec![answered("peer", own, node.internal_ips[0], ip(PEER))],
+                    results: vec![answered(
+                        &peer(),
+                        own,
+                        node.object.internal_ips[0],
+                        ip(PEER),
+                    )],
                 });
             }
         }
@@ -283,8 +292,8 @@ fn outside(o: &Observations) -> Outside {
 
 fn agents(o: &Observations) -> AgentSet {
     let pods = o.nodes.iter().map(|node| AgentPod {
-        name: format!("agent-{}", node.name),
-        node: node.name.clone(),
+        name: format!("agent-{}", node.object.name),
+        node: node.object.name.clone(),
         ready: true,
         phase: "Running".to_owned(),
     });
@@ -297,10 +306,10 @@ fn agents(o: &Observations) -> AgentSet {
 }
 
 pub fn from_node(call: &Call, o: &Observations, node: &str) -> bool {
-    call.from.name() == node
+    bare(&call.from) == node
         || o.pods
             .iter()
-            .any(|pod| pod.name == call.from.name() && pod.node == node)
+            .any(|pod| pod.endpoint() == call.from && pod.object.node == node)
 }
 
 /// These dials get no answer.

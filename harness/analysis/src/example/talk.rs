@@ -14,18 +14,18 @@ pub(super) fn talk(observations: &mut Observations) {
     let mut ends: Vec<(Endpoint, &str, bool, &[IpAddr])> = Vec::new();
     for pod in &observations.pods {
         ends.push((
-            Endpoint::Pod(pod.name.clone()),
-            &pod.node,
-            pod.host_network,
-            &pod.ips,
+            pod.endpoint(),
+            &pod.object.node,
+            pod.object.host_network,
+            &pod.object.ips,
         ));
     }
     for node in &observations.nodes {
         ends.push((
-            Endpoint::Node(node.name.clone()),
-            &node.name,
+            Endpoint::Node(node.object.name.clone()),
+            &node.object.name,
             true,
-            &node.internal_ips,
+            &node.object.internal_ips,
         ));
     }
     let mut dials = Vec::new();
@@ -66,7 +66,7 @@ pub(super) fn talk(observations: &mut Observations) {
                     transport,
                     result: Dialled::Answered {
                         local,
-                        responder: (!icmp).then(|| to.name().to_owned()),
+                        responder: (!icmp).then(|| to.to_string()),
                         seen_as: (!icmp).then_some(seen),
                         reply_from: dialled,
                         rtt_us: 150,
@@ -75,7 +75,7 @@ pub(super) fn talk(observations: &mut Observations) {
                 });
                 let sighting = Sighting {
                     transport,
-                    from: from.name().to_owned(),
+                    from: from.to_string(),
                     source: seen,
                     destination: dialled,
                     count: 1,

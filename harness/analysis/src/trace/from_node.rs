@@ -5,16 +5,16 @@ use flatnet_model::kernel::{Address, Link, LinkStats, RouteEntry};
 use flatnet_model::probe::{Facts, NamespaceInterface, NetworkNamespace};
 use ipnet::IpNet;
 
-use flatnet_model::observations::PodView;
+use flatnet_model::observations::ObservedPod;
 
 /// RTN_UNICAST.
 const UNICAST: u8 = 1;
 
 /// The namespace that holds the pod's address, as far as /proc and its processes' sysfs show it: links, addresses and
 /// routes, no neighbours. Nothing where no such namespace is there.
-pub fn facts(pod: &PodView, namespaces: &[NetworkNamespace]) -> Option<Facts> {
+pub fn facts(pod: &ObservedPod, namespaces: &[NetworkNamespace]) -> Option<Facts> {
     let holds = |namespace: &&NetworkNamespace| {
-        let mut ips = pod.ips.iter();
+        let mut ips = pod.object.ips.iter();
         ips.any(|ip| namespace.addresses.contains(ip)) && !namespace.interfaces.is_empty()
     };
     let namespace = namespaces.iter().find(holds)?;
@@ -46,7 +46,7 @@ pub fn facts(pod: &PodView, namespaces: &[NetworkNamespace]) -> Option<Facts> {
         kind: UNICAST,
     };
     Some(Facts {
-        hostname: pod.name.clone(),
+        hostname: pod.object.reference.name.clone(),
         links: namespace.interfaces.iter().map(link).collect(),
         addresses: namespace.addresses.iter().map(address).collect(),
         routes: namespace.routes.iter().map(route).collect(),

@@ -25,7 +25,7 @@ use flatnet_model::kernel::Flow;
 
 pub use lookup::Kernels;
 pub use model::{Ending, Place, Trace};
-pub use network::{Sight, pod_ref};
+pub use network::Sight;
 pub use walk::Rewrite;
 
 use model::Cause;

@@ -8,7 +8,7 @@ use flatnet_model::probe::Facts;
 use super::model::Place;
 use crate::checks::{device_of, paired};
 use flatnet_model::PodRef;
-use flatnet_model::observations::{NodeView, Observed, PodView};
+use flatnet_model::observations::{Observed, ObservedNode, ObservedPod};
 
 /// A forwarding entry of this address is for frames to addresses that no other entry has (drivers/net/vxlan).
 pub(super) const ANY_MAC: MacAddr = MacAddr([0; 6]);
@@ -16,9 +16,9 @@ pub(super) const ANY_MAC: MacAddr = MacAddr([0; 6]);
 /// Everything a trace is based on.
 pub struct Sight {
     /// Every node.
-    pub nodes: Vec<NodeView>,
+    pub nodes: Vec<ObservedNode>,
     /// Every running pod; those into which nobody looked have an error for facts.
-    pub pods: Vec<PodView>,
+    pub pods: Vec<ObservedPod>,
     /// What joins the nodes, where that can be looked at.
     pub wire: Option<Observed<Facts>>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Spot {
 /// One namespace.
 struct Site<'a> {
     place: Place,
-    facts: &'a Observed<Facts>,
+    facts: Result<&'a Facts, &'a str>,
     /// The node on which a pod is.
     node: Option<&'a str>,
 }
@@ -59,19 +59,19 @@ pub(super) struct Segment {
 impl<'a> Network<'a> {
     pub(super) fn of(sight: &'a Sight) -> Self {
         let nodes = sight.nodes.iter().map(|node| Site {
-            place: Place::Node(node.name.clone()),
-            facts: &node.facts,
+            place: Place::Node(node.object.name.clone()),
+            facts: node.inside.facts(),
             node: None,
         });
-        let own_network = sight.pods.iter().filter(|pod| !pod.host_network);
+        let own_network = sight.pods.iter().filter(|pod| !pod.object.host_network);
         let pods = own_network.map(|pod| Site {
-            place: Place::Pod(pod_ref(pod)),
-            facts: &pod.facts,
-            node: Some(&pod.node),
+            place: Place::Pod(pod.reference().clone()),
+            facts: pod.facts.as_ref().map_err(String::as_str),
+            node: Some(&pod.object.node),
         });
         let wire = sight.wire.iter().map(|facts| Site {
             place: Place::Wire,
-            facts,
+            facts: facts.as_ref().map_err(String::as_str),
             node: None,
         });
         Network {
@@ -89,7 +89,7 @@ impl<'a> Network<'a> {
     }
 
     pub(super) fn facts(&self, site: usize) -> Result<&'a Facts, &'a str> {
-        self.sites[site].facts.as_ref().map_err(String::as_str)
+        self.sites[site].facts
     }
 
     pub(super) fn link(&self, spot: Spot) -> Option<&'a Link> {
@@ -146,9 +146,13 @@ impl<'a> Network<'a> {
         if self.peer(spot).is_some() || matches!(link.kind.as_str(), "bridge" | "vxlan" | "dummy") {
             return false;
         }
-        let internal = self.sight.nodes.iter().find(|node| node.name == *name);
+        let internal = self
+            .sight
+            .nodes
+            .iter()
+            .find(|node| node.object.name == *name);
         let holds = |ip: &IpAddr| self.holds(spot.site, *ip) == Some(link.name.as_str());
-        internal.is_some_and(|node| node.internal_ips.iter().any(holds))
+        internal.is_some_and(|node| node.object.internal_ips.iter().any(holds))
             // Hardware has no kind; loopback has none either, and no address to be reached by.
             || (link.kind.is_empty() && link.name != "lo")
     }
@@ -256,11 +260,14 @@ impl<'a> Network<'a> {
         let Place::Node(node) = self.place(node) else {
             return None;
         };
-        let here =
-            |pod: &&PodView| !pod.host_network && pod.node == *node && pod.ips.contains(&address);
+        let here = |pod: &&ObservedPod| {
+            !pod.object.host_network
+                && pod.object.node == *node
+                && pod.object.ips.contains(&address)
+        };
         let pod = self.sight.pods.iter().find(here)?;
         let error = pod.facts.as_ref().err()?;
-        Some((pod_ref(pod), error))
+        Some((pod.reference().clone(), error))
     }
 
     /// The places that hold an address, as the API has it and as they say themselves; loopback is everybody's own.
@@ -272,15 +279,15 @@ impl<'a> Network<'a> {
             .sight
             .nodes
             .iter()
-            .filter(|node| node.internal_ips.contains(&address));
+            .filter(|node| node.object.internal_ips.contains(&address));
         let pods = self
             .sight
             .pods
             .iter()
-            .filter(|pod| !pod.host_network && pod.ips.contains(&address));
+            .filter(|pod| !pod.object.host_network && pod.object.ips.contains(&address));
         let by_api = nodes
-            .map(|node| Place::Node(node.name.clone()))
-            .chain(pods.map(|pod| Place::Pod(pod_ref(pod))));
+            .map(|node| Place::Node(node.object.name.clone()))
+            .chain(pods.map(|pod| Place::Pod(pod.reference().clone())));
         let seen = (0..self.sites.len())
             .filter(|site| self.holds(*site, address).is_some())
             .map(|site| self.place(site).clone());
@@ -299,16 +306,9 @@ impl<'a> Network<'a> {
     /// The podCIDR in which an address is, in words.
     pub(super) fn pod_range(&self, address: IpAddr) -> Option<String> {
         let nodes = self.sight.nodes.iter();
-        let mut ranges = nodes.flat_map(|node| node.pod_cidrs.iter().map(move |cidr| (node, cidr)));
+        let mut ranges =
+            nodes.flat_map(|node| node.object.pod_cidrs.iter().map(move |cidr| (node, cidr)));
         let (node, cidr) = ranges.find(|(_, cidr)| cidr.contains(&address))?;
-        Some(format!("the podCIDR {cidr} of {}", node.name))
-    }
-}
-
-/// A pod by namespace and name.
-pub fn pod_ref(pod: &PodView) -> PodRef {
-    PodRef {
-        namespace: pod.namespace.clone(),
-        name: pod.name.clone(),
+        Some(format!("the podCIDR {cidr} of {}", node.object.name))
     }
 }

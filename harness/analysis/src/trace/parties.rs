@@ -2,18 +2,17 @@
 use std::net::IpAddr;
 
 use super::model::Place;
-use super::network::pod_ref;
 use crate::checks::is_link_local;
 use flatnet_model::naming::Names;
-use flatnet_model::observations::{NodeView, PodView};
+use flatnet_model::observations::{ObservedNode, ObservedPod};
 use flatnet_model::{Error, PodRef, Result, Target};
 
 /// Who there is on the cluster.
 pub struct Parties<'a> {
     /// Every node.
-    pub nodes: &'a [NodeView],
+    pub nodes: &'a [ObservedNode],
     /// Pods of all namespaces, whether they run or not.
-    pub pods: &'a [PodView],
+    pub pods: &'a [ObservedPod],
 }
 
 /// One end of a way.
@@ -33,8 +32,16 @@ impl Parties<'_> {
     /// # Errors
     /// [`Error::Input`] for a name that nobody has, or several, and for a pod that does not run.
     pub fn find(&self, option: &str, text: &str) -> Result<Party> {
-        let nodes: Vec<String> = self.nodes.iter().map(|node| node.name.clone()).collect();
-        let pods: Vec<PodRef> = self.pods.iter().map(pod_ref).collect();
+        let nodes: Vec<String> = self
+            .nodes
+            .iter()
+            .map(|node| node.object.name.clone())
+            .collect();
+        let pods: Vec<PodRef> = self
+            .pods
+            .iter()
+            .map(|pod| pod.reference().clone())
+            .collect();
         let names = Names {
             nodes: &nodes,
             pods: &pods,
@@ -43,39 +50,39 @@ impl Parties<'_> {
         let unknown = || Error::Input(format!("{asked}: it is gone; ask again"));
         match names.find(&asked, text)? {
             Target::Node(name) => {
-                let node = self.nodes.iter().find(|node| node.name == name);
+                let node = self.nodes.iter().find(|node| node.object.name == name);
                 let node = node.ok_or_else(unknown)?;
                 Ok(Party {
                     place: Place::Node(name.clone()),
                     name: format!("node/{name}"),
-                    addresses: node.internal_ips.clone(),
+                    addresses: node.object.internal_ips.clone(),
                 })
             }
             Target::Pod(wanted) => {
-                let pod = self.pods.iter().find(|pod| pod_ref(pod) == wanted);
+                let pod = self.pods.iter().find(|pod| *pod.reference() == wanted);
                 running(option, pod.ok_or_else(unknown)?)
             }
         }
     }
 }
 
-fn running(option: &str, pod: &PodView) -> Result<Party> {
-    let PodRef { namespace, name } = pod_ref(pod);
-    if pod.phase != "Running" || pod.ips.is_empty() {
+fn running(option: &str, pod: &ObservedPod) -> Result<Party> {
+    if !pod.runs() || pod.object.ips.is_empty() {
         return Err(Error::Input(format!(
-            "{option}: pod {namespace}/{name} has no network: it is {}; choose one that runs",
-            pod.phase
+            "{option}: pod {} has no network: it is {}; choose one that runs",
+            pod.reference(),
+            pod.status
         )));
     }
-    let own = Place::Pod(pod_ref(pod));
+    let own = Place::Pod(pod.reference().clone());
     Ok(Party {
         name: own.to_string(),
-        place: if pod.host_network {
-            Place::Node(pod.node.clone())
+        place: if pod.object.host_network {
+            Place::Node(pod.object.node.clone())
         } else {
             own
         },
-        addresses: pod.ips.clone(),
+        addresses: pod.object.ips.clone(),
     })
 }
 

@@ -210,12 +210,12 @@ pub fn look_at_ending(trace: &Trace) -> Option<String> {
         Cause::Loop => commands::routes(to),
         Cause::Unknown { .. } | Cause::NoEndpoint => return None,
     };
-    Some(look(&at.exec_name(), command))
+    Some(look(at.exec_name(), command))
 }
 
 /// The command that shows a hop.
 pub fn look_at(hop: &Hop) -> String {
-    look(&hop.place.exec_name(), &hop.look)
+    look(hop.place.exec_name(), &hop.look)
 }
 
 /// How large a packet may be.

@@ -10,7 +10,7 @@ use kube::Api;
 use kube::api::ListParams;
 
 use crate::kube::denied;
-use crate::status::{self, not_ready};
+use crate::status;
 use crate::{Error, Result};
 use crate::{Ground, Place};
 use crate::{PodRef, Target};
@@ -67,10 +67,17 @@ pub async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
         pods: subjects,
         nodes: named,
     } = chosen(&everyone, wanted, &names)?;
-    let not_ready: Vec<String> = objects
+    let mut snapshots = Vec::new();
+    for object in &objects {
+        match status::node(object) {
+            Ok(snapshot) => snapshots.push(snapshot),
+            Err(e) => unread.push(note(format!("node {}", name_of(object)), &e)),
+        }
+    }
+    let not_ready: Vec<String> = snapshots
         .iter()
-        .filter(|node| not_ready(node).is_some())
-        .map(name_of)
+        .filter(|node| !node.is_ready())
+        .map(|node| node.name.clone())
         .collect();
     // Whoever is well needs no look at the nodes; for all others theirs matters, and in a fresh cluster all nodes alike.
     let mut concerned: BTreeSet<String> = subjects
@@ -84,7 +91,7 @@ pub async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
         Wanted::Named(_) | Wanted::Pods(_) => named,
     };
     concerned.extend(subject_nodes.iter().cloned());
-    let nodes = nodes::read(place, &objects, &concerned, &mut unread).await;
+    let nodes = nodes::read(place, &objects, snapshots, &concerned, &mut unread).await;
     let agents = if concerned.is_empty() && subjects.is_empty() {
         Ok(Vec::new())
     } else {

@@ -1,5 +1,4 @@
 //! Nodes from inside, through the probe and two short commands.
-use crate::status;
 use flatnet_model::snapshot::NodeSnapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +29,7 @@ const VERSIONS: &str = "for p in \"$@\"; do [ ! -x \"/opt/cni/bin/$p\" ] || \
 pub(super) async fn read(
     place: Place<'_>,
     objects: &[Node],
+    snapshots: Vec<NodeSnapshot>,
     concerned: &BTreeSet<String>,
     unread: &mut Vec<Unread>,
 ) -> Vec<NodeSymptoms> {
@@ -39,13 +39,6 @@ pub(super) async fn read(
         .cloned()
         .collect();
     let (mut files, mut views) = inside(place, &looked, unread).await;
-    let mut snapshots = Vec::new();
-    for object in objects {
-        match status::node(object) {
-            Ok(snapshot) => snapshots.push(snapshot),
-            Err(e) => unread.push(note(format!("node {}", name_of(object)), &e)),
-        }
-    }
     let nodes = snapshots.into_iter().map(|object| {
         let at = Endpoint::Node(object.name.clone());
         let (cni, facts) = (files.remove(&at), views.remove(&at));

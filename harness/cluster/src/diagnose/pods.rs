@@ -37,11 +37,7 @@ async fn read_one(place: Place<'_>, object: PodSnapshot, tolerated: i32) -> PodS
 
 /// Those of this very pod: an earlier one of that name may have left some, which outlive it by an hour.
 async fn events(place: Place<'_>, pod: &PodSnapshot) -> Result<Vec<EventSnapshot>> {
-    let events = place.cluster.events(&pod.reference).await?;
-    let mut events = events
-        .iter()
-        .map(status::event)
-        .collect::<Result<Vec<EventSnapshot>>>()?;
+    let mut events = status::events(place.cluster, &pod.reference).await?;
     events.retain(|event| match (&event.object_uid, &pod.uid) {
         (Some(of), Some(own)) => of == own,
         _ => true,

@@ -9,7 +9,6 @@ use k8s_openapi::api::core::v1::Node;
 
 use crate::Ground;
 use crate::Place;
-use crate::status::not_ready;
 use crate::{Error, Result};
 use flatnet_model::naming;
 use flatnet_model::observations::Availability;
@@ -88,18 +87,17 @@ async fn pods(place: Place<'_>) -> Availability<Vec<flatnet_model::view::PodLook
 }
 
 fn member(object: &Node) -> Result<Member> {
-    let node = crate::status::node_of(object)?;
-    let info = object.status.as_ref().and_then(|s| s.node_info.as_ref());
+    let node = crate::status::node(object)?;
     Ok(Member {
+        not_ready: node.not_ready(),
         name: node.name,
-        internal_ips: node.addresses,
+        internal_ips: node.internal_ips,
         pod_cidrs: node.pod_cidrs,
-        not_ready: not_ready(object),
-        info: info.map_or_else(NodeInfo::default, |info| NodeInfo {
-            kubelet_version: info.kubelet_version.clone(),
-            os_image: info.os_image.clone(),
-            kernel_version: info.kernel_version.clone(),
-            container_runtime_version: info.container_runtime_version.clone(),
-        }),
+        info: NodeInfo {
+            kubelet_version: node.info.kubelet_version,
+            os_image: node.info.os_image,
+            kernel_version: node.info.kernel_version,
+            container_runtime_version: node.info.container_runtime_version,
+        },
     })
 }

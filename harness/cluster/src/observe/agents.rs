@@ -6,7 +6,7 @@ use kube::{Api, Client, ResourceExt};
 
 use crate::Result;
 use crate::kube::denied;
-use crate::status::status_word;
+use crate::status;
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
 use flatnet_model::observations::{AgentPod, AgentSet, Availability};
 
@@ -69,31 +69,26 @@ async fn with_pods(client: &Client, set: &DaemonSet) -> Result<AgentSet> {
             .status
             .as_ref()
             .map_or(0, |status| status.desired_number_scheduled),
-        pods: list.items.iter().filter(owned).map(agent_pod).collect(),
+        pods: list
+            .items
+            .iter()
+            .filter(owned)
+            .map(agent_pod)
+            .collect::<Result<_>>()?,
     })
 }
 
-fn agent_pod(pod: &Pod) -> AgentPod {
-    let status = pod.status.as_ref();
-    let conditions = status.and_then(|status| status.conditions.as_ref());
-    let ready = conditions
-        .into_iter()
-        .flatten()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    AgentPod {
-        name: pod.name_any(),
-        node: pod
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.clone())
-            .unwrap_or_default(),
-        // A pod on its way out still runs for a moment.
-        ready: ready && pod.metadata.deletion_timestamp.is_none(),
-        phase: match pod.metadata.deletion_timestamp {
-            Some(_) => "Terminating".to_owned(),
-            None => status_word(pod),
+fn agent_pod(pod: &Pod) -> Result<AgentPod> {
+    let pod = status::pod(pod)?;
+    Ok(AgentPod {
+        ready: pod.is_ready(),
+        phase: match pod.terminating {
+            true => "Terminating".to_owned(),
+            false => pod.status(),
         },
-    }
+        name: pod.reference.name,
+        node: pod.node,
+    })
 }
 
 #[cfg(test)]
@@ -129,10 +124,11 @@ mod tests {
             }
             serde_json::from_value(pod).unwrap()
         };
-        assert!(agent_pod(&pod(serde_json::json!({}))).ready);
+        assert!(agent_pod(&pod(serde_json::json!({}))).unwrap().ready);
         let leaving = agent_pod(&pod(
             serde_json::json!({ "deletionTimestamp": "2026-01-01T00:00:00Z" }),
-        ));
+        ))
+        .unwrap();
         assert!(!leaving.ready && leaving.phase == "Terminating");
     }
 }

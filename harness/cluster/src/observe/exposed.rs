@@ -12,8 +12,8 @@ use super::{agents, names};
 use crate::exposed::{Exposed, PortPods, port_pod};
 use crate::kind::peer::Peer;
 use flatnet_model::observations::{
-    Availability, Call, ControlPlane, Dns, Endpoint, Exposure, HostPorts, NodeView, Outside,
-    PodView, Service, Services, expected_names,
+    Availability, Call, ControlPlane, Dns, Endpoint, Exposure, HostPorts, ObservedNode,
+    ObservedPod, Outside, Service, Services, expected_names,
 };
 
 /// How long nodes may take to program a service whose endpoints are ready (kube-proxy syncs once a second).
@@ -25,8 +25,8 @@ const CARRIERS: [Transport; 2] = [Transport::Tcp, Transport::Udp];
 /// Makes every call there is to make.
 pub(super) async fn users(
     fleet: &Fleet,
-    nodes: &[NodeView],
-    pods: &[PodView],
+    nodes: &[ObservedNode],
+    pods: &[ObservedPod],
     exposed: &Exposed,
 ) -> ControlPlane {
     let crowd = Crowd { fleet, nodes, pods };
@@ -41,8 +41,8 @@ pub(super) async fn users(
 
 struct Crowd<'a> {
     fleet: &'a Fleet,
-    nodes: &'a [NodeView],
-    pods: &'a [PodView],
+    nodes: &'a [ObservedNode],
+    pods: &'a [ObservedPod],
 }
 
 impl<'a> Crowd<'a> {
@@ -55,11 +55,11 @@ impl<'a> Crowd<'a> {
         let pods = self
             .pods
             .iter()
-            .map(|pod| (Endpoint::Pod(pod.name.clone()), pod.ips.as_slice()));
+            .map(|pod| (pod.endpoint(), pod.object.ips.as_slice()));
         let nodes = self.nodes.iter().map(|node| {
             (
-                Endpoint::Node(node.name.clone()),
-                node.internal_ips.as_slice(),
+                Endpoint::Node(node.object.name.clone()),
+                node.object.internal_ips.as_slice(),
             )
         });
         pods.chain(nodes).filter(|(end, _)| self.probed(end))
@@ -70,10 +70,11 @@ impl<'a> Crowd<'a> {
         let mut pods = self
             .pods
             .iter()
-            .filter(|pod| !pod.host_network && pod.node == node);
+            .filter(|pod| !pod.object.host_network && pod.object.node == node);
         pods.find_map(|pod| {
-            let end = Endpoint::Pod(pod.name.clone());
-            self.probed(&end).then_some((end, pod.ips.as_slice()))
+            let end = pod.endpoint();
+            self.probed(&end)
+                .then_some((end, pod.object.ips.as_slice()))
         })
     }
 
@@ -88,7 +89,7 @@ impl<'a> Crowd<'a> {
             errands.extend(to(&from, own, &shared.addresses, shared.port, TIMES));
         }
         for (from, own) in self.ends() {
-            if single.backends.iter().any(|pod| pod == from.name()) {
+            if matches!(&from, Endpoint::Pod(pod) if single.backends.contains(pod)) {
                 errands.extend(to(&from, own, &single.addresses, single.port, 1));
             }
         }
@@ -138,14 +139,14 @@ impl<'a> Crowd<'a> {
         for (index, node) in self.nodes.iter().enumerate() {
             let others = self.nodes[index + 1..].iter().chain(&self.nodes[..index]);
             let mut ends = others.filter_map(|other| {
-                let end = Endpoint::Node(other.name.clone());
+                let end = Endpoint::Node(other.object.name.clone());
                 match self.probed(&end) {
-                    true => Some((end, other.internal_ips.as_slice())),
-                    false => self.pod_on(&other.name),
+                    true => Some((end, other.object.internal_ips.as_slice())),
+                    false => self.pod_on(&other.object.name),
                 }
             });
             if let Some((from, own)) = ends.next() {
-                errands.extend(to(&from, own, &node.internal_ips, made.port, 1));
+                errands.extend(to(&from, own, &node.object.internal_ips, made.port, 1));
             }
         }
         Availability::Found(HostPorts {
@@ -180,9 +181,9 @@ impl<'a> Crowd<'a> {
         };
         let host_ports = match exposed.host_ports.found() {
             Some(made) => {
-                let runs: BTreeSet<&str> = made.running().map(|(node, _)| node).collect();
+                let runs: BTreeSet<&str> = made.nodes().collect();
                 let ports = CARRIERS.map(|carrier| (carrier, made.port));
-                let wanted = |node: &NodeView| match runs.contains(node.name.as_str()) {
+                let wanted = |node: &ObservedNode| match runs.contains(node.object.name.as_str()) {
                     true => BTreeMap::from(ports),
                     false => BTreeMap::new(),
                 };
@@ -191,11 +192,11 @@ impl<'a> Crowd<'a> {
             None => Vec::new(),
         };
         let ends = self.nodes.iter().flat_map(|node| {
-            let end = Endpoint::Node(node.name.clone());
+            let end = Endpoint::Node(node.object.name.clone());
             let itself = self
                 .probed(&end)
-                .then_some((end, node.internal_ips.as_slice()));
-            itself.into_iter().chain(self.pod_on(&node.name))
+                .then_some((end, node.object.internal_ips.as_slice()));
+            itself.into_iter().chain(self.pod_on(&node.object.name))
         });
         let errands = ends
             .flat_map(|(from, own)| to(&from, own, &peer.addresses, port, 1).collect::<Vec<_>>());
@@ -214,13 +215,13 @@ impl<'a> Crowd<'a> {
     async fn called_from_outside(
         &self,
         peer: &Peer,
-        ports: impl Fn(&NodeView) -> BTreeMap<Transport, u16>,
+        ports: impl Fn(&ObservedNode) -> BTreeMap<Transport, u16>,
     ) -> Vec<Call> {
         let there = peer.endpoint();
         let mut errands = Vec::new();
         for node in self.nodes {
             for (transport, port) in ports(node) {
-                let every = to(&there, &peer.addresses, &node.internal_ips, port, 1);
+                let every = to(&there, &peer.addresses, &node.object.internal_ips, port, 1);
                 errands.extend(every.filter(|errand| errand.transport == transport));
             }
         }

@@ -57,7 +57,7 @@ impl Fleet {
         });
         let in_pods = pods.iter().map(|(pod, host_network)| {
             (
-                Endpoint::Pod(pod.name.clone()),
+                Endpoint::Pod(pod.clone()),
                 Target::Pod(pod.clone()),
                 if *host_network { 0 } else { POD_PORT },
             )
@@ -66,7 +66,7 @@ impl Fleet {
         for (endpoint, target, port) in on_nodes.chain(in_pods) {
             let cluster = Arc::clone(&cluster);
             starting.spawn(async move {
-                let probe = launch(&*cluster, &target, endpoint.name(), port).await;
+                let probe = launch(&*cluster, &target, &endpoint, port).await;
                 (endpoint, probe)
             });
         }
@@ -74,7 +74,7 @@ impl Fleet {
             starting.spawn(async move {
                 let endpoint = peer.endpoint();
                 let probe = match peer.start_probe().await {
-                    Ok(process) => Probe::listening(process, endpoint.name(), 0).await,
+                    Ok(process) => Probe::listening(process, &endpoint, 0).await,
                     Err(e) => Err(e),
                 };
                 (endpoint, probe)
@@ -200,15 +200,20 @@ impl Fleet {
     }
 }
 
-async fn launch(cluster: &dyn Cluster, target: &Target, name: &str, port: u16) -> Result<Probe> {
+async fn launch(
+    cluster: &dyn Cluster,
+    target: &Target,
+    endpoint: &Endpoint,
+    port: u16,
+) -> Result<Probe> {
     let path = cluster.place_probe(target).await?;
     let process = cluster.start(target, &[path]).await?;
-    Probe::listening(process, name, port).await
+    Probe::listening(process, endpoint, port).await
 }
 
 impl Probe {
-    /// The probe that `process` is, once it listens under `name`; port 0 lets the kernel choose.
-    async fn listening(mut process: Process, name: &str, port: u16) -> Result<Probe> {
+    /// The probe that `process` is, once it listens as `endpoint`; port 0 lets the kernel choose.
+    async fn listening(mut process: Process, endpoint: &Endpoint, port: u16) -> Result<Probe> {
         let stdout = std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty()));
         let mut conversation = Conversation {
             process,
@@ -216,7 +221,7 @@ impl Probe {
             ended: None,
         };
         let listen = ask::Listen {
-            name: name.to_owned(),
+            name: endpoint.to_string(),
             port,
         };
         let listening = conversation.ask(&listen, Duration::from_secs(10)).await;

@@ -13,12 +13,12 @@ use super::{exposed, mtu};
 use crate::Cluster;
 use crate::Result;
 use crate::exposed::Exposed;
-use crate::status::not_ready;
-use crate::status::{host_network, is_running, pod_ref, status_word, warnings};
+use crate::status::{self, pod_ref};
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
 use flatnet_model::observations::{
-    Denied, Dial, Endpoint, NodeView, Observations, Observed, PodView,
+    Denied, Dial, Endpoint, Observations, Observed, ObservedNode, ObservedPod,
 };
+use flatnet_model::snapshot::PodSnapshot;
 
 /// One attempt of the matrix, milliseconds: an answer takes well under a millisecond on one machine, and TCP's first
 /// retransmission comes after a second, so a pair that answers at all has answered by then.
@@ -66,17 +66,17 @@ pub async fn everything(
         .iter()
         .filter_map(|(at, f)| Some((at.clone(), f.as_ref().ok()?.counters.clone())))
         .collect();
-    let mut views = node_views(&nodes)?;
+    let mut views = observed_nodes(&nodes)?;
     let mut pod_views = Vec::new();
     for pod in pods {
-        let lost = fleet.lost.contains_key(&Endpoint::Pod(pod_ref(pod).name));
+        let name = pod_ref(pod);
+        let lost = fleet.lost.contains_key(&Endpoint::Pod(name.clone()));
         // A pod that ran when it was waited for and takes no probe now has ended since.
-        let pod = if lost {
-            &cluster.wait_pod(&pod_ref(pod), Duration::ZERO).await?
-        } else {
-            pod
+        let pod = match lost {
+            true => status::pod(&cluster.wait_pod(&name, Duration::ZERO).await?)?,
+            false => status::pod(pod)?,
         };
-        pod_views.push(pod_view(cluster, pod, lost).await);
+        pod_views.push(observed_pod(cluster, pod, lost).await);
     }
     let dials = matrix(fleet, &views, &pod_views, &facts, scope.transports).await;
     let mtu = mtu::paths(fleet, &pod_views, &facts).await;
@@ -88,18 +88,16 @@ pub async fn everything(
     let sightings = sightings.collect();
     // Once more, after the traffic: neighbours are resolved now, and counters have moved.
     facts = self::facts(fleet).await;
-    let names = views.iter().map(|view| view.name.clone());
+    let names = views.iter().map(|view| view.object.name.clone());
     let mut files = cni_files(fleet, names, cluster.node_root()).await;
     for view in &mut views {
-        let at = Endpoint::Node(view.name.clone());
-        view.facts = taken(&mut facts, &at);
+        let at = view.endpoint();
+        view.inside.facts = Some(taken(&mut facts, &at));
+        view.inside.cni = files.remove(&at);
         view.counters_before = counters_before.get(&at).cloned().unwrap_or_default();
-        view.cni = files
-            .remove(&at)
-            .unwrap_or_else(|| Err("not asked".to_owned()));
     }
     for view in &mut pod_views {
-        view.facts = taken(&mut facts, &Endpoint::Pod(view.name.clone()));
+        view.facts = taken(&mut facts, &view.endpoint());
     }
     // Last: what arrives by way of a service is no matter of the pairs above, nor are its packets of the counters.
     let control_plane = match scope.exposed {
@@ -113,6 +111,7 @@ pub async fn everything(
         sightings,
         mtu,
         pod_network: scope.pod_network.to_vec(),
+        namespace: cluster.namespace().to_owned(),
         cni: scope.cni.to_owned(),
         provider: cluster.provider().to_owned(),
         denied: [scope.denied, &fleet.denied].concat(),
@@ -149,64 +148,26 @@ pub async fn cni_files(
     answers.into_iter().collect()
 }
 
-/// Nodes as the API describes them; nobody looked inside.
+/// Nodes as the API describes them; not looked at from inside.
 ///
 /// # Errors
 /// An address or podCIDR that does not parse.
-pub fn node_views(nodes: &[Node]) -> Result<Vec<NodeView>> {
-    let view = |object: &Node| {
-        let node = crate::status::node_of(object)?;
-        Ok(NodeView {
-            name: node.name,
-            internal_ips: node.addresses,
-            pod_cidrs: node.pod_cidrs,
-            not_ready: not_ready(object),
-            facts: Err("not read yet".to_owned()),
-            counters_before: BTreeMap::new(),
-            cni: Err("not read yet".to_owned()),
-        })
+pub fn observed_nodes(nodes: &[Node]) -> Result<Vec<ObservedNode>> {
+    let node = |object: &Node| Ok(ObservedNode::new(status::node(object)?));
+    nodes.iter().map(node).collect()
+}
+
+async fn observed_pod(cluster: &Arc<dyn Cluster>, object: PodSnapshot, lost: bool) -> ObservedPod {
+    let warnings = match lost || !object.is_running() {
+        true => status::warnings(cluster, &object).await,
+        false => Vec::new(),
     };
-    nodes.iter().map(view).collect()
-}
-
-async fn pod_view(cluster: &Arc<dyn Cluster>, pod: &Pod, lost: bool) -> PodView {
-    let mut view = pod_seen_by_api(pod);
+    let mut pod = ObservedPod::new(object);
     if lost {
-        view.phase = status_word(pod);
+        pod.status = pod.object.trouble();
     }
-    if lost || !is_running(pod) {
-        view.warnings = warnings(cluster, pod).await;
-    }
-    view
-}
-
-/// A pod as the API describes it; nobody looked inside.
-pub fn pod_seen_by_api(pod: &Pod) -> PodView {
-    let name = pod_ref(pod);
-    let status = pod.status.as_ref();
-    let listed = status
-        .and_then(|s| s.pod_ips.as_ref())
-        .map(|ips| ips.iter().map(|ip| ip.ip.clone()).collect());
-    let ips: Vec<String> =
-        listed.unwrap_or_else(|| status.and_then(|s| s.pod_ip.clone()).into_iter().collect());
-    PodView {
-        namespace: name.namespace,
-        name: name.name,
-        node: pod
-            .spec
-            .as_ref()
-            .and_then(|s| s.node_name.clone())
-            .unwrap_or_default(),
-        host_network: host_network(pod),
-        phase: if is_running(pod) {
-            "Running".to_owned()
-        } else {
-            status_word(pod)
-        },
-        ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
-        facts: Err("not read yet".to_owned()),
-        warnings: Vec::new(),
-    }
+    pod.warnings = warnings;
+    pod
 }
 
 /// One thing to dial.
@@ -218,38 +179,38 @@ struct Goal {
 /// Every ordered pair that the network model speaks of, one row a probe, all rows at once.
 async fn matrix(
     fleet: &Fleet,
-    nodes: &[NodeView],
-    pods: &[PodView],
+    nodes: &[ObservedNode],
+    pods: &[ObservedPod],
     facts: &BTreeMap<Endpoint, Observed<Facts>>,
     transports: &[Transport],
 ) -> Vec<Dial> {
     let mut rows: BTreeMap<Endpoint, Vec<Goal>> = BTreeMap::new();
     for client in pods {
-        let from = Endpoint::Pod(client.name.clone());
+        let from = client.endpoint();
         let mut goals = Vec::new();
         for server in pods
             .iter()
-            .filter(|server| !(client.host_network && server.host_network))
+            .filter(|server| !(client.object.host_network && server.object.host_network))
         {
             goals.extend(goals_of(
                 fleet,
-                Endpoint::Pod(server.name.clone()),
-                &server.ips,
+                server.endpoint(),
+                &server.object.ips,
                 transports,
             ));
         }
-        if !client.host_network {
+        if !client.object.host_network {
             for node in nodes {
                 goals.extend(goals_of(
                     fleet,
-                    Endpoint::Node(node.name.clone()),
-                    &node.internal_ips,
+                    node.endpoint(),
+                    &node.object.internal_ips,
                     transports,
                 ));
             }
             if let Some(Ok(facts)) = facts.get(&from) {
                 // The gateway need not run a responder: its own kernel answers ICMP.
-                let to = Endpoint::Node(client.node.clone());
+                let to = Endpoint::Node(client.object.node.clone());
                 let gateways = facts
                     .routes
                     .iter()
@@ -268,10 +229,10 @@ async fn matrix(
         rows.insert(from, goals);
     }
     for node in nodes {
-        let in_network = pods.iter().filter(|pod| !pod.host_network);
-        let goals = in_network
-            .flat_map(|pod| goals_of(fleet, Endpoint::Pod(pod.name.clone()), &pod.ips, transports));
-        rows.insert(Endpoint::Node(node.name.clone()), goals.collect());
+        let in_network = pods.iter().filter(|pod| !pod.object.host_network);
+        let goals =
+            in_network.flat_map(|pod| goals_of(fleet, pod.endpoint(), &pod.object.ips, transports));
+        rows.insert(node.endpoint(), goals.collect());
     }
     rows.retain(|from, _| fleet.port(from).is_some());
     let at_once = (AT_ONCE / rows.len().max(1)).clamp(1, AT_ONCE_EACH);

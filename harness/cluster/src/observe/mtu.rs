@@ -9,7 +9,7 @@ use flatnet_model::probe::{Facts, ask};
 use tokio::task::JoinSet;
 
 use super::fleet::{Fleet, POD_PORT};
-use flatnet_model::observations::{Endpoint, MtuRun, Observed, PodView};
+use flatnet_model::observations::{Endpoint, MtuRun, Observed, ObservedPod};
 
 /// Wait for one acknowledgement, milliseconds.
 const TRIAL_MS: u64 = 300;
@@ -21,15 +21,15 @@ const SMALLEST: u32 = 576;
 /// One run for each ordered pair of nodes (a node with itself included, where it has two pods) and each family.
 pub(super) async fn paths(
     fleet: &Arc<Fleet>,
-    pods: &[PodView],
+    pods: &[ObservedPod],
     facts: &BTreeMap<Endpoint, Observed<Facts>>,
 ) -> Vec<MtuRun> {
-    let mut on_node: BTreeMap<&str, Vec<&PodView>> = BTreeMap::new();
+    let mut on_node: BTreeMap<&str, Vec<&ObservedPod>> = BTreeMap::new();
     for pod in pods
         .iter()
-        .filter(|p| !p.host_network && fleet.port(&Endpoint::Pod(p.name.clone())).is_some())
+        .filter(|p| !p.object.host_network && fleet.port(&p.endpoint()).is_some())
     {
-        on_node.entry(&pod.node).or_default().push(pod);
+        on_node.entry(&pod.object.node).or_default().push(pod);
     }
     let mut runs = Vec::new();
     for (from_node, clients) in &on_node {
@@ -43,15 +43,15 @@ pub(super) async fn paths(
                 },
             );
             let Some(server) = server else { continue };
-            let from = Endpoint::Pod(client.name.clone());
+            let from = client.endpoint();
             let Some(Ok(facts)) = facts.get(&from) else {
                 continue;
             };
-            for address in &server.ips {
+            for address in &server.object.ips {
                 let Some(told) = told(facts, client, address) else {
                     continue;
                 };
-                let to = Endpoint::Pod(server.name.clone());
+                let to = server.endpoint();
                 runs.push(MtuRun {
                     from: from.clone(),
                     to,
@@ -84,8 +84,12 @@ pub(super) async fn paths(
 }
 
 /// MTU of the interface that holds the client's own address of that family.
-fn told(facts: &Facts, client: &PodView, to: &IpAddr) -> Option<u32> {
-    let own = client.ips.iter().find(|ip| ip.is_ipv4() == to.is_ipv4())?;
+fn told(facts: &Facts, client: &ObservedPod, to: &IpAddr) -> Option<u32> {
+    let own = client
+        .object
+        .ips
+        .iter()
+        .find(|ip| ip.is_ipv4() == to.is_ipv4())?;
     let index = facts.addresses.iter().find(|a| a.net.addr() == *own)?.index;
     facts
         .links

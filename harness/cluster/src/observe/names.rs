@@ -7,7 +7,8 @@ use flatnet_model::probe::{Carrier, Lookup, Record, ResolvConf, Resolved, ask};
 
 use super::fleet::Fleet;
 use super::gather::{ATTEMPT_MS, ATTEMPTS, READ_WITHIN};
-use flatnet_model::observations::{DnsClient, Endpoint, Observed, PodView};
+use crate::PodRef;
+use flatnet_model::observations::{DnsClient, Endpoint, Observed, ObservedPod};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// RFC 1035 section 4.2.
@@ -20,24 +21,27 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Asks for `names` (without the cluster's domain) in every pod of the pod network; `good` says which answers are final.
 pub(super) async fn ask(
     fleet: &Fleet,
-    pods: &[PodView],
+    pods: &[ObservedPod],
     names: &[String],
     good: impl Fn(&Lookup, &Resolved) -> bool,
 ) -> Vec<DnsClient> {
     let asked = pods
         .iter()
-        .filter(|pod| !pod.host_network && fleet.port(&Endpoint::Pod(pod.name.clone())).is_some());
-    let questions = asked.map(|pod| {
+        .filter(|pod| !pod.object.host_network && fleet.port(&pod.endpoint()).is_some());
+    let asked = asked.map(|pod| (pod.endpoint(), pod.reference()));
+    let pods: BTreeMap<Endpoint, &PodRef> = asked.collect();
+    let questions = pods.keys().map(|end| {
         let ask = ask::ResolvConf {
             path: RESOLV_CONF.to_owned(),
         };
-        (Endpoint::Pod(pod.name.clone()), ask)
+        (end.clone(), ask)
     });
     let confs = fleet.ask(questions.collect(), READ_WITHIN).await;
     let mut clients: BTreeMap<Endpoint, DnsClient> = BTreeMap::new();
     for (at, answer) in confs {
+        let Some(pod) = pods.get(&at) else { continue };
         let client = DnsClient {
-            pod: at.name().to_owned(),
+            pod: (*pod).clone(),
             conf: answer,
             answers: Ok(Vec::new()),
         };

@@ -6,6 +6,7 @@ use crate::probe::{Dialled, Lookup, Record, ResolvConf, Resolved, Sighting, Tran
 use serde::{Deserialize, Serialize};
 
 use super::{Availability, Endpoint, Observed};
+use crate::PodRef;
 
 /// What the lab does not have.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ pub struct Service {
     /// `spec.ports[].nodePort`, where it has them.
     pub node_ports: BTreeMap<Transport, u16>,
     /// Pods that its EndpointSlices call ready, sorted.
-    pub backends: Vec<String>,
+    pub backends: Vec<PodRef>,
 }
 
 /// A service and who dialled it.
@@ -87,7 +88,7 @@ pub struct Dns {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DnsClient {
     /// The pod.
-    pub pod: String,
+    pub pod: PodRef,
     /// What its `/etc/resolv.conf` says.
     pub conf: Observed<ResolvConf>,
     /// What its first nameserver answered, with the question; empty where the file names no cluster domain.
@@ -108,8 +109,9 @@ pub struct HostPorts {
 /// A pod with a hostPort.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortPod {
-    /// Its name.
-    pub name: String,
+    /// Namespace and name.
+    #[serde(flatten)]
+    pub pod: PodRef,
     /// Its node.
     pub node: String,
     /// `Running`, or why not, as the STATUS column of `kubectl get pods` has it.

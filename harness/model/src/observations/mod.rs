@@ -2,23 +2,30 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::probe::{CniFiles, Dialled, Facts, MtuTrial, Sighting, Transport};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::PodRef;
+use crate::probe::{Dialled, Facts, MtuTrial, Sighting, Transport};
+use crate::snapshot::{NOT_ASKED, NodeInside, NodeSnapshot, PodSnapshot};
+
 mod availability;
 mod control_plane;
+mod names;
 
+pub use crate::reference::Endpoint;
+pub use crate::snapshot::Observed;
 pub use availability::Availability;
 pub use control_plane::*;
+pub use names::PodNames;
 
 /// Everything the checks may judge by. An `Err` holds why something could not be observed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Observations {
     /// Nodes, in the cluster's order.
-    pub nodes: Vec<NodeView>,
+    pub nodes: Vec<ObservedNode>,
     /// Pods under test, hostNetwork pods included.
-    pub pods: Vec<PodView>,
+    pub pods: Vec<ObservedPod>,
     /// Reachability of ordered pairs, in no particular order.
     pub dials: Vec<Dial>,
     /// What arrived where.
@@ -34,6 +41,8 @@ pub struct Observations {
     /// What only a cluster with a control plane has; none on the lab.
     #[serde(default)]
     pub control_plane: Option<ControlPlane>,
+    /// The namespace of the run's own pods.
+    pub namespace: String,
     /// Which CNI was chosen, as given.
     pub cni: String,
     /// Which provider, as given.
@@ -63,98 +72,74 @@ pub enum Forbidden {
     Pods,
 }
 
-/// A value, or why it is not there (lower-case fragment with its causes).
-pub type Observed<T> = Result<T, String>;
-
-/// One end of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum Endpoint {
-    /// A pod, by name (`pod/busybox-1`).
-    Pod(String),
-    /// A node, by name (`node/node1`).
-    Node(String),
-    /// A peer that is no part of the cluster, by name (`outside/peer`).
-    Outside(String),
-}
-
-impl Endpoint {
-    /// The name without its kind.
-    pub fn name(&self) -> &str {
-        match self {
-            Endpoint::Pod(name) | Endpoint::Node(name) | Endpoint::Outside(name) => name,
-        }
-    }
-}
-
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Endpoint::Pod(name) => write!(f, "pod/{name}"),
-            Endpoint::Node(name) => write!(f, "node/{name}"),
-            Endpoint::Outside(name) => write!(f, "outside/{name}"),
-        }
-    }
-}
-
-impl From<Endpoint> for String {
-    fn from(endpoint: Endpoint) -> Self {
-        endpoint.to_string()
-    }
-}
-
-impl TryFrom<String> for Endpoint {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        match text.split_once('/') {
-            Some(("pod", name)) => Ok(Endpoint::Pod(name.to_owned())),
-            Some(("node", name)) => Ok(Endpoint::Node(name.to_owned())),
-            Some(("outside", name)) => Ok(Endpoint::Outside(name.to_owned())),
-            _ => Err(format!(
-                "not an endpoint: {text:?} (expected pod/NAME, node/NAME or outside/NAME)"
-            )),
-        }
-    }
-}
-
-/// A node as the API, the node itself and its files describe it.
+/// A node: as the API describes it, and as it was found from inside after the traffic.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct NodeView {
-    /// `metadata.name`.
-    pub name: String,
-    /// InternalIP addresses of the API's node object.
-    pub internal_ips: Vec<IpAddr>,
-    /// `spec.podCIDRs` (empty where the CNI does not use them, as weave).
-    pub pod_cidrs: Vec<IpNet>,
-    /// `None` when Ready; else reason and message of the Ready condition.
-    pub not_ready: Option<String>,
-    /// Seen from inside, after the matrix.
-    pub facts: Observed<Facts>,
+pub struct ObservedNode {
+    /// As the API describes it.
+    #[serde(flatten)]
+    pub object: NodeSnapshot,
+    /// Facts, after the matrix, and CNI files.
+    #[serde(flatten)]
+    pub inside: NodeInside,
     /// The IP counters before the first packet of the matrix ([`Facts::counters`]), for differences.
     pub counters_before: BTreeMap<String, u64>,
-    /// CNI configuration and plugins.
-    pub cni: Observed<CniFiles>,
 }
 
-/// A pod as the API and the pod itself describe it.
+impl ObservedNode {
+    /// As the API describes it; not looked at from inside.
+    pub fn new(object: NodeSnapshot) -> Self {
+        ObservedNode {
+            object,
+            inside: NodeInside::default(),
+            counters_before: BTreeMap::new(),
+        }
+    }
+
+    /// Who it is in conversations.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::Node(self.object.name.clone())
+    }
+}
+
+/// A pod: as the API describes it, and as it was found from inside.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PodView {
-    /// `metadata.namespace`.
-    pub namespace: String,
-    /// `metadata.name`.
-    pub name: String,
-    /// `spec.nodeName`.
-    pub node: String,
-    /// `spec.hostNetwork`.
-    pub host_network: bool,
-    /// `Running`, or why not, as the STATUS column of `kubectl get pods` has it: the phase, or a container's reason.
-    pub phase: String,
-    /// `status.podIPs` as the API has them.
-    pub ips: Vec<IpAddr>,
+pub struct ObservedPod {
+    /// As the API describes it.
+    #[serde(flatten)]
+    pub object: PodSnapshot,
+    /// `Running`, or why not: the STATUS column of `kubectl get pods`, or how it ended where it took no probe.
+    pub status: String,
     /// Seen from inside; an error for a pod that does not run.
     pub facts: Observed<Facts>,
-    /// Why it does not run: the last warning events, oldest first. Empty for a healthy pod.
+    /// Why it does not run: what its containers wait for, and its warning events, oldest first. Empty for a healthy pod.
     pub warnings: Vec<String>,
+}
+
+impl ObservedPod {
+    /// As the API describes it; not looked at from inside.
+    pub fn new(object: PodSnapshot) -> Self {
+        ObservedPod {
+            status: object.status(),
+            object,
+            facts: Err(NOT_ASKED.to_owned()),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Namespace and name.
+    pub fn reference(&self) -> &PodRef {
+        &self.object.reference
+    }
+
+    /// Who it is in conversations.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::Pod(self.object.reference.clone())
+    }
+
+    /// Whether it has interfaces to look at (KEP-753 and the pod lifecycle page: `Running` means that the sandbox exists).
+    pub fn runs(&self) -> bool {
+        self.status == "Running"
+    }
 }
 
 /// One attempt of `from` to reach an address of `to`.

@@ -72,11 +72,16 @@ impl EventSnapshot {
         })
     }
 
+    /// `FailedCreatePodSandBox (x13)`.
+    pub fn name(&self) -> String {
+        match self.count {
+            ..=1 => self.reason.clone(),
+            times => format!("{} (x{times})", self.reason),
+        }
+    }
+
     /// `event FailedCreatePodSandBox (x13)`.
     pub fn title(&self) -> String {
-        match self.count {
-            ..=1 => format!("event {}", self.reason),
-            times => format!("event {} (x{times})", self.reason),
-        }
+        format!("event {}", self.name())
     }
 }

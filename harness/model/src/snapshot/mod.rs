@@ -1,6 +1,7 @@
 //! Nodes, pods and events as the API describes them: the parts that flatnet judges by, read from the API's JSON, whoever
 //! serves it.
 mod event;
+mod inside;
 mod node;
 mod pod;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use event::EventSnapshot;
+pub use inside::{NOT_ASKED, NodeInside, Observed};
 pub use node::{NodeInfo, NodeSnapshot};
 pub use pod::{Container, ContainerState, PodSnapshot, Running, Termination, Waiting};
 

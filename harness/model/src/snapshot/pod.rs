@@ -241,7 +241,16 @@ impl PodSnapshot {
     /// The STATUS column of `kubectl get pods`: a pod's phase stays Running while its containers crash and restart, so a
     /// container's own reason goes before it.
     pub fn status(&self) -> String {
-        if self.phase != "Running" || self.is_running() {
+        match self.is_running() {
+            true => self.phase.clone(),
+            false => self.trouble(),
+        }
+    }
+
+    /// The same of a pod in which nothing can be run although its containers seem to: between two crashes a container runs
+    /// for a moment.
+    pub fn trouble(&self) -> String {
+        if self.phase != "Running" {
             return self.phase.clone();
         }
         let reason = self.main_containers().find_map(|container| {
@@ -262,7 +271,6 @@ impl PodSnapshot {
             self.main_containers()
                 .any(|container| container.restart_count > 0)
         };
-        // Between two crashes a container runs for a moment.
         reason.unwrap_or_else(|| match restarted() {
             true => "CrashLoopBackOff".to_owned(),
             false => self.phase.clone(),

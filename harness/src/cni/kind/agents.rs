@@ -9,7 +9,7 @@ use crate::{Error, Result};
 use flatnet_cluster::kube::denied;
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_cluster::kube::pods::log;
-use flatnet_cluster::status::image_missing;
+use flatnet_cluster::status::{self, image_missing};
 
 /// Lines of a failed agent's log that are told.
 const LOG_LINES: i64 = 3;
@@ -35,7 +35,7 @@ pub(super) async fn trouble(client: &Client, objects: &Objects) -> Result<Option
         }
         let mut words = format!("DaemonSet {namespace}/{name} has {ready} of {wanted} pods ready");
         for pod in pods_of(client, &namespace, &now).await? {
-            if let Some(Error::Missing { what, remedy }) = image_missing(&pod) {
+            if let Some(Error::Missing { what, remedy }) = image_missing(&status::pod(&pod)?) {
                 return Ok(Some(Trouble {
                     what,
                     holds_back: true,

@@ -1,6 +1,6 @@
 //! One pod a node that takes a port of its node.
 use flatnet_cluster::exposed::PortPods;
-use flatnet_cluster::status::pod_ref;
+use flatnet_cluster::status::{self, pod_ref};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerPort, Pod};
@@ -32,7 +32,7 @@ pub(super) async fn make(
     }
     let mut pods = Vec::new();
     for (index, pod) in waits.join_all().await {
-        pods.push((index, pod?));
+        pods.push((index, status::pod(&pod?)?));
     }
     pods.sort_by_key(|(index, _)| *index);
     Ok(PortPods {

@@ -9,6 +9,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 
 use crate::Result;
+use flatnet_cluster::PodRef;
 use flatnet_cluster::kube::denied;
 
 /// Which service a slice belongs to (Kubernetes, well-known labels).
@@ -22,7 +23,7 @@ pub(super) async fn backends(
     namespace: &str,
     wanted: &[(&str, usize)],
     limit: Duration,
-) -> Result<BTreeMap<String, Vec<String>>> {
+) -> Result<BTreeMap<String, Vec<PodRef>>> {
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
     let names: Vec<&str> = wanted.iter().map(|(name, _)| *name).collect();
     let selector = format!("{OF_SERVICE} in ({})", names.join(","));
@@ -60,7 +61,10 @@ pub(super) async fn backends(
     let _ = tokio::time::timeout(limit, watch).await;
     let ready = ready(&seen).into_iter();
     Ok(ready
-        .map(|(service, pods)| (service, pods.into_iter().collect()))
+        .map(|(service, pods)| {
+            let pods = pods.into_iter().map(|pod| PodRef::new(namespace, pod));
+            (service, pods.collect())
+        })
         .collect())
 }
 

@@ -113,7 +113,7 @@ fn object(cluster: &KubeCluster, name: &str, backend: &str, kind: &str) -> Resul
     .map_err(|e| Error::failed("write a service", e))
 }
 
-fn service(object: &Object, backends: Vec<String>) -> Result<Service> {
+fn service(object: &Object, backends: Vec<PodRef>) -> Result<Service> {
     let name = object.metadata.name.clone().unwrap_or_default();
     let spec = object.spec.clone().unwrap_or_default();
     let addresses = spec.cluster_ips.unwrap_or_default();

@@ -14,6 +14,7 @@ use super::Verdict;
 use super::findings::{Findings, count, listed};
 use super::pod_ip_unique::holders;
 use super::topology::Topology;
+use flatnet_model::PodRef;
 use flatnet_model::observations::{Dial, Endpoint, Observations};
 use rewrite::{Kind, Rewrites};
 
@@ -37,9 +38,10 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 .iter()
                 .for_each(|sighting| judgement.sighting(server, sighting)),
             Err(error) if topology.takes_part(server) && topology.within_reach(server) => {
+                let (kind, name) = (server.kind(), topology.end_name(server));
                 judgement
                     .findings
-                    .unmeasured(format!("what arrived at {server}: {error}"));
+                    .unmeasured(format!("what arrived at {kind}/{name}: {error}"));
             }
             Err(_) => {}
         }
@@ -50,7 +52,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 struct Judgement<'a> {
     topology: &'a Topology<'a>,
     /// Addresses held by several pods: a wrong responder there is for `pod-ip-unique`.
-    shared: BTreeMap<IpAddr, BTreeSet<&'a str>>,
+    shared: BTreeMap<IpAddr, BTreeSet<&'a PodRef>>,
     /// Addresses that clients' own sockets had. One that the API does not know is for `pod-ip-present`; unchanged on the
     /// way, it is no translation.
     locals: BTreeMap<&'a Endpoint, BTreeSet<IpAddr>>,
@@ -80,9 +82,9 @@ impl<'a> Judgement<'a> {
         }
         self.judged += 1;
         let ends = (&dial.from, &dial.to);
-        if let Some(responder) = responder.as_deref().filter(|name| *name != dial.to.name()) {
+        if let Some(responder) = responder.as_deref().filter(|text| !dial.to.is_called(text)) {
             // Who answered says nothing about the intended server's view, so nothing else is judged.
-            if !self.shares(dial.address, dial.to.name(), responder) {
+            if !self.shares(dial.address, &dial.to, responder) {
                 self.rewrites.add(
                     ends,
                     dial.transport,
@@ -163,7 +165,7 @@ impl<'a> Judgement<'a> {
                 && self
                     .topology
                     .node(node)
-                    .is_some_and(|node| node.facts.is_err())
+                    .is_some_and(|node| node.inside.facts().is_err())
             {
                 return self
                     .findings
@@ -189,10 +191,14 @@ impl<'a> Judgement<'a> {
             .add((client, server), over, dialled, Kind::Source { seen });
     }
 
-    fn shares(&self, address: IpAddr, target: &str, responder: &str) -> bool {
+    fn shares(&self, address: IpAddr, target: &Endpoint, responder: &str) -> bool {
+        let (Endpoint::Pod(target), Ok(Endpoint::Pod(responder))) = (target, responder.parse())
+        else {
+            return false;
+        };
         self.shared
             .get(&address)
-            .is_some_and(|pods| pods.contains(target) && pods.contains(responder))
+            .is_some_and(|pods| pods.contains(target) && pods.contains(&responder))
     }
 
     fn verdict(mut self) -> Verdict {
@@ -236,12 +242,15 @@ fn unseen_icmp(topology: &Topology<'_>, findings: &mut Findings) {
             && dial.from != dial.to
             && matches!(dial.result, Dialled::Answered { .. })
     });
-    let blind: BTreeSet<&str> = pinged
+    let blind: BTreeSet<&Endpoint> = pinged
         .filter(|dial| topology.takes_part(&dial.to) && !seeing.contains(&dial.to))
-        .map(|dial| dial.to.name())
+        .map(|dial| &dial.to)
         .collect();
     if !blind.is_empty() {
-        let blind = Vec::from_iter(blind);
+        let blind: Vec<String> = blind
+            .into_iter()
+            .map(|end| topology.end_name(end))
+            .collect();
         findings.fact(format!(
             "source of icmp requests not seen at {}: no raw socket there",
             listed(&blind, 6)

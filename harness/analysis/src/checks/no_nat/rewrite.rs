@@ -39,10 +39,19 @@ pub(super) struct Rewrites(BTreeSet<Rewrite>);
 /// What makes rewrites one piece of evidence.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Group<'a> {
-    Source { at: Option<&'a str> },
-    WrongResponder { target: &'a str, responder: &'a str },
-    ReplySource { at: Option<&'a str> },
-    Destination { at: Option<&'a str> },
+    Source {
+        at: Option<&'a str>,
+    },
+    WrongResponder {
+        target: &'a Endpoint,
+        responder: &'a str,
+    },
+    ReplySource {
+        at: Option<&'a str>,
+    },
+    Destination {
+        at: Option<&'a str>,
+    },
 }
 
 impl Rewrites {
@@ -84,7 +93,7 @@ fn group_of<'a>(rewrite: &'a Rewrite, topology: &Topology<'a>) -> Group<'a> {
             at: rewriter(rewrite, *seen, topology),
         },
         Kind::WrongResponder { responder } => Group::WrongResponder {
-            target: rewrite.server.name(),
+            target: &rewrite.server,
             responder,
         },
         Kind::ReplySource { .. } => Group::ReplySource { at: server_node },
@@ -130,7 +139,7 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
     let observed = joined(&examples, "; ", 3);
     let client_addresses = shown(topology.addresses(&first.client));
     let see = look(
-        first.client.name(),
+        topology.end_name(&first.client),
         format!("ping -c 1 -W 1 {}", first.dialled),
     );
     let at_or_unknown =
@@ -140,7 +149,7 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
             format!("source address rewritten {}: {extent}", at_or_unknown(at)),
             format!(
                 "the client's own address, for {} {client_addresses}",
-                first.client.name()
+                topology.end_name(&first.client)
             ),
             at.map(str::to_owned),
             match at {
@@ -155,9 +164,10 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
             let other = topology
                 .named(responder)
                 .and_then(|end| topology.node_of(&end));
+            let (target, name) = (topology.end_name(target), topology.own_name(responder));
             (
                 format!(
-                    "{responder}{} answers in place of {target} on {node}: {extent}",
+                    "{name}{} answers in place of {target} on {node}: {extent}",
                     other.map(|node| format!(" on {node}")).unwrap_or_default()
                 ),
                 format!("{target} answers at {}", first.dialled),
@@ -171,7 +181,7 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
         Group::ReplySource { at } => (
             format!(
                 "answers of {} come from another address than was dialled, rewritten {}: {extent}",
-                servers(rewrites),
+                servers(rewrites, topology),
                 at_or_unknown(at)
             ),
             format!("an answer from {}", first.dialled),
@@ -181,7 +191,7 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
         Group::Destination { at } => (
             format!(
                 "requests arrive at {} for an address that is not its own, {}: {extent}",
-                servers(rewrites),
+                servers(rewrites, topology),
                 at_or_unknown(at)
             ),
             format!("destination {}", shown(topology.addresses(&first.server))),
@@ -199,10 +209,10 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
     }
 }
 
-fn servers(rewrites: &[&Rewrite]) -> String {
-    let names: BTreeSet<&str> = rewrites
+fn servers(rewrites: &[&Rewrite], topology: &Topology<'_>) -> String {
+    let names: BTreeSet<String> = rewrites
         .iter()
-        .map(|rewrite| rewrite.server.name())
+        .map(|rewrite| topology.end_name(&rewrite.server))
         .collect();
     listed(&Vec::from_iter(names), 4)
 }
@@ -236,10 +246,13 @@ fn examples(rewrites: &[&Rewrite], topology: &Topology<'_>) -> Vec<String> {
         .into_iter()
         .map(|((client, server, kind), over)| {
             let over = transports(over);
-            let pair = format!("{} → {} ({over})", client.name(), server.name());
+            let (from, to) = (topology.end_name(client), topology.end_name(server));
+            let pair = format!("{from} → {to} ({over})");
             match kind {
                 Kind::Source { seen } => format!("{pair}: seen as {}", topology.tell(*seen)),
-                Kind::WrongResponder { responder } => format!("{pair}: {responder} answered"),
+                Kind::WrongResponder { responder } => {
+                    format!("{pair}: {} answered", topology.own_name(responder))
+                }
                 Kind::ReplySource { from } => {
                     format!("{pair}: answer from {}", topology.tell(*from))
                 }

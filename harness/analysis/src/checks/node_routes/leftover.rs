@@ -9,18 +9,18 @@ use super::remote::show;
 use crate::checks::Evidence;
 use crate::checks::findings::{Problem, look};
 use crate::checks::topology::Topology;
-use flatnet_model::observations::NodeView;
+use flatnet_model::observations::ObservedNode;
 
-pub(super) fn find(node: &NodeView, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
+pub(super) fn find(node: &ObservedNode, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
     let problem = |what: String, expected: &str, observed: String, look: String| Problem {
-        node: node.name.clone(),
+        node: node.object.name.clone(),
         peer: None,
         pods: Vec::new(),
         evidence: Evidence {
             what,
             expected: expected.to_owned(),
             observed,
-            culprit: Some(node.name.clone()),
+            culprit: Some(node.object.name.clone()),
             cause: Some("a node left or got another podCIDR, and its entries stayed".to_owned()),
             look,
         },
@@ -38,11 +38,11 @@ pub(super) fn find(node: &NodeView, facts: &Facts, topology: &Topology<'_>) -> V
             problem(
                 format!(
                     "stale route on {}: {} is no node's podCIDR",
-                    node.name, route.dst
+                    node.object.name, route.dst
                 ),
                 "routes to podCIDRs of current nodes only",
                 show(route, facts, topology),
-                look(&node.name, command),
+                look(&node.object.name, command),
             )
         });
     let vxlan = |index: u32| {
@@ -62,24 +62,29 @@ pub(super) fn find(node: &NodeView, facts: &Facts, topology: &Topology<'_>) -> V
         problem(
             format!(
                 "stale forwarding entry on {} of {}: {dst} is no node",
-                link.name, node.name
+                link.name, node.object.name
             ),
             "entries for current nodes only",
             format!("{} dst {dst}", entry.mac),
-            look(&node.name, format!("ip -s link show {}", link.name)),
+            look(&node.object.name, format!("ip -s link show {}", link.name)),
         )
     });
     routes.chain(entries).collect()
 }
 
 /// Looks like a route to pods (within the pod network, into the tunnel, or via a node) but fits no current podCIDR.
-fn is_stale(route: &RouteEntry, facts: &Facts, node: &NodeView, topology: &Topology<'_>) -> bool {
+fn is_stale(
+    route: &RouteEntry,
+    facts: &Facts,
+    node: &ObservedNode,
+    topology: &Topology<'_>,
+) -> bool {
     // RTPROT_KERNEL without next hop: the prefix of an own address.
     let own_prefix = route.protocol == 2 && route.gateway.is_none();
     if route.kind != 1 || route.dst.prefix_len() == 0 || own_prefix {
         return false;
     }
-    let mut cidrs = topology.nodes().flat_map(|node| &node.pod_cidrs);
+    let mut cidrs = topology.nodes().flat_map(|node| &node.object.pod_cidrs);
     let known = cidrs.any(|cidr| cidr.contains(&route.dst) || route.dst.contains(cidr))
         || is_address_in_use(route.dst, topology);
     if known {
@@ -98,18 +103,18 @@ fn is_stale(route: &RouteEntry, facts: &Facts, node: &NodeView, topology: &Topol
         topology
             .holders(hop)
             .iter()
-            .any(|holder| *holder != node.name)
+            .any(|holder| *holder != node.object.name)
     });
     within || tunnelled || via_node
 }
 
 /// A host route to a pod or a node, or a prefix that nodes live in.
 fn is_address_in_use(dst: IpNet, topology: &Topology<'_>) -> bool {
-    let pods = topology.running().flat_map(|pod| &pod.ips);
-    let nodes = topology.nodes().flat_map(|node| &node.internal_ips);
+    let pods = topology.running().flat_map(|pod| &pod.object.ips);
+    let nodes = topology.nodes().flat_map(|node| &node.object.internal_ips);
     let tunnels = topology
         .nodes()
-        .filter_map(|node| node.facts.as_ref().ok())
+        .filter_map(|node| node.inside.facts().ok())
         .flat_map(|facts| {
             facts
                 .addresses

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use super::findings::{Findings, Problem, count, look, without_nodes};
 use super::topology::Topology;
 use super::{Evidence, Verdict};
-use flatnet_model::observations::{NodeView, Observations};
+use flatnet_model::observations::{Observations, ObservedNode};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -29,7 +29,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let (problems, mut findings) = examine(&topology);
     let looked_at = topology
         .nodes()
-        .filter_map(|node| Some((node, node.facts.as_ref().ok()?)));
+        .filter_map(|node| Some((node, node.inside.facts().ok()?)));
     let left_over = looked_at.flat_map(|(node, facts)| leftover::find(node, facts, &topology));
     for problem in problems.into_iter().chain(left_over) {
         findings.fail(problem.evidence);
@@ -48,19 +48,22 @@ pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
 
 /// weave has no podCIDRs, Calico's own IPAM does not use them: then there is nothing they promise about routes.
 fn not_applicable(topology: &Topology<'_>) -> Option<String> {
-    if topology.nodes().all(|node| node.pod_cidrs.is_empty()) {
+    if topology
+        .nodes()
+        .all(|node| node.object.pod_cidrs.is_empty())
+    {
         return Some("nodes have no podCIDRs: this CNI assigns addresses its own way".to_owned());
     }
     let mut pods = topology
         .networked()
-        .filter(|pod| !pod.ips.is_empty())
+        .filter(|pod| !pod.object.ips.is_empty())
         .peekable();
     let from_cidr = |ip: &std::net::IpAddr| {
         topology
             .nodes()
-            .any(|node| node.pod_cidrs.iter().any(|cidr| cidr.contains(ip)))
+            .any(|node| node.object.pod_cidrs.iter().any(|cidr| cidr.contains(ip)))
     };
-    let unused = pods.peek().is_some() && !pods.any(|pod| pod.ips.iter().any(from_cidr));
+    let unused = pods.peek().is_some() && !pods.any(|pod| pod.object.ips.iter().any(from_cidr));
     unused.then(|| {
         "pod addresses do not come from the nodes' podCIDRs: this CNI assigns them its own way"
             .to_owned()
@@ -103,20 +106,25 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
     let reached = reached(topology);
     let mut ways: BTreeMap<String, usize> = BTreeMap::new();
     for node in topology.nodes() {
-        let facts = match &node.facts {
+        let facts = match node.inside.facts() {
             Ok(facts) => facts,
             Err(error) => {
-                findings.unmeasured(format!("routes of {}: {error}", node.name));
+                findings.unmeasured(format!("routes of {}: {error}", node.object.name));
                 continue;
             }
         };
         problems.extend(own_cidr_elsewhere(node, facts, topology));
-        for remote in topology.nodes().filter(|remote| remote.name != node.name) {
+        for remote in topology
+            .nodes()
+            .filter(|remote| remote.object.name != node.object.name)
+        {
             // Where two nodes claim one range, no set of routes can be right; the claim itself is the evidence.
-            if in_dispute(&node.name, &remote.name) || disputed_node(&remote.name) {
+            if in_dispute(&node.object.name, &remote.object.name)
+                || disputed_node(&remote.object.name)
+            {
                 continue;
             }
-            for cidr in &remote.pod_cidrs {
+            for cidr in &remote.object.pod_cidrs {
                 let hop = remote::Hop {
                     node,
                     facts,
@@ -145,30 +153,32 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
 /// Two nodes with overlapping podCIDRs: their pods get the same addresses.
 fn claimed_twice(topology: &Topology<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let claims: Vec<(&NodeView, IpNet)> = topology
+    let claims: Vec<(&ObservedNode, IpNet)> = topology
         .nodes()
-        .flat_map(|node| node.pod_cidrs.iter().map(move |cidr| (node, *cidr)))
+        .flat_map(|node| node.object.pod_cidrs.iter().map(move |cidr| (node, *cidr)))
         .collect();
     for (i, (a, a_cidr)) in claims.iter().enumerate() {
         for (b, b_cidr) in &claims[i + 1..] {
-            if a.name == b.name || !(a_cidr.contains(b_cidr) || b_cidr.contains(a_cidr)) {
+            if a.object.name == b.object.name
+                || !(a_cidr.contains(b_cidr) || b_cidr.contains(a_cidr))
+            {
                 continue;
             }
             problems.push(Problem {
-                node: a.name.clone(),
-                peer: Some(b.name.clone()),
-                pods: topology.networked().filter(|pod| pod.node == a.name || pod.node == b.name).map(|pod| pod.name.clone()).collect(),
+                node: a.object.name.clone(),
+                peer: Some(b.object.name.clone()),
+                pods: topology.networked().filter(|pod| pod.object.node == a.object.name || pod.object.node == b.object.name).map(|pod| pod.reference().clone()).collect(),
                 evidence: Evidence {
                     what: if a_cidr == b_cidr {
-                        format!("{} and {} both claim the podCIDR {a_cidr}", a.name, b.name)
+                        format!("{} and {} both claim the podCIDR {a_cidr}", a.object.name, b.object.name)
                     } else {
-                        format!("the podCIDRs {a_cidr} of {} and {b_cidr} of {} overlap", a.name, b.name)
+                        format!("the podCIDRs {a_cidr} of {} and {b_cidr} of {} overlap", a.object.name, b.object.name)
                     },
                     expected: "podCIDRs that do not overlap".to_owned(),
-                    observed: format!("{}: {a_cidr}, {}: {b_cidr}", a.name, b.name),
-                    culprit: Some(format!("{} and {}", a.name, b.name)),
+                    observed: format!("{}: {a_cidr}, {}: {b_cidr}", a.object.name, b.object.name),
+                    culprit: Some(format!("{} and {}", a.object.name, b.object.name)),
                     cause: Some("the same range was assigned to two nodes: their pods get equal addresses, and a route can lead to one only".to_owned()),
-                    look: look(&a.name, "ip route"),
+                    look: look(&a.object.name, "ip route"),
                 },
             });
         }
@@ -177,8 +187,8 @@ fn claimed_twice(topology: &Topology<'_>) -> Vec<Problem> {
 }
 
 /// The node's own range must stay on the node: no next hop, no tunnel.
-fn own_cidr_elsewhere(node: &NodeView, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
-    let is_own = |dst: &IpNet| node.pod_cidrs.contains(dst);
+fn own_cidr_elsewhere(node: &ObservedNode, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
+    let is_own = |dst: &IpNet| node.object.pod_cidrs.contains(dst);
     let away = |route: &&flatnet_model::kernel::RouteEntry| {
         let tunnel = facts
             .links
@@ -189,22 +199,22 @@ fn own_cidr_elsewhere(node: &NodeView, facts: &Facts, topology: &Topology<'_>) -
     let found = facts.routes.iter().filter(away);
     found
         .map(|route| Problem {
-            node: node.name.clone(),
+            node: node.object.name.clone(),
             peer: None,
             pods: Vec::new(),
             evidence: Evidence {
                 what: format!(
                     "{} routes its own podCIDR {} to elsewhere",
-                    node.name, route.dst
+                    node.object.name, route.dst
                 ),
                 expected: "delivery on the node itself".to_owned(),
                 observed: remote::show(route, facts, topology),
-                culprit: Some(node.name.clone()),
+                culprit: Some(node.object.name.clone()),
                 cause: Some(
                     "the node was taken for a remote one, or had another podCIDR before".to_owned(),
                 ),
                 look: look(
-                    &node.name,
+                    &node.object.name,
                     if route.dst.addr().is_ipv4() {
                         "ip route"
                     } else {

@@ -10,13 +10,13 @@ use crate::checks::Evidence;
 use crate::checks::findings::{Problem, joined, look};
 use crate::checks::topology::{Topology, route_words};
 use crate::checks::veth::on_link;
-use flatnet_model::observations::NodeView;
+use flatnet_model::observations::ObservedNode;
 
 /// The way from `node` to `cidr` of `remote`.
 pub(super) struct Hop<'a> {
-    pub(super) node: &'a NodeView,
+    pub(super) node: &'a ObservedNode,
     pub(super) facts: &'a Facts,
-    pub(super) remote: &'a NodeView,
+    pub(super) remote: &'a ObservedNode,
     pub(super) cidr: IpNet,
     pub(super) topology: &'a Topology<'a>,
     pub(super) reached: &'a Reached<'a>,
@@ -59,7 +59,7 @@ impl Hop<'_> {
             return Err(self.wrong(
                 format!(
                     "the route of {} to {} has no device",
-                    self.node.name, self.cidr
+                    self.node.object.name, self.cidr
                 ),
                 "a device".to_owned(),
                 show(route, self.facts, self.topology),
@@ -70,7 +70,7 @@ impl Hop<'_> {
             return Err(self.wrong(
                 format!(
                     "the route of {} to {} of {} goes through {}, which is down",
-                    self.node.name, self.cidr, self.remote.name, link.name
+                    self.node.object.name, self.cidr, self.remote.object.name, link.name
                 ),
                 format!("{} UP", link.name),
                 format!("{} DOWN", link.name),
@@ -108,14 +108,14 @@ impl Hop<'_> {
 
     fn carries(&self) -> bool {
         self.reached.contains(&(
-            self.node.name.as_str(),
-            self.remote.name.as_str(),
+            self.node.object.name.as_str(),
+            self.remote.object.name.as_str(),
             self.cidr.addr().is_ipv4(),
         ))
     }
 
     fn direct(&self, route: &RouteEntry, link: &Link, hop: IpAddr) -> Result<String, Trouble> {
-        if self.topology.node_has(&self.remote.name, hop) {
+        if self.topology.node_has(&self.remote.object.name, hop) {
             if on_link(self.facts, route, hop) {
                 return Ok(format!(
                     "to remote podCIDRs via node addresses on {}",
@@ -125,7 +125,7 @@ impl Hop<'_> {
             return Err(self.wrong(
                 format!(
                     "{}: next hop {hop} of the route to {} is not on link",
-                    self.node.name, self.cidr
+                    self.node.object.name, self.cidr
                 ),
                 format!("{hop} within a prefix of {}", link.name),
                 show(route, self.facts, self.topology),
@@ -136,9 +136,9 @@ impl Hop<'_> {
             return Err(self.wrong(
                 format!(
                     "{} routes {} of {} to {owner}",
-                    self.node.name, self.cidr, self.remote.name
+                    self.node.object.name, self.cidr, self.remote.object.name
                 ),
-                format!("a next hop of {}", self.remote.name),
+                format!("a next hop of {}", self.remote.object.name),
                 show(route, self.facts, self.topology),
                 "the route was made for another node",
             ));
@@ -152,9 +152,9 @@ impl Hop<'_> {
         Err(self.wrong(
             format!(
                 "{}: next hop {hop} of the route to {} is no address of {}",
-                self.node.name, self.cidr, self.remote.name
+                self.node.object.name, self.cidr, self.remote.object.name
             ),
-            format!("a next hop of {}", self.remote.name),
+            format!("a next hop of {}", self.remote.object.name),
             show(route, self.facts, self.topology),
             "the node's address changed, or the route was written wrongly",
         ))
@@ -171,9 +171,9 @@ impl Hop<'_> {
         Err(self.wrong(
             format!(
                 "{} takes {} of {} for its own",
-                self.node.name, self.cidr, self.remote.name
+                self.node.object.name, self.cidr, self.remote.object.name
             ),
-            format!("a route to {}", self.remote.name),
+            format!("a route to {}", self.remote.object.name),
             show(route, self.facts, self.topology),
             "the bridge's prefix covers the remote podCIDR",
         ))
@@ -183,7 +183,7 @@ impl Hop<'_> {
         self.wrong(
             format!(
                 "{} has no route to {} of {}",
-                self.node.name, self.cidr, self.remote.name
+                self.node.object.name, self.cidr, self.remote.object.name
             ),
             format!("one route to {}", self.cidr),
             observed.to_owned(),
@@ -199,10 +199,10 @@ impl Hop<'_> {
         self.wrong(
             format!(
                 "{} has {} routes to {} of {}",
-                self.node.name,
+                self.node.object.name,
                 routes.len(),
                 routes[0].dst,
-                self.remote.name
+                self.remote.object.name
             ),
             "exactly one".to_owned(),
             joined(&shown, "; ", 4),
@@ -223,12 +223,12 @@ impl Hop<'_> {
             "ip -6 route"
         };
         self.problem(
-            &self.node.name,
+            &self.node.object.name,
             what,
             expected,
             observed,
             cause,
-            look(&self.node.name, command),
+            look(&self.node.object.name, command),
         )
     }
 
@@ -241,10 +241,10 @@ impl Hop<'_> {
         cause: &str,
         look: String,
     ) -> Trouble {
-        let peer = if culprit == self.remote.name {
-            &self.node.name
+        let peer = if culprit == self.remote.object.name {
+            &self.node.object.name
         } else {
-            &self.remote.name
+            &self.remote.object.name
         };
         Trouble::Wrong(Box::new(Problem {
             node: culprit.to_owned(),

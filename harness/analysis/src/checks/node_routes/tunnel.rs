@@ -12,7 +12,7 @@ impl Hop<'_> {
     /// Next hop → Ethernet address (neighbour) → node address (FDB) → the remote VTEP, which must have that Ethernet address,
     /// VNI and port (Documentation/networking/vxlan.rst).
     pub(super) fn tunnel(&self, link: &Link, hop: IpAddr) -> Result<String, Trouble> {
-        let (node, remote) = (&self.node.name, &self.remote.name);
+        let (node, remote) = (&self.node.object.name, &self.remote.object.name);
         let known = |state: &str| !matches!(state, "FAILED" | "INCOMPLETE" | "NONE");
         let neighbour = self
             .facts
@@ -39,7 +39,7 @@ impl Hop<'_> {
     }
 
     fn forwarding(&self, link: &Link, mac: MacAddr) -> Result<(), Trouble> {
-        let (node, remote) = (&self.node.name, &self.remote.name);
+        let (node, remote) = (&self.node.object.name, &self.remote.object.name);
         let dsts: Vec<IpAddr> = self
             .facts
             .fdb
@@ -49,13 +49,14 @@ impl Hop<'_> {
             .collect();
         if dsts
             .iter()
-            .any(|dst| self.remote.internal_ips.contains(dst))
+            .any(|dst| self.remote.object.internal_ips.contains(dst))
         {
             return Ok(());
         }
         let shown: Vec<String> = dsts.iter().map(|dst| self.topology.tell(*dst)).collect();
         let expected = self
             .remote
+            .object
             .internal_ips
             .iter()
             .map(IpAddr::to_string)
@@ -78,11 +79,11 @@ impl Hop<'_> {
     }
 
     fn vtep(&self, link: &Link, mac: MacAddr, hop: IpAddr) -> Result<(), Trouble> {
-        let (node, remote) = (&self.node.name, &self.remote.name);
+        let (node, remote) = (&self.node.object.name, &self.remote.object.name);
         let facts = self
             .remote
-            .facts
-            .as_ref()
+            .inside
+            .facts()
             .map_err(|error| Trouble::Unmeasured(format!("the VTEP of {remote}: {error}")))?;
         let Some(local) = &link.vxlan else {
             return Ok(());
@@ -143,12 +144,12 @@ impl Hop<'_> {
         hop: IpAddr,
         remote_facts: &Facts,
     ) -> Trouble {
-        let (node, remote) = (&self.node.name, &self.remote.name);
+        let (node, remote) = (&self.node.object.name, &self.remote.object.name);
         let others: Vec<MacAddr> = self
             .topology
             .nodes()
-            .filter(|other| other.name != *node && other.name != *remote)
-            .filter_map(|other| other.facts.as_ref().ok())
+            .filter(|other| other.object.name != *node && other.object.name != *remote)
+            .filter_map(|other| other.inside.facts().ok())
             .filter_map(|facts| {
                 facts
                     .neighbours
@@ -187,6 +188,13 @@ impl Hop<'_> {
         cause: &str,
         look: String,
     ) -> Trouble {
-        self.problem(&self.node.name, what, expected, observed, cause, look)
+        self.problem(
+            &self.node.object.name,
+            what,
+            expected,
+            observed,
+            cause,
+            look,
+        )
     }
 }

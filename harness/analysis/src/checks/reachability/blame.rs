@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Span;
 use super::pairs::Pair;
 use crate::checks::topology::Topology;
+use flatnet_model::PodRef;
 use flatnet_model::observations::Endpoint;
 
 /// Whom the red pairs of a group have in common.
@@ -12,7 +13,7 @@ pub(super) enum Scope<'a> {
     /// Nearly every pair is red.
     Everyone,
     /// One pod, while its neighbours on the node are fine.
-    Pod(&'a str, Direction),
+    Pod(&'a PodRef, Direction),
     /// One node: its row, its column or both.
     Node(&'a str, Direction),
     /// Both ways between two nodes, or within one node.
@@ -129,24 +130,25 @@ fn covers(scope: Scope<'_>, pair: &Pair<'_>) -> bool {
     }
 }
 
-fn is_pod(endpoint: &Endpoint, pod: &str) -> bool {
-    matches!(endpoint, Endpoint::Pod(name) if name == pod)
+fn is_pod(endpoint: &Endpoint, pod: &PodRef) -> bool {
+    matches!(endpoint, Endpoint::Pod(other) if other == pod)
 }
 
 /// Pods whose row or column is red although another pod of the same node has green pairs of its own.
 fn singled_pods<'a>(measured: &[&Pair<'a>], topology: &Topology<'a>) -> Vec<Scope<'a>> {
-    let mut out: BTreeMap<&str, Cell> = BTreeMap::new();
-    let mut into: BTreeMap<&str, Cell> = BTreeMap::new();
+    type Cells<'a> = BTreeMap<&'a PodRef, Cell>;
+    let (mut out, mut into) = (Cells::new(), Cells::new());
     for pair in measured {
-        out.entry(pair.from.name()).or_default().add(pair);
-        into.entry(pair.to.name()).or_default().add(pair);
+        for (end, cells) in [(pair.from, &mut out), (pair.to, &mut into)] {
+            if let Endpoint::Pod(pod) = end {
+                cells.entry(pod).or_default().add(pair);
+            }
+        }
     }
-    let is_red =
-        |cells: &BTreeMap<&str, Cell>, pod: &str| cells.get(pod).is_some_and(|cell| cell.is_red());
-    let any_red =
-        |cells: &BTreeMap<&str, Cell>, pod: &str| cells.get(pod).is_some_and(|cell| cell.red > 0);
+    let is_red = |cells: &Cells<'_>, pod: &PodRef| cells.get(pod).is_some_and(|cell| cell.is_red());
+    let any_red = |cells: &Cells<'_>, pod: &PodRef| cells.get(pod).is_some_and(|cell| cell.red > 0);
     // One way dead and some of the other way red has one cause (without a default route a pod still answers its gateway).
-    let dead = |pod: &str| match (is_red(&out, pod), is_red(&into, pod)) {
+    let dead = |pod: &PodRef| match (is_red(&out, pod), is_red(&into, pod)) {
         (true, true) => Some(Direction::Both),
         (true, false) if any_red(&into, pod) => Some(Direction::Both),
         (false, true) if any_red(&out, pod) => Some(Direction::Both),
@@ -154,23 +156,24 @@ fn singled_pods<'a>(measured: &[&Pair<'a>], topology: &Topology<'a>) -> Vec<Scop
         (false, true) => Some(Direction::In),
         (false, false) => None,
     };
-    let dead: BTreeMap<&'a str, Direction> = topology
+    let dead: BTreeMap<&'a PodRef, Direction> = topology
         .networked()
-        .filter_map(|pod| Some((pod.name.as_str(), dead(&pod.name)?)))
+        .filter_map(|pod| Some((pod.reference(), dead(pod.reference())?)))
         .collect();
     // A pod that is not dead itself has green pairs; it vouches for its node.
     let vouches: BTreeSet<&str> = measured
         .iter()
         .filter(|pair| pair.failed.is_empty())
         .flat_map(|pair| [(pair.from, pair.from_node), (pair.to, pair.to_node)])
-        .filter(|(end, _)| !topology.on_host(end) && !dead.contains_key(end.name()))
+        .filter(|(end, _)| !topology.on_host(end))
+        .filter(|(end, _)| !matches!(end, Endpoint::Pod(pod) if dead.contains_key(pod)))
         .map(|(_, node)| node)
         .collect();
     dead.iter()
         .filter(|(pod, _)| {
             topology
                 .pod(pod)
-                .is_some_and(|pod| vouches.contains(pod.node.as_str()))
+                .is_some_and(|pod| vouches.contains(pod.object.node.as_str()))
         })
         .map(|(pod, direction)| Scope::Pod(pod, *direction))
         .collect()

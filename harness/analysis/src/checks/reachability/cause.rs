@@ -17,8 +17,8 @@ use flatnet_model::observations::{Dial, Endpoint};
 pub(super) struct Context<'a> {
     topology: &'a Topology<'a>,
     problems: Vec<Problem>,
-    /// (server, transport, client's name) of requests that arrived.
-    arrived: BTreeSet<(&'a Endpoint, Transport, &'a str)>,
+    /// (server, transport, client) of requests that arrived.
+    arrived: BTreeSet<(&'a Endpoint, Transport, Endpoint)>,
 }
 
 impl<'a> Context<'a> {
@@ -32,9 +32,9 @@ impl<'a> Context<'a> {
         let sightings = topology.observations.sightings.iter();
         let arrived = sightings
             .flat_map(|(end, seen)| {
-                seen.iter()
-                    .flatten()
-                    .map(move |sighting| (end, sighting.transport, sighting.from.as_str()))
+                seen.iter().flatten().filter_map(move |sighting| {
+                    Some((end, sighting.transport, sighting.from.parse().ok()?))
+                })
             })
             .collect();
         Context {
@@ -75,13 +75,13 @@ impl<'a> Context<'a> {
                 over.failing()
             ),
             expected: format!("an answer over {} from every address", over.measured()),
-            observed: observed(group, &arrivals),
+            observed: observed(group, &arrivals, self.topology),
             culprit,
             cause,
             look: match problem {
                 Some(problem) => problem.evidence.look.clone(),
                 None => look(
-                    first.from.name(),
+                    self.topology.end_name(&first.from),
                     format!("ping -c 1 -W 1 {}", first.address),
                 ),
             },
@@ -93,7 +93,7 @@ impl<'a> Context<'a> {
         let fits = |problem: &&Problem| {
             let (node, peer) = (problem.node.as_str(), problem.peer.as_deref());
             if !problem.pods.is_empty() {
-                let involved = |end: &Endpoint| problem.pods.iter().any(|pod| pod == end.name());
+                let involved = |end: &Endpoint| matches!(end, Endpoint::Pod(pod) if problem.pods.contains(pod));
                 return group
                     .red
                     .iter()
@@ -118,7 +118,7 @@ impl<'a> Context<'a> {
     fn blamed(&self, scope: Scope<'_>) -> Option<String> {
         match scope {
             Scope::Pod(pod, _) => Some(match self.topology.pod(pod) {
-                Some(view) => format!("pod {pod} on {}", view.node),
+                Some(pod) => self.topology.who(pod),
                 None => format!("pod {pod}"),
             }),
             Scope::Node(node, _) => Some(node.to_owned()),
@@ -148,7 +148,7 @@ impl<'a> Context<'a> {
                 way.0 += usize::from(self.arrived.contains(&(
                     pair.to,
                     dial.transport,
-                    pair.from.name(),
+                    pair.from.clone(),
                 )));
                 way.1 += 1;
             }
@@ -210,9 +210,8 @@ impl<'a> Context<'a> {
     fn diverted(&self, red: &[&Pair<'_>]) -> Option<String> {
         let pair = red[0];
         let by_client = |dial: &&Dial| {
-            let name = Some(pair.from.name());
             dial.to == *pair.to
-                && matches!(&dial.result, Dialled::Answered { responder, .. } if responder.as_deref() == name)
+                && matches!(&dial.result, Dialled::Answered { responder: Some(text), .. } if pair.from.is_called(text))
         };
         self.topology
             .observations
@@ -220,7 +219,10 @@ impl<'a> Context<'a> {
             .iter()
             .find(by_client)
             .filter(|_| red.len() == 1)?;
-        let (from, to) = (pair.from.name(), pair.to.name());
+        let (from, to) = (
+            self.topology.end_name(pair.from),
+            self.topology.end_name(pair.to),
+        );
         Some(format!(
             "what is sent to {to} is diverted to {from}, which cannot answer itself, see no-nat"
         ))
@@ -243,7 +245,8 @@ impl<'a> Context<'a> {
             _ => false,
         };
         let dial = self.topology.observations.dials.iter().find(failed)?;
-        Some((dial.from.name().to_owned(), dial.to.name().to_owned()))
+        let name = |end| self.topology.end_name(end);
+        Some((name(&dial.from), name(&dial.to)))
     }
 }
 
@@ -343,12 +346,13 @@ fn lopsided(scope: Scope<'_>, pairs: &[Pair<'_>]) -> Option<String> {
 fn not_forwarding(topology: &Topology<'_>) -> Vec<Problem> {
     let nodes = topology
         .nodes()
-        .filter_map(|node| Some((node, node.facts.as_ref().ok()?)));
+        .filter_map(|node| Some((node, node.inside.facts().ok()?)));
     let off = nodes.flat_map(|(node, facts)| {
         let has = |v4: bool| {
-            topology
-                .networked()
-                .any(|pod| pod.node == node.name && pod.ips.iter().any(|ip| ip.is_ipv4() == v4))
+            topology.networked().any(|pod| {
+                pod.object.node == node.object.name
+                    && pod.object.ips.iter().any(|ip| ip.is_ipv4() == v4)
+            })
         };
         [
             ("ipv4.ip_forward", true),
@@ -365,17 +369,20 @@ fn not_forwarding(topology: &Topology<'_>) -> Vec<Problem> {
         .map(move |(key, _)| (node, key))
     });
     off.map(|(node, key)| Problem {
-        node: node.name.clone(),
+        node: node.object.name.clone(),
         peer: None,
         pods: Vec::new(),
         evidence: Evidence {
-            what: format!("{} does not forward packets: net.{key} is 0", node.name),
+            what: format!(
+                "{} does not forward packets: net.{key} is 0",
+                node.object.name
+            ),
             expected: format!("net.{key} = 1"),
             observed: format!("net.{key} = 0"),
-            culprit: Some(node.name.clone()),
+            culprit: Some(node.object.name.clone()),
             cause: None,
             look: look(
-                &node.name,
+                &node.object.name,
                 format!("cat /proc/sys/net/{}", key.replace('.', "/")),
             ),
         },

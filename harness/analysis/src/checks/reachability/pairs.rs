@@ -6,7 +6,8 @@ use flatnet_model::probe::{Dialled, Failure, Transport};
 use super::Span;
 use crate::checks::findings::{listed, transport};
 use crate::checks::topology::{Topology, same_family};
-use flatnet_model::observations::{Dial, Endpoint, PodView};
+use flatnet_model::PodRef;
+use flatnet_model::observations::{Dial, Endpoint, ObservedPod};
 
 /// One ordered pair.
 pub(super) struct Pair<'a> {
@@ -85,19 +86,22 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
         }
     }
     let mut missing = missing(topology, span, &pairs);
-    let mut no_icmp: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut no_icmp: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ((from, over), detail) in unsupported {
         // Echo needs a privilege that a pod may lack; sockets need none, so without them the probe itself failed.
         let alone = !pairs
             .values()
             .any(|pair| pair.from == from && !pair.measured.is_empty());
         if over == Transport::Icmp && !alone {
-            no_icmp.entry(detail).or_default().push(from.name());
+            no_icmp
+                .entry(detail)
+                .or_default()
+                .push(topology.end_name(from));
         } else {
             missing.push(format!(
                 "{} from {}: {detail}",
                 transport(over),
-                from.name()
+                topology.end_name(from)
             ));
         }
     }
@@ -138,28 +142,34 @@ fn missing(topology: &Topology<'_>, span: Span, pairs: &Pairs<'_>) -> Vec<String
         .flat_map(|pair| &pair.measured)
         .map(|dial| dial.transport)
         .collect();
-    let pods: Vec<(Endpoint, &PodView)> = topology
+    let pods: Vec<(Endpoint, &ObservedPod)> = topology
         .networked()
-        .map(|pod| (Endpoint::Pod(pod.name.clone()), pod))
+        .map(|pod| (pod.endpoint(), pod))
         .collect();
-    let mut missing: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut missing: BTreeMap<&PodRef, usize> = BTreeMap::new();
     for (from_end, from) in &pods {
         let others = pods.iter().filter(|(_, to)| {
-            to.name != from.name && (to.node == from.node) == (span == Span::SameNode)
+            to.reference() != from.reference()
+                && (to.object.node == from.object.node) == (span == Span::SameNode)
         });
         for (to_end, to) in others {
-            let common = to
-                .ips
-                .iter()
-                .filter(|address| from.ips.iter().any(|own| same_family(*own, **address)));
+            let common = to.object.ips.iter().filter(|address| {
+                from.object
+                    .ips
+                    .iter()
+                    .any(|own| same_family(*own, **address))
+            });
             let wanted = common.count() * transports.len().max(1);
             let made = pairs.get(&(from_end, to_end)).map_or(0, |pair| pair.made);
-            *missing.entry(&from.name).or_default() += wanted.saturating_sub(made);
+            *missing.entry(from.reference()).or_default() += wanted.saturating_sub(made);
         }
     }
     missing.retain(|_, absent| *absent > 0);
     missing
         .into_iter()
-        .map(|(pod, absent)| format!("pod {pod} did not make {absent} of its dials"))
+        .map(|(pod, absent)| {
+            let name = topology.pod_name(pod);
+            format!("pod {name} did not make {absent} of its dials")
+        })
         .collect()
 }

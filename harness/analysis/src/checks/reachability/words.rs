@@ -73,7 +73,10 @@ pub(super) fn headline(scope: Scope<'_>, topology: &Topology<'_>, span: Span) ->
         }
         Scope::Everyone => "no node's pods reach another node's".to_owned(),
         Scope::Pod(pod, direction) => {
-            let node = topology.pod(pod).map_or("?", |view| view.node.as_str());
+            let node = topology
+                .pod(pod)
+                .map_or("?", |pod| pod.object.node.as_str());
+            let pod = topology.pod_name(pod);
             match direction {
                 Direction::Both => {
                     format!("pod {pod} on {node} and {others} do not reach each other")
@@ -105,10 +108,18 @@ pub(super) fn counts(group: &Group<'_, '_>) -> String {
     format!("{} of {} pairs{among}", group.red.len(), group.all)
 }
 
-pub(super) fn observed(group: &Group<'_, '_>, arrivals: &Arrivals<'_>) -> String {
+pub(super) fn observed(
+    group: &Group<'_, '_>,
+    arrivals: &Arrivals<'_>,
+    topology: &Topology<'_>,
+) -> String {
     let mut pairs: Vec<&&Pair<'_>> = group.red.iter().collect();
     pairs.sort_by_key(|pair| !pair.pods_only);
-    let examples: Vec<String> = pairs.iter().take(3).map(|pair| example(pair)).collect();
+    let examples: Vec<String> = pairs
+        .iter()
+        .take(3)
+        .map(|pair| example(pair, topology))
+        .collect();
     let mut text = joined(&examples, "; ", 3);
     if pairs.len() > examples.len() {
         text.push_str(&format!(
@@ -139,7 +150,7 @@ pub(super) fn observed(group: &Group<'_, '_>, arrivals: &Arrivals<'_>) -> String
     text
 }
 
-fn example(pair: &Pair<'_>) -> String {
+fn example(pair: &Pair<'_>, topology: &Topology<'_>) -> String {
     let mut said: BTreeMap<(IpAddr, &str), Vec<Transport>> = BTreeMap::new();
     for dial in &pair.failed {
         if let Dialled::Failed { detail, .. } = &dial.result {
@@ -156,8 +167,8 @@ fn example(pair: &Pair<'_>) -> String {
         .collect();
     format!(
         "{} → {} {}",
-        pair.from.name(),
-        pair.to.name(),
+        topology.end_name(pair.from),
+        topology.end_name(pair.to),
         said.join(", ")
     )
 }

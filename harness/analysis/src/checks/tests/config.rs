@@ -1,12 +1,22 @@
 //! cni-config.
 use flatnet_model::probe::{CniFiles, ConfFile};
+use flatnet_model::snapshot::Condition;
 use rstest::rstest;
 
 use super::*;
 use crate::example::build::{Style, healthy};
 
 fn files<'a>(o: &'a mut Observations, name: &str) -> &'a mut CniFiles {
-    node(o, name).cni.as_mut().unwrap()
+    found(&mut node(o, name).inside.cni)
+}
+
+fn not_ready(reason: &str, message: &str) -> Option<Condition> {
+    Some(Condition {
+        kind: "Ready".to_owned(),
+        status: "False".to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    })
 }
 
 fn file(name: &str, text: &str) -> ConfFile {
@@ -119,8 +129,9 @@ fn a_file_that_the_runtime_refuses_is_red(
 #[test]
 fn a_file_that_the_nodes_own_runtime_refuses_is_red() {
     let mut o = healthy(Style::Vxlan);
-    node(&mut o, "node1").not_ready = Some(
-        "KubeletNotReady: cni config load failed: failed to load CNI config list file /etc/cni/net.d/10-flatnet.conflist: no \"cniVersion\"".to_owned(),
+    node(&mut o, "node1").object.ready = not_ready(
+        "KubeletNotReady",
+        "cni config load failed: failed to load CNI config list file /etc/cni/net.d/10-flatnet.conflist: no \"cniVersion\"",
     );
     let evidence = sole("cni-config", &o);
     assert_eq!(evidence.culprit.as_deref(), Some("node1"));
@@ -137,8 +148,8 @@ fn no_configuration_says_what_the_node_says() {
         file("README", "nothing"),
         file("10-flatnet.conflist.bak", "{}"),
     ];
-    node(&mut o, "node2").not_ready =
-        Some("NetworkPluginNotReady: cni plugin not initialized".to_owned());
+    node(&mut o, "node2").object.ready =
+        not_ready("NetworkPluginNotReady", "cni plugin not initialized");
     let evidence = sole("cni-config", &o);
     assert!(
         evidence
@@ -184,6 +195,6 @@ fn files_that_cannot_be_read_are_broken() {
     let mut o = healthy(Style::Vxlan);
     files(&mut o, "node2").conf[0].content = Err("permission denied".to_owned());
     assert!(broken("cni-config", &o).contains("10-flatnet.conflist of node2: permission denied"));
-    node(&mut o, "node3").cni = Err("no exec".to_owned());
+    node(&mut o, "node3").inside.cni = Some(Err("no exec".to_owned()));
     assert!(broken("cni-config", &o).contains("CNI files of node3: no exec"));
 }

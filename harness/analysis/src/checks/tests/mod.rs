@@ -10,6 +10,7 @@ mod ports;
 mod reach;
 mod routes;
 mod services;
+mod twins;
 mod users;
 mod wiring;
 
@@ -20,7 +21,8 @@ use rstest::rstest;
 
 use super::{Evidence, Verdict, all, find};
 use crate::example::build::{Cluster, Style, healthy};
-use flatnet_model::observations::{Dial, Endpoint, NodeView, Observations, PodView};
+use crate::example::pieces::{bare, found, pod_end};
+use flatnet_model::observations::{Dial, Endpoint, Observations, ObservedNode, ObservedPod};
 
 /// What a lab has nothing to say about.
 const REAL_ONLY: [&str; 6] = [
@@ -103,23 +105,23 @@ fn broken(id: &str, observations: &Observations) -> String {
     }
 }
 
-fn node<'a>(observations: &'a mut Observations, name: &str) -> &'a mut NodeView {
+fn node<'a>(observations: &'a mut Observations, name: &str) -> &'a mut ObservedNode {
     observations
         .nodes
         .iter_mut()
-        .find(|node| node.name == name)
+        .find(|node| node.object.name == name)
         .unwrap()
 }
 
 fn node_facts<'a>(observations: &'a mut Observations, name: &str) -> &'a mut Facts {
-    node(observations, name).facts.as_mut().unwrap()
+    found(&mut node(observations, name).inside.facts)
 }
 
-fn pod<'a>(observations: &'a mut Observations, name: &str) -> &'a mut PodView {
+fn pod<'a>(observations: &'a mut Observations, name: &str) -> &'a mut ObservedPod {
     observations
         .pods
         .iter_mut()
-        .find(|pod| pod.name == name)
+        .find(|pod| pod.object.reference.name == name)
         .unwrap()
 }
 
@@ -143,7 +145,7 @@ impl Ends<'_> {
     }
 
     fn involves(&self, name: &str) -> bool {
-        self.dial.from.name() == name || self.dial.to.name() == name
+        bare(&self.dial.from) == name || bare(&self.dial.to) == name
     }
 
     fn itself(&self) -> bool {
@@ -159,9 +161,9 @@ fn home(observations: &Observations, end: &Endpoint) -> (String, bool) {
             let pod = observations
                 .pods
                 .iter()
-                .find(|pod| pod.name == *name)
+                .find(|pod| pod.reference() == name)
                 .unwrap();
-            (pod.node.clone(), pod.host_network)
+            (pod.object.node.clone(), pod.object.host_network)
         }
     }
 }
@@ -205,7 +207,7 @@ fn lost(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool + Cop
         } = observations.dials[index].clone();
         if let Some(Ok(seen)) = observations.sightings.get_mut(&to) {
             seen.retain(|s| {
-                (s.transport, s.from.as_str(), s.destination) != (transport, from.name(), address)
+                s.transport != transport || !from.is_called(&s.from) || s.destination != address
             });
         }
     }
@@ -215,7 +217,7 @@ fn lost(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool + Cop
 /// Path MTU trials of these pods get no answer.
 fn no_size_passes(observations: &mut Observations, which: impl Fn(&str, &str) -> bool) {
     for run in &mut observations.mtu {
-        if which(run.from.name(), run.to.name()) {
+        if which(bare(&run.from), bare(&run.to)) {
             for trial in run.trials.iter_mut().flatten() {
                 trial.arrived = false;
                 trial.detail = Some("no answer".to_owned());

@@ -9,7 +9,7 @@ fn limit(o: &mut Observations, pod: &str, limit: u32) {
     for run in o
         .mtu
         .iter_mut()
-        .filter(|run| (run.from.name() == pod) != (run.to.name() == pod))
+        .filter(|run| (bare(&run.from) == pod) != (bare(&run.to) == pod))
     {
         let trials = run.trials.as_mut().unwrap();
         trials[0] = MtuTrial {

@@ -1,16 +1,18 @@
 //! Names: each mutation turns `dns` red.
 use flatnet_model::probe::Resolved;
 
+use flatnet_model::PodRef;
+
 use super::*;
 use crate::example::plane::{had, ip, plane, real, told_of};
 
 /// Answers of the pods on node2 become these.
 fn answers(o: &mut Observations, over: &[flatnet_model::probe::Carrier], with: &Resolved) {
-    let there: Vec<String> = o
+    let there: Vec<PodRef> = o
         .pods
         .iter()
-        .filter(|pod| pod.node == "node2")
-        .map(|pod| pod.name.clone())
+        .filter(|pod| pod.object.node == "node2")
+        .map(|pod| pod.reference().clone())
         .collect();
     for client in &mut had(&mut plane(o).dns).clients {
         for (lookup, resolved) in client.answers.iter_mut().flatten() {

@@ -26,7 +26,7 @@ fn rewrite_source(o: &mut Observations, seen: std::net::IpAddr, which: impl Fn(&
             *seen_as = seen;
         }
         for sighting in o.sightings.get_mut(&to).unwrap().as_mut().unwrap() {
-            if sighting.from == from.name() && sighting.transport == transport {
+            if from.is_called(&sighting.from) && sighting.transport == transport {
                 sighting.source = seen;
             }
         }
@@ -119,14 +119,14 @@ fn dnat_names_the_pod_and_its_node() {
     let mut o = healthy(Style::Direct);
     for dial in &mut o.dials {
         let diverted =
-            dial.to.name() == "busybox-2" && dial.from != dial.to && dial.from.name() != "node2";
+            bare(&dial.to) == "busybox-2" && dial.from != dial.to && bare(&dial.from) != "node2";
         if let (true, Transport::Tcp, Dialled::Answered { responder, .. }) =
             (diverted, dial.transport, &mut dial.result)
         {
-            *responder = Some("busybox-5".to_owned());
+            *responder = Some(pod_end("busybox-5").to_string());
         }
     }
-    if let Some(Ok(seen)) = o.sightings.get_mut(&Endpoint::Pod("busybox-2".to_owned())) {
+    if let Some(Ok(seen)) = o.sightings.get_mut(&pod_end("busybox-2")) {
         seen.retain(|sighting| sighting.transport != Transport::Tcp);
     }
     assert_red(&o, &["no-nat"], &[]);
@@ -148,17 +148,17 @@ fn the_pod_that_dnat_leads_to_cannot_reach_the_one_it_stands_in_for() {
     for dial in o
         .dials
         .iter_mut()
-        .filter(|dial| dial.to.name() == "busybox-2" && dial.from != dial.to)
+        .filter(|dial| bare(&dial.to) == "busybox-2" && dial.from != dial.to)
     {
         if let (Transport::Tcp, Dialled::Answered { responder, .. }) =
             (dial.transport, &mut dial.result)
         {
-            *responder = Some("busybox-5".to_owned());
+            *responder = Some(pod_end("busybox-5").to_string());
         }
     }
     lost(&mut o, |e| {
-        e.dial.from.name() == "busybox-5"
-            && e.dial.to.name() == "busybox-2"
+        bare(&e.dial.from) == "busybox-5"
+            && bare(&e.dial.to) == "busybox-2"
             && e.dial.transport == Transport::Tcp
     });
     assert_red(&o, &["no-nat", "same-node"], &[]);
@@ -174,14 +174,14 @@ fn the_pod_that_dnat_leads_to_cannot_reach_the_one_it_stands_in_for() {
 fn dnat_at_one_client_node_blames_that_node() {
     let mut o = healthy(Style::Direct);
     for index in select(&o, |e| {
-        pods(e) && e.from_node == "node1" && e.dial.to.name() == "busybox-2"
+        pods(e) && e.from_node == "node1" && bare(&e.dial.to) == "busybox-2"
     }) {
         if let Dialled::Answered {
             responder: Some(name),
             ..
         } = &mut o.dials[index].result
         {
-            *name = "busybox-5".to_owned();
+            *name = pod_end("busybox-5").to_string();
         }
     }
     assert_eq!(sole("no-nat", &o).culprit.as_deref(), Some("node1"));
@@ -191,7 +191,7 @@ fn dnat_at_one_client_node_blames_that_node() {
 fn rewritten_reply_sources_blame_the_servers_node_and_name_the_pod() {
     let mut o = healthy(Style::Direct);
     for index in select(&o, |e| {
-        !e.itself() && e.dial.to.name() == "busybox-2" && e.dial.transport == Transport::Udp
+        !e.itself() && bare(&e.dial.to) == "busybox-2" && e.dial.transport == Transport::Udp
     }) {
         if let Dialled::Answered { reply_from, .. } = &mut o.dials[index].result {
             *reply_from = ip("10.244.2.200");
@@ -215,13 +215,13 @@ fn requests_for_a_foreign_destination_are_seen() {
     let mut o = healthy(Style::Direct);
     let seen = o
         .sightings
-        .get_mut(&Endpoint::Pod("busybox-3".to_owned()))
+        .get_mut(&pod_end("busybox-3"))
         .unwrap()
         .as_mut()
         .unwrap();
     seen.push(Sighting {
         transport: Transport::Tcp,
-        from: "busybox-1".to_owned(),
+        from: pod_end("busybox-1").to_string(),
         source: ip("10.244.1.2"),
         destination: ip("10.96.0.10"),
         count: 1,
@@ -245,9 +245,7 @@ fn records_that_cannot_be_read_are_broken_and_missing_icmp_records_a_fact() {
             .iter()
             .any(|fact| fact.contains("no raw socket"))
     );
-    o.sightings.insert(
-        Endpoint::Pod("busybox-1".to_owned()),
-        Err("probe killed".to_owned()),
-    );
+    o.sightings
+        .insert(pod_end("busybox-1"), Err("probe killed".to_owned()));
     assert!(broken("no-nat", &o).contains("pod/busybox-1: probe killed"));
 }

@@ -10,15 +10,15 @@ fn a_pod_that_does_not_run_fails_with_its_warning_and_the_rest_is_judged() {
     let mut o = healthy(Style::Vxlan);
     let warning = "Failed to create pod sandbox: plugin type=\"flatnet-cni\" failed (add): no free address in 10.244.2.0/24";
     let stuck = pod(&mut o, "busybox-2");
-    stuck.phase = "Pending".to_owned();
-    stuck.ips.clear();
+    stuck.status = "Pending".to_owned();
+    stuck.object.ips.clear();
     stuck.facts = Err("no probe runs there".to_owned());
     stuck.warnings = vec!["FailedCreatePodSandBox: ".to_owned() + warning];
     o.dials
-        .retain(|dial| dial.from.name() != "busybox-2" && dial.to.name() != "busybox-2");
-    o.sightings.remove(&Endpoint::Pod("busybox-2".to_owned()));
+        .retain(|dial| bare(&dial.from) != "busybox-2" && bare(&dial.to) != "busybox-2");
+    o.sightings.remove(&pod_end("busybox-2"));
     o.mtu
-        .retain(|run| run.from.name() != "busybox-2" && run.to.name() != "busybox-2");
+        .retain(|run| bare(&run.from) != "busybox-2" && bare(&run.to) != "busybox-2");
     // node2's other pod takes its place in the MTU runs of a real gathering; here those of node2 are simply gone.
     assert_red(&o, &["pod-ip-present"], &["mtu"]);
     let evidence = sole("pod-ip-present", &o);
@@ -41,8 +41,8 @@ fn a_pod_that_does_not_run_fails_with_its_warning_and_the_rest_is_judged() {
 fn when_no_pod_runs_only_its_absence_fails() {
     let mut o = healthy(Style::Vxlan);
     for pod in &mut o.pods {
-        pod.phase = "Pending".to_owned();
-        pod.ips.clear();
+        pod.status = "Pending".to_owned();
+        pod.object.ips.clear();
         pod.facts = Err("does not run".to_owned());
     }
     o.dials.clear();
@@ -72,7 +72,7 @@ fn an_address_the_pod_does_not_hold_is_named_and_explains_the_rest() {
     facts.addresses.retain(|a| a.index != ETH0);
     facts.addresses.push(address(ETH0, ip("10.244.1.200"), 32));
     unanswered(&mut o, |ends| {
-        ends.involves("busybox-1") && ends.dial.to == Endpoint::Pod("busybox-1".to_owned())
+        ends.involves("busybox-1") && ends.dial.to == pod_end("busybox-1")
     });
     no_size_passes(&mut o, |_, to| to == "busybox-1");
     assert_red(
@@ -102,7 +102,10 @@ fn dual_stack_needs_both_families() {
         dual: true,
     }
     .observe();
-    pod(&mut o, "busybox-3").ips.retain(|ip| ip.is_ipv4());
+    pod(&mut o, "busybox-3")
+        .object
+        .ips
+        .retain(|ip| ip.is_ipv4());
     let evidence = sole("pod-ip-present", &o);
     assert!(
         evidence
@@ -115,7 +118,7 @@ fn dual_stack_needs_both_families() {
 #[test]
 fn a_host_network_pod_must_have_an_address_of_its_node() {
     let mut o = healthy(Style::Vxlan);
-    pod(&mut o, "host-2").ips = vec![ip("172.18.0.4")];
+    pod(&mut o, "host-2").object.ips = vec![ip("172.18.0.4")];
     let evidence = sole("pod-ip-present", &o);
     assert!(
         evidence.what.contains("host-2") && evidence.observed.contains("node3 (eth0)"),
@@ -128,12 +131,12 @@ fn a_host_network_pod_must_have_an_address_of_its_node() {
 fn two_pods_with_one_ip_are_both_named() {
     let mut o = healthy(Style::Vxlan);
     let shared = ip("10.244.1.2");
-    pod(&mut o, "busybox-4").ips = vec![shared];
+    pod(&mut o, "busybox-4").object.ips = vec![shared];
     let facts = pod_facts(&mut o, "busybox-4");
     facts.addresses.retain(|a| a.index != ETH0);
     facts.addresses.push(address(ETH0, shared, 32));
     for dial in &mut o.dials {
-        if dial.to == Endpoint::Pod("busybox-4".to_owned()) {
+        if dial.to == pod_end("busybox-4") {
             dial.address = shared;
             if let Dialled::Answered {
                 responder,
@@ -142,10 +145,12 @@ fn two_pods_with_one_ip_are_both_named() {
             } = &mut dial.result
             {
                 *reply_from = shared;
-                *responder = responder.is_some().then(|| "busybox-1".to_owned());
+                *responder = responder
+                    .is_some()
+                    .then(|| pod_end("busybox-1").to_string());
             }
         }
-        if dial.from == Endpoint::Pod("busybox-4".to_owned())
+        if dial.from == pod_end("busybox-4")
             && let Dialled::Answered { local, seen_as, .. } = &mut dial.result
         {
             *local = shared;
@@ -163,12 +168,11 @@ fn two_pods_with_one_ip_are_both_named() {
             seen.source = shared;
         }
     }
-    o.sightings
-        .insert(Endpoint::Pod("busybox-4".to_owned()), Ok(Vec::new()));
+    o.sightings.insert(pod_end("busybox-4"), Ok(Vec::new()));
     assert_red(&o, &["pod-ip-unique"], &[]);
     let mut flaky = o.clone();
     unanswered(&mut flaky, |e| {
-        e.dial.from.name() == "host-3" && e.dial.to.name() == "busybox-1"
+        bare(&e.dial.from) == "host-3" && bare(&e.dial.to) == "busybox-1"
     });
     assert!(
         sole("cross-node", &flaky)
@@ -236,12 +240,12 @@ fn hairpin_blames_the_pod_and_sees_a_loopback_that_is_down() {
 #[test]
 fn subnet_reports_what_is_outside_and_never_fails() {
     let mut o = healthy(Style::Vxlan);
-    pod(&mut o, "busybox-4").ips = vec![ip("10.32.0.5")];
+    pod(&mut o, "busybox-4").object.ips = vec![ip("10.32.0.5")];
     assert!(facts("subnet", &o).contains(
         &"node1: podCIDR 10.244.1.0/24, 2 pods, 1 outside: busybox-4 10.32.0.5".to_owned()
     ));
     for node in &mut o.nodes {
-        node.pod_cidrs.clear();
+        node.object.pod_cidrs.clear();
     }
     o.pod_network = vec![net("10.32.0.0/12")];
     let told = facts("subnet", &o);
@@ -250,7 +254,7 @@ fn subnet_reports_what_is_outside_and_never_fails() {
         "{told:?}"
     );
     for pod in &mut o.pods {
-        pod.ips.clear();
+        pod.object.ips.clear();
     }
     assert_eq!(judge("subnet", &o).name(), "skip");
 }

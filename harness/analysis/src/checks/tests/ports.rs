@@ -11,7 +11,7 @@ use flatnet_model::observations::Call;
 #[case::from_outside(true)]
 fn a_host_port_that_does_not_answer_blames_its_node(#[case] outside: bool) {
     let mut o = real();
-    let at = o.nodes[2].internal_ips[0];
+    let at = o.nodes[2].object.internal_ips[0];
     let tcp = |call: &Call| call.address == at && call.transport == Transport::Tcp;
     if outside {
         fail(&mut had(&mut plane(&mut o).outside).host_ports, tcp);
@@ -34,7 +34,7 @@ fn a_host_port_answered_by_another_pod_is_wrong() {
     let mut o = real();
     for result in &mut had(&mut plane(&mut o).host_ports).calls[0].results {
         if let Dialled::Answered { responder, .. } = result {
-            *responder = Some("busybox-1".to_owned());
+            *responder = Some(pod_end("busybox-1").to_string());
         }
     }
     assert!(
@@ -56,7 +56,7 @@ fn no_port_mapping_is_promised_where_no_plugin_asks_for_it() {
     assert!(with("skip", &o).contains("hostport"));
     let mut o = real();
     for node in &mut o.nodes {
-        let conf = &mut node.cni.as_mut().unwrap().conf[0].content;
+        let conf = &mut found(&mut node.inside.cni).conf[0].content;
         let text = conf.as_mut().unwrap();
         *text = text.replace(
             r#"{"type":"portmap"}"#,
@@ -78,7 +78,7 @@ fn a_pod_with_a_host_port_that_does_not_run_is_not_measured() {
 #[test]
 fn a_node_port_that_one_node_does_not_program() {
     let mut o = real();
-    let at = o.nodes[1].internal_ips[0];
+    let at = o.nodes[1].object.internal_ips[0];
     let exposure = &mut had(&mut plane(&mut o).outside).node_port;
     fail(&mut had(exposure).calls, |call| call.address == at);
     assert_red(&o, &["nodeport"], &[]);

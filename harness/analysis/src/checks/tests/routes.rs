@@ -72,7 +72,7 @@ fn a_missing_route_blames_the_node_that_lacks_it(#[case] style: Style) {
 fn a_default_route_that_carries_pods_is_the_underlays_business() {
     let mut o = healthy(Style::Direct);
     for node in &mut o.nodes {
-        let facts = node.facts.as_mut().unwrap();
+        let facts = found(&mut node.inside.facts);
         facts.routes.retain(|r| r.gateway.is_none());
         facts
             .routes
@@ -225,16 +225,16 @@ fn a_next_hop_in_another_segment_is_not_on_link() {
 #[test]
 fn equal_pod_cidrs_name_both_nodes() {
     let mut o = healthy(Style::Direct);
-    let claimed = node(&mut o, "node1").pod_cidrs.clone();
-    node(&mut o, "node2").pod_cidrs = claimed;
+    let claimed = node(&mut o, "node1").object.pod_cidrs.clone();
+    node(&mut o, "node2").object.pod_cidrs = claimed;
     for (pod_name, at) in [("busybox-2", "10.244.1.2"), ("busybox-5", "10.244.1.3")] {
-        pod(&mut o, pod_name).ips = vec![ip(at)];
+        pod(&mut o, pod_name).object.ips = vec![ip(at)];
         let facts = pod_facts(&mut o, pod_name);
         facts.addresses.retain(|a| a.index != ETH0);
         facts.addresses.push(address(ETH0, ip(at), 32));
     }
     for node in &mut o.nodes {
-        let facts = node.facts.as_mut().unwrap();
+        let facts = found(&mut node.inside.facts);
         facts.routes.retain(|r| r.dst != net("10.244.2.0/24"));
     }
     node_facts(&mut o, "node2")
@@ -271,20 +271,22 @@ fn clusters_that_do_not_use_pod_cidrs_are_skipped() {
     for (index, pod) in elsewhere
         .pods
         .iter_mut()
-        .filter(|pod| !pod.host_network)
+        .filter(|pod| !pod.object.host_network)
         .enumerate()
     {
-        pod.ips = vec![format!("192.168.7.{index}").parse().unwrap()];
+        pod.object.ips = vec![format!("192.168.7.{index}").parse().unwrap()];
     }
     assert_eq!(judge("node-routes", &elsewhere).name(), "skip");
-    o.nodes.iter_mut().for_each(|node| node.pod_cidrs.clear());
+    o.nodes
+        .iter_mut()
+        .for_each(|node| node.object.pod_cidrs.clear());
     assert_eq!(judge("node-routes", &o).name(), "skip");
 }
 
 #[test]
 fn a_node_that_cannot_be_read_is_broken() {
     let mut o = healthy(Style::Vxlan);
-    node(&mut o, "node2").facts = Err("no shell".to_owned());
+    node(&mut o, "node2").inside.facts = Some(Err("no shell".to_owned()));
     let error = broken("node-routes", &o);
     assert!(
         error.contains("routes of node2: no shell") && error.contains("the VTEP of node2"),

@@ -27,7 +27,7 @@ fn a_service_that_one_pod_does_not_reach_is_that_pods() {
     let mut o = real();
     let calls = &mut had(&mut plane(&mut o).services).shared.calls;
     fail(calls, |call| {
-        call.from.name() == "busybox-2" && call.transport == Transport::Udp
+        bare(&call.from) == "busybox-2" && call.transport == Transport::Udp
     });
     let e = sole("service", &o);
     assert_eq!(e.culprit.as_deref(), Some("busybox-2 on node2"));
@@ -81,6 +81,6 @@ fn a_pod_that_does_not_reach_itself_through_its_service() {
 fn a_client_that_dialled_no_service_is_not_measured() {
     let mut o = real();
     let calls = &mut had(&mut plane(&mut o).services).shared.calls;
-    calls.retain(|call| call.from.name() != "busybox-3");
+    calls.retain(|call| bare(&call.from) != "busybox-3");
     assert!(broken("service", &o).contains("busybox-3 did not dial"));
 }

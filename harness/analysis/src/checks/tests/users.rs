@@ -82,7 +82,7 @@ fn what_is_absent_skips_and_what_got_lost_breaks() {
 #[test]
 fn pods_that_do_not_get_out_of_the_cluster() {
     let mut o = real();
-    let pods = |call: &Call| call.from.name() == "busybox-2";
+    let pods = |call: &Call| bare(&call.from) == "busybox-2";
     fail(&mut had(&mut plane(&mut o).outside).egress, pods);
     assert_red(&o, &["egress"], &[]);
     let e = sole("egress", &o);
@@ -93,18 +93,18 @@ fn pods_that_do_not_get_out_of_the_cluster() {
 #[test]
 fn a_routed_pod_is_fine_and_a_strange_source_is_not() {
     let mut o = real();
-    let own = pod(&mut o, "busybox-2").ips[0].to_string();
+    let own = pod(&mut o, "busybox-2").object.ips[0].to_string();
     let calls = &mut had(&mut plane(&mut o).outside).egress;
-    seen_as(calls, |call| call.from.name() == "busybox-2", &own);
+    seen_as(calls, |call| bare(&call.from) == "busybox-2", &own);
     assert_red(&o, &[], &[]);
     assert!(
         facts("egress", &o)
             .contains(&"pods are seen outside as themselves (routed): busybox-2".to_owned())
     );
 
-    let other = o.nodes[0].internal_ips[0].to_string();
+    let other = o.nodes[0].object.internal_ips[0].to_string();
     let calls = &mut had(&mut plane(&mut o).outside).egress;
-    seen_as(calls, |call| call.from.name() == "busybox-2", &other);
+    seen_as(calls, |call| bare(&call.from) == "busybox-2", &other);
     let e = sole("egress", &o);
     assert!(
         e.observed.contains(&format!("seen as {other}, node1")),
@@ -116,12 +116,12 @@ fn a_routed_pod_is_fine_and_a_strange_source_is_not() {
 #[test]
 fn a_source_to_which_no_answer_comes_back_is_known_from_the_peer() {
     let mut o = real();
-    let other = o.nodes[0].internal_ips[0];
+    let other = o.nodes[0].object.internal_ips[0];
     let outside = had(&mut plane(&mut o).outside);
-    fail(&mut outside.egress, |call| call.from.name() == "busybox-2");
+    fail(&mut outside.egress, |call| bare(&call.from) == "busybox-2");
     outside.sightings = Ok(vec![Sighting {
         transport: Transport::Udp,
-        from: "busybox-2".to_owned(),
+        from: pod_end("busybox-2").to_string(),
         source: other,
         destination: ip(PEER),
         count: 2,
@@ -184,31 +184,27 @@ fn without_rights_on_nodes_pods_are_judged_all_the_same() {
     o.denied = vec![denied];
     let is_node = |end: &Endpoint| matches!(end, Endpoint::Node(_));
     for node in &mut o.nodes {
-        node.facts = Err("not allowed".to_owned());
-        node.cni = Err("not allowed".to_owned());
+        node.inside.facts = Some(Err("not allowed".to_owned()));
+        node.inside.cni = Some(Err("not allowed".to_owned()));
     }
-    o.pods.retain(|pod| !pod.host_network);
-    let known: Vec<String> = o.pods.iter().map(|pod| pod.name.clone()).collect();
+    o.pods.retain(|pod| !pod.object.host_network);
+    let known: Vec<Endpoint> = o.pods.iter().map(ObservedPod::endpoint).collect();
     o.dials.retain(|dial| {
         !is_node(&dial.from)
             && !is_node(&dial.to)
-            && [&dial.from, &dial.to]
-                .iter()
-                .all(|end| known.iter().any(|pod| pod == end.name()))
+            && [&dial.from, &dial.to].iter().all(|end| known.contains(end))
     });
     o.sightings
-        .retain(|end, _| is_node(end) || known.iter().any(|pod| pod == end.name()));
+        .retain(|end, _| is_node(end) || known.contains(end));
     for (end, seen) in &mut o.sightings {
         if is_node(end) {
             *seen = Err("not allowed".to_owned());
         } else if let Ok(seen) = seen {
-            seen.retain(|sighting| known.contains(&sighting.from));
+            seen.retain(|sighting| known.iter().any(|end| end.is_called(&sighting.from)));
         }
     }
     let services = &mut had(&mut plane(&mut o).services).shared;
-    services
-        .calls
-        .retain(|call| known.iter().any(|pod| pod == call.from.name()));
+    services.calls.retain(|call| known.contains(&call.from));
     had(&mut plane(&mut o).outside)
         .egress
         .retain(|call| !is_node(&call.from));

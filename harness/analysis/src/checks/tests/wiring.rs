@@ -236,11 +236,11 @@ fn bridges_that_are_down_and_host_ends_that_are_gone_are_seen() {
 fn a_cni_without_bridges_is_skipped() {
     let mut o = healthy(Style::Direct);
     for node in &mut o.nodes {
-        let facts = node.facts.as_mut().unwrap();
+        let facts = found(&mut node.inside.facts);
         facts.links.retain(|l| l.name != "cni0");
         facts.links.iter_mut().for_each(|l| l.master = None);
     }
     assert_eq!(judge("bridge", &o).name(), "skip");
-    o.nodes[0].facts = Err("permission denied".to_owned());
+    o.nodes[0].inside.facts = Some(Err("permission denied".to_owned()));
     assert!(broken("bridge", &o).contains("permission denied"));
 }

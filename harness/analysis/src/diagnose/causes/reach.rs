@@ -5,7 +5,7 @@ use flatnet_model::symptoms::Symptoms;
 use super::{Cause, Finding, checks};
 use crate::checks::Verdict;
 use flatnet_model::PodRef;
-use flatnet_model::observations::Observations;
+use flatnet_model::observations::{Observations, PodNames};
 
 /// Checks that look at how a pod is wired: what they find is a cause.
 const WIRING: [&str; 5] = [
@@ -26,7 +26,7 @@ pub(in crate::diagnose) fn of(
 ) -> Vec<Finding> {
     let name = &pod.reference;
     let node = Some(pod.node.clone()).filter(|node| !node.is_empty());
-    let names = [Some(name.name.clone()), node];
+    let names = [Some(PodNames::of(observations).pod(name)), node];
     let mut findings = Vec::new();
     for (id, ids) in [(Cause::Wiring, WIRING), (Cause::Unreachable, PACKETS)] {
         for check in ids.into_iter().filter_map(|id| checks::find(id).ok()) {
@@ -58,7 +58,7 @@ pub(in crate::diagnose) fn of(
 
 /// Whether the evidence is about somebody of that name, and not about one whose name only begins so.
 fn mentions(evidence: &checks::Evidence, name: &str) -> bool {
-    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '/');
     let culprit = evidence.culprit.as_deref().unwrap_or_default();
     [&evidence.what, culprit]
         .into_iter()
@@ -119,5 +119,8 @@ mod tests {
             "busybox-1"
         ));
         assert!(!mentions(&evidence("pod busybox-10 on node11"), "node1"));
+        let twin = evidence("pod other/busybox-1 on node1: down");
+        assert!(mentions(&twin, "other/busybox-1"));
+        assert!(!mentions(&twin, "default/busybox-1"));
     }
 }

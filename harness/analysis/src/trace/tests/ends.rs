@@ -227,7 +227,7 @@ fn two_nodes_that_send_it_to_each_other() {
 #[test]
 fn a_place_that_nobody_could_look_at() {
     let mut sight = sight(Style::Direct);
-    sight.nodes[0].facts = Err("no right".to_owned());
+    sight.nodes[0].inside.facts = Some(Err("no right".to_owned()));
     let trace = follow(&sight, node("node1"), "10.244.2.2");
     let error = "no right".to_owned();
     assert_eq!(stopped(&trace), (&node("node1"), &Cause::Unknown { error }));

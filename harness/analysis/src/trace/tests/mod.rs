@@ -11,6 +11,7 @@ use flatnet_model::probe::Facts;
 use super::model::{Cause, Direction, Ending, Place, Trace};
 use super::{Kernels, Request, Sight, trace};
 use crate::example::build::{Cluster, Style};
+use crate::example::pieces::found;
 use flatnet_model::PodRef;
 
 /// Three nodes with two pods each, both families.
@@ -59,12 +60,15 @@ fn follow(sight: &Sight, from: Place, to: &str) -> Trace {
 }
 
 fn node_facts<'a>(sight: &'a mut Sight, name: &str) -> &'a mut Facts {
-    let node = sight.nodes.iter_mut().find(|node| node.name == name);
-    node.unwrap().facts.as_mut().unwrap()
+    let node = sight.nodes.iter_mut().find(|node| node.object.name == name);
+    found(&mut node.unwrap().inside.facts)
 }
 
 fn pod_facts<'a>(sight: &'a mut Sight, name: &str) -> &'a mut Facts {
-    let pod = sight.pods.iter_mut().find(|pod| pod.name == name);
+    let pod = sight
+        .pods
+        .iter_mut()
+        .find(|pod| pod.object.reference.name == name);
     pod.unwrap().facts.as_mut().unwrap()
 }
 

@@ -45,7 +45,7 @@ fn a_name_that_nobody_has_is_told_with_those_there_are() {
 fn a_name_that_two_pods_have_needs_its_namespace() {
     let mut sight = sight(Style::Direct);
     let mut other = sight.pods[0].clone();
-    other.namespace = "other".to_owned();
+    other.object.reference.namespace = "other".to_owned();
     sight.pods.push(other);
 
     let words = find(&sight, "busybox-1").unwrap_err();
@@ -63,7 +63,7 @@ fn a_name_that_two_pods_have_needs_its_namespace() {
 #[test]
 fn a_pod_that_does_not_run_sends_nothing() {
     let mut sight = sight(Style::Direct);
-    sight.pods[0].phase = "ContainerCreating".to_owned();
+    sight.pods[0].status = "ContainerCreating".to_owned();
     let words = find(&sight, "busybox-1").unwrap_err();
     assert!(words.contains("it is ContainerCreating"), "{words}");
 }

@@ -174,7 +174,10 @@ fn a_service_is_rewritten_by_the_first_node() {
 #[test]
 fn a_pod_that_nobody_could_look_into_is_where_the_api_has_it() {
     let mut sight = sight(Style::Direct);
-    let hidden = sight.pods.iter_mut().find(|pod| pod.name == "busybox-2");
+    let hidden = sight
+        .pods
+        .iter_mut()
+        .find(|pod| pod.object.reference.name == "busybox-2");
     hidden.unwrap().facts = Err("no shell".to_owned());
 
     let trace = follow(&sight, pod("busybox-1"), "10.244.2.2");
