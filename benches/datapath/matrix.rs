@@ -12,7 +12,7 @@ use flatnet_cluster::observe::gather;
 use flatnet_cluster::status::host_network;
 use flatnet_cluster::{Cluster, PodRef, Target as Place};
 use flatnet_model::observations::Endpoint;
-use flatnet_model::probe::{Dialled, Target as Goal, Transport, ask};
+use flatnet_model::probe::{DialRequest, Dialled, Transport, ask};
 use flatnet_model::{IpFamily, Underlay};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use tokio::task::JoinSet;
@@ -151,7 +151,7 @@ fn member(pod: &Pod) -> Result<Member> {
 
 /// All pairs once: wall time from the first question to the last answer, and the longest of the probes' own times.
 async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Duration)> {
-    let goal = |member: &Member| Goal {
+    let request = |member: &Member| DialRequest {
         address: member.address,
         transport: Transport::Tcp,
         port: POD_PORT,
@@ -161,7 +161,7 @@ async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Durati
         let targets = members
             .iter()
             .filter(|to| to.pod != from.pod)
-            .map(goal)
+            .map(request)
             .collect();
         (
             Endpoint::Pod(from.pod.clone()),

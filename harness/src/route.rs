@@ -284,13 +284,13 @@ impl<'a> Look<'a> {
     }
 
     async fn way(&self, place: &Place, flow: Flow) -> Result<Way> {
-        let question = ask::Ways { flows: vec![flow] };
+        let question = ask::Routes { flows: vec![flow] };
         let answer = match (target(place), &self.attached.ground) {
             (Some(target), _) => Some(self.probes.ask(&target, &question).await?),
             (None, Ground::Lab(lab)) => Some(ask_wire(lab, &question).await?),
             (None, Ground::Kubernetes(_)) => None,
         };
-        let way = answer.and_then(|mut answer| answer.ways.pop());
+        let way = answer.and_then(|mut answer| answer.routes.pop());
         way.ok_or_else(|| {
             Error::Failed(format!(
                 "no program can be run in {place}, so its kernel cannot be asked for a route"

@@ -1,4 +1,4 @@
-//! Datagram sockets (UDP, ping, raw ICMP) that tell more than `recv_from` does: the address a datagram was sent to, its
+//! Datagram sockets (UDP, ping, raw ICMP) that report more than `recv_from` does: the address a datagram was sent to, its
 //! real length, and the errors that came back, each with the destination it belongs to.
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};

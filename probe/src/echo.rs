@@ -14,7 +14,7 @@ const ICMP_FILTER: i32 = 1;
 /// ICMP6_FILTER of RFC 3542 section 3.2, likewise.
 const ICMP6_FILTER: i32 = 1;
 
-/// Which way an echo goes.
+/// Request or reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Request,
@@ -46,7 +46,7 @@ impl<'a> Echo<'a> {
         bytes
     }
 
-    /// Reads an ICMP packet; none where it is no echo.
+    /// Reads an ICMP packet; none where it is not an echo.
     pub(crate) fn decode(bytes: &'a [u8], v6: bool) -> Option<Self> {
         let (header, payload) = bytes.split_first_chunk::<HEADER>()?;
         let direction = [Direction::Request, Direction::Reply]

@@ -1,4 +1,4 @@
-//! What can go wrong in the probe itself. What goes wrong on the way to a peer is a finding, not an error: see
+//! What can go wrong in the probe itself. What goes wrong on the path to a peer is a finding, not an error: see
 //! [`Dialled::Failed`](crate::Dialled::Failed).
 use std::io;
 
@@ -29,7 +29,7 @@ pub enum Error {
         /// The longest that fits.
         most: usize,
     },
-    /// Bytes from the network that are no message of a probe.
+    /// Bytes from the network that are not a message of a probe.
     #[error("not a message of a probe: {0}")]
     Foreign(&'static str),
     /// A line of input that is not a question.

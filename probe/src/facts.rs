@@ -75,7 +75,7 @@ fn counters() -> BTreeMap<String, u64> {
     counters
 }
 
-/// Pairs of lines, `Ip: Forwarding DefaultTTL …` and `Ip: 1 64 …`. Negative values (`Tcp.MaxConn`) are no counters.
+/// Pairs of lines, `Ip: Forwarding DefaultTTL …` and `Ip: 1 64 …`. Negative values (`Tcp.MaxConn`) are not counters.
 fn snmp(text: &str) -> BTreeMap<String, u64> {
     let mut counters = BTreeMap::new();
     let mut lines = text.lines();

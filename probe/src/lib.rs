@@ -1,6 +1,6 @@
-//! The program flatnet runs inside pods and on nodes: it says what it sees, from where it stands.
+//! The program that flatnet runs inside pods and on nodes: it observes the network from there.
 //!
-//! One probe a pod, started by one exec that lasts the whole session. It speaks JSON lines: a question ([`ask`]) on
+//! One probe per pod, started by one exec that lasts the whole session. It speaks JSON lines: a question ([`ask`]) on
 //! standard input, one answer on standard output ([`wire`]); at end of input it exits. The harness shares these types.
 //!
 //! One thread does everything: the responders answer peers while a row is dialled and while the next question is awaited.
@@ -22,10 +22,10 @@ mod processes;
 mod resolv_conf;
 mod resolve;
 mod responder;
+mod routes;
 mod session;
 mod sockets;
 mod watched;
-mod ways;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -40,23 +40,23 @@ pub use session::run;
 const HELP: &str = "\
 flatnet-probe: says what the network looks like from where it runs
 
-It reads one question a line (JSON) on standard input, answers each with one line on standard output, and exits at end of input.
+It reads one question per line (JSON) on standard input, answers each with one line on standard output, and exits at end of input.
 It is meant to be started by flatnet inside a pod or on a node, but can be asked by hand:
 
   echo '{\"ask\":\"facts\"}' | flatnet-probe
       links, addresses, routes, neighbours, FDB, sysctls and counters
-  echo '{\"ask\":\"ways\",\"flows\":[{\"to\":\"10.244.1.2\"}]}' | flatnet-probe
-      which way the kernel sends packets, as `ip route get` says it
+  echo '{\"ask\":\"routes\",\"flows\":[{\"to\":\"10.244.1.2\"}]}' | flatnet-probe
+      the route that the kernel gives each packet, as `ip route get` shows it
   echo '{\"ask\":\"cni-files\",\"conf_dir\":\"/etc/cni/net.d\",\"bin_dir\":\"/opt/cni/bin\"}' | flatnet-probe
       CNI configuration and plugins
   (echo '{\"ask\":\"listen\",\"name\":\"me\",\"port\":7777}'; cat) | flatnet-probe
-      answer peers on TCP and UDP port 7777 until interrupted; {\"ask\":\"seen\"} lists who called
+      answer peers on TCP and UDP port 7777 until interrupted; {\"ask\":\"seen\"} lists the requests that arrived
   echo '{\"ask\":\"dial\",\"targets\":[{\"address\":\"10.0.0.1\",\"transport\":\"tcp\",\"port\":7777}],\"at_once\":8,\"timeout_ms\":1000,\"attempts\":1}' | flatnet-probe
       reach peers (transports tcp, udp, icmp); says who answered, and which addresses each end saw
   echo '{\"ask\":\"path-mtu\",\"address\":\"10.0.0.1\",\"port\":7777,\"sizes\":[1450,1451],\"timeout_ms\":1000}' | flatnet-probe
       which IP packet sizes arrive whole with DF set
   echo '{\"ask\":\"resolve\",\"server\":\"10.96.0.10:53\",\"lookups\":[{\"name\":\"kubernetes.default.svc.cluster.local\",\"record\":\"A\",\"over\":\"udp\"}],\"timeout_ms\":1000,\"attempts\":2}' | flatnet-probe
-      what a nameserver answers; {\"ask\":\"resolv-conf\",\"path\":\"/etc/resolv.conf\"} tells whom this place asks
+      what a nameserver answers; {\"ask\":\"resolv-conf\",\"path\":\"/etc/resolv.conf\"} shows the nameservers configured here
   echo '{\"ask\":\"sockets\",\"proc\":\"/proc\",\"ports\":[2379]}' | flatnet-probe
       what is bound here and whose it is; who is connected to these ports
   echo '{\"ask\":\"network-namespaces\",\"proc\":\"/proc\"}' | flatnet-probe
@@ -65,7 +65,7 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
       the CNI versions each plugin supports; {\"ask\":\"files\",\"root\":\"\",\"paths\":[\"/etc/cni/net.d/*\"]} shows files
 
 Options: --help, --version
-Exit codes: 0 the input ended, 1 nobody reads the answers, 2 wrong usage
+Exit codes: 0 the input ended, 1 the answers cannot be written, 2 wrong usage
 ";
 
 /// The program.
@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
 fn serve() -> ExitCode {
     if io::stdin().is_terminal() {
         complain(
-            "reading questions from the terminal, one a line (--help shows some); end with ctrl-d",
+            "reading questions from the terminal, one per line (--help shows some); end with ctrl-d",
         );
     }
     allow_many_descriptors();
@@ -105,7 +105,7 @@ fn serve() -> ExitCode {
     }
 }
 
-/// A busy responder holds a descriptor a connection. A lower limit is no reason not to start.
+/// A busy responder holds one descriptor per connection. A lower limit does not keep it from starting.
 fn allow_many_descriptors() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);

@@ -37,7 +37,7 @@ enum End {
     Failed(String),
 }
 
-/// Tries every size; the trials are in their order. Fails only where no socket can be had.
+/// Tries every size; the trials are in their order. Fails only where no socket can be opened.
 pub(crate) async fn measure(
     to: SocketAddr,
     sizes: &[u32],

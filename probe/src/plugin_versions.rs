@@ -91,7 +91,7 @@ impl Folder {
         let _turn = self.turns.acquire().await;
         let versions = self.versions(&name).await;
         let about = match &versions {
-            // What is no plugin is not executed a second time.
+            // A program that is not a plugin is not executed a second time.
             Ok(_) => self.about(&name).await,
             Err(_) => None,
         };
@@ -108,7 +108,7 @@ impl Folder {
             return Err(refusal(status, &out, &err));
         }
         serde_json::from_slice(&out)
-            .map_err(|error| format!("its answer is no version result: {error}"))
+            .map_err(|error| format!("its answer is not a version result: {error}"))
     }
 
     /// The reference plugins print a line such as `CNI bridge plugin v1.4.0` (containernetworking/cni, pkg/skel).

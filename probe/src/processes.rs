@@ -56,7 +56,7 @@ fn argv(proc: &Path, pid: u32) -> Vec<String> {
     }
 }
 
-/// The inode of the network namespace of `who` (a process id or `thread-self`); none where the kernel does not let on.
+/// The inode of the network namespace of `who` (a process id or `thread-self`); none where the kernel does not say.
 pub(crate) fn network_namespace(proc: &Path, who: &str) -> Option<u64> {
     let metadata = fs::metadata(proc.join(who).join("ns/net")).ok()?;
     Some(metadata.ino())

@@ -1,4 +1,4 @@
-//! resolv.conf(5), as far as it says whom to ask and for what.
+//! resolv.conf(5): nameservers and search list.
 use std::fs;
 use std::io::Read;
 

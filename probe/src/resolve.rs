@@ -9,12 +9,12 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
 use crate::dial::{Missed, Nonces};
-use crate::{Carrier, Failure, Lookup, Record, Resolved};
+use crate::{Failure, Lookup, Protocol, Record, Resolved};
 
 /// Pause before a lookup that failed at once is tried again, times the attempts so far.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What an answer told.
+/// What an answer contains.
 struct Reply {
     code: String,
     addresses: Vec<IpAddr>,
@@ -88,8 +88,8 @@ async fn persist(
 async fn attempt(server: SocketAddr, lookup: &Lookup, id: u16) -> Result<Reply, Missed> {
     let question = question(lookup, id)?;
     match lookup.over {
-        Carrier::Udp => over_udp(server, &question, lookup.record, id).await,
-        Carrier::Tcp => over_tcp(server, &question, lookup.record, id).await,
+        Protocol::Udp => over_udp(server, &question, lookup.record, id).await,
+        Protocol::Tcp => over_tcp(server, &question, lookup.record, id).await,
     }
 }
 
@@ -221,7 +221,7 @@ mod tests {
         Lookup {
             name: "a.svc.cluster.local.".to_owned(),
             record,
-            over: Carrier::Udp,
+            over: Protocol::Udp,
         }
     }
 

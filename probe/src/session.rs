@@ -13,8 +13,9 @@ use crate::lines::{Input, Output};
 use crate::responder::Responder;
 use crate::{
     DialResults, Files, Listening, MtuTrials, NetworkNamespaces, PluginVersions, Processes,
-    Question, Resolutions, Sightings, Ways, ask, cni_files, facts, files, network_namespaces,
-    path_mtu, plugin_versions, processes, resolv_conf, resolve, sockets, ways, wire,
+    Question, ReceivedRequests, Resolutions, Routes, ask, cni_files, facts, files,
+    network_namespaces, path_mtu, plugin_versions, processes, resolv_conf, resolve, routes,
+    sockets, wire,
 };
 
 /// Answers the questions on `input` on `output`, one by one, until the input ends. All sockets are opened by the calling
@@ -92,15 +93,15 @@ impl Session {
                 )
                 .await?,
             },
-            Seen(_) => Sightings {
-                sightings: self
+            Seen(_) => ReceivedRequests {
+                requests: self
                     .responder
                     .as_ref()
-                    .map(Responder::sightings)
+                    .map(Responder::received)
                     .unwrap_or_default(),
             },
             Facts(_) => facts::facts()?,
-            Ways(asked) => Ways { ways: ways::ask(&asked.flows)? },
+            Routes(asked) => Routes { routes: routes::ask(&asked.flows)? },
             CniFiles(asked) => {
                 cni_files::read(Path::new(&asked.conf_dir), Path::new(&asked.bin_dir))?
             },

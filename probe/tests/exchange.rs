@@ -3,7 +3,7 @@
 mod support;
 
 use flatnet_model::probe::{Dialled, Failure, Listening, Transport, ask};
-use support::{Net, all_transports, failed, flat, heard, ip, net_tests, sighting, target};
+use support::{Net, all_transports, failed, flat, heard, ip, net_tests, received, target};
 
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
 
@@ -34,7 +34,7 @@ net_tests! {
         }
         let expected: Vec<_> = TRANSPORTS
             .into_iter()
-            .flat_map(|transport| [("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")].map(|(s, d)| sighting(transport, "here", s, d, 1)))
+            .flat_map(|transport| [("10.9.0.1", "10.9.0.2"), ("fd09::1", "fd09::2")].map(|(s, d)| received(transport, "here", s, d, 1)))
             .collect();
         assert_eq!(b.seen(), expected);
         assert_eq!(a.seen(), []);
@@ -52,8 +52,8 @@ net_tests! {
         assert_eq!(heard(&results[0]), flat(Transport::Icmp, "10.9.0.1", "", "10.9.0.2"));
         assert_eq!(heard(&results[1]), flat(Transport::Icmp, "fd09::1", "", "fd09::2"));
         assert_eq!(b.seen(), [
-            sighting(Transport::Icmp, "here", "10.9.0.1", "10.9.0.2", 1),
-            sighting(Transport::Icmp, "here", "fd09::1", "fd09::2", 1),
+            received(Transport::Icmp, "here", "10.9.0.1", "10.9.0.2", 1),
+            received(Transport::Icmp, "here", "fd09::1", "fd09::2", 1),
         ]);
     }
 
@@ -95,7 +95,7 @@ net_tests! {
         for (ours, theirs) in [("10.9.0.1", "10.9.0.3"), ("10.9.0.1", "10.9.7.7"), ("fd09::1", "fd09::3")] {
             for (transport, result) in TRANSPORTS.into_iter().zip(&a.dial(all_transports(theirs, port), 2000, 3)) {
                 assert_eq!(heard(result), flat(transport, ours, "there", theirs), "{transport:?}");
-                assert!(b.seen().contains(&sighting(transport, "here", ours, theirs, 1)));
+                assert!(b.seen().contains(&received(transport, "here", ours, theirs, 1)));
             }
         }
     }
@@ -153,7 +153,7 @@ net_tests! {
         assert_eq!(b.seen()[0].from, hostname.trim());
     }
 
-    fn a_second_listen_starts_anew_on_the_same_port() {
+    fn a_second_listen_starts_over_on_the_same_port() {
         let (a, b) = pair();
         let (mut a, mut b) = (a.probe(), b.probe());
         let port = b.listen("first");
@@ -195,7 +195,7 @@ net_tests! {
         let mut answer = Vec::new();
         first.read_to_end(&mut answer).unwrap();
         assert_eq!(answer[..13], *b"fnp1\x02AAAABBBB");
-        assert!(there.seen().contains(&sighting(Transport::Tcp, "slow", "10.9.0.1", "10.9.0.2", 1)));
+        assert!(there.seen().contains(&received(Transport::Tcp, "slow", "10.9.0.1", "10.9.0.2", 1)));
     }
 
     fn no_connection_is_left_behind() {

@@ -69,7 +69,7 @@ fn name(facts: &Facts, index: u32) -> String {
 }
 
 net_tests! {
-    fn ways_are_those_of_ip_route_get() {
+    fn routes_are_those_of_ip_route_get() {
         let (node, _pod, _wire) = node();
         node.run("ip rule add to 10.66.0.0/16 lookup 66");
         node.run("ip route add 10.66.0.0/16 via 172.18.0.9 table 66");
@@ -83,7 +83,7 @@ net_tests! {
             incoming,
             Flow::to("10.244.77.1".parse().unwrap()),
         ];
-        let ways = node.probe().ask(&ask::Ways { flows }).ways;
+        let ways = node.probe().ask(&ask::Routes { flows }).routes;
         assert_eq!(ways.len(), 3);
         let shown = [
             observed(&node, "ip -j route get 10.66.1.1"),

@@ -4,7 +4,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
 
-use flatnet_model::probe::{Failure, Target, Transport, ask};
+use flatnet_model::probe::{DialRequest, Failure, Transport, ask};
 use support::{Net, all_transports, failed, heard, ip, net_tests, target};
 
 /// `a` 10.9.1.1 and fd09:1::1 — router .254 and ::fe — `b` 10.9.2.2 and fd09:2::2.
@@ -174,7 +174,7 @@ net_tests! {
             (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not a message of a probe: begins otherwise"),
             (b"", "connection closed after 0 bytes of an answer"),
         ];
-        let dial = |targets: &[Target]| ask::Dial { targets: targets.to_vec(), at_once: 1, timeout_ms: 2000, attempts: 1 };
+        let dial = |targets: &[DialRequest]| ask::Dial { targets: targets.to_vec(), at_once: 1, timeout_ms: 2000, attempts: 1 };
         let mut probe = b.probe();
         for (bytes, detail) in cases {
             probe.begin(&dial(&targets[..1]));

@@ -2,7 +2,7 @@
 mod support;
 
 use flatnet_model::probe::Transport;
-use support::{Heard, Net, all_transports, flat, heard, ip, net_tests, sighting, target};
+use support::{Heard, Net, all_transports, flat, heard, ip, net_tests, received, target};
 
 const TCP_AND_UDP: [Transport; 2] = [Transport::Tcp, Transport::Udp];
 
@@ -45,7 +45,7 @@ net_tests! {
             let transports = [Transport::Tcp, Transport::Udp, Transport::Icmp];
             for (transport, result) in transports.into_iter().zip(&a.dial(all_transports(theirs, port), 2000, 3)) {
                 assert_eq!(heard(result), flat(transport, ours, "there", theirs));
-                assert!(b.seen().contains(&sighting(transport, "here", ours, theirs, 1)));
+                assert!(b.seen().contains(&received(transport, "here", ours, theirs, 1)));
             }
         }
     }
@@ -62,10 +62,10 @@ net_tests! {
                 let expected = Heard { seen_as: Some(ip(routers)), ..flat(Transport::Tcp, ours, "there", theirs) };
                 assert_eq!(heard(result), expected);
             }
-            // The kernel's echo reply tells the client nothing; the other end's sighting does.
+            // The kernel's echo reply tells the client nothing; what the other end received does.
             assert_eq!(heard(&results[2]), flat(Transport::Icmp, ours, "", theirs));
             for transport in [Transport::Tcp, Transport::Udp, Transport::Icmp] {
-                assert!(b.seen().contains(&sighting(transport, "here", routers, theirs, 1)));
+                assert!(b.seen().contains(&received(transport, "here", routers, theirs, 1)));
             }
         }
         assert_eq!(b.seen().len(), 6);
@@ -84,7 +84,7 @@ net_tests! {
             let results = a.dial(all_transports(dialled, port), 2000, 3);
             for (transport, result) in [Transport::Tcp, Transport::Udp, Transport::Icmp].into_iter().zip(&results) {
                 assert_eq!(heard(result), flat(transport, ours, "there", dialled));
-                assert!(b.seen().contains(&sighting(transport, "here", ours, theirs, 1)));
+                assert!(b.seen().contains(&received(transport, "here", ours, theirs, 1)));
             }
         }
     }

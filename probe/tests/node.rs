@@ -233,7 +233,7 @@ net_tests! {
         for (name, said) in [
             ("refuses", "no such luck"),
             ("crashes", "out of cheese"),
-            ("chatters", "its answer is no version result"),
+            ("chatters", "its answer is not a version result"),
             ("hangs", "it did not end within 2s"),
             ("floods", ""),
             ("not-a-program", "it is neither an ELF program nor a script"),

@@ -15,7 +15,7 @@ fn cni_files(conf: &std::path::Path, bin: &std::path::Path) -> ask::CniFiles {
 }
 
 net_tests! {
-    fn what_is_no_question_is_said_to_be_none_and_the_next_is_answered() {
+    fn a_line_that_is_not_a_question_is_said_to_be_none_and_the_next_is_answered() {
         let net = Net::new();
         let mut probe = net.probe();
         for line in ["what?", "{\"ask\":\"nothing\"}", "{\"ask\":\"listen\"}", "[", "{\"ask\":\"seen\"} {\"ask\":\"seen\"}"] {
@@ -47,7 +47,7 @@ net_tests! {
         probe.send(b"{\"ask\":\"seen\"}\n{\"ask\":\"seen\"}\n{\"ask\":\"seen\"}");
         let (ended, written) = probe.end();
         ended.unwrap();
-        assert_eq!(written, "{\"answer\":\"seen\",\"sightings\":[]}\n".repeat(3));
+        assert_eq!(written, "{\"answer\":\"seen\",\"requests\":[]}\n".repeat(3));
     }
 
     fn nobody_to_read_the_answer_ends_a_long_row() {

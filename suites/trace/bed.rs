@@ -13,7 +13,7 @@ use flatnet_cluster::Target;
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::once::Probes;
 use flatnet_lab::Place as LabPlace;
-use flatnet_model::probe::{Dialled, Target as Dialling, Transport, ask};
+use flatnet_model::probe::{DialRequest, Dialled, Transport, ask};
 use flatnet_model::{IpFamily, Underlay};
 use tokio::runtime::Runtime;
 
@@ -159,7 +159,7 @@ impl Bed {
             Place::Node(node) => Target::Node(node.clone()),
             Place::Wire => panic!("nothing pings from the wire"),
         };
-        let echo = Dialling {
+        let echo = DialRequest {
             address: to,
             transport: Transport::Icmp,
             port: 0,

@@ -25,5 +25,5 @@ pub mod verdict;
 pub mod view;
 
 pub use error::{Error, Result, torn_down};
-pub use network::{IpFamily, Underlay};
+pub use network::{IpFamily, Protocol, Transport, Underlay};
 pub use reference::{Endpoint, PodRef, Target};

@@ -46,6 +46,25 @@ impl IpFamily {
     }
 }
 
+/// How one end reaches another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Transport {
+    Tcp,
+    Udp,
+    Icmp,
+}
+
+/// A transport with ports: what a socket is bound for, and how a DNS query travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Protocol {
+    Tcp,
+    Udp,
+}
+
 /// Words for the values of an enumeration: as options, files and reports write them.
 macro_rules! words {
     ($kind:ident: $($value:ident = $word:literal),+) => {
@@ -82,8 +101,7 @@ macro_rules! words {
     };
 }
 
-use crate::probe::Transport;
-
 words!(Underlay: L2 = "l2", Routed = "routed");
 words!(IpFamily: Ipv4 = "ipv4", Ipv6 = "ipv6", Dual = "dual");
 words!(Transport: Tcp = "tcp", Udp = "udp", Icmp = "icmp");
+words!(Protocol: Tcp = "tcp", Udp = "udp");

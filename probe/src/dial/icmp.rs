@@ -2,18 +2,18 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::flights::Flights;
+use super::in_flight::InFlight;
 use super::udp::send;
 use super::{Missed, Outcome, Reply};
 use crate::Failure;
 use crate::echo::{Direction, Echo, HEADER, Pinger};
 use crate::message::{MAX_MESSAGE, Message, nonce_of};
 
-/// The socket of one family, and the requests under way on it. The sequence number is the low half of the nonce.
+/// The socket of one family, and the requests in flight on it. The sequence number is the low half of the nonce.
 pub(super) struct Line {
     pinger: Pinger,
     v6: bool,
-    flights: Flights,
+    in_flight: InFlight,
 }
 
 impl Line {
@@ -21,13 +21,13 @@ impl Line {
         Ok(Line {
             pinger: Pinger::open(v6)?,
             v6,
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
         })
     }
 
     pub(super) async fn attempt(&self, nonce: u64, name: &str, to: IpAddr) -> Outcome {
         let to = SocketAddr::new(to, 0);
-        let waiting = self.flights.begin(nonce, to);
+        let waiting = self.in_flight.begin(nonce, to);
         let payload = Message::Hello { nonce, name }.encode();
         let request = Echo {
             direction: Direction::Request,
@@ -39,7 +39,7 @@ impl Line {
         waiting.outcome().await
     }
 
-    /// Hands out what comes back, for ever.
+    /// Hands out what comes back, forever.
     pub(super) async fn read(&self) {
         // A raw IPv4 socket hands out the IP header as well, of at most 60 bytes.
         let mut buffer = [0; 60 + HEADER + MAX_MESSAGE];
@@ -54,10 +54,10 @@ impl Line {
                     && request.ident == self.pinger.ident
                 {
                     match nonce_of(request.payload) {
-                        Some(nonce) => self.flights.fail(&notice, Some(nonce)),
+                        Some(nonce) => self.in_flight.fail(&notice, Some(nonce)),
                         None => self
-                            .flights
-                            .fail(&notice, self.flights.with_low_bits(request.sequence)),
+                            .in_flight
+                            .fail(&notice, self.in_flight.with_low_bits(request.sequence)),
                     }
                 }
             }
@@ -67,17 +67,17 @@ impl Line {
                     && reply.direction == Direction::Reply
                     && reply.ident == self.pinger.ident
                 {
-                    self.land(&reply, arrival.to, arrival.from.ip());
+                    self.end(&reply, arrival.to, arrival.from.ip());
                 }
             }
             guard.clear_ready();
         }
     }
 
-    fn land(&self, reply: &Echo<'_>, local: IpAddr, reply_from: IpAddr) {
+    fn end(&self, reply: &Echo<'_>, local: IpAddr, reply_from: IpAddr) {
         match Message::decode(reply.payload) {
             Ok(Message::Hello { nonce, .. }) if nonce as u16 == reply.sequence => {
-                self.flights.land(
+                self.in_flight.end(
                     nonce,
                     Ok(Reply {
                         local,
@@ -92,8 +92,8 @@ impl Line {
                     Failure::BadAnswer,
                     "an echo reply that carries something else",
                 );
-                self.flights
-                    .land_where(|nonce, _| nonce as u16 == reply.sequence, &missed);
+                self.in_flight
+                    .end_where(|nonce, _| nonce as u16 == reply.sequence, &missed);
             }
         }
     }

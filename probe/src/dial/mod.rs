@@ -3,8 +3,8 @@
 //! A few workers take one target after the other. UDP and ICMP share one socket per family for the whole row (fresh for
 //! each row, so that no connection tracking entry of an earlier row decides about this one); what comes back is told
 //! apart by nonce.
-mod flights;
 mod icmp;
+mod in_flight;
 mod tcp;
 mod udp;
 
@@ -17,8 +17,8 @@ use nix::errno::Errno;
 use tokio::task::JoinSet;
 
 use crate::error::errno_words;
-use crate::{Dialled, Failure, Target, Transport};
-pub(crate) use flights::Nonces;
+use crate::{DialRequest, Dialled, Failure, Transport};
+pub(crate) use in_flight::Nonces;
 
 /// Pause before a target that failed at once is tried again, times the attempts so far: without it all attempts would
 /// be over within a millisecond.
@@ -30,13 +30,13 @@ const MOST_WORKERS: usize = 512;
 pub(crate) struct Row {
     /// Our name, which goes out with every hello.
     pub(crate) name: String,
-    pub(crate) targets: Vec<Target>,
+    pub(crate) targets: Vec<DialRequest>,
     pub(crate) at_once: usize,
     pub(crate) timeout: Duration,
     pub(crate) attempts: u32,
 }
 
-/// What an answer told.
+/// What an answer contains.
 #[derive(Debug)]
 struct Reply {
     local: IpAddr,
@@ -74,7 +74,7 @@ impl Missed {
         Missed::new(kind(errno), errno_words(errno))
     }
 
-    /// A socket that cannot be had.
+    /// A socket that cannot be opened.
     pub(crate) fn no_socket(error: &std::io::Error) -> Self {
         let kind = match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
@@ -86,7 +86,7 @@ impl Missed {
     }
 }
 
-/// What an error number of connect(2), sendmsg(2) or an ICMP message says about the way (kernel: icmp_err_convert in
+/// What an error number of connect(2), sendmsg(2) or an ICMP message says about the path (kernel: icmp_err_convert in
 /// net/ipv4/icmp.c, tab_unreach in net/ipv6/icmp.c, fib_props in net/ipv4/fib_semantics.c for the kinds of routes).
 fn kind(errno: Errno) -> Failure {
     match errno {
@@ -113,7 +113,7 @@ struct Shared {
     udp: PerFamily<udp::Line>,
     icmp: PerFamily<icmp::Line>,
     taken: Cell<usize>,
-    /// Rows begin at different targets, lest all probes of a cluster call on the first pod at the same moment.
+    /// Rows begin at different targets, so that not all probes of a cluster dial the first pod at the same moment.
     first: usize,
 }
 
@@ -197,7 +197,7 @@ async fn work(shared: Rc<Shared>) -> Vec<(usize, Dialled)> {
     results
 }
 
-async fn reach(shared: &Shared, target: &Target) -> Dialled {
+async fn reach(shared: &Shared, target: &DialRequest) -> Dialled {
     let Row {
         timeout,
         attempts: most,
@@ -247,7 +247,7 @@ async fn reach(shared: &Shared, target: &Target) -> Dialled {
     }
 }
 
-async fn attempt(shared: &Shared, target: &Target) -> Outcome {
+async fn attempt(shared: &Shared, target: &DialRequest) -> Outcome {
     let name = &shared.row.name;
     let to = SocketAddr::new(target.address, target.port);
     match target.transport {

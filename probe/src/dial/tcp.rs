@@ -57,7 +57,7 @@ pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
         )),
         Ok(_) => Err(Missed::new(
             Failure::BadAnswer,
-            "a message that is no answer",
+            "a message that is not an answer",
         )),
         Err(error) => Err(Missed::new(Failure::BadAnswer, error.to_string())),
     }

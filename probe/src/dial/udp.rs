@@ -1,4 +1,4 @@
-//! UDP exchanges over one unconnected socket: an answer from another address than the dialled one is heard, and told.
+//! UDP exchanges over one unconnected socket: an answer from another address than the dialled one is received, and reported.
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Type};
 
-use super::flights::Flights;
+use super::in_flight::InFlight;
 use super::{Missed, Outcome, Reply};
 use crate::Failure;
 use crate::datagram::Datagrams;
 use crate::message::{MAX_MESSAGE, Message, nonce_of};
 
-/// The socket of one family, and the requests under way on it.
+/// The socket of one family, and the requests in flight on it.
 pub(super) struct Line {
     socket: Datagrams,
-    flights: Flights,
+    in_flight: InFlight,
 }
 
 impl Line {
@@ -24,17 +24,17 @@ impl Line {
         let socket = Datagrams::open(domain, Type::DGRAM, Protocol::UDP, true)?;
         Ok(Line {
             socket,
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
         })
     }
 
     pub(super) async fn attempt(&self, nonce: u64, name: &str, to: SocketAddr) -> Outcome {
-        let waiting = self.flights.begin(nonce, to);
+        let waiting = self.in_flight.begin(nonce, to);
         send(&self.socket, &Message::Hello { nonce, name }.encode(), to).await?;
         waiting.outcome().await
     }
 
-    /// Hands out what comes back, for ever.
+    /// Hands out what comes back, forever.
     pub(super) async fn read(&self) {
         let mut buffer = [0; MAX_MESSAGE];
         loop {
@@ -42,7 +42,7 @@ impl Line {
                 return;
             };
             while let Some(notice) = self.socket.notice(&mut buffer) {
-                self.flights
+                self.in_flight
                     .fail(&notice, nonce_of(&buffer[..notice.quoted]));
             }
             while let Some(arrival) = self.socket.receive(&mut buffer) {
@@ -53,7 +53,7 @@ impl Line {
                         name,
                     }) => {
                         let (local, reply_from) = (arrival.to, arrival.from.ip());
-                        self.flights.land(
+                        self.in_flight.end(
                             nonce,
                             Ok(Reply {
                                 local,
@@ -66,7 +66,8 @@ impl Line {
                     Ok(_) => {}
                     Err(error) => {
                         let missed = Missed::new(Failure::BadAnswer, error.to_string());
-                        self.flights.land_where(|_, to| to == arrival.from, &missed);
+                        self.in_flight
+                            .end_where(|_, to| to == arrival.from, &missed);
                     }
                 }
             }

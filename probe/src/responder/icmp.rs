@@ -26,7 +26,7 @@ impl Watch {
         Ok(Watch { socket, v6, state })
     }
 
-    /// Notes requests for ever.
+    /// Records requests forever.
     pub(super) async fn run(&self) {
         while let Ok(mut guard) = self.socket.ready().await {
             if let Queue::Empty = self.note(TURN) {
@@ -36,7 +36,7 @@ impl Watch {
         }
     }
 
-    /// Notes at most so many requests that are there.
+    /// Records at most so many of the requests that are there.
     pub(super) fn note(&self, most: usize) -> Queue {
         let mut buffer = [0; IP_HEADER + HEADER + MAX_MESSAGE];
         for _ in 0..most {
@@ -56,7 +56,7 @@ impl Watch {
             }) = Echo::decode(packet, self.v6)
                 && let Ok(Message::Hello { name, .. }) = Message::decode(payload)
             {
-                self.state.seen.borrow_mut().note(
+                self.state.received.borrow_mut().note(
                     Transport::Icmp,
                     name,
                     arrival.from.ip(),

@@ -1,6 +1,6 @@
-//! Answers peers and remembers who asked.
+//! Answers peers and keeps what they asked.
 mod icmp;
-mod sightings;
+mod received;
 mod tcp;
 mod udp;
 
@@ -18,7 +18,7 @@ use crate::Sighting;
 use crate::datagram::Datagrams;
 use crate::error::{Error, Result};
 use crate::message::MAX_NAME;
-use sightings::Sightings;
+use received::Received;
 
 /// How many datagrams or connections are taken in one go before other work has its turn.
 const TURN: usize = 64;
@@ -26,7 +26,7 @@ const TURN: usize = 64;
 const BACKLOG: i32 = 4096;
 
 /// Bytes of packets that may wait: every peer of a large cluster may call at the same moment, and an echo request that
-/// does not fit is answered all the same, but not seen.
+/// does not fit is answered all the same, but not recorded.
 const RECEIVE_BUFFER: usize = 1 << 20;
 /// More packets than ever fit into it.
 const MOST_QUEUED: usize = 10_000;
@@ -42,7 +42,7 @@ pub(crate) struct Responder {
 /// What the responders share.
 struct State {
     name: String,
-    seen: RefCell<Sightings>,
+    received: RefCell<Received>,
 }
 
 impl Responder {
@@ -58,7 +58,7 @@ impl Responder {
         let Bound { tcp, udp, port } = Bound::new(port).map_err(failed)?;
         let state = Rc::new(State {
             name: name.to_owned(),
-            seen: RefCell::default(),
+            received: RefCell::default(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn_local(tcp::serve(
@@ -100,12 +100,12 @@ impl Responder {
         !self.echoes.is_empty()
     }
 
-    pub(crate) fn sightings(&self) -> Vec<Sighting> {
+    pub(crate) fn received(&self) -> Vec<Sighting> {
         // The kernel answers an echo itself, so that a client may know of it before we do.
         for watch in &self.echoes {
             watch.note(MOST_QUEUED);
         }
-        self.state.seen.borrow().list()
+        self.state.received.borrow().list()
     }
 }
 
@@ -167,7 +167,7 @@ fn wildcard(kind: Type, protocol: Protocol, port: u16) -> io::Result<Socket> {
         ),
     };
     if kind == Type::STREAM {
-        // A responder that starts anew on its port must not wait for connections of the last one to fade.
+        // A responder that starts again on its port must not wait for connections of the last one to fade.
         socket.set_reuse_address(true)?;
     }
     socket.bind(&address.into())?;

@@ -1,4 +1,4 @@
-//! The TCP responder: one hello, one answer, a connection.
+//! The TCP responder: one hello and one answer per connection.
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -35,7 +35,7 @@ impl Listener {
     }
 }
 
-/// Answers for ever.
+/// Answers forever.
 pub(super) async fn serve(listener: Listener, state: Rc<State>) {
     let mut waiting = JoinSet::new();
     loop {
@@ -89,7 +89,7 @@ struct Hello {
 enum Progress {
     /// The hello is not complete yet.
     Waiting,
-    /// It has been answered, or was none.
+    /// It has been answered, or what came was not a hello.
     Over,
 }
 
@@ -139,7 +139,7 @@ impl Hello {
         };
         let source = self.peer.ip().to_canonical();
         state
-            .seen
+            .received
             .borrow_mut()
             .note(Transport::Tcp, name, source, ours.ip());
         let answer = Message::Answer {

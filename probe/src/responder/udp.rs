@@ -6,7 +6,7 @@ use crate::Transport;
 use crate::datagram::Datagrams;
 use crate::message::{MAX_MESSAGE, Message};
 
-/// Answers for ever, each datagram from the address it was sent to: a node has several, and the kernel's own choice
+/// Answers forever, each datagram from the address it was sent to: a node has several, and the kernel's own choice
 /// would look like a rewritten source to the client.
 pub(super) async fn serve(socket: Datagrams, state: Rc<State>) {
     let mut buffer = [0; MAX_MESSAGE];
@@ -23,7 +23,7 @@ pub(super) async fn serve(socket: Datagrams, state: Rc<State>) {
             let answer = match Message::decode(&buffer[..arrival.len.min(MAX_MESSAGE)]) {
                 Ok(Message::Hello { nonce, name }) => {
                     state
-                        .seen
+                        .received
                         .borrow_mut()
                         .note(Transport::Udp, name, source, arrival.to);
                     Message::Answer {

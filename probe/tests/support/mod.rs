@@ -8,13 +8,13 @@ mod probe;
 use std::net::IpAddr;
 use std::process::Command;
 
-use flatnet_model::probe::{Dialled, Failure, Sighting, Target, Transport};
+use flatnet_model::probe::{DialRequest, Dialled, Failure, Sighting, Transport};
 use nix::sched::{CloneFlags, unshare};
 
 pub(crate) use net::Net;
 pub(crate) use probe::Probe;
 
-/// Tests that need namespaces. Where this user may not make them, a test runs anew as root of a user namespace.
+/// Tests that need namespaces. Where this user may not make them, a test runs again as root of a user namespace.
 macro_rules! net_tests {
     ($($(#[$meta:meta])* fn $name:ident() $body:block)*) => {$(
         $(#[$meta])*
@@ -56,8 +56,8 @@ pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-pub(crate) fn target(transport: Transport, address: &str, port: u16) -> Target {
-    Target {
+pub(crate) fn target(transport: Transport, address: &str, port: u16) -> DialRequest {
+    DialRequest {
         address: ip(address),
         transport,
         port,
@@ -65,7 +65,7 @@ pub(crate) fn target(transport: Transport, address: &str, port: u16) -> Target {
 }
 
 /// The address over every transport.
-pub(crate) fn all_transports(address: &str, port: u16) -> Vec<Target> {
+pub(crate) fn all_transports(address: &str, port: u16) -> Vec<DialRequest> {
     [Transport::Tcp, Transport::Udp, Transport::Icmp]
         .map(|transport| target(transport, address, port))
         .into()
@@ -127,7 +127,7 @@ pub(crate) fn heard(dialled: &Dialled) -> Heard {
     }
 }
 
-pub(crate) fn sighting(
+pub(crate) fn received(
     transport: Transport,
     from: &str,
     source: &str,

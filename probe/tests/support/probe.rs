@@ -2,7 +2,9 @@
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::thread::JoinHandle;
 
-use flatnet_model::probe::{Dialled, Listening, MtuTrial, Question, Sighting, Target, ask, wire};
+use flatnet_model::probe::{
+    DialRequest, Dialled, Listening, MtuTrial, Question, Sighting, ask, wire,
+};
 
 use super::ip;
 
@@ -80,7 +82,7 @@ impl Probe {
     #[track_caller]
     pub(crate) fn dial(
         &mut self,
-        targets: Vec<Target>,
+        targets: Vec<DialRequest>,
         timeout_ms: u64,
         attempts: u32,
     ) -> Vec<Dialled> {
@@ -121,7 +123,7 @@ impl Probe {
 
     #[track_caller]
     pub(crate) fn seen(&mut self) -> Vec<Sighting> {
-        self.ask(&ask::Seen {}).sightings
+        self.ask(&ask::Seen {}).requests
     }
 
     /// Ends the input; what the program returned, and what it still wrote.

@@ -1,7 +1,7 @@
 //! `dns`: a pod's own nameserver tells it the addresses of services, over UDP and TCP.
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::probe::{Carrier, Lookup, Record, Resolved};
+use flatnet_model::probe::{Lookup, Record, Resolved};
 
 use super::calls::part;
 use super::findings::{Findings, count, joined, listed, look};
@@ -200,11 +200,11 @@ fn one(
                 topology.pod_name(&client.pod),
                 lookup.name,
                 record(lookup.record),
-                carrier(lookup.over)
+                lookup.over
             )
         })
         .collect();
-    let carriers: BTreeSet<&str> = complaints().map(|c| carrier(c.lookup.over)).collect();
+    let carriers: BTreeSet<&str> = complaints().map(|c| c.lookup.over.as_str()).collect();
     let over = Vec::from_iter(carriers).join(", ");
     let silent = complaints().all(|complaint| complaint.silent);
     let who = match (nobody, pods.len()) {
@@ -246,13 +246,6 @@ fn record(record: Record) -> &'static str {
     match record {
         Record::A => "A",
         Record::Aaaa => "AAAA",
-    }
-}
-
-fn carrier(carrier: Carrier) -> &'static str {
-    match carrier {
-        Carrier::Udp => "udp",
-        Carrier::Tcp => "tcp",
     }
 }
 

@@ -136,11 +136,7 @@ pub fn count(n: usize, noun: &str) -> String {
 
 /// `tcp`, `udp`, `icmp`.
 pub(super) fn transport(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Tcp => "tcp",
-        Transport::Udp => "udp",
-        Transport::Icmp => "icmp",
-    }
+    transport.as_str()
 }
 
 /// `tcp, udp, icmp`.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use flatnet_model::probe::{
-    Carrier, Dialled, Failure, Lookup, Record, ResolvConf, Resolved, Transport,
+    Dialled, Failure, Lookup, Protocol, Record, ResolvConf, Resolved, Transport,
 };
 
 use super::build::{Style, healthy};
@@ -147,7 +147,7 @@ fn dns(o: &Observations) -> Dns {
     let mut answers = Vec::new();
     for (name, addresses) in &names {
         for record in [Record::A, Record::Aaaa] {
-            for over in [Carrier::Udp, Carrier::Tcp] {
+            for over in [Protocol::Udp, Protocol::Tcp] {
                 let lookup = Lookup {
                     name: format!("{name}.cluster.local"),
                     record,

@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use flatnet_model::probe::{Lookup, Resolved, Transport, ask};
+use flatnet_model::probe::{DialRequest, Lookup, Resolved, Transport, ask};
 
-use super::calls::{Errand, make};
+use super::calls::{Repeated, make};
 use super::fleet::Fleet;
 use super::gather::READ_WITHIN;
 use super::{agents, names};
@@ -20,7 +20,8 @@ use flatnet_model::observations::{
 const PROGRAMMED_WITHIN: Duration = Duration::from_secs(12);
 /// Dials of the shared service over TCP: with nine backends, two of six differ all but surely.
 const TIMES: usize = 6;
-const CARRIERS: [Transport; 2] = [Transport::Tcp, Transport::Udp];
+/// Transports that have ports.
+const WITH_PORTS: [Transport; 2] = [Transport::Tcp, Transport::Udp];
 
 /// Makes every call there is to make.
 pub(super) async fn users(
@@ -29,23 +30,23 @@ pub(super) async fn users(
     pods: &[ObservedPod],
     exposed: &Exposed,
 ) -> ControlPlane {
-    let crowd = Crowd { fleet, nodes, pods };
+    let clients = Clients { fleet, nodes, pods };
     ControlPlane {
-        services: crowd.services(&exposed.services).await,
-        dns: Availability::Found(crowd.dns(exposed).await),
-        host_ports: crowd.host_ports(&exposed.host_ports).await,
-        outside: crowd.outside(exposed).await,
+        services: clients.services(&exposed.services).await,
+        dns: Availability::Found(clients.dns(exposed).await),
+        host_ports: clients.host_ports(&exposed.host_ports).await,
+        outside: clients.outside(exposed).await,
         agents: agents::list(&exposed.client).await,
     }
 }
 
-struct Crowd<'a> {
+struct Clients<'a> {
     fleet: &'a Fleet,
     nodes: &'a [ObservedNode],
     pods: &'a [ObservedPod],
 }
 
-impl<'a> Crowd<'a> {
+impl<'a> Clients<'a> {
     fn probed(&self, endpoint: &Endpoint) -> bool {
         self.fleet.port(endpoint).is_some()
     }
@@ -84,16 +85,16 @@ impl<'a> Crowd<'a> {
             Availability::Absent { why } => return Availability::Absent { why },
             Availability::Lost { error } => return Availability::Lost { error },
         };
-        let mut errands = Vec::new();
+        let mut requests = Vec::new();
         for (from, own) in self.ends() {
-            errands.extend(to(&from, own, &shared.addresses, shared.port, TIMES));
+            requests.extend(to(&from, own, &shared.addresses, shared.port, TIMES));
         }
         for (from, own) in self.ends() {
             if matches!(&from, Endpoint::Pod(pod) if single.backends.contains(pod)) {
-                errands.extend(to(&from, own, &single.addresses, single.port, 1));
+                requests.extend(to(&from, own, &single.addresses, single.port, 1));
             }
         }
-        let calls = make(self.fleet, errands, PROGRAMMED_WITHIN).await;
+        let calls = make(self.fleet, requests, PROGRAMMED_WITHIN).await;
         let (own, others): (Vec<Call>, Vec<Call>) = calls
             .into_iter()
             .partition(|call| single.addresses.contains(&call.address));
@@ -135,7 +136,7 @@ impl<'a> Crowd<'a> {
             Availability::Absent { why } => return Availability::Absent { why },
             Availability::Lost { error } => return Availability::Lost { error },
         };
-        let mut errands = Vec::new();
+        let mut requests = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
             let others = self.nodes[index + 1..].iter().chain(&self.nodes[..index]);
             let mut ends = others.filter_map(|other| {
@@ -146,13 +147,13 @@ impl<'a> Crowd<'a> {
                 }
             });
             if let Some((from, own)) = ends.next() {
-                errands.extend(to(&from, own, &node.object.internal_ips, made.port, 1));
+                requests.extend(to(&from, own, &node.object.internal_ips, made.port, 1));
             }
         }
         Availability::Found(HostPorts {
             port: made.port,
             pods: made.pods.iter().map(port_pod).collect(),
-            calls: make(self.fleet, errands, PROGRAMMED_WITHIN).await,
+            calls: make(self.fleet, requests, PROGRAMMED_WITHIN).await,
         })
     }
 
@@ -182,7 +183,7 @@ impl<'a> Crowd<'a> {
         let host_ports = match exposed.host_ports.found() {
             Some(made) => {
                 let runs: BTreeSet<&str> = made.nodes().collect();
-                let ports = CARRIERS.map(|carrier| (carrier, made.port));
+                let ports = WITH_PORTS.map(|transport| (transport, made.port));
                 let wanted = |node: &ObservedNode| match runs.contains(node.object.name.as_str()) {
                     true => BTreeMap::from(ports),
                     false => BTreeMap::new(),
@@ -198,16 +199,16 @@ impl<'a> Crowd<'a> {
                 .then_some((end, node.object.internal_ips.as_slice()));
             itself.into_iter().chain(self.pod_on(&node.object.name))
         });
-        let errands = ends
+        let requests = ends
             .flat_map(|(from, own)| to(&from, own, &peer.addresses, port, 1).collect::<Vec<_>>());
-        let egress = make(self.fleet, errands.collect(), PROGRAMMED_WITHIN).await;
+        let egress = make(self.fleet, requests.collect(), PROGRAMMED_WITHIN).await;
         let seen = self.fleet.ask_one(&there, &ask::Seen {}, READ_WITHIN).await;
         Availability::Found(Outside {
             addresses: peer.addresses.clone(),
             node_port,
             host_ports,
             egress,
-            sightings: seen.map(|seen| seen.sightings),
+            sightings: seen.map(|seen| seen.requests),
         })
     }
 
@@ -218,14 +219,14 @@ impl<'a> Crowd<'a> {
         ports: impl Fn(&ObservedNode) -> BTreeMap<Transport, u16>,
     ) -> Vec<Call> {
         let there = peer.endpoint();
-        let mut errands = Vec::new();
+        let mut requests = Vec::new();
         for node in self.nodes {
             for (transport, port) in ports(node) {
                 let every = to(&there, &peer.addresses, &node.object.internal_ips, port, 1);
-                errands.extend(every.filter(|errand| errand.transport == transport));
+                requests.extend(every.filter(|repeated| repeated.request.transport == transport));
             }
         }
-        make(self.fleet, errands, PROGRAMMED_WITHIN).await
+        make(self.fleet, requests, PROGRAMMED_WITHIN).await
     }
 }
 
@@ -237,16 +238,18 @@ fn to<'a>(
     addresses: &'a [IpAddr],
     port: u16,
     times: usize,
-) -> impl Iterator<Item = Errand> + use<'a> {
+) -> impl Iterator<Item = Repeated> + use<'a> {
     let reachable = addresses
         .iter()
         .filter(|address| own.iter().any(|own| own.is_ipv4() == address.is_ipv4()));
     reachable.flat_map(move |address| {
-        CARRIERS.map(|transport| Errand {
+        WITH_PORTS.map(|transport| Repeated {
             from: from.clone(),
-            address: *address,
-            port,
-            transport,
+            request: DialRequest {
+                address: *address,
+                transport,
+                port,
+            },
             times: if transport == Transport::Tcp {
                 times
             } else {

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::probe::{CniFiles, Facts, Target, Transport, ask};
+use flatnet_model::probe::{CniFiles, DialRequest, Facts, Transport, ask};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 
+use super::dials::dial;
 use super::fleet::Fleet;
 use super::{exposed, mtu};
 use crate::Cluster;
@@ -20,16 +21,6 @@ use flatnet_model::observations::{
 };
 use flatnet_model::snapshot::PodSnapshot;
 
-/// One attempt of the matrix, milliseconds: an answer takes well under a millisecond on one machine, and TCP's first
-/// retransmission comes after a second, so a pair that answers at all has answered by then.
-pub(super) const ATTEMPT_MS: u64 = 1_000;
-/// Attempts a target: a packet lost to a busy machine is no broken network, twice in a row it is.
-pub(super) const ATTEMPTS: u32 = 2;
-/// Dials under way at once in all probes together: more only queue for the processors, and a queue longer than an attempt
-/// would look like a network that loses packets.
-pub(super) const AT_ONCE: usize = 1_000;
-/// Dials under way at once in one probe, at most.
-pub(super) const AT_ONCE_EACH: usize = 64;
 /// Facts and files are read without any traffic.
 pub const READ_WITHIN: Duration = Duration::from_secs(10);
 /// What is to be observed.
@@ -84,7 +75,7 @@ pub async fn everything(
         .ask_all(&ask::Seen {}, READ_WITHIN)
         .await
         .into_iter()
-        .map(|(at, seen)| (at, seen.map(|seen| seen.sightings)));
+        .map(|(at, seen)| (at, seen.map(|seen| seen.requests)));
     let sightings = sightings.collect();
     // Once more, after the traffic: neighbours are resolved now, and counters have moved.
     facts = self::facts(fleet).await;
@@ -170,12 +161,6 @@ async fn observed_pod(cluster: &Arc<dyn Cluster>, object: PodSnapshot, lost: boo
     pod
 }
 
-/// One thing to dial.
-struct Goal {
-    to: Endpoint,
-    target: Target,
-}
-
 /// Every ordered pair that the network model speaks of, one row a probe, all rows at once.
 async fn matrix(
     fleet: &Fleet,
@@ -184,15 +169,15 @@ async fn matrix(
     facts: &BTreeMap<Endpoint, Observed<Facts>>,
     transports: &[Transport],
 ) -> Vec<Dial> {
-    let mut rows: BTreeMap<Endpoint, Vec<Goal>> = BTreeMap::new();
+    let mut rows: BTreeMap<Endpoint, Vec<(Endpoint, DialRequest)>> = BTreeMap::new();
     for client in pods {
         let from = client.endpoint();
-        let mut goals = Vec::new();
+        let mut row = Vec::new();
         for server in pods
             .iter()
             .filter(|server| !(client.object.host_network && server.object.host_network))
         {
-            goals.extend(goals_of(
+            row.extend(requests(
                 fleet,
                 server.endpoint(),
                 &server.object.ips,
@@ -201,7 +186,7 @@ async fn matrix(
         }
         if !client.object.host_network {
             for node in nodes {
-                goals.extend(goals_of(
+                row.extend(requests(
                     fleet,
                     node.endpoint(),
                     &node.object.internal_ips,
@@ -216,98 +201,64 @@ async fn matrix(
                     .iter()
                     .filter(|r| r.dst.prefix_len() == 0)
                     .filter_map(|r| r.gateway);
-                goals.extend(gateways.map(|address| Goal {
-                    to: to.clone(),
-                    target: Target {
+                row.extend(gateways.map(|address| {
+                    let request = DialRequest {
                         address,
                         transport: Transport::Icmp,
                         port: 0,
-                    },
+                    };
+                    (to.clone(), request)
                 }));
             }
         }
-        rows.insert(from, goals);
+        rows.insert(from, row);
     }
     for node in nodes {
         let in_network = pods.iter().filter(|pod| !pod.object.host_network);
-        let goals =
-            in_network.flat_map(|pod| goals_of(fleet, pod.endpoint(), &pod.object.ips, transports));
-        rows.insert(node.endpoint(), goals.collect());
+        let row =
+            in_network.flat_map(|pod| requests(fleet, pod.endpoint(), &pod.object.ips, transports));
+        rows.insert(node.endpoint(), row.collect());
     }
     rows.retain(|from, _| fleet.port(from).is_some());
-    let at_once = (AT_ONCE / rows.len().max(1)).clamp(1, AT_ONCE_EACH);
-    let longest = rows.values().map(Vec::len).max().unwrap_or(0);
-    let questions = rows.iter().map(|(from, goals)| {
-        let targets = goals.iter().map(|goal| goal.target.clone()).collect();
-        (
-            from.clone(),
-            ask::Dial {
-                targets,
-                at_once,
-                timeout_ms: ATTEMPT_MS,
-                attempts: ATTEMPTS,
-            },
-        )
+    let asked = rows.iter().map(|(from, row)| {
+        let row = row.iter().map(|(_, request)| *request);
+        (from.clone(), row.collect())
     });
-    // The worst row: nothing answers, every attempt takes its whole time.
-    let worst = ATTEMPT_MS * u64::from(ATTEMPTS) * (longest.div_ceil(at_once) as u64 + 1);
-    let answers = fleet
-        .ask(
-            questions.collect(),
-            Duration::from_millis(worst) + READ_WITHIN,
-        )
-        .await;
-    let mut dials = Vec::new();
-    for (from, answer) in answers {
-        let goals = rows.remove(&from).unwrap_or_default();
-        let results = match answer {
-            Ok(dials) => dials.results,
-            Err(why) => lost(&goals, &why),
-        };
-        dials.extend(goals.into_iter().zip(results).map(|(goal, result)| Dial {
-            from: from.clone(),
-            to: goal.to,
-            address: goal.target.address,
-            transport: goal.target.transport,
-            result,
-        }));
-    }
-    dials
+    let mut results = dial(fleet, asked.collect()).await;
+    let observed = rows.into_iter().flat_map(|(from, row)| {
+        let results = results.remove(&from).unwrap_or_default();
+        row.into_iter()
+            .zip(results)
+            .map(move |((to, request), result)| Dial {
+                from: from.clone(),
+                to,
+                address: request.address,
+                transport: request.transport,
+                result,
+            })
+    });
+    observed.collect()
 }
 
-fn goals_of(
+/// Every address over every transport, where `to` has a probe to answer.
+fn requests(
     fleet: &Fleet,
     to: Endpoint,
     addresses: &[IpAddr],
     transports: &[Transport],
-) -> Vec<Goal> {
+) -> Vec<(Endpoint, DialRequest)> {
     let Some(port) = fleet.port(&to) else {
         return Vec::new();
     };
-    let target = |address: &IpAddr, transport: &Transport| Target {
+    let request = |address: &IpAddr, transport: &Transport| DialRequest {
         address: *address,
         transport: *transport,
         port,
     };
-    let every = addresses.iter().flat_map(|address| {
+    let each = addresses.iter().flat_map(|address| {
         transports
             .iter()
-            .map(move |transport| target(address, transport))
+            .map(move |transport| request(address, transport))
     });
-    every
-        .map(|target| Goal {
-            to: to.clone(),
-            target,
-        })
-        .collect()
-}
-
-/// A whole row that could not be measured.
-fn lost(goals: &[Goal], why: &str) -> Vec<flatnet_model::probe::Dialled> {
-    let failed = flatnet_model::probe::Dialled::Failed {
-        kind: flatnet_model::probe::Failure::Unsupported,
-        detail: why.to_owned(),
-        attempts: 0,
-    };
-    vec![failed; goals.len()]
+    each.map(|request| (to.clone(), request)).collect()
 }

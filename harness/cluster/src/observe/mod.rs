@@ -1,6 +1,7 @@
 //! Looks at a cluster for the checks: starts probes, sends the traffic, reads both ends and every node.
 mod agents;
 mod calls;
+mod dials;
 mod exposed;
 pub mod fleet;
 pub mod gather;

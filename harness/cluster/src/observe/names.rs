@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use flatnet_model::probe::{Carrier, Lookup, Record, ResolvConf, Resolved, ask};
+use flatnet_model::probe::{Lookup, Protocol, Record, ResolvConf, Resolved, ask};
 
+use super::dials::{ATTEMPT_MS, ATTEMPTS};
 use super::fleet::Fleet;
-use super::gather::{ATTEMPT_MS, ATTEMPTS, READ_WITHIN};
+use super::gather::READ_WITHIN;
 use crate::PodRef;
 use flatnet_model::observations::{DnsClient, Endpoint, Observed, ObservedPod};
 
@@ -92,7 +93,7 @@ fn question(conf: &ResolvConf, names: &[String]) -> Option<ask::Resolve> {
     let mut lookups = Vec::new();
     for name in names {
         for record in [Record::A, Record::Aaaa] {
-            for over in [Carrier::Udp, Carrier::Tcp] {
+            for over in [Protocol::Udp, Protocol::Tcp] {
                 lookups.push(Lookup {
                     name: format!("{name}.{domain}"),
                     record,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Lookup, Target};
+use super::{DialRequest, Lookup};
 use crate::kernel::Flow;
 
 /// A question to the probe.
@@ -37,9 +37,9 @@ macro_rules! question {
 question!(Listen "listen" => super::Listening);
 question!(Dial "dial" => super::DialResults, results for targets);
 question!(PathMtu "path-mtu" => super::MtuTrials, trials for sizes);
-question!(Seen "seen" => super::Sightings);
+question!(Seen "seen" => super::ReceivedRequests);
 question!(Facts "facts" => super::Facts);
-question!(Ways "ways" => super::Ways, ways for flows);
+question!(Routes "routes" => super::Routes, routes for flows);
 question!(CniFiles "cni-files" => super::CniFiles);
 question!(ResolvConf "resolv-conf" => super::ResolvConf);
 question!(Resolve "resolve" => super::Resolutions, results for lookups);
@@ -63,8 +63,8 @@ pub struct Listen {
 /// hostname.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Dial {
-    /// Whom to reach.
-    pub targets: Vec<Target>,
+    /// What to dial.
+    pub targets: Vec<DialRequest>,
     /// How many are under way at once, 1 to 512 (other numbers are taken as the nearest of these).
     pub at_once: usize,
     /// How long one attempt may take, milliseconds.
@@ -77,7 +77,7 @@ pub struct Dial {
 /// report which were acknowledged by the responder with the same size. The responder does not list them under [`Seen`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PathMtu {
-    /// Whom to reach.
+    /// Address of the responder.
     pub address: IpAddr,
     /// Its UDP port.
     pub port: u16,
@@ -97,7 +97,7 @@ pub struct Facts {}
 
 /// Which routes the kernel of the probe's network namespace gives packets, policy routing included.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ways {
+pub struct Routes {
     /// The packets.
     pub flows: Vec<Flow>,
 }

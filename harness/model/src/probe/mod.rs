@@ -11,6 +11,7 @@ mod names;
 mod node;
 pub mod wire;
 
+pub use crate::network::{Protocol, Transport};
 pub use ask::Question;
 pub use names::*;
 pub use node::*;
@@ -44,40 +45,30 @@ pub struct MtuTrials {
 
 /// Answer to [`ask::Seen`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Sightings {
+pub struct ReceivedRequests {
     /// One entry for each different (transport, name, source, destination).
-    pub sightings: Vec<Sighting>,
+    pub requests: Vec<Sighting>,
 }
 
-/// Answer to [`ask::Ways`].
+/// Answer to [`ask::Routes`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ways {
+pub struct Routes {
     /// One per flow, in the order of the flows.
-    pub ways: Vec<Way>,
+    pub routes: Vec<Way>,
 }
 
-/// How two ends talk.
+/// What to dial: the same from the plan to the probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Transport {
-    Tcp,
-    Udp,
-    Icmp,
-}
-
-/// One address to reach.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Target {
+pub struct DialRequest {
     /// Address to dial.
     pub address: IpAddr,
-    /// How.
+    /// Over what.
     pub transport: Transport,
     /// Port of its responder (ignored for ICMP).
     pub port: u16,
 }
 
-/// What became of one target.
+/// What became of one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Dialled {

@@ -1,9 +1,9 @@
-//! Names: whom a place asks for them, and what it is told.
+//! DNS: the nameservers that are configured, and what they answer.
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
+use super::{Failure, Protocol};
 
 /// What resolv.conf(5) says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Lookup {
     /// Which record of it.
     pub record: Record,
     /// How the question travels.
-    pub over: Carrier,
+    pub over: Protocol,
 }
 
 /// Kinds of records that hold an address.
@@ -33,15 +33,6 @@ pub enum Record {
     /// IPv6 (RFC 3596).
     #[serde(rename = "AAAA")]
     Aaaa,
-}
-
-/// How a question to a nameserver travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Carrier {
-    Udp,
-    Tcp,
 }
 
 /// Answer to [`ask::Resolve`](super::ask::Resolve).

@@ -2,6 +2,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::kernel::MacAddr;
+use crate::network::Protocol;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -14,15 +15,6 @@ pub struct Sockets {
     pub connections: Vec<Connection>,
     /// Processes whose descriptors may not be looked at: an owner that is not known may be among them.
     pub closed_processes: usize,
-}
-
-/// Protocols that sockets are listed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Protocol {
-    Tcp,
-    Udp,
 }
 
 /// A socket that waits for peers.

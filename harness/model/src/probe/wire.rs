@@ -1,4 +1,4 @@
-//! Questions and answers as lines of JSON: `{"ask":"seen"}` and `{"answer":"seen","sightings":[]}`; a question that could not
+//! Questions and answers as lines of JSON: `{"ask":"seen"}` and `{"answer":"seen","requests":[]}`; a question that could not
 //! be answered gets `{"answer":"failed","error":"…"}`.
 use serde::{Deserialize, Serialize};
 
@@ -148,10 +148,12 @@ fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{DialResults, Dialled, Failure as Kind, Sightings, Target, Transport, ask};
+    use crate::probe::{
+        DialRequest, DialResults, Dialled, Failure as Kind, ReceivedRequests, Transport, ask,
+    };
 
     fn dial(targets: usize) -> ask::Dial {
-        let target = Target {
+        let target = DialRequest {
             address: "10.0.0.1".parse().unwrap(),
             transport: Transport::Tcp,
             port: 7,
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn only_a_complete_answer_to_the_same_question_is_one() {
-        let seen = answer_line::<ask::Seen>(&Sightings { sightings: vec![] }).unwrap();
+        let seen = answer_line::<ask::Seen>(&ReceivedRequests { requests: vec![] }).unwrap();
         assert!(read_answer(&ask::Seen {}, &seen).is_ok());
         let no_answer = |line: &[u8]| read_answer(&dial(2), line).unwrap_err().to_string();
         assert_eq!(

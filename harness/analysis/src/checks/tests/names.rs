@@ -7,7 +7,7 @@ use super::*;
 use crate::example::plane::{had, ip, plane, real, told_of};
 
 /// Answers of the pods on node2 become these.
-fn answers(o: &mut Observations, over: &[flatnet_model::probe::Carrier], with: &Resolved) {
+fn answers(o: &mut Observations, over: &[flatnet_model::probe::Protocol], with: &Resolved) {
     let there: Vec<PodRef> = o
         .pods
         .iter()
@@ -31,7 +31,7 @@ fn questions_lost_on_one_node_blame_it_and_the_way_they_travel() {
         detail: "no answer within 1000 ms".to_owned(),
         attempts: 2,
     };
-    answers(&mut o, &[flatnet_model::probe::Carrier::Udp], &lost);
+    answers(&mut o, &[flatnet_model::probe::Protocol::Udp], &lost);
     assert_red(&o, &["dns"], &[]);
     let e = sole("dns", &o);
     assert_eq!(e.culprit.as_deref(), Some("node2"));
@@ -47,8 +47,8 @@ fn questions_lost_on_one_node_blame_it_and_the_way_they_travel() {
 #[test]
 fn a_wrong_address_and_an_unknown_name_are_told() {
     let both = [
-        flatnet_model::probe::Carrier::Udp,
-        flatnet_model::probe::Carrier::Tcp,
+        flatnet_model::probe::Protocol::Udp,
+        flatnet_model::probe::Protocol::Tcp,
     ];
     let mut o = real();
     answers(&mut o, &both, &told_of(vec![ip("192.0.2.1")]));

@@ -47,10 +47,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
 
 fn described(socket: &BoundSocket, links: &[Link]) -> Fact {
     let port = socket.local.port();
-    let protocol = match socket.protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-    };
+    let protocol = socket.protocol.as_str();
     let is_its = |link: &&Link| link.vxlan.as_ref().is_some_and(|vxlan| vxlan.port == port);
     let tunnel = links
         .iter()

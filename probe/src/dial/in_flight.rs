@@ -1,4 +1,4 @@
-//! Requests under way on a socket that many share, each known by its nonce.
+//! Requests in flight on a socket that many share, each known by its nonce.
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -11,8 +11,8 @@ use crate::Failure;
 use crate::datagram::Notice;
 use crate::error::errno_words;
 
-/// Numbers nobody on the way can guess (SipHash with a random key). The low 16 bits count up, so that they tell
-/// requests of the same time apart on their own: an ICMP sequence number has no more room.
+/// Numbers that nobody on the path can guess (SipHash with a random key). The low 16 bits count up, so that they alone
+/// distinguish requests of the same time: an ICMP sequence number has no more room.
 #[derive(Default)]
 pub(crate) struct Nonces {
     key: RandomState,
@@ -27,43 +27,43 @@ impl Nonces {
     }
 }
 
-/// The requests under way.
+/// The requests in flight.
 #[derive(Default)]
-pub(super) struct Flights(RefCell<HashMap<u64, Flight>>);
+pub(super) struct InFlight(RefCell<HashMap<u64, Request>>);
 
-struct Flight {
+struct Request {
     to: SocketAddr,
-    landed: oneshot::Sender<Outcome>,
+    done: oneshot::Sender<Outcome>,
 }
 
-impl Flights {
+impl InFlight {
     /// From here on an outcome for `nonce` is kept for [`Waiting::outcome`].
     pub(super) fn begin(&self, nonce: u64, to: SocketAddr) -> Waiting<'_> {
-        let (landed, outcome) = oneshot::channel();
-        self.0.borrow_mut().insert(nonce, Flight { to, landed });
+        let (done, outcome) = oneshot::channel();
+        self.0.borrow_mut().insert(nonce, Request { to, done });
         Waiting {
-            flights: self,
+            in_flight: self,
             nonce,
             outcome,
         }
     }
 
-    /// Hands the outcome to whoever waits for it; nobody does where an answer is late or comes twice.
-    pub(super) fn land(&self, nonce: u64, outcome: Outcome) {
-        if let Some(flight) = self.0.borrow_mut().remove(&nonce) {
+    /// Hands the outcome to the attempt that waits for it; none does where an answer is late or comes twice.
+    pub(super) fn end(&self, nonce: u64, outcome: Outcome) {
+        if let Some(request) = self.0.borrow_mut().remove(&nonce) {
             // The receiver is only gone when its attempt has just timed out.
-            let _ = flight.landed.send(outcome);
+            let _ = request.done.send(outcome);
         }
     }
 
     /// Ends the requests for which `whose` holds.
-    pub(super) fn land_where(&self, whose: impl Fn(u64, SocketAddr) -> bool, missed: &Missed) {
-        for (_, flight) in self
+    pub(super) fn end_where(&self, whose: impl Fn(u64, SocketAddr) -> bool, missed: &Missed) {
+        for (_, request) in self
             .0
             .borrow_mut()
-            .extract_if(|nonce, flight| whose(*nonce, flight.to))
+            .extract_if(|nonce, request| whose(*nonce, request.to))
         {
-            let _ = flight.landed.send(Err(missed.clone()));
+            let _ = request.done.send(Err(missed.clone()));
         }
     }
 
@@ -85,15 +85,15 @@ impl Flights {
             .unwrap_or_default();
         let missed = Missed::new(super::kind(notice.errno), errno_words(notice.errno) + &who);
         match nonce {
-            Some(nonce) => self.land(nonce, Err(missed)),
-            None => self.land_where(|_, to| to.ip() == notice.to, &missed),
+            Some(nonce) => self.end(nonce, Err(missed)),
+            None => self.end_where(|_, to| to.ip() == notice.to, &missed),
         }
     }
 }
 
-/// One request under way; forgotten when dropped.
+/// One request in flight; forgotten when dropped.
 pub(super) struct Waiting<'a> {
-    flights: &'a Flights,
+    in_flight: &'a InFlight,
     nonce: u64,
     outcome: oneshot::Receiver<Outcome>,
 }
@@ -107,7 +107,7 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.flights.0.borrow_mut().remove(&self.nonce);
+        self.in_flight.0.borrow_mut().remove(&self.nonce);
     }
 }
 
@@ -134,16 +134,16 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn an_outcome_finds_its_request_and_the_rest_is_forgotten() {
-        let flights = Flights::default();
+        let in_flight = InFlight::default();
         let (here, there) = ("10.0.0.1:1".parse().unwrap(), "10.0.0.2:1".parse().unwrap());
-        let (first, second) = (flights.begin(1, here), flights.begin(2, there));
-        let dropped = flights.begin(3, here);
+        let (first, second) = (in_flight.begin(1, here), in_flight.begin(2, there));
+        let dropped = in_flight.begin(3, here);
         drop(dropped);
-        flights.land_where(|_, to| to == here, &Missed::new(Failure::Refused, "one"));
-        flights.land(2, Err(Missed::new(Failure::BadAnswer, "two")));
-        flights.land(2, Err(Missed::new(Failure::BadAnswer, "again")));
+        in_flight.end_where(|_, to| to == here, &Missed::new(Failure::Refused, "one"));
+        in_flight.end(2, Err(Missed::new(Failure::BadAnswer, "two")));
+        in_flight.end(2, Err(Missed::new(Failure::BadAnswer, "again")));
         assert_eq!(first.outcome().await.unwrap_err().detail, "one");
         assert_eq!(second.outcome().await.unwrap_err().detail, "two");
-        assert!(flights.0.borrow().is_empty());
+        assert!(in_flight.0.borrow().is_empty());
     }
 }

@@ -1,10 +1,10 @@
-//! Which way this network namespace's kernel sends packets.
+//! Which routes this network namespace's kernel gives packets.
 use flatnet_netlink::{Flow, Route};
 
 use crate::Way;
 use crate::error::{Result, errno_words};
 
-/// Asks for each; a packet that goes nowhere is an answer too. Fails where netlink does.
+/// Asks for each; that a packet is refused is an answer too. Fails where netlink does.
 pub(crate) fn ask(flows: &[Flow]) -> Result<Vec<Way>> {
     let mut route = Route::open()?;
     flows.iter().map(|flow| one(&mut route, flow)).collect()

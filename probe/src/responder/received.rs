@@ -1,17 +1,17 @@
-//! Who asked, from where, and which address of ours it dialled.
+//! Requests that arrived: from whom, from which address, and to which of ours.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::{Sighting, Transport};
 
-/// More different sightings than this are not kept: the names come from the network.
+/// More different requests than this are not kept: the names come from the network.
 const MOST: usize = 100_000;
 
-/// Sightings, counted.
+/// Received requests, equal ones counted.
 #[derive(Default)]
-pub(super) struct Sightings(BTreeMap<(Transport, String, IpAddr, IpAddr), u32>);
+pub(super) struct Received(BTreeMap<(Transport, String, IpAddr, IpAddr), u32>);
 
-impl Sightings {
+impl Received {
     pub(super) fn note(
         &mut self,
         transport: Transport,
@@ -33,7 +33,7 @@ impl Sightings {
     }
 
     pub(super) fn list(&self) -> Vec<Sighting> {
-        let sighting = |((transport, from, source, destination), count): (
+        let request = |((transport, from, source, destination), count): (
             &(Transport, String, IpAddr, IpAddr),
             &u32,
         )| Sighting {
@@ -43,7 +43,7 @@ impl Sightings {
             destination: *destination,
             count: *count,
         };
-        self.0.iter().map(sighting).collect()
+        self.0.iter().map(request).collect()
     }
 }
 
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn equal_requests_are_counted_and_different_ones_listed() {
-        let mut seen = Sightings::default();
+        let mut seen = Received::default();
         let [a, b]: [IpAddr; 2] = [
             "10.0.0.1".parse().unwrap(),
             "::ffff:10.0.0.2".parse().unwrap(),

@@ -1,0 +1,62 @@
+//! Dials, many at once: each probe gets its requests as one question.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flatnet_model::observations::Endpoint;
+use flatnet_model::probe::{DialRequest, Dialled, Failure, ask};
+
+use super::fleet::Fleet;
+use super::gather::READ_WITHIN;
+
+/// One attempt, milliseconds: an answer takes well under a millisecond on one machine, and TCP's first retransmission comes
+/// after a second, so a peer that answers at all has answered by then.
+pub(super) const ATTEMPT_MS: u64 = 1_000;
+/// Attempts per request: a packet lost to a busy machine is not a broken network, twice in a row it is.
+pub(super) const ATTEMPTS: u32 = 2;
+/// Dials under way at once in all probes together: more only queue for the processors, and a queue longer than an attempt
+/// would look like a network that loses packets.
+const AT_ONCE: usize = 1_000;
+/// Dials under way at once in one probe, at most.
+const AT_ONCE_EACH: usize = 64;
+
+/// Has each end dial its requests, all ends at once; a result for each request, in their order. Requests of an end whose
+/// probe does not answer are [`Failure::Unsupported`] for that reason.
+pub(super) async fn dial(
+    fleet: &Fleet,
+    rows: BTreeMap<Endpoint, Vec<DialRequest>>,
+) -> BTreeMap<Endpoint, Vec<Dialled>> {
+    let at_once = (AT_ONCE / rows.len().max(1)).clamp(1, AT_ONCE_EACH);
+    let counts: BTreeMap<Endpoint, usize> = rows
+        .iter()
+        .map(|(from, requests)| (from.clone(), requests.len()))
+        .collect();
+    // The worst case: nothing answers the longest row, and every attempt takes its whole time.
+    let turns = counts.values().max().unwrap_or(&0).div_ceil(at_once) as u64 + 1;
+    let limit = Duration::from_millis(ATTEMPT_MS * u64::from(ATTEMPTS) * turns) + READ_WITHIN;
+    let questions = rows.into_iter().map(|(from, targets)| {
+        let question = ask::Dial {
+            targets,
+            at_once,
+            timeout_ms: ATTEMPT_MS,
+            attempts: ATTEMPTS,
+        };
+        (from, question)
+    });
+    let answers = fleet.ask(questions.collect(), limit).await;
+    let lost = |from: &Endpoint, why: String| {
+        let failed = Dialled::Failed {
+            kind: Failure::Unsupported,
+            detail: why,
+            attempts: 0,
+        };
+        vec![failed; counts.get(from).copied().unwrap_or_default()]
+    };
+    answers
+        .into_iter()
+        .map(|(from, answer)| {
+            let dialled = answer.map(|answer| answer.results);
+            let dialled = dialled.unwrap_or_else(|why| lost(&from, why));
+            (from, dialled)
+        })
+        .collect()
+}
