@@ -1,10 +1,21 @@
 //! Starting a lab, as its parent: the program is given its order on standard input, which stays open as its lifeline.
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::protocol::{Greeting, Order};
 use crate::{Error, LabSpec, Result};
+
+/// How long nodes may take to come up: a third of a second, unless the machine is busy or the nodes are many.
+const BOOT: Duration = Duration::from_secs(120);
+/// How long a lab may take to end: its init is killed, and the kernel takes down every namespace.
+const END: Duration = Duration::from_secs(30);
 
 /// A lab as its parent has it.
 #[derive(Debug)]
@@ -29,7 +40,8 @@ impl Process {
                 remedy: "build it (`cargo build --bin flatnet-lab`) or reinstall flatnet"
                     .to_owned(),
             })?;
-        match give_order(&mut child, &Order { spec, detached }) {
+        let order = Order { spec, detached };
+        match give_order(&mut child, &order) {
             Ok((Greeting::Ready, lifeline)) => {
                 let lifeline = lifeline.filter(|_| !detached);
                 Ok(Process { child, lifeline })
@@ -39,6 +51,16 @@ impl Process {
                 // It told why and ends by itself; its status adds nothing.
                 let _ = child.wait();
                 Err(error)
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::TimedOut => {
+                let (name, limit) = (&order.spec.name, BOOT.as_secs());
+                let killed = kill(&mut child).err();
+                let killed = killed.map_or_else(|| "it was killed".to_owned(), |e| e.to_string());
+                Err(Error::TimedOut {
+                    what: format!(
+                        "the nodes of the lab {name} did not come up within {limit} s; {killed}; try fewer nodes, or an idle machine"
+                    ),
+                })
             }
             Err(cause) => {
                 let status = child.wait();
@@ -51,12 +73,69 @@ impl Process {
         }
     }
 
-    /// Until it has ended.
+    /// Waits until it has ended; kills it when it takes too long, which is an error.
     pub(crate) fn wait(&mut self) -> Result<()> {
-        let status = self.child.wait();
-        status
-            .map(drop)
-            .map_err(|e| Error::failed("wait for the lab to end", e))
+        let ended = has_ended(&mut self.child);
+        if ended.map_err(|e| Error::failed("wait for the lab to end", e))? {
+            return Ok(());
+        }
+        let pid = self.child.id();
+        self.kill()?;
+        Err(Error::TimedOut {
+            what: format!(
+                "the lab did not end within {} s; it was killed (process {pid})",
+                END.as_secs()
+            ),
+        })
+    }
+
+    /// Ends it at once, and everything in it.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        kill(&mut self.child)
+    }
+}
+
+/// Kills a lab: its init and with that every process in it follows.
+fn kill(child: &mut Child) -> Result<()> {
+    let killed = child.kill().and_then(|()| child.wait());
+    killed
+        .map(drop)
+        .map_err(|e| Error::failed("kill the lab", e))
+}
+
+fn has_ended(child: &mut Child) -> io::Result<bool> {
+    // Not reaped before it is waited for, so that the number is its own.
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    Ok(ends(&process)? && child.wait().is_ok())
+}
+
+/// Waits until the process of this pidfd has ended; whether it did in the time that a lab has to end.
+pub(crate) fn ends(process: &impl AsFd) -> io::Result<bool> {
+    is_readable_within(process, END)
+}
+
+/// What to say of another process's lab that does not end.
+pub(crate) fn lingers(pid: u32) -> Error {
+    Error::TimedOut {
+        what: format!(
+            "the lab said that it shuts down, and did not end within {} s; end it with `kill -KILL {pid}`",
+            END.as_secs()
+        ),
+    }
+}
+
+fn is_readable_within(fd: &impl AsFd, limit: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + limit;
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match poll(
+            &mut fds,
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+        ) {
+            Err(Errno::EINTR) => {}
+            other => return Ok(other? > 0),
+        }
     }
 }
 
@@ -64,7 +143,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         if self.lifeline.take().is_some() {
             // The end of its standard input is its end; nothing can be done about an error here.
-            let _ = self.child.wait();
+            let _ = self.wait();
         }
     }
 }
@@ -92,7 +171,10 @@ fn with_real_paths(spec: &LabSpec) -> Result<LabSpec> {
 }
 
 /// Tells a new lab what to be; what it answers, and its standard input, still open.
-fn give_order(child: &mut Child, order: &Order) -> std::io::Result<(Greeting, Option<ChildStdin>)> {
+///
+/// # Errors
+/// [`io::ErrorKind::TimedOut`] when it says nothing in time.
+fn give_order(child: &mut Child, order: &Order) -> io::Result<(Greeting, Option<ChildStdin>)> {
     let mut line = serde_json::to_vec(order)?;
     line.push(b'\n');
     let mut stdin = child.stdin.take();
@@ -101,11 +183,14 @@ fn give_order(child: &mut Child, order: &Order) -> std::io::Result<(Greeting, Op
     }
     let mut answer = String::new();
     if let Some(stdout) = child.stdout.take() {
+        if !is_readable_within(&stdout, BOOT)? {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         BufReader::new(stdout).read_line(&mut answer)?;
     }
     if answer.is_empty() {
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::UnexpectedEof,
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
             "it said nothing",
         ));
     }

@@ -2,13 +2,11 @@
 //!
 //! The socket is abstract (`@flatnet-lab/UID/NAME`, bound in the caller's network namespace before the lab leaves it): nothing
 //! on disk can go stale, a second lab of that name fails to bind, and `list` reads /proc/net/unix.
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
-use nix::poll::{PollFd, PollFlags, PollTimeout};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::de::DeserializeOwned;
@@ -16,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::LabSpec;
 use crate::address::Address;
-use crate::boot::Process;
-use crate::connection::{Stdio, ask, reach};
+use crate::boot::{self, Process};
+use crate::connection::{Connection, Stdio};
 pub use crate::error::{Error, Result};
 use crate::protocol::{Place, PodName, Request};
 
@@ -67,7 +65,7 @@ impl Lab {
     /// The running lab of that name, of this user.
     pub fn connect(name: &str) -> Result<Lab> {
         let address = Address::mine(name);
-        reach(&address)?;
+        Connection::open(&address)?;
         Ok(Lab {
             address,
             booted: None,
@@ -79,13 +77,14 @@ impl Lab {
         let addresses =
             Address::all_mine().map_err(|e| Error::failed("read /proc/self/net/unix", e))?;
         // One that does not answer ended between the two looks, or belongs to a stranger who took our name.
-        let info = |address: &Address| {
-            reach(address).and_then(|(stream, _)| ask(stream, &Request::Info, &[], None))
+        let info = |address: &Address| match Connection::open(address)
+            .and_then(|lab| lab.ask(&Request::Info, &[], None))
+        {
+            Ok(info) => Some(Ok(info)),
+            Err(hung @ Error::TimedOut { .. }) => Some(Err(hung)),
+            Err(_) => None,
         };
-        Ok(addresses
-            .iter()
-            .filter_map(|address| info(address).ok())
-            .collect())
+        addresses.iter().filter_map(info).collect()
     }
 
     /// What it is.
@@ -145,13 +144,12 @@ impl Lab {
         env: &[(String, String)],
         stdio: Stdio,
     ) -> Result<i32> {
-        let (stream, _) = reach(&self.address)?;
         let request = Request::Exec {
             place: place.clone(),
             argv: argv.to_vec(),
             env: env.to_vec(),
         };
-        ask(stream, &request, &[], Some(stdio))
+        Connection::open(&self.address)?.ask(&request, &[], Some(stdio))
     }
 
     /// Runs a daemon on a node; it lives as long as the lab, its output is kept (last 64 KiB) for [`Lab::daemon_log`].
@@ -187,8 +185,7 @@ impl Lab {
             path: file.path.to_owned(),
             mode: file.mode,
         };
-        let (stream, _) = reach(&self.address)?;
-        ask(stream, &request, file.content, None)
+        Connection::open(&self.address)?.ask(&request, file.content, None)
     }
 
     /// Removes a file of a node; absent is fine.
@@ -219,44 +216,46 @@ impl Lab {
         self.call(&Request::CheckPod(PodName::new(namespace, name)))
     }
 
-    /// Ends the lab and waits until it is gone.
+    /// Ends the lab and waits until it is gone; a lab that is gone already is fine.
+    ///
+    /// # Errors
+    /// It does not end in time: one that this handle booted has been killed then, of another one its process is named.
     pub fn shutdown(&self) -> Result<()> {
-        match reach(&self.address) {
-            Ok((stream, pid)) => {
-                // While it answers, the number is its own.
-                let lab = Pid::from_raw(pid.cast_signed()).ok_or(Errno::SRCH);
-                let lab = lab.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
-                ask::<()>(stream, &Request::Shutdown, &[], None)?;
-                if self.booted.is_none() {
-                    let ended = lab.map_err(Into::into).and_then(|lab| wait_for(&lab));
-                    ended.map_err(|e| Error::failed("wait for the lab to end", e))?;
-                }
-            }
+        let asked = match Connection::open(&self.address) {
+            Ok(lab) => end(lab, self.booted.is_none()),
             // Gone already is what was asked for.
-            Err(Error::Invalid { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        self.booted.as_ref().map_or(Ok(()), |process| {
-            process
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .wait()
-        })
+            Err(Error::Invalid { .. }) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let ended = self.booted.as_ref().map_or(Ok(()), |process| {
+            let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+            match &asked {
+                Ok(()) => process.wait(),
+                Err(_) => process.kill(),
+            }
+        });
+        asked.and(ended)
     }
 
     fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T> {
-        let (stream, _) = reach(&self.address)?;
-        ask(stream, request, &[], None)
+        Connection::open(&self.address)?.ask(request, &[], None)
     }
 }
 
-/// Until the process has ended.
-fn wait_for(process: &OwnedFd) -> std::io::Result<()> {
-    let mut fds = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
-    loop {
-        match nix::poll::poll(&mut fds, PollTimeout::NONE) {
-            Err(nix::errno::Errno::EINTR) => {}
-            other => return other.map(drop).map_err(Into::into),
-        }
+/// Asks the lab to shut down, and where it is another process's child waits until it has.
+fn end(lab: Connection, wait: bool) -> Result<()> {
+    // While it answers, the number is its own.
+    let pid = lab.pid;
+    let process = Pid::from_raw(pid.cast_signed()).ok_or(Errno::SRCH);
+    let process = process.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+    lab.ask::<()>(&Request::Shutdown, &[], None)?;
+    if !wait {
+        return Ok(());
+    }
+    let ended = process.map_err(Into::into).and_then(|p| boot::ends(&p));
+    if ended.map_err(|e| Error::failed("wait for the lab to end", e))? {
+        Ok(())
+    } else {
+        Err(boot::lingers(pid))
     }
 }

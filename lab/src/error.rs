@@ -24,6 +24,12 @@ pub enum Error {
         /// What is wrong, and what to do.
         what: String,
     },
+    /// The lab did not accept a connection or a request, or did not answer it, in its time: it hangs or is stopped.
+    #[error("{what}")]
+    TimedOut {
+        /// What was waited for, how long, and what to do.
+        what: String,
+    },
     /// Anything else.
     #[error("{what}")]
     Failed {
@@ -50,7 +56,7 @@ impl From<Error> for flatnet_model::Error {
         match error {
             Error::Missing { what, remedy } => flatnet_model::Error::Missing { what, remedy },
             Error::Invalid { what } => flatnet_model::Error::Input(what),
-            Error::Failed { what } => flatnet_model::Error::Failed(what),
+            Error::TimedOut { what } | Error::Failed { what } => flatnet_model::Error::Failed(what),
         }
     }
 }

@@ -18,6 +18,7 @@ mod exec;
 mod identifier;
 mod kubelet;
 mod launch;
+mod limits;
 mod mounts;
 mod network;
 mod node;

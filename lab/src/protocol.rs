@@ -1,4 +1,4 @@
-//! What client and lab say to each other: one request and one reply a connection.
+//! What client and lab say to each other: one request per connection; the lab says that it has it, and then answers it.
 //!
 //! A frame is two little-endian 32-bit lengths, that many bytes of JSON, and that many bytes of raw body (a file's content).
 //! File descriptors travel with the first byte (SCM_RIGHTS).
@@ -104,6 +104,10 @@ pub(crate) enum Request {
     Shutdown,
 }
 
+/// What the lab says at once when it has a request.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Received;
+
 /// What a new lab is told on its standard input, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -137,7 +141,7 @@ const MAX_BODY: u32 = 1 << 30;
 const MAX_FDS: usize = 3;
 
 pub(crate) fn send<T: Serialize>(
-    stream: &mut UnixStream,
+    mut stream: &UnixStream,
     message: &T,
     body: &[u8],
     fds: &[BorrowedFd<'_>],
@@ -162,7 +166,7 @@ pub(crate) fn send<T: Serialize>(
         ));
     }
     let sent = rustix::net::sendmsg(
-        &*stream,
+        stream,
         &[IoSlice::new(&head)],
         &mut control,
         SendFlags::NOSIGNAL,
@@ -172,12 +176,12 @@ pub(crate) fn send<T: Serialize>(
     stream.write_all(body)
 }
 
-pub(crate) fn receive<T: DeserializeOwned>(stream: &mut UnixStream) -> io::Result<Frame<T>> {
+pub(crate) fn receive<T: DeserializeOwned>(mut stream: &UnixStream) -> io::Result<Frame<T>> {
     let mut head = [0; 8];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let got = rustix::net::recvmsg(
-        &*stream,
+        stream,
         &mut [IoSliceMut::new(&mut head)],
         &mut control,
         RecvFlags::CMSG_CLOEXEC,
@@ -226,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_frame_carries_message_body_and_descriptors() {
-        let (mut here, mut there) = UnixStream::pair().unwrap();
+        let (here, there) = UnixStream::pair().unwrap();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"seen through the descriptor").unwrap();
         let body = vec![7; 300_000];
@@ -237,10 +241,10 @@ mod tests {
                     node: "node1".into(),
                     path: "/x".into(),
                 };
-                send(&mut here, &request, &body, &[file.as_fd()]).unwrap();
+                send(&here, &request, &body, &[file.as_fd()]).unwrap();
             }
         });
-        let mut frame: Frame<Request> = receive(&mut there).unwrap();
+        let mut frame: Frame<Request> = receive(&there).unwrap();
         sender.join().unwrap();
         assert!(
             matches!(frame.message, Request::RemoveFile { ref node, ref path } if node == "node1" && path == "/x")
@@ -255,20 +259,20 @@ mod tests {
 
     #[test]
     fn a_length_out_of_bounds_is_refused_before_it_is_believed() {
-        let (mut here, mut there) = UnixStream::pair().unwrap();
+        let (mut here, there) = UnixStream::pair().unwrap();
         here.write_all(&[0xff; 8]).unwrap();
         assert_eq!(
-            receive::<Request>(&mut there).unwrap_err().kind(),
+            receive::<Request>(&there).unwrap_err().kind(),
             io::ErrorKind::InvalidData
         );
     }
 
     #[test]
     fn a_closed_connection_is_an_end_of_file() {
-        let (here, mut there) = UnixStream::pair().unwrap();
+        let (here, there) = UnixStream::pair().unwrap();
         drop(here);
         assert_eq!(
-            receive::<Request>(&mut there).unwrap_err().kind(),
+            receive::<Request>(&there).unwrap_err().kind(),
             io::ErrorKind::UnexpectedEof
         );
     }

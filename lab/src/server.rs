@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::kubelet::Kubelet;
 use crate::launch::{Launch, Streams, node_env};
 use crate::node::{self, Node};
-use crate::protocol::{self, Frame, PodName, Request};
+use crate::protocol::{self, Frame, PodName, Received, Request};
 use crate::roots::Base;
 use crate::site::Site;
 use crate::{Change, Error, LabInfo, LabSpec, Place, Result, changes, exec, underlay};
@@ -84,19 +84,21 @@ impl Server {
         })
     }
 
-    fn answer(&self, mut stream: UnixStream) {
+    fn answer(&self, stream: UnixStream) {
         // A stranger learns nothing, not even why.
         let peer = getsockopt(&stream, PeerCredentials);
         if !peer.is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw()) {
             return;
         }
-        let Ok(Frame { message, body, fds }) = protocol::receive(&mut stream) else {
+        let Ok(Frame { message, body, fds }) = protocol::receive(&stream) else {
             return;
         };
+        // A client that is gone has nobody to tell; the request holds all the same.
+        let _ = protocol::send(&stream, &Received, &[], &[]);
         let ends = matches!(message, Request::Shutdown);
         let reply = self.handle(message, body, fds, &stream);
         // A client that is gone needs no answer.
-        let _ = protocol::send(&mut stream, &reply, &[], &[]);
+        let _ = protocol::send(&stream, &reply, &[], &[]);
         if ends {
             // Init ends with the server, and with it everything.
             std::process::exit(0);
