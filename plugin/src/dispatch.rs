@@ -2,11 +2,12 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
+use flatnet_model::cni::Version;
 use serde::Deserialize;
 
 use crate::args::Call;
 use crate::error::{Error, Result};
-use crate::types::{NetConf, SpecVersion, failure, read, versions};
+use crate::types::{NetConf, failure, read, versions};
 use crate::{datapath, gc, status};
 
 /// The inputs and outputs of one execution.
@@ -66,7 +67,7 @@ fn about() -> String {
     format!(
         "CNI plugin flatnet-cni {}; a container runtime executes it (https://www.cni.dev)\nCNI protocol versions supported: {}",
         env!("CARGO_PKG_VERSION"),
-        SpecVersion::list()
+        Version::spoken()
     )
 }
 
@@ -74,7 +75,7 @@ fn about() -> String {
 fn call(
     env: &dyn Fn(&str) -> Option<OsString>,
     stdin: &mut dyn Read,
-    version: &mut Option<SpecVersion>,
+    version: &mut Option<Version>,
 ) -> Result<Option<String>> {
     let call = Call::from_env(env)?;
     let mut input = Vec::new();

@@ -2,11 +2,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use flatnet_model::cni::Version;
 use nix::errno::Errno;
 
 use crate::owner::Owner;
 use crate::validate::IfName;
-use crate::version::{Command, SpecVersion};
+use crate::version::Command;
 
 /// The crate's result type.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -16,11 +17,11 @@ pub(crate) type Result<T> = std::result::Result<T, Error>;
 pub(crate) enum Error {
     #[error(
         "cniVersion {got:?} is not supported; supported are {}",
-        SpecVersion::list()
+        Version::spoken()
     )]
     UnknownVersion { got: String },
     #[error("{} needs cniVersion {} or later, the configuration says {got}", command.as_str(), command.since())]
-    CommandTooNew { command: Command, got: SpecVersion },
+    CommandTooNew { command: Command, got: Version },
     #[error("{key}: {value} is not supported: {why}")]
     UnsupportedField {
         key: &'static str,

@@ -2,11 +2,12 @@
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
+use flatnet_model::cni::Version;
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::{Plan, SpecVersion};
+use super::Plan;
 use crate::error::{Error, Result};
 use crate::validate::{IfName, NetworkName};
 
@@ -19,7 +20,7 @@ const BRIDGE: &str = "cni0";
 /// command needs it: a pod must be deletable although its network's ranges were since edited into something wrong.
 #[derive(Debug)]
 pub(crate) struct NetConf<'a> {
-    pub(crate) version: SpecVersion,
+    pub(crate) version: Version,
     pub(crate) name: NetworkName,
     pub(crate) bridge: IfName,
     /// `ipam.dataDir`: absolute, without `..`.
@@ -28,7 +29,7 @@ pub(crate) struct NetConf<'a> {
 }
 
 #[derive(Deserialize)]
-struct Version {
+struct VersionKey {
     #[serde(rename = "cniVersion")]
     version: Option<String>,
 }
@@ -87,8 +88,9 @@ impl<'a> NetConf<'a> {
     /// Reads a configuration. Keys nobody here knows are left alone: runtimes and chained plugins add theirs.
     pub(crate) fn parse(input: &'a [u8]) -> Result<Self> {
         // An absent version means 0.1.0, which predates this plugin's results.
-        let version = read::<Version>(input)?.version.unwrap_or_default();
-        let version = SpecVersion::parse(&version).ok_or(Error::UnknownVersion { got: version })?;
+        let version = read::<VersionKey>(input)?.version.unwrap_or_default();
+        let spoken = version.parse().ok().filter(|v: &Version| v.is_spoken());
+        let version = spoken.ok_or(Error::UnknownVersion { got: version })?;
         let places: Places = read(input)?;
         let name = places
             .name

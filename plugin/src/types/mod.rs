@@ -3,7 +3,7 @@ mod config;
 mod plan;
 mod result;
 
-pub(crate) use crate::version::{Command, SpecVersion};
+pub(crate) use crate::version::Command;
 pub(crate) use config::{NetConf, read};
 pub(crate) use plan::{Plan, PodRoute};
 pub(crate) use result::{Interface, Ip, Success, failure, versions};

@@ -3,14 +3,15 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
+use flatnet_model::cni::Version;
 use flatnet_netlink::MacAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::PodRoute;
 use super::config::read;
 use super::plan::{SCOPE_LINK, is_v4};
-use super::{PodRoute, SpecVersion};
 use crate::error::{Error, Result};
 
 /// The result of ADD (section 5, ADD Success), independent of the specification's version.
@@ -84,7 +85,7 @@ enum Entry<'a> {
 impl Success<'_> {
     /// The JSON object for `version`. A `prevResult` is kept completely, with unknown keys, and extended: the specification
     /// requires plugins to return it with their modifications.
-    pub(crate) fn to_json(&self, version: SpecVersion, prev: Option<&RawValue>) -> Result<String> {
+    pub(crate) fn to_json(&self, version: Version, prev: Option<&RawValue>) -> Result<String> {
         let prev: BTreeMap<String, &RawValue> = match prev {
             Some(prev) => read(prev.get().as_bytes())?,
             None => BTreeMap::new(),
@@ -122,8 +123,8 @@ fn list<'a>(prev: &BTreeMap<String, &'a RawValue>, key: &str) -> Result<Vec<Item
     Ok(items.into_iter().flatten().map(Item::Foreign).collect())
 }
 
-fn interface<'a>(one: &Interface<'a>, version: SpecVersion) -> Item<'a> {
-    let mtu = (version >= SpecVersion::V1_1_0).then_some(one.mtu);
+fn interface<'a>(one: &Interface<'a>, version: Version) -> Item<'a> {
+    let mtu = (version >= Version::V1_1_0).then_some(one.mtu);
     Item::Interface {
         name: one.name,
         mac: one.mac,
@@ -132,18 +133,18 @@ fn interface<'a>(one: &Interface<'a>, version: SpecVersion) -> Item<'a> {
     }
 }
 
-fn ip<'a>(one: &Ip, interfaces_before: usize, version: SpecVersion) -> Item<'a> {
+fn ip<'a>(one: &Ip, interfaces_before: usize, version: Version) -> Item<'a> {
     let family = if is_v4(&one.address) { "4" } else { "6" };
     Item::Ip {
-        version: (version < SpecVersion::V1_0_0).then_some(family),
+        version: (version < Version::V1_0_0).then_some(family),
         interface: one.interface + interfaces_before,
         address: one.address,
         gateway: one.gateway,
     }
 }
 
-fn route<'a>(one: &PodRoute, version: SpecVersion) -> Item<'a> {
-    let detailed = version >= SpecVersion::V1_1_0;
+fn route<'a>(one: &PodRoute, version: Version) -> Item<'a> {
+    let detailed = version >= Version::V1_1_0;
     Item::Route {
         dst: one.dst,
         gw: one.gateway,
@@ -157,7 +158,7 @@ fn encode(value: &impl Serialize) -> Result<String> {
 }
 
 /// The error object (section 5, Error). `version` is the configuration's, if it could be read.
-pub(crate) fn failure(error: &Error, version: Option<SpecVersion>) -> Result<String> {
+pub(crate) fn failure(error: &Error, version: Option<Version>) -> Result<String> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Failure {
@@ -167,7 +168,7 @@ pub(crate) fn failure(error: &Error, version: Option<SpecVersion>) -> Result<Str
         details: String,
     }
     encode(&Failure {
-        cni_version: version.unwrap_or(SpecVersion::NEWEST).as_str(),
+        cni_version: version.unwrap_or(Version::NEWEST).as_str(),
         code: error.code(),
         msg: error.summary(),
         details: error.to_string(),
@@ -180,11 +181,11 @@ pub(crate) fn versions(asked: Option<&str>) -> Result<String> {
     #[serde(rename_all = "camelCase")]
     struct Versions<'a> {
         cni_version: &'a str,
-        supported_versions: [&'static str; SpecVersion::ALL.len()],
+        supported_versions: [&'static str; Version::SPOKEN.len()],
     }
     encode(&Versions {
-        cni_version: asked.unwrap_or(SpecVersion::NEWEST.as_str()),
-        supported_versions: SpecVersion::ALL.map(SpecVersion::as_str),
+        cni_version: asked.unwrap_or(Version::NEWEST.as_str()),
+        supported_versions: Version::SPOKEN.map(Version::as_str),
     })
 }
 
@@ -257,11 +258,7 @@ mod tests {
 
     #[test]
     fn before_1_0_0_each_ip_says_its_version() {
-        for version in [
-            SpecVersion::V0_3_0,
-            SpecVersion::V0_3_1,
-            SpecVersion::V0_4_0,
-        ] {
+        for version in [Version::V0_3_0, Version::V0_3_1, Version::V0_4_0] {
             let expected = json!({
                 "cniVersion": version.as_str(),
                 "interfaces": [
@@ -297,7 +294,7 @@ mod tests {
             "dns": {"nameservers": ["10.96.0.10"]},
         });
         assert_eq!(
-            parsed(success(Some(&dns)).to_json(SpecVersion::V1_0_0, None)),
+            parsed(success(Some(&dns)).to_json(Version::V1_0_0, None)),
             expected
         );
     }
@@ -334,7 +331,7 @@ mod tests {
             "cni.dev/foreign": {"kept": true},
         });
         assert_eq!(
-            parsed(success(Some(&dns)).to_json(SpecVersion::V1_1_0, Some(&prev))),
+            parsed(success(Some(&dns)).to_json(Version::V1_1_0, Some(&prev))),
             expected
         );
     }
@@ -345,6 +342,6 @@ mod tests {
         let expected = json!({
             "cniVersion": "0.4.0", "code": 7, "msg": "invalid network config", "details": "mtu: 12 is too small",
         });
-        assert_eq!(parsed(failure(&error, Some(SpecVersion::V0_4_0))), expected);
+        assert_eq!(parsed(failure(&error, Some(Version::V0_4_0))), expected);
     }
 }
