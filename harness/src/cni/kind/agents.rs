@@ -14,6 +14,10 @@ use flatnet_cluster::status::{self, image_missing};
 /// Lines of a failed agent's log that are told.
 const LOG_LINES: i64 = 3;
 
+/// An agent that was restarted so often, and crashes still, is not waited for any longer. The kubelet's pauses between restarts
+/// (10 s, doubled each time) have by then given kube-proxy, whom some agents cannot do without at first, half a minute.
+const HOPELESS_RESTARTS: i32 = 3;
+
 /// What keeps the DaemonSets among `objects` from being ready everywhere.
 pub(super) async fn trouble(client: &Client, objects: &Objects) -> Result<Option<Trouble>> {
     let mut waiting = Vec::new();
@@ -43,6 +47,15 @@ pub(super) async fn trouble(client: &Client, objects: &Objects) -> Result<Option
                     remedy: Some(remedy),
                 }));
             }
+            if gave_up(&pod) {
+                let why = why_not_ready(client, &namespace, &pod).await;
+                return Ok(Some(Trouble {
+                    what: format!("{words}; {}", why.unwrap_or_default()),
+                    holds_back: true,
+                    fatal: true,
+                    remedy: None,
+                }));
+            }
             if let Some(why) = why_not_ready(client, &namespace, &pod).await {
                 words = format!("{words}; {why}");
             }
@@ -54,6 +67,23 @@ pub(super) async fn trouble(client: &Client, objects: &Objects) -> Result<Option
         holds_back: true,
         ..Trouble::default()
     }))
+}
+
+/// Whether a container crashes each time it is started.
+fn gave_up(pod: &Pod) -> bool {
+    containers(pod).any(|container| {
+        let waiting = container.state.as_ref().and_then(|s| s.waiting.as_ref());
+        let reason = waiting.and_then(|waiting| waiting.reason.as_deref());
+        reason == Some("CrashLoopBackOff") && container.restart_count >= HOPELESS_RESTARTS
+    })
+}
+
+/// Init containers first.
+fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    pod.status.iter().flat_map(|status| {
+        let inits = status.init_container_statuses.iter().flatten();
+        inits.chain(status.container_statuses.iter().flatten())
+    })
 }
 
 async fn pods_of(client: &Client, namespace: &str, set: &DaemonSet) -> Result<Vec<Pod>> {
@@ -84,9 +114,7 @@ async fn why_not_ready(client: &Client, namespace: &str, pod: &Pod) -> Option<St
     }
     let node = pod.spec.as_ref()?.node_name.clone().unwrap_or_default();
     let place = format!("{} on {node}", pod.name_any());
-    let inits = status.init_container_statuses.iter().flatten();
-    let mut containers = inits.chain(status.container_statuses.iter().flatten());
-    let Some((container, state)) = containers.find_map(|c| Some((c, stuck(c)?))) else {
+    let Some((container, state)) = containers(pod).find_map(|c| Some((c, stuck(c)?))) else {
         let phase = status.phase.as_deref().unwrap_or("Pending");
         return Some(format!("{place} is {phase} and not ready yet"));
     };
@@ -118,10 +146,100 @@ fn stuck(container: &ContainerStatus) -> Option<String> {
     if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.as_deref().unwrap_or("no reason given");
         let harmless = ["PodInitializing", "ContainerCreating"];
-        return (!harmless.contains(&reason)).then(|| format!("waits ({reason})"));
+        return (!harmless.contains(&reason)).then(|| match container.restart_count {
+            0 => format!("waits ({reason})"),
+            restarts => format!("waits ({reason} after {restarts} restarts)"),
+        });
     }
     if let Some(ended) = &state.terminated {
         return (ended.exit_code != 0).then(|| format!("ended with exit code {}", ended.exit_code));
     }
     (!container.ready).then(|| "runs but is not ready".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// An API with a DaemonSet of one agent, in this state, whose log ends with a complaint.
+    fn api(container: Value) -> Client {
+        let labels = json!({ "app": "net" });
+        let set = json!({
+            "metadata": { "name": "net", "namespace": "kube-system", "generation": 1 },
+            "spec": { "selector": { "matchLabels": labels }, "template": {} },
+            "status": {
+                "desiredNumberScheduled": 1, "numberReady": 0, "observedGeneration": 1,
+                "updatedNumberScheduled": 1, "currentNumberScheduled": 1, "numberMisscheduled": 0,
+            },
+        });
+        let pods = json!({ "metadata": {}, "items": [{
+            "metadata": { "name": "net-x", "namespace": "kube-system" },
+            "spec": { "nodeName": "worker", "containers": [] },
+            "status": { "phase": "Running", "containerStatuses": [container] },
+        }] });
+        let answer = move |request: Request<Body>| {
+            let path = request.uri().path();
+            let body = if path.ends_with("/log") {
+                "no route to the store\ngiving up\n".to_owned()
+            } else if path.ends_with("/pods") {
+                pods.to_string()
+            } else {
+                set.to_string()
+            };
+            async move { Ok::<_, Infallible>(Response::new(Body::from(body.into_bytes()))) }
+        };
+        Client::new(tower::service_fn(answer), "default")
+    }
+
+    fn crashing(restarts: i32) -> Value {
+        json!({
+            "name": "agent", "image": "net:1", "imageID": "", "ready": false, "restartCount": restarts,
+            "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+        })
+    }
+
+    async fn trouble_of(container: Value) -> Trouble {
+        let objects = "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: net, namespace: kube-system}\nspec: {selector: {matchLabels: {app: net}}, template: {}}\n";
+        let objects = Objects::parse("net", objects).unwrap();
+        let trouble = trouble(&api(container), &objects).await.unwrap();
+        trouble.expect("an agent that is not ready")
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_crashes_again_and_again_is_fatal_with_its_last_words() {
+        let trouble = trouble_of(crashing(HOPELESS_RESTARTS)).await;
+        assert!(trouble.fatal, "{trouble:?}");
+        assert_eq!(
+            trouble.what,
+            "DaemonSet kube-system/net has 0 of 1 pods ready; net-x on worker: container agent waits (CrashLoopBackOff after 3 restarts): no route to the store | giving up"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_crashed_once_may_still_come_up() {
+        let trouble = trouble_of(crashing(1)).await;
+        assert!(trouble.holds_back && !trouble.fatal, "{trouble:?}");
+    }
+
+    #[tokio::test]
+    async fn an_agent_whose_image_cannot_be_pulled_is_fatal_with_what_to_do() {
+        let trouble = trouble_of(json!({
+            "name": "agent", "image": "net:1", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "waiting": { "reason": "ErrImagePull", "message": "no such host" } },
+        }))
+        .await;
+        assert!(trouble.fatal, "{trouble:?}");
+        assert!(trouble.what.contains("net:1"), "{trouble:?}");
+        assert!(
+            trouble
+                .remedy
+                .is_some_and(|remedy| remedy.contains("--image-archive"))
+        );
+    }
 }
