@@ -5,20 +5,20 @@ CARGO ?= cargo
 OBSERVERS = iproute2 nftables busybox-static containernetworking-plugins iptables
 
 # Of the kind targets: what networks the pods, the node image (kind's own where empty), a running cluster to use, where the
-# report goes, archives of images for the nodes. What `scripts/kind-engine` provides is used without being named.
+# report goes, archives of images for the nodes. What `scripts/kind-engine` provides flatnet finds by itself.
 CNI ?= flatnet
-NODE_IMAGE ?= $(FLATNET_KIND_NODE_IMAGE)
+NODE_IMAGE ?=
 CLUSTER ?=
 NAME ?= flatnet
 REPORT ?=
-IMAGE_ARCHIVE ?= $(if $(FLATNET_KIND_DIR),$(wildcard $(FLATNET_KIND_DIR)/images/$(CNI).tar))
+IMAGE_ARCHIVE ?=
 
 comma := ,
 empty :=
 FLATNET = $(CARGO) run --quiet --release --bin flatnet --
 KIND_OPTIONS = --provider kind --cni $(CNI) \
 	$(if $(IMAGE_ARCHIVE),--image-archive $(subst $(empty) $(empty),$(comma),$(strip $(IMAGE_ARCHIVE)))) \
-	$(if $(CLUSTER),--cluster $(CLUSTER),$(if $(NODE_IMAGE),--image $(NODE_IMAGE))) \
+	$(if $(CLUSTER),--cluster $(CLUSTER) --change-cni,$(if $(NODE_IMAGE),--image $(NODE_IMAGE))) \
 	$(if $(REPORT),--report $(REPORT))
 
 # Suites that fit what networks the cluster's pods: continuity and users are asked of flatnet's CNI, the causes of `flatnet diagnose`
@@ -70,7 +70,7 @@ conformance-kind: build ## The same on a real kind cluster: make conformance-kin
 
 test-kind: ## Every test for a real cluster with that CNI, on a running one: make test-kind CLUSTER=lab1 CNI=flannel
 	$(CARGO) build --bins
-	FLATNET_PROVIDER=kind FLATNET_CLUSTER=$(CLUSTER) FLATNET_CNI=$(CNI) $(CARGO) test --no-fail-fast $(addprefix --test ,$(KIND_SUITES))
+	FLATNET_PROVIDER=kind FLATNET_CLUSTER=$(CLUSTER) FLATNET_CNI=$(CNI) FLATNET_CHANGE_CNI=true $(CARGO) test --no-fail-fast $(addprefix --test ,$(KIND_SUITES))
 
 kind-up: build ## Boot a kind cluster with CNI and pods and keep it: make kind-up NAME=lab1 CNI=flannel
 	$(FLATNET) up --name $(NAME) $(KIND_OPTIONS) $(ARGS)

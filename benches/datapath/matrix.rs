@@ -41,7 +41,7 @@ pub(crate) fn run(effort: Effort, sink: &mut Sink) -> Result<()> {
 async fn measure(effort: Effort, sink: &mut Sink) -> Result<()> {
     let mut args = RunArgs::from_env()?;
     (args.nodes, args.pods_per_node) = (Some(NODES), Some(PODS_PER_NODE));
-    args.provider = Provider::Lab;
+    args.provider = Some(Provider::Lab);
     args.lab.underlay = Some(Underlay::L2);
     (args.ip_family, args.transports) = (Some(IpFamily::Ipv4), vec![Transport::Tcp]);
     args.cni = Some("flatnet".to_owned());

@@ -36,6 +36,22 @@ impl Phase {
     }
 }
 
+/// An observer that hears what `observer` hears, after the log has it.
+pub fn logged(observer: Observer) -> Observer {
+    Arc::new(move |event: &Event| {
+        match event {
+            // The log has phases with their own times.
+            Event::PhaseStarted(_) | Event::PhaseEnded(..) | Event::Expect(_) => {}
+            Event::Note(words) | Event::Step(words) => tracing::info!("{words}"),
+            Event::NodeReady(node) => tracing::info!(node, "ready"),
+            Event::PodReady(pod) => tracing::info!(pod, "runs"),
+            Event::PodFailed(pod, why) => tracing::warn!(pod, why, "does not run"),
+            Event::Planted(fault) => tracing::info!(fault, "planted"),
+        }
+        observer(event);
+    })
+}
+
 /// Something happened.
 #[derive(Clone, Debug)]
 pub enum Event {

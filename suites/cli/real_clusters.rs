@@ -1,23 +1,18 @@
 //! What keeps a real cluster from being booted or reached, told before anything is made. The programs that kind needs are
 //! stood in for by scripts that say what the real ones say; what happens on a cluster that runs is in `suites/kind`.
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use rstest::rstest;
 use tempfile::TempDir;
 
+use super::stand_in::install;
 use super::{file, unchosen, words};
 
 /// flatnet, run where `PATH` has these programs and no others; each is a shell script's text.
 pub(super) fn with_programs(programs: &[(&str, &str)], arguments: &[&str]) -> Output {
     let dir = tempfile::tempdir().expect("a folder");
-    for (name, script) in programs {
-        let path = dir.path().join(name);
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("a script");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
-            .expect("an executable script");
-    }
+    install(dir.path(), programs);
     alone(dir.path())
         .args(arguments)
         .output()
@@ -25,7 +20,7 @@ pub(super) fn with_programs(programs: &[(&str, &str)], arguments: &[&str]) -> Ou
 }
 
 /// flatnet without what the environment of the test might choose for it.
-fn alone(path: &Path) -> Command {
+pub(super) fn alone(path: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flatnet"));
     command.env("PATH", path).env("HOME", path);
     for name in [

@@ -37,7 +37,7 @@ impl Ground {
     pub(crate) fn with(test: &str, cni: &str, change: impl FnOnce(&mut RunArgs)) -> Ground {
         let name = format!("diagnose-{test}-{}", std::process::id());
         let mut args = RunArgs::from_env().expect("FLATNET_* variables that fit");
-        args.provider = Provider::Lab;
+        args.provider = Some(Provider::Lab);
         args.cni = Some(cni.to_owned());
         args.name = Some(name.clone());
         args.nodes = Some(2);

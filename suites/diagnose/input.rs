@@ -1,5 +1,6 @@
 //! Bad input, files that cannot be read, and `flatnet test` showing the diagnosis by itself.
 use flatnet_model::cause::Cause;
+use flatnet_model::diagnosis::Kind;
 
 use crate::ground::{Ground, SLEEPER, flatnet};
 
@@ -79,4 +80,35 @@ fn a_run_whose_pod_does_not_come_up_says_why_by_itself() {
     );
     assert!(read("junit.xml").contains("crash-loop"));
     assert!(read("summary.md").contains("`crash-loop`"));
+}
+
+#[test]
+fn a_pod_that_was_just_made_is_waited_for() {
+    // No agent puts the plugin back there.
+    let ground = Ground::new("fresh", "reference");
+    let plugin = "/opt/cni/bin/bridge";
+    ground.on("node1", &["rm", plugin]);
+    let slow = "#!/bin/sh\nsleep 5\nexec /.flatnet/bridge\n";
+    ground.write("node1", plugin, slow, 0o755);
+    ground.apply(SLEEPER);
+
+    let (at_once, first) = ground.diagnose(&["app", "--wait", "0"]);
+    let (waited, last) = ground.diagnose(&["app"]);
+
+    assert_eq!(at_once, 4, "{first:#?}");
+    assert_eq!(waited, 0, "{last:#?}");
+}
+
+#[test]
+fn a_node_is_asked_about_by_its_name() {
+    let ground = Ground::new("node", "flatnet");
+
+    let (code, diagnosis) = ground.diagnose(&["node/node1"]);
+
+    assert_eq!(code, 0, "{diagnosis:#?}");
+    let subjects = diagnosis.subjects.iter();
+    let named: Vec<(Kind, &str)> = subjects
+        .map(|subject| (subject.kind, subject.name.as_str()))
+        .collect();
+    assert_eq!(named, [(Kind::Node, "node1")]);
 }

@@ -22,7 +22,7 @@ struct Admin {
 impl Admin {
     fn new() -> Admin {
         let dir = tempfile::tempdir().expect("a folder");
-        let cluster = super::on_cluster().kind.cluster.unwrap_or_default();
+        let cluster = super::on_cluster().cluster.unwrap_or_default();
         let text = run(Command::new("kind").args(["get", "kubeconfig", "--name", &cluster]));
         std::fs::write(dir.path().join("admin"), text).expect("a kubeconfig");
         Admin { dir }

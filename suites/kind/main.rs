@@ -27,10 +27,10 @@ fn turn() -> MutexGuard<'static, ()> {
 fn on_cluster() -> RunArgs {
     let mut args = RunArgs::from_env().expect("FLATNET_* variables that fit");
     assert!(
-        args.kind.cluster.is_some(),
+        args.cluster.is_some(),
         "set FLATNET_CLUSTER to the name of a running kind cluster with a control plane and two workers (make test-kind does)"
     );
-    args.provider = Provider::Kind;
+    args.provider = Some(Provider::Kind);
     args.pods_per_node = Some(2);
     args
 }

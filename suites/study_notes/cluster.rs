@@ -42,10 +42,10 @@ pub(crate) struct Scene {
 impl Scene {
     fn start() -> Scene {
         let mut args = RunArgs::from_env().expect("FLATNET_* variables that fit");
-        let on_kind = args.kind.cluster.is_some();
+        let on_kind = args.cluster.is_some();
         args.pods_per_node = Some(2);
         if on_kind {
-            args.provider = Provider::Kind;
+            args.provider = Some(Provider::Kind);
         } else {
             args.name = Some(format!("study-notes-{}", run_id()));
         }
@@ -53,7 +53,7 @@ impl Scene {
         let session = runtime
             .block_on(Session::start(&args, None, Arc::new(|_| {})))
             .expect("a session");
-        let name = args.kind.cluster.or(args.name).unwrap_or_default();
+        let name = args.cluster.or(args.name).unwrap_or_default();
         Scene {
             runtime,
             session,

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use flatnet_lab::{Lab, LabSpec, Place, Stdio};
@@ -16,10 +16,15 @@ use crate::{Error, Result, torn_down};
 /// The name of flatnet's agent among the daemons of a lab's node.
 pub const AGENT: &str = "flatnet-agent";
 
+/// How long a lab may be busy with a call whose caller was killed.
+const SETTLES_WITHIN: Duration = Duration::from_millis(500);
+
 /// A lab.
 #[derive(Clone)]
 pub struct LabCluster {
     lab: Arc<Lab>,
+    /// Where the run's own pods go.
+    namespace: Arc<str>,
     /// Pods that were made through this handle.
     made: Arc<Mutex<BTreeSet<PodRef>>>,
 }
@@ -94,8 +99,41 @@ impl LabCluster {
     fn new(lab: Lab) -> Self {
         LabCluster {
             lab: Arc::new(lab),
+            namespace: Arc::from("default"),
             made: Arc::default(),
         }
+    }
+
+    /// The same lab, with a run's own pods in a namespace of theirs, beside those of whoever booted it.
+    pub fn in_namespace(self, namespace: &str) -> Self {
+        LabCluster {
+            namespace: Arc::from(namespace),
+            ..self
+        }
+    }
+
+    /// Deletes every pod of a namespace and waits until they are gone.
+    ///
+    /// # Errors
+    /// When one does not go.
+    pub async fn clear(&self, namespace: &str) -> Result<()> {
+        loop {
+            // The lab may still be busy with what whoever made the last of them had asked for.
+            tokio::time::sleep(SETTLES_WITHIN).await;
+            let pods = self.call(Lab::pods).await?;
+            let pods = pods.iter().map(pod_ref);
+            let pods: Vec<PodRef> = pods.filter(|pod| pod.namespace == namespace).collect();
+            if pods.is_empty() {
+                return Ok(());
+            }
+            self.delete(pods.into_iter()).await?;
+        }
+    }
+
+    async fn delete(&self, pods: impl Iterator<Item = PodRef>) -> Result<()> {
+        let deleting = pods.map(|pod| async move { self.delete_pod(&pod).await });
+        let outcomes = futures::future::join_all(deleting).await;
+        outcomes.into_iter().fold(Ok(()), torn_down)
     }
 
     fn made(&self) -> MutexGuard<'_, BTreeSet<PodRef>> {
@@ -109,10 +147,14 @@ impl LabCluster {
         F: FnOnce(&Lab) -> flatnet_lab::Result<T> + Send + 'static,
     {
         let lab = Arc::clone(&self.lab);
-        match tokio::task::spawn_blocking(move || work(&lab)).await {
-            Ok(result) => Ok(result?),
+        let started = Instant::now();
+        let result = match tokio::task::spawn_blocking(move || work(&lab)).await {
+            Ok(result) => result.map_err(Error::from),
             Err(e) => Err(Error::failed("lab call", e)),
-        }
+        };
+        let error = result.as_ref().err().map(tracing::field::display);
+        tracing::debug!(call = call_name::<F>(), error, took = ?started.elapsed(), "asked the lab");
+        result
     }
 
     /// Starts a command anywhere in the lab, also on what joins the nodes; `whom` is what errors call the place.
@@ -150,6 +192,15 @@ impl LabCluster {
             Target::Node(node) => Place::Node(node.clone()),
         }
     }
+}
+
+/// `apply_pod`: the name of a function, or of the one that a closure is in.
+fn call_name<F>() -> &'static str {
+    let path = std::any::type_name::<F>();
+    let name = path.rsplit("::").find(|part| !part.starts_with('{'));
+    let name = name.unwrap_or(path);
+    // Without the lifetimes of an async function.
+    name.split('<').next().unwrap_or(name)
 }
 
 #[async_trait]
@@ -197,10 +248,10 @@ impl Cluster for LabCluster {
 
     async fn withdraw(&self) -> Result<()> {
         let made = std::mem::take(&mut *self.made());
-        let mut outcome = Ok(());
-        for pod in &made {
-            outcome = torn_down(outcome, self.delete_pod(pod).await);
-        }
-        outcome
+        self.delete(made.into_iter()).await
+    }
+
+    fn namespace(&self) -> &str {
+        &self.namespace
     }
 }

@@ -17,7 +17,7 @@ pub mod upload;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
@@ -162,6 +162,10 @@ pub trait Cluster: Send + Sync {
             let process = self.start(target, argv).await?;
             process.finish(&doing, input).await
         };
-        limit::within(EXEC_WITHIN, &doing, ended).await
+        let started = Instant::now();
+        let done = limit::within(EXEC_WITHIN, &doing, ended).await;
+        let code = done.as_ref().map(|done| done.code).ok();
+        tracing::debug!(%target, ?argv, code, took = ?started.elapsed(), "ran");
+        done
     }
 }

@@ -138,6 +138,11 @@ pub async fn find() -> Result<Found> {
             ));
         }
     }
+    tracing::debug!(
+        clusters = %listed(found.clusters.iter()),
+        unlisted = found.unlisted,
+        "looked for clusters that run"
+    );
     Ok(found)
 }
 

@@ -5,6 +5,7 @@ mod diagnose;
 mod exec;
 mod inspect;
 mod inspect_route;
+mod log;
 mod progress;
 mod test;
 mod up;
@@ -16,6 +17,8 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+
+use tracing_subscriber::filter::Targets;
 
 use crate::session::reaper;
 
@@ -42,6 +45,11 @@ Examples:
 #[derive(Parser)]
 #[command(name = "flatnet", version, about, after_help = const_str(), propagate_version = true)]
 struct Cli {
+    /// Say on standard error what is done and how long it took: info has phases and steps, debug every command, API and lab
+    /// call; or TARGET=LEVEL,…
+    #[arg(long, global = true, env = "FLATNET_LOG", value_name = "LEVEL", value_parser = log::filter, hide_env_values = true, display_order = 100)]
+    log: Option<Targets>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -134,9 +142,12 @@ pub fn main() -> ExitCode {
         }
     };
     let typed = Typed::of(&typed);
+    if let Some(filter) = cli.log {
+        log::start(filter);
+    }
     let done = match cli.command {
-        Command::Test(args) => test::run(args),
-        Command::Up(args) => up::run(args),
+        Command::Test(args) => test::run(args, &typed),
+        Command::Up(args) => up::run(args, &typed),
         Command::Down(args) => clusters::down(&args),
         Command::List(args) => clusters::list(&args),
         Command::Exec(args) => exec::run(&args),

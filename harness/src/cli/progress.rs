@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::events::{Event, Observer, Phase};
+use crate::report;
 
 /// What a phase does, in words.
 fn title(phase: Phase) -> &'static str {
@@ -32,6 +33,15 @@ fn done(phase: Phase, count: usize) -> String {
 /// Phases with their times, for the report.
 pub(super) type Phases = Arc<Mutex<Vec<(Phase, Duration)>>>;
 
+/// Phases that ended, in order.
+pub(super) fn timed(phases: &Phases) -> Vec<report::Phase> {
+    let phases = phases.lock().unwrap_or_else(PoisonError::into_inner);
+    let ended = phases.iter();
+    ended
+        .map(|(phase, took)| report::Phase::new(phase.name(), *took))
+        .collect()
+}
+
 struct State {
     bar: ProgressBar,
     count: usize,
@@ -41,7 +51,9 @@ struct State {
 pub(super) fn observer(quiet: bool) -> (Observer, Phases) {
     let phases = Phases::default();
     let kept = Arc::clone(&phases);
-    let terminal = std::io::stderr().is_terminal();
+    // Bars and a log on one terminal would overwrite each other.
+    let logged = tracing::enabled!(tracing::Level::ERROR);
+    let terminal = std::io::stderr().is_terminal() && !logged;
     let state = Mutex::new(State {
         bar: ProgressBar::hidden(),
         count: 0,

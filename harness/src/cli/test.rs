@@ -1,15 +1,15 @@
 //! `flatnet test`: one whole run and its report.
 use std::net::IpAddr;
-use std::sync::PoisonError;
 use std::time::SystemTime;
 
 use clap::Args;
 
-use super::{Output, progress};
-use crate::config::{Provider, RunArgs};
+use super::{Output, Typed, progress};
+use crate::config::RunArgs;
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
-use crate::report::{self, Phase, Report};
+use crate::report::{self, Report};
+use crate::session::plan::Site;
 use crate::session::{self, Outcome, conduct};
 use crate::{Error, Result, plant};
 use flatnet_analysis::checks::{Check, catalogue};
@@ -19,7 +19,7 @@ use flatnet_model::observations::Observations;
 /// Options of `flatnet test`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet test\n  flatnet test --only no-nat,mtu --underlay routed\n  flatnet test --cni my.conflist --cni-bin ./bin --report report/\n  flatnet test --plant route-missing"
+    after_help = "Examples:\n  flatnet test\n  flatnet test --only no-nat,mtu --underlay routed\n  flatnet test --cni my.conflist --cni-bin ./bin --report report/\n  flatnet test --plant route-missing\n  flatnet test --cluster demo                 on a lab or kind cluster that runs, which stays"
 )]
 pub(super) struct TestArgs {
     #[command(flatten)]
@@ -57,21 +57,18 @@ pub(super) struct TestArgs {
     quiet: bool,
 }
 
-pub(super) fn run(args: TestArgs) -> Result<u8> {
+pub(super) fn run(mut args: TestArgs, typed: &Typed<'_>) -> Result<u8> {
+    args.run.settle(|option| typed.is(option));
     let checks = selected(&args.only)?;
     let fault = args.plant.as_deref().map(plant::find).transpose()?;
     let started = SystemTime::now();
     let (observer, phases) = progress::observer(args.quiet);
     let outcome = session::run(conduct(&args.run, fault, observer))?;
-    let phases = phases.lock().unwrap_or_else(PoisonError::into_inner);
-    let phases = phases
-        .iter()
-        .map(|(phase, took)| Phase::new(phase.name(), *took));
-    let run = described(&args.run, fault, &outcome);
+    let run = described(fault, &outcome);
     let report = Report::of(
         run,
         started,
-        phases.collect(),
+        progress::timed(&phases),
         &checks,
         outcome.observations,
     )
@@ -96,15 +93,18 @@ fn selected(only: &[String]) -> Result<Vec<&'static Check>> {
         .collect())
 }
 
-fn described(args: &RunArgs, fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
-    let on_lab = args.provider == Provider::Lab;
+fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
+    let lab = match &outcome.plan.site {
+        Site::Lab { spec, .. } | Site::RunningLab { spec, .. } => Some(spec),
+        Site::NewKind(..) | Site::RunningKind { .. } | Site::Kubeconfig(_) => None,
+    };
     report::Run {
         provider: outcome.observations.provider.clone(),
-        cni: args.cni().to_owned(),
+        cni: outcome.plan.cni_name.clone(),
         nodes: outcome.observations.nodes.len(),
         pods: outcome.observations.pods.len(),
-        underlay: on_lab.then(|| args.lab.underlay().to_string()),
-        mtu: on_lab.then(|| args.lab.mtu()),
+        underlay: lab.map(|spec| spec.underlay.to_string()),
+        mtu: lab.map(|spec| spec.mtu),
         ip_family: family_of(&outcome.observations).to_string(),
         planted: fault.map(|fault| fault.id.to_owned()),
     }

@@ -1,45 +1,129 @@
 //! `flatnet up`: a cluster with its CNI and pods, left running.
-use clap::Args;
+use std::path::Path;
+use std::time::SystemTime;
 
-use super::progress;
+use clap::Args;
+use k8s_openapi::api::core::v1::{Node, Pod};
+
+use super::{Typed, progress};
 use crate::config::{Provider, RunArgs};
-use crate::session::Session;
-use crate::{Error, Result, report, session};
+use crate::report::cluster::{NodeEntry, PodEntry};
+use crate::report::{self, ClusterReport};
+use crate::session::{self, Session};
+use crate::{Error, Result};
+use flatnet_cluster::status::{self, host_network, pod_ref};
 
 /// Options of `flatnet up`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet up --nodes 2\n  flatnet exec busybox-1 -- ip route\n  flatnet down"
+    after_help = "Examples:\n  flatnet up --nodes 2\n  flatnet exec busybox-1 -- ip route\n  flatnet test --cluster flatnet          check it; again after something was changed by hand\n  flatnet up --report DIR                 also writes DIR/cluster.json: nodes, pods, addresses, times\n  flatnet down"
 )]
 pub(super) struct UpArgs {
     #[command(flatten)]
     run: RunArgs,
 }
 
-pub(super) fn run(args: UpArgs) -> Result<u8> {
+pub(super) fn run(args: UpArgs, typed: &Typed<'_>) -> Result<u8> {
     let mut run = args.run;
+    run.settle(|option| typed.is(option));
     run.keep = true;
-    if run.kind.cluster.is_none() && run.provider != Provider::Kubeconfig {
+    if run.cluster.is_none() && run.provider() != Provider::Kubeconfig {
         run.name.get_or_insert_with(|| "flatnet".to_owned());
     }
-    let (observer, _) = progress::observer(false);
-    let (pod, namespace) = session::run(async {
+    let started = SystemTime::now();
+    let (observer, phases) = progress::observer(false);
+    let mut report = session::run(async {
         let session = Session::start(&run, None, observer).await?;
-        let pod = session.pods().first();
-        let pod = pod.and_then(|pod| pod.metadata.name.clone());
-        let namespace = session.cluster().namespace().to_owned();
+        let report = describe(&session, started).await;
         if let Some(diagnosis) = session.diagnosis() {
             anstream::eprint!("{}", report::diagnosis::render(diagnosis));
         }
         session.close().await?;
-        Ok::<_, Error>((pod.unwrap_or_default(), namespace))
+        report
     })?;
-    anstream::eprintln!("look around:");
-    match run.provider {
-        Provider::Kubeconfig => {
-            anstream::eprintln!("  kubectl -n {namespace} exec {pod} -- ip route");
-        }
-        Provider::Lab | Provider::Kind => anstream::eprintln!("  flatnet exec {pod} -- ip route"),
+    report.phases = progress::timed(&phases);
+    if let Some(dir) = &run.report {
+        write(&report, dir)?;
     }
+    show_around(&report);
     Ok(0)
+}
+
+/// What was brought up, as it is now.
+async fn describe(session: &Session, started: SystemTime) -> Result<ClusterReport> {
+    let cluster = session.cluster();
+    let nodes = cluster.nodes().await?;
+    let cni = &session.plan().cni_name;
+    let mut report = ClusterReport::new(cluster.provider(), cni, cluster.namespace(), started);
+    report.name = session.plan().site.name().map(str::to_owned);
+    report.nodes = nodes.iter().map(node_entry).collect::<Result<_>>()?;
+    report.pods = session.pods().iter().map(pod_entry).collect();
+    report.diagnosis = session.diagnosis().cloned();
+    Ok(report)
+}
+
+fn node_entry(object: &Node) -> Result<NodeEntry> {
+    let node = status::node(object)?;
+    Ok(NodeEntry {
+        addresses: node.internal_ips.iter().map(ToString::to_string).collect(),
+        pod_cidrs: node.pod_cidrs.iter().map(ToString::to_string).collect(),
+        not_ready: node.not_ready(),
+        name: node.name,
+    })
+}
+
+fn pod_entry(pod: &Pod) -> PodEntry {
+    let name = pod_ref(pod);
+    let status = pod.status.as_ref();
+    let addresses = status.and_then(|status| status.pod_ips.as_ref());
+    PodEntry {
+        namespace: name.namespace,
+        name: name.name,
+        node: pod
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.node_name.clone())
+            .unwrap_or_default(),
+        phase: status
+            .and_then(|status| status.phase.clone())
+            .unwrap_or_default(),
+        host_network: host_network(pod),
+        addresses: addresses
+            .into_iter()
+            .flatten()
+            .map(|address| address.ip.clone())
+            .collect(),
+    }
+}
+
+fn write(report: &ClusterReport, dir: &Path) -> Result<()> {
+    let written = report
+        .write_to(dir)
+        .map_err(|e| Error::Input(e.to_string()))?;
+    for path in written {
+        anstream::eprintln!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+/// The first thing to try.
+fn show_around(report: &ClusterReport) {
+    let Some(pod) = report.pods.first() else {
+        return;
+    };
+    let target = match report.namespace.as_str() {
+        "default" => pod.name.clone(),
+        namespace => format!("{namespace}/{}", pod.name),
+    };
+    anstream::eprintln!("look around:");
+    match &report.name {
+        Some(name) => anstream::eprintln!(
+            "  flatnet exec --cluster {name} {target} -- ip route\n  flatnet test --cluster {name}"
+        ),
+        None => anstream::eprintln!(
+            "  kubectl -n {} exec {} -- ip route",
+            report.namespace,
+            pod.name
+        ),
+    }
 }

@@ -37,6 +37,11 @@ pub enum Choice {
         /// What is applied.
         objects: Objects,
     },
+    /// What the cluster was given when it was made, or later: it stays as it is.
+    Kept {
+        /// As it was named then.
+        name: String,
+    },
     /// What is there, or nothing.
     None,
 }
@@ -62,10 +67,10 @@ impl Choice {
         let unfit = |name: &str, why: &str| {
             Err(Error::Input(format!(
                 "--cni {name} with --provider {}: {why}",
-                args.provider.name()
+                args.provider().name()
             )))
         };
-        match (args.cni(), args.provider) {
+        match (args.cni(), args.provider()) {
             ("none", Provider::Kind | Provider::Kubeconfig) => Ok(Choice::None),
             ("none", Provider::Lab) => unfit("none", "its pods would never run; choose a CNI"),
             (name, Provider::Kubeconfig) => unfit(
@@ -73,7 +78,7 @@ impl Choice {
                 "flatnet installs nothing on a cluster it did not boot; leave --cni out to check what is there",
             ),
             ("flatnet", _) => Ok(Choice::Flatnet {
-                backend: args.backend.clone(),
+                backend: args.backend().to_owned(),
             }),
             ("flannel", Provider::Kind) => shipped("flannel", FLANNEL),
             ("weave", Provider::Kind) => shipped("weave", WEAVE),
@@ -118,7 +123,10 @@ impl Choice {
     /// Programs that nodes must be shown.
     pub fn programs(&self) -> Vec<(String, PathBuf)> {
         match self {
-            Choice::Flatnet { .. } | Choice::Manifest { .. } | Choice::None => Vec::new(),
+            Choice::Flatnet { .. }
+            | Choice::Manifest { .. }
+            | Choice::Kept { .. }
+            | Choice::None => Vec::new(),
             Choice::Conflist { plugins, .. } => plugins.0.clone(),
         }
     }
@@ -133,7 +141,7 @@ fn shipped(name: &str, text: &str) -> Result<Choice> {
 
 /// A file of the user's: a conflist for the lab, a manifest for kind.
 fn from_file(file: &str, text: &str, args: &RunArgs) -> Result<Choice> {
-    if args.provider == Provider::Kind {
+    if args.provider() == Provider::Kind {
         return Ok(Choice::Manifest {
             name: file.to_owned(),
             objects: Objects::parse(file, text)?,

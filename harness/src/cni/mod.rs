@@ -7,6 +7,7 @@ mod shipped;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use flatnet_lab::LabSpec;
 
 pub use choice::Choice;
 pub use kind::{Ground as KindGround, on_kind, recorded};
@@ -31,6 +32,26 @@ pub trait Cni: Send + Sync {
     /// Called once after [`Cni::install`], when every node is Ready or is not going to be: opens what was closed meanwhile.
     async fn settled(&self) -> Result<()> {
         Ok(())
+    }
+}
+
+/// What flatnet gave a cluster, as it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// `--cni`.
+    pub name: String,
+    /// `--backend`, of our own CNI.
+    pub backend: Option<String>,
+}
+
+impl Given {
+    /// As a lab's labels have it.
+    pub fn of_lab(spec: &LabSpec) -> Option<Self> {
+        let label = |name: &str| spec.labels.get(name).cloned();
+        Some(Given {
+            name: label("cni")?,
+            backend: label("backend"),
+        })
     }
 }
 

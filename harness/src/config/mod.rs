@@ -48,18 +48,22 @@ where
 /// The cluster that a run boots and what it deploys there.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Who boots the cluster
+    /// Who boots the cluster [default: lab; with --cluster whoever booted that]
+    #[arg(long, env = "FLATNET_PROVIDER", value_enum, help_heading = "Cluster")]
+    pub provider: Option<Provider>,
+
+    /// Use this running lab or kind cluster and keep it: the run's pods go to a namespace of their own, and away again.
+    /// lab/NAME or kind/NAME where both have one of that name
     #[arg(
         long,
-        env = "FLATNET_PROVIDER",
-        value_enum,
-        default_value = "lab",
+        env = "FLATNET_CLUSTER",
+        value_name = "NAME",
         help_heading = "Cluster"
     )]
-    pub provider: Provider,
+    pub cluster: Option<String>,
 
     /// CNI: flatnet, flannel, weave, reference, none, or a FILE: a conflist for the lab (then with --cni-bin), a manifest for
-    /// kind [default: flatnet; none with a kubeconfig]
+    /// kind [default: flatnet; what is there with --cluster and with a kubeconfig]
     #[arg(
         long,
         env = "FLATNET_CNI",
@@ -68,9 +72,13 @@ pub struct RunArgs {
     )]
     pub cni: Option<String>,
 
-    /// How the flatnet CNI joins nodes: auto, vxlan or routes
-    #[arg(long, env = "FLATNET_BACKEND", default_value = "auto", value_parser = ["auto", "vxlan", "routes"], help_heading = "Cluster")]
-    pub backend: String,
+    /// How the flatnet CNI joins nodes: auto, vxlan or routes [default: auto]
+    #[arg(long, env = "FLATNET_BACKEND", value_parser = ["auto", "vxlan", "routes"], help_heading = "Cluster")]
+    pub backend: Option<String>,
+
+    /// Exchange the CNI of --cluster for --cni and --backend where it was given another; on kind only
+    #[arg(long, env = "FLATNET_CHANGE_CNI", help_heading = "Cluster")]
+    pub change_cni: bool,
 
     /// Number of nodes, 1 to 250 [default: 3]
     #[arg(long, env = "FLATNET_NODES", value_parser = clap::value_parser!(u16).range(1..=250), help_heading = "Cluster")]
@@ -103,7 +111,7 @@ pub struct RunArgs {
     )]
     pub manifest: Option<PathBuf>,
 
-    /// Name of the cluster [default: a new one each run]
+    /// Name for a new cluster [default: a new one each run; flatnet for `up`]
     #[arg(
         long,
         env = "FLATNET_NAME",
@@ -149,16 +157,26 @@ pub struct RunArgs {
 impl RunArgs {
     /// The CNI's name, the provider's default where none was given.
     pub fn cni(&self) -> &str {
-        match (&self.cni, self.provider) {
+        match (&self.cni, self.provider()) {
             (Some(name), _) => name,
             (None, Provider::Kubeconfig) => "none",
             (None, Provider::Lab | Provider::Kind) => "flatnet",
         }
     }
 
+    /// Who boots the cluster, or did.
+    pub fn provider(&self) -> Provider {
+        self.provider.unwrap_or(Provider::Lab)
+    }
+
+    /// How the flatnet CNI joins nodes.
+    pub fn backend(&self) -> &str {
+        self.backend.as_deref().unwrap_or("auto")
+    }
+
     /// How long pods may take to run.
     pub fn pod_timeout(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(self.pod_timeout.unwrap_or(match self.provider {
+        std::time::Duration::from_secs(self.pod_timeout.unwrap_or(match self.provider() {
             Provider::Lab => 30,
             Provider::Kind | Provider::Kubeconfig => 120,
         }))
@@ -179,81 +197,102 @@ impl RunArgs {
     /// # Errors
     /// [`Error::Input`] names every one of them.
     pub fn check_provider(&self) -> Result<()> {
-        use Provider::{Kind, Kubeconfig, Lab};
-        let kubeconfig_only: &[Provider] = &[Kubeconfig];
-        let booted: &[Provider] = &[Lab, Kind];
-        let given = [
+        /// An option, whether it was given, and who knows it.
+        type Placed<'a> = (&'a str, bool, &'a [Provider]);
+        let lab_only: &[Provider] = &[Provider::Lab];
+        let kind_only: &[Provider] = &[Provider::Kind];
+        let foreign: &[Provider] = &[Provider::Kubeconfig];
+        let booted: &[Provider] = &[Provider::Lab, Provider::Kind];
+        let shape = [
             ("--nodes", self.nodes.is_some(), booted),
             ("--ip-family", self.ip_family.is_some(), booted),
             ("--pod-cidr", !self.pod_cidr.is_empty(), booted),
-            ("--name", self.name.is_some(), booted),
-            ("--underlay", self.lab.underlay.is_some(), &[Lab]),
-            ("--mtu", self.lab.mtu.is_some(), &[Lab]),
+        ];
+        let lab = [
+            ("--underlay", self.lab.underlay.is_some(), lab_only),
+            ("--mtu", self.lab.mtu.is_some(), lab_only),
             (
                 "--node-cidr-mask",
                 self.lab.node_cidr_mask.is_some(),
-                &[Lab],
+                lab_only,
             ),
-            ("--cni-bin", self.lab.cni_bin.is_some(), &[Lab]),
-            ("--busybox", self.lab.busybox.is_some(), &[Lab]),
-            ("--image", self.kind.image.is_some(), &[Kind]),
-            ("--kind-config", self.kind.kind_config.is_some(), &[Kind]),
-            ("--cluster", self.kind.cluster.is_some(), &[Kind]),
+            ("--cni-bin", self.lab.cni_bin.is_some(), lab_only),
+            ("--busybox", self.lab.busybox.is_some(), lab_only),
+        ];
+        let new = [
+            ("--name", self.name.is_some(), booted),
+            ("--image", self.kind.image.is_some(), kind_only),
+            ("--kind-config", self.kind.kind_config.is_some(), kind_only),
+        ];
+        let other = [
+            ("--cluster", self.cluster.is_some(), booted),
+            ("--change-cni", self.change_cni, booted),
             (
                 "--image-archive",
                 !self.kind.image_archive.is_empty(),
-                &[Kind],
+                kind_only,
             ),
-            (
-                "--kubeconfig",
-                self.kube.kubeconfig.is_some(),
-                kubeconfig_only,
-            ),
-            ("--context", self.kube.context.is_some(), kubeconfig_only),
-            (
-                "--namespace",
-                self.kube.namespace.is_some(),
-                kubeconfig_only,
-            ),
+            ("--kubeconfig", self.kube.kubeconfig.is_some(), foreign),
+            ("--context", self.kube.context.is_some(), foreign),
+            ("--namespace", self.kube.namespace.is_some(), foreign),
         ];
-        let misplaced: Vec<&str> = given
-            .iter()
-            .filter(|(_, given, fits)| *given && !fits.contains(&self.provider))
+        let all = shape.iter().chain(&lab).chain(&new).chain(&other);
+        let misplaced: Vec<&str> = all
+            .filter(|(_, given, fits)| *given && !fits.contains(&self.provider()))
             .map(|(name, ..)| *name)
             .collect();
         if !misplaced.is_empty() {
             return Err(Error::Input(format!(
                 "{}: not known to --provider {}; leave out, or choose another provider",
                 misplaced.join(", "),
-                self.provider.name()
+                self.provider().name()
             )));
         }
-        let fixed = [
-            ("--nodes", self.nodes.is_some()),
-            ("--ip-family", self.ip_family.is_some()),
-            ("--pod-cidr", !self.pod_cidr.is_empty()),
-        ];
-        let by = match (&self.kind.cluster, &self.kind.kind_config) {
-            (Some(_), Some(_)) => {
-                return Err(Error::Input(
-                    "--cluster and --kind-config: a running cluster is configured already; leave one out".to_owned(),
-                ));
+        let decided = |by: &str, options: &mut dyn Iterator<Item = &Placed>| {
+            let given: Vec<&str> = options
+                .filter(|(_, given, _)| *given)
+                .map(|(name, ..)| *name)
+                .collect();
+            if given.is_empty() {
+                return Ok(());
             }
-            (Some(_), None) => "--cluster",
-            (None, Some(_)) => "--kind-config",
-            (None, None) => return Ok(()),
+            Err(Error::Input(format!(
+                "{} with {by}: {by} decides that; leave one out",
+                given.join(", ")
+            )))
         };
-        if let Some((name, _)) = fixed.iter().find(|(_, given)| *given) {
-            return Err(Error::Input(format!(
-                "{name} with {by}: {by} decides that; leave one out"
-            )));
+        if self.cluster.is_some() {
+            let mut fixed = shape.iter().chain(&lab).chain(&new);
+            return decided("--cluster", &mut fixed);
         }
-        if by == "--cluster" && (self.name.is_some() || self.kind.image.is_some()) {
+        if self.change_cni {
             return Err(Error::Input(
-                "--cluster: --name and --image are for a new cluster; leave them out".to_owned(),
+                "--change-cni: a new cluster has no CNI to exchange; name the cluster with --cluster"
+                    .to_owned(),
             ));
         }
+        if self.kind.kind_config.is_some() {
+            return decided("--kind-config", &mut shape.iter());
+        }
         Ok(())
+    }
+
+    /// Of two options that mean different clusters, the one that was typed wins over the one that a variable has set.
+    pub fn settle(&mut self, typed: impl Fn(&str) -> bool) {
+        if self.name.is_some() && self.cluster.is_some() {
+            match (typed("name"), typed("cluster")) {
+                (true, false) => self.cluster = None,
+                (false, true) => self.name = None,
+                _ => {}
+            }
+        }
+        if self.provider == Some(Provider::Kubeconfig) && self.cluster.is_some() {
+            match (typed("provider"), typed("cluster")) {
+                (true, false) => self.cluster = None,
+                (false, true) => self.provider = None,
+                _ => {}
+            }
+        }
     }
 
     /// The defaults, with what `FLATNET_*` variables choose.

@@ -57,7 +57,7 @@ impl LabArgs {
 /// Options of kind.
 #[derive(Args, Clone, Debug)]
 pub struct KindArgs {
-    /// Node image [default: the one that kind was built for]
+    /// Node image [default: FLATNET_KIND_NODE_IMAGE, which `scripts/kind-engine` sets; else the one that kind was built for]
     #[arg(
         long,
         env = "FLATNET_IMAGE",
@@ -75,16 +75,8 @@ pub struct KindArgs {
     )]
     pub kind_config: Option<PathBuf>,
 
-    /// Use this running kind cluster and keep it; the CNI on it is exchanged where it is another
-    #[arg(
-        long,
-        env = "FLATNET_CLUSTER",
-        value_name = "NAME",
-        help_heading = "kind"
-    )]
-    pub cluster: Option<String>,
-
-    /// Images (`docker save` archives) to put onto the nodes, for where there is no registry; may be repeated
+    /// Images (`docker save` archives) to put onto the nodes, for where there is no registry; may be repeated [default: what
+    /// FLATNET_KIND_DIR, which `scripts/kind-engine` sets, has for the CNI]
     #[arg(
         long,
         env = "FLATNET_IMAGE_ARCHIVE",
@@ -93,6 +85,25 @@ pub struct KindArgs {
         help_heading = "kind"
     )]
     pub image_archive: Vec<PathBuf>,
+}
+
+impl KindArgs {
+    /// The node image: the one named, else that of the engine which flatnet runs beside (`scripts/kind-engine`).
+    pub fn node_image(&self) -> Option<String> {
+        let beside = || std::env::var("FLATNET_KIND_NODE_IMAGE").ok();
+        let image = self.image.clone().or_else(beside);
+        image.filter(|image| !image.is_empty())
+    }
+
+    /// Image archives for the nodes: those named, else what is kept beside that engine for the CNI.
+    pub fn archives(&self, cni: &str) -> Vec<PathBuf> {
+        if !self.image_archive.is_empty() {
+            return self.image_archive.clone();
+        }
+        let kept = std::env::var_os("FLATNET_KIND_DIR").filter(|dir| !dir.is_empty());
+        let kept = kept.map(|dir| PathBuf::from(dir).join("images").join(format!("{cni}.tar")));
+        kept.into_iter().filter(|file| file.is_file()).collect()
+    }
 }
 
 /// Options of a cluster that runs already.

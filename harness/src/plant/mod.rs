@@ -113,7 +113,7 @@ impl Fault {
     pub fn fit(&self, args: &mut RunArgs) -> Result<()> {
         let wants = |what: &str| Err(Error::Input(format!("--plant {}: needs {what}", self.id)));
         let provider = self.provider();
-        if args.provider != provider {
+        if args.provider() != provider {
             return wants(&format!("--provider {}", provider.name()));
         }
         if let Recipe::OnCluster { outside, .. } = self.recipe {
@@ -138,9 +138,9 @@ impl Fault {
             return wants("at least --nodes 3 and --pods-per-node 2");
         }
         if self.needs_vxlan {
-            match args.backend.as_str() {
+            match args.backend() {
                 "routes" => return wants("VXLAN between nodes; leave --backend out"),
-                _ => args.backend = "vxlan".to_owned(),
+                _ => args.backend = Some("vxlan".to_owned()),
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Shows what the checks found: pure consumers of one [`Report`].
 //!
 //! [`terminal`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and [`summary`] for CI.
+pub mod cluster;
 pub mod diagnosis;
 pub mod inspection;
 pub mod json;
@@ -17,6 +18,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub use cluster::ClusterReport;
 pub use matrix::{Grid, Matrix, Share};
 pub use model::{CheckReport, Counts, Phase, Report, Run, SCHEMA};
 pub use time::rfc3339;
@@ -58,6 +60,11 @@ pub fn write_to(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError
         ("junit.xml", junit::render(report)?),
         ("summary.md", summary::render(report)),
     ];
+    write_files(dir, &files)
+}
+
+/// Each file is complete or not there: it is written aside and renamed.
+fn write_files(dir: &Path, files: &[(&str, String)]) -> Result<Vec<PathBuf>, ReportError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         |source| ReportError::Write { path, source }

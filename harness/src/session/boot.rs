@@ -4,6 +4,7 @@ use flatnet_cluster::status;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use flatnet_lab::LabSpec;
 use ipnet::IpNet;
 
 use super::lifetime::{ClusterDeletion, Lifetime};
@@ -52,15 +53,45 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
             Ok(Booted {
                 cluster: Arc::new(lab.clone()),
                 ground: Ground::Lab(lab),
-                cni: Some(cni),
+                cni,
                 pod_network: pod_network.clone(),
                 lifetime: Lifetime::Booted(ClusterDeletion::of_lab(deletion)),
             })
         }
         Site::NewKind(boot, archives) => new_kind(plan, boot, archives, observer).await,
-        Site::RunningKind(name, archives) => running_kind(plan, name, archives, observer).await,
+        Site::RunningLab { spec, pod_network } => {
+            observer(&Event::Step(format!("lab {} runs", spec.name)));
+            running_lab(plan, spec, pod_network).await
+        }
+        Site::RunningKind {
+            name,
+            engine,
+            archives,
+        } => {
+            observer(&Event::Step(format!("kind: cluster {name} runs")));
+            kind_cluster(plan, engine.clone(), name, archives, None).await
+        }
         Site::Kubeconfig(args) => existing(plan, args).await,
     }
+}
+
+async fn running_lab(plan: &Plan, spec: &LabSpec, pod_network: &[IpNet]) -> Result<Booted> {
+    let namespace = format!("flatnet-{}", run_id());
+    let doomed = Reap::LabPods {
+        lab: spec.name.clone(),
+        namespace: namespace.clone(),
+    };
+    let reaper = Reaper::start(&plan.programs.flatnet, &[doomed])?;
+    let lab = LabCluster::connect(&spec.name).await?;
+    let lab = lab.in_namespace(&namespace);
+    let cni = cni::on_lab(&plan.cni, lab.clone(), spec, pod_network).await?;
+    Ok(Booted {
+        cluster: Arc::new(lab.clone()),
+        ground: Ground::Lab(lab),
+        cni,
+        pod_network: pod_network.to_vec(),
+        lifetime: Lifetime::Guest(Mutex::new(reaper)),
+    })
 }
 
 async fn new_kind(
@@ -90,28 +121,6 @@ async fn new_kind(
     reaper.order(std::slice::from_ref(&doomed))?;
     let lifetime = Lifetime::Booted(ClusterDeletion::by(reaper));
     kind_cluster(plan, engine, &boot.name, archives, Some(lifetime)).await
-}
-
-async fn running_kind(
-    plan: &Plan,
-    name: &str,
-    archives: &Archives,
-    observer: &Observer,
-) -> Result<Booted> {
-    let engine = Engine::find().await?;
-    let known = kind::clusters(&engine).await?;
-    if !known.iter().any(|cluster| cluster == name) {
-        let listed = if known.is_empty() {
-            "none runs".to_owned()
-        } else {
-            format!("running: {}", known.join(", "))
-        };
-        return Err(Error::Input(format!(
-            "--cluster {name}: kind knows no such cluster; {listed}; flatnet up --provider kind --name {name} boots it"
-        )));
-    }
-    observer(&Event::Step(format!("kind: cluster {name} runs")));
-    kind_cluster(plan, engine, name, archives, None).await
 }
 
 /// The rest is the same for a new cluster and a reused one.
@@ -158,7 +167,7 @@ async fn kind_cluster(
     Ok(Booted {
         cluster: Arc::new(cluster.clone()),
         ground: Ground::Kubernetes(Box::new(cluster)),
-        cni: Some(cni),
+        cni,
         pod_network,
         lifetime,
     })

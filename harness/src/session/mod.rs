@@ -5,6 +5,7 @@ pub mod deploy;
 pub mod exposure;
 pub mod interrupts;
 pub mod lifetime;
+pub mod locate;
 pub mod plan;
 pub mod reaper;
 pub mod workload;
@@ -17,7 +18,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::config::RunArgs;
-use crate::events::{Event, Observer, Phase};
+use crate::events::{self, Event, Observer, Phase};
 use crate::plant::Fault;
 use crate::{Error, Result, torn_down};
 use boot::Booted;
@@ -32,6 +33,7 @@ use flatnet_model::observations::Observations;
 use interrupts::Interrupts;
 use lifetime::Lifetime;
 use plan::Plan;
+use tracing::Instrument;
 
 /// A cluster with its CNI and its pods, ready to be observed.
 pub struct Session {
@@ -56,11 +58,13 @@ impl Session {
         fault: Option<&'static Fault>,
         observer: Observer,
     ) -> Result<Session> {
+        let observer = events::logged(observer);
         let mut args = args.clone();
+        let existing = locate::locate(&mut args).await?;
         if let Some(fault) = fault {
             fault.fit(&mut args)?;
         }
-        let plan = Plan::new(&args, fault)?;
+        let plan = Plan::new(&args, existing, fault)?;
         let interrupts = Interrupts::listen()?;
         let phases = Phases {
             interrupts: &interrupts,
@@ -294,9 +298,15 @@ impl Phases<'_> {
     async fn run<T>(&self, phase: Phase, work: impl Future<Output = Result<T>>) -> Result<T> {
         (self.observer)(&Event::PhaseStarted(phase));
         let start = Instant::now();
-        let result = self.interrupts.guard(work).await;
+        let span = tracing::info_span!("phase", name = phase.name());
+        let result = self.interrupts.guard(work).instrument(span).await;
+        let took = start.elapsed();
+        match &result {
+            Ok(_) => tracing::info!(phase = phase.name(), ?took, "done"),
+            Err(e) => tracing::warn!(phase = phase.name(), ?took, error = %e, "failed"),
+        }
         if result.is_ok() {
-            (self.observer)(&Event::PhaseEnded(phase, start.elapsed()));
+            (self.observer)(&Event::PhaseEnded(phase, took));
         }
         result
     }

@@ -1,5 +1,4 @@
 //! From options to a plan: every address and every pod decided and validated before anything is started.
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -10,9 +9,10 @@ use flatnet_lab::{LabSpec, NodeSpec};
 use flatnet_model::probe::Transport;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::locate::{self, Existing};
 use super::workload::Workload;
 use crate::busybox;
-use crate::cni::Choice;
+use crate::cni::{Choice, Given};
 use crate::config::{KubeArgs, Provider, RunArgs};
 use crate::plant::Fault;
 use crate::programs::Programs;
@@ -20,7 +20,9 @@ use crate::{Error, Result};
 use flatnet_cluster::kind::{
     self,
     config::{KindConfig, Shape},
+    engine::Engine,
 };
+use flatnet_cluster::running::Running;
 
 /// A run, decided.
 #[derive(Clone, Debug)]
@@ -55,10 +57,24 @@ pub enum Site {
         /// Pod network ranges of the whole cluster.
         pod_network: Vec<IpNet>,
     },
+    /// A lab that runs.
+    RunningLab {
+        /// What it was made from.
+        spec: LabSpec,
+        /// Pod network ranges of the whole cluster, where known.
+        pod_network: Vec<IpNet>,
+    },
     /// A kind cluster to boot.
     NewKind(kind::Boot, Archives),
     /// A kind cluster that runs.
-    RunningKind(String, Archives),
+    RunningKind {
+        /// Its name.
+        name: String,
+        /// The engine that its nodes are in.
+        engine: Engine,
+        /// For its nodes.
+        archives: Archives,
+    },
     /// Any cluster that runs.
     Kubeconfig(KubeArgs),
 }
@@ -68,29 +84,58 @@ pub enum Site {
 pub struct Archives(pub Vec<PathBuf>);
 
 impl Site {
+    /// Whether somebody else booted the cluster.
+    fn is_running(&self) -> bool {
+        match self {
+            Site::Lab { .. } | Site::NewKind(..) => false,
+            Site::RunningLab { .. } | Site::RunningKind { .. } | Site::Kubeconfig(_) => true,
+        }
+    }
+
     /// The cluster's name, where it has one that `flatnet down` knows.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Site::Lab { spec, .. } => Some(&spec.name),
+            Site::Lab { spec, .. } | Site::RunningLab { spec, .. } => Some(&spec.name),
             Site::NewKind(boot, _) => Some(&boot.name),
-            Site::RunningKind(name, _) => Some(name),
+            Site::RunningKind { name, .. } => Some(name),
             Site::Kubeconfig(_) => None,
         }
     }
 }
 
 impl Plan {
-    /// Decides everything; starts nothing.
+    /// Decides everything, with options that fit each other and the cluster they name ([`super::locate`]); starts nothing.
     ///
     /// # Errors
     /// [`Error::Input`] for what the user can mend in words, [`Error::Missing`] for what is not there.
-    pub fn new(args: &RunArgs, fault: Option<&Fault>) -> Result<Plan> {
-        args.check_provider()?;
+    pub fn new(args: &RunArgs, existing: Option<Existing>, fault: Option<&Fault>) -> Result<Plan> {
         let programs = Programs::locate()?;
         let mut notes = Vec::new();
-        let cni = Choice::parse(args)?;
-        let site = match args.provider {
-            Provider::Lab => {
+        let cni = match &existing {
+            Some(existing) if existing.cni_stays => Choice::Kept {
+                name: args.cni().to_owned(),
+            },
+            _ => Choice::parse(args)?,
+        };
+        let site = match (existing.map(|existing| existing.cluster), args.provider()) {
+            (Some(Running::Lab(lab)), _) => {
+                if let Some(fault) = fault {
+                    return Err(Error::Input(format!(
+                        "--plant {}: it would stay in a lab that is kept; leave --cluster out, or plant it by hand with flatnet exec",
+                        fault.id
+                    )));
+                }
+                Site::RunningLab {
+                    pod_network: locate::pod_network(&lab.spec),
+                    spec: lab.spec,
+                }
+            }
+            (Some(Running::Kind { name, engine }), _) => Site::RunningKind {
+                name,
+                engine,
+                archives: archives(args)?,
+            },
+            (None, Provider::Lab) => {
                 let busybox = busybox::choose(args.lab.busybox.as_deref())?;
                 if busybox.is_none() {
                     notes.push("no static busybox on this machine: pods see the host's own programs, read-only (Debian: package busybox-static)".to_owned());
@@ -100,11 +145,11 @@ impl Plan {
                 if let Some(fault) = fault {
                     fault.edit_nodes(&mut nodes);
                 }
-                let spec = lab(args, nodes, busybox, &programs, &cni);
+                let spec = lab(args, nodes, busybox, &programs, &cni, &pod_network);
                 Site::Lab { spec, pod_network }
             }
-            Provider::Kind => kind_site(args)?,
-            Provider::Kubeconfig => Site::Kubeconfig(args.kube.clone()),
+            (None, Provider::Kind) => kind_site(args)?,
+            (None, Provider::Kubeconfig) => Site::Kubeconfig(args.kube.clone()),
         };
         Ok(Plan {
             site,
@@ -124,6 +169,9 @@ impl Plan {
     /// What a person is told whose cluster, or `namespace` in somebody else's, was kept.
     pub(super) fn kept(&self, namespace: &str) -> String {
         match self.site.name() {
+            Some(name) if self.site.is_running() => format!(
+                "pods are kept in namespace {namespace} of cluster {name}; end them with it: flatnet down {name}"
+            ),
             Some(name) => format!("cluster {name} is kept; end it: flatnet down {name}"),
             None => format!(
                 "namespace {namespace} is kept; end it: kubectl delete namespace {namespace}"
@@ -146,6 +194,7 @@ fn lab(
     busybox: Option<PathBuf>,
     programs: &Programs,
     cni: &Choice,
+    pod_network: &[IpNet],
 ) -> LabSpec {
     let mut shown = vec![
         ("flatnet-probe".to_owned(), programs.probe.clone()),
@@ -153,6 +202,10 @@ fn lab(
         ("flatnet-agent".to_owned(), programs.agent.clone()),
     ];
     shown.extend(cni.programs());
+    let given = Given {
+        name: args.cni().to_owned(),
+        backend: matches!(cni, Choice::Flatnet { .. }).then(|| args.backend().to_owned()),
+    };
     LabSpec {
         name: args
             .name
@@ -164,17 +217,16 @@ fn lab(
         family: args.ip_family(),
         busybox,
         programs: shown,
-        labels: BTreeMap::from([
-            ("cni".to_owned(), args.cni().to_owned()),
-            ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ]),
+        labels: locate::labels(&given, pod_network)
+            .chain([("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())])
+            .collect(),
     }
 }
 
-/// The user's configuration, or the default one with what was chosen.
-fn kind_site(args: &RunArgs) -> Result<Site> {
-    let kind = &args.kind;
-    for archive in &kind.image_archive {
+/// Those for the nodes; each is readable.
+fn archives(args: &RunArgs) -> Result<Archives> {
+    let archives = args.kind.archives(args.cni());
+    for archive in &archives {
         std::fs::File::open(archive).map_err(|e| {
             Error::Input(format!(
                 "--image-archive {}: {e}; name a readable archive made by docker save",
@@ -182,10 +234,14 @@ fn kind_site(args: &RunArgs) -> Result<Site> {
             ))
         })?;
     }
-    let archives = Archives(kind.image_archive.clone());
-    if let Some(name) = &kind.cluster {
-        return Ok(Site::RunningKind(name.clone(), archives));
-    }
+    Ok(Archives(archives))
+}
+
+/// The user's configuration, or the default one with what was chosen.
+fn kind_site(args: &RunArgs) -> Result<Site> {
+    let kind = &args.kind;
+    let archives = archives(args)?;
+    let image = kind.node_image();
     let config = match &kind.kind_config {
         Some(path) => {
             let origin = path.display().to_string();
@@ -200,7 +256,7 @@ fn kind_site(args: &RunArgs) -> Result<Site> {
             nodes: NonZeroUsize::new(usize::from(args.nodes())).unwrap_or(NonZeroUsize::MIN),
             family: args.ip_family(),
             pod_network: &args.pod_cidr,
-            image: kind.image.as_deref(),
+            image: image.as_deref(),
         }),
     }?;
     let name = match &args.name {
@@ -211,10 +267,24 @@ fn kind_site(args: &RunArgs) -> Result<Site> {
     let boot = kind::Boot {
         name,
         config: config.yaml().to_owned(),
-        image: kind.image.clone(),
+        // The image of the engine beside is for nodes whose image the user's configuration does not name.
+        image: match kind.image {
+            None if kind.kind_config.is_some() && names_images(config.yaml()) => None,
+            _ => image,
+        },
         logs,
     };
     Ok(Site::NewKind(boot, archives))
+}
+
+/// Whether a kind configuration says which image its nodes have.
+fn names_images(yaml: &str) -> bool {
+    let config = serde_yaml::from_str::<serde_json::Value>(yaml).unwrap_or_default();
+    let nodes = config["nodes"].as_array();
+    nodes
+        .into_iter()
+        .flatten()
+        .any(|node| node["image"].is_string())
 }
 
 /// kind makes container and host names of it: RFC 1123 label, and room for `-control-plane2`.

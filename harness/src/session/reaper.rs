@@ -1,4 +1,4 @@
-//! Takes away what a run made on a real cluster, even when the run is killed: a process of its own that waits for the run to
+//! Takes away what a run made on a cluster that outlives it, even when the run is killed: a process of its own that waits for the run to
 //! end and then deletes.
 //!
 //! The run holds the writing end of the reaper's standard input and tells it, line by line, what there is to take away; the
@@ -17,6 +17,7 @@ use tokio::process::Command;
 use crate::{Error, Result, torn_down};
 use flatnet_cluster::kind::{self, engine::Engine, program::run_within};
 use flatnet_cluster::kube::{NamespacePlan, connect};
+use flatnet_cluster::lab::LabCluster;
 
 /// How long the engine may be busy after its client was killed.
 const SETTLES_WITHIN: Duration = Duration::from_millis(500);
@@ -56,6 +57,13 @@ pub enum Reap {
         engine: PathBuf,
         /// The container's name.
         name: String,
+    },
+    /// A run's pods in a lab that runs on.
+    LabPods {
+        /// The lab's name.
+        lab: String,
+        /// The namespace of the run's own.
+        namespace: String,
     },
     /// A run's namespace, or its pods in an existing one.
     Namespace {
@@ -250,6 +258,14 @@ async fn remove(thing: &Reap) -> Result<()> {
                 Ok(())
             } else {
                 Err(Error::failed(doing, said.stderr.trim()))
+            }
+        }
+        Reap::LabPods { lab, namespace } => {
+            let cleared = async { LabCluster::connect(lab).await?.clear(namespace).await };
+            match cleared.await {
+                // A lab that is gone, or goes meanwhile, takes its pods along.
+                Err(Error::Input(_)) => Ok(()),
+                cleared => cleared,
             }
         }
         Reap::Namespace { of, namespace } => release(of, namespace).await,

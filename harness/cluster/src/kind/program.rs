@@ -1,7 +1,7 @@
 //! A program of the engine's, run to its end within a limit. Whatever keeps the caller from waiting (its limit, Ctrl-C) kills
 //! the program and everything it started.
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -50,6 +50,7 @@ pub async fn run(command: &mut Command, doing: &str) -> Result<Said> {
 /// # Errors
 /// When it does not start, or does not end in time.
 pub async fn run_within(limit: Duration, command: &mut Command, doing: &str) -> Result<Said> {
+    let started = Instant::now();
     let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -67,6 +68,8 @@ pub async fn run_within(limit: Duration, command: &mut Command, doing: &str) -> 
     let done = within(limit, doing, ended).await?;
     // Its number may be another program's from now on.
     group.0 = None;
+    let argv = command.as_std();
+    tracing::debug!(program = ?argv, code = done.status.code(), took = ?started.elapsed(), "ran");
     Ok(Said {
         code: done.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
@@ -76,8 +79,6 @@ pub async fn run_within(limit: Duration, command: &mut Command, doing: &str) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[tokio::test]

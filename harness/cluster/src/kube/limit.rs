@@ -2,7 +2,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::UPGRADE;
 use http::{Request, Response};
@@ -78,6 +78,8 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let streamed = is_stream(&request);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let started = Instant::now();
         let answer = self.inner.call(request);
         Box::pin(async move {
             let whole = async {
@@ -91,10 +93,13 @@ where
                     Full::new(bytes).map_err(|never: Infallible| -> BoxError { match never {} });
                 Ok(Response::from_parts(head, Box::new(body) as Box<DynBody>))
             };
-            match tokio::time::timeout(ANSWERS_WITHIN, whole).await {
+            let answer = match tokio::time::timeout(ANSWERS_WITHIN, whole).await {
                 Ok(answer) => answer,
                 Err(_) => Err(Silent.into()),
-            }
+            };
+            let status = answer.as_ref().map(|answer| answer.status().as_u16()).ok();
+            tracing::debug!(%method, path = uri.path(), status, took = ?started.elapsed(), "asked the API");
+            answer
         })
     }
 }

@@ -141,7 +141,8 @@ async fn inside(engine: &Engine, name: &str) -> Result<(Option<String>, Vec<Stri
         cni::recorded(&connection.client),
         kube::pod_refs(&connection.client)
     )?;
-    Ok((cni, pods.iter().map(ToString::to_string).collect()))
+    let pods = pods.iter().map(ToString::to_string).collect();
+    Ok((cni.map(|given| given.name), pods))
 }
 
 impl Listed {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kube::Client;
 
-use super::{Choice, Cni, Trouble};
+use super::{Choice, Cni, Given, Trouble};
 use crate::cni::shipped::FLATNET;
 use crate::events::{Event, Observer};
 use crate::programs::Programs;
@@ -42,37 +42,41 @@ impl Ground {
     }
 }
 
-/// The chosen CNI on a kind cluster.
+/// The chosen CNI on a kind cluster; nothing where the one it has stays.
 ///
 /// # Errors
 /// A choice that is not one for kind.
-pub fn on_kind(choice: &Choice, ground: Ground) -> Result<Box<dyn Cni>> {
-    match choice {
-        Choice::Flatnet { backend } => Ok(Box::new(Manifest {
+pub fn on_kind(choice: &Choice, ground: Ground) -> Result<Option<Box<dyn Cni>>> {
+    let cni: Box<dyn Cni> = match choice {
+        Choice::Flatnet { backend } => Box::new(Manifest {
             name: "flatnet".to_owned(),
             objects: Objects::parse("manifests/flatnet.yaml", FLATNET)?,
             backend: Some(backend.clone()),
             ground,
-        })),
-        Choice::Manifest { name, objects } => Ok(Box::new(Manifest {
+        }),
+        Choice::Manifest { name, objects } => Box::new(Manifest {
             name: name.clone(),
             objects: objects.clone(),
             backend: None,
             ground,
-        })),
-        Choice::None => Ok(Box::new(Nothing { ground })),
-        Choice::Conflist { name, .. } => Err(Error::Input(format!(
-            "--cni {name}: a conflist is for the lab; kind takes a manifest"
-        ))),
-    }
+        }),
+        Choice::None => Box::new(Nothing { ground }),
+        Choice::Kept { .. } => return Ok(None),
+        Choice::Conflist { name, .. } => {
+            return Err(Error::Input(format!(
+                "--cni {name}: a conflist is for the lab; kind takes a manifest"
+            )));
+        }
+    };
+    Ok(Some(cni))
 }
 
-/// The CNI that flatnet put onto a cluster, as it was asked for; nothing where it did not.
+/// The CNI that flatnet put onto a cluster; nothing where it did not.
 ///
 /// # Errors
 /// When the record cannot be read.
-pub async fn recorded(client: &Client) -> Result<Option<String>> {
-    Ok(Record::read(client).await?.map(|record| record.name))
+pub async fn recorded(client: &Client) -> Result<Option<Given>> {
+    Ok(Record::read(client).await?.map(|record| record.given))
 }
 
 /// A CNI that a manifest brings.
@@ -108,19 +112,26 @@ impl Cni for Manifest {
         }
         images::load_local(ground, &objects).await?;
         let before = match Record::read(ground.client()).await? {
-            Some(record) if record.name == self.name => Some(record),
+            Some(record) if record.given.name == self.name => Some(record),
             Some(record) => {
-                observer(&Event::Step(format!("taking CNI {} off", record.name)));
+                observer(&Event::Step(format!(
+                    "taking CNI {} off",
+                    record.given.name
+                )));
                 swap::take_off(ground, &record).await?;
                 None
             }
             None => None,
         };
+        let given = Given {
+            name: self.name.clone(),
+            backend: self.backend.clone(),
+        };
         let record = match before {
-            Some(record) => record.with(&objects)?,
+            Some(record) => record.with(given, &objects)?,
             None => {
                 swap::refuse_foreign(ground).await?;
-                Record::new(&self.name, &objects, snapshot::all(ground, &objects).await?)?
+                Record::new(given, &objects, snapshot::all(ground, &objects).await?)?
             }
         };
         // Before anything is applied: a run that is killed now can still be cleaned up after.

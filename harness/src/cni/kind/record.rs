@@ -7,6 +7,7 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use super::snapshot::Snapshot;
+use crate::cni::Given;
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_APP, delete, denied};
@@ -17,8 +18,8 @@ const NAME: &str = "flatnet-cni";
 /// The record, kept as the ConfigMap `kube-system/flatnet-cni`.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
-    /// The CNI, as the user named it.
-    pub(super) name: String,
+    /// What was asked for.
+    pub(super) given: Given,
     /// What was applied, YAML.
     pub(super) manifest: String,
     /// Each node before that.
@@ -27,20 +28,21 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(
-        name: &str,
+        given: Given,
         objects: &Objects,
         nodes: BTreeMap<String, Snapshot>,
     ) -> Result<Self> {
         Ok(Record {
-            name: name.to_owned(),
+            given,
             manifest: objects.to_yaml()?,
             nodes,
         })
     }
 
-    /// The same CNI with what is applied now.
-    pub(super) fn with(self, objects: &Objects) -> Result<Self> {
+    /// The same CNI with what is asked for and applied now.
+    pub(super) fn with(self, given: Given, objects: &Objects) -> Result<Self> {
         Ok(Record {
+            given,
             manifest: objects.to_yaml()?,
             ..self
         })
@@ -55,6 +57,7 @@ impl Record {
         let Some(mut data) = map.and_then(|map| map.data) else {
             return Ok(None);
         };
+        let backend = data.remove("backend");
         let mut field = |key: &str| {
             data.remove(key).ok_or_else(|| {
                 Error::Failed(format!(
@@ -64,7 +67,10 @@ impl Record {
         };
         let nodes = field("nodes")?;
         Ok(Some(Record {
-            name: field("name")?,
+            given: Given {
+                name: field("name")?,
+                backend,
+            },
             manifest: field("manifest")?,
             nodes: serde_json::from_str(&nodes).map_err(|e| Error::failed(&doing, e))?,
         }))
@@ -73,10 +79,15 @@ impl Record {
     pub(super) async fn write(&self, client: &Client) -> Result<()> {
         let doing = format!("write ConfigMap {NAMESPACE}/{NAME}");
         let nodes = serde_json::to_string(&self.nodes).map_err(|e| Error::failed(&doing, e))?;
+        let Given { name, backend } = &self.given;
+        let mut data = json!({ "name": name, "manifest": self.manifest, "nodes": nodes });
+        if let Some(backend) = backend {
+            data["backend"] = json!(backend);
+        }
         let map = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": { LABEL_APP: FIELD_MANAGER } },
-            "data": { "name": self.name, "manifest": self.manifest, "nodes": nodes },
+            "data": data,
         });
         let params = PatchParams::apply(FIELD_MANAGER).force();
         api(client)

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 use flatnet_cluster::Cluster;
 use flatnet_cluster::lab::LabCluster;
 
-/// The chosen CNI on a lab.
+/// The chosen CNI on a lab; nothing where the one it has stays.
 ///
 /// # Errors
 /// When the lab's nodes cannot be read, or the choice is not one for the lab.
@@ -21,33 +21,39 @@ pub async fn on_lab(
     lab: LabCluster,
     spec: &LabSpec,
     pod_network: &[IpNet],
-) -> Result<Box<dyn Cni>> {
+) -> Result<Option<Box<dyn Cni>>> {
     let nodes = lab.nodes().await?;
     let nodes: Vec<Node> = nodes.iter().map(node_of).collect::<Result<_>>()?;
-    match choice {
-        Choice::Flatnet { backend } => Ok(Box::new(flatnet::OnLab {
+    let cni: Box<dyn Cni> = match choice {
+        Choice::Flatnet { backend } => Box::new(flatnet::OnLab {
             lab,
             nodes,
             pod_network: pod_network.to_vec(),
             backend: backend.clone(),
-        })),
+        }),
         Choice::Conflist {
             name,
             text,
             plugins,
-        } => Ok(Box::new(conflist::OnLab {
+        } => Box::new(conflist::OnLab {
             lab,
             nodes,
             name: name.clone(),
             text: text.clone(),
             plugins: plugins.clone(),
             spec: spec.clone(),
-        })),
-        Choice::Manifest { name, .. } => Err(Error::Input(format!(
-            "--cni {name}: a manifest needs an API server; choose --provider kind"
-        ))),
-        Choice::None => Err(Error::Input(
-            "--cni none: the lab's pods would never run; choose a CNI".to_owned(),
-        )),
-    }
+        }),
+        Choice::Kept { .. } => return Ok(None),
+        Choice::Manifest { name, .. } => {
+            return Err(Error::Input(format!(
+                "--cni {name}: a manifest needs an API server; choose --provider kind"
+            )));
+        }
+        Choice::None => {
+            return Err(Error::Input(
+                "--cni none: the lab's pods would never run; choose a CNI".to_owned(),
+            ));
+        }
+    };
+    Ok(Some(cni))
 }

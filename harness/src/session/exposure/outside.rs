@@ -20,8 +20,8 @@ pub(super) async fn start(
 ) -> Availability<Peer> {
     let name = match &plan.site {
         Site::NewKind(boot, _) => &boot.name,
-        Site::RunningKind(name, _) => name,
-        Site::Lab { .. } | Site::Kubeconfig(_) => {
+        Site::RunningKind { name, .. } => name,
+        Site::Lab { .. } | Site::RunningLab { .. } | Site::Kubeconfig(_) => {
             return Availability::Absent {
                 why: "a peer outside the cluster can be started for --provider kind only"
                     .to_owned(),

@@ -1,0 +1,98 @@
+//! What `flatnet up` booted and deployed, as data: `cluster.json` of `docs/report-schema.md`.
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Phase, ReportError, rfc3339, write_files};
+use flatnet_model::diagnosis::Diagnosis;
+
+/// The version of the JSON form; a change of meaning changes it.
+pub const SCHEMA: &str = "flatnet.cluster/v1";
+
+/// A cluster that was brought up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClusterReport {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of the flatnet that ran.
+    pub flatnet_version: String,
+    /// When it began, RFC 3339, UTC.
+    pub started: String,
+    /// As `--cluster` takes it; of a kubeconfig none.
+    pub name: Option<String>,
+    /// `lab`, `kind`, `kubeconfig`.
+    pub provider: String,
+    /// As asked for.
+    pub cni: String,
+    /// The namespace of the pods that were deployed.
+    pub namespace: String,
+    /// Parts of the run, in order.
+    pub phases: Vec<Phase>,
+    /// Every node.
+    pub nodes: Vec<NodeEntry>,
+    /// The pods that were deployed.
+    pub pods: Vec<PodEntry>,
+    /// Why pods do not run, where some do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnosis: Option<Diagnosis>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeEntry {
+    /// Its name.
+    pub name: String,
+    /// InternalIPs.
+    pub addresses: Vec<String>,
+    /// `spec.podCIDRs`.
+    pub pod_cidrs: Vec<String>,
+    /// Reason and message of a Ready condition that is not True.
+    pub not_ready: Option<String>,
+}
+
+/// A pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodEntry {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The node that it is on.
+    pub node: String,
+    /// `status.phase`.
+    pub phase: String,
+    /// Whether it has its node's network.
+    pub host_network: bool,
+    /// `status.podIPs`.
+    pub addresses: Vec<String>,
+}
+
+impl ClusterReport {
+    /// Version, schema and start; the rest is for whoever asks.
+    pub fn new(provider: &str, cni: &str, namespace: &str, started: SystemTime) -> Self {
+        ClusterReport {
+            schema: SCHEMA.to_owned(),
+            flatnet_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: rfc3339(started),
+            name: None,
+            provider: provider.to_owned(),
+            cni: cni.to_owned(),
+            namespace: namespace.to_owned(),
+            phases: Vec::new(),
+            nodes: Vec::new(),
+            pods: Vec::new(),
+            diagnosis: None,
+        }
+    }
+
+    /// Writes `cluster.json` into `dir`, which is made where it is missing. Returns its path.
+    ///
+    /// # Errors
+    /// [`ReportError`]. The file is complete or not there.
+    pub fn write_to(&self, dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        write_files(dir, &[("cluster.json", text)])
+    }
+}
