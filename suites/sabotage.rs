@@ -10,13 +10,19 @@ use flatnet_analysis::checks::{Evidence, catalogue};
 use flatnet_model::verdict::Verdict;
 use rstest::rstest;
 
-/// Verdicts of one run with the fault planted.
-fn verdicts(fault: &'static plant::Fault) -> BTreeMap<&'static str, Verdict> {
-    let mut args = RunArgs::from_env().expect("FLATNET_* variables that fit");
-    args.pods_per_node = Some(2);
+/// What a run is asked for, beside a fault.
+fn args() -> RunArgs {
+    RunArgs::from_env().expect("FLATNET_* variables that fit")
+}
+
+/// Verdicts of one run, with the fault planted.
+fn verdicts(
+    args: &RunArgs,
+    fault: Option<&'static plant::Fault>,
+) -> BTreeMap<&'static str, Verdict> {
     let runtime = flatnet::session::runtime().expect("a runtime");
-    let run = conduct(&args, Some(fault), Arc::new(|_| {}));
-    let outcome = runtime.block_on(run).expect("a run with the fault planted");
+    let run = conduct(args, fault, Arc::new(|_| {}));
+    let outcome = runtime.block_on(run).expect("a run");
     catalogue::all()
         .iter()
         .map(|check| (check.id, (check.judge)(&outcome.observations)))
@@ -55,7 +61,10 @@ fn names(evidence: &Evidence, culprit: &str) -> bool {
 fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
     let fault = plant::find(id).unwrap();
 
-    let verdicts = verdicts(fault);
+    let mut args = args();
+    args.pods_per_node = Some(2);
+
+    let verdicts = verdicts(&args, Some(fault));
 
     for (check, verdict) in &verdicts {
         let red = fault.red.contains(check);
@@ -73,6 +82,56 @@ fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
                 );
             }
             other => assert!(!red, "{id} leaves {check} as {other:?}"),
+        }
+    }
+}
+
+/// `web` of the namespace `blue` on node1 and `web` of `green` on node2, each with a neighbour.
+fn twins() -> RunArgs {
+    let pod = |namespace: &str, name: &str, node: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n  \
+             nodeName: {node}\n  containers: [{{name: c, image: busybox:1.36, command: [sleep, infinity]}}]\n---\n"
+        )
+    };
+    let manifest = [
+        ("blue", "web", "node1"),
+        ("green", "web", "node2"),
+        ("blue", "other", "node1"),
+        ("green", "another", "node2"),
+    ];
+    let text: String = manifest
+        .map(|(ns, name, node)| pod(ns, name, node))
+        .concat();
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join(format!("twins-{}.yaml", std::process::id()));
+    std::fs::write(&path, text).expect("a manifest");
+    let mut args = args();
+    args.nodes = Some(2);
+    args.manifest = Some(path);
+    args
+}
+
+#[test]
+fn two_pods_of_one_name_are_told_apart() {
+    for (check, verdict) in verdicts(&twins(), None) {
+        let fine = matches!(verdict, Verdict::Pass { .. } | Verdict::Skip { .. });
+        assert!(fine, "{check}: {verdict:#?}");
+    }
+    // The manifest's first pod loses its default route.
+    let fault = plant::find("default-route-missing").expect("a fault");
+    let verdicts = verdicts(&twins(), Some(fault));
+    let Verdict::Fail { evidence } = &verdicts["gateway"] else {
+        panic!("gateway stays as {:?}", verdicts["gateway"]);
+    };
+    let culprits: Vec<_> = evidence.iter().map(|e| e.culprit.as_deref()).collect();
+    assert_eq!(culprits, [Some("pod blue/web on node1")], "{evidence:#?}");
+    for (check, verdict) in &verdicts {
+        if let Verdict::Fail { evidence } = verdict {
+            assert!(
+                evidence.iter().all(|e| !names(e, "green/web")),
+                "{check}: {evidence:#?}"
+            );
         }
     }
 }

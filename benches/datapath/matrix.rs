@@ -1,5 +1,4 @@
 //! Every ordered pair of 200 pods over TCP by one probe a pod, against one exec and one ping for each pair.
-use flatnet_cluster::status::pod_ref;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +8,13 @@ use flatnet::config::{Provider, RunArgs};
 use flatnet::session::Session;
 use flatnet_cluster::observe::fleet::{Fleet, POD_PORT};
 use flatnet_cluster::observe::gather;
-use flatnet_cluster::status::host_network;
+use flatnet_cluster::status;
 use flatnet_cluster::{Cluster, PodRef, Target as Place};
 use flatnet_model::observations::Endpoint;
 use flatnet_model::probe::{DialRequest, Dialled, Transport, ask};
+use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::{IpFamily, Underlay};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Node;
 use tokio::task::JoinSet;
 
 use crate::outcome::{Failure, Result};
@@ -67,14 +67,11 @@ async fn observe(session: &Session, effort: Effort, sink: &mut Sink) -> Result<(
     let (nodes, pods) = (cluster.nodes().await?, pods(session).await?);
     let members: Vec<Member> = pods
         .iter()
-        .filter(|pod| !host_network(pod))
+        .filter(|pod| !pod.host_network)
         .map(member)
         .collect::<Result<_>>()?;
     let pairs = members.len() * (members.len() - 1);
-    let probed: Vec<_> = pods
-        .iter()
-        .map(|pod| (pod_ref(pod), host_network(pod)))
-        .collect();
+    let probed: Vec<&PodSnapshot> = pods.iter().collect();
     let fleet = Arc::new(Fleet::start(Arc::clone(cluster), &nodes, &probed, None).await?);
     let (mut dial, mut longest, mut ping) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..effort.rounds(ROUNDS) {
@@ -104,7 +101,7 @@ async fn whole(
     session: &Session,
     fleet: &Arc<Fleet>,
     nodes: Vec<Node>,
-    pods: &[Pod],
+    pods: &[PodSnapshot],
     sink: &mut Sink,
 ) -> Result<()> {
     let start = Instant::now();
@@ -128,21 +125,18 @@ async fn whole(
 }
 
 /// Every pod of the plan, as it runs.
-async fn pods(session: &Session) -> Result<Vec<Pod>> {
+async fn pods(session: &Session) -> Result<Vec<PodSnapshot>> {
     let mut pods = Vec::new();
     for pod in session.pods() {
-        pods.push(session.cluster().wait_pod(&pod_ref(pod), LIMIT).await?);
+        let object = session.cluster().wait_pod(&pod.reference, LIMIT).await?;
+        pods.push(status::pod(&object)?);
     }
     Ok(pods)
 }
 
-fn member(pod: &Pod) -> Result<Member> {
-    let address = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.pod_ip.as_ref())
-        .and_then(|ip| ip.parse().ok());
-    let pod = pod_ref(pod);
+fn member(pod: &PodSnapshot) -> Result<Member> {
+    let address = pod.ips.first().copied();
+    let pod = pod.reference.clone();
     match address {
         Some(address) => Ok(Member { pod, address }),
         None => Err(Failure::Broken(format!("pod {pod} has no IP"))),

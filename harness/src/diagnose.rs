@@ -7,12 +7,12 @@ use flatnet_analysis::diagnose as causes;
 use flatnet_cluster::diagnose::{Look, Wanted, look};
 use flatnet_cluster::observe::fleet::Fleet;
 use flatnet_cluster::observe::gather::{Scope, everything};
-use flatnet_cluster::status::{host_network, is_running, pod_ref};
+use flatnet_cluster::status;
 use flatnet_cluster::{Place, PodRef};
 use flatnet_model::diagnosis::{Diagnosis, SCHEMA, Unread};
 use flatnet_model::observations::{Endpoint, Observations};
 use flatnet_model::probe::Transport;
-use k8s_openapi::api::core::v1::Pod;
+use flatnet_model::snapshot::PodSnapshot;
 
 use crate::Result;
 
@@ -44,7 +44,7 @@ pub async fn diagnose(place: Place<'_>, wanted: Wanted<'_>) -> Result<Diagnosis>
         true => None,
         false => into_pods(place, &running, &mut symptoms.unread).await,
     };
-    let looked_into: BTreeSet<PodRef> = running.iter().map(pod_ref).collect();
+    let looked_into: BTreeSet<PodRef> = running.iter().map(|pod| pod.reference.clone()).collect();
     let mut subjects = Vec::new();
     for name in &nodes {
         subjects.extend(
@@ -71,11 +71,16 @@ pub async fn diagnose(place: Place<'_>, wanted: Wanted<'_>) -> Result<Diagnosis>
 }
 
 /// The pods as they are now.
-async fn objects(place: Place<'_>, pods: Vec<PodRef>, unread: &mut Vec<Unread>) -> Vec<Pod> {
+async fn objects(
+    place: Place<'_>,
+    pods: Vec<PodRef>,
+    unread: &mut Vec<Unread>,
+) -> Vec<PodSnapshot> {
     let mut found = Vec::new();
     for pod in pods {
-        match place.cluster.wait_pod(&pod, Duration::ZERO).await {
-            Ok(object) if is_running(&object) => found.push(object),
+        let now = place.cluster.wait_pod(&pod, Duration::ZERO).await;
+        match now.and_then(|object| status::pod(&object)) {
+            Ok(object) if object.is_running() => found.push(object),
             Ok(_) => {}
             Err(e) => unread.push(Unread {
                 what: format!("pod {pod}"),
@@ -89,14 +94,14 @@ async fn objects(place: Place<'_>, pods: Vec<PodRef>, unread: &mut Vec<Unread>) 
 /// What the probe sees in these pods and from the nodes.
 async fn into_pods(
     place: Place<'_>,
-    pods: &[Pod],
+    pods: &[PodSnapshot],
     unread: &mut Vec<Unread>,
 ) -> Option<Observations> {
     match observe(place, pods, unread).await {
         Ok(observations) => Some(observations),
         Err(e) => {
             unread.extend(pods.iter().map(|pod| Unread {
-                what: format!("pod {} from inside", pod_ref(pod)),
+                what: format!("pod {} from inside", pod.reference),
                 why: e.to_string(),
             }));
             None
@@ -104,12 +109,13 @@ async fn into_pods(
     }
 }
 
-async fn observe(place: Place<'_>, pods: &[Pod], unread: &mut Vec<Unread>) -> Result<Observations> {
+async fn observe(
+    place: Place<'_>,
+    pods: &[PodSnapshot],
+    unread: &mut Vec<Unread>,
+) -> Result<Observations> {
     let nodes = place.cluster.nodes().await?;
-    let running: Vec<(PodRef, bool)> = pods
-        .iter()
-        .map(|pod| (pod_ref(pod), host_network(pod)))
-        .collect();
+    let running: Vec<&PodSnapshot> = pods.iter().collect();
     let fleet = Fleet::start(Arc::clone(place.cluster), &nodes, &running, None).await?;
     for (at, why) in &fleet.lost {
         unread.push(Unread {

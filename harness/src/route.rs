@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flatnet_lab::{Lab, PROGRAMS_DIR, Place as LabPlace};
+use flatnet_lab::{Lab, PROGRAMS_DIR, Place};
 use flatnet_model::probe::{self, Facts, Way, ask};
 use flatnet_netlink::Flow;
 use k8s_openapi::api::core::v1::Pod;
@@ -13,9 +13,9 @@ use kube::api::ListParams;
 use crate::session::attach::Attached;
 use crate::{Error, Result};
 use flatnet_analysis::trace::found::Found;
-use flatnet_analysis::trace::model::{Ending, Place, Trace};
+use flatnet_analysis::trace::model::{Ending, Netns, Trace};
 use flatnet_analysis::trace::parties::{Parties, Party, address};
-use flatnet_analysis::trace::{Kernels, Request, Rewrite, Sight, from_node, trace};
+use flatnet_analysis::trace::{Kernels, ObservedNetwork, Request, Rewrite, from_node, trace};
 use flatnet_cluster::Ground;
 use flatnet_cluster::Target;
 use flatnet_cluster::lab::LabCluster;
@@ -25,7 +25,7 @@ use flatnet_cluster::services;
 use flatnet_cluster::status;
 use flatnet_model::observations::{Observed, ObservedPod};
 
-/// Each answer of a kernel may lead to a place that was not on the way before, no more of them than this.
+/// Each answer of a kernel may lead to a namespace that was not on the way before, no more of them than this.
 const MOST_ROUNDS: usize = 32;
 
 /// What is asked.
@@ -73,50 +73,50 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
     pods.retain(ObservedPod::runs);
     let look = Look::at(attached);
     let concerned = |pod: &ObservedPod| {
-        Place::Pod(pod.reference().clone()) == from.place
+        Netns::Pod(pod.reference().clone()) == from.netns
             || pod.object.ips.contains(&last)
             || look.is_lab()
     };
     let own_network = pods.iter().filter(|pod| !pod.object.host_network);
     let in_pods = own_network
         .filter(|pod| concerned(pod))
-        .map(|pod| Place::Pod(pod.reference().clone()));
-    let places = nodes
+        .map(|pod| Netns::Pod(pod.reference().clone()));
+    let namespaces = nodes
         .iter()
-        .map(|node| Place::Node(node.object.name.clone()))
+        .map(|node| Netns::Node(node.object.name.clone()))
         .chain(in_pods);
-    let (mut facts, wire) = tokio::join!(look.facts(places.collect()), look.wire());
+    let (mut facts, wire) = tokio::join!(look.facts(namespaces.collect()), look.wire());
     for node in &mut nodes {
-        if let Some(seen) = facts.remove(&Place::Node(node.object.name.clone())) {
+        if let Some(seen) = facts.remove(&Netns::Node(node.object.name.clone())) {
             node.inside.facts = Some(seen);
         }
     }
     let mut unasked = BTreeSet::new();
     for pod in &mut pods {
-        let place = Place::Pod(pod.reference().clone());
-        match facts.remove(&place) {
+        let netns = Netns::Pod(pod.reference().clone());
+        match facts.remove(&netns) {
             Some(Err(error)) => {
                 pod.facts = look.seen_by_its_node(pod, error).await;
-                unasked.insert(place);
+                unasked.insert(netns);
             }
             Some(Ok(seen)) => pod.facts = Ok(seen),
             None => {}
         }
     }
-    let sight = Sight { nodes, pods, wire };
+    let observed = ObservedNetwork { nodes, pods, wire };
     let there = Request {
-        from: from.place.clone(),
+        from: from.netns.clone(),
         destination: goal.address,
-        wanted: goal.party.as_ref().map(|party| party.place.clone()),
+        wanted: goal.party.as_ref().map(|party| party.netns.clone()),
         rewrite,
     };
     let mut asked = Asked {
         kernels: Kernels::new(),
         unasked,
     };
-    let there = look.follow(&sight, &mut asked, &there).await?;
+    let there = look.follow(&observed, &mut asked, &there).await?;
     let back = match (question.both, way_back(&there)) {
-        (true, Some(request)) => Some(look.follow(&sight, &mut asked, &request).await?),
+        (true, Some(request)) => Some(look.follow(&observed, &mut asked, &request).await?),
         _ => None,
     };
     Ok(Found {
@@ -190,10 +190,10 @@ async fn pods(attached: &Attached) -> Result<Vec<Pod>> {
 struct Asked {
     kernels: Kernels,
     /// Places whose tables have to do: no program runs there.
-    unasked: BTreeSet<Place>,
+    unasked: BTreeSet<Netns>,
 }
 
-/// Asks places on an attached cluster.
+/// Asks namespaces on an attached cluster.
 struct Look<'a> {
     attached: &'a Attached,
     probes: Arc<Probes>,
@@ -223,16 +223,16 @@ impl<'a> Look<'a> {
     }
 
     /// Pods and nodes from inside, all at once.
-    async fn facts(&self, places: Vec<Place>) -> BTreeMap<Place, Observed<Facts>> {
-        let asking = places.into_iter().map(|place| async move {
-            let facts = match target(&place) {
+    async fn facts(&self, namespaces: Vec<Netns>) -> BTreeMap<Netns, Observed<Facts>> {
+        let asking = namespaces.into_iter().map(|netns| async move {
+            let facts = match target(&netns) {
                 Some(target) => {
                     let facts = self.probes.ask(&target, &ask::Facts {}).await;
                     facts.map_err(|e| e.to_string())
                 }
                 None => Err("no program runs there".to_owned()),
             };
-            (place, facts)
+            (netns, facts)
         });
         futures::future::join_all(asking)
             .await
@@ -253,28 +253,33 @@ impl<'a> Look<'a> {
     }
 
     /// Follows a packet until every kernel on its way has been asked.
-    async fn follow(&self, sight: &Sight, asked: &mut Asked, request: &Request) -> Result<Trace> {
+    async fn follow(
+        &self,
+        observed: &ObservedNetwork,
+        asked: &mut Asked,
+        request: &Request,
+    ) -> Result<Trace> {
         for _ in 0..MOST_ROUNDS {
-            let (mut trace, mut questions) = trace(sight, &asked.kernels, request);
-            questions.retain(|(place, _)| !asked.unasked.contains(place));
+            let (mut trace, mut questions) = trace(observed, &asked.kernels, request);
+            questions.retain(|(netns, _)| !asked.unasked.contains(netns));
             if questions.is_empty() {
                 let silent = asked.unasked.iter();
                 let passed =
-                    silent.filter(|place| trace.hops.iter().any(|hop| hop.place == **place));
+                    silent.filter(|netns| trace.hops.iter().any(|hop| hop.netns == **netns));
                 let remarks: Vec<String> = passed
-                    .map(|place| {
-                        format!("no program can be run in {place}: it was looked at from its node")
+                    .map(|netns| {
+                        format!("no program can be run in {netns}: it was looked at from its node")
                     })
                     .collect();
                 trace.remarks.extend(remarks);
                 return Ok(trace);
             }
-            let asking = questions.into_iter().map(|(place, flow)| async move {
-                let way = self.way(&place, flow).await;
-                (place, flow, way)
+            let asking = questions.into_iter().map(|(netns, flow)| async move {
+                let way = self.way(&netns, flow).await;
+                (netns, flow, way)
             });
-            for (place, flow, way) in futures::future::join_all(asking).await {
-                asked.kernels.insert((place, flow), way?);
+            for (netns, flow, way) in futures::future::join_all(asking).await {
+                asked.kernels.insert((netns, flow), way?);
             }
         }
         Err(Error::Failed(format!(
@@ -283,9 +288,9 @@ impl<'a> Look<'a> {
         )))
     }
 
-    async fn way(&self, place: &Place, flow: Flow) -> Result<Way> {
+    async fn way(&self, netns: &Netns, flow: Flow) -> Result<Way> {
         let question = ask::Routes { flows: vec![flow] };
-        let answer = match (target(place), &self.attached.ground) {
+        let answer = match (target(netns), &self.attached.ground) {
             (Some(target), _) => Some(self.probes.ask(&target, &question).await?),
             (None, Ground::Lab(lab)) => Some(ask_wire(lab, &question).await?),
             (None, Ground::Kubernetes(_)) => None,
@@ -293,24 +298,24 @@ impl<'a> Look<'a> {
         let way = answer.and_then(|mut answer| answer.routes.pop());
         way.ok_or_else(|| {
             Error::Failed(format!(
-                "no program can be run in {place}, so its kernel cannot be asked for a route"
+                "no program can be run in {netns}, so its kernel cannot be asked for a route"
             ))
         })
     }
 }
 
 /// Where a probe can be put.
-fn target(place: &Place) -> Option<Target> {
-    match place {
-        Place::Node(node) => Some(Target::Node(node.clone())),
-        Place::Pod(pod) => Some(Target::Pod(pod.clone())),
-        Place::Wire => None,
+fn target(netns: &Netns) -> Option<Target> {
+    match netns {
+        Netns::Node(node) => Some(Target::Node(node.clone())),
+        Netns::Pod(pod) => Some(Target::Pod(pod.clone())),
+        Netns::Wire => None,
     }
 }
 
 async fn ask_wire<Q: probe::Question>(lab: &LabCluster, question: &Q) -> Result<Q::Answer> {
     let argv = [format!("{PROGRAMS_DIR}/flatnet-probe")];
-    let process = lab.start_at(LabPlace::Wire, &argv, "wire")?;
+    let process = lab.start_at(Place::Wire, &argv, "wire")?;
     let done = process
         .finish("look at the wire", &once::line(question)?)
         .await?;

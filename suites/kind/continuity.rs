@@ -1,12 +1,11 @@
 //! What happens to a connection between pods of two nodes while the network's own parts come and go. `kubectl` and the kubelet's
 //! containers do the disturbing, through the nodes' containers: that works while the API does not.
-use flatnet_cluster::status::pod_ref;
+use flatnet_model::snapshot::PodSnapshot;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flatnet::session::Session;
 use flatnet_cluster::{PodRef, Target};
-use k8s_openapi::api::core::v1::Pod;
 use tokio::runtime::Runtime;
 
 /// A pod's connection carries a number every fifth of a second; so many more must arrive to call it alive.
@@ -70,15 +69,13 @@ impl Scene {
     }
 
     /// Two pods of the pod network that are on two nodes, neither of them the control plane's.
-    fn two_pods(&self) -> [&Pod; 2] {
-        let on_workers = self.session.pods().iter().filter(|pod| {
-            let spec = pod.spec.as_ref().expect("a spec");
-            let node = spec.node_name.as_deref().unwrap_or_default();
-            spec.host_network != Some(true) && !node.ends_with("control-plane")
-        });
-        let mut found: Vec<&Pod> = Vec::new();
+    fn two_pods(&self) -> [&PodSnapshot; 2] {
+        let on_worker =
+            |pod: &&PodSnapshot| !pod.host_network && !pod.node.ends_with("control-plane");
+        let on_workers = self.session.pods().iter().filter(on_worker);
+        let mut found: Vec<&PodSnapshot> = Vec::new();
         for pod in on_workers {
-            if found.iter().all(|other| node(other) != node(pod)) {
+            if found.iter().all(|other| other.node != pod.node) {
                 found.push(pod);
             }
         }
@@ -109,11 +106,6 @@ fn kubectl(arguments: &str) -> String {
     format!("kubectl --kubeconfig /etc/kubernetes/admin.conf {arguments}")
 }
 
-fn node(pod: &Pod) -> &str {
-    let spec = pod.spec.as_ref().expect("a spec");
-    spec.node_name.as_deref().expect("a node")
-}
-
 /// One TCP connection from a pod to another; numbers travel over it, one after the other, and are written down as they arrive.
 struct Connection {
     node: Target,
@@ -124,9 +116,8 @@ struct Connection {
 impl Connection {
     fn open(scene: &Scene) -> Connection {
         let [from, to] = scene.two_pods();
-        let address = to.status.as_ref().and_then(|s| s.pod_ip.as_deref());
-        let address = address.expect("an address");
-        let in_pod = |pod| Target::Pod(pod_ref(pod));
+        let address = to.ips.first().expect("an address");
+        let in_pod = |pod: &PodSnapshot| Target::Pod(pod.reference.clone());
         // Written by a pod, read on its node: that needs neither the API nor the network that is disturbed.
         // nc takes the end of its input for the end of the conversation, so the receiver's must not end.
         let receive =
@@ -138,7 +129,7 @@ impl Connection {
             &in_pod(from),
             &format!("( {send} ) >/dev/null 2>&1 </dev/null &"),
         );
-        let node = Target::Node(node(to).to_owned());
+        let node = Target::Node(to.node.clone());
         let found = scene.until(
             "the receiver's file on its node",
             |scene| {
@@ -243,7 +234,7 @@ fn an_api_server_that_is_away_cuts_no_connection() {
 fn a_node_that_starts_again_has_its_network_again() {
     let _turn = super::turn();
     let scene = Scene::start();
-    let victim = node(scene.two_pods()[1]).to_owned();
+    let victim = scene.two_pods()[1].node.clone();
     scene.end();
 
     let restarted = std::process::Command::new("docker")

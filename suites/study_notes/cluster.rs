@@ -1,5 +1,5 @@
 //! The cluster at hand, what `flatnet inspect` says of it, and a shell on its nodes and in its pods.
-use flatnet_cluster::status::pod_ref;
+use flatnet_model::snapshot::PodSnapshot;
 use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -98,29 +98,27 @@ impl Scene {
     /// Names of the run's pods that have a network of their own.
     pub(crate) fn pods(&self) -> Vec<String> {
         let pods = self.session.pods().iter();
-        let own = pods.filter(|pod| pod.spec.as_ref().unwrap().host_network != Some(true));
-        own.filter_map(|pod| pod.metadata.name.clone()).collect()
+        let own = pods.filter(|pod| !pod.host_network);
+        own.map(|pod| pod.reference.name.clone()).collect()
     }
 
-    fn pod(&self, name: &str) -> &k8s_openapi::api::core::v1::Pod {
+    fn pod(&self, name: &str) -> &PodSnapshot {
         let mut pods = self.session.pods().iter();
-        pods.find(|pod| pod.metadata.name.as_deref() == Some(name))
+        pods.find(|pod| pod.reference.name == name)
             .unwrap_or_else(|| panic!("pod {name}"))
     }
 
     /// As `flatnet inspect` calls it: pods of other runs have the same names in other namespaces.
     pub(crate) fn full_name(&self, pod: &str) -> String {
-        pod_ref(self.pod(pod)).to_string()
+        self.pod(pod).reference.to_string()
     }
 
     pub(crate) fn node_of(&self, pod: &str) -> String {
-        let spec = self.pod(pod).spec.as_ref().unwrap();
-        spec.node_name.clone().unwrap()
+        self.pod(pod).node.clone()
     }
 
     pub(crate) fn ip_of(&self, pod: &str) -> String {
-        let status = self.pod(pod).status.as_ref().unwrap();
-        status.pod_ip.clone().unwrap()
+        self.pod(pod).ips[0].to_string()
     }
 
     #[track_caller]
@@ -156,7 +154,7 @@ impl Scene {
 
     #[track_caller]
     pub(crate) fn in_pod(&self, pod: &str, line: &str) -> String {
-        self.sh(&Target::Pod(pod_ref(self.pod(pod))), line)
+        self.sh(&Target::Pod(self.pod(pod).reference.clone()), line)
     }
 
     /// The first configuration file of a node in lexical order, and what it says.

@@ -6,13 +6,13 @@ use flatnet::plant::Fault;
 use flatnet::route::{self, Question};
 use flatnet::session::Session;
 use flatnet::session::attach::{Attached, Which};
-use flatnet_analysis::trace::Place;
+use flatnet_analysis::trace::Netns;
 use flatnet_analysis::trace::found::Found;
 use flatnet_cluster::Ground;
 use flatnet_cluster::Target;
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::once::Probes;
-use flatnet_lab::Place as LabPlace;
+use flatnet_lab::Place;
 use flatnet_model::probe::{DialRequest, Dialled, Transport, ask};
 use flatnet_model::{IpFamily, Underlay};
 use tokio::runtime::Runtime;
@@ -117,25 +117,25 @@ impl Bed {
         }
     }
 
-    /// What a command printed in a place.
+    /// What a command printed in a namespace.
     #[track_caller]
-    pub(crate) fn run(&self, place: &Place, command: &str) -> String {
+    pub(crate) fn run(&self, netns: &Netns, command: &str) -> String {
         let argv = ["sh", "-c", command].map(str::to_owned);
         let done = self.runtime.block_on(async {
-            let process = self.lab().start_at(lab_place(place), &argv, "a test")?;
+            let process = self.lab().start_at(lab_place(netns), &argv, "a test")?;
             process.finish("a test", b"").await
         });
-        let done = done.unwrap_or_else(|e| panic!("{command} in {place}: {e}"));
+        let done = done.unwrap_or_else(|e| panic!("{command} in {netns}: {e}"));
         assert_eq!(
             done.code, 0,
-            "{command} in {place}: {}{}",
+            "{command} in {netns}: {}{}",
             done.stdout, done.stderr
         );
         done.stdout
     }
 
-    /// Every place of the lab.
-    pub(crate) fn places(&self) -> Vec<Place> {
+    /// Every namespace of the lab.
+    pub(crate) fn namespaces(&self) -> Vec<Netns> {
         let (nodes, pods) = self.runtime.block_on(async {
             let nodes = self.attached.cluster.nodes().await.expect("nodes");
             let pods = self.lab().call(flatnet_lab::Lab::pods).await.expect("pods");
@@ -143,21 +143,22 @@ impl Bed {
         });
         let nodes = nodes
             .into_iter()
-            .filter_map(|node| node.metadata.name.map(Place::Node));
-        let own_network = pods
+            .filter_map(|node| node.metadata.name.map(Netns::Node));
+        let snapshots = pods
             .iter()
-            .filter(|pod| !flatnet_cluster::status::host_network(pod));
-        let pods = own_network.map(|pod| Place::Pod(flatnet_cluster::pod_ref(pod)));
-        nodes.chain(pods).chain([Place::Wire]).collect()
+            .map(|pod| flatnet_cluster::status::pod(pod).expect("a pod"));
+        let own_network = snapshots.filter(|pod| !pod.host_network);
+        let pods = own_network.map(|pod| Netns::Pod(pod.reference));
+        nodes.chain(pods).chain([Netns::Wire]).collect()
     }
 
     /// Sends so many echo requests from a pod or node to an address; all must be answered.
     #[track_caller]
-    pub(crate) fn ping(&self, from: &Place, to: std::net::IpAddr, count: usize) {
+    pub(crate) fn ping(&self, from: &Netns, to: std::net::IpAddr, count: usize) {
         let target = match from {
-            Place::Pod(pod) => Target::Pod(pod.clone()),
-            Place::Node(node) => Target::Node(node.clone()),
-            Place::Wire => panic!("nothing pings from the wire"),
+            Netns::Pod(pod) => Target::Pod(pod.clone()),
+            Netns::Node(node) => Target::Node(node.clone()),
+            Netns::Wire => panic!("nothing pings from the wire"),
         };
         let echo = DialRequest {
             address: to,
@@ -192,10 +193,10 @@ impl Drop for Bed {
     }
 }
 
-fn lab_place(place: &Place) -> LabPlace {
-    match place {
-        Place::Pod(pod) => LabPlace::Pod(pod.namespace.clone(), pod.name.clone()),
-        Place::Node(node) => LabPlace::Node(node.clone()),
-        Place::Wire => LabPlace::Wire,
+fn lab_place(netns: &Netns) -> Place {
+    match netns {
+        Netns::Pod(pod) => Place::Pod(pod.namespace.clone(), pod.name.clone()),
+        Netns::Node(node) => Place::Node(node.clone()),
+        Netns::Wire => Place::Wire,
     }
 }

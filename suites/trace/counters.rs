@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use flatnet_analysis::trace::model::Direction;
-use flatnet_analysis::trace::{Place, Trace};
+use flatnet_analysis::trace::{Netns, Trace};
 use rstest::rstest;
 
 use crate::bed::{
@@ -13,22 +13,22 @@ use crate::bed::{
 const COUNT: u64 = 400;
 const OTHER_TRAFFIC: u64 = COUNT / 4;
 
-/// Packets by place, device and direction.
-type Counters = BTreeMap<(Place, String, Direction), u64>;
+/// Packets by namespace, device and direction.
+type Counters = BTreeMap<(Netns, String, Direction), u64>;
 
 /// As sysfs has them.
 fn counters(bed: &Bed) -> Counters {
     const ALL: &str = "cd /sys/class/net && for device in *; do [ -d $device ] || continue; \
         echo $device $(cat $device/statistics/rx_packets $device/statistics/tx_packets); done";
     let mut counters = Counters::new();
-    for place in bed.places() {
-        for line in bed.run(&place, ALL).lines() {
+    for netns in bed.namespaces() {
+        for line in bed.run(&netns, ALL).lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [device, rx, tx] = words[..] else {
                 panic!("{line}")
             };
             for (direction, packets) in [(Direction::In, rx), (Direction::Out, tx)] {
-                let key = (place.clone(), device.to_owned(), direction);
+                let key = (netns.clone(), device.to_owned(), direction);
                 counters.insert(key, packets.parse().unwrap());
             }
         }
@@ -37,11 +37,11 @@ fn counters(bed: &Bed) -> Counters {
 }
 
 /// How often a packet and its answer pass each device.
-fn passages(there: &Trace, back: &Trace) -> BTreeMap<(Place, String, Direction), u64> {
+fn passages(there: &Trace, back: &Trace) -> BTreeMap<(Netns, String, Direction), u64> {
     let mut passages = BTreeMap::new();
     for trace in [there, back] {
-        for (place, device, direction) in trace.devices() {
-            let key = (place.clone(), device.to_owned(), direction);
+        for (netns, device, direction) in trace.devices() {
+            let key = (netns.clone(), device.to_owned(), direction);
             *passages.entry(key).or_insert(0) += 1;
         }
     }

@@ -15,7 +15,7 @@ fn word_after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 
 /// What `bridge -j` lists.
 fn forwarding(bed: &Bed, hop: &Hop, what: &str) -> Vec<Value> {
-    let text = bed.run(&hop.place, &format!("bridge -j fdb show {what}"));
+    let text = bed.run(&hop.netns, &format!("bridge -j fdb show {what}"));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
@@ -26,7 +26,7 @@ fn compare(bed: &Bed, trace: &Trace) -> (usize, usize) {
     for hop in &trace.hops {
         match &hop.step {
             Step::Routed(routed) => {
-                let said = bed.run(&hop.place, &hop.look);
+                let said = bed.run(&hop.netns, &hop.look);
                 assert_eq!(
                     word_after(&said, "dev"),
                     Some(hop.device.as_str()),

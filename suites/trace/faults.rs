@@ -2,7 +2,7 @@
 use flatnet::plant;
 use flatnet::report::route as table;
 use flatnet_analysis::trace::model::Cause;
-use flatnet_analysis::trace::{Ending, Place};
+use flatnet_analysis::trace::{Ending, Netns};
 use rstest::rstest;
 
 use crate::bed::{BEHIND_ROUTERS, Bed, ONE_SEGMENT};
@@ -45,10 +45,10 @@ fn a_planted_fault_is_where_the_trace_ends(
     let found = bed.trace(from, to);
 
     let shown = table::text(&found, false);
-    let Ending::Stopped { at: place, .. } = &found.there.ending else {
+    let Ending::Stopped { at: netns, .. } = &found.there.ending else {
         panic!("{shown}");
     };
-    assert_eq!(place.exec_name(), at, "{shown}");
+    assert_eq!(netns.exec_name(), at, "{shown}");
     assert!(shown.contains(says), "{shown}");
     assert!(shown.contains("look: flatnet exec"), "{shown}");
 }
@@ -62,7 +62,7 @@ fn a_missing_route_is_pointed_out_where_the_default_route_takes_its_place() {
     let of_node1 = found.there.hops.iter().rev();
     let out = of_node1
         .clone()
-        .find(|hop| hop.place == Place::Node("node1".to_owned()));
+        .find(|hop| hop.netns == Netns::Node("node1".to_owned()));
     let note = out.unwrap().note.as_deref().unwrap_or_default();
     assert!(note.contains("only the default route covers"), "{note}");
     assert!(note.contains("of node3"), "{note}");
@@ -86,8 +86,8 @@ fn a_narrow_link_sets_the_path_mtu() {
 #[test]
 fn an_address_that_two_pods_hold_is_told() {
     let bed = Bed::broken(ONE_SEGMENT, plant::find("same-ip").unwrap());
-    let duplicate = bed.places().into_iter().find_map(|place| {
-        let Place::Pod(pod) = &place else { return None };
+    let duplicate = bed.namespaces().into_iter().find_map(|netns| {
+        let Netns::Pod(pod) = &netns else { return None };
         let found = bed.trace("node3", &pod.to_string());
         (!found.there.remarks.is_empty()).then_some(found)
     });
@@ -104,7 +104,7 @@ fn an_address_that_two_pods_hold_is_told() {
 #[test]
 fn a_node_that_stops_forwarding_is_where_the_trace_ends() {
     let bed = Bed::new(ONE_SEGMENT);
-    let node2 = Place::Node("node2".to_owned());
+    let node2 = Netns::Node("node2".to_owned());
     bed.run(&node2, "echo 0 > /proc/sys/net/ipv4/ip_forward");
 
     let found = bed.trace("busybox-1", "busybox-2");
@@ -117,7 +117,7 @@ fn a_node_that_stops_forwarding_is_where_the_trace_ends() {
 #[test]
 fn a_cable_whose_other_end_is_down_is_where_the_trace_ends() {
     let bed = Bed::new(BEHIND_ROUTERS);
-    bed.run(&Place::Node("node2".to_owned()), "ip link set eth0 down");
+    bed.run(&Netns::Node("node2".to_owned()), "ip link set eth0 down");
 
     let found = bed.trace("busybox-1", "busybox-2");
 
@@ -125,6 +125,6 @@ fn a_cable_whose_other_end_is_down_is_where_the_trace_ends() {
         device: "to-node2".to_owned(),
         admin: false,
     };
-    let at = Place::Wire;
+    let at = Netns::Wire;
     assert_eq!(found.there.ending, Ending::Stopped { at, cause });
 }

@@ -7,8 +7,8 @@ use flatnet_model::observations::{Availability, Observed, PortPod, Service};
 use flatnet_model::snapshot::PodSnapshot;
 use kube::Client;
 
+use crate::Result;
 use crate::kind::peer::Peer;
-use crate::{PodRef, Result};
 
 /// Everything that was made, or why it was not.
 pub struct Exposed {
@@ -32,9 +32,11 @@ pub struct Exposed {
 
 impl Exposed {
     /// The pods with a hostPort that run.
-    pub fn running_pods(&self) -> Vec<PodRef> {
-        let made = self.host_ports.found();
-        made.map(PortPods::running_pods).unwrap_or_default()
+    pub fn running_pods(&self) -> impl Iterator<Item = &PodSnapshot> {
+        self.host_ports
+            .found()
+            .into_iter()
+            .flat_map(PortPods::running)
     }
 
     /// Takes away what is no part of the cluster.
@@ -58,17 +60,13 @@ pub struct PortPods {
 }
 
 impl PortPods {
-    /// Those that run.
-    pub fn running_pods(&self) -> Vec<PodRef> {
-        self.running().map(|pod| pod.reference.clone()).collect()
-    }
-
     /// The nodes on which one runs.
     pub fn nodes(&self) -> impl Iterator<Item = &str> {
         self.running().map(|pod| pod.node.as_str())
     }
 
-    fn running(&self) -> impl Iterator<Item = &PodSnapshot> {
+    /// Those that run.
+    pub fn running(&self) -> impl Iterator<Item = &PodSnapshot> {
         self.pods.iter().filter(|pod| pod.is_running())
     }
 }

@@ -1,7 +1,6 @@
 //! What the API's objects say of themselves.
 use std::sync::Arc;
 
-use flatnet_model::nodes_file::Node as NodeEntry;
 use flatnet_model::snapshot::{EventSnapshot, NodeSnapshot, PodSnapshot};
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use serde::Serialize;
@@ -48,43 +47,6 @@ pub fn event(object: &Event) -> Result<EventSnapshot> {
     EventSnapshot::read(&json(object)?).map_err(|e| Error::Failed(e.to_string()))
 }
 
-/// `spec.hostNetwork`.
-pub fn host_network(pod: &Pod) -> bool {
-    pod.spec
-        .as_ref()
-        .and_then(|s| s.host_network)
-        .unwrap_or(false)
-}
-
-/// The agent's view of a Kubernetes node object.
-///
-/// # Errors
-/// An address or podCIDR that does not parse, by name.
-pub fn node_of(object: &Node) -> Result<NodeEntry> {
-    let name = object.metadata.name.clone().unwrap_or_default();
-    let bad = |what: &str, text: &str| {
-        Error::Failed(format!("node {name}: {what} {text:?} does not parse"))
-    };
-    let addresses = object
-        .status
-        .iter()
-        .flat_map(|s| s.addresses.iter().flatten())
-        .filter(|a| a.type_ == "InternalIP")
-        .map(|a| a.address.parse().map_err(|_| bad("InternalIP", &a.address)))
-        .collect::<Result<_>>()?;
-    let pod_cidrs = object
-        .spec
-        .iter()
-        .flat_map(|s| s.pod_cidrs.iter().flatten())
-        .map(|cidr| cidr.parse().map_err(|_| bad("podCIDR", cidr)))
-        .collect::<Result<_>>()?;
-    Ok(NodeEntry {
-        name,
-        addresses,
-        pod_cidrs,
-    })
-}
-
 /// The image a pod cannot have: nothing about its network can be told then, which is no verdict on the network.
 pub fn image_missing(pod: &PodSnapshot) -> Option<Error> {
     const PULL: [&str; 4] = [
@@ -107,19 +69,6 @@ pub fn image_missing(pod: &PodSnapshot) -> Option<Error> {
             ),
             remedy: "make the registry reachable or correct the image's name; where there is no registry, bring the image with --image-archive FILE".to_owned(),
         })
-    })
-}
-
-/// Running with at least one IP, every container up.
-pub fn is_running(pod: &Pod) -> bool {
-    pod.status.as_ref().is_some_and(|status| {
-        status.phase.as_deref() == Some("Running")
-            && status.pod_ip.is_some()
-            && status
-                .container_statuses
-                .iter()
-                .flatten()
-                .all(|c| c.state.as_ref().is_some_and(|s| s.running.is_some()))
     })
 }
 

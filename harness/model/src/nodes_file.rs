@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::snapshot::NodeSnapshot;
+
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -15,6 +17,16 @@ pub struct Node {
     /// `spec.podCIDRs`, at most one a family; empty until the controller assigned one.
     #[serde(rename = "podCIDRs")]
     pub pod_cidrs: Vec<IpNet>,
+}
+
+impl From<NodeSnapshot> for Node {
+    fn from(node: NodeSnapshot) -> Self {
+        Node {
+            name: node.name,
+            addresses: node.internal_ips,
+            pod_cidrs: node.pod_cidrs,
+        }
+    }
 }
 
 /// The nodes file: `{"podNetwork": ["10.244.0.0/16"], "nodes": [{"name": …, "addresses": […], "podCIDRs": […]}]}`.

@@ -4,17 +4,19 @@ use std::net::IpAddr;
 
 use crate::PodRef;
 use crate::advice::Advice;
+use crate::cni::{NetworkList, in_use};
+use crate::components::paths::CNI_NETWORKS;
 use crate::diagnosis::{Seen, Unread};
 use crate::observations::Observed;
-use crate::probe::{CniFiles, Facts};
-use crate::snapshot::{Container, EventSnapshot, NodeSnapshot, PodSnapshot};
+use crate::probe::FileContent;
+use crate::snapshot::{Container, EventSnapshot, NodeInside, NodeSnapshot, PodSnapshot};
 
 /// Everything that was read.
 #[derive(Clone, Debug)]
 pub struct Symptoms {
     /// How commands are written for this cluster.
     pub advice: Advice,
-    /// Every node's object; nodes that an unhealthy pod or node concerns are looked into, see [`NodeSymptoms::looked_at`].
+    /// Every node's object; nodes that an unhealthy pod or node concerns were asked from inside too.
     pub nodes: Vec<NodeSymptoms>,
     /// Names of all nodes, of other systems too; none where they cannot be listed.
     pub node_names: Option<Vec<String>>,
@@ -31,27 +33,17 @@ pub struct Symptoms {
 pub struct NodeSymptoms {
     /// As the API has it.
     pub object: NodeSnapshot,
-    /// Whether it was to be looked at from inside: otherwise the rest is empty and says nothing.
-    pub looked_at: bool,
-    /// `/etc/cni/net.d` and `/opt/cni/bin`.
-    pub cni: Observed<CniFiles>,
-    /// Links, addresses, routes.
-    pub facts: Observed<Facts>,
-    /// Versions of the CNI specification that the plugins of the configuration in use support, by their own word (VERSION).
-    pub spoken: Observed<BTreeMap<String, Vec<String>>>,
-    /// `/run/flannel/subnet.env`; none where there is no such file.
-    pub subnet_env: Observed<Option<String>>,
-    /// Reservations of host-local and flatnet-cni.
-    pub leases: Observed<Vec<Lease>>,
+    /// Facts, CNI files, plugins and the folders of reservations, where the node was asked.
+    pub inside: NodeInside,
     /// systemd's word on the kubelet, where the node does not report and systemd could be asked.
     pub kubelet: Option<String>,
 }
 
-/// A reserved address: a file of that name in `/var/lib/cni/networks/NETWORK`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
+/// A reserved address: a file of that name in `/var/lib/cni/networks/NETWORK`, where host-local and flatnet-cni put it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease<'a> {
     /// Name of the CNI network.
-    pub network: String,
+    pub network: &'a str,
     /// The address.
     pub address: IpAddr,
 }
@@ -64,12 +56,12 @@ pub struct Agent {
     /// Namespace and name, where it is a DaemonSet.
     pub set: Option<(String, String)>,
     /// One for each node that has it.
-    pub members: Vec<Member>,
+    pub on_nodes: Vec<AgentOnNode>,
 }
 
 /// An agent on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
+pub struct AgentOnNode {
     /// Where.
     pub node: String,
     /// Its pod; none on the lab.
@@ -121,6 +113,41 @@ impl NodeSymptoms {
             None => ("Unknown", "", "no Ready condition yet"),
         }
     }
+
+    /// Versions of the CNI specification that the plugins of the configuration in use support, by their own word (VERSION);
+    /// nothing of those that gave none.
+    pub fn spoken(&self) -> BTreeMap<&str, &[String]> {
+        let network = self.inside.cni().ok().and_then(in_use);
+        let programs = network
+            .as_ref()
+            .map(NetworkList::programs)
+            .unwrap_or_default();
+        let plugins = self.inside.plugins().unwrap_or_default().iter();
+        plugins
+            .filter(|plugin| programs.contains(&plugin.name.as_str()))
+            .filter_map(|plugin| {
+                let versions = plugin.versions.as_ref().ok()?;
+                Some((plugin.name.as_str(), versions.supported_versions.as_slice()))
+            })
+            .collect()
+    }
+
+    /// Reservations of addresses.
+    pub fn leases(&self) -> impl Iterator<Item = Lease<'_>> {
+        let files = self.inside.files().into_iter().flatten();
+        let folders = files.filter_map(|(path, content)| {
+            let network = path.strip_prefix(CNI_NETWORKS)?.strip_prefix('/')?;
+            match content {
+                FileContent::Folder(names) => Some((network, names)),
+                _ => None,
+            }
+        });
+        // Other files there are locks, hints and records.
+        folders.flat_map(|(network, names)| {
+            let addresses = names.iter().filter_map(|name| name.parse().ok());
+            addresses.map(move |address| Lease { network, address })
+        })
+    }
 }
 
 impl PodSymptoms {
@@ -157,5 +184,46 @@ impl PodSymptoms {
             && self.object.phase == "Pending"
             && (self.object.ips.is_empty() || self.object.host_network)
             && self.object.containers.iter().all(untouched)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_named_after_an_address_are_reservations() {
+        let names = [
+            "10.244.1.7",
+            "fd00:1::7",
+            "lock",
+            "last_reserved_ip.0",
+            "last@0",
+            "owner@abc@eth0",
+        ];
+        let files = BTreeMap::from([
+            (
+                CNI_NETWORKS.to_owned(),
+                FileContent::Folder(vec!["cbr0".to_owned()]),
+            ),
+            (
+                format!("{CNI_NETWORKS}/cbr0"),
+                FileContent::Folder(names.map(str::to_owned).to_vec()),
+            ),
+        ]);
+        let node = NodeSymptoms {
+            object: NodeSnapshot::default(),
+            inside: NodeInside {
+                files: Some(Ok(files)),
+                ..NodeInside::default()
+            },
+            kubelet: None,
+        };
+        let leases: Vec<(&str, String)> = node
+            .leases()
+            .map(|lease| (lease.network, lease.address.to_string()))
+            .collect();
+        let expected = ["10.244.1.7", "fd00:1::7"].map(|address| ("cbr0", address.to_owned()));
+        assert_eq!(leases, expected);
     }
 }

@@ -1,13 +1,10 @@
 //! What was gathered on a cluster, as data: every answer is a pure function of it.
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::probe::{
-    CniFiles, Facts, FileContent, NetworkNamespace, NodeProcess, PluginVersion, Sockets,
-};
 use ipnet::IpNet;
 
 use crate::observations::{AgentSet, Availability, Observed};
+use crate::snapshot::{NodeInside, NodeSnapshot, PodSnapshot};
 
 /// Pod and service ranges of a cluster, one per family, in the order of the cluster's families; empty where the cluster does not tell.
 #[derive(Clone, Debug, Default)]
@@ -25,105 +22,39 @@ pub struct View {
     pub provider: String,
     /// The cluster's name, or the kubeconfig's context.
     pub cluster: String,
-    /// Every node, in the cluster's order.
-    pub members: Vec<Member>,
+    /// Every node's object, in the cluster's order.
+    pub objects: Vec<NodeSnapshot>,
     /// The nodes that were looked at, in the same order.
-    pub nodes: Vec<NodeLook>,
+    pub nodes: Vec<InspectedNode>,
     /// Pods of all namespaces, by namespace and name.
-    pub pods: Availability<Vec<PodLook>>,
+    pub pods: Availability<Vec<PodSnapshot>>,
     /// What only an API server knows.
-    pub api: Availability<ApiLook>,
-}
-
-/// A node as the API describes it.
-#[derive(Clone, Debug, Default)]
-pub struct Member {
-    /// `metadata.name`.
-    pub name: String,
-    /// InternalIP addresses.
-    pub internal_ips: Vec<IpAddr>,
-    /// `spec.podCIDRs`.
-    pub pod_cidrs: Vec<IpNet>,
-    /// `None` when Ready; else reason and message of the Ready condition.
-    pub not_ready: Option<String>,
-    /// `status.nodeInfo`.
-    pub info: NodeInfo,
-}
-
-/// The parts of `status.nodeInfo` that a person reads.
-#[derive(Clone, Debug, Default)]
-#[expect(missing_docs, reason = "the names are the API's")]
-pub struct NodeInfo {
-    pub kubelet_version: String,
-    pub os_image: String,
-    pub kernel_version: String,
-    pub container_runtime_version: String,
+    pub api: Availability<ApiObjects>,
 }
 
 /// A node that was looked at.
 #[derive(Clone, Debug)]
-pub struct NodeLook {
+pub struct InspectedNode {
     /// As the API describes it.
-    pub member: Member,
+    pub object: NodeSnapshot,
     /// Seen from inside.
-    pub inside: Availability<Inside>,
-}
-
-/// A node from inside. Each part can fail by itself.
-#[derive(Clone, Debug)]
-pub struct Inside {
-    /// Links, addresses, routes, neighbours, FDB.
-    pub facts: Observed<Facts>,
-    /// What is bound there, and connections of etcd's ports.
-    pub sockets: Observed<Sockets>,
-    /// Processes of the node components and network agents that are known by name.
-    pub processes: Observed<Vec<NodeProcess>>,
-    /// Network namespaces of pods.
-    pub namespaces: Observed<Vec<NetworkNamespace>>,
-    /// Files by path.
-    pub files: Observed<BTreeMap<String, FileContent>>,
-    /// `/etc/cni/net.d`, and the names in `/opt/cni/bin`.
-    pub cni: Observed<CniFiles>,
-    /// What the programs in `/opt/cni/bin` say of themselves.
-    pub plugins: Observed<Vec<PluginVersion>>,
-}
-
-/// A pod as the API describes it.
-#[derive(Clone, Debug, Default)]
-pub struct PodLook {
-    /// `metadata.namespace`.
-    pub namespace: String,
-    /// `metadata.name`.
-    pub name: String,
-    /// `spec.nodeName`; empty while it has none.
-    pub node: String,
-    /// `spec.hostNetwork`.
-    pub host_network: bool,
-    /// `status.podIPs`.
-    pub ips: Vec<IpAddr>,
-}
-
-impl PodLook {
-    /// `NAMESPACE/NAME`.
-    pub fn full_name(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
-    }
+    pub inside: Availability<NodeInside>,
 }
 
 /// What only an API server knows. Each part can fail by itself.
 #[derive(Clone, Debug)]
-pub struct ApiLook {
+pub struct ApiObjects {
     /// `kube-system/kubeadm-config`.
     pub kubeadm: Availability<Ranges>,
     /// `spec.cidrs` of ServiceCIDR objects, by object.
     pub service_cidrs: Availability<Vec<(String, Vec<IpNet>)>>,
     /// DaemonSets that network the cluster.
-    pub agents: Availability<Vec<AgentLook>>,
+    pub agents: Availability<Vec<AddOnAgent>>,
 }
 
 /// A DaemonSet that networks the cluster.
 #[derive(Clone, Debug)]
-pub struct AgentLook {
+pub struct AddOnAgent {
     /// It and its pods.
     pub set: AgentSet,
     /// Images of its containers.
@@ -149,18 +80,16 @@ pub struct ConfigFile {
 
 impl View {
     /// The node with this address as InternalIP, or with this address in its podCIDRs.
-    pub fn member_of(&self, address: IpAddr) -> Option<&Member> {
-        let by_ip = |member: &&Member| member.internal_ips.contains(&address);
-        let by_cidr = |member: &&Member| member.pod_cidrs.iter().any(|net| net.contains(&address));
-        let mut members = self.members.iter();
-        members
-            .clone()
-            .find(by_ip)
-            .or_else(|| members.find(by_cidr))
+    pub fn node_of(&self, address: IpAddr) -> Option<&NodeSnapshot> {
+        let by_ip = |node: &&NodeSnapshot| node.internal_ips.contains(&address);
+        let by_cidr =
+            |node: &&NodeSnapshot| node.pod_cidrs.iter().any(|net| net.contains(&address));
+        let mut nodes = self.objects.iter();
+        nodes.clone().find(by_ip).or_else(|| nodes.find(by_cidr))
     }
 
     /// Pods of the pod network on a node.
-    pub fn pods_on<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a PodLook> {
+    pub fn pods_on<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a PodSnapshot> {
         let pods = self.pods.found().into_iter().flatten();
         pods.filter(move |pod| pod.node == node && !pod.host_network)
     }

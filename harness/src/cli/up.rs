@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use clap::Args;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Node;
 
 use super::{Typed, progress};
 use crate::config::{Provider, RunArgs};
@@ -11,7 +11,8 @@ use crate::report::cluster::{NodeEntry, PodEntry};
 use crate::report::{self, ClusterReport};
 use crate::session::{self, Session};
 use crate::{Error, Result};
-use flatnet_cluster::status::{self, host_network, pod_ref};
+use flatnet_cluster::status;
+use flatnet_model::snapshot::PodSnapshot;
 
 /// Options of `flatnet up`.
 #[derive(Args)]
@@ -72,27 +73,14 @@ fn node_entry(object: &Node) -> Result<NodeEntry> {
     })
 }
 
-fn pod_entry(pod: &Pod) -> PodEntry {
-    let name = pod_ref(pod);
-    let status = pod.status.as_ref();
-    let addresses = status.and_then(|status| status.pod_ips.as_ref());
+fn pod_entry(pod: &PodSnapshot) -> PodEntry {
     PodEntry {
-        namespace: name.namespace,
-        name: name.name,
-        node: pod
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.clone())
-            .unwrap_or_default(),
-        phase: status
-            .and_then(|status| status.phase.clone())
-            .unwrap_or_default(),
-        host_network: host_network(pod),
-        addresses: addresses
-            .into_iter()
-            .flatten()
-            .map(|address| address.ip.clone())
-            .collect(),
+        namespace: pod.reference.namespace.clone(),
+        name: pod.reference.name.clone(),
+        node: pod.node.clone(),
+        phase: pod.phase.clone(),
+        host_network: pod.host_network,
+        addresses: pod.ips.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -2,8 +2,8 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use flatnet_agent::node::Node;
 use flatnet_model::probe::Transport;
+use flatnet_model::snapshot::NodeSnapshot;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetUpdateStrategy};
 use k8s_openapi::api::core::v1::Affinity;
 use kube::Api;
@@ -25,7 +25,7 @@ const TRIES: usize = 5;
 
 /// What there is to break.
 pub struct Stage<'a> {
-    nodes: Vec<Node>,
+    nodes: Vec<NodeSnapshot>,
     /// What was made for those who use the cluster.
     pub(super) exposed: &'a Exposed,
 }
@@ -80,7 +80,7 @@ impl Planted {
         let stage = Stage {
             nodes: nodes
                 .iter()
-                .map(flatnet_cluster::status::node_of)
+                .map(flatnet_cluster::status::node)
                 .collect::<Result<_>>()?,
             exposed,
         };
@@ -173,7 +173,7 @@ impl Stage<'_> {
 
     pub(super) fn addresses(&self, node: &str) -> &[IpAddr] {
         let node = self.nodes.iter().find(|known| known.name == node);
-        node.map_or(&[], |node| &node.addresses)
+        node.map_or(&[], |node| &node.internal_ips)
     }
 
     /// A node's address of the family of `like`.

@@ -1,25 +1,23 @@
 //! The cluster into which a fault is planted: names, addresses and devices as they are now.
-use flatnet_cluster::status::pod_ref;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flatnet_agent::node::Node;
 use flatnet_lab::{Lab, Place};
 use flatnet_model::probe::{Facts, ask};
+use flatnet_model::snapshot::{NodeSnapshot, PodSnapshot};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::{Error, Result};
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::once::Probes;
+use flatnet_cluster::status::{self, pod_ref};
 use flatnet_cluster::{Cluster, PodRef, Target};
 
-/// A pod of the pod network that runs.
-pub struct ScenePod {
-    /// Name.
-    pub name: PodRef,
-    /// Its node.
-    pub node: String,
+/// A pod of the pod network that runs, and how it is wired.
+pub struct WiredPod {
+    /// As the API describes it.
+    pub object: PodSnapshot,
     /// Its first IP.
     pub ip: IpAddr,
     /// The node's end of its veth.
@@ -31,9 +29,9 @@ pub struct ScenePod {
 /// What there is to break.
 pub struct Scene {
     /// Nodes, in order.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<NodeSnapshot>,
     /// Pods of the pod network, in order.
-    pub pods: Vec<ScenePod>,
+    pub pods: Vec<WiredPod>,
     /// Pod network ranges.
     pub pod_network: Vec<IpNet>,
 }
@@ -45,70 +43,30 @@ impl Scene {
         wanted: &[Pod],
         pod_network: &[IpNet],
     ) -> Result<Scene> {
-        let nodes: Vec<Node> = lab
-            .nodes()
-            .await?
-            .iter()
-            .map(flatnet_cluster::status::node_of)
-            .collect::<Result<_>>()?;
-        let mut scene = Scene {
-            nodes,
-            pods: Vec::new(),
-            pod_network: pod_network.to_vec(),
-        };
-        let probes = Probes::on(Arc::new(lab.clone()));
-        let mut objects = lab.call(Lab::pods).await?;
+        let nodes = lab.nodes().await?;
+        let nodes = nodes.iter().map(status::node).collect::<Result<_>>()?;
+        let objects = lab.call(Lab::pods).await?;
+        let objects = objects.iter().map(status::pod);
+        let mut objects: Vec<PodSnapshot> = objects.collect::<Result<_>>()?;
         // In the order in which they were wanted, so that a fault hits the same pod on every run.
-        objects.sort_by_key(|pod| {
-            wanted
-                .iter()
-                .position(|p| p.metadata.name == pod.metadata.name)
-        });
-        for pod in objects
-            .iter()
-            .filter(|pod| !flatnet_cluster::status::host_network(pod))
-        {
-            let name = pod_ref(pod);
-            let Some(ip) = pod
-                .status
-                .as_ref()
-                .and_then(|s| s.pod_ip.as_ref())
-                .and_then(|ip| ip.parse().ok())
-            else {
-                continue;
-            };
-            let node = pod
-                .spec
-                .as_ref()
-                .and_then(|s| s.node_name.clone())
-                .unwrap_or_default();
-            let inside = facts(&probes, &Target::Pod(name.clone())).await?;
-            let outside = facts(&probes, &Target::Node(node.clone())).await?;
-            let address = inside.addresses.iter().find(|a| a.net.addr() == ip);
-            let peer = address
-                .and_then(|a| inside.links.iter().find(|l| l.index == a.index))
-                .and_then(|l| l.link);
-            let host_end = peer
-                .and_then(|peer| outside.links.iter().find(|l| l.index == peer))
-                .map(|l| l.name.clone());
-            let (Some(address), Some(host_end)) = (address, host_end) else {
-                return Err(Error::Failed(format!(
-                    "pod {name}: its interface with {ip} and the node's end of it are not to be found"
-                )));
-            };
-            scene.pods.push(ScenePod {
-                name,
-                node,
-                ip,
-                host_end,
-                prefix_len: address.net.prefix_len(),
-            });
+        let wanted: Vec<PodRef> = wanted.iter().map(pod_ref).collect();
+        objects.sort_by_key(|pod| wanted.iter().position(|wanted| *wanted == pod.reference));
+        let probes = Probes::on(Arc::new(lab.clone()));
+        let mut pods = Vec::new();
+        for object in objects.into_iter().filter(|pod| !pod.host_network) {
+            if let Some(ip) = object.ips.first().copied() {
+                pods.push(WiredPod::of(&probes, object, ip).await?);
+            }
         }
-        Ok(scene)
+        Ok(Scene {
+            nodes,
+            pods,
+            pod_network: pod_network.to_vec(),
+        })
     }
 
     /// The node of that number, from 1.
-    pub(super) fn node(&self, number: usize) -> Result<&Node> {
+    pub(super) fn node(&self, number: usize) -> Result<&NodeSnapshot> {
         self.nodes
             .get(number - 1)
             .ok_or_else(|| Error::Failed(format!("there is no node {number} to plant a fault on")))
@@ -132,7 +90,11 @@ impl Scene {
     pub(super) fn way_to(&self, number: usize) -> Result<IpAddr> {
         let v4 = self.cidr(number)?.addr().is_ipv4();
         let node = self.node(number)?;
-        let way = node.addresses.iter().copied().find(|a| a.is_ipv4() == v4);
+        let way = node
+            .internal_ips
+            .iter()
+            .copied()
+            .find(|a| a.is_ipv4() == v4);
         way.ok_or_else(|| {
             Error::Failed(format!(
                 "{} has no address of the family of its podCIDR",
@@ -142,7 +104,7 @@ impl Scene {
     }
 
     /// The pod of that number, from 1.
-    pub(super) fn pod(&self, number: usize) -> Result<&ScenePod> {
+    pub(super) fn pod(&self, number: usize) -> Result<&WiredPod> {
         self.pods.get(number - 1).ok_or_else(|| {
             Error::Failed(format!(
                 "there is no running pod {number} to plant a fault in"
@@ -151,25 +113,49 @@ impl Scene {
     }
 
     /// Another pod on the node of `pod`.
-    pub(super) fn neighbour_of(&self, pod: &ScenePod) -> Result<&ScenePod> {
-        let other = self
-            .pods
-            .iter()
-            .find(|p| p.node == pod.node && p.name != pod.name);
-        other.ok_or_else(|| Error::Failed(format!("{} has no second pod", pod.node)))
+    pub(super) fn neighbour_of(&self, pod: &WiredPod) -> Result<&WiredPod> {
+        let other = self.pods.iter().find(|p| {
+            p.object.node == pod.object.node && p.object.reference != pod.object.reference
+        });
+        other.ok_or_else(|| Error::Failed(format!("{} has no second pod", pod.object.node)))
     }
 }
 
-impl ScenePod {
-    /// Its namespace.
+impl WiredPod {
+    async fn of(probes: &Probes, object: PodSnapshot, ip: IpAddr) -> Result<WiredPod> {
+        let name = &object.reference;
+        let inside = facts(probes, &Target::Pod(name.clone())).await?;
+        let outside = facts(probes, &Target::Node(object.node.clone())).await?;
+        let address = inside.addresses.iter().find(|a| a.net.addr() == ip);
+        let peer = address
+            .and_then(|a| inside.links.iter().find(|l| l.index == a.index))
+            .and_then(|l| l.link);
+        let host_end = peer
+            .and_then(|peer| outside.links.iter().find(|l| l.index == peer))
+            .map(|l| l.name.clone());
+        match (address.map(|address| address.net.prefix_len()), host_end) {
+            (Some(prefix_len), Some(host_end)) => Ok(WiredPod {
+                object,
+                ip,
+                host_end,
+                prefix_len,
+            }),
+            _ => Err(Error::Failed(format!(
+                "pod {name}: its interface with {ip} and the node's end of it cannot be found"
+            ))),
+        }
+    }
+
+    /// Its network namespace.
     pub(super) fn place(&self) -> Place {
-        Place::Pod(self.name.namespace.clone(), self.name.name.clone())
+        let PodRef { namespace, name } = self.object.reference.clone();
+        Place::Pod(namespace, name)
     }
 
     /// Its address with prefix length.
     pub(super) fn net(&self) -> Result<IpNet> {
         IpNet::new(self.ip, self.prefix_len)
-            .map_err(|e| Error::failed(format!("address of {}", self.name), e))
+            .map_err(|e| Error::failed(format!("address of {}", self.object.reference), e))
     }
 }
 

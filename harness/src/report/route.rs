@@ -114,7 +114,7 @@ fn row(number: usize, hop: &Hop) -> [String; 5] {
     }
     [
         number.to_string(),
-        hop.place.short_name().to_owned(),
+        hop.netns.exec_name(),
         device,
         hop.mtu.to_string(),
         what,

@@ -1,5 +1,6 @@
 //! Creates the pods and waits for them; plants the fault between, where it says so.
-use flatnet_cluster::status::{self, image_missing, is_running, pod_ref, warnings};
+use flatnet_cluster::status::{self, image_missing, pod_ref, warnings};
+use flatnet_model::snapshot::PodSnapshot;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -18,7 +19,6 @@ use flatnet_cluster::Ground;
 use flatnet_cluster::Place;
 use flatnet_cluster::diagnose::Wanted;
 use flatnet_cluster::exposed::Exposed;
-use flatnet_cluster::status::host_network;
 use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::observations::{Denied, Forbidden};
@@ -26,7 +26,7 @@ use flatnet_model::observations::{Denied, Forbidden};
 /// The pods of a run.
 pub struct Deployed {
     /// Each as last seen: running, ended, or stuck when its time was up.
-    pub pods: Vec<Pod>,
+    pub pods: Vec<PodSnapshot>,
     /// What the cluster did not allow: which pods are missing, and the right that was lacking.
     pub denied: Vec<Denied>,
     /// What was made for those who use the cluster, where it has a control plane.
@@ -80,8 +80,8 @@ impl Bed<'_> {
             self.create(&wanted, &mut deployed).await?;
         }
         // Before anything else is changed: the evidence is at its freshest.
-        let stuck = deployed.pods.iter().filter(|pod| !is_running(pod));
-        let stuck: Vec<PodRef> = stuck.map(pod_ref).collect();
+        let stuck = deployed.pods.iter().filter(|pod| !pod.is_running());
+        let stuck: Vec<PodRef> = stuck.map(|pod| pod.reference.clone()).collect();
         deployed.diagnosis = why(self.cluster, self.ground, self.plan, &stuck, self.observer).await;
         deployed.exposed = match self.ground {
             Ground::Lab(_) => None,
@@ -163,14 +163,13 @@ impl Bed<'_> {
                 Arc::clone(self.observer),
             );
             waits.spawn(async move {
-                let seen = cluster.wait_pod(&pod, limit).await?;
-                let now = status::pod(&seen)?;
-                if now.is_running() {
+                let seen = status::pod(&cluster.wait_pod(&pod, limit).await?)?;
+                if seen.is_running() {
                     observer(&Event::PodReady(pod.name));
-                } else if let Some(missing) = image_missing(&now) {
+                } else if let Some(missing) = image_missing(&seen) {
                     return Err(missing);
                 } else {
-                    let why = warnings(&cluster, &now)
+                    let why = warnings(&cluster, &seen)
                         .await
                         .pop()
                         .unwrap_or_else(|| "no event says why".to_owned());
@@ -218,4 +217,10 @@ pub(super) async fn why(
             None
         }
     }
+}
+
+/// Whether it asks for its node's network.
+fn host_network(wanted: &Pod) -> bool {
+    let spec = wanted.spec.as_ref();
+    spec.and_then(|spec| spec.host_network).unwrap_or(false)
 }

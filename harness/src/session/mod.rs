@@ -10,12 +10,11 @@ pub mod plan;
 pub mod reaper;
 pub mod workload;
 
-use flatnet_cluster::status::{is_running, pod_ref};
+use flatnet_model::snapshot::PodSnapshot;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::Pod;
 
 use crate::config::RunArgs;
 use crate::events::{self, Event, Observer, Phase};
@@ -118,7 +117,7 @@ impl Session {
     }
 
     /// The pods of the run, as last seen while waiting for them.
-    pub fn pods(&self) -> &[Pod] {
+    pub fn pods(&self) -> &[PodSnapshot] {
         &self.deployed.pods
     }
 
@@ -129,15 +128,8 @@ impl Session {
 
     /// The same after the pods were observed: some may have ended since they were deployed.
     async fn diagnosis_now(&self, observations: &Observations) -> Option<Diagnosis> {
-        let idle = observations
-            .pods
-            .iter()
-            .filter(|pod| pod.status != "Running");
-        let idle = idle.map(|pod| PodRef {
-            namespace: pod.object.reference.namespace.clone(),
-            name: pod.object.reference.name.clone(),
-        });
-        let idle: Vec<PodRef> = idle.collect();
+        let idle = observations.pods.iter().filter(|pod| !pod.runs());
+        let idle: Vec<PodRef> = idle.map(|pod| pod.reference().clone()).collect();
         let known = |pod: &PodRef| {
             let mut subjects = self.diagnosis().into_iter().flat_map(|d| &d.subjects);
             subjects.any(|subject| subject.name == pod.to_string())
@@ -167,13 +159,10 @@ impl Session {
     /// of the observations.
     pub async fn observe(&self) -> Result<Observations> {
         let observing = async {
-            let running = self.deployed.pods.iter().filter(|pod| is_running(pod));
-            let mut running: Vec<_> = running
-                .map(|pod| (pod_ref(pod), flatnet_cluster::status::host_network(pod)))
-                .collect();
+            let running = self.deployed.pods.iter().filter(|pod| pod.is_running());
             let exposed = self.deployed.exposed.as_ref();
             let with_port = exposed.into_iter().flat_map(Exposed::running_pods);
-            running.extend(with_port.map(|pod| (pod, false)));
+            let running: Vec<&PodSnapshot> = running.chain(with_port).collect();
             let outside = exposed.and_then(|exposed| exposed.outside.found().cloned());
             let nodes = self.cluster.nodes().await?;
             let cluster = Arc::clone(&self.cluster);

@@ -3,7 +3,7 @@ use flatnet_model::kernel::RouteEntry;
 use serde_json::{Value, json};
 
 use super::found::Found;
-use super::model::{Direction, Ending, Hop, Place, Step, Trace};
+use super::model::{Direction, Ending, Hop, Netns, Step, Trace};
 use super::words;
 use flatnet_model::inspection::{Answer, Fact, Outcome, Problem, Source};
 
@@ -16,8 +16,8 @@ pub const WORDS: &str =
 
 /// What it means, for a learner.
 pub const EXPLANATION: &str = "\
-Each line is one device that the packet passes. A place (pod or node) looks up the longest prefix in its routes that covers \
-the destination; the route names a device and perhaps a gateway, whose Ethernet address comes from the neighbour table (NONE: there is no entry, the packet makes the place ask). A veth \
+Each line is one device that the packet passes. A netns (pod or node) looks up the longest prefix in its routes that covers \
+the destination; the route names a device and perhaps a gateway, whose Ethernet address comes from the neighbour table (NONE: there is no entry, the packet makes the netns ask). A veth \
 is a cable: what goes into one end comes out of the other. A bridge passes frames on by Ethernet address, as its forwarding \
 database says, and gives those for its own address to the node's routes. A VXLAN device puts the frame into a UDP packet for \
 the node behind which the Ethernet address is. Firewall rules and address translation are not looked at.";
@@ -53,17 +53,17 @@ pub fn question(found: &Found) -> String {
     )
 }
 
-fn fact(topic: &str, about: String, place: Option<&Place>, source: Source) -> Fact {
+fn fact(topic: &str, about: String, netns: Option<&Netns>, source: Source) -> Fact {
     let fact = Fact::new(topic, about, source);
-    match place {
-        Some(Place::Node(node)) => fact.on(node),
+    match netns {
+        Some(Netns::Node(node)) => fact.on(node),
         _ => fact,
     }
 }
 
 fn hop(way: &str, number: usize, hop: &Hop) -> Fact {
     let source = Source::Command(words::look_at(hop));
-    let mut fact = fact("hop", format!("{way} {number}"), Some(&hop.place), source);
+    let mut fact = fact("hop", format!("{way} {number}"), Some(&hop.netns), source);
     let direction = match hop.direction {
         Direction::In => "in",
         Direction::Out => "out",
@@ -73,7 +73,7 @@ fn hop(way: &str, number: usize, hop: &Hop) -> Fact {
     let values = [
         ("way", json!(way)),
         ("hop", json!(number)),
-        ("where", json!(hop.place.to_string())),
+        ("where", json!(hop.netns.to_string())),
         ("device", json!(hop.device)),
         ("direction", json!(direction)),
         ("mtu", json!(hop.mtu)),
@@ -160,20 +160,20 @@ impl<'a> Detail<'a> {
 }
 
 fn ending(way: &str, trace: &Trace) -> Fact {
-    let (name, place) = match &trace.ending {
+    let (name, netns) = match &trace.ending {
         Ending::Delivered { to, .. } => ("delivered", Some(to)),
         Ending::Unseen { .. } => ("handed-to-pod", None),
         Ending::Left { by, .. } => ("left", Some(by)),
-        Ending::OutOfSight { at, .. } => ("out-of-sight", Some(at)),
+        Ending::OutOfSight { at, .. } => ("out-of-observed", Some(at)),
         Ending::Stopped { at, .. } => ("stopped", Some(at)),
     };
     let source = words::look_at_ending(trace)
         .or_else(|| trace.hops.last().map(words::look_at))
         .unwrap_or_else(|| format!("flatnet exec {} -- ip addr", trace.from.exec_name()));
-    let mut fact = fact("ending", way.to_owned(), place, Source::Command(source));
+    let mut fact = fact("ending", way.to_owned(), netns, Source::Command(source));
     let values: [(&str, Value); 7] = [
         ("ending", json!(name)),
-        ("where", json!(place.map(Place::to_string))),
+        ("where", json!(netns.map(Netns::to_string))),
         ("what", json!(words::ending(trace))),
         ("from-address", json!(trace.source)),
         ("to-address", json!(trace.destination)),
@@ -191,7 +191,7 @@ fn problem(trace: &Trace) -> Option<Problem> {
     };
     Some(Problem {
         node: match at {
-            Place::Node(node) => Some(node.clone()),
+            Netns::Node(node) => Some(node.clone()),
             _ => None,
         },
         about: at.to_string(),

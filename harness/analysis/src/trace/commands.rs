@@ -1,4 +1,4 @@
-//! Commands with which a person sees a hop for himself, on the place where it is.
+//! Commands with which a person sees a hop for themselves, on the namespace where it is.
 use std::net::IpAddr;
 
 use crate::checks::ip_command;
@@ -40,12 +40,12 @@ pub(super) fn vxlan_fdb(device: &str) -> String {
     format!("bridge fdb show dev {device}")
 }
 
-/// The addresses of a place.
+/// The addresses of a namespace.
 pub(super) fn addresses() -> String {
     "ip addr".to_owned()
 }
 
-/// The routes of a place, of the family of an address.
+/// The routes of a namespace, of the family of an address.
 pub(super) fn routes(of: IpAddr) -> String {
     format!("{} route", ip_command(of))
 }

@@ -12,7 +12,7 @@ use super::walk::{Frame, Packet, Walk};
 const MOST_TUNNELS: u32 = 3;
 
 impl Walk<'_> {
-    /// Out of a link of a place, to the link that takes the frame up to IP.
+    /// Out of a link of a namespace, to the link that takes the frame up to IP.
     pub(super) fn transmit(
         &mut self,
         out: Spot,
@@ -30,19 +30,19 @@ impl Walk<'_> {
         if link.vxlan.is_some() {
             return self.encapsulate(out, link, frame);
         }
-        let from = self.network.place(out.site).clone();
+        let from = self.network.netns(out.namespace).clone();
         if let Some(peer) = self.network.peer(out) {
             let end = link.name.clone();
             return self.arrive(peer, frame, |bridge| Step::Crossed { from, end, bridge });
         }
-        if let Some((pod, error)) = self.network.unseen_pod(out.site, frame.next_hop) {
+        if let Some((pod, error)) = self.network.unseen_pod(out.namespace, frame.next_hop) {
             let error = error.to_owned();
             return Err(Ending::Unseen { pod, error });
         }
         let other = self
             .network
             .is_uplink(out)
-            .then(|| self.network.uplink_with(frame.mac, out.site))
+            .then(|| self.network.uplink_with(frame.mac, out.namespace))
             .flatten();
         match other {
             Some(other) => self.arrive(other, frame, |_| Step::Carried { from }),
@@ -50,7 +50,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Into a place by a link; `how` is told the bridge of which the link is a port.
+    /// Into a namespace by a link; `how` is told the bridge of which the link is a port.
     fn arrive(
         &mut self,
         spot: Spot,
@@ -58,17 +58,17 @@ impl Walk<'_> {
         how: impl FnOnce(Option<String>) -> Step,
     ) -> Result<Spot, Ending> {
         let Some(link) = self.network.link(spot) else {
-            return Err(self.stop(spot.site, Cause::NoDevice));
+            return Err(self.stop(spot.namespace, Cause::NoDevice));
         };
         let master = link.master.map(|master| Spot {
-            site: spot.site,
+            namespace: spot.namespace,
             link: master,
         });
         let master = master.and_then(|spot| Some((spot, self.network.link(spot)?)));
         let look = commands::link(&link.name);
         let name = master.map(|(_, master)| master.name.clone());
         self.pass(spot, Direction::In, how(name), look, None);
-        if let Some(down) = self.down(spot.site, link) {
+        if let Some(down) = self.down(spot.namespace, link) {
             return Err(down);
         }
         match master {
@@ -76,7 +76,7 @@ impl Walk<'_> {
                 self.bridge(bridge, Some(spot.link), frame)
             }
             Some((_, master)) => Err(Ending::OutOfSight {
-                at: self.network.place(spot.site).clone(),
+                at: self.network.netns(spot.namespace).clone(),
                 what: format!(
                     "{}, a device of kind {:?}, which is not followed",
                     master.name, master.kind
@@ -84,7 +84,7 @@ impl Walk<'_> {
             }),
             None if link.mac == Some(frame.mac) => Ok(spot),
             None => Err(self.stop(
-                spot.site,
+                spot.namespace,
                 Cause::WrongMac {
                     device: link.name.clone(),
                     frame: frame.mac,
@@ -94,12 +94,15 @@ impl Walk<'_> {
         }
     }
 
-    /// Through a bridge, from one of its ports or from the place itself (net/bridge/br_input.c, br_forward.c).
+    /// Through a bridge, from one of its ports or from the namespace itself (net/bridge/br_input.c, br_forward.c).
     fn bridge(&mut self, bridge: Spot, came_by: Option<u32>, frame: Frame) -> Result<Spot, Ending> {
-        let site = bridge.site;
-        let Some((link, facts)) = self.network.link(bridge).zip(self.network.facts(site).ok())
+        let namespace = bridge.namespace;
+        let Some((link, facts)) = self
+            .network
+            .link(bridge)
+            .zip(self.network.facts(namespace).ok())
         else {
-            return Err(self.stop(site, Cause::NoDevice));
+            return Err(self.stop(namespace, Cause::NoDevice));
         };
         let of_bridge = facts.fdb.iter().filter(|entry| {
             entry.mac == frame.mac && entry.master == Some(bridge.link) && entry.dst.is_none()
@@ -111,9 +114,9 @@ impl Walk<'_> {
         if own && came_by.is_some() {
             let look = commands::link(&link.name);
             self.pass(bridge, Direction::In, Step::TakenIn, look, None);
-            return self.down(site, link).map_or(Ok(bridge), Err);
+            return self.down(namespace, link).map_or(Ok(bridge), Err);
         }
-        if let Some(down) = self.down(site, link) {
+        if let Some(down) = self.down(namespace, link) {
             return Err(down);
         }
         let listed = entries.first().map(|entry| (entry.index, Switching::Fdb));
@@ -122,20 +125,23 @@ impl Walk<'_> {
             Some((port, Switching::Flooded))
         });
         let Some((port, by)) = chosen else {
-            if let Some((pod, error)) = self.network.unseen_pod(site, frame.next_hop) {
+            if let Some((pod, error)) = self.network.unseen_pod(namespace, frame.next_hop) {
                 let error = error.to_owned();
                 return Err(Ending::Unseen { pod, error });
             }
             let (bridge, mac) = (link.name.clone(), frame.mac);
-            return Err(self.stop(site, Cause::NoPort { bridge, mac }));
+            return Err(self.stop(namespace, Cause::NoPort { bridge, mac }));
         };
-        let out = Spot { site, link: port };
+        let out = Spot {
+            namespace,
+            link: port,
+        };
         let Some(port) = self.network.link(out) else {
-            return Err(self.stop(site, Cause::NoDevice));
+            return Err(self.stop(namespace, Cause::NoDevice));
         };
         if came_by == Some(out.link) && port.port.is_none_or(|port| !port.hairpin) {
             let port = port.name.clone();
-            return Err(self.stop(site, Cause::HairpinOff { port }));
+            return Err(self.stop(namespace, Cause::HairpinOff { port }));
         }
         let (bridge, look) = (link.name.clone(), commands::bridge_fdb(&link.name));
         self.pass(
@@ -145,7 +151,7 @@ impl Walk<'_> {
             look,
             None,
         );
-        match self.down(site, port) {
+        match self.down(namespace, port) {
             Some(down) => Err(down),
             None => self.leave(out, port, frame),
         }
@@ -153,9 +159,12 @@ impl Walk<'_> {
 
     /// The port behind which somebody takes a frame that goes out of all of them.
     fn flooded(&self, bridge: Spot, came_by: Option<u32>, mac: MacAddr) -> Option<u32> {
-        let site = bridge.site;
+        let namespace = bridge.namespace;
         let takes = |port: &u32| {
-            let segment = self.network.segment(Spot { site, link: *port });
+            let segment = self.network.segment(Spot {
+                namespace,
+                link: *port,
+            });
             let mut ends = segment.ends.iter();
             ends.any(|end| {
                 self.network
@@ -172,14 +181,14 @@ impl Walk<'_> {
 
     /// Into a UDP packet, to the VTEP of the forwarding entry, and out again there (RFC 7348 section 4).
     fn encapsulate(&mut self, out: Spot, link: &Link, frame: Frame) -> Result<Spot, Ending> {
-        let site = out.site;
+        let namespace = out.namespace;
         let Some(vxlan) = &link.vxlan else {
-            return Err(self.stop(site, Cause::NoDevice));
+            return Err(self.stop(namespace, Cause::NoDevice));
         };
         let entry = |mac| self.network.vtep(out, mac);
         let Some(remote) = entry(frame.mac).or_else(|| entry(ANY_MAC)) else {
             let (device, mac) = (link.name.clone(), frame.mac);
-            return Err(self.stop(site, Cause::NoForwardingEntry { device, mac }));
+            return Err(self.stop(namespace, Cause::NoForwardingEntry { device, mac }));
         };
         let (vni, port) = (vxlan.vni, vxlan.port);
         let step = Step::Encapsulated {
@@ -192,7 +201,7 @@ impl Walk<'_> {
         let look = commands::vxlan_fdb(&link.name);
         self.pass(out, Direction::Out, step, look, None);
         if self.tunnels == MOST_TUNNELS {
-            return Err(self.stop(site, Cause::Loop));
+            return Err(self.stop(namespace, Cause::Loop));
         }
         let outer = Packet {
             source: vxlan.local,
@@ -201,11 +210,11 @@ impl Walk<'_> {
         };
         self.tunnels += 1;
         self.overhead += overhead(remote);
-        let arrived = self.follow(site, outer);
+        let arrived = self.follow(namespace, outer);
         self.overhead -= overhead(remote);
         self.tunnels -= 1;
-        let site = arrived?.site;
-        let facts = self.network.facts(site).ok();
+        let namespace = arrived?.namespace;
+        let facts = self.network.facts(namespace).ok();
         let device = facts.and_then(|facts| {
             facts.links.iter().find(|link| {
                 let vxlan = link.vxlan.as_ref();
@@ -215,13 +224,11 @@ impl Walk<'_> {
         match device {
             Some(device) => {
                 let link = device.index;
-                self.arrive(Spot { site, link }, frame, |bridge| Step::Decapsulated {
-                    vni,
-                    port,
-                    bridge,
+                self.arrive(Spot { namespace, link }, frame, |bridge| {
+                    Step::Decapsulated { vni, port, bridge }
                 })
             }
-            None => Err(self.stop(site, Cause::NoVtep { vni, port })),
+            None => Err(self.stop(namespace, Cause::NoVtep { vni, port })),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which route a place chooses. The main table explains; where the kernel itself was asked, its word counts.
+//! Which route a namespace chooses. The main table explains; where the kernel itself was asked, its word counts.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -6,21 +6,21 @@ use flatnet_model::kernel::{Flow, RouteEntry};
 use flatnet_model::probe::{Facts, Way};
 use nix::errno::Errno;
 
-use super::model::{Cause, ChosenBy, Place};
+use super::model::{Cause, ChosenBy, Netns};
 use crate::checks::route_words;
 
-/// What kernels said, by place and packet.
-pub type Kernels = BTreeMap<(Place, Flow), Way>;
+/// What kernels said, by namespace and packet.
+pub type Kernels = BTreeMap<(Netns, Flow), Way>;
 
 /// RTN_UNICAST and RTN_LOCAL.
 const UNICAST: u8 = 1;
 const LOCAL: u8 = 2;
 
-/// What a place does with a packet that is not for one of its addresses.
+/// What a namespace does with a packet that is not for one of its addresses.
 pub(super) enum Decision {
     /// It goes out by this route.
     Out(RouteEntry, ChosenBy),
-    /// The kernel takes it for the place's own, though no interface holds the address.
+    /// The kernel takes it for the namespace's own, though no interface holds the address.
     Own,
 }
 
@@ -104,7 +104,7 @@ fn refusal(
     }
 }
 
-/// The setting that lets a place pass on what is not its own.
+/// The setting that lets a namespace pass on what is not its own.
 pub(super) fn forwarding(destination: IpAddr) -> &'static str {
     if destination.is_ipv4() {
         "ipv4.ip_forward"
@@ -132,8 +132,8 @@ fn best<'a>(facts: &'a Facts, flow: &Flow) -> Vec<&'a RouteEntry> {
     best
 }
 
-/// The address from which a place speaks by a route, where nobody chose one: the route's preferred source, else the
-/// device's first address of the family, else any of the place's (inet_select_addr, net/ipv4/devinet.c).
+/// The address from which a namespace speaks by a route, where nobody chose one: the route's preferred source, else the
+/// device's first address of the family, else any of the namespace's (inet_select_addr, net/ipv4/devinet.c).
 pub(super) fn source(facts: &Facts, route: &RouteEntry, destination: IpAddr) -> Option<IpAddr> {
     let fits = |address: &&flatnet_model::kernel::Address| {
         address.net.addr().is_ipv4() == destination.is_ipv4()

@@ -24,8 +24,8 @@ use std::net::IpAddr;
 use flatnet_model::kernel::Flow;
 
 pub use lookup::Kernels;
-pub use model::{Ending, Place, Trace};
-pub use network::Sight;
+pub use model::{Ending, Netns, Trace};
+pub use network::ObservedNetwork;
 pub use walk::Rewrite;
 
 use model::Cause;
@@ -36,17 +36,21 @@ use walk::{Packet, Walk};
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Who sends it.
-    pub from: Place,
+    pub from: Netns,
     /// Its destination.
     pub destination: IpAddr,
     /// Who should get it, where that is known.
-    pub wanted: Option<Place>,
+    pub wanted: Option<Netns>,
     /// Where its destination is that of a service.
     pub rewrite: Option<Rewrite>,
 }
 
-/// Follows a packet. With the trace come the questions about it that the places' kernels were not asked.
-pub fn trace(sight: &Sight, kernels: &Kernels, request: &Request) -> (Trace, Vec<(Place, Flow)>) {
+/// Follows a packet. With the trace come the questions about it that the namespaces' kernels were not asked.
+pub fn trace(
+    observed: &ObservedNetwork,
+    kernels: &Kernels,
+    request: &Request,
+) -> (Trace, Vec<(Netns, Flow)>) {
     let Request {
         from,
         destination,
@@ -58,7 +62,7 @@ pub fn trace(sight: &Sight, kernels: &Kernels, request: &Request) -> (Trace, Vec
     let goal = rewritten
         .and_then(|rewrite| rewrite.endpoint)
         .unwrap_or(destination);
-    let network = Network::of(sight);
+    let network = Network::of(observed);
     let mut walk = Walk {
         network: &network,
         kernels,
@@ -74,9 +78,13 @@ pub fn trace(sight: &Sight, kernels: &Kernels, request: &Request) -> (Trace, Vec
         destination,
         bound: None,
     };
-    let ending = match network.site(from) {
-        Some(site) => match walk.follow(site, packet) {
-            Ok(arrival) => delivered(network.place(arrival.site), arrival.device, wanted.as_ref()),
+    let ending = match network.namespace(from) {
+        Some(namespace) => match walk.follow(namespace, packet) {
+            Ok(arrival) => delivered(
+                network.netns(arrival.namespace),
+                arrival.device,
+                wanted.as_ref(),
+            ),
             Err(ending) => ending,
         },
         None => Ending::Stopped {
@@ -98,7 +106,7 @@ pub fn trace(sight: &Sight, kernels: &Kernels, request: &Request) -> (Trace, Vec
     (trace, walk.questions)
 }
 
-fn delivered(to: &Place, device: String, wanted: Option<&Place>) -> Ending {
+fn delivered(to: &Netns, device: String, wanted: Option<&Netns>) -> Ending {
     match wanted {
         Some(wanted) if wanted != to => Ending::Stopped {
             at: to.clone(),
@@ -118,7 +126,7 @@ fn remarks(network: &Network<'_>, destination: IpAddr) -> Vec<String> {
     if owners.len() < 2 {
         return Vec::new();
     }
-    let names: Vec<String> = owners.iter().map(Place::to_string).collect();
+    let names: Vec<String> = owners.iter().map(Netns::to_string).collect();
     vec![format!(
         "several hold {destination}: {}; who gets a packet depends on where it comes from",
         names.join(", ")

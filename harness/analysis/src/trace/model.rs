@@ -8,7 +8,7 @@ use flatnet_model::PodRef;
 
 /// A network namespace of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum Netns {
     /// A pod with a network of its own.
     Pod(PodRef),
     /// A node, hostNetwork pods included.
@@ -17,35 +17,24 @@ pub enum Place {
     Wire,
 }
 
-impl Place {
+impl Netns {
     /// As `flatnet exec` takes it.
     pub fn exec_name(&self) -> String {
         match self {
-            Place::Pod(pod) if pod.namespace == "default" => pod.name.clone(),
-            Place::Pod(pod) => pod.to_string(),
-            Place::Node(name) => name.clone(),
-            Place::Wire => "wire".to_owned(),
+            Netns::Pod(pod) if pod.namespace == "default" => pod.name.clone(),
+            Netns::Pod(pod) => pod.to_string(),
+            Netns::Node(name) => name.clone(),
+            Netns::Wire => "wire".to_owned(),
         }
     }
 }
 
-impl Place {
-    /// The name alone, for where there is little room.
-    pub fn short_name(&self) -> &str {
-        match self {
-            Place::Pod(pod) => &pod.name,
-            Place::Node(name) => name,
-            Place::Wire => "wire",
-        }
-    }
-}
-
-impl fmt::Display for Place {
+impl fmt::Display for Netns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Pod(_) => write!(f, "pod/{}", self.exec_name()),
-            Place::Node(name) => write!(f, "node/{name}"),
-            Place::Wire => f.write_str("wire"),
+            Netns::Pod(_) => write!(f, "pod/{}", self.exec_name()),
+            Netns::Node(name) => write!(f, "node/{name}"),
+            Netns::Wire => f.write_str("wire"),
         }
     }
 }
@@ -54,7 +43,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// Who sends it.
-    pub from: Place,
+    pub from: Netns,
     /// Its source address, where its sender has one for it.
     pub source: Option<IpAddr>,
     /// Its destination when it is sent.
@@ -73,18 +62,18 @@ pub struct Trace {
 #[derive(Clone, Debug)]
 pub struct Hop {
     /// Where the device is.
-    pub place: Place,
+    pub netns: Netns,
     /// Its name there.
     pub device: String,
     /// Its MTU, bytes.
     pub mtu: u32,
-    /// Whether the packet goes out of the place by it, or comes in.
+    /// Whether the packet goes out of the namespace by it, or comes in.
     pub direction: Direction,
     /// Bytes that tunnels have put around the packet when it passes here; 0 outside of tunnels.
     pub overhead: u32,
     /// What decided.
     pub step: Step,
-    /// The command that shows it, for the place.
+    /// The command that shows it, for the namespace.
     pub look: String,
     /// What is remarkable about it.
     pub note: Option<String>,
@@ -93,7 +82,7 @@ pub struct Hop {
 /// Which way a packet passes a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
-    /// Into the place: counted in the device's rx packets.
+    /// Into the namespace: counted in the device's rx packets.
     In,
     /// Out of it: counted in tx packets.
     Out,
@@ -112,7 +101,7 @@ impl Direction {
 /// What decided that a packet passes a device.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A route of the place sends it out.
+    /// A route of the namespace sends it out.
     Routed(Routed),
     /// The frame is put into a UDP packet for another node's VTEP.
     Encapsulated {
@@ -130,7 +119,7 @@ pub enum Step {
     /// The device is the other end of a veth pair.
     Crossed {
         /// Where the first end is.
-        from: Place,
+        from: Netns,
         /// The first end.
         end: String,
         /// The bridge of which the device is a port.
@@ -139,7 +128,7 @@ pub enum Step {
     /// Something between the nodes into which nobody can look carried the frame to this Ethernet address.
     Carried {
         /// Where it was handed over.
-        from: Place,
+        from: Netns,
     },
     /// A bridge sends the frame out of this port.
     Switched {
@@ -203,17 +192,17 @@ pub struct LinkLayer {
     /// The address.
     pub mac: MacAddr,
     /// `PERMANENT`, `REACHABLE`, `STALE`, … of the neighbour entry; nothing where there is none (or it failed) and the next
-    /// packet makes the place ask.
+    /// packet makes the namespace ask.
     pub entry: Option<String>,
 }
 
 /// What becomes of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// A place that holds its destination has it.
+    /// A namespace that holds its destination has it.
     Delivered {
-        /// The place.
-        to: Place,
+        /// The namespace.
+        to: Netns,
         /// The device that holds the address.
         device: String,
     },
@@ -226,8 +215,8 @@ pub enum Ending {
     },
     /// It leaves the cluster, as its destination is no part of it.
     Left {
-        /// The place that it leaves, and the device there.
-        by: Place,
+        /// The namespace that it leaves, and the device there.
+        by: Netns,
         /// The device.
         device: String,
         /// The router to which it is handed.
@@ -235,15 +224,15 @@ pub enum Ending {
     },
     /// Its destination is part of the cluster, and it is handed to something into which nobody can look.
     OutOfSight {
-        /// The last place that could be looked at.
-        at: Place,
+        /// The last namespace that could be looked at.
+        at: Netns,
         /// To what it is handed, and on what its arrival depends.
         what: String,
     },
     /// It goes no further.
     Stopped {
         /// Where.
-        at: Place,
+        at: Netns,
         /// Why.
         cause: Cause,
     },
@@ -271,7 +260,7 @@ pub enum Cause {
         /// The device.
         device: String,
     },
-    /// The place does not pass on what is not its own.
+    /// The namespace does not pass on what is not its own.
     ForwardingOff {
         /// The setting, below `/proc/sys/net`.
         sysctl: String,
@@ -334,14 +323,14 @@ pub enum Cause {
         /// Its addresses.
         holds: Vec<IpAddr>,
     },
-    /// Another place holds the same address, and gets it.
+    /// Another namespace holds the same address, and gets it.
     TakenByOther {
         /// Who should have had it.
-        wanted: Place,
+        wanted: Netns,
     },
     /// It comes back to where it was.
     Loop,
-    /// The place could not be looked at.
+    /// The namespace could not be looked at.
     Unknown {
         /// Why.
         error: String,
@@ -370,10 +359,10 @@ impl Trace {
     }
 
     /// The devices that are passed, each once in each direction, in order.
-    pub fn devices(&self) -> Vec<(&Place, &str, Direction)> {
-        let mut devices: Vec<(&Place, &str, Direction)> = Vec::new();
+    pub fn devices(&self) -> Vec<(&Netns, &str, Direction)> {
+        let mut devices: Vec<(&Netns, &str, Direction)> = Vec::new();
         for hop in &self.hops {
-            let device = (&hop.place, hop.device.as_str(), hop.direction);
+            let device = (&hop.netns, hop.device.as_str(), hop.direction);
             if devices.last() != Some(&device) {
                 devices.push(device);
             }
@@ -386,7 +375,7 @@ impl Trace {
         let mut reversed: Vec<_> = back
             .devices()
             .into_iter()
-            .map(|(place, device, direction)| (place, device, direction.reversed()))
+            .map(|(netns, device, direction)| (netns, device, direction.reversed()))
             .collect();
         reversed.reverse();
         self.devices() == reversed

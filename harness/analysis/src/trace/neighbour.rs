@@ -14,14 +14,14 @@ pub(super) struct Unresolved {
     pub(super) unseen: bool,
 }
 
-/// The neighbour entry where it is of use; else who would answer when the place asks (ARP, RFC 826; NDP, RFC 4861).
+/// The neighbour entry where it is of use; else who would answer when the namespace asks (ARP, RFC 826; NDP, RFC 4861).
 pub(super) fn resolve(
     network: &Network<'_>,
     out: Spot,
     next_hop: IpAddr,
 ) -> Result<LinkLayer, Unresolved> {
     let neighbours = network
-        .facts(out.site)
+        .facts(out.namespace)
         .map(|facts| facts.neighbours.as_slice())
         .unwrap_or_default();
     let entry = neighbours
@@ -50,10 +50,10 @@ pub(super) fn resolve(
         })
 }
 
-/// For IPv4 a place answers by any interface for any of its addresses, unless `arp_ignore` says otherwise
+/// For IPv4 a namespace answers by any interface for any of its addresses, unless `arp_ignore` says otherwise
 /// (Documentation/networking/ip-sysctl.rst); for IPv6 for those of that interface only.
 fn answers(network: &Network<'_>, end: Spot, wanted: IpAddr) -> Option<MacAddr> {
-    let facts = network.facts(end.site).ok()?;
+    let facts = network.facts(end.namespace).ok()?;
     let link = network.link(end)?;
     let strict = wanted.is_ipv6()
         || facts

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flatnet_model::kernel::{Link, MacAddr};
 use flatnet_model::probe::Facts;
 
-use super::model::Place;
+use super::model::Netns;
 use crate::checks::{device_of, paired};
 use flatnet_model::PodRef;
 use flatnet_model::observations::{Observed, ObservedNode, ObservedPod};
@@ -14,7 +14,7 @@ use flatnet_model::observations::{Observed, ObservedNode, ObservedPod};
 pub(super) const ANY_MAC: MacAddr = MacAddr([0; 6]);
 
 /// Everything a trace is based on.
-pub struct Sight {
+pub struct ObservedNetwork {
     /// Every node.
     pub nodes: Vec<ObservedNode>,
     /// Every running pod; those into which nobody looked have an error for facts.
@@ -27,14 +27,14 @@ pub struct Sight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {
     /// Which namespace: an index into the network's.
-    pub(super) site: usize,
+    pub(super) namespace: usize,
     /// The link's index there.
     pub(super) link: u32,
 }
 
 /// One namespace.
-struct Site<'a> {
-    place: Place,
+struct Namespace<'a> {
+    netns: Netns,
     facts: Result<&'a Facts, &'a str>,
     /// The node on which a pod is.
     node: Option<&'a str>,
@@ -42,8 +42,8 @@ struct Site<'a> {
 
 /// Namespaces, and who holds which address.
 pub(super) struct Network<'a> {
-    sight: &'a Sight,
-    sites: Vec<Site<'a>>,
+    observed: &'a ObservedNetwork,
+    namespaces: Vec<Namespace<'a>>,
 }
 
 /// Who hears a frame for everybody that leaves a link.
@@ -57,49 +57,51 @@ pub(super) struct Segment {
 }
 
 impl<'a> Network<'a> {
-    pub(super) fn of(sight: &'a Sight) -> Self {
-        let nodes = sight.nodes.iter().map(|node| Site {
-            place: Place::Node(node.object.name.clone()),
+    pub(super) fn of(observed: &'a ObservedNetwork) -> Self {
+        let nodes = observed.nodes.iter().map(|node| Namespace {
+            netns: Netns::Node(node.object.name.clone()),
             facts: node.inside.facts(),
             node: None,
         });
-        let own_network = sight.pods.iter().filter(|pod| !pod.object.host_network);
-        let pods = own_network.map(|pod| Site {
-            place: Place::Pod(pod.reference().clone()),
+        let own_network = observed.pods.iter().filter(|pod| !pod.object.host_network);
+        let pods = own_network.map(|pod| Namespace {
+            netns: Netns::Pod(pod.reference().clone()),
             facts: pod.facts.as_ref().map_err(String::as_str),
             node: Some(&pod.object.node),
         });
-        let wire = sight.wire.iter().map(|facts| Site {
-            place: Place::Wire,
+        let wire = observed.wire.iter().map(|facts| Namespace {
+            netns: Netns::Wire,
             facts: facts.as_ref().map_err(String::as_str),
             node: None,
         });
         Network {
-            sites: nodes.chain(pods).chain(wire).collect(),
-            sight,
+            namespaces: nodes.chain(pods).chain(wire).collect(),
+            observed,
         }
     }
 
-    pub(super) fn site(&self, place: &Place) -> Option<usize> {
-        self.sites.iter().position(|site| site.place == *place)
+    pub(super) fn namespace(&self, netns: &Netns) -> Option<usize> {
+        self.namespaces
+            .iter()
+            .position(|namespace| namespace.netns == *netns)
     }
 
-    pub(super) fn place(&self, site: usize) -> &Place {
-        &self.sites[site].place
+    pub(super) fn netns(&self, namespace: usize) -> &Netns {
+        &self.namespaces[namespace].netns
     }
 
-    pub(super) fn facts(&self, site: usize) -> Result<&'a Facts, &'a str> {
-        self.sites[site].facts
+    pub(super) fn facts(&self, namespace: usize) -> Result<&'a Facts, &'a str> {
+        self.namespaces[namespace].facts
     }
 
     pub(super) fn link(&self, spot: Spot) -> Option<&'a Link> {
-        let links = &self.facts(spot.site).ok()?.links;
+        let links = &self.facts(spot.namespace).ok()?.links;
         links.iter().find(|link| link.index == spot.link)
     }
 
     /// The device by which a namespace holds an address.
-    pub(super) fn holds(&self, site: usize, address: IpAddr) -> Option<&'a str> {
-        device_of(self.facts(site).ok()?, address)
+    pub(super) fn holds(&self, namespace: usize, address: IpAddr) -> Option<&'a str> {
+        device_of(self.facts(namespace).ok()?, address)
     }
 
     /// The other end of a veth pair. Pods share one only with their node, nodes also with the wire.
@@ -109,49 +111,50 @@ impl<'a> Network<'a> {
             return None;
         }
         if link.link_netnsid.is_none() {
-            let (site, link) = (spot.site, link.link?);
-            return Some(Spot { site, link });
+            let (namespace, link) = (spot.namespace, link.link?);
+            return Some(Spot { namespace, link });
         }
-        let joined = (0..self.sites.len()).filter(|other| self.may_share(spot.site, *other));
+        let joined =
+            (0..self.namespaces.len()).filter(|other| self.may_share(spot.namespace, *other));
         joined
-            .flat_map(|site| {
-                let links = self.facts(site).map(|facts| facts.links.as_slice());
+            .flat_map(|namespace| {
+                let links = self.facts(namespace).map(|facts| facts.links.as_slice());
                 links
                     .unwrap_or_default()
                     .iter()
-                    .map(move |link| (site, link))
+                    .map(move |link| (namespace, link))
             })
             .find(|(_, other)| paired(link, other))
-            .map(|(site, other)| Spot {
-                site,
+            .map(|(namespace, other)| Spot {
+                namespace,
                 link: other.index,
             })
     }
 
     fn may_share(&self, a: usize, b: usize) -> bool {
-        let (a, b) = (&self.sites[a], &self.sites[b]);
-        match (&a.place, &b.place) {
-            (Place::Node(node), Place::Pod(_)) => b.node == Some(node),
-            (Place::Pod(_), Place::Node(node)) => a.node == Some(node),
-            (Place::Node(_), Place::Wire) | (Place::Wire, Place::Node(_)) => true,
+        let (a, b) = (&self.namespaces[a], &self.namespaces[b]);
+        match (&a.netns, &b.netns) {
+            (Netns::Node(node), Netns::Pod(_)) => b.node == Some(node),
+            (Netns::Pod(_), Netns::Node(node)) => a.node == Some(node),
+            (Netns::Node(_), Netns::Wire) | (Netns::Wire, Netns::Node(_)) => true,
             _ => false,
         }
     }
 
     /// Whether a link of a node leads to other nodes, over something into which nobody can look.
     pub(super) fn is_uplink(&self, spot: Spot) -> bool {
-        let (Place::Node(name), Some(link)) = (self.place(spot.site), self.link(spot)) else {
+        let (Netns::Node(name), Some(link)) = (self.netns(spot.namespace), self.link(spot)) else {
             return false;
         };
         if self.peer(spot).is_some() || matches!(link.kind.as_str(), "bridge" | "vxlan" | "dummy") {
             return false;
         }
         let internal = self
-            .sight
+            .observed
             .nodes
             .iter()
             .find(|node| node.object.name == *name);
-        let holds = |ip: &IpAddr| self.holds(spot.site, *ip) == Some(link.name.as_str());
+        let holds = |ip: &IpAddr| self.holds(spot.namespace, *ip) == Some(link.name.as_str());
         internal.is_some_and(|node| node.object.internal_ips.iter().any(holds))
             // Hardware has no kind; loopback has none either, and no address to be reached by.
             || (link.kind.is_empty() && link.name != "lo")
@@ -164,11 +167,11 @@ impl<'a> Network<'a> {
     }
 
     fn uplinks(&self, besides: usize) -> impl Iterator<Item = Spot> {
-        let others = (0..self.sites.len()).filter(move |site| *site != besides);
-        let spots = others.flat_map(|site| {
-            let links = self.facts(site).map(|facts| facts.links.as_slice());
+        let others = (0..self.namespaces.len()).filter(move |namespace| *namespace != besides);
+        let spots = others.flat_map(|namespace| {
+            let links = self.facts(namespace).map(|facts| facts.links.as_slice());
             links.unwrap_or_default().iter().map(move |link| Spot {
-                site,
+                namespace,
                 link: link.index,
             })
         });
@@ -192,7 +195,7 @@ impl<'a> Network<'a> {
         }
         for port in self.ports(bridge).filter(|port| Some(*port) != except) {
             let spot = Spot {
-                site: bridge.site,
+                namespace: bridge.namespace,
                 link: port,
             };
             self.beyond(spot, segment);
@@ -202,7 +205,7 @@ impl<'a> Network<'a> {
     /// Ports of a bridge that are up.
     pub(super) fn ports(&self, bridge: Spot) -> impl Iterator<Item = u32> + use<'a> {
         let links = self
-            .facts(bridge.site)
+            .facts(bridge.namespace)
             .map(|facts| facts.links.as_slice())
             .unwrap_or_default();
         links
@@ -226,7 +229,7 @@ impl<'a> Network<'a> {
             _ => return,
         }
         if self.is_uplink(out) {
-            for other in self.uplinks(out.site).collect::<Vec<_>>() {
+            for other in self.uplinks(out.namespace).collect::<Vec<_>>() {
                 self.enter(other, segment);
             }
         }
@@ -234,7 +237,7 @@ impl<'a> Network<'a> {
 
     /// The VTEP that a VXLAN device's forwarding entry for an address names.
     pub(super) fn vtep(&self, device: Spot, mac: MacAddr) -> Option<IpAddr> {
-        let entries = &self.facts(device.site).ok()?.fdb;
+        let entries = &self.facts(device.namespace).ok()?.fdb;
         entries
             .iter()
             .filter(|entry| entry.index == device.link && entry.mac == mac)
@@ -246,7 +249,7 @@ impl<'a> Network<'a> {
             return;
         };
         let bridge = link.master.map(|master| Spot {
-            site: spot.site,
+            namespace: spot.namespace,
             link: master,
         });
         segment.ends.insert(bridge.unwrap_or(spot));
@@ -257,7 +260,7 @@ impl<'a> Network<'a> {
 
     /// The pod on that node which holds an address as far as the API knows, where nobody could look into it.
     pub(super) fn unseen_pod(&self, node: usize, address: IpAddr) -> Option<(PodRef, &'a str)> {
-        let Place::Node(node) = self.place(node) else {
+        let Netns::Node(node) = self.netns(node) else {
             return None;
         };
         let here = |pod: &&ObservedPod| {
@@ -265,47 +268,47 @@ impl<'a> Network<'a> {
                 && pod.object.node == *node
                 && pod.object.ips.contains(&address)
         };
-        let pod = self.sight.pods.iter().find(here)?;
+        let pod = self.observed.pods.iter().find(here)?;
         let error = pod.facts.as_ref().err()?;
         Some((pod.reference().clone(), error))
     }
 
-    /// The places that hold an address, as the API has it and as they say themselves; loopback is everybody's own.
-    pub(super) fn owners(&self, address: IpAddr) -> Vec<Place> {
+    /// The namespaces that hold an address, as the API has it and as they say themselves; loopback is everybody's own.
+    pub(super) fn owners(&self, address: IpAddr) -> Vec<Netns> {
         if address.is_loopback() {
             return Vec::new();
         }
         let nodes = self
-            .sight
+            .observed
             .nodes
             .iter()
             .filter(|node| node.object.internal_ips.contains(&address));
         let pods = self
-            .sight
+            .observed
             .pods
             .iter()
             .filter(|pod| !pod.object.host_network && pod.object.ips.contains(&address));
         let by_api = nodes
-            .map(|node| Place::Node(node.object.name.clone()))
-            .chain(pods.map(|pod| Place::Pod(pod.reference().clone())));
-        let seen = (0..self.sites.len())
-            .filter(|site| self.holds(*site, address).is_some())
-            .map(|site| self.place(site).clone());
-        let all: BTreeSet<Place> = by_api.chain(seen).collect();
+            .map(|node| Netns::Node(node.object.name.clone()))
+            .chain(pods.map(|pod| Netns::Pod(pod.reference().clone())));
+        let seen = (0..self.namespaces.len())
+            .filter(|namespace| self.holds(*namespace, address).is_some())
+            .map(|namespace| self.netns(namespace).clone());
+        let all: BTreeSet<Netns> = by_api.chain(seen).collect();
         all.into_iter().collect()
     }
 
     /// What makes an address the cluster's, in words; nothing where it is no part of it.
     pub(super) fn belongs_to(&self, address: IpAddr) -> Option<String> {
         if let Some(owner) = self.owners(address).first() {
-            return (*owner != Place::Wire).then(|| owner.to_string());
+            return (*owner != Netns::Wire).then(|| owner.to_string());
         }
         self.pod_range(address)
     }
 
     /// The podCIDR in which an address is, in words.
     pub(super) fn pod_range(&self, address: IpAddr) -> Option<String> {
-        let nodes = self.sight.nodes.iter();
+        let nodes = self.observed.nodes.iter();
         let mut ranges =
             nodes.flat_map(|node| node.object.pod_cidrs.iter().map(move |cidr| (node, cidr)));
         let (node, cidr) = ranges.find(|(_, cidr)| cidr.contains(&address))?;

@@ -1,7 +1,7 @@
 //! Whom a person means by a name or an address.
 use std::net::IpAddr;
 
-use super::model::Place;
+use super::model::Netns;
 use crate::checks::is_link_local;
 use flatnet_model::naming::Names;
 use flatnet_model::observations::{ObservedNode, ObservedPod};
@@ -19,7 +19,7 @@ pub struct Parties<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
     /// The namespace in which it lives: its node's, for a hostNetwork pod.
-    pub place: Place,
+    pub netns: Netns,
     /// As a reader is told: `pod/busybox-1`, `node/node1`.
     pub name: String,
     /// Addresses that the API gives it.
@@ -53,7 +53,7 @@ impl Parties<'_> {
                 let node = self.nodes.iter().find(|node| node.object.name == name);
                 let node = node.ok_or_else(unknown)?;
                 Ok(Party {
-                    place: Place::Node(name.clone()),
+                    netns: Netns::Node(name.clone()),
                     name: format!("node/{name}"),
                     addresses: node.object.internal_ips.clone(),
                 })
@@ -74,11 +74,11 @@ fn running(option: &str, pod: &ObservedPod) -> Result<Party> {
             pod.status
         )));
     }
-    let own = Place::Pod(pod.reference().clone());
+    let own = Netns::Pod(pod.reference().clone());
     Ok(Party {
         name: own.to_string(),
-        place: if pod.object.host_network {
-            Place::Node(pod.object.node.clone())
+        netns: if pod.object.host_network {
+            Netns::Node(pod.object.node.clone())
         } else {
             own
         },

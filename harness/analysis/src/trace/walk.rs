@@ -7,7 +7,7 @@ use flatnet_model::probe::Facts;
 
 use super::commands;
 use super::lookup::{self, Decision, Kernels};
-use super::model::{Cause, ChosenBy, Direction, Ending, Hop, LinkLayer, Place, Routed, Step};
+use super::model::{Cause, ChosenBy, Direction, Ending, Hop, LinkLayer, Netns, Routed, Step};
 use super::neighbour;
 use super::network::{Network, Spot};
 
@@ -46,7 +46,7 @@ pub(super) struct Walk<'a> {
     pub(super) rewrite: Option<&'a Rewrite>,
     pub(super) hops: Vec<Hop>,
     /// What kernels were not asked yet.
-    pub(super) questions: Vec<(Place, Flow)>,
+    pub(super) questions: Vec<(Netns, Flow)>,
     /// The source that the sender chose.
     pub(super) source: Option<IpAddr>,
     /// Tunnels in which the packet is.
@@ -57,43 +57,43 @@ pub(super) struct Walk<'a> {
 
 /// Where a packet arrived.
 pub(super) struct Arrival {
-    pub(super) site: usize,
+    pub(super) namespace: usize,
     /// The device that holds its destination.
     pub(super) device: String,
 }
 
 impl<'a> Walk<'a> {
-    /// From `site` to the place that holds the destination.
+    /// From `namespace` to the namespace that holds the destination.
     pub(super) fn follow(
         &mut self,
-        mut site: usize,
+        mut namespace: usize,
         mut packet: Packet,
     ) -> Result<Arrival, Ending> {
         let mut came_by: Option<u32> = None;
         let mut visited = BTreeSet::new();
         loop {
-            if !visited.insert((site, came_by)) {
-                return Err(self.stop(site, Cause::Loop));
+            if !visited.insert((namespace, came_by)) {
+                return Err(self.stop(namespace, Cause::Loop));
             }
-            let facts = self.look(site)?;
-            let note = self.rewrite(site, &mut packet.destination)?;
-            if let Some(device) = self.network.holds(site, packet.destination) {
+            let facts = self.look(namespace)?;
+            let note = self.rewrite(namespace, &mut packet.destination)?;
+            if let Some(device) = self.network.holds(namespace, packet.destination) {
                 if came_by.is_none() {
-                    self.stays(site, packet.destination);
+                    self.stays(namespace, packet.destination);
                 }
                 return Ok(Arrival {
-                    site,
+                    namespace,
                     device: device.to_owned(),
                 });
             }
             if came_by.is_some() {
-                self.passes_on(site, facts, &packet)?;
+                self.passes_on(namespace, facts, &packet)?;
             }
-            let (route, by) = match self.decide(site, facts, came_by, &packet)? {
+            let (route, by) = match self.decide(namespace, facts, came_by, &packet)? {
                 Decision::Out(route, by) => (route, by),
                 Decision::Own => {
                     return Ok(Arrival {
-                        site,
+                        namespace,
                         device: "lo".to_owned(),
                     });
                 }
@@ -110,16 +110,21 @@ impl<'a> Walk<'a> {
                 by,
                 link_layer: None,
             };
-            let note = note.or_else(|| self.by_default_only(site, &routed, packet.destination));
-            let end = self.emit(site, came_by, routed, &packet, note)?;
-            (site, came_by) = (end.site, Some(end.link));
+            let note =
+                note.or_else(|| self.by_default_only(namespace, &routed, packet.destination));
+            let end = self.emit(namespace, came_by, routed, &packet, note)?;
+            (namespace, came_by) = (end.namespace, Some(end.link));
             packet.bound = None;
         }
     }
 
     /// What kube-proxy makes of a destination: of what comes into a node (PREROUTING) and of what it sends itself (OUTPUT).
-    fn rewrite(&self, site: usize, destination: &mut IpAddr) -> Result<Option<String>, Ending> {
-        let on_node = matches!(self.network.place(site), Place::Node(_));
+    fn rewrite(
+        &self,
+        namespace: usize,
+        destination: &mut IpAddr,
+    ) -> Result<Option<String>, Ending> {
+        let on_node = matches!(self.network.netns(namespace), Netns::Node(_));
         let of_service = self
             .rewrite
             .filter(|rewrite| rewrite.service == *destination);
@@ -127,7 +132,7 @@ impl<'a> Walk<'a> {
             return Ok(None);
         };
         let Some(endpoint) = rewrite.endpoint else {
-            return Err(self.stop(site, Cause::NoEndpoint));
+            return Err(self.stop(namespace, Cause::NoEndpoint));
         };
         *destination = endpoint;
         Ok(Some(format!(
@@ -137,16 +142,19 @@ impl<'a> Walk<'a> {
     }
 
     /// A packet to an address of its sender passes the loopback device, whatever interface holds the address.
-    fn stays(&mut self, site: usize, to: IpAddr) {
+    fn stays(&mut self, namespace: usize, to: IpAddr) {
         self.source.get_or_insert(to);
-        let links = self.network.facts(site).map(|facts| facts.links.as_slice());
+        let links = self
+            .network
+            .facts(namespace)
+            .map(|facts| facts.links.as_slice());
         if let Some(lo) = links
             .unwrap_or_default()
             .iter()
             .find(|link| link.name == "lo")
         {
             let spot = Spot {
-                site,
+                namespace,
                 link: lo.index,
             };
             let look = commands::route_get(to, None, None, None);
@@ -154,34 +162,34 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn look(&self, site: usize) -> Result<&'a Facts, Ending> {
-        self.network.facts(site).map_err(|error| {
+    fn look(&self, namespace: usize) -> Result<&'a Facts, Ending> {
+        self.network.facts(namespace).map_err(|error| {
             let error = error.to_owned();
-            self.stop(site, Cause::Unknown { error })
+            self.stop(namespace, Cause::Unknown { error })
         })
     }
 
-    pub(super) fn stop(&self, site: usize, cause: Cause) -> Ending {
+    pub(super) fn stop(&self, namespace: usize, cause: Cause) -> Ending {
         Ending::Stopped {
-            at: self.network.place(site).clone(),
+            at: self.network.netns(namespace).clone(),
             cause,
         }
     }
 
-    /// Whether a place passes on what is not its own. A pod has nobody to pass it to.
-    fn passes_on(&self, site: usize, facts: &Facts, packet: &Packet) -> Result<(), Ending> {
-        if matches!(self.network.place(site), Place::Pod(_)) {
+    /// Whether a namespace passes on what is not its own. A pod has nobody to pass it to.
+    fn passes_on(&self, namespace: usize, facts: &Facts, packet: &Packet) -> Result<(), Ending> {
+        if matches!(self.network.netns(namespace), Netns::Pod(_)) {
             let holds = crate::checks::own_addresses(facts)
                 .filter(|address| address.is_ipv4() == packet.destination.is_ipv4())
                 .filter(|address| !crate::checks::is_link_local(*address))
                 .collect();
-            return Err(self.stop(site, Cause::NotHeld { holds }));
+            return Err(self.stop(namespace, Cause::NotHeld { holds }));
         }
         let sysctl = lookup::forwarding(packet.destination);
         match facts.sysctls.get(sysctl) {
             Some(value) if value == "0" => {
                 let sysctl = sysctl.replace('.', "/");
-                Err(self.stop(site, Cause::ForwardingOff { sysctl }))
+                Err(self.stop(namespace, Cause::ForwardingOff { sysctl }))
             }
             _ => Ok(()),
         }
@@ -189,19 +197,19 @@ impl<'a> Walk<'a> {
 
     fn decide(
         &mut self,
-        site: usize,
+        namespace: usize,
         facts: &Facts,
         came_by: Option<u32>,
         packet: &Packet,
     ) -> Result<Decision, Ending> {
-        let place = self.network.place(site);
+        let netns = self.network.netns(namespace);
         let flow = Flow {
             to: packet.destination,
             from: packet.source,
             iif: came_by,
             oif: packet.bound,
         };
-        let question = (place.clone(), flow);
+        let question = (netns.clone(), flow);
         let way = self.kernels.get(&question);
         // For a packet that comes in from nobody knows whom the kernel has no answer.
         if way.is_none() && (came_by.is_none() || packet.source.is_some()) {
@@ -210,19 +218,19 @@ impl<'a> Walk<'a> {
         lookup::decide(facts, &flow, way).map_err(|cause| {
             let outside = self.network.belongs_to(packet.destination).is_none();
             match self.left() {
-                Some(left) if *place == Place::Wire && outside => left,
-                _ => self.stop(site, cause),
+                Some(left) if *netns == Netns::Wire && outside => left,
+                _ => self.stop(namespace, cause),
             }
         })
     }
 
-    /// The node by which the packet went out last, as the place where it leaves the cluster.
+    /// The node by which the packet went out last, as the namespace where it leaves the cluster.
     fn left(&self) -> Option<Ending> {
-        let of_node = |hop: &&Hop| matches!(hop.place, Place::Node(_) | Place::Pod(_));
+        let of_node = |hop: &&Hop| matches!(hop.netns, Netns::Node(_) | Netns::Pod(_));
         let mut outward = self.hops.iter().rev().filter(of_node);
         outward.find_map(|hop| match &hop.step {
             Step::Routed(routed) => Some(Ending::Left {
-                by: hop.place.clone(),
+                by: hop.netns.clone(),
                 device: hop.device.clone(),
                 via: routed.route.gateway,
             }),
@@ -233,19 +241,19 @@ impl<'a> Walk<'a> {
     /// Out by a route's device, to the link that takes the frame up to IP.
     fn emit(
         &mut self,
-        site: usize,
+        namespace: usize,
         came_by: Option<u32>,
         mut routed: Routed,
         packet: &Packet,
         note: Option<String>,
     ) -> Result<Spot, Ending> {
-        let found = routed.route.oif.map(|link| Spot { site, link });
+        let found = routed.route.oif.map(|link| Spot { namespace, link });
         let Some((out, link)) = found.and_then(|out| Some((out, self.network.link(out)?))) else {
-            return Err(self.stop(site, Cause::NoDevice));
+            return Err(self.stop(namespace, Cause::NoDevice));
         };
         let name = |link: u32| {
             self.network
-                .link(Spot { site, link })
+                .link(Spot { namespace, link })
                 .map(|link| link.name.as_str())
         };
         let (iif, oif) = (came_by.and_then(name), packet.bound.and_then(name));
@@ -275,15 +283,15 @@ impl<'a> Walk<'a> {
                 "{}, a device of kind {:?}, which is not followed",
                 link.name, link.kind
             );
-            let at = self.network.place(out.site).clone();
+            let at = self.network.netns(out.namespace).clone();
             return Err(Ending::OutOfSight { at, what });
         }
-        if let Some(down) = self.down(out.site, link) {
+        if let Some(down) = self.down(out.namespace, link) {
             return Err(down);
         }
         neighbour::resolve(self.network, out, next_hop).map_err(|unresolved| {
             let failed = unresolved.entry.as_deref() == Some("FAILED");
-            if let Some((pod, error)) = self.network.unseen_pod(out.site, next_hop) {
+            if let Some((pod, error)) = self.network.unseen_pod(out.namespace, next_hop) {
                 let error = error.to_owned();
                 Ending::Unseen { pod, error }
             } else if unresolved.unseen && !failed {
@@ -292,7 +300,7 @@ impl<'a> Walk<'a> {
                 let device = link.name.clone();
                 let entry = unresolved.entry;
                 self.stop(
-                    out.site,
+                    out.namespace,
                     Cause::Neighbour {
                         next_hop,
                         device,
@@ -304,12 +312,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Why a device carries nothing, if it does not.
-    pub(super) fn down(&self, site: usize, link: &Link) -> Option<Ending> {
+    pub(super) fn down(&self, namespace: usize, link: &Link) -> Option<Ending> {
         let down = !link.up || !link.lower_up;
         down.then(|| {
             let device = link.name.clone();
             self.stop(
-                site,
+                namespace,
                 Cause::LinkDown {
                     device,
                     admin: !link.up,
@@ -320,7 +328,7 @@ impl<'a> Walk<'a> {
 
     /// The end of what is given to something between or around the nodes that cannot be looked at.
     pub(super) fn handed(&self, out: Spot, link: &Link, next_hop: IpAddr, to: IpAddr) -> Ending {
-        let at = self.network.place(out.site).clone();
+        let at = self.network.netns(out.namespace).clone();
         match self.network.belongs_to(to) {
             None => Ending::Left {
                 by: at,
@@ -344,8 +352,8 @@ impl<'a> Walk<'a> {
 
     /// A default route leads out of the cluster: where it is all there is for an address of the cluster, a route is missing,
     /// unless the network around the nodes knows the pods.
-    fn by_default_only(&self, site: usize, routed: &Routed, to: IpAddr) -> Option<String> {
-        let on_node = matches!(self.network.place(site), Place::Node(_));
+    fn by_default_only(&self, namespace: usize, routed: &Routed, to: IpAddr) -> Option<String> {
+        let on_node = matches!(self.network.netns(namespace), Netns::Node(_));
         let whose = self.network.pod_range(to)?;
         (on_node && routed.route.dst.prefix_len() == 0 && routed.by != ChosenBy::Policy)
             .then(|| format!("only the default route covers {to} of {whose}"))
@@ -364,7 +372,7 @@ impl<'a> Walk<'a> {
             return;
         };
         self.hops.push(Hop {
-            place: self.network.place(spot.site).clone(),
+            netns: self.network.netns(spot.namespace).clone(),
             device: link.name.clone(),
             mtu: link.mtu,
             direction,

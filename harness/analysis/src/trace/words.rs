@@ -2,7 +2,7 @@
 use std::net::IpAddr;
 
 use super::commands;
-use super::model::{Cause, ChosenBy, Ending, Hop, Place, Routed, Step, Switching, Trace};
+use super::model::{Cause, ChosenBy, Ending, Hop, Netns, Routed, Step, Switching, Trace};
 use crate::checks::look;
 
 /// What decided about a hop; without the state of a neighbour entry, which changes by itself.
@@ -20,11 +20,11 @@ pub fn step(step: &Step) -> String {
             format!("to VTEP {vtep}, VNI {vni}, by FDB entry {mac}")
         }
         Step::Crossed { from, end, bridge } => with_bridge(
-            format!("other end of {end} of {}", from.short_name()),
+            format!("other end of {end} of {}", from.exec_name()),
             bridge.as_deref(),
         ),
         Step::Carried { from } => {
-            format!("from {}, over what joins the nodes", from.short_name())
+            format!("from {}, over what joins the nodes", from.exec_name())
         }
         Step::Switched { bridge, by } => match by {
             Switching::Fdb => format!("switched by {bridge}: its forwarding entry names this port"),
@@ -81,7 +81,7 @@ fn routed(routed: &Routed) -> String {
     text
 }
 
-/// The state of the neighbour entry that a hop used, as `ip neigh` has it; `NONE` where the packet makes the place ask.
+/// The state of the neighbour entry that a hop used, as `ip neigh` has it; `NONE` where the packet makes the namespace ask.
 pub fn neighbour(step: &Step) -> Option<&str> {
     match step {
         Step::Routed(routed) => {
@@ -97,11 +97,11 @@ pub fn ending(trace: &Trace) -> String {
     let to = trace.goal;
     match &trace.ending {
         Ending::Delivered {
-            to: Place::Wire,
+            to: Netns::Wire,
             device,
         } => format!("delivered outside the cluster: wire holds {to} on {device}"),
-        Ending::Delivered { to: place, device } => {
-            format!("delivered: {place} holds {to} on {device}")
+        Ending::Delivered { to: netns, device } => {
+            format!("delivered: {netns} holds {to} on {device}")
         }
         Ending::Unseen { pod, error } => format!(
             "handed to pod/{pod}, which holds {to} as the API has it; nobody could look inside: {error}"
@@ -215,14 +215,14 @@ pub fn look_at_ending(trace: &Trace) -> Option<String> {
 
 /// The command that shows a hop.
 pub fn look_at(hop: &Hop) -> String {
-    look(hop.place.exec_name(), &hop.look)
+    look(hop.netns.exec_name(), &hop.look)
 }
 
 /// How large a packet may be.
 pub fn mtu(trace: &Trace) -> Option<String> {
     let (fits, narrowest) = trace.path_mtu()?;
     let first = trace.hops.first()?;
-    let where_ = format!("{} of {}", narrowest.device, narrowest.place.short_name());
+    let where_ = format!("{} of {}", narrowest.device, narrowest.netns.exec_name());
     let mut text = format!("packets of up to {fits} bytes fit");
     if narrowest.overhead > 0 {
         text.push_str(&format!(
@@ -236,7 +236,7 @@ pub fn mtu(trace: &Trace) -> Option<String> {
         text.push_str(&format!(
             "; {} of {} believes in {}",
             first.device,
-            first.place.short_name(),
+            first.netns.exec_name(),
             first.mtu
         ));
     }

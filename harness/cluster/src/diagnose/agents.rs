@@ -13,7 +13,7 @@ use crate::lab::LabCluster;
 use crate::observe::agents_of;
 use flatnet_model::PodRef;
 use flatnet_model::observations::AgentPod;
-use flatnet_model::symptoms::{Agent, Member};
+use flatnet_model::symptoms::{Agent, AgentOnNode};
 
 pub(super) async fn read(
     place: Place<'_>,
@@ -30,14 +30,14 @@ async fn sets(client: &Client, everyone: &[PodSnapshot]) -> Result<Vec<Agent>> {
     let mut agents = Vec::new();
     for set in agents_of(client).await? {
         let api = Api::namespaced(client.clone(), &set.namespace);
-        let mut members = Vec::new();
+        let mut on_nodes = Vec::new();
         for pod in set.pods {
             let reference = PodRef {
                 namespace: set.namespace.clone(),
                 name: pod.name.clone(),
             };
             let object = everyone.iter().find(|other| other.reference == reference);
-            members.push(Member {
+            on_nodes.push(AgentOnNode {
                 // One that works is not asked.
                 last_words: if pod.ready {
                     Ok(String::new())
@@ -53,7 +53,7 @@ async fn sets(client: &Client, everyone: &[PodSnapshot]) -> Result<Vec<Agent>> {
         agents.push(Agent {
             name: format!("DaemonSet {}/{}", set.namespace, set.name),
             set: Some((set.namespace, set.name)),
-            members,
+            on_nodes,
         });
     }
     Ok(agents)
@@ -88,7 +88,7 @@ async fn last_words(
 /// flatnet's agents, where the lab was made with them or any was ever started.
 async fn daemons(lab: &LabCluster, nodes: &[String]) -> Result<Vec<Agent>> {
     let info = lab.call(flatnet_lab::Lab::info).await?;
-    let mut members = Vec::new();
+    let mut on_nodes = Vec::new();
     for node in nodes {
         let name = node.clone();
         // A node on which none was started has no log: that is an answer.
@@ -99,7 +99,7 @@ async fn daemons(lab: &LabCluster, nodes: &[String]) -> Result<Vec<Agent>> {
         let from = lines
             .len()
             .saturating_sub(usize::try_from(LAST_LINES).unwrap_or_default());
-        members.push(Member {
+        on_nodes.push(AgentOnNode {
             node: node.clone(),
             pod: None,
             ready: exit.is_none(),
@@ -115,11 +115,11 @@ async fn daemons(lab: &LabCluster, nodes: &[String]) -> Result<Vec<Agent>> {
         .labels
         .get("cni")
         .is_some_and(|cni| cni == "flatnet");
-    Ok(if made_with || !members.is_empty() {
+    Ok(if made_with || !on_nodes.is_empty() {
         vec![Agent {
             name: AGENT.to_owned(),
             set: None,
-            members,
+            on_nodes,
         }]
     } else {
         Vec::new()

@@ -1,6 +1,5 @@
 //! Looks at a cluster once: its objects through the API, and every node through one probe. Whatever fails is kept with its
 //! reason; the rest is had all the same.
-mod nodes;
 mod objects;
 
 use std::sync::Arc;
@@ -9,10 +8,13 @@ use k8s_openapi::api::core::v1::Node;
 
 use crate::Ground;
 use crate::Place;
+use crate::observe::inside::{self, Extent};
+use crate::status;
 use crate::{Error, Result};
 use flatnet_model::naming;
 use flatnet_model::observations::Availability;
-use flatnet_model::view::{Member, NodeInfo, NodeLook, View};
+use flatnet_model::snapshot::PodSnapshot;
+use flatnet_model::view::{InspectedNode, View};
 
 /// Why there is nothing of the control plane on the lab.
 const NO_API: &str =
@@ -24,8 +26,11 @@ const NO_API: &str =
 /// [`Error::Input`] for a node that is not there; otherwise only what keeps the nodes from being listed.
 pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
     let objects = place.cluster.nodes().await?;
-    let members = objects.iter().map(member).collect::<Result<Vec<_>>>()?;
-    let names: Vec<String> = members.iter().map(|member| member.name.clone()).collect();
+    let snapshots = objects
+        .iter()
+        .map(status::node)
+        .collect::<Result<Vec<_>>>()?;
+    let names: Vec<String> = snapshots.iter().map(|object| object.name.clone()).collect();
     let node = match node {
         None => None,
         Some(text) => Some(naming::node(text, &names).ok_or_else(|| {
@@ -52,13 +57,13 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
                 },
             }
         },
-        nodes::look(Arc::clone(place.cluster), &chosen),
+        inside::look(Arc::clone(place.cluster), &chosen, Extent::Everything),
     );
-    let nodes = members.iter().filter(|member| wanted(&member.name));
+    let nodes = snapshots.iter().filter(|object| wanted(&object.name));
     let nodes = nodes
-        .map(|member| NodeLook {
-            member: member.clone(),
-            inside: insides.remove(&member.name).unwrap_or(Availability::Lost {
+        .map(|object| InspectedNode {
+            object: object.clone(),
+            inside: insides.remove(&object.name).unwrap_or(Availability::Lost {
                 error: "it was not asked".to_owned(),
             }),
         })
@@ -67,37 +72,20 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
         provider: place.cluster.provider().to_owned(),
         cluster: place.name.to_owned(),
         nodes,
-        members,
+        objects: snapshots,
         pods,
         api,
     })
 }
 
-async fn pods(place: Place<'_>) -> Availability<Vec<flatnet_model::view::PodLook>> {
+async fn pods(place: Place<'_>) -> Availability<Vec<PodSnapshot>> {
     let listed = match place.ground {
         Ground::Lab(lab) => lab.call(flatnet_lab::Lab::pods).await,
         Ground::Kubernetes(cluster) => objects::pods(cluster.client()).await,
     };
-    let mut pods: Vec<_> = match listed {
-        Ok(pods) => pods.iter().map(objects::pod).collect(),
-        Err(error) => return Err(error).into(),
-    };
-    pods.sort_by_key(flatnet_model::view::PodLook::full_name);
-    Availability::Found(pods)
-}
-
-fn member(object: &Node) -> Result<Member> {
-    let node = crate::status::node(object)?;
-    Ok(Member {
-        not_ready: node.not_ready(),
-        name: node.name,
-        internal_ips: node.internal_ips,
-        pod_cidrs: node.pod_cidrs,
-        info: NodeInfo {
-            kubelet_version: node.info.kubelet_version,
-            os_image: node.info.os_image,
-            kernel_version: node.info.kernel_version,
-            container_runtime_version: node.info.container_runtime_version,
-        },
+    let pods = listed.and_then(|pods| pods.iter().map(status::pod).collect::<Result<Vec<_>>>());
+    Availability::from(pods).map(|mut pods| {
+        pods.sort_by(|a, b| a.reference.cmp(&b.reference));
+        pods
     })
 }

@@ -9,19 +9,18 @@ use kube::{Api, Client, ResourceExt};
 
 use crate::Result;
 use crate::kube::{denied, pods, ranges};
-use crate::status::host_network;
 use flatnet_model::observations::{AgentSet, Availability, Observed};
-use flatnet_model::view::{AgentLook, ApiLook, ConfigFile, PodLook};
+use flatnet_model::view::{AddOnAgent, ApiObjects, ConfigFile};
 
 /// The container of weave's pods whose log tells its options.
 const WEAVE: &str = "weave";
 /// The options come first; the rest of the log may be long, bytes.
 const LOG_BEGINNING: i64 = 16 * 1024;
 
-pub(super) async fn look(client: &Client) -> ApiLook {
+pub(super) async fn look(client: &Client) -> ApiObjects {
     let (kubeadm, service_cidrs, agents) =
         tokio::join!(ranges::read(client), service_cidrs(client), agents(client));
-    ApiLook {
+    ApiObjects {
         kubeadm: kubeadm.into(),
         service_cidrs,
         agents: agents.into(),
@@ -33,26 +32,6 @@ pub(super) async fn pods(client: &Client) -> Result<Vec<Pod>> {
     let all: Api<Pod> = Api::all(client.clone());
     let list = all.list(&ListParams::default()).await;
     Ok(list.map_err(|e| denied("list pods", e))?.items)
-}
-
-pub(super) fn pod(object: &Pod) -> PodLook {
-    let status = object.status.as_ref();
-    let ips = status.and_then(|status| status.pod_ips.as_ref());
-    PodLook {
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        node: object
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.clone())
-            .unwrap_or_default(),
-        host_network: host_network(object),
-        ips: ips
-            .into_iter()
-            .flatten()
-            .filter_map(|ip| ip.ip.parse().ok())
-            .collect(),
-    }
 }
 
 /// ServiceCIDR objects, which Kubernetes has from 1.33 on (networking.k8s.io/v1).
@@ -82,7 +61,7 @@ async fn service_cidrs(client: &Client) -> Availability<Vec<(String, Vec<IpNet>)
     }
 }
 
-async fn agents(client: &Client) -> Result<Vec<AgentLook>> {
+async fn agents(client: &Client) -> Result<Vec<AddOnAgent>> {
     let mut looks = Vec::new();
     for set in agents_of(client).await? {
         let api: Api<DaemonSet> = Api::namespaced(client.clone(), &set.namespace);
@@ -92,7 +71,7 @@ async fn agents(client: &Client) -> Result<Vec<AgentLook>> {
             .spec
             .and_then(|spec| spec.template.spec)
             .unwrap_or_default();
-        looks.push(AgentLook {
+        looks.push(AddOnAgent {
             images: spec
                 .containers
                 .iter()

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use super::{FIELD_MANAGER, LABEL_APP, LABEL_RUN, NodeAccess, PROBE_IN_POD, RunNamespace};
 use super::{exec, nodes, pods};
 use crate::Process;
-use crate::status::is_running;
+use crate::status;
 use crate::upload::Packed;
 use crate::{Error, Result};
 
@@ -85,7 +85,7 @@ impl NodePods {
 
     async fn running(&self, watched: &pods::Watched, node: &str, name: String) -> Result<String> {
         let pod = watched.wait(&name, RUNS_WITHIN).await?;
-        if is_running(&pod) {
+        if status::pod(&pod)?.is_running() {
             return Ok(name);
         }
         Err(Error::Failed(format!(

@@ -2,8 +2,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use flatnet_model::snapshot::ContainerState;
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{ContainerState, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, LogParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::answer::{self, Deletion, denied};
+use crate::status;
 use crate::{Error, Result};
 
 /// The admission of a pod needs the namespace's `default` service account, which a controller makes a moment later.
@@ -117,21 +119,19 @@ impl Seen {
 
 /// Whether waiting longer tells nothing new.
 fn settled(pod: &Pod) -> bool {
-    let Some(status) = &pod.status else {
+    let Ok(pod) = status::pod(pod) else {
         return false;
     };
-    if matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")) {
-        return true;
-    }
-    let states = || {
-        let containers = status.container_statuses.iter().flatten();
-        containers.filter_map(|c| c.state.as_ref())
-    };
     let hopeless = |state: &ContainerState| {
-        let reason = state.waiting.as_ref().and_then(|w| w.reason.as_deref());
-        reason.is_some_and(|reason| HOPELESS.contains(&reason)) || state.terminated.is_some()
+        let waiting = state.waiting.as_ref();
+        waiting.is_some_and(|waiting| HOPELESS.contains(&waiting.reason.as_str()))
+            || state.terminated.is_some()
     };
-    crate::status::is_running(pod) || states().any(hopeless)
+    matches!(pod.phase.as_str(), "Succeeded" | "Failed")
+        || pod.is_running()
+        || pod
+            .main_containers()
+            .any(|container| hopeless(&container.state))
 }
 
 /// Creates a pod; waits for what its admission needs.

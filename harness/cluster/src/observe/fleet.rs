@@ -10,9 +10,10 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::kind::peer::Peer;
-use crate::{Cluster, PodRef, Process, Target};
+use crate::{Cluster, Process, Target};
 use crate::{Error, Result};
 use flatnet_model::observations::{Denied, Endpoint, Forbidden, Observed};
+use flatnet_model::snapshot::PodSnapshot;
 
 /// The port on which pods' probes answer. A pod's network namespace is its own, so it is free there; nodes and
 /// hostNetwork pods let the kernel choose.
@@ -48,18 +49,18 @@ impl Fleet {
     pub async fn start(
         cluster: Arc<dyn Cluster>,
         nodes: &[Node],
-        pods: &[(PodRef, bool)],
+        pods: &[&PodSnapshot],
         outside: Option<Arc<Peer>>,
     ) -> Result<Fleet> {
         let on_nodes = nodes.iter().map(|node| {
             let name = node.metadata.name.clone().unwrap_or_default();
             (Endpoint::Node(name.clone()), Target::Node(name), 0)
         });
-        let in_pods = pods.iter().map(|(pod, host_network)| {
+        let in_pods = pods.iter().map(|pod| {
             (
-                Endpoint::Pod(pod.clone()),
-                Target::Pod(pod.clone()),
-                if *host_network { 0 } else { POD_PORT },
+                Endpoint::Pod(pod.reference.clone()),
+                Target::Pod(pod.reference.clone()),
+                if pod.host_network { 0 } else { POD_PORT },
             )
         });
         let mut starting = JoinSet::new();

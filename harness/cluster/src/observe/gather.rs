@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flatnet_model::probe::{CniFiles, DialRequest, Facts, Transport, ask};
 use ipnet::IpNet;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Node;
 
 use super::dials::dial;
 use super::fleet::Fleet;
@@ -14,7 +14,7 @@ use super::{exposed, mtu};
 use crate::Cluster;
 use crate::Result;
 use crate::exposed::Exposed;
-use crate::status::{self, pod_ref};
+use crate::status;
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
 use flatnet_model::observations::{
     Denied, Dial, Endpoint, Observations, Observed, ObservedNode, ObservedPod,
@@ -29,7 +29,7 @@ pub struct Scope<'a> {
     /// The cluster.
     pub cluster: &'a Arc<dyn Cluster>,
     /// Its pods under test, as last seen.
-    pub pods: &'a [Pod],
+    pub pods: &'a [PodSnapshot],
     /// What the cluster did not allow to be deployed.
     pub denied: &'a [Denied],
     /// What was made for those who use the cluster, where it has a control plane.
@@ -60,12 +60,12 @@ pub async fn everything(
     let mut views = observed_nodes(&nodes)?;
     let mut pod_views = Vec::new();
     for pod in pods {
-        let name = pod_ref(pod);
+        let name = &pod.reference;
         let lost = fleet.lost.contains_key(&Endpoint::Pod(name.clone()));
         // A pod that ran when it was waited for and takes no probe now has ended since.
         let pod = match lost {
-            true => status::pod(&cluster.wait_pod(&name, Duration::ZERO).await?)?,
-            false => status::pod(pod)?,
+            true => status::pod(&cluster.wait_pod(name, Duration::ZERO).await?)?,
+            false => pod.clone(),
         };
         pod_views.push(observed_pod(cluster, pod, lost).await);
     }

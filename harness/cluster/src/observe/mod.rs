@@ -5,6 +5,7 @@ mod dials;
 mod exposed;
 pub mod fleet;
 pub mod gather;
+pub(crate) mod inside;
 mod mtu;
 mod names;
 pub mod once;

@@ -13,6 +13,9 @@ pub const FLATNET_NODES: &str = "/run/flatnet/nodes.json";
 /// Where libcni keeps the results of ADD.
 pub const CNI_RESULTS: &str = "/var/lib/cni/results";
 
+/// Where host-local and flatnet-cni keep reservations: a folder for each network, in it a file for each address.
+pub const CNI_NETWORKS: &str = "/var/lib/cni/networks";
+
 /// All of them, as the probe is asked for them.
 pub const ALL: &[&str] = &[
     "/etc/kubernetes/manifests/*",

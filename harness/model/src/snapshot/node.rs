@@ -96,6 +96,13 @@ impl NodeSnapshot {
             .is_some_and(|ready| ready.status == "True")
     }
 
+    /// Whether its kubelet does not report: its Ready condition is Unknown, or there is none yet.
+    pub fn is_silent(&self) -> bool {
+        self.ready
+            .as_ref()
+            .is_none_or(|ready| ready.status == "Unknown")
+    }
+
     /// Reason and message of a Ready condition that is not True; `None` for a Ready node.
     pub fn not_ready(&self) -> Option<String> {
         let Some(ready) = &self.ready else {

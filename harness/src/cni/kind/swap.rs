@@ -14,7 +14,6 @@ use super::snapshot::{self, Section, Snapshot};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_KEPT, LABEL_RUN, delete, denied};
-use flatnet_cluster::status::host_network;
 use flatnet_cluster::{Cluster, Target};
 
 /// How long pods and objects may take to be gone.
@@ -113,7 +112,7 @@ async fn delete_networked_pods(client: &Client) -> Result<()> {
         let left: Vec<&Pod> = list
             .iter()
             // A pod that waits for a node to be uncordoned has no network.
-            .filter(|pod| !host_network(pod) && has_node(pod))
+            .filter(|pod| is_networked(pod))
             .collect();
         if left.is_empty() {
             return Ok(());
@@ -139,8 +138,9 @@ async fn delete_networked_pods(client: &Client) -> Result<()> {
     }
 }
 
-fn has_node(pod: &Pod) -> bool {
-    pod.spec.as_ref().is_some_and(|s| s.node_name.is_some())
+fn is_networked(pod: &Pod) -> bool {
+    let spec = pod.spec.as_ref();
+    spec.is_some_and(|spec| spec.node_name.is_some() && spec.host_network != Some(true))
 }
 
 /// Waits until the objects and the pods of their DaemonSets are gone.

@@ -3,7 +3,7 @@ mod conflist;
 mod flatnet;
 
 use flatnet_agent::node::Node;
-use flatnet_cluster::status::node_of;
+use flatnet_cluster::status;
 use flatnet_lab::LabSpec;
 use ipnet::IpNet;
 
@@ -23,7 +23,8 @@ pub async fn on_lab(
     pod_network: &[IpNet],
 ) -> Result<Option<Box<dyn Cni>>> {
     let nodes = lab.nodes().await?;
-    let nodes: Vec<Node> = nodes.iter().map(node_of).collect::<Result<_>>()?;
+    let agents_view = |node| status::node(node).map(Node::from);
+    let nodes: Vec<Node> = nodes.iter().map(agents_view).collect::<Result<_>>()?;
     let cni: Box<dyn Cni> = match choice {
         Choice::Flatnet { backend } => Box::new(flatnet::OnLab {
             lab,

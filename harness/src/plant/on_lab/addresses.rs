@@ -69,7 +69,7 @@ pub(super) static FAULTS: &[Fault] = &[
             let pod = scene.pod(1)?;
             let store = "/var/lib/cni/networks/flatnet";
             let gone = |path: String| Step::Remove {
-                node: pod.node.clone(),
+                node: pod.object.node.clone(),
                 path,
             };
             Ok(vec![

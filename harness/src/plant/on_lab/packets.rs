@@ -107,7 +107,7 @@ pub(super) static FAULTS: &[Fault] = &[
                 Expr::Dnat(to),
             ];
             Ok(vec![nft(
-                Place::Node(pod.node.clone()),
+                Place::Node(pod.object.node.clone()),
                 ChainType::Nat,
                 Hook::Prerouting,
                 -100,
@@ -134,7 +134,7 @@ pub(super) static FAULTS: &[Fault] = &[
             ];
             // Before connection tracking (-200), which would hide a rewritten reply from the client.
             Ok(vec![nft(
-                Place::Node(pod.node.clone()),
+                Place::Node(pod.object.node.clone()),
                 ChainType::Filter,
                 Hook::Prerouting,
                 -300,

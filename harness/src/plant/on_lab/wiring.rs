@@ -127,7 +127,10 @@ pub(super) static FAULTS: &[Fault] = &[
                 dev: pod.host_end.clone(),
                 master: None,
             };
-            Ok(vec![Step::Change(Place::Node(pod.node.clone()), vec![off])])
+            Ok(vec![Step::Change(
+                Place::Node(pod.object.node.clone()),
+                vec![off],
+            )])
         }),
     },
     Fault {

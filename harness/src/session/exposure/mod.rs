@@ -8,17 +8,15 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Pod;
-
 use super::lifetime::Lifetime;
 use super::plan::Plan;
 use crate::events::{Event, Observer};
 use crate::{Error, Result};
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::kube::KubeCluster;
-use flatnet_cluster::status::{host_network, is_running, pod_ref};
 use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::observations::Availability;
+use flatnet_model::snapshot::PodSnapshot;
 
 /// Where it is made.
 pub(super) struct Ground<'a> {
@@ -33,7 +31,7 @@ impl Ground<'_> {
     ///
     /// # Errors
     /// Only where the nodes cannot be listed.
-    pub(super) async fn expose(&self, pods: &[Pod]) -> Result<Exposed> {
+    pub(super) async fn expose(&self, pods: &[PodSnapshot]) -> Result<Exposed> {
         (self.observer)(&Event::Step(
             "making services and pods with a hostPort".to_owned(),
         ));
@@ -88,13 +86,12 @@ impl Ground<'_> {
 }
 
 /// Pods that services can have behind them: of the run's namespace, in the pod network, running. In their order.
-fn backends(pods: &[Pod], namespace: &str) -> Vec<PodRef> {
-    let fit = |pod: &&Pod| {
-        !host_network(pod)
-            && is_running(pod)
-            && pod.metadata.namespace.as_deref() == Some(namespace)
+fn backends(pods: &[PodSnapshot], namespace: &str) -> Vec<PodRef> {
+    let fit = |pod: &&PodSnapshot| {
+        !pod.host_network && pod.is_running() && pod.reference.namespace == namespace
     };
-    pods.iter().filter(fit).map(pod_ref).collect()
+    let fit = pods.iter().filter(fit);
+    fit.map(|pod| pod.reference.clone()).collect()
 }
 
 /// An address of the API's, as ours.

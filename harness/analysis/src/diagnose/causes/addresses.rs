@@ -14,13 +14,13 @@ const FROM_POD_CIDR: [&str; 2] = ["flannel", "flatnet-cni"];
 pub(super) fn pod_cidr(about: &About<'_>) -> Option<Finding> {
     let node = about.node;
     let agents = about.evidence.agents.as_deref().unwrap_or_default();
-    let members = agents.iter().flat_map(|agent| &agent.members);
-    let complaint = members
-        .filter(|member| member.node == node.object.name)
-        .filter_map(|member| {
-            let words = member.last_words.as_deref().ok()?;
+    let everywhere = agents.iter().flat_map(|agent| &agent.on_nodes);
+    let complaint = everywhere
+        .filter(|one| one.node == node.object.name)
+        .filter_map(|one| {
+            let words = one.last_words.as_deref().ok()?;
             // Of one that works, only its very last word is still true.
-            let from = if member.ready {
+            let from = if one.ready {
                 words.lines().count().saturating_sub(1)
             } else {
                 0
@@ -104,7 +104,7 @@ fn complains(line: &str) -> bool {
 
 /// The network in use; none where there is none that parses.
 fn network(about: &About<'_>) -> Option<NetworkList> {
-    in_use(about.node.cni.as_ref().ok()?)
+    in_use(about.node.inside.cni().ok()?)
 }
 
 /// No address is left: the plugin says so, and the reservations are counted.
@@ -117,8 +117,8 @@ pub(super) fn exhausted(about: &About<'_>) -> Option<Finding> {
     let core = words::core(&words.text);
     let pods = about.evidence.pods_with_address(node);
     let mut by_network: BTreeMap<&str, usize> = BTreeMap::new();
-    for lease in about.node.leases.iter().flatten() {
-        *by_network.entry(&lease.network).or_default() += 1;
+    for lease in about.node.leases() {
+        *by_network.entry(lease.network).or_default() += 1;
     }
     let counted: Vec<String> = by_network
         .iter()
@@ -198,7 +198,7 @@ pub(super) fn stale_bridge(about: &About<'_>) -> Option<Finding> {
         return None;
     };
     let node = about.node;
-    let held = node.facts.as_ref().ok().and_then(|facts| {
+    let held = node.inside.facts().ok().and_then(|facts| {
         let link = facts.links.iter().find(|link| link.name == bridge)?;
         let of_link = facts.addresses.iter().filter(|a| a.index == link.index);
         let texts: Vec<String> = of_link

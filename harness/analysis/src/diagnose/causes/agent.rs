@@ -1,7 +1,7 @@
 //! The network add-on's agent on a node.
 use super::{About, Cause, Finding, Said, Seen, checks, words};
 use flatnet_model::cni::in_use;
-use flatnet_model::symptoms::{Agent, Member};
+use flatnet_model::symptoms::{Agent, AgentOnNode};
 
 /// Plugins that do nothing without an agent, and the manifest that brings it (those in `manifests/` by their path).
 const NEED_AGENT: &[(&str, &str, &str)] = &[
@@ -22,20 +22,20 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
         return None;
     }
     let agents: &[Agent] = about.evidence.agents.as_deref().unwrap_or_default();
-    let here = |agent: &Agent| -> Vec<Member> {
-        let members = agent.members.iter();
-        let here = members.filter(|member| member.node == about.node.object.name);
+    let here = |agent: &Agent| -> Vec<AgentOnNode> {
+        let all = agent.on_nodes.iter();
+        let here = all.filter(|one| one.node == about.node.object.name);
         here.cloned().collect()
     };
     // A new pod beside an old one that is on its way out: it works if one of them does.
     let down = agents.iter().find_map(|agent| {
-        let members = here(agent);
-        let works = members.iter().any(|member| member.ready);
-        let member = members.into_iter().next().filter(|_| !works)?;
-        Some((agent, member))
+        let there = here(agent);
+        let works = there.iter().any(|one| one.ready);
+        let one = there.into_iter().next().filter(|_| !works)?;
+        Some((agent, one))
     });
-    if let Some((agent, member)) = down {
-        return Some(not_ready(about, agent, &member));
+    if let Some((agent, one)) = down {
+        return Some(not_ready(about, agent, &one));
     }
     let none_here = agents.iter().all(|agent| here(agent).is_empty());
     if let Some(agent) = agents.first().filter(|_| none_here) {
@@ -57,7 +57,7 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
 
 /// The add-on that the configuration in use belongs to, where it is one with an agent.
 fn addon(about: &About<'_>) -> Option<&'static str> {
-    let network = in_use(about.node.cni.as_ref().ok()?)?;
+    let network = in_use(about.node.inside.cni().ok()?)?;
     let known = NEED_AGENT
         .iter()
         .find(|(plugin, ..)| network.kinds().any(|kind| kind == *plugin));
@@ -90,23 +90,23 @@ pub(super) fn mend(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>
     }
 }
 
-fn not_ready(about: &About<'_>, agent: &Agent, member: &Member) -> Finding {
+fn not_ready(about: &About<'_>, agent: &Agent, one: &AgentOnNode) -> Finding {
     let node = &about.node.object.name;
-    let words = member.last_words.as_deref().unwrap_or_default().trim();
+    let words = one.last_words.as_deref().unwrap_or_default().trim();
     let last = words.lines().last();
     let said = last.map(|line| format!("; its last words: {line}"));
-    let name = match &member.pod {
+    let name = match &one.pod {
         Some(pod) => format!("pod {pod} of {}", agent.name),
         None => agent.name.clone(),
     };
-    let look = match &member.pod {
+    let look = match &one.pod {
         Some(pod) => format!("kubectl -n {} logs {}", pod.namespace, pod.name),
         None => about.on_node("ps"),
     };
     let evidence = checks::Evidence {
         what: format!("the network add-on's agent does not work on {node}: {name}"),
         expected: "it runs and is ready".to_owned(),
-        observed: format!("{}{}", member.status, said.unwrap_or_default()),
+        observed: format!("{}{}", one.status, said.unwrap_or_default()),
         culprit: Some(format!("{} on {node}", agent.name)),
         cause: Some("without its agent the node has no network to give to new pods".to_owned()),
         look,

@@ -1,5 +1,4 @@
 //! The CNI configuration of a node: whether there is one, whether it is the right one, and whether its plugins are there.
-use std::collections::BTreeMap;
 
 use flatnet_model::probe::{CniFiles, ConfFile};
 
@@ -8,7 +7,7 @@ use crate::checks::listed;
 use flatnet_model::cni::{BIN_DIR, CONF_DIR, NetworkList, Unusable, Version, configurations};
 
 pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
-    let Ok(files) = &about.node.cni else {
+    let Ok(files) = about.node.inside.cni() else {
         return unseen(about).into_iter().collect();
     };
     let candidates = configurations(files);
@@ -72,7 +71,7 @@ fn broken(about: &About<'_>, file: &ConfFile, files: &CniFiles) -> Vec<Finding> 
 
 /// A plugin that by its own word speaks none of the configuration's versions.
 fn not_spoken(about: &About<'_>, path: &str, parsed: &NetworkList) -> Option<Finding> {
-    let spoken = about.node.spoken.as_ref().ok()?;
+    let spoken = about.node.spoken();
     let (plugin, speaks) = parsed.kinds().find_map(|plugin| {
         let speaks = spoken.get(plugin)?;
         let fits = parsed
@@ -242,9 +241,9 @@ fn supported(words: &str) -> Vec<String> {
 
 /// The latest release that every plugin speaks, as far as they said; what the oldest of today's plugins speak where none did.
 fn fitting(about: &About<'_>, spoken: &[String]) -> Version {
-    let by_asking = about.node.spoken.iter().flat_map(BTreeMap::values);
+    let by_asking = about.node.spoken().into_values();
     let in_words = (!spoken.is_empty()).then_some(spoken);
-    let lists: Vec<&[String]> = by_asking.map(Vec::as_slice).chain(in_words).collect();
+    let lists: Vec<&[String]> = by_asking.chain(in_words).collect();
     let all_speak = |release: &Version| {
         lists
             .iter()

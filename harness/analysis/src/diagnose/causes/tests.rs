@@ -1,15 +1,16 @@
 //! What the causes make of evidence that is hard to plant.
 use std::collections::BTreeMap;
 
-use flatnet_model::probe::{CniFiles, ConfFile};
+use flatnet_model::probe::{CniFiles, ConfFile, PluginVersion, VersionResult};
 use serde_json::{Value, json};
 
-use flatnet_model::snapshot::{Condition, EventSnapshot, NodeSnapshot, PodSnapshot};
+use flatnet_model::snapshot::{Condition, EventSnapshot, NodeInside, NodeSnapshot, PodSnapshot};
 
 use super::*;
+use crate::example::pieces::found;
 use flatnet_model::PodRef;
 use flatnet_model::advice::Advice;
-use flatnet_model::symptoms::{Agent, Member};
+use flatnet_model::symptoms::{Agent, AgentOnNode};
 
 const FLANNEL: &str = r#"{"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": "flannel", "delegate": {"hairpinMode": true, "isDefaultGateway": true}}, {"type": "portmap", "capabilities": {"portMappings": true}}]}"#;
 
@@ -22,15 +23,15 @@ fn node(name: &str, pod_cidr: Option<&str>) -> NodeSymptoms {
             "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
         }))
         .unwrap(),
-        looked_at: true,
-        cni: Ok(CniFiles {
-            conf: vec![file("10-flannel.conflist", FLANNEL)],
-            programs: programs.map(str::to_owned).to_vec(),
-        }),
-        facts: Err("not read".to_owned()),
-        spoken: Ok(BTreeMap::new()),
-        subnet_env: Ok(None),
-        leases: Ok(Vec::new()),
+        inside: NodeInside {
+            cni: Some(Ok(CniFiles {
+                conf: vec![file("10-flannel.conflist", FLANNEL)],
+                programs: programs.map(str::to_owned).to_vec(),
+            })),
+            plugins: Some(Ok(Vec::new())),
+            files: Some(Ok(BTreeMap::new())),
+            ..NodeInside::default()
+        },
         kubelet: None,
     }
 }
@@ -60,7 +61,7 @@ fn agent(name: &str, ready: bool, last_words: &str) -> Agent {
     Agent {
         name: format!("DaemonSet kube-system/{name}"),
         set: Some(("kube-system".to_owned(), name.to_owned())),
-        members: vec![Member {
+        on_nodes: vec![AgentOnNode {
             node: "a".to_owned(),
             pod: Some(PodRef {
                 namespace: "kube-system".to_owned(),
@@ -188,7 +189,7 @@ fn a_daemon_set_that_leaves_a_node_out_is_named_with_it() {
 #[test]
 fn a_second_conflist_is_no_cause_while_the_first_works() {
     let mut with_two = node("a", Some("10.244.1.0/24"));
-    let conf = &mut with_two.cni.as_mut().unwrap().conf;
+    let conf = &mut found(&mut with_two.inside.cni).conf;
     conf.push(file("20-other.conflist", FLANNEL));
     let evidence = cluster(vec![with_two], vec![agent("flannel", true, "")]);
     assert_eq!(ids(&evidence, &pod(creating(), &[])), []);
@@ -197,7 +198,7 @@ fn a_second_conflist_is_no_cause_while_the_first_works() {
 #[test]
 fn words_do_where_files_cannot_be_read() {
     let mut closed = node("a", Some("10.244.1.0/24"));
-    closed.cni = Err("exec failed".to_owned());
+    closed.inside.cni = Some(Err("exec failed".to_owned()));
     let evidence = cluster(vec![closed], vec![agent("flannel", true, "")]);
     let missing = r#"failed to create pod network sandbox k8s_app_0(4): error adding pod default_app to CNI network "n": plugin type="flannel" failed (add): failed to find plugin "bridge" in path [/opt/cni/bin]"#;
     let found = of_pod(
@@ -212,11 +213,20 @@ fn words_do_where_files_cannot_be_read() {
 fn a_version_that_all_plugins_speak_is_proposed() {
     let mut versioned = node("a", Some("10.244.1.0/24"));
     let text = FLANNEL.replace("0.3.1", "9.9.9");
-    versioned.cni.as_mut().unwrap().conf = vec![file("10-flannel.conflist", &text)];
-    let speaks = |list: &[&str]| list.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>();
-    versioned.spoken = Ok(BTreeMap::from([
-        ("bridge".to_owned(), speaks(&["0.4.0", "1.0.0", "1.1.0"])),
-        ("portmap".to_owned(), speaks(&["0.4.0", "1.0.0"])),
+    found(&mut versioned.inside.cni).conf = vec![file("10-flannel.conflist", &text)];
+    let plugin = |name: &str, list: &[&str]| PluginVersion {
+        name: name.to_owned(),
+        versions: Ok(VersionResult {
+            cni_version: "1.0.0".to_owned(),
+            supported_versions: list.iter().map(|v| (*v).to_owned()).collect(),
+        }),
+        about: None,
+    };
+    versioned.inside.plugins = Some(Ok(vec![
+        plugin("bridge", &["0.4.0", "1.0.0", "1.1.0"]),
+        plugin("portmap", &["0.4.0", "1.0.0"]),
+        // Not in the configuration.
+        plugin("old-one", &["0.1.0"]),
     ]));
     let evidence = cluster(vec![versioned], vec![agent("flannel", true, "")]);
     let words = r#"plugin type="flannel" failed (add): incompatible CNI versions; config is "9.9.9", plugin supports ["0.3.1" "0.4.0"]"#;

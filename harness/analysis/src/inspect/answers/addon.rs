@@ -12,7 +12,8 @@ use flatnet_model::cni::{CONF_DIR, NetworkList};
 use flatnet_model::components::{flags, paths};
 use flatnet_model::inspection::{Fact, Outcome, Source};
 use flatnet_model::observations::Availability;
-use flatnet_model::view::{AgentLook, Inside, View};
+use flatnet_model::snapshot::NodeInside;
+use flatnet_model::view::{AddOnAgent, View};
 
 /// Add-ons by the plugin that their configuration calls first.
 const ADDONS: &[(&str, &str)] = &[
@@ -33,7 +34,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
     let insides = findings.insides(view);
     for (node, inside) in &insides {
-        let name = &node.member.name;
+        let name = &node.object.name;
         match in_use(inside) {
             Ok(Some((file, config))) => {
                 let plugin = config.kinds().next().unwrap_or_default();
@@ -62,7 +63,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
         }
     }
     for (node, inside) in &insides {
-        let name = &node.member.name;
+        let name = &node.object.name;
         if view.provider == "lab" {
             lab_agent(name, inside, &mut findings);
         }
@@ -73,7 +74,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
 }
 
 /// The DaemonSet, and one of its pods on each node.
-fn daemon_set(view: &View, agent: &AgentLook, findings: &mut Findings) {
+fn daemon_set(view: &View, agent: &AddOnAgent, findings: &mut Findings) {
     let set = &agent.set;
     let (namespace, name) = (&set.namespace, &set.name);
     findings.fact(
@@ -88,7 +89,7 @@ fn daemon_set(view: &View, agent: &AgentLook, findings: &mut Findings) {
     );
     let source = Source::Api(format!("kubectl -n {namespace} get pods -o wide"));
     for node in &view.nodes {
-        let node = &node.member.name;
+        let node = &node.object.name;
         let mut on_node = set.pods.iter().filter(|pod| pod.node == *node).peekable();
         if on_node.peek().is_none() {
             findings.problem(
@@ -133,7 +134,7 @@ struct Backend {
 }
 
 /// Pod ranges as the agent is told them.
-fn configured(agent: &AgentLook, findings: &mut Findings) {
+fn configured(agent: &AddOnAgent, findings: &mut Findings) {
     let files = findings.available("ConfigMaps of the agent", &agent.config);
     for file in files
         .into_iter()
@@ -242,8 +243,8 @@ fn own_subnets(conf: &Map<String, Value>) -> Vec<&str> {
 }
 
 /// On the lab the agent is a process of its own on each node, where flatnet's CNI is.
-fn lab_agent(node: &str, inside: &Inside, findings: &mut Findings) {
-    let Some(processes) = findings.observed(node, "processes", &inside.processes) else {
+fn lab_agent(node: &str, inside: &NodeInside, findings: &mut Findings) {
+    let Some(processes) = findings.observed(node, "processes", inside.processes()) else {
         return;
     };
     if let Some(agent) = processes
@@ -272,10 +273,10 @@ fn lab_agent(node: &str, inside: &Inside, findings: &mut Findings) {
 }
 
 /// What flanneld writes for the flannel plugin: `NAME=value` lines (flannel, Documentation/running.md).
-fn subnet_env(node: &str, inside: &Inside, findings: &mut Findings) {
+fn subnet_env(node: &str, inside: &NodeInside, findings: &mut Findings) {
     let path = paths::FLANNEL_SUBNET;
     let uses_flannel = matches!(in_use(inside), Ok(Some((_, config))) if config.kinds().any(|kind| kind == "flannel"));
-    let Some(files) = findings.observed(node, "files", &inside.files) else {
+    let Some(files) = findings.observed(node, "files", inside.files()) else {
         return;
     };
     match files.get(path) {
@@ -322,8 +323,8 @@ fn subnet_env(node: &str, inside: &Inside, findings: &mut Findings) {
     }
 }
 
-fn tunnels(node: &str, inside: &Inside, findings: &mut Findings) {
-    let Some(facts) = findings.observed(node, "interfaces", &inside.facts) else {
+fn tunnels(node: &str, inside: &NodeInside, findings: &mut Findings) {
+    let Some(facts) = findings.observed(node, "interfaces", inside.facts()) else {
         return;
     };
     for link in &facts.links {

@@ -6,7 +6,8 @@ use flatnet_model::probe::{FileContent, NetworkNamespace};
 use serde::Deserialize;
 
 use flatnet_model::components::paths;
-use flatnet_model::view::{Inside, NodeLook, PodLook, View};
+use flatnet_model::snapshot::{NodeInside, PodSnapshot};
+use flatnet_model::view::{InspectedNode, View};
 
 /// How it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,15 +34,15 @@ impl Known {
 /// namespace is looked at from the node.
 pub(super) fn by_interface<'a>(
     view: &'a View,
-    node: &'a NodeLook,
-    inside: &Inside,
-) -> BTreeMap<u32, (&'a PodLook, Known)> {
+    node: &'a InspectedNode,
+    inside: &NodeInside,
+) -> BTreeMap<u32, (&'a PodSnapshot, Known)> {
     let mut found = BTreeMap::new();
-    let Ok(facts) = &inside.facts else {
+    let Ok(facts) = inside.facts() else {
         return found;
     };
     let results = results(inside);
-    for pod in view.pods_on(&node.member.name) {
+    for pod in view.pods_on(&node.object.name) {
         let namespace = namespace_of(pod, inside);
         let paired = facts
             .links
@@ -75,8 +76,11 @@ pub(super) fn by_interface<'a>(
 }
 
 /// The namespace that holds one of the pod's addresses.
-pub(super) fn namespace_of<'a>(pod: &PodLook, inside: &'a Inside) -> Option<&'a NetworkNamespace> {
-    let namespaces = inside.namespaces.as_ref().ok()?;
+pub(super) fn namespace_of<'a>(
+    pod: &PodSnapshot,
+    inside: &'a NodeInside,
+) -> Option<&'a NetworkNamespace> {
+    let namespaces = inside.namespaces().ok()?;
     namespaces
         .iter()
         .find(|namespace| pod.ips.iter().any(|ip| namespace.addresses.contains(ip)))
@@ -115,10 +119,11 @@ struct ResultInterface {
 }
 
 impl Cached {
-    fn is_of(&self, pod: &PodLook) -> bool {
+    fn is_of(&self, pod: &PodSnapshot) -> bool {
         let has =
             |key: &str, value: &str| self.cni_args.iter().any(|(k, v)| k == key && v == value);
-        has("K8S_POD_NAMESPACE", &pod.namespace) && has("K8S_POD_NAME", &pod.name)
+        has("K8S_POD_NAMESPACE", &pod.reference.namespace)
+            && has("K8S_POD_NAME", &pod.reference.name)
     }
 
     /// The bridge is in the result too, and is no pod's own.
@@ -131,8 +136,8 @@ impl Cached {
 }
 
 /// Results that parse; one that does not is another runtime's, and no fault of the node.
-fn results(inside: &Inside) -> Vec<Cached> {
-    let files = inside.files.iter().flatten();
+fn results(inside: &NodeInside) -> Vec<Cached> {
+    let files = inside.files().into_iter().flatten();
     files
         .filter(|(path, _)| path.starts_with(paths::CNI_RESULTS))
         .filter_map(|(_, content)| match content {

@@ -11,8 +11,8 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
     findings.available("pods", &view.pods);
     for (node, inside) in findings.insides(view) {
-        let name = &node.member.name;
-        let Some(facts) = findings.observed(name, "interfaces", &inside.facts) else {
+        let name = &node.object.name;
+        let Some(facts) = findings.observed(name, "interfaces", inside.facts()) else {
             continue;
         };
         let pods = attachments::by_interface(view, node, inside);
@@ -71,7 +71,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                 .with("state", port.operstate.as_str())
                 .with("mtu", port.mtu)
                 .with("hairpin", port.port.map(|settings| settings.hairpin))
-                .with("pod", pod.map(|(pod, _)| pod.full_name()))
+                .with("pod", pod.map(|(pod, _)| pod.reference.to_string()))
                 .with(
                     "pod-ip",
                     pod.map_or_else(Vec::new, |(pod, _)| {

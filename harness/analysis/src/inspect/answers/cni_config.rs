@@ -6,13 +6,14 @@ use super::conf_keys::meaning;
 use super::findings::Findings;
 use flatnet_model::cni::{CONF_DIR, NetworkList, Unusable, configurations, is_configuration};
 use flatnet_model::inspection::{Fact, Outcome, Source};
-use flatnet_model::view::{Inside, View};
+use flatnet_model::snapshot::NodeInside;
+use flatnet_model::view::View;
 
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
     for (node, inside) in findings.insides(view) {
-        let name = &node.member.name;
-        let Some(files) = findings.observed(name, CONF_DIR, &inside.cni) else {
+        let name = &node.object.name;
+        let Some(files) = findings.observed(name, CONF_DIR, inside.cni()) else {
             continue;
         };
         let candidates = configurations(files);
@@ -57,10 +58,9 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
 
 /// The configuration a node's runtime uses, by file name; none where there is none, and what is wrong with it where it is no
 /// configuration.
-pub(super) fn in_use(inside: &Inside) -> Result<Option<(&str, NetworkList)>, (&str, String)> {
+pub(super) fn in_use(inside: &NodeInside) -> Result<Option<(&str, NetworkList)>, (&str, String)> {
     let Some(file) = inside
-        .cni
-        .as_ref()
+        .cni()
         .ok()
         .and_then(|files| configurations(files).first().copied())
     else {

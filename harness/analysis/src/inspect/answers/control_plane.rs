@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::findings::Findings;
 use flatnet_model::components::paths;
 use flatnet_model::inspection::Source;
-use flatnet_model::view::Inside;
+use flatnet_model::snapshot::NodeInside;
 
 /// What a static pod's manifest says about programs.
 #[derive(Deserialize)]
@@ -45,7 +45,7 @@ pub(super) struct Component {
 /// kept.
 pub(super) fn component(
     node: &str,
-    inside: &Inside,
+    inside: &NodeInside,
     program: &str,
     findings: &mut Findings,
 ) -> Option<Component> {
@@ -59,7 +59,7 @@ pub(super) fn component(
             })
         });
     from_manifest.or_else(|| {
-        let processes = findings.observed(node, "processes", &inside.processes)?;
+        let processes = findings.observed(node, "processes", inside.processes())?;
         let process = processes
             .iter()
             .find(|process| process.program == program)?;
@@ -72,8 +72,8 @@ pub(super) fn component(
 
 /// Static pods by the path of their manifest. The kubelet reads every file of the folder but those that begin with a dot
 /// (Kubernetes, Create static Pods).
-fn manifests(node: &str, inside: &Inside, findings: &mut Findings) -> Vec<(String, Manifest)> {
-    let Some(files) = findings.observed(node, "files", &inside.files) else {
+fn manifests(node: &str, inside: &NodeInside, findings: &mut Findings) -> Vec<(String, Manifest)> {
+    let Some(files) = findings.observed(node, "files", inside.files()) else {
         return Vec::new();
     };
     let mut pods = Vec::new();

@@ -19,8 +19,8 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
         };
     }
     for (node, inside) in findings.insides(view) {
-        let name = &node.member.name;
-        let Some(sockets) = findings.observed(name, "sockets", &inside.sockets) else {
+        let name = &node.object.name;
+        let Some(sockets) = findings.observed(name, "sockets", inside.sockets()) else {
             continue;
         };
         for port in ETCD {
@@ -107,10 +107,10 @@ fn peer(view: &View, here: &[Connection], connection: &Connection) -> (String, S
     }
     let from = connection.remote.ip();
     let place = view
-        .member_of(from)
-        .map_or_else(|| from.to_string(), |member| member.name.clone());
+        .node_of(from)
+        .map_or_else(|| from.to_string(), |node| node.name.clone());
     let elsewhere = view.nodes.iter().filter_map(|node| {
-        let sockets = node.inside.found()?.sockets.as_ref().ok()?;
+        let sockets = node.inside.found()?.sockets().ok()?;
         program(sockets.connections.iter().find(mirrored)?)
     });
     (

@@ -2,8 +2,9 @@
 use std::fmt::Display;
 
 use flatnet_model::inspection::{Fact, Outcome, Problem};
-use flatnet_model::observations::{Availability, Observed};
-use flatnet_model::view::{Inside, NodeLook, View};
+use flatnet_model::observations::Availability;
+use flatnet_model::snapshot::NodeInside;
+use flatnet_model::view::{InspectedNode, View};
 
 /// Facts, what is wrong, and why anything is missing.
 #[derive(Debug, Default)]
@@ -12,7 +13,7 @@ pub(super) struct Findings {
     problems: Vec<Problem>,
     /// Something that should have been had.
     lost: Vec<String>,
-    /// What is not to be had here, and why: a right that is lacking, or something that this kind of cluster has not.
+    /// What is not available here, and why: a missing right, or something that this kind of cluster does not have.
     absent: Vec<(String, String)>,
 }
 
@@ -61,13 +62,13 @@ impl Findings {
     }
 
     /// What a node's probe read, if it could; otherwise the reason is kept.
-    pub(super) fn observed<'a, T>(
+    pub(super) fn observed<'a, T: ?Sized>(
         &mut self,
         node: &str,
         about: &str,
-        observed: &'a Observed<T>,
+        part: Result<&'a T, &'a str>,
     ) -> Option<&'a T> {
-        match observed {
+        match part {
             Ok(found) => Some(found),
             Err(why) => {
                 self.lost(Some(node), about, why);
@@ -77,7 +78,10 @@ impl Findings {
     }
 
     /// The nodes that could be looked at; the reasons of the others are kept.
-    pub(super) fn insides<'a>(&mut self, view: &'a View) -> Vec<(&'a NodeLook, &'a Inside)> {
+    pub(super) fn insides<'a>(
+        &mut self,
+        view: &'a View,
+    ) -> Vec<(&'a InspectedNode, &'a NodeInside)> {
         let mut found = Vec::new();
         for node in &view.nodes {
             match &node.inside {
@@ -85,7 +89,7 @@ impl Findings {
                 Availability::Absent { why } => self.absent("nodes", why),
                 Availability::Lost { error } => {
                     self.lost(
-                        Some(&node.member.name),
+                        Some(&node.object.name),
                         "the node could not be looked at",
                         error,
                     );
@@ -103,7 +107,7 @@ impl Findings {
             problems.extend(self.absent.into_iter().map(|(about, why)| Problem {
                 node: None,
                 about,
-                what: format!("not to be had here: {why}"),
+                what: format!("not available here: {why}"),
             }));
             return Outcome::Answered {
                 facts: self.facts,

@@ -17,11 +17,11 @@ const OF_ENGINE_RESOLVER: &str =
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
     for (node, inside) in findings.insides(view) {
-        let name = &node.member.name;
-        let Some(sockets) = findings.observed(name, "sockets", &inside.sockets) else {
+        let name = &node.object.name;
+        let Some(sockets) = findings.observed(name, "sockets", inside.sockets()) else {
             continue;
         };
-        let links = inside.facts.as_ref().map_or(&[][..], |facts| &facts.links);
+        let links = inside.facts().map_or(&[][..], |facts| &facts.links);
         for socket in &sockets.bound {
             findings.fact(described(socket, links).on(name));
         }

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 use super::findings::Findings;
 use flatnet_model::inspection::{Fact, Outcome, Source};
-use flatnet_model::view::{Inside, NodeLook, View};
+use flatnet_model::snapshot::NodeInside;
+use flatnet_model::view::{InspectedNode, View};
 
 /// RTN_UNICAST; the others (blackhole, unreachable, prohibit) lead nowhere.
 const UNICAST: u8 = 1;
@@ -20,9 +21,9 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     findings.outcome(|| "there is no node to look at".to_owned())
 }
 
-fn on_node(view: &View, node: &NodeLook, inside: &Inside, findings: &mut Findings) {
-    let name = &node.member.name;
-    let Some(facts) = findings.observed(name, "routes", &inside.facts) else {
+fn on_node(view: &View, node: &InspectedNode, inside: &NodeInside, findings: &mut Findings) {
+    let name = &node.object.name;
+    let Some(facts) = findings.observed(name, "routes", inside.facts()) else {
         return;
     };
     let mut shown: Vec<&RouteEntry> = Vec::new();
@@ -34,7 +35,7 @@ fn on_node(view: &View, node: &NodeLook, inside: &Inside, findings: &mut Finding
     }
     for family_v6 in [false, true] {
         let uses = node
-            .member
+            .object
             .internal_ips
             .iter()
             .any(|ip| ip.is_ipv6() == family_v6);
@@ -50,14 +51,14 @@ fn on_node(view: &View, node: &NodeLook, inside: &Inside, findings: &mut Finding
             );
         }
     }
-    for member in &view.members {
-        for cidr in &member.pod_cidrs {
-            let own = member.name == *name;
+    for other in &view.objects {
+        for cidr in &other.pod_cidrs {
+            let own = other.name == *name;
             let Some(route) = best(&all, cidr) else {
                 findings.problem(Some(name), &cidr.to_string(), if own {
                     "no route to the node's own podCIDR: no pod of it has been networked here yet, or the bridge is gone".to_owned()
                 } else {
-                    format!("no route to the podCIDR of {}: its pods are not reached from here", member.name)
+                    format!("no route to the podCIDR of {}: its pods are not reached from here", other.name)
                 });
                 continue;
             };
@@ -73,7 +74,7 @@ fn on_node(view: &View, node: &NodeLook, inside: &Inside, findings: &mut Finding
                         if own {
                             "this node"
                         } else {
-                            member.name.as_str()
+                            other.name.as_str()
                         },
                     ),
             );

@@ -16,32 +16,32 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
         Source::Api("kubectl get nodes -o wide".to_owned())
     };
     for node in &view.nodes {
-        let member = &node.member;
-        let ips: Vec<String> = member.internal_ips.iter().map(IpAddr::to_string).collect();
-        let status = if member.not_ready.is_none() {
+        let object = &node.object;
+        let ips: Vec<String> = object.internal_ips.iter().map(IpAddr::to_string).collect();
+        let status = if object.is_ready() {
             "Ready"
         } else {
             "NotReady"
         };
         findings.fact(
-            Fact::new("node", &member.name, source.clone())
+            Fact::new("node", &object.name, source.clone())
                 .with("status", status)
                 .with("internal-ip", ips)
-                .with("version", member.info.kubelet_version.as_str())
-                .with("os", member.info.os_image.as_str())
-                .with("kernel", member.info.kernel_version.as_str())
-                .with("runtime", member.info.container_runtime_version.as_str()),
+                .with("version", object.info.kubelet_version.as_str())
+                .with("os", object.info.os_image.as_str())
+                .with("kernel", object.info.kernel_version.as_str())
+                .with("runtime", object.info.container_runtime_version.as_str()),
         );
-        if let Some(why) = &member.not_ready {
-            findings.problem(Some(&member.name), "Ready condition", why);
+        if let Some(why) = object.not_ready() {
+            findings.problem(Some(&object.name), "Ready condition", why);
         }
     }
     for (node, inside) in findings.insides(view) {
-        let name = &node.member.name;
-        let Some(facts) = findings.observed(name, "interfaces", &inside.facts) else {
+        let name = &node.object.name;
+        let Some(facts) = findings.observed(name, "interfaces", inside.facts()) else {
             continue;
         };
-        for ip in &node.member.internal_ips {
+        for ip in &node.object.internal_ips {
             let held = facts
                 .addresses
                 .iter()

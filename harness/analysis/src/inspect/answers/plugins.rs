@@ -10,7 +10,7 @@ use flatnet_model::view::View;
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
     for (node, inside) in findings.insides(view) {
-        let name = &node.member.name;
+        let name = &node.object.name;
         let mut needed: BTreeMap<String, String> = BTreeMap::new();
         match in_use(inside) {
             Ok(Some((file, config))) => {
@@ -24,7 +24,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             Ok(None) => {}
             Err((file, why)) => findings.problem(Some(name), &format!("{CONF_DIR}/{file}"), why),
         }
-        let Some(plugins) = findings.observed(name, BIN_DIR, &inside.plugins) else {
+        let Some(plugins) = findings.observed(name, BIN_DIR, inside.plugins()) else {
             continue;
         };
         for plugin in plugins {

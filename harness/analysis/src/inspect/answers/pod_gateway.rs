@@ -7,14 +7,15 @@ use super::attachments;
 use super::bridges;
 use super::findings::Findings;
 use flatnet_model::inspection::{Fact, Outcome, Source};
-use flatnet_model::view::{PodLook, View};
+use flatnet_model::snapshot::PodSnapshot;
+use flatnet_model::view::View;
 
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
     findings.available("pods", &view.pods);
     for (node, inside) in findings.insides(view) {
-        let name = &node.member.name;
-        let Some(facts) = findings.observed(name, "interfaces", &inside.facts) else {
+        let name = &node.object.name;
+        let Some(facts) = findings.observed(name, "interfaces", inside.facts()) else {
             continue;
         };
         for link in facts.links.iter().filter(|link| link.kind == "bridge") {
@@ -29,7 +30,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             );
         }
         if findings
-            .observed(name, "network namespaces", &inside.namespaces)
+            .observed(name, "network namespaces", inside.namespaces())
             .is_none()
         {
             continue;
@@ -37,7 +38,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
         for pod in view.pods_on(name).filter(|pod| !pod.ips.is_empty()) {
             match attachments::namespace_of(pod, inside) {
                 Some(namespace) => of_pod(name, pod, namespace, facts, &mut findings),
-                None => findings.problem(Some(name), &pod.full_name(), "no network namespace of the node holds the pod's address, or none may be looked at"),
+                None => findings.problem(Some(name), &pod.reference.to_string(), "no network namespace of the node holds the pod's address, or none may be looked at"),
             }
         }
     }
@@ -46,7 +47,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
 
 fn of_pod(
     node: &str,
-    pod: &PodLook,
+    pod: &PodSnapshot,
     namespace: &NetworkNamespace,
     facts: &Facts,
     findings: &mut Findings,
@@ -74,7 +75,7 @@ fn of_pod(
     findings.fact(
         Fact::new(
             "pod",
-            pod.full_name(),
+            pod.reference.to_string(),
             Source::Command(format!("nsenter -t {} -n ip route", namespace.pid)),
         )
         .on(node)
@@ -101,7 +102,7 @@ fn of_pod(
     if gateways.is_empty() {
         findings.problem(
             Some(node),
-            &pod.full_name(),
+            &pod.reference.to_string(),
             "it has no default route: it reaches what is on its own link, and nothing beyond",
         );
     }
@@ -112,7 +113,7 @@ fn of_pod(
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
         };
         if !proxied {
-            findings.problem(Some(node), &pod.full_name(), format!("its gateway {gateway} is no address of the node: packets for other nodes go nowhere"));
+            findings.problem(Some(node), &pod.reference.to_string(), format!("its gateway {gateway} is no address of the node: packets for other nodes go nowhere"));
         }
     }
 }

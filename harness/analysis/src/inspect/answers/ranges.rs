@@ -7,7 +7,8 @@ use super::control_plane::component;
 use super::findings::Findings;
 use flatnet_model::components::{flags, paths};
 use flatnet_model::inspection::{Fact, Outcome, Source};
-use flatnet_model::view::{ApiLook, Inside, View};
+use flatnet_model::snapshot::NodeInside;
+use flatnet_model::view::{ApiObjects, View};
 
 /// Whose addresses a range holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +57,12 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut ranges = Vec::new();
     let insides = findings.insides(view);
     for (node, inside) in &insides {
-        let name = &node.member.name;
-        if let Some(facts) = findings.observed(name, "addresses", &inside.facts) {
+        let name = &node.object.name;
+        if let Some(facts) = findings.observed(name, "addresses", inside.facts()) {
             let held = facts
                 .addresses
                 .iter()
-                .filter(|a| node.member.internal_ips.contains(&a.net.addr()));
+                .filter(|a| node.object.internal_ips.contains(&a.net.addr()));
             ranges.extend(held.map(|address| Range {
                 of: Whose::Nodes,
                 net: address.net.trunc(),
@@ -77,9 +78,9 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
         "lab" => Source::Command("flatnet list --output json".to_owned()),
         _ => Source::Api("kubectl get nodes -o jsonpath='{.items[*].spec.podCIDRs}'".to_owned()),
     };
-    for member in &view.members {
-        ranges.extend(member.pod_cidrs.iter().map(|net| Range {
-            of: Whose::NodePods(member.name.clone()),
+    for object in &view.objects {
+        ranges.extend(object.pod_cidrs.iter().map(|net| Range {
+            of: Whose::NodePods(object.name.clone()),
             net: *net,
             set_by: "podCIDR".to_owned(),
             node: None,
@@ -94,7 +95,12 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
 }
 
 /// Flags of the control plane: comma-separated, one a family.
-fn from_components(node: &str, inside: &Inside, ranges: &mut Vec<Range>, findings: &mut Findings) {
+fn from_components(
+    node: &str,
+    inside: &NodeInside,
+    ranges: &mut Vec<Range>,
+    findings: &mut Findings,
+) {
     for (program, flag, of) in [
         (
             "kube-apiserver",
@@ -135,10 +141,9 @@ fn from_components(node: &str, inside: &Inside, ranges: &mut Vec<Range>, finding
 }
 
 /// What the lab tells flatnet's agents.
-fn from_lab(node: &str, inside: &Inside, ranges: &mut Vec<Range>, findings: &mut Findings) {
+fn from_lab(node: &str, inside: &NodeInside, ranges: &mut Vec<Range>, findings: &mut Findings) {
     let path = paths::FLATNET_NODES;
-    let Some(FileContent::Text(text)) =
-        inside.files.as_ref().ok().and_then(|files| files.get(path))
+    let Some(FileContent::Text(text)) = inside.files().ok().and_then(|files| files.get(path))
     else {
         return;
     };
@@ -154,7 +159,7 @@ fn from_lab(node: &str, inside: &Inside, ranges: &mut Vec<Range>, findings: &mut
     }
 }
 
-fn from_api(api: &ApiLook, ranges: &mut Vec<Range>, findings: &mut Findings) {
+fn from_api(api: &ApiObjects, ranges: &mut Vec<Range>, findings: &mut Findings) {
     if let Some(kubeadm) = findings.available("ConfigMap kube-system/kubeadm-config", &api.kubeadm)
     {
         for (of, nets, key) in [

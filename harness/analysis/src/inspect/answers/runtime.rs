@@ -6,7 +6,8 @@ use super::containerd::{PauseImage, pause_image};
 use super::findings::Findings;
 use flatnet_model::components::{flags, paths};
 use flatnet_model::inspection::{Fact, Outcome, Source};
-use flatnet_model::view::{Inside, View};
+use flatnet_model::snapshot::NodeInside;
+use flatnet_model::view::View;
 
 /// What the kubelet takes where nothing says otherwise (kubelet.config.k8s.io/v1beta1, `containerRuntimeEndpoint`).
 const DEFAULT_ENDPOINT: &str = "unix:///run/containerd/containerd.sock";
@@ -24,8 +25,8 @@ struct KubeletConfiguration {
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
     for (node, inside) in findings.insides(view) {
-        let name = &node.member.name;
-        let Some(processes) = findings.observed(name, "processes", &inside.processes) else {
+        let name = &node.object.name;
+        let Some(processes) = findings.observed(name, "processes", inside.processes()) else {
             continue;
         };
         if let Some(kubelet) = processes
@@ -67,7 +68,7 @@ fn command_line(program: &str) -> Source {
 }
 
 /// A flag goes before the configuration file (Kubernetes, Set Kubelet Parameters Via A Configuration File).
-fn endpoint(node: &str, kubelet: &NodeProcess, inside: &Inside, findings: &mut Findings) {
+fn endpoint(node: &str, kubelet: &NodeProcess, inside: &NodeInside, findings: &mut Findings) {
     const FLAG: &str = "container-runtime-endpoint";
     let fact = |endpoint: &str, set_by: &str, source: Source| {
         Fact::new("runtime-endpoint", "kubelet", source)
@@ -92,7 +93,7 @@ fn endpoint(node: &str, kubelet: &NodeProcess, inside: &Inside, findings: &mut F
     }
     let path =
         flags::value(&kubelet.argv, "config").unwrap_or_else(|| paths::KUBELET_CONFIG.to_owned());
-    let Some(files) = findings.observed(node, "files", &inside.files) else {
+    let Some(files) = findings.observed(node, "files", inside.files()) else {
         return;
     };
     let configuration = match files.get(&path) {
@@ -119,8 +120,8 @@ fn endpoint(node: &str, kubelet: &NodeProcess, inside: &Inside, findings: &mut F
     }
 }
 
-fn containerd(node: &str, inside: &Inside, findings: &mut Findings) {
-    let Some(files) = findings.observed(node, "files", &inside.files) else {
+fn containerd(node: &str, inside: &NodeInside, findings: &mut Findings) {
+    let Some(files) = findings.observed(node, "files", inside.files()) else {
         return;
     };
     let path = paths::CONTAINERD_CONFIG;

@@ -15,129 +15,135 @@ fn link<'a>(facts: &'a mut Facts, name: &str) -> &'a mut Link {
 
 /// A packet from busybox-1 on node1 to busybox-2 on node2.
 #[track_caller]
-fn ends(sight: &Sight, at: Place, cause: Cause) {
-    let trace = follow(sight, pod("busybox-1"), "10.244.2.2");
+fn ends(observed: &ObservedNetwork, at: Netns, cause: Cause) {
+    let trace = follow(observed, pod("busybox-1"), "10.244.2.2");
     assert_eq!(stopped(&trace), (&at, &cause));
     assert!(super::super::words::look_at_ending(&trace).is_some());
 }
 
 #[test]
 fn a_pod_without_a_default_route() {
-    let mut sight = sight(Style::Direct);
-    pod_facts(&mut sight, "busybox-1")
+    let mut observed = observed(Style::Direct);
+    pod_facts(&mut observed, "busybox-1")
         .routes
         .retain(|route| route.dst.prefix_len() > 0);
-    ends(&sight, pod("busybox-1"), Cause::NoRoute);
+    ends(&observed, pod("busybox-1"), Cause::NoRoute);
 }
 
 #[test]
 fn a_node_without_a_route_to_the_podcidr() {
-    let mut sight = sight(Style::Direct);
-    node_facts(&mut sight, "node1")
+    let mut observed = observed(Style::Direct);
+    node_facts(&mut observed, "node1")
         .routes
         .retain(|route| route.dst.to_string() != "10.244.2.0/24");
-    ends(&sight, node("node1"), Cause::NoRoute);
+    ends(&observed, node("node1"), Cause::NoRoute);
 }
 
 #[test]
 fn a_route_that_rejects() {
-    let mut sight = sight(Style::Direct);
-    let routes = &mut node_facts(&mut sight, "node1").routes;
+    let mut observed = observed(Style::Direct);
+    let routes = &mut node_facts(&mut observed, "node1").routes;
     let route = routes
         .iter_mut()
         .find(|route| route.dst.to_string() == "10.244.2.0/24");
     let route = route.unwrap();
     (route.kind, route.gateway, route.oif) = (6, None, None);
     let route = "blackhole 10.244.2.0/24".to_owned();
-    ends(&sight, node("node1"), Cause::Rejected { route });
+    ends(&observed, node("node1"), Cause::Rejected { route });
 }
 
 #[test]
 fn a_device_that_is_down() {
-    let mut sight = sight(Style::Direct);
-    link(node_facts(&mut sight, "node2"), "cni0").up = false;
+    let mut observed = observed(Style::Direct);
+    link(node_facts(&mut observed, "node2"), "cni0").up = false;
     let cause = Cause::LinkDown {
         device: "cni0".to_owned(),
         admin: true,
     };
-    ends(&sight, node("node2"), cause);
+    ends(&observed, node("node2"), cause);
 }
 
 #[test]
 fn a_host_end_that_is_no_port_of_the_bridge() {
-    let mut sight = sight(Style::Direct);
-    let host_end = link(node_facts(&mut sight, "node1"), "veth0");
+    let mut observed = observed(Style::Direct);
+    let host_end = link(node_facts(&mut observed, "node1"), "veth0");
     host_end.master = None;
     let own = host_end.mac;
-    let bridge = link(node_facts(&mut sight, "node1"), "cni0").mac.unwrap();
+    let bridge = link(node_facts(&mut observed, "node1"), "cni0")
+        .mac
+        .unwrap();
     let cause = Cause::WrongMac {
         device: "veth0".to_owned(),
         frame: bridge,
         own,
     };
-    ends(&sight, node("node1"), cause);
+    ends(&observed, node("node1"), cause);
 }
 
 #[test]
 fn a_node_that_does_not_forward() {
-    let mut sight = sight(Style::Direct);
-    node_facts(&mut sight, "node2")
+    let mut observed = observed(Style::Direct);
+    node_facts(&mut observed, "node2")
         .sysctls
         .insert("ipv4.ip_forward".to_owned(), "0".to_owned());
     let sysctl = "ipv4/ip_forward".to_owned();
-    ends(&sight, node("node2"), Cause::ForwardingOff { sysctl });
+    ends(&observed, node("node2"), Cause::ForwardingOff { sysctl });
 }
 
 #[test]
 fn a_vtep_with_another_mac_than_the_others_know() {
-    let mut sight = sight(Style::Vxlan);
-    let device = link(node_facts(&mut sight, "node2"), "flatnet.1");
+    let mut observed = observed(Style::Vxlan);
+    let device = link(node_facts(&mut observed, "node2"), "flatnet.1");
     let frame = device.mac.replace(FOREIGN).unwrap();
     let cause = Cause::WrongMac {
         device: "flatnet.1".to_owned(),
         frame,
         own: Some(FOREIGN),
     };
-    ends(&sight, node("node2"), cause);
+    ends(&observed, node("node2"), cause);
 }
 
 #[test]
 fn a_vtep_that_nobody_has_an_entry_for() {
-    let mut sight = sight(Style::Vxlan);
-    let facts = node_facts(&mut sight, "node1");
+    let mut observed = observed(Style::Vxlan);
+    let facts = node_facts(&mut observed, "node1");
     facts.fdb.clear();
     let mac = facts.neighbours[0].mac.unwrap();
     let cause = Cause::NoForwardingEntry {
         device: "flatnet.1".to_owned(),
         mac,
     };
-    ends(&sight, node("node1"), cause);
+    ends(&observed, node("node1"), cause);
 }
 
 #[test]
 fn a_tunnel_with_another_vni_at_the_other_end() {
-    let mut sight = sight(Style::Vxlan);
-    let device = link(node_facts(&mut sight, "node2"), "flatnet.1");
+    let mut observed = observed(Style::Vxlan);
+    let device = link(node_facts(&mut observed, "node2"), "flatnet.1");
     device.vxlan.as_mut().unwrap().vni = 7;
-    ends(&sight, node("node2"), Cause::NoVtep { vni: 1, port: 8472 });
+    ends(
+        &observed,
+        node("node2"),
+        Cause::NoVtep { vni: 1, port: 8472 },
+    );
 }
 
 #[test]
 fn a_next_hop_that_nobody_holds() {
-    let mut sight = sight(Style::Vxlan);
-    node_facts(&mut sight, "node1").neighbours.clear();
+    let mut observed = observed(Style::Vxlan);
+    node_facts(&mut observed, "node1").neighbours.clear();
     let cause = Cause::Neighbour {
         next_hop: ip("10.244.2.0"),
         device: "flatnet.1".to_owned(),
         entry: None,
     };
-    ends(&sight, node("node1"), cause);
+    ends(&observed, node("node1"), cause);
 }
 
 #[test]
 fn a_neighbour_that_failed_and_whom_nobody_else_is() {
-    let mut sight = sight(Style::Direct);
-    let facts = node_facts(&mut sight, "node1");
+    let mut observed = observed(Style::Direct);
+    let facts = node_facts(&mut observed, "node1");
     let route = facts
         .routes
         .iter_mut()
@@ -154,15 +160,15 @@ fn a_neighbour_that_failed_and_whom_nobody_else_is() {
         device: "eth0".to_owned(),
         entry: Some("FAILED".to_owned()),
     };
-    ends(&sight, node("node1"), cause);
+    ends(&observed, node("node1"), cause);
 }
 
 #[test]
 fn a_pod_that_holds_another_address() {
-    let mut sight = sight(Style::Direct);
+    let mut observed = observed(Style::Direct);
     // The node still knows the pod's Ethernet address by the old one.
-    let mac = link(pod_facts(&mut sight, "busybox-2"), "eth0").mac;
-    node_facts(&mut sight, "node2")
+    let mac = link(pod_facts(&mut observed, "busybox-2"), "eth0").mac;
+    node_facts(&mut observed, "node2")
         .neighbours
         .push(flatnet_model::kernel::Neighbour {
             index: 3,
@@ -170,32 +176,32 @@ fn a_pod_that_holds_another_address() {
             mac,
             state: "PERMANENT".to_owned(),
         });
-    for address in &mut pod_facts(&mut sight, "busybox-2").addresses {
+    for address in &mut pod_facts(&mut observed, "busybox-2").addresses {
         if address.net.addr() == ip("10.244.2.2") {
             address.net = "10.244.2.200/32".parse().unwrap();
         }
     }
     let holds = vec![ip("10.244.2.200")];
-    ends(&sight, pod("busybox-2"), Cause::NotHeld { holds });
+    ends(&observed, pod("busybox-2"), Cause::NotHeld { holds });
 }
 
 #[test]
 fn two_pods_with_one_address() {
-    let mut sight = sight(Style::Direct);
-    let facts = pod_facts(&mut sight, "busybox-4");
+    let mut observed = observed(Style::Direct);
+    let facts = pod_facts(&mut observed, "busybox-4");
     let own = facts
         .addresses
         .iter_mut()
         .find(|address| address.net.addr() == ip("10.244.1.3"));
     own.unwrap().net = "10.244.2.2/32".parse().unwrap();
     // node1 takes it for one of its own pods.
-    let mut route = node_facts(&mut sight, "node1").routes[0].clone();
+    let mut route = node_facts(&mut observed, "node1").routes[0].clone();
     (route.dst, route.gateway, route.oif) = ("10.244.2.2/32".parse().unwrap(), None, Some(3));
-    node_facts(&mut sight, "node1").routes.push(route);
+    node_facts(&mut observed, "node1").routes.push(route);
 
     let mut asked = request(pod("busybox-1"), "10.244.2.2");
     asked.wanted = Some(pod("busybox-2"));
-    let trace = trace(&sight, &Kernels::new(), &asked).0;
+    let trace = trace(&observed, &Kernels::new(), &asked).0;
 
     let wanted = pod("busybox-2");
     assert_eq!(
@@ -211,24 +217,24 @@ fn two_pods_with_one_address() {
 
 #[test]
 fn two_nodes_that_send_it_to_each_other() {
-    let mut sight = sight(Style::Direct);
+    let mut observed = observed(Style::Direct);
     for (name, gateway) in [("node1", "172.18.0.3"), ("node2", "172.18.0.2")] {
-        let facts = node_facts(&mut sight, name);
+        let facts = node_facts(&mut observed, name);
         let mut route = facts.routes[0].clone();
         (route.dst, route.gateway) = ("10.244.9.0/24".parse().unwrap(), Some(ip(gateway)));
         facts.routes.push(route);
     }
 
-    let trace = follow(&sight, node("node1"), "10.244.9.9");
+    let trace = follow(&observed, node("node1"), "10.244.9.9");
 
     assert_eq!(stopped(&trace).1, &Cause::Loop);
 }
 
 #[test]
 fn a_place_that_nobody_could_look_at() {
-    let mut sight = sight(Style::Direct);
-    sight.nodes[0].inside.facts = Some(Err("no right".to_owned()));
-    let trace = follow(&sight, node("node1"), "10.244.2.2");
+    let mut observed = observed(Style::Direct);
+    observed.nodes[0].inside.facts = Some(Err("no right".to_owned()));
+    let trace = follow(&observed, node("node1"), "10.244.2.2");
     let error = "no right".to_owned();
     assert_eq!(stopped(&trace), (&node("node1"), &Cause::Unknown { error }));
 }

@@ -57,29 +57,29 @@ fn the_longest_prefix_wins_then_the_lowest_metric_then_a_hash() {
 }
 
 /// Follows a packet with one answer of node1's kernel about it.
-fn told(sight: &Sight, way: Way) -> Trace {
+fn told(observed: &ObservedNetwork, way: Way) -> Trace {
     let asked = request(pod("busybox-1"), "10.244.2.2");
-    let (_, questions) = trace(sight, &Kernels::new(), &asked);
+    let (_, questions) = trace(observed, &Kernels::new(), &asked);
     let of_node1 = questions
         .into_iter()
-        .find(|(place, _)| *place == node("node1"));
+        .find(|(netns, _)| *netns == node("node1"));
     let kernels = Kernels::from([(of_node1.unwrap(), way)]);
-    trace(sight, &kernels, &asked).0
+    trace(observed, &kernels, &asked).0
 }
 
 #[test]
 fn every_decision_is_a_question_to_its_kernel() {
-    let sight = sight(Style::Vxlan);
+    let observed = observed(Style::Vxlan);
     let asked = request(pod("busybox-1"), "10.244.2.2");
 
-    let (_, questions) = trace(&sight, &Kernels::new(), &asked);
+    let (_, questions) = trace(&observed, &Kernels::new(), &asked);
 
-    let places: Vec<String> = questions
+    let namespaces: Vec<String> = questions
         .iter()
-        .map(|(place, _)| place.exec_name())
+        .map(|(netns, _)| netns.exec_name())
         .collect();
     // node1 decides about the packet, and about the UDP packet around it.
-    assert_eq!(places, ["busybox-1", "node1", "node1", "node2"]);
+    assert_eq!(namespaces, ["busybox-1", "node1", "node1", "node2"]);
     let of_node2 = &questions[3].1;
     assert_eq!(of_node2.from, Some(ip("10.244.1.2")));
     assert!(of_node2.iif.is_some());
@@ -87,16 +87,16 @@ fn every_decision_is_a_question_to_its_kernel() {
 
 #[test]
 fn a_kernel_that_looks_into_another_table_is_followed() {
-    let sight = sight(Style::Direct);
+    let observed = observed(Style::Direct);
     let elsewhere = RouteEntry {
         dst: "10.244.2.2/32".parse().unwrap(),
         ..route("0.0.0.0/0", "172.18.0.4", None)
     };
 
-    let trace = told(&sight, Way::Found(elsewhere));
+    let trace = told(&observed, Way::Found(elsewhere));
 
     let by_rule = trace.hops.iter().any(|hop| {
-        hop.place == node("node1")
+        hop.netns == node("node1")
             && matches!(&hop.step, Step::Routed(routed) if routed.by == ChosenBy::Policy)
     });
     assert!(by_rule, "{:?}", devices(&trace));
@@ -109,13 +109,13 @@ fn a_kernel_that_looks_into_another_table_is_followed() {
 #[case::reverse_path(Errno::EXDEV, Cause::ReversePath { device: "cni0".to_owned() })]
 #[case::martian(Errno::EINVAL, Cause::Refused { detail: "words".to_owned() })]
 fn a_kernel_that_refuses_is_believed(#[case] errno: Errno, #[case] expected: Cause) {
-    let sight = sight(Style::Direct);
+    let observed = observed(Style::Direct);
     let refused = Way::Refused {
         errno: errno as i32,
         detail: "words".to_owned(),
     };
 
-    let trace = told(&sight, refused);
+    let trace = told(&observed, refused);
 
     assert_eq!(stopped(&trace), (&node("node1"), &expected));
 }

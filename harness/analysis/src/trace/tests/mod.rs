@@ -8,14 +8,14 @@ use std::net::IpAddr;
 
 use flatnet_model::probe::Facts;
 
-use super::model::{Cause, Direction, Ending, Place, Trace};
-use super::{Kernels, Request, Sight, trace};
+use super::model::{Cause, Direction, Ending, Netns, Trace};
+use super::{Kernels, ObservedNetwork, Request, trace};
 use crate::example::build::{Cluster, Style};
 use crate::example::pieces::found;
 use flatnet_model::PodRef;
 
 /// Three nodes with two pods each, both families.
-fn sight(style: Style) -> Sight {
+fn observed(style: Style) -> ObservedNetwork {
     let cluster = Cluster {
         style,
         nodes: 3,
@@ -23,29 +23,29 @@ fn sight(style: Style) -> Sight {
         dual: true,
     };
     let observations = cluster.observe();
-    Sight {
+    ObservedNetwork {
         nodes: observations.nodes,
         pods: observations.pods,
         wire: None,
     }
 }
 
-fn pod(name: &str) -> Place {
-    Place::Pod(PodRef {
+fn pod(name: &str) -> Netns {
+    Netns::Pod(PodRef {
         namespace: "default".to_owned(),
         name: name.to_owned(),
     })
 }
 
-fn node(name: &str) -> Place {
-    Place::Node(name.to_owned())
+fn node(name: &str) -> Netns {
+    Netns::Node(name.to_owned())
 }
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn request(from: Place, to: &str) -> Request {
+fn request(from: Netns, to: &str) -> Request {
     Request {
         from,
         destination: ip(to),
@@ -55,17 +55,20 @@ fn request(from: Place, to: &str) -> Request {
 }
 
 /// Follows a packet by tables alone.
-fn follow(sight: &Sight, from: Place, to: &str) -> Trace {
-    trace(sight, &Kernels::new(), &request(from, to)).0
+fn follow(observed: &ObservedNetwork, from: Netns, to: &str) -> Trace {
+    trace(observed, &Kernels::new(), &request(from, to)).0
 }
 
-fn node_facts<'a>(sight: &'a mut Sight, name: &str) -> &'a mut Facts {
-    let node = sight.nodes.iter_mut().find(|node| node.object.name == name);
+fn node_facts<'a>(observed: &'a mut ObservedNetwork, name: &str) -> &'a mut Facts {
+    let node = observed
+        .nodes
+        .iter_mut()
+        .find(|node| node.object.name == name);
     found(&mut node.unwrap().inside.facts)
 }
 
-fn pod_facts<'a>(sight: &'a mut Sight, name: &str) -> &'a mut Facts {
-    let pod = sight
+fn pod_facts<'a>(observed: &'a mut ObservedNetwork, name: &str) -> &'a mut Facts {
+    let pod = observed
         .pods
         .iter_mut()
         .find(|pod| pod.object.reference.name == name);
@@ -76,18 +79,18 @@ fn pod_facts<'a>(sight: &'a mut Sight, name: &str) -> &'a mut Facts {
 fn devices(trace: &Trace) -> Vec<String> {
     let devices = trace.devices().into_iter();
     devices
-        .map(|(place, device, direction)| {
+        .map(|(netns, device, direction)| {
             let direction = match direction {
                 Direction::In => "in",
                 Direction::Out => "out",
             };
-            format!("{} {device} {direction}", place.exec_name())
+            format!("{} {device} {direction}", netns.exec_name())
         })
         .collect()
 }
 
 #[track_caller]
-fn stopped(trace: &Trace) -> (&Place, &Cause) {
+fn stopped(trace: &Trace) -> (&Netns, &Cause) {
     match &trace.ending {
         Ending::Stopped { at, cause } => (at, cause),
         other => panic!("it does not stop: {other:?}"),

@@ -5,13 +5,13 @@ use super::super::parties::{Parties, address};
 use super::*;
 use flatnet_model::Error;
 
-fn find(sight: &Sight, text: &str) -> Result<String, String> {
+fn find(observed: &ObservedNetwork, text: &str) -> Result<String, String> {
     let parties = Parties {
-        nodes: &sight.nodes,
-        pods: &sight.pods,
+        nodes: &observed.nodes,
+        pods: &observed.pods,
     };
     match parties.find("--from", text) {
-        Ok(party) => Ok(format!("{} in {}", party.name, party.place)),
+        Ok(party) => Ok(format!("{} in {}", party.name, party.netns)),
         Err(Error::Input(words)) => Err(words),
         Err(other) => panic!("{other:?}"),
     }
@@ -25,12 +25,15 @@ fn find(sight: &Sight, text: &str) -> Result<String, String> {
 #[case("default/busybox-3", "pod/busybox-3 in pod/busybox-3")]
 #[case("host-2", "pod/host-2 in node/node2")]
 fn a_name_is_found(#[case] text: &str, #[case] expected: &str) {
-    assert_eq!(find(&sight(Style::Direct), text).as_deref(), Ok(expected));
+    assert_eq!(
+        find(&observed(Style::Direct), text).as_deref(),
+        Ok(expected)
+    );
 }
 
 #[test]
 fn a_name_that_nobody_has_is_told_with_those_there_are() {
-    let words = find(&sight(Style::Direct), "nobody").unwrap_err();
+    let words = find(&observed(Style::Direct), "nobody").unwrap_err();
     assert!(
         words.starts_with("--from nobody: no pod or node"),
         "{words}"
@@ -43,28 +46,28 @@ fn a_name_that_nobody_has_is_told_with_those_there_are() {
 
 #[test]
 fn a_name_that_two_pods_have_needs_its_namespace() {
-    let mut sight = sight(Style::Direct);
-    let mut other = sight.pods[0].clone();
+    let mut observed = observed(Style::Direct);
+    let mut other = observed.pods[0].clone();
     other.object.reference.namespace = "other".to_owned();
-    sight.pods.push(other);
+    observed.pods.push(other);
 
-    let words = find(&sight, "busybox-1").unwrap_err();
+    let words = find(&observed, "busybox-1").unwrap_err();
 
     assert!(
         words.contains("default/busybox-1, other/busybox-1"),
         "{words}"
     );
     assert_eq!(
-        find(&sight, "other/busybox-1").as_deref(),
+        find(&observed, "other/busybox-1").as_deref(),
         Ok("pod/other/busybox-1 in pod/other/busybox-1")
     );
 }
 
 #[test]
 fn a_pod_that_does_not_run_sends_nothing() {
-    let mut sight = sight(Style::Direct);
-    sight.pods[0].status = "ContainerCreating".to_owned();
-    let words = find(&sight, "busybox-1").unwrap_err();
+    let mut observed = observed(Style::Direct);
+    observed.pods[0].status = "ContainerCreating".to_owned();
+    let words = find(&observed, "busybox-1").unwrap_err();
     assert!(words.contains("it is ContainerCreating"), "{words}");
 }
 

@@ -54,14 +54,14 @@ fn a_pod_is_reached_by_these_devices_and_answers_by_the_same(
     #[case] to: &str,
     #[case] expected: &[&str],
 ) {
-    let sight = sight(style);
+    let observed = observed(style);
 
-    let there = follow(&sight, pod("busybox-1"), to);
+    let there = follow(&observed, pod("busybox-1"), to);
     let Ending::Delivered { to: holder, .. } = &there.ending else {
         panic!("{:?}", there.ending);
     };
     let source = there.source.unwrap();
-    let back = follow(&sight, holder.clone(), &source.to_string());
+    let back = follow(&observed, holder.clone(), &source.to_string());
 
     assert_eq!(devices(&there), expected);
     assert!(there.mirrors(&back), "{:?}", devices(&back));
@@ -69,9 +69,9 @@ fn a_pod_is_reached_by_these_devices_and_answers_by_the_same(
 
 #[test]
 fn the_narrowest_device_sets_the_path_mtu_and_a_tunnel_takes_its_headers() {
-    let mut sight = sight(Style::Vxlan);
-    let plain = follow(&sight, pod("busybox-1"), "10.244.2.2");
-    let uplink = node_facts(&mut sight, "node2");
+    let mut observed = observed(Style::Vxlan);
+    let plain = follow(&observed, pod("busybox-1"), "10.244.2.2");
+    let uplink = node_facts(&mut observed, "node2");
     uplink
         .links
         .iter_mut()
@@ -79,21 +79,21 @@ fn the_narrowest_device_sets_the_path_mtu_and_a_tunnel_takes_its_headers() {
         .unwrap()
         .mtu = 1400;
 
-    let narrow = follow(&sight, pod("busybox-1"), "10.244.2.2");
+    let narrow = follow(&observed, pod("busybox-1"), "10.244.2.2");
 
     assert_eq!(plain.path_mtu().map(|(bytes, _)| bytes), Some(1450));
     let (bytes, hop) = narrow.path_mtu().unwrap();
     assert_eq!(
-        (bytes, hop.place.clone(), hop.device.as_str()),
+        (bytes, hop.netns.clone(), hop.device.as_str()),
         (1350, node("node2"), "eth0")
     );
 }
 
 #[test]
 fn a_host_network_pod_is_its_node() {
-    let sight = sight(Style::Direct);
+    let observed = observed(Style::Direct);
 
-    let trace = follow(&sight, node("node1"), "172.18.0.3");
+    let trace = follow(&observed, node("node1"), "172.18.0.3");
 
     assert_eq!(devices(&trace), ["node1 eth0 out", "node2 eth0 in"]);
     assert!(matches!(&trace.ending, Ending::Delivered { to, .. } if *to == node("node2")));
@@ -101,9 +101,9 @@ fn a_host_network_pod_is_its_node() {
 
 #[test]
 fn an_address_of_its_own_stays_on_loopback() {
-    let sight = sight(Style::Direct);
+    let observed = observed(Style::Direct);
 
-    let trace = follow(&sight, pod("busybox-1"), "10.244.1.2");
+    let trace = follow(&observed, pod("busybox-1"), "10.244.1.2");
 
     assert_eq!(devices(&trace), ["busybox-1 lo out"]);
     assert!(trace.arrives());
@@ -111,19 +111,19 @@ fn an_address_of_its_own_stays_on_loopback() {
 
 #[test]
 fn what_is_no_part_of_the_cluster_leaves_by_the_default_route() {
-    let mut sight = sight(Style::Direct);
-    let facts = node_facts(&mut sight, "node1");
+    let mut observed = observed(Style::Direct);
+    let facts = node_facts(&mut observed, "node1");
     let mut default = facts.routes[0].clone();
     default.dst = "0.0.0.0/0".parse().unwrap();
     default.gateway = Some(ip("172.18.0.1"));
     facts.routes.push(default);
 
-    let outside = follow(&sight, pod("busybox-1"), "192.0.2.1");
+    let outside = follow(&observed, pod("busybox-1"), "192.0.2.1");
     // An address of a podCIDR to which node1 has lost its route.
-    node_facts(&mut sight, "node1")
+    node_facts(&mut observed, "node1")
         .routes
         .retain(|route| route.dst.to_string() != "10.244.2.0/24");
-    let inside = follow(&sight, pod("busybox-1"), "10.244.2.2");
+    let inside = follow(&observed, pod("busybox-1"), "10.244.2.2");
 
     let left = Ending::Left {
         by: node("node1"),
@@ -145,21 +145,21 @@ fn what_is_no_part_of_the_cluster_leaves_by_the_default_route() {
 
 #[test]
 fn a_service_is_rewritten_by_the_first_node() {
-    let mut sight = sight(Style::Direct);
+    let mut observed = observed(Style::Direct);
     let mut asked = request(pod("busybox-1"), "10.96.0.10");
     asked.rewrite = Some(super::super::Rewrite {
         service: ip("10.96.0.10"),
         endpoint: Some(ip("10.244.2.2")),
     });
 
-    let rewritten = trace(&sight, &Kernels::new(), &asked).0;
+    let rewritten = trace(&observed, &Kernels::new(), &asked).0;
     asked.rewrite.as_mut().unwrap().endpoint = None;
-    let refused = trace(&sight, &Kernels::new(), &asked).0;
+    let refused = trace(&observed, &Kernels::new(), &asked).0;
     // Without a default route the pod does not even get to the node that would rewrite.
-    pod_facts(&mut sight, "busybox-1")
+    pod_facts(&mut observed, "busybox-1")
         .routes
         .retain(|route| route.dst.prefix_len() > 0);
-    let lost = trace(&sight, &Kernels::new(), &asked).0;
+    let lost = trace(&observed, &Kernels::new(), &asked).0;
 
     assert_eq!(devices(&rewritten), DIRECT);
     let out = &rewritten.hops[3];
@@ -173,14 +173,14 @@ fn a_service_is_rewritten_by_the_first_node() {
 
 #[test]
 fn a_pod_that_nobody_could_look_into_is_where_the_api_has_it() {
-    let mut sight = sight(Style::Direct);
-    let hidden = sight
+    let mut observed = observed(Style::Direct);
+    let hidden = observed
         .pods
         .iter_mut()
         .find(|pod| pod.object.reference.name == "busybox-2");
     hidden.unwrap().facts = Err("no shell".to_owned());
 
-    let trace = follow(&sight, pod("busybox-1"), "10.244.2.2");
+    let trace = follow(&observed, pod("busybox-1"), "10.244.2.2");
 
     let Ending::Unseen { pod, error } = &trace.ending else {
         panic!("{:?}", trace.ending);

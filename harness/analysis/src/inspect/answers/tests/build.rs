@@ -8,11 +8,12 @@ use flatnet_model::probe::{
     VersionResult,
 };
 
+use flatnet_model::PodRef;
 use flatnet_model::observations::{AgentPod, AgentSet, Availability};
+use flatnet_model::snapshot::{Condition, NodeSnapshot};
+use flatnet_model::snapshot::{NodeInside, PodSnapshot};
 use flatnet_model::view::Ranges;
-use flatnet_model::view::{
-    AgentLook, ApiLook, ConfigFile, Inside, Member, NodeLook, PodLook, View,
-};
+use flatnet_model::view::{AddOnAgent, ApiObjects, ConfigFile, InspectedNode, View};
 
 pub(super) const ETH0: u32 = 2;
 pub(super) const CNI0: u32 = 3;
@@ -93,12 +94,17 @@ pub(super) fn text(text: &str) -> FileContent {
     FileContent::Text(text.to_owned())
 }
 
-fn member(name: &str, at: u8) -> Member {
-    Member {
+fn node(name: &str, at: u8) -> NodeSnapshot {
+    NodeSnapshot {
         name: name.to_owned(),
         internal_ips: vec![ip(&format!("172.18.0.{}", at + 2))],
         pod_cidrs: vec![format!("10.244.{at}.0/24").parse().unwrap()],
-        ..Member::default()
+        ready: Some(Condition {
+            kind: "Ready".to_owned(),
+            status: "True".to_owned(),
+            ..Condition::default()
+        }),
+        ..NodeSnapshot::default()
     }
 }
 
@@ -173,7 +179,7 @@ fn plugin(name: &str) -> PluginVersion {
     }
 }
 
-fn inside_of(at: u8) -> Inside {
+fn inside_of(at: u8) -> NodeInside {
     let kubelet = process(
         "kubelet",
         &["/usr/bin/kubelet", "--config=/var/lib/kubelet/config.yaml"],
@@ -228,29 +234,35 @@ fn inside_of(at: u8) -> Inside {
             connection("127.0.0.1:40000", "127.0.0.1:2379", "kube-apiserver"),
         ];
     }
-    Inside {
-        facts: Ok(facts(at)),
-        sockets: Ok(sockets),
-        processes: Ok(vec![
+    NodeInside {
+        facts: Some(Ok(facts(at))),
+        sockets: Some(Ok(sockets)),
+        processes: Some(Ok(vec![
             kubelet,
             process("containerd", &["/usr/bin/containerd"]),
-        ]),
-        namespaces: Ok(vec![namespace(at)]),
-        files: Ok(files
+        ])),
+        namespaces: Some(Ok(vec![namespace(at)])),
+        files: Some(Ok(files
             .into_iter()
             .chain(here)
             .map(|(path, content)| (path.to_owned(), content))
-            .collect()),
-        cni: Ok(CniFiles {
+            .collect())),
+        cni: Some(Ok(CniFiles {
             conf: vec![ConfFile {
                 name: "10-flannel.conflist".to_owned(),
                 content: Ok(CONFLIST.to_owned()),
             }],
             programs: Vec::new(),
-        }),
-        plugins: Ok(["bridge", "flannel", "host-local", "loopback", "portmap"]
-            .map(plugin)
-            .to_vec()),
+        })),
+        plugins: Some(Ok([
+            "bridge",
+            "flannel",
+            "host-local",
+            "loopback",
+            "portmap",
+        ]
+        .map(plugin)
+        .to_vec())),
     }
 }
 
@@ -265,25 +277,27 @@ fn agent(node: &str) -> AgentPod {
 
 /// Healthy in all.
 pub(super) fn view() -> View {
-    let members: Vec<Member> = vec![member("cp", 0), member("w1", 1)];
-    let nodes = members.iter().enumerate().map(|(at, member)| NodeLook {
-        member: member.clone(),
-        inside: Availability::Found(inside_of(at as u8)),
-    });
-    let pod = |name: &str, node: &str, at: u8| PodLook {
-        namespace: "default".to_owned(),
-        name: name.to_owned(),
+    let objects = vec![node("cp", 0), node("w1", 1)];
+    let nodes = objects
+        .iter()
+        .enumerate()
+        .map(|(at, object)| InspectedNode {
+            object: object.clone(),
+            inside: Availability::Found(inside_of(at as u8)),
+        });
+    let pod = |name: &str, node: &str, at: u8| PodSnapshot {
+        reference: PodRef::new("default", name),
         node: node.to_owned(),
-        host_network: false,
         ips: vec![ip(&format!("10.244.{at}.9"))],
+        ..PodSnapshot::default()
     };
     View {
         provider: "kind".to_owned(),
         cluster: "made-up".to_owned(),
         nodes: nodes.collect(),
-        members,
+        objects,
         pods: Availability::Found(vec![pod("a", "cp", 0), pod("b", "w1", 1)]),
-        api: Availability::Found(ApiLook {
+        api: Availability::Found(ApiObjects {
             kubeadm: Availability::Found(Ranges {
                 pods: vec!["10.244.0.0/16".parse().unwrap()],
                 services: vec!["10.96.0.0/16".parse().unwrap()],
@@ -292,7 +306,7 @@ pub(super) fn view() -> View {
                 "kubernetes".to_owned(),
                 vec!["10.96.0.0/16".parse().unwrap()],
             )]),
-            agents: Availability::Found(vec![AgentLook {
+            agents: Availability::Found(vec![AddOnAgent {
                 set: AgentSet {
                     namespace: "kube-flannel".to_owned(),
                     name: "kube-flannel-ds".to_owned(),
@@ -313,7 +327,7 @@ pub(super) fn view() -> View {
 }
 
 /// A node to change: 0 the control plane, 1 the worker.
-pub(super) fn inside(view: &mut View, at: usize) -> &mut Inside {
+pub(super) fn inside(view: &mut View, at: usize) -> &mut NodeInside {
     match &mut view.nodes[at].inside {
         Availability::Found(inside) => inside,
         other => panic!("{other:?}"),
@@ -321,7 +335,7 @@ pub(super) fn inside(view: &mut View, at: usize) -> &mut Inside {
 }
 
 /// The API's part, to change.
-pub(super) fn api(view: &mut View) -> &mut ApiLook {
+pub(super) fn api(view: &mut View) -> &mut ApiObjects {
     match &mut view.api {
         Availability::Found(api) => api,
         other => panic!("{other:?}"),
@@ -329,7 +343,7 @@ pub(super) fn api(view: &mut View) -> &mut ApiLook {
 }
 
 /// The only DaemonSet, to change.
-pub(super) fn daemon_set(view: &mut View) -> &mut AgentLook {
+pub(super) fn daemon_set(view: &mut View) -> &mut AddOnAgent {
     match &mut api(view).agents {
         Availability::Found(agents) => &mut agents[0],
         other => panic!("{other:?}"),

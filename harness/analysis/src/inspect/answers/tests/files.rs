@@ -7,7 +7,13 @@ use crate::inspect::answers::{cni_config, plugins, runtime};
 use flatnet_model::view::View;
 
 fn conf(view: &mut View, name: &str, content: Result<&str, &str>) {
-    let files = &mut build::inside(view, 0).cni.as_mut().unwrap().conf;
+    let files = &mut build::inside(view, 0)
+        .cni
+        .as_mut()
+        .unwrap()
+        .as_mut()
+        .unwrap()
+        .conf;
     let content = content.map(str::to_owned).map_err(str::to_owned);
     files.push(ConfFile {
         name: name.to_owned(),
@@ -89,6 +95,8 @@ fn a_configuration_that_cannot_be_used_is_said_to_be_none() {
         .cni
         .as_mut()
         .unwrap()
+        .as_mut()
+        .unwrap()
         .conf
         .clear();
     answered(cni_config::answer(&view)).has_problem(&[
@@ -102,7 +110,12 @@ fn a_configuration_that_cannot_be_used_is_said_to_be_none() {
 fn plugins_say_who_needs_them_and_missing_ones_are_named() {
     let mut view = build::view();
     view.nodes.truncate(1);
-    let found = build::inside(&mut view, 0).plugins.as_mut().unwrap();
+    let found = build::inside(&mut view, 0)
+        .plugins
+        .as_mut()
+        .unwrap()
+        .as_mut()
+        .unwrap();
     found.retain(|plugin| plugin.name != "bridge");
     found.push(PluginVersion {
         name: "vrf".to_owned(),
@@ -145,6 +158,8 @@ fn the_endpoint_comes_from_the_flag_then_the_file_then_the_default() {
         .files
         .as_mut()
         .unwrap()
+        .as_mut()
+        .unwrap()
         .insert(config.clone(), build::text("kind: KubeletConfiguration\n"));
     assert_eq!(
         endpoint(&view),
@@ -154,14 +169,14 @@ fn the_endpoint_comes_from_the_flag_then_the_file_then_the_default() {
         )
     );
     let inside = build::inside(&mut view, 0);
-    inside.processes = Ok(vec![build::process(
+    inside.processes = Some(Ok(vec![build::process(
         "kubelet",
         &[
             "kubelet",
             "--container-runtime-endpoint=unix:///var/run/crio/crio.sock",
             "--pod-infra-container-image=registry.k8s.io/pause:3.9",
         ],
-    )]);
+    )]));
     assert_eq!(
         endpoint(&view),
         (
@@ -183,7 +198,12 @@ fn configurations_that_do_not_parse_are_named_and_the_rest_is_answered() {
         (FileContent::Absent, "not there"),
     ] {
         let mut view = build::view();
-        let files = build::inside(&mut view, 0).files.as_mut().unwrap();
+        let files = build::inside(&mut view, 0)
+            .files
+            .as_mut()
+            .unwrap()
+            .as_mut()
+            .unwrap();
         files.insert("/var/lib/kubelet/config.yaml".to_owned(), content);
         files.insert(
             "/etc/containerd/config.toml".to_owned(),

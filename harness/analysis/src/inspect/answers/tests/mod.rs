@@ -111,13 +111,13 @@ fn a_part_that_cannot_be_read_is_named_and_the_rest_is_answered() {
     for question in crate::inspect::catalogue::all() {
         let mut view: View = build::view();
         let inside = build::inside(&mut view, 1);
-        inside.facts = Err("netlink: out of memory".to_owned());
-        inside.sockets = Err("read /proc: gone".to_owned());
-        inside.processes = Err("read /proc: gone".to_owned());
-        inside.namespaces = Err("read /proc: gone".to_owned());
-        inside.files = Err("no answer".to_owned());
-        inside.cni = Err("no answer".to_owned());
-        inside.plugins = Err("no answer".to_owned());
+        inside.facts = Some(Err("netlink: out of memory".to_owned()));
+        inside.sockets = Some(Err("read /proc: gone".to_owned()));
+        inside.processes = Some(Err("read /proc: gone".to_owned()));
+        inside.namespaces = Some(Err("read /proc: gone".to_owned()));
+        inside.files = Some(Err("no answer".to_owned()));
+        inside.cni = Some(Err("no answer".to_owned()));
+        inside.plugins = Some(Err("no answer".to_owned()));
         let answer = answered((question.answer)(&view));
         assert!(
             question.id == "nodes" || !answer.facts.is_empty(),

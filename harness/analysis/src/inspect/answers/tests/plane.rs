@@ -19,7 +19,13 @@ fn without_api(view: &mut View) {
 #[test]
 fn ports_are_told_with_their_purpose() {
     let mut view = build::view();
-    let bound = &mut build::inside(&mut view, 0).sockets.as_mut().unwrap().bound;
+    let bound = &mut build::inside(&mut view, 0)
+        .sockets
+        .as_mut()
+        .unwrap()
+        .as_mut()
+        .unwrap()
+        .bound;
     let mut tunnel = build::bound("0.0.0.0:8472", "x");
     (tunnel.owner, tunnel.protocol) = (None, Protocol::Udp);
     let mut resolver = build::bound("127.0.0.11:40000", "x");
@@ -65,6 +71,8 @@ fn clients_of_etcd_are_counted_by_program_and_place() {
         .sockets
         .as_mut()
         .unwrap()
+        .as_mut()
+        .unwrap()
         .connections
         .extend([
             build::connection("127.0.0.1:2379", "127.0.0.1:40001", "etcd"),
@@ -74,6 +82,8 @@ fn clients_of_etcd_are_counted_by_program_and_place() {
         ]);
     build::inside(&mut view, 1)
         .sockets
+        .as_mut()
+        .unwrap()
         .as_mut()
         .unwrap()
         .connections = vec![build::connection(
@@ -124,7 +134,12 @@ fn overlapping_ranges_are_named_with_who_set_them() {
         answer.one("ranges-of", "nodes, services, pods").values["overlap"],
         false
     );
-    let files = build::inside(&mut view, 0).files.as_mut().unwrap();
+    let files = build::inside(&mut view, 0)
+        .files
+        .as_mut()
+        .unwrap()
+        .as_mut()
+        .unwrap();
     let manifest = files
         .get_mut("/etc/kubernetes/manifests/kube-apiserver.yaml")
         .unwrap();
@@ -153,7 +168,7 @@ fn overlapping_ranges_are_named_with_who_set_them() {
 #[test]
 fn pod_cidrs_keep_apart_and_within_the_clusters_range() {
     let mut view = build::view();
-    view.members[1].pod_cidrs = vec![
+    view.objects[1].pod_cidrs = vec![
         "10.244.0.0/25".parse().unwrap(),
         "192.168.0.0/24".parse().unwrap(),
     ];
@@ -166,14 +181,20 @@ fn pod_cidrs_keep_apart_and_within_the_clusters_range() {
 fn a_manifest_that_does_not_parse_leaves_what_runs() {
     let mut view = build::view();
     let inside = build::inside(&mut view, 0);
-    inside.files.as_mut().unwrap().insert(
+    inside.files.as_mut().unwrap().as_mut().unwrap().insert(
         "/etc/kubernetes/manifests/kube-apiserver.yaml".to_owned(),
         build::text("a: ["),
     );
-    inside.processes.as_mut().unwrap().push(build::process(
-        "kube-apiserver",
-        &["kube-apiserver", "--service-cluster-ip-range=10.96.0.0/16"],
-    ));
+    inside
+        .processes
+        .as_mut()
+        .unwrap()
+        .as_mut()
+        .unwrap()
+        .push(build::process(
+            "kube-apiserver",
+            &["kube-apiserver", "--service-cluster-ip-range=10.96.0.0/16"],
+        ));
     let answer = answered(ranges::answer(&view));
     answer.has_problem(&["cp", "kube-apiserver.yaml", "no manifest of a pod"]);
     let read = answer.facts.iter().find(|fact| {
@@ -210,7 +231,13 @@ fn an_agent_that_is_missing_or_not_ready_is_named() {
 fn a_configuration_with_ranges_of_its_own_tells_them() {
     let mut view = build::view();
     view.nodes.truncate(1);
-    let conf = &mut build::inside(&mut view, 0).cni.as_mut().unwrap().conf[0];
+    let conf = &mut build::inside(&mut view, 0)
+        .cni
+        .as_mut()
+        .unwrap()
+        .as_mut()
+        .unwrap()
+        .conf[0];
     let subnets = |view: &View| {
         let answer = answered(addon::answer(view));
         let own = answer
@@ -229,7 +256,13 @@ fn a_configuration_with_ranges_of_its_own_tells_them() {
             ("fd00::/64".to_owned(), whole)
         ]
     );
-    let conf = &mut build::inside(&mut view, 0).cni.as_mut().unwrap().conf[0];
+    let conf = &mut build::inside(&mut view, 0)
+        .cni
+        .as_mut()
+        .unwrap()
+        .as_mut()
+        .unwrap()
+        .conf[0];
     conf.content = Ok(r#"{"name":"x","plugins":[{"type":"bridge","ipam":{"type":"host-local","subnet":"10.22.0.0/16"}}]}"#.to_owned());
     assert_eq!(subnets(&view), [("10.22.0.0/16".to_owned(), json!(null))]);
 }
@@ -255,6 +288,8 @@ fn the_pod_range_is_read_from_where_each_add_on_keeps_it() {
     agent.weave_log = Some(Ok(("weave-net-1".to_owned(), log.to_owned())));
     build::inside(&mut view, 0)
         .files
+        .as_mut()
+        .unwrap()
         .as_mut()
         .unwrap()
         .remove("/run/flannel/subnet.env");

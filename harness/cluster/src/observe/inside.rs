@@ -1,4 +1,4 @@
-//! What a probe on each node is asked. All nodes at once, one question after the other.
+//! Nodes from inside, through one probe on each. All nodes at once, one question after the other.
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,15 +11,15 @@ use flatnet_model::probe::{
 };
 use k8s_openapi::api::core::v1::Node;
 
+use super::fleet::Fleet;
+use super::gather::READ_WITHIN;
 use crate::Cluster;
 use crate::Error;
-use crate::observe::fleet::Fleet;
-use crate::observe::gather::READ_WITHIN;
 use flatnet_model::components::flags;
-use flatnet_model::components::paths;
+use flatnet_model::components::paths::{self, CNI_NETWORKS};
 use flatnet_model::components::ports;
 use flatnet_model::observations::{Availability, Endpoint, Forbidden, Observed};
-use flatnet_model::view::Inside;
+use flatnet_model::snapshot::NodeInside;
 
 const PROC: &str = "/proc";
 /// How long a plugin may take to answer VERSION, milliseconds: it only prints.
@@ -43,11 +43,21 @@ const PROGRAMS: &[&str] = &[
     "weaver",
 ];
 
+/// How much is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Everything but the reservations of addresses.
+    Everything,
+    /// What pods' networks are made with: interfaces and routes, CNI files, plugins, reservations of addresses.
+    PodNetworks,
+}
+
 /// Nodes by name; what a missing right kept from being seen is absent.
-pub(super) async fn look(
+pub(crate) async fn look(
     cluster: Arc<dyn Cluster>,
     nodes: &[Node],
-) -> BTreeMap<String, Availability<Inside>> {
+    extent: Extent,
+) -> BTreeMap<String, Availability<NodeInside>> {
     let names: Vec<String> = nodes
         .iter()
         .filter_map(|node| node.metadata.name.clone())
@@ -68,7 +78,7 @@ pub(super) async fn look(
     let looking = names.into_iter().map(|name| {
         let fleet = Arc::clone(&fleet);
         async move {
-            let inside = node(&fleet, &name, root).await;
+            let inside = node(&fleet, &name, root, extent).await;
             (name, inside)
         }
     });
@@ -79,13 +89,13 @@ pub(super) async fn look(
 }
 
 /// The server's own words on which right is lacking.
-fn forbidden(rule: &str) -> Availability<Inside> {
+fn forbidden(rule: &str) -> Availability<NodeInside> {
     Availability::Absent {
         why: format!("nodes are looked at through a pod on each, and that is not allowed: {rule}"),
     }
 }
 
-async fn node(fleet: &Fleet, name: &str, root: &str) -> Availability<Inside> {
+async fn node(fleet: &Fleet, name: &str, root: &str, extent: Extent) -> Availability<NodeInside> {
     let at = Endpoint::Node(name.to_owned());
     if let Some(why) = fleet.lost.get(&at) {
         let denied = fleet
@@ -98,17 +108,24 @@ async fn node(fleet: &Fleet, name: &str, root: &str) -> Availability<Inside> {
         };
     }
     let probe = Probe { fleet, at };
-    let processes = probe.processes().await;
-    let paths = files_of_interest(processes.as_deref().unwrap_or_default());
-    Availability::Found(Inside {
-        facts: probe.facts().await,
-        sockets: probe.sockets().await,
-        namespaces: probe.namespaces().await,
-        files: probe.files(root, paths).await,
-        cni: probe.cni(root).await,
-        plugins: probe.plugins(root).await,
-        processes,
-    })
+    let mut inside = NodeInside {
+        facts: Some(probe.facts().await),
+        cni: Some(probe.cni(root).await),
+        plugins: Some(probe.plugins(root).await),
+        ..NodeInside::default()
+    };
+    match extent {
+        Extent::PodNetworks => inside.files = Some(probe.reservations(root).await),
+        Extent::Everything => {
+            let processes = probe.processes().await;
+            let paths = files_of_interest(processes.as_deref().unwrap_or_default());
+            inside.files = Some(probe.files(root, paths).await);
+            inside.processes = Some(processes);
+            inside.sockets = Some(probe.sockets().await);
+            inside.namespaces = Some(probe.namespaces().await);
+        }
+    }
+    Availability::Found(inside)
 }
 
 /// A node's kubelet says where its configuration is.
@@ -180,6 +197,17 @@ impl Probe<'_> {
             .await?;
         let files = found.files.into_iter();
         Ok(files.map(|file| (file.path, file.content)).collect())
+    }
+
+    /// The folder of networks, and the folder of each.
+    async fn reservations(&self, root: &str) -> Observed<BTreeMap<String, FileContent>> {
+        let mut files = self.files(root, vec![CNI_NETWORKS.to_owned()]).await?;
+        if let Some(FileContent::Folder(networks)) = files.get(CNI_NETWORKS) {
+            let folder = |network: &String| format!("{CNI_NETWORKS}/{network}");
+            let paths = networks.iter().map(folder).collect();
+            files.extend(self.files(root, paths).await?);
+        }
+        Ok(files)
     }
 
     async fn cni(&self, root: &str) -> Observed<CniFiles> {
