@@ -117,13 +117,13 @@ fn taken(facts: &mut BTreeMap<Endpoint, Observed<Facts>>, at: &Endpoint) -> Obse
 }
 
 /// Interfaces and routes of every probe's place.
-pub async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
+async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
     let answers = fleet.ask_all(&ask::Facts {}, READ_WITHIN).await;
     answers.into_iter().collect()
 }
 
 /// CNI configuration and plugins of the nodes with these names; `root` is [`Cluster::node_root`].
-pub async fn cni_files(
+async fn cni_files(
     fleet: &Fleet,
     nodes: impl Iterator<Item = String>,
     root: &str,
