@@ -8,11 +8,8 @@ use flatnet::session::Session;
 use flatnet::session::attach::{Attached, Which};
 use flatnet_analysis::trace::Netns;
 use flatnet_analysis::trace::found::Found;
-use flatnet_cluster::Ground;
 use flatnet_cluster::Target;
-use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::once::Probes;
-use flatnet_lab::Place;
 use flatnet_model::probe::{DialRequest, Dialled, Transport, ask};
 use flatnet_model::{IpFamily, Underlay};
 use tokio::runtime::Runtime;
@@ -95,7 +92,7 @@ impl Bed {
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.attached.name
+        self.attached.cluster.name()
     }
 
     /// The way there and back.
@@ -110,19 +107,16 @@ impl Bed {
         self.runtime.block_on(found).expect("an answer")
     }
 
-    fn lab(&self) -> &LabCluster {
-        match &self.attached.ground {
-            Ground::Lab(lab) => lab,
-            Ground::Kubernetes(_) => panic!("the lab is no Kubernetes cluster"),
-        }
-    }
-
     /// What a command printed in a namespace.
     #[track_caller]
     pub(crate) fn run(&self, netns: &Netns, command: &str) -> String {
         let argv = ["sh", "-c", command].map(str::to_owned);
         let done = self.runtime.block_on(async {
-            let process = self.lab().start_at(lab_place(netns), &argv, "a test")?;
+            let cluster = &self.attached.cluster;
+            let process = match target(netns) {
+                Some(target) => cluster.start(&target, &argv).await?,
+                None => cluster.start_on_wire(&argv).await?,
+            };
             process.finish("a test", b"").await
         });
         let done = done.unwrap_or_else(|e| panic!("{command} in {netns}: {e}"));
@@ -138,7 +132,7 @@ impl Bed {
     pub(crate) fn namespaces(&self) -> Vec<Netns> {
         let (nodes, pods) = self.runtime.block_on(async {
             let nodes = self.attached.cluster.nodes().await.expect("nodes");
-            let pods = self.lab().call(flatnet_lab::Lab::pods).await.expect("pods");
+            let pods = self.attached.cluster.pods().await.expect("pods");
             (nodes, pods)
         });
         let nodes = nodes
@@ -155,11 +149,7 @@ impl Bed {
     /// Sends so many echo requests from a pod or node to an address; all must be answered.
     #[track_caller]
     pub(crate) fn ping(&self, from: &Netns, to: std::net::IpAddr, count: usize) {
-        let target = match from {
-            Netns::Pod(pod) => Target::Pod(pod.clone()),
-            Netns::Node(node) => Target::Node(node.clone()),
-            Netns::Wire => panic!("nothing pings from the wire"),
-        };
+        let target = target(from).expect("nothing pings from the wire");
         let echo = DialRequest {
             address: to,
             transport: Transport::Icmp,
@@ -193,10 +183,11 @@ impl Drop for Bed {
     }
 }
 
-fn lab_place(netns: &Netns) -> Place {
+/// Where a command can be run; nothing for the wire, which is neither.
+fn target(netns: &Netns) -> Option<Target> {
     match netns {
-        Netns::Pod(pod) => Place::Pod(pod.namespace.clone(), pod.name.clone()),
-        Netns::Node(node) => Place::Node(node.clone()),
-        Netns::Wire => Place::Wire,
+        Netns::Pod(pod) => Some(Target::Pod(pod.clone())),
+        Netns::Node(node) => Some(Target::Node(node.clone())),
+        Netns::Wire => None,
     }
 }

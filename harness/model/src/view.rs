@@ -3,6 +3,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::capabilities::Capabilities;
 use crate::observations::{AgentSet, Availability, Observed};
 use crate::snapshot::{NodeInside, NodeSnapshot, PodSnapshot};
 
@@ -22,6 +23,8 @@ pub struct View {
     pub provider: String,
     /// The cluster's name, or the kubeconfig's context.
     pub cluster: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
     /// Every node's object, in the cluster's order.
     pub objects: Vec<NodeSnapshot>,
     /// The nodes that were looked at, in the same order.

@@ -2,7 +2,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flatnet_lab::{Lab, Place};
+use flatnet_lab::Place;
 use flatnet_model::probe::{Facts, ask};
 use flatnet_model::snapshot::{NodeSnapshot, PodSnapshot};
 use ipnet::IpNet;
@@ -45,7 +45,7 @@ impl Scene {
     ) -> Result<Scene> {
         let nodes = lab.nodes().await?;
         let nodes = nodes.iter().map(status::node).collect::<Result<_>>()?;
-        let objects = lab.call(Lab::pods).await?;
+        let objects = lab.pods().await?;
         let objects = objects.iter().map(status::pod);
         let mut objects: Vec<PodSnapshot> = objects.collect::<Result<_>>()?;
         // In the order in which they were wanted, so that a fault hits the same pod on every run.

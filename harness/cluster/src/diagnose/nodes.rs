@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 
-use super::{Place, name_of};
+use super::name_of;
 use crate::observe::inside::{self, Extent};
 use crate::{Cluster, Target};
 use flatnet_model::diagnosis::Unread;
@@ -15,7 +15,7 @@ use flatnet_model::symptoms::NodeSymptoms;
 
 /// Every node, those of `concerned` from inside too.
 pub(super) async fn read(
-    place: Place<'_>,
+    cluster: &Arc<dyn Cluster>,
     objects: &[Node],
     snapshots: Vec<NodeSnapshot>,
     concerned: &BTreeSet<String>,
@@ -25,7 +25,7 @@ pub(super) async fn read(
     let looked: Vec<Node> = objects.iter().filter(concerns).cloned().collect();
     let mut insides = match looked.is_empty() {
         true => BTreeMap::new(),
-        false => inside::look(Arc::clone(place.cluster), &looked, Extent::PodNetworks).await,
+        false => inside::look(Arc::clone(cluster), &looked, Extent::PodNetworks).await,
     };
     let nodes = snapshots.into_iter().map(|object| {
         let inside = insides.remove(&object.name);
@@ -37,7 +37,7 @@ pub(super) async fn read(
         async move {
             let silent = concerned.contains(&object.name) && object.is_silent();
             let kubelet = match silent {
-                true => kubelet(place.cluster, &object.name).await,
+                true => kubelet(cluster, &object.name).await,
                 false => None,
             };
             (object, read, kubelet)

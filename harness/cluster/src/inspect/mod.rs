@@ -1,31 +1,24 @@
 //! Looks at a cluster once: its objects through the API, and every node through one probe. Whatever fails is kept with its
 //! reason; the rest is had all the same.
-mod objects;
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Node;
 
-use crate::Ground;
-use crate::Place;
 use crate::observe::inside::{self, Extent};
 use crate::status;
-use crate::{Error, Result};
+use crate::{Cluster, Error, Result};
 use flatnet_model::naming;
 use flatnet_model::observations::Availability;
 use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::view::{InspectedNode, View};
 
-/// Why there is nothing of the control plane on the lab.
-const NO_API: &str =
-    "the lab has no control plane: its nodes and pods are namespaces of this machine";
-
 /// Everything the questions are about; of the node named, or of all.
 ///
 /// # Errors
 /// [`Error::Input`] for a node that is not there; otherwise only what keeps the nodes from being listed.
-pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
-    let objects = place.cluster.nodes().await?;
+pub async fn look(cluster: &Arc<dyn Cluster>, node: Option<&str>) -> Result<View> {
+    let objects = cluster.nodes().await?;
     let snapshots = objects
         .iter()
         .map(status::node)
@@ -36,7 +29,7 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
         Some(text) => Some(naming::node(text, &names).ok_or_else(|| {
             Error::Input(format!(
                 "there is no node {text:?} in cluster {}; nodes: {}",
-                place.name,
+                cluster.name(),
                 naming::listed(names.iter())
             ))
         })?),
@@ -48,16 +41,9 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
         .cloned()
         .collect();
     let (pods, api, mut insides) = tokio::join!(
-        pods(place),
-        async {
-            match place.client() {
-                Some(client) => Availability::Found(objects::look(client).await),
-                None => Availability::Absent {
-                    why: NO_API.to_owned(),
-                },
-            }
-        },
-        inside::look(Arc::clone(place.cluster), &chosen, Extent::Everything),
+        pods(&**cluster),
+        cluster.control_plane(),
+        inside::look(Arc::clone(cluster), &chosen, Extent::Everything),
     );
     let nodes = snapshots.iter().filter(|object| wanted(&object.name));
     let nodes = nodes
@@ -69,8 +55,9 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
         })
         .collect();
     Ok(View {
-        provider: place.cluster.provider().to_owned(),
-        cluster: place.name.to_owned(),
+        provider: cluster.provider().to_owned(),
+        capabilities: cluster.capabilities().clone(),
+        cluster: cluster.name().to_owned(),
         nodes,
         objects: snapshots,
         pods,
@@ -78,11 +65,8 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
     })
 }
 
-async fn pods(place: Place<'_>) -> Availability<Vec<PodSnapshot>> {
-    let listed = match place.ground {
-        Ground::Lab(lab) => lab.call(flatnet_lab::Lab::pods).await,
-        Ground::Kubernetes(cluster) => objects::pods(cluster.client()).await,
-    };
+async fn pods(cluster: &dyn Cluster) -> Availability<Vec<PodSnapshot>> {
+    let listed = cluster.pods().await;
     let pods = listed.and_then(|pods| pods.iter().map(status::pod).collect::<Result<Vec<_>>>());
     Availability::from(pods).map(|mut pods| {
         pods.sort_by(|a, b| a.reference.cmp(&b.reference));

@@ -1,5 +1,4 @@
-//! What the API server knows: pods, ranges, and the DaemonSets that network the cluster.
-use crate::observe::agents_of;
+//! What the API server knows of the network: ranges, and the DaemonSets that network the cluster.
 use ipnet::IpNet;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec};
@@ -7,8 +6,8 @@ use k8s_openapi::api::networking::v1::ServiceCIDR;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, Client, ResourceExt};
 
+use super::{daemon_sets, denied, pods, ranges};
 use crate::Result;
-use crate::kube::{denied, pods, ranges};
 use flatnet_model::observations::{AgentSet, Availability, Observed};
 use flatnet_model::view::{AddOnAgent, ApiObjects, ConfigFile};
 
@@ -25,13 +24,6 @@ pub(super) async fn look(client: &Client) -> ApiObjects {
         service_cidrs,
         agents: agents.into(),
     }
-}
-
-/// Pods of all namespaces.
-pub(super) async fn pods(client: &Client) -> Result<Vec<Pod>> {
-    let all: Api<Pod> = Api::all(client.clone());
-    let list = all.list(&ListParams::default()).await;
-    Ok(list.map_err(|e| denied("list pods", e))?.items)
 }
 
 /// ServiceCIDR objects, which Kubernetes has from 1.33 on (networking.k8s.io/v1).
@@ -63,7 +55,7 @@ async fn service_cidrs(client: &Client) -> Availability<Vec<(String, Vec<IpNet>)
 
 async fn agents(client: &Client) -> Result<Vec<AddOnAgent>> {
     let mut looks = Vec::new();
-    for set in agents_of(client).await? {
+    for set in daemon_sets::sets(client).await? {
         let api: Api<DaemonSet> = Api::namespaced(client.clone(), &set.namespace);
         let doing = format!("get DaemonSet {}/{}", set.namespace, set.name);
         let object = api.get(&set.name).await.map_err(|e| denied(&doing, e))?;
