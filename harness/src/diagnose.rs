@@ -8,7 +8,7 @@ use flatnet_cluster::diagnose::{Look, Wanted, look};
 use flatnet_cluster::observe::fleet::Fleet;
 use flatnet_cluster::observe::gather::{Scope, everything};
 use flatnet_cluster::status::{host_network, is_running, pod_ref};
-use flatnet_cluster::{Place, PodRef};
+use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::diagnosis::{Diagnosis, SCHEMA, Unread};
 use flatnet_model::observations::{Endpoint, Observations};
 use flatnet_model::probe::Transport;
@@ -24,12 +24,12 @@ const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::I
 ///
 /// # Errors
 /// Pods that cannot be listed, or a name that is no pod's. What else cannot be read is said in [`Diagnosis::unread`].
-pub async fn diagnose(place: Place<'_>, wanted: Wanted<'_>) -> Result<Diagnosis> {
+pub async fn diagnose(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Diagnosis> {
     let Look {
         mut symptoms,
         pods,
         nodes,
-    } = look(place, wanted).await?;
+    } = look(cluster, wanted).await?;
     let running: Vec<PodRef> = match wanted {
         Wanted::Named(_) => pods
             .iter()
@@ -39,10 +39,10 @@ pub async fn diagnose(place: Place<'_>, wanted: Wanted<'_>) -> Result<Diagnosis>
             .collect(),
         Wanted::Unhealthy | Wanted::Pods(_) => Vec::new(),
     };
-    let running = objects(place, running, &mut symptoms.unread).await;
+    let running = objects(cluster, running, &mut symptoms.unread).await;
     let seen = match running.is_empty() {
         true => None,
-        false => into_pods(place, &running, &mut symptoms.unread).await,
+        false => into_pods(cluster, &running, &mut symptoms.unread).await,
     };
     let looked_into: BTreeSet<PodRef> = running.iter().map(pod_ref).collect();
     let mut subjects = Vec::new();
@@ -71,10 +71,14 @@ pub async fn diagnose(place: Place<'_>, wanted: Wanted<'_>) -> Result<Diagnosis>
 }
 
 /// The pods as they are now.
-async fn objects(place: Place<'_>, pods: Vec<PodRef>, unread: &mut Vec<Unread>) -> Vec<Pod> {
+async fn objects(
+    cluster: &Arc<dyn Cluster>,
+    pods: Vec<PodRef>,
+    unread: &mut Vec<Unread>,
+) -> Vec<Pod> {
     let mut found = Vec::new();
     for pod in pods {
-        match place.cluster.wait_pod(&pod, Duration::ZERO).await {
+        match cluster.wait_pod(&pod, Duration::ZERO).await {
             Ok(object) if is_running(&object) => found.push(object),
             Ok(_) => {}
             Err(e) => unread.push(Unread {
@@ -88,11 +92,11 @@ async fn objects(place: Place<'_>, pods: Vec<PodRef>, unread: &mut Vec<Unread>) 
 
 /// What the probe sees in these pods and from the nodes.
 async fn into_pods(
-    place: Place<'_>,
+    cluster: &Arc<dyn Cluster>,
     pods: &[Pod],
     unread: &mut Vec<Unread>,
 ) -> Option<Observations> {
-    match observe(place, pods, unread).await {
+    match observe(cluster, pods, unread).await {
         Ok(observations) => Some(observations),
         Err(e) => {
             unread.extend(pods.iter().map(|pod| Unread {
@@ -104,13 +108,17 @@ async fn into_pods(
     }
 }
 
-async fn observe(place: Place<'_>, pods: &[Pod], unread: &mut Vec<Unread>) -> Result<Observations> {
-    let nodes = place.cluster.nodes().await?;
+async fn observe(
+    cluster: &Arc<dyn Cluster>,
+    pods: &[Pod],
+    unread: &mut Vec<Unread>,
+) -> Result<Observations> {
+    let nodes = cluster.nodes().await?;
     let running: Vec<(PodRef, bool)> = pods
         .iter()
         .map(|pod| (pod_ref(pod), host_network(pod)))
         .collect();
-    let fleet = Fleet::start(Arc::clone(place.cluster), &nodes, &running, None).await?;
+    let fleet = Fleet::start(Arc::clone(cluster), &nodes, &running, None).await?;
     for (at, why) in &fleet.lost {
         unread.push(Unread {
             what: match at {
@@ -122,7 +130,7 @@ async fn observe(place: Place<'_>, pods: &[Pod], unread: &mut Vec<Unread>) -> Re
         });
     }
     let scope = Scope {
-        cluster: place.cluster,
+        cluster,
         pods,
         denied: &[],
         exposed: None,

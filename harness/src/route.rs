@@ -3,12 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flatnet_lab::{Lab, PROGRAMS_DIR, Place as LabPlace};
+use flatnet_lab::PROGRAMS_DIR;
 use flatnet_model::probe::{self, Facts, Way, ask};
 use flatnet_netlink::Flow;
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::ListParams;
 
 use crate::session::attach::Attached;
 use crate::{Error, Result};
@@ -16,13 +13,10 @@ use flatnet_analysis::trace::found::Found;
 use flatnet_analysis::trace::model::{Ending, Place, Trace};
 use flatnet_analysis::trace::parties::{Parties, Party, address};
 use flatnet_analysis::trace::{Kernels, Request, Rewrite, Sight, from_node, trace};
-use flatnet_cluster::Ground;
-use flatnet_cluster::Target;
-use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::gather::observed_nodes;
 use flatnet_cluster::observe::once::{self, Probes};
-use flatnet_cluster::services;
 use flatnet_cluster::status;
+use flatnet_cluster::{Cluster, Target};
 use flatnet_model::observations::{Observed, ObservedPod};
 
 /// Each answer of a kernel may lead to a place that was not on the way before, no more of them than this.
@@ -46,7 +40,7 @@ pub struct Question<'a> {
 pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found> {
     let mut nodes = observed_nodes(&attached.cluster.nodes().await?)?;
     let pod = |object| Ok(ObservedPod::new(status::pod(object)?));
-    let pods = pods(attached).await?;
+    let pods = attached.cluster.pods().await?;
     let mut pods: Vec<ObservedPod> = pods.iter().map(pod).collect::<Result<_>>()?;
     let parties = Parties {
         nodes: &nodes,
@@ -60,9 +54,9 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
         },
         None => Goal::of(parties.find("--to", question.to)?, &from)?,
     };
-    let service = match (attached.place().client(), &goal.party) {
-        (Some(client), None) => services::find(client, goal.address).await?,
-        _ => None,
+    let service = match &goal.party {
+        None => attached.cluster.service_at(goal.address).await?,
+        Some(_) => None,
     };
     let rewrite = service.as_ref().map(|service| Rewrite {
         service: service.address,
@@ -75,7 +69,7 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
     let concerned = |pod: &ObservedPod| {
         Place::Pod(pod.reference().clone()) == from.place
             || pod.object.ips.contains(&last)
-            || look.is_lab()
+            || look.runs_everywhere()
     };
     let own_network = pods.iter().filter(|pod| !pod.object.host_network);
     let in_pods = own_network
@@ -174,18 +168,6 @@ fn way_back(there: &Trace) -> Option<Request> {
     })
 }
 
-async fn pods(attached: &Attached) -> Result<Vec<Pod>> {
-    match &attached.ground {
-        Ground::Lab(lab) => lab.call(Lab::pods).await,
-        Ground::Kubernetes(cluster) => {
-            let all: Api<Pod> = Api::all(cluster.client().clone());
-            let list = all.list(&ListParams::default()).await;
-            let list = list.map_err(|e| flatnet_cluster::kube::denied("list pods", e))?;
-            Ok(list.items)
-        }
-    }
-}
-
 /// What kernels said, and which are not to be asked.
 struct Asked {
     kernels: Kernels,
@@ -207,18 +189,20 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// In a lab every pod is flatnet's own, and has the probe in view already.
-    fn is_lab(&self) -> bool {
-        matches!(self.attached.ground, Ground::Lab(_))
+    /// Whether every pod has the probe in view already, so that all can be asked at once.
+    fn runs_everywhere(&self) -> bool {
+        let capabilities = self.attached.cluster.capabilities();
+        capabilities.programs_in_view.is_present()
     }
 
     async fn wire(&self) -> Option<Observed<Facts>> {
-        match &self.attached.ground {
-            Ground::Lab(lab) => {
-                let facts = ask_wire(lab, &ask::Facts {}).await;
+        let cluster = &*self.attached.cluster;
+        match cluster.capabilities().wire.is_present() {
+            true => {
+                let facts = ask_wire(cluster, &ask::Facts {}).await;
                 Some(facts.map_err(|e| e.to_string()))
             }
-            Ground::Kubernetes(_) => None,
+            false => None,
         }
     }
 
@@ -285,15 +269,13 @@ impl<'a> Look<'a> {
 
     async fn way(&self, place: &Place, flow: Flow) -> Result<Way> {
         let question = ask::Routes { flows: vec![flow] };
-        let answer = match (target(place), &self.attached.ground) {
-            (Some(target), _) => Some(self.probes.ask(&target, &question).await?),
-            (None, Ground::Lab(lab)) => Some(ask_wire(lab, &question).await?),
-            (None, Ground::Kubernetes(_)) => None,
+        let mut answer = match target(place) {
+            Some(target) => self.probes.ask(&target, &question).await?,
+            None => ask_wire(&*self.attached.cluster, &question).await?,
         };
-        let way = answer.and_then(|mut answer| answer.routes.pop());
-        way.ok_or_else(|| {
+        answer.routes.pop().ok_or_else(|| {
             Error::Failed(format!(
-                "no program can be run in {place}, so its kernel cannot be asked for a route"
+                "the kernel of {place} was asked for a route and gave none"
             ))
         })
     }
@@ -308,9 +290,9 @@ fn target(place: &Place) -> Option<Target> {
     }
 }
 
-async fn ask_wire<Q: probe::Question>(lab: &LabCluster, question: &Q) -> Result<Q::Answer> {
+async fn ask_wire<Q: probe::Question>(cluster: &dyn Cluster, question: &Q) -> Result<Q::Answer> {
     let argv = [format!("{PROGRAMS_DIR}/flatnet-probe")];
-    let process = lab.start_at(LabPlace::Wire, &argv, "wire")?;
+    let process = cluster.start_on_wire(&argv).await?;
     let done = process
         .finish("look at the wire", &once::line(question)?)
         .await?;

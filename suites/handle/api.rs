@@ -61,8 +61,8 @@ impl Api {
     pub(crate) fn new(
         handler: impl Fn(&Request) -> Option<Answer> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             handler: Box::new(handler),
             asked: Mutex::default(),
@@ -75,14 +75,14 @@ impl Api {
                 std::thread::spawn(move || shared.serve(stream));
             }
         });
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a folder");
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "mock",
             "clusters": [{"name": "mock", "cluster": {"server": format!("http://{address}")}}],
             "users": [{"name": "mock", "user": {}}],
             "contexts": [{"name": "mock", "context": {"cluster": "mock", "user": "mock"}}],
         });
-        std::fs::write(dir.path().join("kubeconfig"), config.to_string()).unwrap();
+        std::fs::write(dir.path().join("kubeconfig"), config.to_string()).expect("a kubeconfig");
         Api {
             shared,
             address,
@@ -96,7 +96,7 @@ impl Api {
 
     /// Every request so far that begins so.
     pub(crate) fn asked(&self, line: &str) -> Vec<Request> {
-        let asked = self.shared.asked.lock().unwrap();
+        let asked = self.shared.asked.lock().expect("nobody panicked");
         let like = asked
             .iter()
             .filter(|request| request.line.starts_with(line));
@@ -111,7 +111,7 @@ impl Api {
             if let Some(request) = self.asked(line).pop() {
                 return request;
             }
-            let asked = self.shared.asked.lock().unwrap().clone();
+            let asked = self.shared.asked.lock().expect("nobody panicked").clone();
             assert!(
                 begun.elapsed() < COMES_WITHIN,
                 "no {line} at {}, only {asked:?}",
@@ -123,7 +123,7 @@ impl Api {
 
     /// Names of the namespaces that are there.
     pub(crate) fn namespaces(&self) -> Vec<String> {
-        let namespaces = self.shared.namespaces.lock().unwrap();
+        let namespaces = self.shared.namespaces.lock().expect("nobody panicked");
         namespaces.keys().cloned().collect()
     }
 
@@ -135,10 +135,13 @@ impl Api {
 
 impl Shared {
     fn serve(&self, stream: TcpStream) {
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut reader = BufReader::new(stream.try_clone().expect("a second end"));
         let mut stream = stream;
         while let Some(request) = read(&mut reader) {
-            self.asked.lock().unwrap().push(request.clone());
+            self.asked
+                .lock()
+                .expect("nobody panicked")
+                .push(request.clone());
             let answer = (self.handler)(&request).unwrap_or_else(|| self.own(&request));
             let (code, body) = match answer {
                 Answer::Json(code, body) => (code, body.to_string()),
@@ -178,7 +181,7 @@ impl Shared {
                 "serverAddressByClientCIDRs": [] }),
             ),
             "POST /api/v1/namespaces" => {
-                let name = request.body["metadata"]["name"].as_str().unwrap();
+                let name = request.body["metadata"]["name"].as_str().expect("a name");
                 Answer::Json(201, self.put(name, &request.body))
             }
             line => {
@@ -187,7 +190,7 @@ impl Shared {
                 {
                     return Answer::Json(200, json!({ "metadata": {}, "items": [] }));
                 }
-                let mut namespaces = self.namespaces.lock().unwrap();
+                let mut namespaces = self.namespaces.lock().expect("nobody panicked");
                 match line.split_once(" /api/v1/namespaces/") {
                     Some(("GET", name)) => namespaces
                         .get(name)
@@ -204,7 +207,7 @@ impl Shared {
     fn put(&self, name: &str, object: &Value) -> Value {
         let mut object = object.clone();
         object["metadata"]["uid"] = json!(format!("uid-of-{name}"));
-        let mut namespaces = self.namespaces.lock().unwrap();
+        let mut namespaces = self.namespaces.lock().expect("nobody panicked");
         namespaces.insert(name.to_owned(), object.clone());
         object
     }
@@ -236,7 +239,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
             break;
         }
         if let Some(value) = header.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
+            length = value.trim().parse().expect("a number");
         }
     }
     let mut body = vec![0; length];

@@ -98,10 +98,10 @@ fn ctrl_c_ends_a_kind_that_hangs_and_what_it_made() {
     }
 
     interrupt(&child);
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output().expect("it ends");
 
     tells(&output, 130, &["interrupted"]);
-    let calls = std::fs::read_to_string(dir.path().join("calls")).unwrap();
+    let calls = std::fs::read_to_string(dir.path().join("calls")).expect("kind was called");
     assert!(calls.contains("delete cluster --name hangs"), "{calls}");
     nothing_sleeps(dir.path());
 }
@@ -127,7 +127,9 @@ fn an_api_server_that_hangs_is_given_up(
     ];
     let begun = Instant::now();
 
-    let output = flatnet(Path::new("/nowhere"), &arguments).output().unwrap();
+    let output = flatnet(Path::new("/nowhere"), &arguments)
+        .output()
+        .expect("flatnet starts");
 
     tells(&output, code, says);
     assert!(begun.elapsed() < Duration::from_secs(60));
@@ -150,7 +152,7 @@ fn ctrl_c_ends_the_waiting_for_an_api_server() {
     let begun = Instant::now();
 
     interrupt(&child);
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output().expect("it ends");
 
     tells(&output, 130, &["interrupted"]);
     assert!(begun.elapsed() < Duration::from_secs(15));

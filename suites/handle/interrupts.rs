@@ -88,7 +88,7 @@ fn ctrl_c_ends_a_run_in_any_phase(
 ) {
     let name = format!("int-{phase}-{after}-{}", std::process::id());
 
-    let output = Command::new(std::env::current_exe().unwrap())
+    let output = Command::new(std::env::current_exe().expect("this program"))
         .args([
             "--exact",
             "interrupts::interrupting_itself",
@@ -99,7 +99,7 @@ fn ctrl_c_ends_a_run_in_any_phase(
         .env(PHASE, phase)
         .env(AFTER, after)
         .output()
-        .unwrap();
+        .expect("flatnet starts");
 
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     // A phase may be over before its time comes, and the last one ends the run.
@@ -115,7 +115,7 @@ fn ctrl_c_between_two_phases_is_not_lost(
 ) {
     let name = format!("int-{phase}-end-{}", std::process::id());
 
-    let output = Command::new(std::env::current_exe().unwrap())
+    let output = Command::new(std::env::current_exe().expect("this program"))
         .args([
             "--exact",
             "interrupts::interrupting_itself",
@@ -126,7 +126,7 @@ fn ctrl_c_between_two_phases_is_not_lost(
         .env(PHASE, phase)
         .env(AFTER, "end")
         .output()
-        .unwrap();
+        .expect("flatnet starts");
 
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     is_gone(&name);
@@ -142,7 +142,7 @@ fn an_interrupted_up_leaves_no_lab(#[values(0, 20, 60, 120)] after: u64) {
     std::thread::sleep(Duration::from_millis(after));
 
     interrupt(&child);
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output().expect("it ends");
 
     // Before flatnet listens, the signal itself ends it.
     let by_signal = output.status.signal() == Some(2);

@@ -68,11 +68,11 @@ fn a_namespace_of_that_name_that_is_another_runs_stays() {
     let request = api.wait_for(CREATE);
     let name = request.body["metadata"]["name"]
         .as_str()
-        .unwrap()
+        .expect("a name")
         .to_owned();
     api.put(&name, &serde_json::json!({ "metadata": { "name": name } }));
 
-    let output = child.wait_with_output().unwrap();
+    let output = child.wait_with_output().expect("it ends");
 
     tells(&output, 2, &["create namespace", "another run's"]);
     assert_eq!(api.namespaces(), [name]);
@@ -94,12 +94,12 @@ fn a_run_that_is_killed_while_its_namespace_is_made_leaves_none() {
     let request = api.wait_for(CREATE);
     let name = request.body["metadata"]["name"]
         .as_str()
-        .unwrap()
+        .expect("a name")
         .to_owned();
     api.put(&name, &request.body);
 
-    child.kill().unwrap();
-    child.wait().unwrap();
+    child.kill().expect("a signal");
+    child.wait().expect("it ends");
 
     api.wait_for(&format!("DELETE /api/v1/namespaces/{name}"));
     assert!(api.namespaces().is_empty());
@@ -175,12 +175,12 @@ fn a_tear_down_that_fails_comes_after_what_failed_first() {
         &["diagnose", "--kubeconfig", &kubeconfig],
     )
     .output()
-    .unwrap();
+    .expect("flatnet starts");
 
     // The reaper tries once more, and tells too.
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(4), "{words}");
-    let last = words.lines().last().unwrap();
+    let last = words.lines().last().expect("an error");
     let first = last.find("error: list pods: the API server failed: the first trouble");
     let second = last.find("while tearing down: delete namespace");
     assert!(first.is_some() && first < second, "{words}");

@@ -8,11 +8,8 @@ use flatnet::session::Session;
 use flatnet::session::attach::{Attached, Which};
 use flatnet_analysis::trace::Place;
 use flatnet_analysis::trace::found::Found;
-use flatnet_cluster::Ground;
 use flatnet_cluster::Target;
-use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::once::Probes;
-use flatnet_lab::Place as LabPlace;
 use flatnet_model::probe::{DialRequest, Dialled, Transport, ask};
 use flatnet_model::{IpFamily, Underlay};
 use tokio::runtime::Runtime;
@@ -95,7 +92,7 @@ impl Bed {
     }
 
     pub(crate) fn name(&self) -> &str {
-        &self.attached.name
+        self.attached.cluster.name()
     }
 
     /// The way there and back.
@@ -110,19 +107,16 @@ impl Bed {
         self.runtime.block_on(found).expect("an answer")
     }
 
-    fn lab(&self) -> &LabCluster {
-        match &self.attached.ground {
-            Ground::Lab(lab) => lab,
-            Ground::Kubernetes(_) => panic!("the lab is no Kubernetes cluster"),
-        }
-    }
-
     /// What a command printed in a place.
     #[track_caller]
     pub(crate) fn run(&self, place: &Place, command: &str) -> String {
         let argv = ["sh", "-c", command].map(str::to_owned);
         let done = self.runtime.block_on(async {
-            let process = self.lab().start_at(lab_place(place), &argv, "a test")?;
+            let cluster = &self.attached.cluster;
+            let process = match target(place) {
+                Some(target) => cluster.start(&target, &argv).await?,
+                None => cluster.start_on_wire(&argv).await?,
+            };
             process.finish("a test", b"").await
         });
         let done = done.unwrap_or_else(|e| panic!("{command} in {place}: {e}"));
@@ -138,7 +132,7 @@ impl Bed {
     pub(crate) fn places(&self) -> Vec<Place> {
         let (nodes, pods) = self.runtime.block_on(async {
             let nodes = self.attached.cluster.nodes().await.expect("nodes");
-            let pods = self.lab().call(flatnet_lab::Lab::pods).await.expect("pods");
+            let pods = self.attached.cluster.pods().await.expect("pods");
             (nodes, pods)
         });
         let nodes = nodes
@@ -154,11 +148,7 @@ impl Bed {
     /// Sends so many echo requests from a pod or node to an address; all must be answered.
     #[track_caller]
     pub(crate) fn ping(&self, from: &Place, to: std::net::IpAddr, count: usize) {
-        let target = match from {
-            Place::Pod(pod) => Target::Pod(pod.clone()),
-            Place::Node(node) => Target::Node(node.clone()),
-            Place::Wire => panic!("nothing pings from the wire"),
-        };
+        let target = target(from).expect("nothing pings from the wire");
         let echo = DialRequest {
             address: to,
             transport: Transport::Icmp,
@@ -192,10 +182,11 @@ impl Drop for Bed {
     }
 }
 
-fn lab_place(place: &Place) -> LabPlace {
+/// Where a command can be run; nothing for the wire, which is neither.
+fn target(place: &Place) -> Option<Target> {
     match place {
-        Place::Pod(pod) => LabPlace::Pod(pod.namespace.clone(), pod.name.clone()),
-        Place::Node(node) => LabPlace::Node(node.clone()),
-        Place::Wire => LabPlace::Wire,
+        Place::Pod(pod) => Some(Target::Pod(pod.clone())),
+        Place::Node(node) => Some(Target::Node(node.clone())),
+        Place::Wire => None,
     }
 }

@@ -10,54 +10,25 @@ pub mod limit;
 pub mod manifest;
 pub mod observe;
 pub mod running;
-pub mod services;
 pub mod status;
 pub mod upload;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use flatnet_model::capabilities::Capabilities;
+use flatnet_model::observations::Availability;
+use flatnet_model::snapshot::PodSnapshot;
+use flatnet_model::symptoms::Agent;
+use flatnet_model::view::{ApiLook, ServiceAt};
 pub use flatnet_model::{Error, PodRef, Result, Target, torn_down};
 pub use status::pod_ref;
-
-use kube::KubeCluster;
-use lab::LabCluster;
-
-/// A cluster as what it is.
-#[derive(Clone)]
-pub enum Ground {
-    /// Namespaces on this machine.
-    Lab(LabCluster),
-    /// Something behind the Kubernetes API.
-    Kubernetes(Box<KubeCluster>),
-}
-
-/// The cluster that is looked at.
-#[derive(Clone, Copy)]
-pub struct Place<'a> {
-    /// Its name, or the kubeconfig's context.
-    pub name: &'a str,
-    /// The seam.
-    pub cluster: &'a Arc<dyn Cluster>,
-    /// What is behind it.
-    pub ground: &'a Ground,
-}
-
-impl<'a> Place<'a> {
-    /// The API's client, where there is an API.
-    pub fn client(self) -> Option<&'a ::kube::Client> {
-        match self.ground {
-            Ground::Lab(_) => None,
-            Ground::Kubernetes(cluster) => Some(cluster.client()),
-        }
-    }
-}
 
 /// A command that runs somewhere in the cluster. Dropping it closes its streams.
 pub struct Process {
@@ -118,36 +89,97 @@ const EXEC_WITHIN: Duration = Duration::from_secs(120);
 /// How long the probe may take to be put somewhere, over a slow connection.
 const PLACED_WITHIN: Duration = Duration::from_secs(60);
 
-/// A running cluster. Everything a check needs to know goes through here, so that no check knows which provider it is on.
+/// So many lines of a log are last words.
+const LAST_LINES: i64 = 5;
+
+/// Which part of a container's log is read.
+#[derive(Clone, Debug, Default)]
+pub struct LogPart {
+    /// The container; the only one where none is named.
+    pub container: Option<String>,
+    /// Of its run before.
+    pub previous: bool,
+    /// So many lines from the end.
+    pub tail_lines: Option<i64>,
+    /// So many bytes from the beginning.
+    pub limit_bytes: Option<i64>,
+}
+
+/// A running cluster: the Kubernetes API, and a way onto a node. Everything that looks at a cluster goes through here, so that
+/// nothing knows which provider it is on; what a provider cannot do is told by [`Cluster::capabilities`].
 #[async_trait]
 pub trait Cluster: Send + Sync {
-    /// `lab`, `kind`, `kubeconfig`.
+    /// `lab`, `kind`, `kubeconfig`: for reports.
     fn provider(&self) -> &'static str;
-    /// Nodes in a stable order.
-    async fn nodes(&self) -> Result<Vec<Node>>;
-    /// Creates the pod; returns before it runs.
-    async fn apply_pod(&self, pod: &Pod) -> Result<()>;
-    /// Waits until the pod runs and has its IPs, or has ended, or `limit` has passed; returns it as last seen.
-    async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod>;
-    /// Events of the pod, oldest first.
-    async fn events(&self, pod: &PodRef) -> Result<Vec<Event>>;
-    /// Deletes the pod and waits until it is gone.
-    async fn delete_pod(&self, pod: &PodRef) -> Result<()>;
-    /// Puts the probe where `target` can run it; returns its path there.
-    async fn place_probe(&self, target: &Target) -> Result<String>;
-    /// Starts a command.
-    async fn start(&self, target: &Target, argv: &[String]) -> Result<Process>;
-    /// Takes away what was put into the cluster through this handle, and waits until it is gone; the cluster stays.
-    async fn withdraw(&self) -> Result<()>;
 
-    /// Called instead of [`Cluster::withdraw`] where everything is to stay.
-    async fn keep(&self) -> Result<()> {
-        Ok(())
-    }
+    /// Its name, or the kubeconfig's context.
+    fn name(&self) -> &str;
+
+    /// What it can do besides nodes and pods.
+    fn capabilities(&self) -> &Capabilities;
 
     /// The namespace that a run's own pods go to.
     fn namespace(&self) -> &str {
         "default"
+    }
+
+    /// The nodes that can be looked at (Linux), in a stable order.
+    async fn nodes(&self) -> Result<Vec<Node>>;
+
+    /// Names of all nodes, whatever their operating system.
+    async fn node_names(&self) -> Result<Vec<String>>;
+
+    /// The pods of every namespace.
+    async fn pods(&self) -> Result<Vec<Pod>>;
+
+    /// Creates the pod of a run, with what the cluster wants of one; returns before it runs.
+    async fn apply_pod(&self, pod: &Pod) -> Result<()>;
+
+    /// Waits until the pod runs and has its IPs, or has ended, or `limit` has passed; returns it as last seen.
+    async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod>;
+
+    /// Events of the pod, oldest first.
+    async fn events(&self, pod: &PodRef) -> Result<Vec<Event>>;
+
+    /// A container's log; empty where there is none any more.
+    async fn log(&self, pod: &PodRef, part: &LogPart) -> Result<String>;
+
+    /// The last lines of a container's run before, or of the one that runs where there was none.
+    async fn last_lines(&self, pod: &PodRef, container: Option<&str>) -> Result<String> {
+        let part = |previous| LogPart {
+            container: container.map(str::to_owned),
+            previous,
+            tail_lines: Some(LAST_LINES),
+            ..LogPart::default()
+        };
+        match self.log(pod, &part(true)).await {
+            Ok(text) if !text.trim().is_empty() => Ok(text),
+            _ => self.log(pod, &part(false)).await,
+        }
+    }
+
+    /// Deletes the pod and waits until it is gone.
+    async fn delete_pod(&self, pod: &PodRef) -> Result<()>;
+
+    /// The agents that network the cluster, those that do not work with their last words; `pods` are the cluster's.
+    async fn agents(&self, pods: &[PodSnapshot]) -> Result<Vec<Agent>>;
+
+    /// The service behind an address.
+    async fn service_at(&self, address: IpAddr) -> Result<Option<ServiceAt>>;
+
+    /// What the control plane knows of the network.
+    async fn control_plane(&self) -> Availability<ApiLook>;
+
+    /// Puts the probe where `target` can run it; returns its path there.
+    async fn place_probe(&self, target: &Target) -> Result<String>;
+
+    /// Starts a command.
+    async fn start(&self, target: &Target, argv: &[String]) -> Result<Process>;
+
+    /// Starts a command on what joins the nodes, where [`Capabilities::wire`] says that it can be looked at.
+    async fn start_on_wire(&self, argv: &[String]) -> Result<Process> {
+        let why = self.capabilities().wire.why_absent().unwrap_or_default();
+        Err(Error::failed(format!("exec {argv:?} on the wire"), why))
     }
 
     /// The folder under which a node's probe sees the node's root, without a slash at its end.
@@ -167,5 +199,13 @@ pub trait Cluster: Send + Sync {
         let code = done.as_ref().map(|done| done.code).ok();
         tracing::debug!(%target, ?argv, code, took = ?started.elapsed(), "ran");
         done
+    }
+
+    /// Takes away what was put into the cluster through this handle, and waits until it is gone; the cluster stays.
+    async fn withdraw(&self) -> Result<()>;
+
+    /// Called instead of [`Cluster::withdraw`] where everything is to stay.
+    async fn keep(&self) -> Result<()> {
+        Ok(())
     }
 }

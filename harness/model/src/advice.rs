@@ -1,5 +1,6 @@
 //! Commands as a person types them for the cluster at hand.
 use crate::PodRef;
+use crate::capabilities::Capabilities;
 
 /// Writes commands.
 #[derive(Clone, Debug)]
@@ -8,14 +9,16 @@ pub struct Advice {
     pub provider: String,
     /// The cluster's name.
     pub cluster: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
 }
 
 impl Advice {
     /// A command on a node.
     pub fn on_node(&self, node: &str, command: &str) -> String {
-        match self.provider.as_str() {
-            "kubeconfig" => format!("ssh {node} -- {command}"),
-            _ => format!(
+        match self.capabilities.exec_on_nodes.is_present() {
+            false => format!("ssh {node} -- {command}"),
+            true => format!(
                 "flatnet exec --cluster {} {node} -- {command}",
                 self.cluster
             ),
@@ -77,6 +80,6 @@ impl Advice {
 
     /// Whether there is no API server.
     pub fn is_lab(&self) -> bool {
-        self.provider == "lab"
+        !self.capabilities.kubectl.is_present()
     }
 }

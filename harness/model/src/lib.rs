@@ -5,6 +5,7 @@
 //! checks), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`], an
 //! [`inspection`], a [`diagnosis`] with its [`cause`]s.
 pub mod advice;
+pub mod capabilities;
 pub mod cause;
 pub mod cni;
 pub mod components;

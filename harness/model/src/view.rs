@@ -7,6 +7,7 @@ use crate::probe::{
 };
 use ipnet::IpNet;
 
+use crate::capabilities::Capabilities;
 use crate::observations::{AgentSet, Availability, Observed};
 
 /// Pod and service ranges of a cluster, one per family, in the order of the cluster's families; empty where the cluster does not tell.
@@ -25,6 +26,8 @@ pub struct View {
     pub provider: String,
     /// The cluster's name, or the kubeconfig's context.
     pub cluster: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
     /// Every node, in the cluster's order.
     pub members: Vec<Member>,
     /// The nodes that were looked at, in the same order.

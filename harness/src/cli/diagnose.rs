@@ -66,7 +66,7 @@ async fn until_known(attached: &Attached, names: &[String], wait: Duration) -> R
         } else {
             Wanted::Named(names)
         };
-        let diagnosis = diagnose(attached.place(), wanted).await?;
+        let diagnosis = diagnose(&attached.cluster, wanted).await?;
         if !diagnosis.is_open() || start.elapsed() + PAUSE > wait {
             return Ok(diagnosis);
         }

@@ -82,8 +82,8 @@ pub(super) fn run(mut args: InspectArgs, typed: &Typed<'_>) -> Result<u8> {
     let which = args.which.find()?;
     let progress = progress();
     let view = session::run(looking(&which, async |attached| {
-        progress.set_message(format!("looking at cluster {}", attached.name));
-        gather::look(attached.place(), args.node.as_deref()).await
+        progress.set_message(format!("looking at cluster {}", attached.cluster.name()));
+        gather::look(&attached.cluster, args.node.as_deref()).await
     }));
     progress.finish_and_clear();
     let view = view?;

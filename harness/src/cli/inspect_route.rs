@@ -48,7 +48,7 @@ pub(super) fn run(mut args: RouteArgs, typed: &Typed<'_>) -> Result<u8> {
     };
     let progress = progress();
     let text = session::run(looking(&which, async |attached| {
-        progress.set_message(format!("looking at cluster {}", attached.name));
+        progress.set_message(format!("looking at cluster {}", attached.cluster.name()));
         let found = route::find(attached, &question).await?;
         text(&args, attached, &found)
     }));
@@ -61,7 +61,7 @@ fn text(args: &RouteArgs, attached: &Attached, found: &Found) -> Result<String> 
     let inspection = || Inspection {
         schema: SCHEMA,
         provider: attached.cluster.provider().to_owned(),
-        cluster: attached.name.clone(),
+        cluster: attached.cluster.name().to_owned(),
         answers: vec![answer::answer(found, args.explain)],
     };
     match args.output {

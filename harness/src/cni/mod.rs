@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use flatnet_lab::LabSpec;
 
 pub use choice::Choice;
-pub use kind::{Ground as KindGround, on_kind, recorded};
+pub use kind::{KindCluster, on_kind, recorded};
 pub use lab::on_lab;
 
 use crate::Result;

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{Error, Result};
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::kind::peer::Peer;
-use flatnet_cluster::kube::{KubeCluster, denied};
+use flatnet_cluster::kube::{KubeCluster, daemon_sets, denied};
 use flatnet_cluster::{Cluster, Target};
 use flatnet_model::observations::Service;
 
@@ -238,7 +238,7 @@ async fn command(cluster: &KubeCluster, node: &str, argv: &[String]) -> Result<(
 
 /// Changes the first network agent's DaemonSet so that it does without `node`, and so that its other pods stay as they are.
 async fn keep_agent_off(cluster: &KubeCluster, node: &str) -> Result<AgentSpec> {
-    let sets = flatnet_cluster::observe::agents_of(cluster.client()).await?;
+    let sets = daemon_sets::sets(cluster.client()).await?;
     let set = sets.first().ok_or_else(|| {
         Error::Input(
             "--plant agent-missing: no DaemonSet networks this cluster; choose a --cni that has one"
@@ -306,7 +306,7 @@ async fn change(
 async fn wait_without_agent(cluster: &KubeCluster, node: &str) -> Result<()> {
     let begun = Instant::now();
     loop {
-        let sets = flatnet_cluster::observe::agents_of(cluster.client()).await?;
+        let sets = daemon_sets::sets(cluster.client()).await?;
         let first = sets.first().into_iter();
         if !first.flat_map(|set| &set.pods).any(|pod| pod.node == node) {
             return Ok(());

@@ -8,7 +8,8 @@ mod scene;
 pub use cluster::{Planted, Stage};
 pub use scene::Scene;
 
-use flatnet_lab::{Change, Lab, NodeFile, NodeSpec, Place};
+use async_trait::async_trait;
+use flatnet_lab::{Change, NodeSpec, Place};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -105,6 +106,47 @@ pub(crate) enum Step {
     },
 }
 
+/// What a run made before a fault is planted.
+#[derive(Clone, Copy)]
+pub struct Made<'a> {
+    /// Its pods.
+    pub pods: &'a [Pod],
+    /// Pod network ranges of the whole cluster, where known.
+    pub pod_network: &'a [IpNet],
+    /// What was made for those who use the cluster, where that is done already.
+    pub exposed: Option<&'a Exposed>,
+}
+
+/// A cluster into which faults of its provider can be planted.
+#[async_trait]
+pub trait Plantable: Send + Sync {
+    /// Plants the fault now; how to take it back, where the cluster may be used again.
+    ///
+    /// # Errors
+    /// Where the cluster cannot be changed so.
+    async fn plant(&self, fault: &Fault, made: Made<'_>) -> Result<Option<Planted>>;
+}
+
+#[async_trait]
+impl Plantable for LabCluster {
+    async fn plant(&self, fault: &Fault, made: Made<'_>) -> Result<Option<Planted>> {
+        fault
+            .plant_in_lab(self, made.pods, made.pod_network)
+            .await?;
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Plantable for KubeCluster {
+    async fn plant(&self, fault: &Fault, made: Made<'_>) -> Result<Option<Planted>> {
+        match made.exposed {
+            Some(exposed) => fault.plant_on_cluster(self, exposed).await,
+            None => Ok(None),
+        }
+    }
+}
+
 impl Fault {
     /// Refuses a cluster in which the fault would not be one, and turns on what it needs where that is free to choose.
     ///
@@ -165,7 +207,7 @@ impl Fault {
     ///
     /// # Errors
     /// Where the cluster cannot be changed so. What was changed is taken back.
-    pub async fn plant_on_cluster(
+    async fn plant_on_cluster(
         &self,
         cluster: &KubeCluster,
         exposed: &Exposed,
@@ -183,7 +225,7 @@ impl Fault {
     ///
     /// # Errors
     /// Where the lab cannot be changed so.
-    pub async fn plant_in_lab(
+    async fn plant_in_lab(
         &self,
         lab: &LabCluster,
         pods: &[Pod],
@@ -194,32 +236,14 @@ impl Fault {
         };
         let scene = Scene::of(lab, pods, pod_network).await?;
         for node in &scene.nodes {
-            let name = node.name.clone();
-            lab.call(move |lab: &Lab| lab.stop_daemon(&name, AGENT))
-                .await?;
+            lab.stop_daemon(&node.name, AGENT).await?;
         }
         for step in recipe(&scene)? {
             match step {
-                Step::Change(place, changes) => {
-                    lab.call(move |lab: &Lab| lab.change(&place, &changes))
-                        .await?
-                }
-                Step::Remove { node, path } => {
-                    lab.call(move |lab: &Lab| lab.remove_file(&node, &path))
-                        .await?
-                }
+                Step::Change(place, changes) => lab.change(place, changes).await?,
+                Step::Remove { node, path } => lab.remove_file(&node, &path).await?,
                 Step::Write { node, path, text } => {
-                    let work = move |lab: &Lab| {
-                        lab.write_file(
-                            &node,
-                            &NodeFile {
-                                path: &path,
-                                content: text.as_bytes(),
-                                mode: 0o644,
-                            },
-                        )
-                    };
-                    lab.call(work).await?;
+                    lab.write_file(&node, &path, text.into_bytes()).await?;
                 }
             }
         }

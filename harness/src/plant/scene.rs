@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use flatnet_agent::node::Node;
-use flatnet_lab::{Lab, Place};
+use flatnet_lab::Place;
 use flatnet_model::probe::{Facts, ask};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
@@ -57,7 +57,7 @@ impl Scene {
             pod_network: pod_network.to_vec(),
         };
         let probes = Probes::on(Arc::new(lab.clone()));
-        let mut objects = lab.call(Lab::pods).await?;
+        let mut objects = lab.pods().await?;
         // In the order in which they were wanted, so that a fault hits the same pod on every run.
         objects.sort_by_key(|pod| {
             wanted

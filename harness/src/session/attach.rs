@@ -10,9 +10,8 @@ use crate::programs::Programs;
 use crate::{Result, torn_down};
 use flatnet_cluster::Cluster;
 use flatnet_cluster::kind::{self, InContainers, engine::Engine};
-use flatnet_cluster::kube::{KubeCluster, NamespacePlan};
+use flatnet_cluster::kube::{Identity, KubeCluster, NamespacePlan};
 use flatnet_cluster::lab::LabCluster;
-use flatnet_cluster::{Ground, Place};
 
 /// Which cluster is meant.
 pub enum Which {
@@ -45,12 +44,8 @@ pub async fn looking<T>(
 
 /// A cluster that is looked at. [`Attached::close`] takes away what looking needed there.
 pub struct Attached {
-    /// Its name, or the context's.
-    pub name: String,
     /// The seam.
     pub cluster: Arc<dyn Cluster>,
-    /// What is behind it.
-    pub ground: Ground,
     lifetime: Lifetime,
 }
 
@@ -65,9 +60,7 @@ impl Attached {
             Which::Lab(name) => {
                 let lab = LabCluster::connect(name).await?;
                 Ok(Attached {
-                    name: name.clone(),
-                    cluster: Arc::new(lab.clone()),
-                    ground: Ground::Lab(lab),
+                    cluster: Arc::new(lab),
                     lifetime: Lifetime::Visitor,
                 })
             }
@@ -78,37 +71,26 @@ impl Attached {
                 let namespace = NamespacePlan::existing("default", &run_id())
                     .establish(&connection.client)
                     .await?;
-                let cluster =
-                    KubeCluster::new("kind", connection, namespace, access, programs.probe);
-                Ok(Attached::kubernetes(
-                    name.clone(),
-                    cluster,
-                    Lifetime::Visitor,
-                ))
+                let cluster = KubeCluster::new(
+                    Identity::kind(name),
+                    connection,
+                    namespace,
+                    access,
+                    programs.probe,
+                );
+                Ok(Attached::kubernetes(cluster, Lifetime::Visitor))
             }
             Which::Kubeconfig(args) => {
                 let (cluster, lifetime) = boot::connect(args, &programs).await?;
-                let name = cluster.connection().context.clone();
-                Ok(Attached::kubernetes(name, cluster, lifetime))
+                Ok(Attached::kubernetes(cluster, lifetime))
             }
         }
     }
 
-    fn kubernetes(name: String, cluster: KubeCluster, lifetime: Lifetime) -> Attached {
+    fn kubernetes(cluster: KubeCluster, lifetime: Lifetime) -> Attached {
         Attached {
-            name,
-            cluster: Arc::new(cluster.clone()),
-            ground: Ground::Kubernetes(Box::new(cluster)),
+            cluster: Arc::new(cluster),
             lifetime,
-        }
-    }
-
-    /// What is looked at.
-    pub fn place(&self) -> Place<'_> {
-        Place {
-            name: &self.name,
-            cluster: &self.cluster,
-            ground: &self.ground,
         }
     }
 

@@ -1,5 +1,4 @@
 //! Boots the cluster, or connects to one, and installs the CNI on it.
-use flatnet_cluster::Ground;
 use flatnet_cluster::status;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,10 +12,11 @@ use super::reaper::{Reap, Reaper, Whereabouts};
 use crate::cni::{self, Cni, Trouble};
 use crate::config::KubeArgs;
 use crate::events::{Event, Observer};
+use crate::plant::Plantable;
 use crate::programs::Programs;
 use crate::{Error, Result};
 use flatnet_cluster::kind::{self, Boot, InContainers, engine::Engine};
-use flatnet_cluster::kube::{KubeCluster, NamespacePlan, NodePods, connect};
+use flatnet_cluster::kube::{Identity, KubeCluster, NamespacePlan, NodePods, connect};
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::{Cluster, kube};
 
@@ -27,8 +27,10 @@ const NODE_POD_IMAGE: &str = "busybox:1.36";
 pub struct Booted {
     /// The seam.
     pub cluster: Arc<dyn Cluster>,
-    /// What is behind it, where faults are planted.
-    pub ground: Ground,
+    /// The same, for faults of its provider.
+    pub faults: Box<dyn Plantable>,
+    /// The same, for services and pods with a port; nothing where there is no control plane.
+    pub exposable: Option<KubeCluster>,
     /// What will network its pods; nothing where that is not this run's work.
     pub cni: Option<Box<dyn Cni>>,
     /// Pod network ranges of the whole cluster, where known.
@@ -52,7 +54,8 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
             let cni = cni::on_lab(&plan.cni, lab.clone(), spec, pod_network).await?;
             Ok(Booted {
                 cluster: Arc::new(lab.clone()),
-                ground: Ground::Lab(lab),
+                faults: Box::new(lab),
+                exposable: None,
                 cni,
                 pod_network: pod_network.clone(),
                 lifetime: Lifetime::Booted(ClusterDeletion::of_lab(deletion)),
@@ -87,7 +90,8 @@ async fn running_lab(plan: &Plan, spec: &LabSpec, pod_network: &[IpNet]) -> Resu
     let cni = cni::on_lab(&plan.cni, lab.clone(), spec, pod_network).await?;
     Ok(Booted {
         cluster: Arc::new(lab.clone()),
-        ground: Ground::Lab(lab),
+        faults: Box::new(lab),
+        exposable: None,
         cni,
         pod_network: pod_network.to_vec(),
         lifetime: Lifetime::Guest(Mutex::new(reaper)),
@@ -153,10 +157,10 @@ async fn kind_cluster(
     let ranges = kube::ranges::read(&connection.client).await?;
     let pod_network = ranges.pods.clone();
     let probe = plan.programs.probe.clone();
-    let cluster = KubeCluster::new("kind", connection, namespace, access, probe);
+    let cluster = KubeCluster::new(Identity::kind(name), connection, namespace, access, probe);
     let cni = cni::on_kind(
         &plan.cni,
-        cni::KindGround {
+        cni::KindCluster {
             cluster: cluster.clone(),
             engine,
             name: name.to_owned(),
@@ -166,7 +170,8 @@ async fn kind_cluster(
     )?;
     Ok(Booted {
         cluster: Arc::new(cluster.clone()),
-        ground: Ground::Kubernetes(Box::new(cluster)),
+        faults: Box::new(cluster.clone()),
+        exposable: Some(cluster),
         cni,
         pod_network,
         lifetime,
@@ -181,7 +186,8 @@ async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
         .unwrap_or_default();
     Ok(Booted {
         cluster: Arc::new(cluster.clone()),
-        ground: Ground::Kubernetes(Box::new(cluster)),
+        faults: Box::new(cluster.clone()),
+        exposable: Some(cluster),
         cni: None,
         pod_network: ranges.pods,
         lifetime,
@@ -215,7 +221,8 @@ pub(super) async fn connect(
         NODE_POD_IMAGE.to_owned(),
         probe.clone(),
     );
-    let cluster = KubeCluster::new("kubeconfig", connection, namespace, Arc::new(nodes), probe);
+    let identity = Identity::kubeconfig(&connection.context);
+    let cluster = KubeCluster::new(identity, connection, namespace, Arc::new(nodes), probe);
     Ok((cluster, Lifetime::Guest(Mutex::new(reaper))))
 }
 

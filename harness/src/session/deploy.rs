@@ -9,15 +9,13 @@ use tokio::task::JoinSet;
 use super::exposure;
 use super::lifetime::Lifetime;
 use super::plan::Plan;
-use super::workload;
 use crate::diagnose;
 use crate::events::{Event, Observer};
-use crate::plant::{Fault, Moment, Planted};
+use crate::plant::{Fault, Made, Moment, Plantable, Planted};
 use crate::{Error, Result};
-use flatnet_cluster::Ground;
-use flatnet_cluster::Place;
 use flatnet_cluster::diagnose::Wanted;
 use flatnet_cluster::exposed::Exposed;
+use flatnet_cluster::kube::KubeCluster;
 use flatnet_cluster::status::host_network;
 use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::diagnosis::Diagnosis;
@@ -41,8 +39,10 @@ pub struct Deployed {
 pub struct Bed<'a> {
     /// The seam.
     pub cluster: &'a Arc<dyn Cluster>,
-    /// What is behind it.
-    pub ground: &'a Ground,
+    /// The same, for faults of its provider.
+    pub faults: &'a dyn Plantable,
+    /// The same, for services and pods with a port, where there is a control plane.
+    pub exposable: Option<&'a KubeCluster>,
     /// What is wanted.
     pub plan: &'a Plan,
     /// Pod network ranges of the whole cluster, where known.
@@ -82,17 +82,17 @@ impl Bed<'_> {
         // Before anything else is changed: the evidence is at its freshest.
         let stuck = deployed.pods.iter().filter(|pod| !is_running(pod));
         let stuck: Vec<PodRef> = stuck.map(pod_ref).collect();
-        deployed.diagnosis = why(self.cluster, self.ground, self.plan, &stuck, self.observer).await;
-        deployed.exposed = match self.ground {
-            Ground::Lab(_) => None,
-            Ground::Kubernetes(cluster) => {
-                let ground = exposure::Ground {
+        deployed.diagnosis = why(self.cluster, &stuck, self.observer).await;
+        deployed.exposed = match self.exposable {
+            None => None,
+            Some(cluster) => {
+                let target = exposure::Exposure {
                     cluster,
                     plan: self.plan,
                     lifetime: self.lifetime,
                     observer: self.observer,
                 };
-                Some(ground.expose(&deployed.pods).await?)
+                Some(target.expose(&deployed.pods).await?)
             }
         };
         let scenery = deployed.exposed.as_ref();
@@ -105,13 +105,7 @@ impl Bed<'_> {
     async fn pods(&self) -> Result<Vec<Pod>> {
         let nodes = self.cluster.nodes().await?;
         let names: Vec<String> = nodes.into_iter().filter_map(|n| n.metadata.name).collect();
-        let mut pods = self.plan.workload.place(&names, self.cluster.namespace())?;
-        if let Ground::Kubernetes(cluster) = self.ground {
-            for pod in &mut pods {
-                workload::adapt_to_kubernetes(pod, &cluster.labels());
-            }
-        }
-        Ok(pods)
+        self.plan.workload.place(&names, self.cluster.namespace())
     }
 
     async fn plant(
@@ -124,16 +118,12 @@ impl Bed<'_> {
         let Some(fault) = fault.filter(|f| f.moment == moment) else {
             return Ok(None);
         };
-        let planted = match (self.ground, exposed) {
-            (Ground::Lab(lab), _) => {
-                fault.plant_in_lab(lab, pods, self.pod_network).await?;
-                None
-            }
-            (Ground::Kubernetes(cluster), Some(exposed)) => {
-                fault.plant_on_cluster(cluster, exposed).await?
-            }
-            (Ground::Kubernetes(_), None) => None,
+        let made = Made {
+            pods,
+            pod_network: self.pod_network,
+            exposed,
         };
+        let planted = self.faults.plant(fault, made).await?;
         (self.observer)(&Event::Planted(format!("{}: {}", fault.id, fault.summary)));
         Ok(planted)
     }
@@ -192,25 +182,13 @@ impl Bed<'_> {
 /// Why these pods do not run. That nobody could be asked is no reason to end the run: the checks judge the pods.
 pub(super) async fn why(
     cluster: &Arc<dyn Cluster>,
-    ground: &Ground,
-    plan: &Plan,
     stuck: &[PodRef],
     observer: &Observer,
 ) -> Option<Diagnosis> {
     if stuck.is_empty() {
         return None;
     }
-    let name = match (plan.site.name(), ground) {
-        (Some(name), _) => name,
-        (None, Ground::Kubernetes(cluster)) => &cluster.connection().context,
-        (None, Ground::Lab(_)) => "",
-    };
-    let place = Place {
-        name,
-        cluster,
-        ground,
-    };
-    match diagnose::diagnose(place, Wanted::Pods(stuck)).await {
+    match diagnose::diagnose(cluster, Wanted::Pods(stuck)).await {
         Ok(diagnosis) => Some(diagnosis),
         Err(e) => {
             let words = format!("why pods do not run cannot be told: {e}");

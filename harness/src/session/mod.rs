@@ -23,7 +23,6 @@ use crate::plant::Fault;
 use crate::{Error, Result, torn_down};
 use boot::Booted;
 use deploy::Deployed;
-use flatnet_cluster::Ground;
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::observe::fleet::Fleet;
 use flatnet_cluster::observe::gather::Scope;
@@ -38,7 +37,6 @@ use tracing::Instrument;
 /// A cluster with its CNI and its pods, ready to be observed.
 pub struct Session {
     cluster: Arc<dyn Cluster>,
-    ground: Ground,
     plan: Plan,
     pod_network: Vec<IpNet>,
     deployed: Deployed,
@@ -72,7 +70,8 @@ impl Session {
         };
         let Booted {
             cluster,
-            ground,
+            faults,
+            exposable,
             cni,
             pod_network,
             lifetime,
@@ -86,7 +85,8 @@ impl Session {
             }
             let bed = deploy::Bed {
                 cluster: &cluster,
-                ground: &ground,
+                faults: &*faults,
+                exposable: exposable.as_ref(),
                 plan: &plan,
                 pod_network: &pod_network,
                 lifetime: &lifetime,
@@ -97,7 +97,6 @@ impl Session {
         match rest.await {
             Ok(deployed) => Ok(Session {
                 cluster,
-                ground,
                 plan,
                 pod_network,
                 deployed,
@@ -145,14 +144,7 @@ impl Session {
         if idle.iter().all(known) {
             return self.diagnosis().cloned();
         }
-        deploy::why(
-            &self.cluster,
-            &self.ground,
-            &self.plan,
-            &idle,
-            &self.observer,
-        )
-        .await
+        deploy::why(&self.cluster, &idle, &self.observer).await
     }
 
     /// The cluster, for what checks do not cover.

@@ -1,5 +1,5 @@
 //! The pods of a run: the user's, or copies of the shipped manifest spread over the nodes there are.
-use k8s_openapi::api::core::v1::{Pod, Toleration};
+use k8s_openapi::api::core::v1::Pod;
 
 use crate::config::RunArgs;
 use crate::{Error, Result};
@@ -109,26 +109,6 @@ fn pinned(pod: &Pod, nodes: &[String], origin: &str) -> Result<Pod> {
             "manifest {origin}: pod {name:?} wants node {wanted:?}: there is no node {wanted:?}; the nodes are {}",
             nodes.join(", ")
         ))),
-    }
-}
-
-/// What a pod on a real cluster needs besides: it runs on tainted nodes too, and talks to no API.
-pub fn adapt_to_kubernetes(pod: &mut Pod, labels: &[(&str, &str)]) {
-    for (key, value) in labels {
-        pod.metadata
-            .labels
-            .get_or_insert_default()
-            .insert((*key).to_owned(), (*value).to_owned());
-    }
-    if let Some(spec) = pod.spec.as_mut() {
-        spec.automount_service_account_token.get_or_insert(false);
-        // A pod that names its node passes the scheduler by, but NoExecute taints still evict it.
-        spec.tolerations.get_or_insert_with(|| {
-            vec![Toleration {
-                operator: Some("Exists".to_owned()),
-                ..Toleration::default()
-            }]
-        });
     }
 }
 

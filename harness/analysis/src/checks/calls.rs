@@ -18,10 +18,10 @@ pub(super) fn part<'a, T>(
 ) -> Result<&'a T, Verdict> {
     let Some(control_plane) = &observations.control_plane else {
         return Err(Verdict::Skip {
-            reason: format!(
-                "provider {} has no control plane: no services, no DNS, no network agents; see --provider kind",
-                observations.provider
-            ),
+            reason: match observations.capabilities.control_plane.why_absent() {
+                Some(why) => why.to_owned(),
+                None => "the control plane was not looked at".to_owned(),
+            },
         });
     };
     available(of(control_plane))

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use flatnet_model::capabilities::Capabilities;
 use flatnet_model::kernel::{BridgePort, FdbEntry, MacAddr, VxlanInfo};
 use flatnet_model::probe::{CniFiles, ConfFile, Facts, MtuTrial};
 use ipnet::IpNet;
@@ -79,6 +80,7 @@ impl Cluster {
             .to_owned(),
             namespace: "default".to_owned(),
             provider: "lab".to_owned(),
+            capabilities: Capabilities::lab(),
         };
         talk(&mut observations);
         observations.mtu = self.mtu(&observations.pods);

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use flatnet_model::capabilities::Capabilities;
 use flatnet_model::probe::{
     Dialled, Failure, Lookup, Protocol, Record, ResolvConf, Resolved, Transport,
 };
@@ -25,6 +26,7 @@ const BOTH: [Transport; 2] = [Transport::Tcp, Transport::Udp];
 pub fn real() -> Observations {
     let mut o = healthy(Style::Direct);
     o.provider = "kind".to_owned();
+    o.capabilities = Capabilities::kind();
     o.control_plane = Some(ControlPlane {
         services: Availability::Found(services(&o)),
         dns: Availability::Found(dns(&o)),

@@ -1,19 +1,15 @@
 //! Reads what the causes are drawn from, each thing once. What cannot be read is noted, and the rest is read all the same.
-mod agents;
 mod nodes;
 mod pods;
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::Api;
-use kube::api::ListParams;
+use std::sync::Arc;
 
-use crate::kube::denied;
+use k8s_openapi::api::core::v1::Node;
+
 use crate::status;
-use crate::{Error, Result};
-use crate::{Ground, Place};
-use crate::{PodRef, Target};
+use crate::{Cluster, Error, PodRef, Result, Target};
 use flatnet_model::advice::Advice;
 use flatnet_model::diagnosis::Unread;
 use flatnet_model::naming::Names;
@@ -55,14 +51,14 @@ pub struct Look {
 ///
 /// # Errors
 /// Pods that cannot be listed, or a name that is no pod's.
-pub async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
+pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look> {
     let mut unread = Vec::new();
-    let objects = place.cluster.nodes().await.unwrap_or_else(|e| {
+    let objects = cluster.nodes().await.unwrap_or_else(|e| {
         unread.push(note("nodes", &e));
         Vec::new()
     });
     let names: Vec<String> = objects.iter().map(name_of).collect();
-    let everyone = everyone(place).await?;
+    let everyone = everyone(&**cluster).await?;
     let Chosen {
         pods: subjects,
         nodes: named,
@@ -91,17 +87,17 @@ pub async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
         Wanted::Named(_) | Wanted::Pods(_) => named,
     };
     concerned.extend(subject_nodes.iter().cloned());
-    let nodes = nodes::read(place, &objects, snapshots, &concerned, &mut unread).await;
+    let nodes = nodes::read(cluster, &objects, snapshots, &concerned, &mut unread).await;
     let agents = if concerned.is_empty() && subjects.is_empty() {
         Ok(Vec::new())
     } else {
-        let agents = agents::read(place, &names, &everyone).await;
+        let agents = cluster.agents(&everyone).await;
         agents.map_err(|e| {
             unread.push(note("the network add-on's agents", &e));
             e.to_string()
         })
     };
-    let pods = pods::read(place, subjects, wanted.tolerated()).await;
+    let pods = pods::read(cluster, subjects, wanted.tolerated()).await;
     for pod in &pods {
         if let Err(why) = &pod.events {
             unread.push(Unread {
@@ -112,11 +108,16 @@ pub async fn look(place: Place<'_>, wanted: Wanted<'_>) -> Result<Look> {
     }
     let symptoms = Symptoms {
         advice: Advice {
-            provider: place.cluster.provider().to_owned(),
-            cluster: place.name.to_owned(),
+            provider: cluster.provider().to_owned(),
+            cluster: cluster.name().to_owned(),
+            capabilities: cluster.capabilities().clone(),
         },
         nodes,
-        node_names: node_names(place).await.ok().filter(|all| !all.is_empty()),
+        node_names: cluster
+            .node_names()
+            .await
+            .ok()
+            .filter(|all| !all.is_empty()),
         agents,
         everyone,
         unread,
@@ -141,29 +142,8 @@ fn name_of(node: &Node) -> String {
 }
 
 /// Every pod, in every namespace.
-async fn everyone(place: Place<'_>) -> Result<Vec<PodSnapshot>> {
-    let pods = match place.ground {
-        Ground::Lab(lab) => lab.call(flatnet_lab::Lab::pods).await?,
-        Ground::Kubernetes(cluster) => {
-            let api: Api<Pod> = Api::all(cluster.client().clone());
-            let list = api.list(&ListParams::default()).await;
-            list.map_err(|e| denied("list pods", e))?.items
-        }
-    };
-    pods.iter().map(status::pod).collect()
-}
-
-/// Nodes of every operating system: [`Cluster::nodes`] has those that flatnet can look at.
-async fn node_names(place: Place<'_>) -> Result<Vec<String>> {
-    match place.ground {
-        Ground::Lab(_) => Ok(place.cluster.nodes().await?.iter().map(name_of).collect()),
-        Ground::Kubernetes(cluster) => {
-            let api: Api<Node> = Api::all(cluster.client().clone());
-            let list = api.list(&ListParams::default()).await;
-            let list = list.map_err(|e| denied("list nodes", e))?;
-            Ok(list.iter().map(name_of).collect())
-        }
-    }
+async fn everyone(cluster: &dyn Cluster) -> Result<Vec<PodSnapshot>> {
+    cluster.pods().await?.iter().map(status::pod).collect()
 }
 
 /// Who is looked at.

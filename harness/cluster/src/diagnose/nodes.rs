@@ -7,7 +7,7 @@ use flatnet_model::probe::{CniFiles, Facts};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Node;
 
-use super::{Place, name_of, note};
+use super::{name_of, note};
 use crate::observe::fleet::Fleet;
 use crate::observe::gather::{cni_files, facts};
 use crate::{Cluster, Target};
@@ -27,7 +27,7 @@ const VERSIONS: &str = "for p in \"$@\"; do [ ! -x \"/opt/cni/bin/$p\" ] || \
 
 /// Every node, those of `concerned` from inside too.
 pub(super) async fn read(
-    place: Place<'_>,
+    cluster: &Arc<dyn Cluster>,
     objects: &[Node],
     snapshots: Vec<NodeSnapshot>,
     concerned: &BTreeSet<String>,
@@ -38,11 +38,11 @@ pub(super) async fn read(
         .filter(|node| concerned.contains(&name_of(node)))
         .cloned()
         .collect();
-    let (mut files, mut views) = inside(place, &looked, unread).await;
+    let (mut files, mut views) = inside(cluster, &looked, unread).await;
     let nodes = snapshots.into_iter().map(|object| {
         let at = Endpoint::Node(object.name.clone());
         let (cni, facts) = (files.remove(&at), views.remove(&at));
-        read_one(place.cluster, object, cni, facts)
+        read_one(cluster, object, cni, facts)
     });
     let nodes = join_all(nodes).await;
     for node in nodes.iter().filter(|node| node.looked_at) {
@@ -79,17 +79,17 @@ pub(super) async fn read(
 type At<T> = BTreeMap<Endpoint, Observed<T>>;
 
 async fn inside(
-    place: Place<'_>,
+    cluster: &Arc<dyn Cluster>,
     nodes: &[Node],
     unread: &mut Vec<Unread>,
 ) -> (At<CniFiles>, At<Facts>) {
     if nodes.is_empty() {
         return Default::default();
     }
-    match Fleet::start(Arc::clone(place.cluster), nodes, &[], None).await {
+    match Fleet::start(Arc::clone(cluster), nodes, &[], None).await {
         Ok(fleet) => {
             let names = nodes.iter().map(name_of);
-            let files = cni_files(&fleet, names, place.cluster.node_root()).await;
+            let files = cni_files(&fleet, names, cluster.node_root()).await;
             (files, facts(&fleet).await)
         }
         Err(e) => {

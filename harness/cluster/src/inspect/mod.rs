@@ -1,29 +1,23 @@
 //! Looks at a cluster once: its objects through the API, and every node through one probe. Whatever fails is kept with its
 //! reason; the rest is had all the same.
 mod nodes;
-mod objects;
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 
-use crate::Ground;
-use crate::Place;
-use crate::{Error, Result};
+use crate::status::{self, host_network, pod_ref};
+use crate::{Cluster, Error, Result};
 use flatnet_model::naming;
 use flatnet_model::observations::Availability;
-use flatnet_model::view::{Member, NodeInfo, NodeLook, View};
-
-/// Why there is nothing of the control plane on the lab.
-const NO_API: &str =
-    "the lab has no control plane: its nodes and pods are namespaces of this machine";
+use flatnet_model::view::{Member, NodeInfo, NodeLook, PodLook, View};
 
 /// Everything the questions are about; of the node named, or of all.
 ///
 /// # Errors
 /// [`Error::Input`] for a node that is not there; otherwise only what keeps the nodes from being listed.
-pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
-    let objects = place.cluster.nodes().await?;
+pub async fn look(cluster: &Arc<dyn Cluster>, node: Option<&str>) -> Result<View> {
+    let objects = cluster.nodes().await?;
     let members = objects.iter().map(member).collect::<Result<Vec<_>>>()?;
     let names: Vec<String> = members.iter().map(|member| member.name.clone()).collect();
     let node = match node {
@@ -31,7 +25,7 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
         Some(text) => Some(naming::node(text, &names).ok_or_else(|| {
             Error::Input(format!(
                 "there is no node {text:?} in cluster {}; nodes: {}",
-                place.name,
+                cluster.name(),
                 naming::listed(names.iter())
             ))
         })?),
@@ -43,16 +37,9 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
         .cloned()
         .collect();
     let (pods, api, mut insides) = tokio::join!(
-        pods(place),
-        async {
-            match place.client() {
-                Some(client) => Availability::Found(objects::look(client).await),
-                None => Availability::Absent {
-                    why: NO_API.to_owned(),
-                },
-            }
-        },
-        nodes::look(Arc::clone(place.cluster), &chosen),
+        pods(&**cluster),
+        cluster.control_plane(),
+        nodes::look(Arc::clone(cluster), &chosen),
     );
     let nodes = members.iter().filter(|member| wanted(&member.name));
     let nodes = nodes
@@ -64,8 +51,9 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
         })
         .collect();
     Ok(View {
-        provider: place.cluster.provider().to_owned(),
-        cluster: place.name.to_owned(),
+        provider: cluster.provider().to_owned(),
+        capabilities: cluster.capabilities().clone(),
+        cluster: cluster.name().to_owned(),
         nodes,
         members,
         pods,
@@ -73,21 +61,18 @@ pub async fn look(place: Place<'_>, node: Option<&str>) -> Result<View> {
     })
 }
 
-async fn pods(place: Place<'_>) -> Availability<Vec<flatnet_model::view::PodLook>> {
-    let listed = match place.ground {
-        Ground::Lab(lab) => lab.call(flatnet_lab::Lab::pods).await,
-        Ground::Kubernetes(cluster) => objects::pods(cluster.client()).await,
-    };
+async fn pods(cluster: &dyn Cluster) -> Availability<Vec<PodLook>> {
+    let listed = cluster.pods().await;
     let mut pods: Vec<_> = match listed {
-        Ok(pods) => pods.iter().map(objects::pod).collect(),
+        Ok(pods) => pods.iter().map(pod).collect(),
         Err(error) => return Err(error).into(),
     };
-    pods.sort_by_key(flatnet_model::view::PodLook::full_name);
+    pods.sort_by_key(PodLook::full_name);
     Availability::Found(pods)
 }
 
 fn member(object: &Node) -> Result<Member> {
-    let node = crate::status::node(object)?;
+    let node = status::node(object)?;
     Ok(Member {
         not_ready: node.not_ready(),
         name: node.name,
@@ -100,4 +85,24 @@ fn member(object: &Node) -> Result<Member> {
             container_runtime_version: node.info.container_runtime_version,
         },
     })
+}
+
+fn pod(object: &Pod) -> PodLook {
+    let status = object.status.as_ref();
+    let ips = status.and_then(|status| status.pod_ips.as_ref());
+    PodLook {
+        namespace: pod_ref(object).namespace,
+        name: pod_ref(object).name,
+        node: object
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.node_name.clone())
+            .unwrap_or_default(),
+        host_network: host_network(object),
+        ips: ips
+            .into_iter()
+            .flatten()
+            .filter_map(|ip| ip.ip.parse().ok())
+            .collect(),
+    }
 }

@@ -1,30 +1,42 @@
 //! A cluster behind the Kubernetes API: kind's, or any that runs.
+mod agents;
 mod answer;
 pub mod connect;
+pub mod daemon_sets;
 mod exec;
+mod identity;
 mod limit;
+mod network_objects;
 mod node_pods;
 pub mod objects;
 pub mod pods;
 pub mod ranges;
 mod run_namespace;
+mod services;
 
 use crate::status::pod_ref;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::{Event, Node, Pod};
-use kube::api::ListParams;
+use flatnet_model::capabilities::Capabilities;
+use flatnet_model::observations::Availability;
+use flatnet_model::snapshot::PodSnapshot;
+use flatnet_model::symptoms::Agent;
+use flatnet_model::view::{ApiLook, ServiceAt};
+use k8s_openapi::api::core::v1::{Event, Node, Pod, Toleration};
+use kube::api::{ListParams, LogParams};
 use kube::{Api, Client};
 
 use super::limit::within;
 use super::upload::Packed;
-use super::{Cluster, PLACED_WITHIN, PodRef, Process, Target};
+use super::{Cluster, LogPart, PLACED_WITHIN, PodRef, Process, Target};
 use crate::{Result, torn_down};
 pub use answer::{Deletion, delete, denied};
 pub use connect::Connection;
+pub use identity::Identity;
 pub use node_pods::NodePods;
 use pods::Watched;
 pub use run_namespace::{NamespacePlan, RunNamespace};
@@ -56,7 +68,7 @@ pub trait NodeAccess: Send + Sync {
 /// A cluster behind the Kubernetes API.
 #[derive(Clone)]
 pub struct KubeCluster {
-    provider: &'static str,
+    identity: Arc<Identity>,
     connection: Connection,
     /// Where the run's pods live, until [`Cluster::withdraw`].
     namespace: Arc<RunNamespace>,
@@ -69,7 +81,7 @@ impl KubeCluster {
     /// The cluster behind a connection, with pods in `namespace` and commands on nodes through `nodes`; `probe` is the
     /// probe program on this machine.
     pub fn new(
-        provider: &'static str,
+        identity: Identity,
         connection: Connection,
         namespace: RunNamespace,
         nodes: Arc<dyn NodeAccess>,
@@ -77,7 +89,7 @@ impl KubeCluster {
     ) -> Self {
         let pods = Api::namespaced(connection.client.clone(), namespace.name());
         KubeCluster {
-            provider,
+            identity: Arc::new(identity),
             watched: Arc::new(Watched::start(pods)),
             connection,
             namespace: Arc::new(namespace),
@@ -109,7 +121,7 @@ impl KubeCluster {
         ]
     }
 
-    fn pods(&self, namespace: &str) -> Api<Pod> {
+    fn pods_of(&self, namespace: &str) -> Api<Pod> {
         Api::namespaced(self.client().clone(), namespace)
     }
 }
@@ -117,7 +129,15 @@ impl KubeCluster {
 #[async_trait]
 impl Cluster for KubeCluster {
     fn provider(&self) -> &'static str {
-        self.provider
+        self.identity.provider
+    }
+
+    fn name(&self) -> &str {
+        &self.identity.name
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.identity.capabilities
     }
 
     fn namespace(&self) -> &str {
@@ -132,8 +152,19 @@ impl Cluster for KubeCluster {
         nodes(self.client()).await
     }
 
+    async fn node_names(&self) -> Result<Vec<String>> {
+        let nodes = all_nodes(self.client()).await?.into_iter();
+        Ok(nodes.filter_map(|node| node.metadata.name).collect())
+    }
+
+    async fn pods(&self) -> Result<Vec<Pod>> {
+        all_pods(self.client()).await
+    }
+
     async fn apply_pod(&self, pod: &Pod) -> Result<()> {
-        pods::create(&self.pods(&pod_ref(pod).namespace), pod).await
+        let mut pod = pod.clone();
+        fit(&mut pod, &self.labels());
+        pods::create(&self.pods_of(&pod_ref(&pod).namespace), &pod).await
     }
 
     async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod> {
@@ -141,7 +172,7 @@ impl Cluster for KubeCluster {
             return self.watched.wait(&pod.name, limit).await;
         }
         let doing = format!("get pod {pod}");
-        self.pods(&pod.namespace)
+        self.pods_of(&pod.namespace)
             .get(&pod.name)
             .await
             .map_err(|e| denied(&doing, e))
@@ -167,7 +198,31 @@ impl Cluster for KubeCluster {
     }
 
     async fn delete_pod(&self, pod: &PodRef) -> Result<()> {
-        pods::delete(&self.pods(&pod.namespace), &pod.name).await
+        pods::delete(&self.pods_of(&pod.namespace), &pod.name).await
+    }
+
+    async fn log(&self, pod: &PodRef, part: &LogPart) -> Result<String> {
+        let params = LogParams {
+            container: part.container.clone(),
+            previous: part.previous,
+            tail_lines: part.tail_lines,
+            limit_bytes: part.limit_bytes,
+            ..LogParams::default()
+        };
+        let log = pods::log(&self.pods_of(&pod.namespace), &pod.name, &params).await;
+        log.map_err(|e| denied(&format!("read the log of pod {pod}"), e))
+    }
+
+    async fn agents(&self, pods: &[PodSnapshot]) -> Result<Vec<Agent>> {
+        agents::read(self, pods).await
+    }
+
+    async fn service_at(&self, address: IpAddr) -> Result<Option<ServiceAt>> {
+        services::find(self.client(), address).await
+    }
+
+    async fn control_plane(&self) -> Availability<ApiLook> {
+        Availability::Found(network_objects::look(self.client()).await)
     }
 
     async fn place_probe(&self, target: &Target) -> Result<String> {
@@ -192,7 +247,7 @@ impl Cluster for KubeCluster {
     async fn start(&self, target: &Target, argv: &[String]) -> Result<Process> {
         match target {
             Target::Node(node) => self.nodes.start(node, argv).await,
-            Target::Pod(pod) => exec::start(&self.pods(&pod.namespace), &pod.name, argv).await,
+            Target::Pod(pod) => exec::start(&self.pods_of(&pod.namespace), &pod.name, argv).await,
         }
     }
 
@@ -212,12 +267,7 @@ impl Cluster for KubeCluster {
 /// # Errors
 /// When nodes may not be listed.
 pub async fn nodes(client: &Client) -> Result<Vec<Node>> {
-    let api: Api<Node> = Api::all(client.clone());
-    let mut nodes = api
-        .list(&ListParams::default())
-        .await
-        .map_err(|e| denied("list nodes", e))?
-        .items;
+    let mut nodes = all_nodes(client).await?;
     nodes.retain(|node| {
         let labels = node.metadata.labels.iter().flatten();
         let mut os = labels.filter(|(key, _)| *key == "kubernetes.io/os");
@@ -227,17 +277,42 @@ pub async fn nodes(client: &Client) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
+async fn all_nodes(client: &Client) -> Result<Vec<Node>> {
+    let api: Api<Node> = Api::all(client.clone());
+    let list = api.list(&ListParams::default()).await;
+    Ok(list.map_err(|e| denied("list nodes", e))?.items)
+}
+
+async fn all_pods(client: &Client) -> Result<Vec<Pod>> {
+    let api: Api<Pod> = Api::all(client.clone());
+    let list = api.list(&ListParams::default()).await;
+    Ok(list.map_err(|e| denied("list pods", e))?.items)
+}
+
 /// Every pod of every namespace.
 ///
 /// # Errors
 /// Pods that cannot be listed.
 pub async fn pod_refs(client: &Client) -> Result<Vec<PodRef>> {
-    let api: Api<Pod> = Api::all(client.clone());
-    let list = api
-        .list(&ListParams::default())
-        .await
-        .map_err(|e| denied("list pods", e))?;
-    Ok(list.iter().map(pod_ref).collect())
+    Ok(all_pods(client).await?.iter().map(pod_ref).collect())
+}
+
+/// What a run's pod on a real cluster needs besides: it is known by its labels, runs on tainted nodes too, and talks to no API.
+fn fit(pod: &mut Pod, labels: &[(&str, &str)]) {
+    let own = pod.metadata.labels.get_or_insert_default();
+    for (key, value) in labels {
+        own.insert((*key).to_owned(), (*value).to_owned());
+    }
+    if let Some(spec) = pod.spec.as_mut() {
+        spec.automount_service_account_token.get_or_insert(false);
+        // A pod that names its node passes the scheduler by, but NoExecute taints still evict it.
+        spec.tolerations.get_or_insert_with(|| {
+            vec![Toleration {
+                operator: Some("Exists".to_owned()),
+                ..Toleration::default()
+            }]
+        });
+    }
 }
 
 /// Starts a command in a pod's first container.

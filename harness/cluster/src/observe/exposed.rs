@@ -8,9 +8,10 @@ use flatnet_model::probe::{DialRequest, Lookup, Resolved, Transport, ask};
 use super::calls::{Repeated, make};
 use super::fleet::Fleet;
 use super::gather::READ_WITHIN;
-use super::{agents, names};
+use super::names;
 use crate::exposed::{Exposed, PortPods, port_pod};
 use crate::kind::peer::Peer;
+use crate::kube::daemon_sets;
 use flatnet_model::observations::{
     Availability, Call, ControlPlane, Dns, Endpoint, Exposure, HostPorts, ObservedNode,
     ObservedPod, Outside, Service, Services, expected_names,
@@ -36,7 +37,7 @@ pub(super) async fn users(
         dns: Availability::Found(clients.dns(exposed).await),
         host_ports: clients.host_ports(&exposed.host_ports).await,
         outside: clients.outside(exposed).await,
-        agents: agents::list(&exposed.client).await,
+        agents: daemon_sets::list(&exposed.client).await,
     }
 }
 

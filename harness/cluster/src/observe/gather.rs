@@ -105,6 +105,7 @@ pub async fn everything(
         namespace: cluster.namespace().to_owned(),
         cni: scope.cni.to_owned(),
         provider: cluster.provider().to_owned(),
+        capabilities: cluster.capabilities().clone(),
         denied: [scope.denied, &fleet.denied].concat(),
         control_plane,
     })

@@ -1,5 +1,4 @@
 //! Looks at a cluster for the checks: starts probes, sends the traffic, reads both ends and every node.
-mod agents;
 mod calls;
 mod dials;
 mod exposed;
@@ -8,5 +7,3 @@ pub mod gather;
 mod mtu;
 mod names;
 pub mod once;
-
-pub use agents::sets as agents_of;

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::capabilities::Capabilities;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,9 @@ pub struct Observations {
     pub cni: String,
     /// Which provider, as given.
     pub provider: String,
+    /// What the cluster can do: why there is no control plane, where there is none.
+    #[serde(default)]
+    pub capabilities: Capabilities,
 }
 
 /// Something the cluster did not allow.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::Ground;
+use super::KindCluster;
 use crate::cni::shipped::REFERENCE_DIRS;
 use crate::{Error, Result};
 use flatnet_cluster::kind::{
@@ -22,11 +22,11 @@ const DOCKERFILE: &str = include_str!("../../../../images/flatnet/Dockerfile");
 const IMAGE: &str = "flatnet/flatnet";
 
 /// Builds our image, where this machine's engine does not have it yet; returns its name.
-pub(super) async fn build(ground: &Ground) -> Result<String> {
+pub(super) async fn build(onto: &KindCluster) -> Result<String> {
     let doing = "build flatnet's image";
     let parts = [
-        ("flatnet-agent", &ground.programs.agent),
-        ("flatnet-cni", &ground.programs.cni),
+        ("flatnet-agent", &onto.programs.agent),
+        ("flatnet-cni", &onto.programs.cni),
     ];
     let mut hasher = DefaultHasher::new();
     DOCKERFILE.hash(&mut hasher);
@@ -36,7 +36,7 @@ pub(super) async fn build(ground: &Ground) -> Result<String> {
         bytes.hash(&mut hasher);
     }
     let image = format!("{IMAGE}:{:016x}", hasher.finish());
-    if kind::images::in_engine(&ground.engine, &image).await? {
+    if kind::images::in_engine(&onto.engine, &image).await? {
         return Ok(image);
     }
     let context = tempfile::tempdir().map_err(|e| Error::failed(doing, e))?;
@@ -50,7 +50,7 @@ pub(super) async fn build(ground: &Ground) -> Result<String> {
     tokio::fs::write(context.path().join("Dockerfile"), DOCKERFILE)
         .await
         .map_err(|e| Error::failed(doing, e))?;
-    let mut build = ground.engine.engine();
+    let mut build = onto.engine.engine();
     build.args(["build", "-t", &image]).arg(context.path());
     let said = run_within(WORKS_WITHIN, &mut build, doing).await?;
     if said.code != 0 {
@@ -66,10 +66,10 @@ fn executable(path: &Path) -> Result<()> {
 }
 
 /// Loads those images of the manifest that this machine's engine has: nodes need no registry for them.
-pub(super) async fn load_local(ground: &Ground, objects: &Objects) -> Result<()> {
+pub(super) async fn load_local(onto: &KindCluster, objects: &Objects) -> Result<()> {
     for image in objects.images() {
-        if kind::images::in_engine(&ground.engine, &image).await? {
-            kind::images::load(&ground.engine, &ground.name, &image).await?;
+        if kind::images::in_engine(&onto.engine, &image).await? {
+            kind::images::load(&onto.engine, &onto.name, &image).await?;
         }
     }
     Ok(())
@@ -77,14 +77,14 @@ pub(super) async fn load_local(ground: &Ground, objects: &Objects) -> Result<()>
 
 /// Copies reference plugins that the manifest's conflists name and a node lacks: kind's own node image has no `bridge`, which
 /// flannel delegates to.
-pub(super) async fn bring_plugins(ground: &Ground, objects: &Objects) -> Result<()> {
+pub(super) async fn bring_plugins(onto: &KindCluster, objects: &Objects) -> Result<()> {
     for plugin in reference_plugins(objects) {
-        for node in ground.cluster.nodes().await? {
+        for node in onto.cluster.nodes().await? {
             let node = node.name_any();
             let target = Target::Node(node.clone());
             let path = format!("/opt/cni/bin/{plugin}");
             let test = ["test", "-x", &path].map(str::to_owned);
-            if ground.cluster.exec(&target, &test, b"").await?.code == 0 {
+            if onto.cluster.exec(&target, &test, b"").await?.code == 0 {
                 continue;
             }
             let from = find(plugin).ok_or_else(|| Error::Missing {
@@ -95,7 +95,7 @@ pub(super) async fn bring_plugins(ground: &Ground, objects: &Objects) -> Result<
                 remedy: "install containernetworking-plugins (Debian's name) here; flatnet copies it onto the nodes".to_owned(),
             })?;
             let upload = Upload::read(&from, &path).await?;
-            let process = ground.cluster.start(&target, &upload.argv()).await?;
+            let process = onto.cluster.start(&target, &upload.argv()).await?;
             upload.through(process, &target.to_string()).await?;
         }
     }

@@ -23,7 +23,7 @@ use flatnet_model::view::Ranges;
 use record::Record;
 
 /// What a CNI is put onto.
-pub struct Ground {
+pub struct KindCluster {
     /// The cluster.
     pub cluster: KubeCluster,
     /// The engine its nodes run in.
@@ -36,7 +36,7 @@ pub struct Ground {
     pub programs: Programs,
 }
 
-impl Ground {
+impl KindCluster {
     fn client(&self) -> &Client {
         self.cluster.client()
     }
@@ -46,21 +46,21 @@ impl Ground {
 ///
 /// # Errors
 /// A choice that is not one for kind.
-pub fn on_kind(choice: &Choice, ground: Ground) -> Result<Option<Box<dyn Cni>>> {
+pub fn on_kind(choice: &Choice, onto: KindCluster) -> Result<Option<Box<dyn Cni>>> {
     let cni: Box<dyn Cni> = match choice {
         Choice::Flatnet { backend } => Box::new(Manifest {
             name: "flatnet".to_owned(),
             objects: Objects::parse("manifests/flatnet.yaml", FLATNET)?,
             backend: Some(backend.clone()),
-            ground,
+            onto,
         }),
         Choice::Manifest { name, objects } => Box::new(Manifest {
             name: name.clone(),
             objects: objects.clone(),
             backend: None,
-            ground,
+            onto,
         }),
-        Choice::None => Box::new(Nothing { ground }),
+        Choice::None => Box::new(Nothing { onto }),
         Choice::Kept { .. } => return Ok(None),
         Choice::Conflist { name, .. } => {
             return Err(Error::Input(format!(
@@ -85,7 +85,7 @@ struct Manifest {
     objects: Objects,
     /// Of our own CNI.
     backend: Option<String>,
-    ground: Ground,
+    onto: KindCluster,
 }
 
 #[async_trait]
@@ -95,30 +95,30 @@ impl Cni for Manifest {
     }
 
     async fn install(&self, observer: &Observer) -> Result<()> {
-        let ground = &self.ground;
+        let onto = &self.onto;
         let mut objects = self.objects.clone();
         tune::fit(
             &mut objects,
             &self.name,
             self.backend.as_deref(),
-            &ground.ranges,
+            &onto.ranges,
         )?;
         if self.backend.is_some() {
             observer(&Event::Step(
                 "building and loading flatnet's image".to_owned(),
             ));
-            let image = images::build(ground).await?;
+            let image = images::build(onto).await?;
             tune::use_image(&mut objects, &image);
         }
-        images::load_local(ground, &objects).await?;
-        let before = match Record::read(ground.client()).await? {
+        images::load_local(onto, &objects).await?;
+        let before = match Record::read(onto.client()).await? {
             Some(record) if record.given.name == self.name => Some(record),
             Some(record) => {
                 observer(&Event::Step(format!(
                     "taking CNI {} off",
                     record.given.name
                 )));
-                swap::take_off(ground, &record).await?;
+                swap::take_off(onto, &record).await?;
                 None
             }
             None => None,
@@ -130,19 +130,19 @@ impl Cni for Manifest {
         let record = match before {
             Some(record) => record.with(given, &objects)?,
             None => {
-                swap::refuse_foreign(ground).await?;
-                Record::new(given, &objects, snapshot::all(ground, &objects).await?)?
+                swap::refuse_foreign(onto).await?;
+                Record::new(given, &objects, snapshot::all(onto, &objects).await?)?
             }
         };
         // Before anything is applied: a run that is killed now can still be cleaned up after.
-        record.write(ground.client()).await?;
-        images::bring_plugins(ground, &objects).await?;
+        record.write(onto.client()).await?;
+        images::bring_plugins(onto, &objects).await?;
         observer(&Event::Step(format!("applying CNI {}", self.name)));
-        objects.apply(ground.client()).await
+        objects.apply(onto.client()).await
     }
 
     async fn trouble(&self) -> Result<Option<Trouble>> {
-        agents::trouble(self.ground.client(), &self.objects).await
+        agents::trouble(self.onto.client(), &self.objects).await
     }
 
     fn ready_within(&self) -> Duration {
@@ -150,13 +150,13 @@ impl Cni for Manifest {
     }
 
     async fn settled(&self) -> Result<()> {
-        swap::uncordon(self.ground.client()).await
+        swap::uncordon(self.onto.client()).await
     }
 }
 
 /// `--cni none`: whatever is on the cluster, or nothing.
 struct Nothing {
-    ground: Ground,
+    onto: KindCluster,
 }
 
 #[async_trait]
@@ -170,7 +170,7 @@ impl Cni for Nothing {
     }
 
     async fn trouble(&self) -> Result<Option<Trouble>> {
-        let bare = swap::without_conflist(&self.ground).await?;
+        let bare = swap::without_conflist(&self.onto).await?;
         Ok((!bare.is_empty()).then(|| Trouble {
             what: format!(
                 "/etc/cni/net.d is empty on {}: no CNI was asked for (--cni none) and none is there; choose one with --cni",

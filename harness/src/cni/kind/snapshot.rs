@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::Ground;
+use super::KindCluster;
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_cluster::{Cluster, Target};
@@ -168,11 +168,11 @@ pub(super) fn host_paths(objects: &Objects) -> Vec<String> {
 }
 
 /// One node's state now.
-pub(super) async fn take(ground: &Ground, node: &str, paths: &[String]) -> Result<Snapshot> {
+pub(super) async fn take(onto: &KindCluster, node: &str, paths: &[String]) -> Result<Snapshot> {
     let mut argv: Vec<String> = ["sh", "-c", SCRIPT, "snapshot"].map(str::to_owned).to_vec();
     argv.extend(paths.iter().cloned());
     let target = Target::Node(node.to_owned());
-    let done = ground.cluster.exec(&target, &argv, b"").await?;
+    let done = onto.cluster.exec(&target, &argv, b"").await?;
     if done.stdout.contains("== rules") {
         Ok(Snapshot::parse(&done.stdout))
     } else {
@@ -184,16 +184,19 @@ pub(super) async fn take(ground: &Ground, node: &str, paths: &[String]) -> Resul
 }
 
 /// Every node's state now, with the folders that `objects` mount.
-pub(super) async fn all(ground: &Ground, objects: &Objects) -> Result<BTreeMap<String, Snapshot>> {
+pub(super) async fn all(
+    onto: &KindCluster,
+    objects: &Objects,
+) -> Result<BTreeMap<String, Snapshot>> {
     let paths = host_paths(objects);
-    let nodes = ground.cluster.nodes().await?;
+    let nodes = onto.cluster.nodes().await?;
     let looks = nodes
         .iter()
         .filter_map(|n| n.metadata.name.clone())
         .map(|node| {
             let paths = &paths;
             async move {
-                let snapshot = take(ground, &node, paths).await?;
+                let snapshot = take(onto, &node, paths).await?;
                 Ok::<_, Error>((node, snapshot))
             }
         });

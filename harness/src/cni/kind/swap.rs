@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use super::Ground;
+use super::KindCluster;
 use super::record::Record;
 use super::snapshot::{self, Section, Snapshot};
 use crate::{Error, Result};
@@ -27,9 +27,9 @@ const CORDONED: &str = "flatnet/cordoned";
 ///
 /// # Errors
 /// When something of it stays: what, and on which node.
-pub(super) async fn take_off(ground: &Ground, record: &Record) -> Result<()> {
-    let client = ground.client();
-    refuse_busy(ground).await?;
+pub(super) async fn take_off(onto: &KindCluster, record: &Record) -> Result<()> {
+    let client = onto.client();
+    refuse_busy(onto).await?;
     let objects = Objects::parse("the CNI on the cluster", &record.manifest)?;
     cordon(client).await?;
     // While its plugin and agents are there: only they know how to undo a pod's network.
@@ -39,15 +39,15 @@ pub(super) async fn take_off(ground: &Ground, record: &Record) -> Result<()> {
     let paths = snapshot::host_paths(&objects);
     let nodes = record.nodes.iter().map(|(node, before)| {
         let paths = &paths;
-        async move { clean(ground, node, before, paths).await }
+        async move { clean(onto, node, before, paths).await }
     });
     try_join_all(nodes).await?;
     Record::delete(client).await
 }
 
 /// Another run's pods would lose their network: refuses, unless that run is over and only left them to be looked at.
-async fn refuse_busy(ground: &Ground) -> Result<()> {
-    let api: Api<Namespace> = Api::all(ground.client().clone());
+async fn refuse_busy(onto: &KindCluster) -> Result<()> {
+    let api: Api<Namespace> = Api::all(onto.client().clone());
     let runs = ListParams::default().labels(LABEL_RUN);
     let list = api
         .list(&runs)
@@ -55,13 +55,13 @@ async fn refuse_busy(ground: &Ground) -> Result<()> {
         .map_err(|e| denied("list namespaces", e))?;
     let (kept, busy): (Vec<&Namespace>, Vec<&Namespace>) = list
         .iter()
-        .filter(|namespace| namespace.name_any() != ground.cluster.namespace())
+        .filter(|namespace| namespace.name_any() != onto.cluster.namespace())
         .partition(|namespace| namespace.labels().contains_key(LABEL_KEPT));
     if !busy.is_empty() {
         let names: Vec<String> = busy.iter().map(|n| n.name_any()).collect();
         return Err(Error::Input(format!(
             "cluster {} is in use: namespace {} belongs to another run, whose pods a change of the CNI would cut off; wait for it, or delete it",
-            ground.name,
+            onto.name,
             names.join(", ")
         )));
     }
@@ -74,26 +74,26 @@ async fn refuse_busy(ground: &Ground) -> Result<()> {
 }
 
 /// Refuses a cluster whose CNI somebody else brought: only what was recorded can be taken off cleanly.
-pub(super) async fn refuse_foreign(ground: &Ground) -> Result<()> {
-    let bare = without_conflist(ground).await?;
-    let nodes = ground.cluster.nodes().await?;
+pub(super) async fn refuse_foreign(onto: &KindCluster) -> Result<()> {
+    let bare = without_conflist(onto).await?;
+    let nodes = onto.cluster.nodes().await?;
     if bare.len() == nodes.len() {
         return Ok(());
     }
     Err(Error::Input(format!(
         "cluster {}: /etc/cni/net.d of its nodes is not empty, and flatnet did not bring that CNI; check it as it is with --cni none, or take it off first",
-        ground.name
+        onto.name
     )))
 }
 
 /// Nodes whose `/etc/cni/net.d` holds nothing.
-pub(super) async fn without_conflist(ground: &Ground) -> Result<Vec<String>> {
+pub(super) async fn without_conflist(onto: &KindCluster) -> Result<Vec<String>> {
     let mut bare = Vec::new();
-    for node in ground.cluster.nodes().await? {
+    for node in onto.cluster.nodes().await? {
         let name = node.name_any();
         let argv = ["ls", "-A", "/etc/cni/net.d"].map(str::to_owned);
         let target = Target::Node(name.clone());
-        let done = ground.cluster.exec(&target, &argv, b"").await?;
+        let done = onto.cluster.exec(&target, &argv, b"").await?;
         if done.stdout.trim().is_empty() {
             bare.push(name);
         }
@@ -178,16 +178,16 @@ async fn wait_gone(client: &Client, objects: &Objects) -> Result<()> {
 }
 
 /// Takes off a node what it has more than before, and looks whether it is gone.
-async fn clean(ground: &Ground, node: &str, before: &Snapshot, paths: &[String]) -> Result<()> {
-    let left = snapshot::take(ground, node, paths).await?.since(before);
+async fn clean(onto: &KindCluster, node: &str, before: &Snapshot, paths: &[String]) -> Result<()> {
+    let left = snapshot::take(onto, node, paths).await?.since(before);
     if !left.is_empty() {
         let script = removal(&left);
         let argv = ["sh".to_owned(), "-c".to_owned(), script];
         let target = Target::Node(node.to_owned());
         // Some lines fail because an earlier one took more away; the second look tells.
-        ground.cluster.exec(&target, &argv, b"").await?;
+        onto.cluster.exec(&target, &argv, b"").await?;
     }
-    let still = snapshot::take(ground, node, paths).await?.since(before);
+    let still = snapshot::take(onto, node, paths).await?.since(before);
     if still.is_empty() {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use flatnet_agent::node::Node;
 use flatnet_lab::spec::PROGRAMS_DIR;
-use flatnet_lab::{Change, Lab, LabSpec, NodeFile, Place, Underlay};
+use flatnet_lab::{Change, LabSpec, Place, Underlay};
 use ipnet::IpNet;
 use serde_json::json;
 
@@ -119,9 +119,7 @@ impl Cni for OnLab {
 
     async fn install(&self, _observer: &Observer) -> Result<()> {
         for (place, changes) in self.routes() {
-            self.lab
-                .call(move |lab: &Lab| lab.change(&place, &changes))
-                .await?;
+            self.lab.change(place, changes).await?;
         }
         for node in &self.nodes {
             let text = self.render(node);
@@ -149,18 +147,8 @@ impl Cni for OnLab {
                     done.stderr.trim()
                 )));
             }
-            let name = node.name.clone();
             self.lab
-                .call(move |lab: &Lab| {
-                    lab.write_file(
-                        &name,
-                        &NodeFile {
-                            path: CONFLIST,
-                            content: text.as_bytes(),
-                            mode: 0o644,
-                        },
-                    )
-                })
+                .write_file(&node.name, CONFLIST, text.into_bytes())
                 .await?;
         }
         Ok(())

@@ -2,7 +2,6 @@
 use async_trait::async_trait;
 use flatnet_agent::node::{Node, NodesFile};
 use flatnet_lab::spec::PROGRAMS_DIR;
-use flatnet_lab::{Lab, NodeFile};
 use ipnet::IpNet;
 
 use crate::cni::{Cni, Trouble};
@@ -35,7 +34,6 @@ impl Cni for OnLab {
         let text = serde_json::to_vec_pretty(&file)
             .map_err(|e| Error::failed("write the nodes file", e))?;
         for node in &self.nodes {
-            let (name, text) = (node.name.clone(), text.clone());
             let argv: Vec<String> = [
                 &format!("{PROGRAMS_DIR}/{AGENT}"),
                 "--node",
@@ -50,18 +48,9 @@ impl Cni for OnLab {
             .map(str::to_owned)
             .to_vec();
             self.lab
-                .call(move |lab: &Lab| {
-                    lab.write_file(
-                        &name,
-                        &NodeFile {
-                            path: NODES_FILE,
-                            content: &text,
-                            mode: 0o644,
-                        },
-                    )?;
-                    lab.start_daemon(&name, AGENT, &argv)
-                })
+                .write_file(&node.name, NODES_FILE, text.clone())
                 .await?;
+            self.lab.start_daemon(&node.name, AGENT, argv).await?;
         }
         Ok(())
     }
@@ -69,11 +58,7 @@ impl Cni for OnLab {
     async fn trouble(&self) -> Result<Option<Trouble>> {
         let mut words = Vec::new();
         for node in &self.nodes {
-            let name = node.name.clone();
-            let (log, ended) = self
-                .lab
-                .call(move |lab: &Lab| lab.daemon_log(&name, AGENT))
-                .await?;
+            let (log, ended) = self.lab.daemon_log(&node.name, AGENT).await?;
             if let Some(code) = ended {
                 let what = format!(
                     "the agent of {} ended with exit code {code}: {}",

@@ -21,14 +21,14 @@ use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::observations::Availability;
 
 /// Where it is made.
-pub(super) struct Ground<'a> {
+pub(super) struct Exposure<'a> {
     pub(super) cluster: &'a KubeCluster,
     pub(super) plan: &'a Plan,
     pub(super) lifetime: &'a Lifetime,
     pub(super) observer: &'a Observer,
 }
 
-impl Ground<'_> {
+impl Exposure<'_> {
     /// Makes everything, and waits until it is ready as the API sees it. What cannot be made is told in its place.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Starts the peer outside the cluster, where there can be one.
 use std::path::Path;
 
+use flatnet_cluster::Cluster;
 use flatnet_cluster::kind::engine::Engine;
 use flatnet_cluster::kind::peer::{Peer, Start};
 use flatnet_cluster::kube::KubeCluster;
@@ -9,7 +10,7 @@ use flatnet_model::observations::Availability;
 use crate::Result;
 use crate::programs::BUILD_OUTSIDE;
 use crate::session::lifetime::Lifetime;
-use crate::session::plan::{Plan, Site};
+use crate::session::plan::Plan;
 use crate::session::reaper::Reap;
 
 /// Starts it where there can be one.
@@ -18,17 +19,12 @@ pub(super) async fn start(
     plan: &Plan,
     lifetime: &Lifetime,
 ) -> Availability<Peer> {
-    let name = match &plan.site {
-        Site::NewKind(boot, _) => &boot.name,
-        Site::RunningKind { name, .. } => name,
-        Site::Lab { .. } | Site::RunningLab { .. } | Site::Kubeconfig(_) => {
-            return Availability::Absent {
-                why: "a peer outside the cluster can be started for --provider kind only"
-                    .to_owned(),
-            };
-        }
-    };
-    start_on_kind(cluster, plan, lifetime, name).await
+    match cluster.capabilities().outside_peer.why_absent() {
+        Some(why) => Availability::Absent {
+            why: why.to_owned(),
+        },
+        None => start_on_kind(cluster, plan, lifetime, cluster.name()).await,
+    }
 }
 
 async fn start_on_kind(

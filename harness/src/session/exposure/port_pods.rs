@@ -6,7 +6,6 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{ContainerPort, Pod};
 use tokio::task::JoinSet;
 
-use crate::session::workload::adapt_to_kubernetes;
 use crate::{Error, Result};
 use flatnet_cluster::kube::KubeCluster;
 use flatnet_cluster::observe::fleet::POD_PORT;
@@ -66,7 +65,6 @@ fn object(cluster: &KubeCluster, name: &str, node: &str, port: u16) -> Result<Po
             })
             .into(),
     );
-    adapt_to_kubernetes(&mut pod, &cluster.labels());
     Ok(pod)
 }
 

@@ -62,9 +62,12 @@ fn finding(
             cause: Some(why(reason, &registry).to_owned()),
             look: advice.describe(name),
         },
-        mend: match (advice.is_lab(), advice.provider.as_str()) {
+        mend: match (
+            advice.is_lab(),
+            advice.capabilities.image_loads.is_present(),
+        ) {
             (true, _) => advice.change(name, &format!("s|image: *{image}|image: busybox|")),
-            (_, "kind") if reason != "InvalidImageName" => format!(
+            (_, true) if reason != "InvalidImageName" => format!(
                 "kubectl -n {} set image pod/{} {}=IMAGE, or put it onto the nodes: kind load docker-image --name {} {image}",
                 name.namespace, name.name, container.name, advice.cluster
             ),

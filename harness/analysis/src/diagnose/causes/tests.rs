@@ -1,6 +1,7 @@
 //! What the causes make of evidence that is hard to plant.
 use std::collections::BTreeMap;
 
+use flatnet_model::capabilities::Capabilities;
 use flatnet_model::probe::{CniFiles, ConfFile};
 use serde_json::{Value, json};
 
@@ -46,6 +47,7 @@ fn cluster(nodes: Vec<NodeSymptoms>, agents: Vec<Agent>) -> Symptoms {
     Symptoms {
         advice: Advice {
             provider: "kubeconfig".to_owned(),
+            capabilities: Capabilities::kubeconfig(),
             cluster: "prod".to_owned(),
         },
         node_names: Some(nodes.iter().map(|node| node.object.name.clone()).collect()),

@@ -63,7 +63,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     }
     for (node, inside) in &insides {
         let name = &node.member.name;
-        if view.provider == "lab" {
+        if view.capabilities.programs_in_view.is_present() {
             lab_agent(name, inside, &mut findings);
         }
         subnet_env(name, inside, &mut findings);

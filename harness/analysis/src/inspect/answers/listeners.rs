@@ -37,7 +37,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             );
         }
     }
-    let lab = view.provider == "lab";
+    let lab = !view.capabilities.control_plane.is_present();
     findings.outcome(|| if lab {
         "nothing listens on these nodes: the lab has no control plane, no kubelet and no kube-proxy".to_owned()
     } else {

@@ -10,7 +10,7 @@ use flatnet_model::view::View;
 
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
-    let source = if view.provider == "lab" {
+    let source = if !view.capabilities.kubectl.is_present() {
         Source::Command("ip addr; uname -r; cat /etc/os-release".to_owned())
     } else {
         Source::Api("kubectl get nodes -o wide".to_owned())

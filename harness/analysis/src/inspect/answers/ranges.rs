@@ -73,9 +73,9 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
         from_components(name, inside, &mut ranges, &mut findings);
         from_lab(name, inside, &mut ranges, &mut findings);
     }
-    let source = match view.provider.as_str() {
-        "lab" => Source::Command("flatnet list --output json".to_owned()),
-        _ => Source::Api("kubectl get nodes -o jsonpath='{.items[*].spec.podCIDRs}'".to_owned()),
+    let source = match view.capabilities.kubectl.is_present() {
+        false => Source::Command("flatnet list --output json".to_owned()),
+        true => Source::Api("kubectl get nodes -o jsonpath='{.items[*].spec.podCIDRs}'".to_owned()),
     };
     for member in &view.members {
         ranges.extend(member.pod_cidrs.iter().map(|net| Range {

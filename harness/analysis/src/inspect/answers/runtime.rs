@@ -54,7 +54,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             containerd(name, inside, &mut findings);
         }
     }
-    let lab = view.provider == "lab";
+    let lab = !view.capabilities.kubectl.is_present();
     findings.outcome(|| if lab {
         "the lab has no kubelet and no container runtime: flatnet-lab executes the CNI plugins itself, as containerd does".to_owned()
     } else {

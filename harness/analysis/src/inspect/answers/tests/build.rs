@@ -279,6 +279,7 @@ pub(super) fn view() -> View {
     };
     View {
         provider: "kind".to_owned(),
+        capabilities: flatnet_model::capabilities::Capabilities::kind(),
         cluster: "made-up".to_owned(),
         nodes: nodes.collect(),
         members,

@@ -1,4 +1,5 @@
 //! The control plane, ranges, the add-on.
+use flatnet_model::capabilities::Capabilities;
 use flatnet_model::probe::Protocol;
 use serde_json::json;
 
@@ -11,6 +12,7 @@ use flatnet_model::view::View;
 /// As the lab is.
 fn without_api(view: &mut View) {
     view.provider = "lab".to_owned();
+    view.capabilities = Capabilities::lab();
     view.api = Availability::Absent {
         why: "no control plane".to_owned(),
     };

@@ -1,17 +1,27 @@
 //! The embedded lab behind the seam.
+mod agents;
+mod boot;
+mod calls;
+
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use flatnet_lab::{Lab, LabSpec, Place, Stdio};
-use k8s_openapi::api::core::v1::{Event, Node, Pod};
+use flatnet_lab::{Lab, Place, Stdio};
+use flatnet_model::capabilities::Capabilities;
+use flatnet_model::observations::Availability;
+use flatnet_model::snapshot::PodSnapshot;
+use flatnet_model::symptoms::Agent;
+use flatnet_model::view::{ApiLook, ServiceAt};
+use k8s_openapi::api::core::v1::{ContainerState, Event, Node, Pod};
 use tokio::net::unix::pipe;
 
-use super::{Cluster, PodRef, Process, Target};
+use super::{Cluster, LogPart, PodRef, Process, Target};
 use crate::status::pod_ref;
 use crate::{Error, Result, torn_down};
+pub use boot::LabDeletion;
 
 /// The name of flatnet's agent among the daemons of a lab's node.
 pub const AGENT: &str = "flatnet-agent";
@@ -23,82 +33,20 @@ const SETTLES_WITHIN: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct LabCluster {
     lab: Arc<Lab>,
+    name: Arc<str>,
+    capabilities: Arc<Capabilities>,
     /// Where the run's own pods go.
     namespace: Arc<str>,
     /// Pods that were made through this handle.
     made: Arc<Mutex<BTreeSet<PodRef>>>,
 }
 
-/// Deletes a lab. Only booting one gives it.
-pub struct LabDeletion {
-    lab: LabCluster,
-}
-
-impl LabDeletion {
-    /// Ends the lab and waits until it is gone.
-    ///
-    /// # Errors
-    /// When it does not end.
-    pub async fn delete(self) -> Result<()> {
-        self.lab.call(Lab::shutdown).await
-    }
-}
-
-/// A lab that came up and that nobody may be waiting for any more: it ends unless it is taken.
-struct Untaken(Option<Lab>);
-
-impl Untaken {
-    fn take(mut self) -> Result<Lab> {
-        let lab = self.0.take();
-        lab.ok_or_else(|| Error::Failed("the lab was taken already".to_owned()))
-    }
-}
-
-impl Drop for Untaken {
-    fn drop(&mut self) {
-        if let Some(lab) = self.0.take() {
-            // An interrupted boot: there is nobody left to tell.
-            let _ = lab.shutdown();
-        }
-    }
-}
-
 impl LabCluster {
-    /// Boots a lab with `program` (flatnet-lab); `detached`: it outlives this process.
-    ///
-    /// # Errors
-    /// What keeps it from coming up.
-    pub async fn boot(
-        program: PathBuf,
-        spec: LabSpec,
-        detached: bool,
-    ) -> Result<(LabCluster, LabDeletion)> {
-        let booting = tokio::task::spawn_blocking(move || {
-            Lab::boot(&program, &spec, detached).map(|lab| Untaken(Some(lab)))
-        });
-        let lab = booting
-            .await
-            .map_err(|e| Error::failed("boot the lab", e))??;
-        let lab = LabCluster::new(lab.take()?);
-        Ok((lab.clone(), LabDeletion { lab }))
-    }
-
-    /// A lab of this user that runs.
-    ///
-    /// # Errors
-    /// [`Error::Input`] where none of that name runs.
-    pub async fn connect(name: &str) -> Result<LabCluster> {
-        let name = name.to_owned();
-        let connecting = tokio::task::spawn_blocking(move || Lab::connect(&name));
-        let lab = connecting
-            .await
-            .map_err(|e| Error::failed("connect to the lab", e))??;
-        Ok(LabCluster::new(lab))
-    }
-
-    fn new(lab: Lab) -> Self {
+    fn new(lab: Lab, name: &str) -> Self {
         LabCluster {
             lab: Arc::new(lab),
+            name: name.into(),
+            capabilities: Arc::new(Capabilities::lab()),
             namespace: Arc::from("default"),
             made: Arc::default(),
         }
@@ -140,28 +88,8 @@ impl LabCluster {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The blocking client, from async code.
-    pub async fn call<T, F>(&self, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Lab) -> flatnet_lab::Result<T> + Send + 'static,
-    {
-        let lab = Arc::clone(&self.lab);
-        let started = Instant::now();
-        let result = match tokio::task::spawn_blocking(move || work(&lab)).await {
-            Ok(result) => result.map_err(Error::from),
-            Err(e) => Err(Error::failed("lab call", e)),
-        };
-        let error = result.as_ref().err().map(tracing::field::display);
-        tracing::debug!(call = call_name::<F>(), error, took = ?started.elapsed(), "asked the lab");
-        result
-    }
-
-    /// Starts a command anywhere in the lab, also on what joins the nodes; `whom` is what errors call the place.
-    ///
-    /// # Errors
-    /// Streams that cannot be had.
-    pub fn start_at(&self, place: Place, argv: &[String], whom: &str) -> Result<Process> {
+    /// Starts a command anywhere in the lab; `whom` is what errors call the place.
+    fn start_at(&self, place: Place, argv: &[String], whom: &str) -> Result<Process> {
         let doing = format!("exec {argv:?} in {whom}");
         let pipe = || pipe::pipe().map_err(|e| Error::failed(&doing, e));
         let ((stdin, their_in), (their_out, stdout), (their_err, stderr)) =
@@ -172,17 +100,17 @@ impl LabCluster {
             stdout: their_out.into_blocking_fd().map_err(io)?,
             stderr: their_err.into_blocking_fd().map_err(io)?,
         };
-        let (argv, cluster) = (argv.to_vec(), self.clone());
-        let running = tokio::spawn(async move {
-            cluster
-                .call(move |lab| lab.exec(&place, &argv, &[], stdio))
-                .await
-        });
+        let (argv, lab) = (argv.to_vec(), Arc::clone(&self.lab));
+        // As long as the command runs: whoever waits for it has a limit.
+        let running = tokio::task::spawn_blocking(move || lab.exec(&place, &argv, &[], stdio));
         Ok(Process {
             stdin: Box::new(stdin),
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
-            exit: Box::pin(async move { running.await.map_err(|e| Error::failed(doing, e))? }),
+            exit: Box::pin(async move {
+                let ended = running.await.map_err(|e| Error::failed(doing, e))?;
+                Ok(ended?)
+            }),
         })
     }
 
@@ -194,23 +122,31 @@ impl LabCluster {
     }
 }
 
-/// `apply_pod`: the name of a function, or of the one that a closure is in.
-fn call_name<F>() -> &'static str {
-    let path = std::any::type_name::<F>();
-    let name = path.rsplit("::").find(|part| !part.starts_with('{'));
-    let name = name.unwrap_or(path);
-    // Without the lifetimes of an async function.
-    name.split('<').next().unwrap_or(name)
-}
-
 #[async_trait]
 impl Cluster for LabCluster {
     fn provider(&self) -> &'static str {
         "lab"
     }
 
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
     async fn nodes(&self) -> Result<Vec<Node>> {
         self.call(Lab::nodes).await
+    }
+
+    async fn node_names(&self) -> Result<Vec<String>> {
+        let nodes = self.nodes().await?.into_iter();
+        Ok(nodes.filter_map(|node| node.metadata.name).collect())
+    }
+
+    async fn pods(&self) -> Result<Vec<Pod>> {
+        self.call(Lab::pods).await
     }
 
     async fn apply_pod(&self, pod: &Pod) -> Result<()> {
@@ -232,10 +168,30 @@ impl Cluster for LabCluster {
             .await
     }
 
+    async fn log(&self, pod: &PodRef, part: &LogPart) -> Result<String> {
+        let object = self.wait_pod(pod, Duration::ZERO).await?;
+        Ok(last_words(&object, part).unwrap_or_default())
+    }
+
     async fn delete_pod(&self, pod: &PodRef) -> Result<()> {
         let pod = pod.clone();
         self.call(move |lab| lab.delete_pod(&pod.namespace, &pod.name))
             .await
+    }
+
+    async fn agents(&self, _pods: &[PodSnapshot]) -> Result<Vec<Agent>> {
+        agents::read(self).await
+    }
+
+    async fn service_at(&self, _address: IpAddr) -> Result<Option<ServiceAt>> {
+        Ok(None)
+    }
+
+    async fn control_plane(&self) -> Availability<ApiLook> {
+        let why = self.capabilities.kubectl.why_absent();
+        Availability::Absent {
+            why: why.unwrap_or_default().to_owned(),
+        }
     }
 
     async fn place_probe(&self, _target: &Target) -> Result<String> {
@@ -246,6 +202,10 @@ impl Cluster for LabCluster {
         self.start_at(Self::place(target), argv, &target.to_string())
     }
 
+    async fn start_on_wire(&self, argv: &[String]) -> Result<Process> {
+        self.start_at(Place::Wire, argv, "the wire")
+    }
+
     async fn withdraw(&self) -> Result<()> {
         let made = std::mem::take(&mut *self.made());
         self.delete(made.into_iter()).await
@@ -253,5 +213,21 @@ impl Cluster for LabCluster {
 
     fn namespace(&self) -> &str {
         &self.namespace
+    }
+}
+
+/// What the status of a container that ended has of its output.
+fn last_words(pod: &Pod, part: &LogPart) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let inits = status.init_container_statuses.iter().flatten();
+    let mut containers = inits.chain(status.container_statuses.iter().flatten());
+    let wanted = part.container.as_deref();
+    let container = containers.find(|c| wanted.is_none_or(|name| c.name == name))?;
+    let message =
+        |state: &Option<ContainerState>| state.as_ref()?.terminated.as_ref()?.message.clone();
+    if part.previous {
+        message(&container.last_state)
+    } else {
+        message(&container.state)
     }
 }

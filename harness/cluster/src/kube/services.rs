@@ -6,8 +6,8 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
+use super::denied;
 use crate::Result;
-use crate::kube::denied;
 use flatnet_model::view::ServiceAt;
 
 /// The label by which an EndpointSlice names its service (KEP-752).
@@ -17,7 +17,7 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 ///
 /// # Errors
 /// A right that is missing, or an API server that does not answer.
-pub async fn find(client: &Client, address: IpAddr) -> Result<Option<ServiceAt>> {
+pub(super) async fn find(client: &Client, address: IpAddr) -> Result<Option<ServiceAt>> {
     let all: Api<Object> = Api::all(client.clone());
     let list = all
         .list(&ListParams::default())

@@ -4,14 +4,14 @@ use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
+use super::denied;
 use crate::Result;
-use crate::kube::denied;
 use crate::status;
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
 use flatnet_model::observations::{AgentPod, AgentSet, Availability};
 
 /// Every such set with its pods; absent where there is none.
-pub(super) async fn list(client: &Client) -> Availability<Vec<AgentSet>> {
+pub(crate) async fn list(client: &Client) -> Availability<Vec<AgentSet>> {
     match sets(client).await {
         Ok(sets) if sets.is_empty() => Availability::Absent {
             why: format!(

@@ -1,5 +1,4 @@
-//! What the API server knows: pods, ranges, and the DaemonSets that network the cluster.
-use crate::observe::agents_of;
+//! What the API server knows of the network: ranges, and the DaemonSets that network the cluster.
 use ipnet::IpNet;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodSpec};
@@ -7,11 +6,10 @@ use k8s_openapi::api::networking::v1::ServiceCIDR;
 use kube::api::{ListParams, LogParams};
 use kube::{Api, Client, ResourceExt};
 
+use super::{daemon_sets, denied, pods, ranges};
 use crate::Result;
-use crate::kube::{denied, pods, ranges};
-use crate::status::host_network;
 use flatnet_model::observations::{AgentSet, Availability, Observed};
-use flatnet_model::view::{AgentLook, ApiLook, ConfigFile, PodLook};
+use flatnet_model::view::{AgentLook, ApiLook, ConfigFile};
 
 /// The container of weave's pods whose log tells its options.
 const WEAVE: &str = "weave";
@@ -25,33 +23,6 @@ pub(super) async fn look(client: &Client) -> ApiLook {
         kubeadm: kubeadm.into(),
         service_cidrs,
         agents: agents.into(),
-    }
-}
-
-/// Pods of all namespaces.
-pub(super) async fn pods(client: &Client) -> Result<Vec<Pod>> {
-    let all: Api<Pod> = Api::all(client.clone());
-    let list = all.list(&ListParams::default()).await;
-    Ok(list.map_err(|e| denied("list pods", e))?.items)
-}
-
-pub(super) fn pod(object: &Pod) -> PodLook {
-    let status = object.status.as_ref();
-    let ips = status.and_then(|status| status.pod_ips.as_ref());
-    PodLook {
-        namespace: object.namespace().unwrap_or_default(),
-        name: object.name_any(),
-        node: object
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.clone())
-            .unwrap_or_default(),
-        host_network: host_network(object),
-        ips: ips
-            .into_iter()
-            .flatten()
-            .filter_map(|ip| ip.ip.parse().ok())
-            .collect(),
     }
 }
 
@@ -84,7 +55,7 @@ async fn service_cidrs(client: &Client) -> Availability<Vec<(String, Vec<IpNet>)
 
 async fn agents(client: &Client) -> Result<Vec<AgentLook>> {
     let mut looks = Vec::new();
-    for set in agents_of(client).await? {
+    for set in daemon_sets::sets(client).await? {
         let api: Api<DaemonSet> = Api::namespaced(client.clone(), &set.namespace);
         let doing = format!("get DaemonSet {}/{}", set.namespace, set.name);
         let object = api.get(&set.name).await.map_err(|e| denied(&doing, e))?;

@@ -1,0 +1,76 @@
+//! A lab's beginning and end.
+use std::path::PathBuf;
+
+use flatnet_lab::{Lab, LabSpec};
+
+use super::LabCluster;
+use crate::{Error, Result};
+
+/// Deletes a lab. Only booting one gives it.
+pub struct LabDeletion {
+    lab: LabCluster,
+}
+
+impl LabDeletion {
+    /// Ends the lab and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn delete(self) -> Result<()> {
+        self.lab.call(Lab::shutdown).await
+    }
+}
+
+/// A lab that came up and that nobody may be waiting for any more: it ends unless it is taken.
+struct Untaken(Option<Lab>);
+
+impl Untaken {
+    fn take(mut self) -> Result<Lab> {
+        let lab = self.0.take();
+        lab.ok_or_else(|| Error::Failed("the lab was taken already".to_owned()))
+    }
+}
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        if let Some(lab) = self.0.take() {
+            // An interrupted boot: there is nobody left to tell.
+            let _ = lab.shutdown();
+        }
+    }
+}
+
+impl LabCluster {
+    /// Boots a lab with `program` (flatnet-lab); `detached`: it outlives this process. Whoever stops waiting has it end.
+    ///
+    /// # Errors
+    /// What keeps it from coming up.
+    pub async fn boot(
+        program: PathBuf,
+        spec: LabSpec,
+        detached: bool,
+    ) -> Result<(LabCluster, LabDeletion)> {
+        let name = spec.name.clone();
+        let booting = tokio::task::spawn_blocking(move || {
+            Lab::boot(&program, &spec, detached).map(|lab| Untaken(Some(lab)))
+        });
+        let lab = booting
+            .await
+            .map_err(|e| Error::failed(format!("boot lab {name}"), e))??;
+        let lab = LabCluster::new(lab.take()?, &name);
+        Ok((lab.clone(), LabDeletion { lab }))
+    }
+
+    /// A lab of this user that runs.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where none of that name runs.
+    pub async fn connect(name: &str) -> Result<LabCluster> {
+        let wanted = name.to_owned();
+        let connecting = tokio::task::spawn_blocking(move || Lab::connect(&wanted));
+        let lab = connecting
+            .await
+            .map_err(|e| Error::failed(format!("connect to lab {name}"), e))??;
+        Ok(LabCluster::new(lab, name))
+    }
+}

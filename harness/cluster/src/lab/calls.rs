@@ -1,0 +1,107 @@
+//! What only a lab does: changes in its namespaces, files and daemons on its nodes.
+use std::sync::Arc;
+use std::time::Instant;
+
+use flatnet_lab::{Change, Lab, LabInfo, NodeFile, Place};
+
+use super::LabCluster;
+use crate::{Error, Result};
+
+impl LabCluster {
+    /// The blocking client, from async code: each of its calls has a limit of its own. A call that is given up may still be
+    /// carried out.
+    pub(super) async fn call<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Lab) -> flatnet_lab::Result<T> + Send + 'static,
+    {
+        let lab = Arc::clone(&self.lab);
+        let started = Instant::now();
+        let result = match tokio::task::spawn_blocking(move || work(&lab)).await {
+            Ok(result) => result.map_err(Error::from),
+            Err(e) => Err(Error::failed("ask the lab", e)),
+        };
+        let error = result.as_ref().err().map(tracing::field::display);
+        tracing::debug!(call = call_name::<F>(), error, took = ?started.elapsed(), "asked the lab");
+        result
+    }
+
+    /// What it was made from.
+    ///
+    /// # Errors
+    /// A lab that does not answer.
+    pub async fn info(&self) -> Result<LabInfo> {
+        self.call(Lab::info).await
+    }
+
+    /// Makes these changes in a place's network namespace, in order; stops at the first that fails.
+    ///
+    /// # Errors
+    /// The kernel's answer to that one.
+    pub async fn change(&self, place: Place, changes: Vec<Change>) -> Result<()> {
+        self.call(move |lab| lab.change(&place, &changes)).await
+    }
+
+    /// Writes a file on a node, atomically, its folders included.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub async fn write_file(&self, node: &str, path: &str, content: Vec<u8>) -> Result<()> {
+        let (node, path) = (node.to_owned(), path.to_owned());
+        self.call(move |lab| {
+            let file = NodeFile {
+                path: &path,
+                content: &content,
+                mode: 0o644,
+            };
+            lab.write_file(&node, &file)
+        })
+        .await
+    }
+
+    /// Removes a file of a node; that it is not there is fine.
+    ///
+    /// # Errors
+    /// Where it cannot be removed.
+    pub async fn remove_file(&self, node: &str, path: &str) -> Result<()> {
+        let (node, path) = (node.to_owned(), path.to_owned());
+        self.call(move |lab| lab.remove_file(&node, &path)).await
+    }
+
+    /// Runs a daemon on a node as long as the lab lives; one of that name that runs already is ended first.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_daemon(&self, node: &str, name: &str, argv: Vec<String>) -> Result<()> {
+        let (node, name) = (node.to_owned(), name.to_owned());
+        self.call(move |lab| lab.start_daemon(&node, &name, &argv))
+            .await
+    }
+
+    /// Ends a daemon; that it does not run is fine.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn stop_daemon(&self, node: &str, name: &str) -> Result<()> {
+        let (node, name) = (node.to_owned(), name.to_owned());
+        self.call(move |lab| lab.stop_daemon(&node, &name)).await
+    }
+
+    /// What a daemon printed, and its exit code once it ended.
+    ///
+    /// # Errors
+    /// Where none of that name was ever started.
+    pub async fn daemon_log(&self, node: &str, name: &str) -> Result<(String, Option<i32>)> {
+        let (node, name) = (node.to_owned(), name.to_owned());
+        self.call(move |lab| lab.daemon_log(&node, &name)).await
+    }
+}
+
+/// `apply_pod`: the name of a function, or of the one that a closure is in.
+fn call_name<F>() -> &'static str {
+    let path = std::any::type_name::<F>();
+    let name = path.rsplit("::").find(|part| !part.starts_with('{'));
+    let name = name.unwrap_or(path);
+    // Without the lifetimes of an async function.
+    name.split('<').next().unwrap_or(name)
+}
