@@ -139,7 +139,7 @@ impl Container<'_> {
                 observed: words.observed,
                 culprit: Some(format!("container {container} of pod {name}")),
                 cause: Some(words.cause.to_owned()),
-                look: if advice.is_lab() {
+                look: if !advice.capabilities.logs.is_present() {
                     advice.describe(name)
                 } else {
                     previous

@@ -63,11 +63,11 @@ fn finding(
             look: advice.describe(name),
         },
         mend: match (
-            advice.is_lab(),
+            advice.capabilities.image_pulls.is_present(),
             advice.capabilities.image_loads.is_present(),
         ) {
-            (true, _) => advice.change(name, &format!("s|image: *{image}|image: busybox|")),
-            (_, true) if reason != "InvalidImageName" => format!(
+            (false, _) => advice.change(name, &format!("s|image: *{image}|image: busybox|")),
+            (true, true) if reason != "InvalidImageName" => format!(
                 "kubectl -n {} set image pod/{} {}=IMAGE, or put it onto the nodes: kind load docker-image --name {} {image}",
                 name.namespace, name.name, container.name, advice.cluster
             ),
