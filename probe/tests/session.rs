@@ -65,7 +65,7 @@ net_tests! {
         let mut probe = net.probe();
         let port = probe.listen("self");
         let all = all_transports("127.0.0.1", port);
-        let targets: Vec<_> = (0..20_000).map(|i| all[i % 2].clone()).collect();
+        let targets: Vec<_> = (0..20_000).map(|i| all[i % 2]).collect();
         let dial = ask::Dial { targets, at_once: 100, timeout_ms: 10_000, attempts: 2 };
         let line = String::from_utf8(wire::question_line(&dial).unwrap()).unwrap();
         probe.send(line.replacen('{', &format!("{{{}", " ".repeat(3_000_000)), 1).as_bytes());

@@ -119,7 +119,7 @@ pub enum Failure {
 /// Requests that arrived here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {
-    /// How.
+    /// Over what it arrived.
     pub transport: Transport,
     /// The client's name in its own words (carried in the request).
     pub from: String,
@@ -162,13 +162,13 @@ pub enum Way {
 pub struct Facts {
     /// uname's node name.
     pub hostname: String,
-    /// Links.
+    /// Links, the loopback included.
     pub links: Vec<Link>,
-    /// Addresses.
+    /// Addresses of all of those links.
     pub addresses: Vec<Address>,
     /// Routes of the main table.
     pub routes: Vec<RouteEntry>,
-    /// Neighbours.
+    /// Neighbour entries (ARP and NDP), permanent ones included.
     pub neighbours: Vec<Neighbour>,
     /// Forwarding databases.
     pub fdb: Vec<FdbEntry>,
