@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::Node;
 
 use crate::observe::inside::{self, Extent};
 use crate::status;
@@ -72,24 +72,4 @@ async fn pods(cluster: &dyn Cluster) -> Availability<Vec<PodSnapshot>> {
         pods.sort_by(|a, b| a.reference.cmp(&b.reference));
         pods
     })
-}
-
-fn pod(object: &Pod) -> PodLook {
-    let status = object.status.as_ref();
-    let ips = status.and_then(|status| status.pod_ips.as_ref());
-    PodLook {
-        namespace: pod_ref(object).namespace,
-        name: pod_ref(object).name,
-        node: object
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.node_name.clone())
-            .unwrap_or_default(),
-        host_network: host_network(object),
-        ips: ips
-            .into_iter()
-            .flatten()
-            .filter_map(|ip| ip.ip.parse().ok())
-            .collect(),
-    }
 }
