@@ -57,18 +57,6 @@ enum Traced {
     Route(Box<inspect_route::RouteArgs>),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people.
-    Table,
-    /// For programs; docs/inspect-schema.md.
-    Json,
-    /// The same as YAML.
-    Yaml,
-    /// For a page.
-    Markdown,
-}
-
 pub(super) fn run(mut args: InspectArgs, typed: &Typed<'_>) -> Result<u8> {
     if let Some(Traced::Route(route)) = args.traced {
         return inspect_route::run(*route, typed);
@@ -109,16 +97,6 @@ fn list(questions: &[&Question]) {
         anstream::println!("{:<12} {}", question.id, question.words);
     }
     anstream::println!("{:<12} {}", route::ID, route::WORDS);
-}
-
-/// Shown on a terminal only.
-pub(super) fn progress() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner().with_message("connecting");
-    bar.enable_steady_tick(Duration::from_millis(80));
-    bar
 }
 
 fn show(inspection: &Inspection, nodes: usize, format: Format) -> Result<()> {

@@ -2,7 +2,7 @@
 use clap::Args;
 
 use super::Typed;
-use super::inspect::{Format, progress};
+use super::answers::{Format, progress};
 use super::which::WhichArgs;
 use crate::report::inspection as print;
 use crate::report::route as table;

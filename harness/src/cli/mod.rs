@@ -1,4 +1,5 @@
 //! The command line: parses, runs, prints, and turns the outcome into a documented exit code.
+mod answers;
 mod checks;
 mod clusters;
 mod diagnose;

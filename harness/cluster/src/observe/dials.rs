@@ -6,7 +6,7 @@ use flatnet_model::observations::Endpoint;
 use flatnet_model::probe::{DialRequest, Dialled, Failure, ask};
 
 use super::fleet::Fleet;
-use super::gather::READ_WITHIN;
+use super::fleet::READ_WITHIN;
 
 /// One attempt, milliseconds: an answer takes well under a millisecond on one machine, and TCP's first retransmission comes
 /// after a second, so a peer that answers at all has answered by then.

@@ -7,7 +7,7 @@ use flatnet_model::probe::{DialRequest, Lookup, Resolved, Transport, ask};
 
 use super::calls::{Repeated, make};
 use super::fleet::Fleet;
-use super::gather::READ_WITHIN;
+use super::fleet::READ_WITHIN;
 use super::names;
 use crate::exposed::{Exposed, PortPods, port_pod};
 use crate::kind::peer::Peer;

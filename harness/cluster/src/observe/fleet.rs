@@ -15,6 +15,8 @@ use crate::{Error, Result};
 use flatnet_model::observations::{Denied, Endpoint, Forbidden, Observed};
 use flatnet_model::snapshot::PodSnapshot;
 
+/// Facts and files are read without any traffic.
+pub const READ_WITHIN: Duration = Duration::from_secs(10);
 /// The port on which pods' probes answer. A pod's network namespace is its own, so it is free there; nodes and
 /// hostNetwork pods let the kernel choose.
 pub const POD_PORT: u16 = 7411;

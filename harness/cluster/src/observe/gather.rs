@@ -21,8 +21,6 @@ use flatnet_model::observations::{
 };
 use flatnet_model::snapshot::PodSnapshot;
 
-/// Facts and files are read without any traffic.
-pub const READ_WITHIN: Duration = Duration::from_secs(10);
 /// What is to be observed.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {

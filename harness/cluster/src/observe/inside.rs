@@ -12,7 +12,7 @@ use flatnet_model::probe::{
 use k8s_openapi::api::core::v1::Node;
 
 use super::fleet::Fleet;
-use super::gather::READ_WITHIN;
+use super::fleet::READ_WITHIN;
 use crate::Cluster;
 use crate::Error;
 use flatnet_model::components::flags;

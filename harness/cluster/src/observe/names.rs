@@ -7,7 +7,7 @@ use flatnet_model::probe::{Lookup, Protocol, Record, ResolvConf, Resolved, ask};
 
 use super::dials::{ATTEMPT_MS, ATTEMPTS};
 use super::fleet::Fleet;
-use super::gather::READ_WITHIN;
+use super::fleet::READ_WITHIN;
 use crate::PodRef;
 use flatnet_model::observations::{DnsClient, Endpoint, Observed, ObservedPod};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flatnet_model::probe::{Question, wire};
 use tokio::sync::Mutex;
 
-use super::gather::READ_WITHIN;
+use super::fleet::READ_WITHIN;
 use crate::{Cluster, ExecOutput, Target};
 use crate::{Error, Result};
 
