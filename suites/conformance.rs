@@ -7,6 +7,7 @@ use flatnet::config::RunArgs;
 use flatnet::report::{CheckReport, terminal, terminal::Detail};
 use flatnet::session::conduct;
 use flatnet_analysis::checks::catalogue;
+use flatnet_analysis::words::Words;
 use flatnet_model::verdict::Verdict;
 use rstest::{fixture, rstest};
 
@@ -46,7 +47,8 @@ impl Run {
                 drop(writeln!(std::io::stderr(), "{id}: skipped: {reason}"))
             }
             Verdict::Fail { .. } | Verdict::Broken { .. } => {
-                panic!("{}", terminal::render_check(&report, Detail::Full))
+                let words = Words::of_report(Some(observations));
+                panic!("{}", terminal::render_check(&report, &words, Detail::Full))
             }
         }
     }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use flatnet::config::{Provider, RunArgs};
 use flatnet::plant;
 use flatnet::session::conduct;
-use flatnet_analysis::checks::{Evidence, catalogue};
+use flatnet_analysis::checks::catalogue;
+use flatnet_analysis::words::{Names, Text, Words};
+use flatnet_model::advice::Advice;
+use flatnet_model::evidence::Evidence;
 use flatnet_model::verdict::Verdict;
 use rstest::rstest;
 
@@ -25,17 +28,29 @@ fn verdicts(
     let outcome = runtime.block_on(run).expect("a run");
     catalogue::all()
         .iter()
-        .map(|check| (check.id, (check.judge)(&outcome.observations)))
+        .map(|check| (check.id, check.judge(&outcome.observations)))
         .collect()
+}
+
+/// In words, every pod with its namespace.
+fn text(evidence: &Evidence) -> Text {
+    let words = Words {
+        advice: Advice::brief(),
+        names: Names::Full,
+    };
+    words.text(evidence)
 }
 
 /// Whether a piece of evidence names what is broken.
 fn names(evidence: &Evidence, culprit: &str) -> bool {
-    evidence
-        .culprit
-        .as_deref()
-        .is_some_and(|c| c.contains(culprit))
-        || evidence.what.contains(culprit)
+    let text = text(evidence);
+    text.culprit.is_some_and(|c| c.contains(culprit)) || text.what.contains(culprit)
+}
+
+/// Whether a piece of evidence names the cause that was planted, as data.
+fn explains(evidence: &Evidence, fault: &plant::Fault) -> bool {
+    let cause = evidence.cause();
+    cause.is_some_and(|cause| fault.causes.contains(&cause.id()))
 }
 
 #[rstest]
@@ -79,6 +94,12 @@ fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
                     !red || named,
                     "{id}: the evidence of {check} does not name {}: {evidence:#?}",
                     fault.culprit
+                );
+                let explained = evidence.iter().any(|e| explains(e, fault));
+                assert!(
+                    !red || explained,
+                    "{id}: no evidence of {check} names a cause of {:?}: {evidence:#?}",
+                    fault.causes
                 );
             }
             other => assert!(!red, "{id} leaves {check} as {other:?}"),

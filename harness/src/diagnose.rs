@@ -63,8 +63,9 @@ pub async fn diagnose(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<
     }
     Ok(Diagnosis {
         schema: SCHEMA.to_owned(),
-        provider: symptoms.advice.provider.clone(),
-        cluster: symptoms.advice.cluster.clone(),
+        provider: symptoms.provider,
+        cluster: cluster.name().to_owned(),
+        capabilities: symptoms.advice.capabilities,
         subjects,
         unread: symptoms.unread,
     })

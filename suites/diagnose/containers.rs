@@ -1,5 +1,5 @@
 //! Containers that do not start or do not last.
-use flatnet_model::cause::Cause;
+use flatnet_model::cause::CauseId;
 use rstest::rstest;
 
 use crate::ground::Ground;
@@ -8,37 +8,37 @@ use crate::ground::Ground;
 #[case::image(
     "containers: [{name: web, image: 'nginx:9.9'}]",
     "Failed",
-    Cause::ImagePull,
+    CauseId::ImagePull,
     &["nginx:9.9", "container web", "node1"]
 )]
 #[case::command(
     "containers: [{name: c, image: busybox, command: [no-such-program]}]",
     "Failed",
-    Cause::CommandNotFound,
+    CauseId::CommandNotFound,
     &["no-such-program", "executable file not found"]
 )]
 #[case::command_of_a_shell(
     "containers: [{name: c, image: busybox, command: [sh, -c, no-such-program]}]",
     "BackOff",
-    Cause::CommandNotFound,
+    CauseId::CommandNotFound,
     &["exit code 127", "no-such-program: not found"]
 )]
 #[case::crash_loop(
     "containers: [{name: c, image: busybox, command: [sh, -c, 'echo no database; exit 3']}]",
     "BackOff",
-    Cause::CrashLoop,
+    CauseId::CrashLoop,
     &["exit code 3", "no database", "container c of pod default/app"]
 )]
 #[case::a_command_that_ends(
     "containers: [{name: c, image: busybox, command: ['true']}]",
     "BackOff",
-    Cause::CrashLoop,
+    CauseId::CrashLoop,
     &["exit code 0", "has to last"]
 )]
 fn a_container_that_does_not_run(
     #[case] spec: &str,
     #[case] event: &str,
-    #[case] cause: Cause,
+    #[case] cause: CauseId,
     #[case] names: &[&str],
 ) {
     let ground = Ground::new(&format!("c-{}", spec.len()), "flatnet");

@@ -7,11 +7,11 @@ use flatnet::config::{Provider, RunArgs};
 use flatnet::session::Session;
 use flatnet_cluster::{ExecOutput, Target};
 use flatnet_lab::{Lab, NodeFile};
-use flatnet_model::cause::Cause;
-use flatnet_model::diagnosis::{Diagnosis, Finding};
+use flatnet_model::cause::CauseId;
+use flatnet_model::diagnosis::Diagnosis;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::first;
+use crate::first::{self, First};
 
 /// How long a pod may take to get into the state that is waited for.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -163,7 +163,7 @@ impl Ground {
 
     /// The first cause that is named for the pod `app`, which must be this one and name all these.
     #[track_caller]
-    pub(crate) fn first_is(&self, cause: Cause, names: &[&str]) -> Finding {
+    pub(crate) fn first_is(&self, cause: CauseId, names: &[&str]) -> First {
         first::is(self.diagnose(&["app"]), "default/app", cause, names)
     }
 }

@@ -1,5 +1,5 @@
 //! Bad input, files that cannot be read, and `flatnet test` showing the diagnosis by itself.
-use flatnet_model::cause::Cause;
+use flatnet_model::cause::CauseId;
 use flatnet_model::diagnosis::Kind;
 
 use crate::ground::{Ground, SLEEPER, flatnet};
@@ -38,7 +38,7 @@ fn a_file_that_cannot_be_read_is_said_and_the_others_are_read() {
     ground.apply(SLEEPER);
     ground.warned("NetworkNotReady");
 
-    ground.first_is(Cause::NodeNotReady, &["node1", name]);
+    ground.first_is(CauseId::NodeNotReady, &["node1", name]);
     let (_, diagnosis) = ground.diagnose(&[]);
 
     let said = diagnosis

@@ -1,5 +1,5 @@
 //! What keeps a sandbox from getting its network.
-use flatnet_model::cause::Cause;
+use flatnet_model::cause::CauseId;
 
 use crate::ground::{Ground, SLEEPER};
 
@@ -28,16 +28,16 @@ fn no_conflist() {
     ground.apply(SLEEPER);
     ground.warned("NetworkNotReady");
 
-    ground.first_is(Cause::NoConflist, &["/etc/cni/net.d", "node1"]);
+    ground.first_is(CauseId::NoConflist, &["/etc/cni/net.d", "node1"]);
     let (code, all) = ground.diagnose(&[]);
 
     assert_eq!(code, 1);
     // The node is not Ready for the same reason, and its condition only follows.
     let node = &all.subjects[0];
-    let ids: Vec<Cause> = node.findings.iter().map(|f| f.id).collect();
+    let ids: Vec<CauseId> = node.findings.iter().map(|f| f.id).collect();
     assert_eq!(
         (node.name.as_str(), &ids[..]),
-        ("node1", &[Cause::NoConflist, Cause::NodeNotReady][..])
+        ("node1", &[CauseId::NoConflist, CauseId::NodeNotReady][..])
     );
     ground.on("node1", &["mv", OUT_OF_THE_WAY, CONFLIST]);
     ground.runs();
@@ -50,7 +50,7 @@ fn a_plugin_missing() {
     ground.apply(SLEEPER);
     ground.warned("FailedCreatePodSandBox");
 
-    ground.first_is(Cause::PluginMissing, &["host-local", CONFLIST, "node1"]);
+    ground.first_is(CauseId::PluginMissing, &["host-local", CONFLIST, "node1"]);
 
     ground.on("node1", &["mv", OUT_OF_THE_WAY, "/opt/cni/bin/host-local"]);
     ground.runs();
@@ -63,7 +63,7 @@ fn a_malformed_conflist() {
     ground.apply(SLEEPER);
     ground.warned("NetworkNotReady");
 
-    ground.first_is(Cause::ConflistMalformed, &[CONFLIST, "node1", "line 2"]);
+    ground.first_is(CauseId::ConflistMalformed, &[CONFLIST, "node1", "line 2"]);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_version_that_nobody_speaks() {
     ground.apply(SLEEPER);
     ground.warned("NetworkNotReady");
 
-    ground.first_is(Cause::CniVersion, &[CONFLIST, "node1", "9.9.9"]);
+    ground.first_is(CauseId::CniVersion, &[CONFLIST, "node1", "9.9.9"]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_version_that_a_plugin_does_not_speak() {
     ground.warned("NetworkNotReady");
 
     ground.first_is(
-        Cause::CniVersion,
+        CauseId::CniVersion,
         &[CONFLIST, "node1", "1.1.0; bridge speaks 0.1.0"],
     );
 }
@@ -101,7 +101,7 @@ fn two_conflists_of_which_the_first_is_of_an_add_on_that_is_gone() {
     ground.warned("FailedCreatePodSandBox");
 
     ground.first_is(
-        Cause::TwoConflists,
+        CauseId::TwoConflists,
         &["10-weave.conflist", "50-conflist.conflist", "node1"],
     );
 
@@ -124,12 +124,13 @@ fn weaves_agent_refuses_connections() {
     ground.warned("FailedCreatePodSandBox");
 
     let first = ground.first_is(
-        Cause::AgentDown,
+        CauseId::AgentDown,
         &["weave", "node1", "127.0.0.1:6784", "connection refused"],
     );
 
     assert!(
         first
+            .finding
             .seen
             .iter()
             .any(|seen| seen.text.contains("failed (add)"))
@@ -146,11 +147,11 @@ fn no_address_left_in_host_locals_words() {
     ground.warned("FailedCreatePodSandBox");
 
     let first = ground.first_is(
-        Cause::AddressesExhausted,
+        CauseId::AddressesExhausted,
         &["node1", "no IP addresses available", "10.244.0.0/29"],
     );
 
-    let observed = &first.evidence.observed;
+    let observed = &first.text.observed;
     assert!(
         observed.contains("5 pods") && observed.contains("5 in /var/lib/cni"),
         "{observed}"
@@ -173,7 +174,7 @@ fn no_address_left_in_our_plugins_words() {
     let either = ["FailedCreatePodSandBox", "NetworkNotReady"];
     ground.warned_any(&either);
 
-    ground.first_is(Cause::AddressesExhausted, &["node1", "no free addresses"]);
+    ground.first_is(CauseId::AddressesExhausted, &["node1", "no free addresses"]);
 }
 
 #[test]
@@ -188,9 +189,9 @@ fn addresses_of_pods_that_are_gone_were_not_given_back() {
     ground.apply(SLEEPER);
     ground.warned("FailedCreatePodSandBox");
 
-    let first = ground.first_is(Cause::AddressesExhausted, &["node1", "not given back"]);
+    let first = ground.first_is(CauseId::AddressesExhausted, &["node1", "not given back"]);
 
-    assert!(first.evidence.observed.contains("1 pod with"), "{first:#?}");
+    assert!(first.text.observed.contains("1 pod with"), "{first:#?}");
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn a_bridge_with_the_address_of_an_earlier_range() {
     ground.warned("FailedCreatePodSandBox");
 
     ground.first_is(
-        Cause::StaleBridge,
+        CauseId::StaleBridge,
         &["cni0", "node1", "10.244.9.1/24", "cni0 holds 10.244.0.1/24"],
     );
 
@@ -222,7 +223,7 @@ fn a_plugin_that_fails_for_a_reason_of_its_own() {
     ground.warned("FailedCreatePodSandBox");
 
     ground.first_is(
-        Cause::PluginFailed,
+        CauseId::PluginFailed,
         &["portmap", "node1", "the disk is on fire"],
     );
 }
@@ -247,7 +248,7 @@ fn a_node_without_a_pod_cidr() {
     ground.apply(SLEEPER);
     ground.warned("NetworkNotReady");
 
-    ground.first_is(Cause::PodCidrMissing, &["node1", "podCIDR"]);
+    ground.first_is(CauseId::PodCidrMissing, &["node1", "podCIDR"]);
 }
 
 #[test]
@@ -268,7 +269,7 @@ fn an_agent_that_left_nothing_behind() {
     ground.apply(SLEEPER);
     ground.warned("NetworkNotReady");
 
-    ground.first_is(Cause::AgentDown, &["flatnet-agent", "node1"]);
+    ground.first_is(CauseId::AgentDown, &["flatnet-agent", "node1"]);
 
     ground.restart_agent("node1");
     ground.runs();

@@ -1,7 +1,7 @@
 //! Pods that run and are not reached.
 use flatnet_cluster::Target;
 use flatnet_cluster::status::pod_ref;
-use flatnet_model::cause::Cause;
+use flatnet_model::cause::CauseId;
 
 use crate::ground::{Ground, SLEEPER};
 
@@ -13,7 +13,9 @@ fn a_pod_without_its_default_route() {
     let done = ground.run(&Target::Pod(app), &["ip", "route", "del", "default"]);
     assert_eq!(done.code, 0, "{done:?}");
 
-    ground.first_is(Cause::Wiring, &["app", "node1", "default route"]);
+    let first = ground.first_is(CauseId::Wiring, &["app", "node1", "default route"]);
+    // The same that the check `gateway` names for this fault, see `suites/sabotage.rs`.
+    assert_eq!(first.cause(), Some(CauseId::DefaultRouteMissing));
     let (code, all) = ground.diagnose(&[]);
 
     // Whoever runs is looked into only where named.
@@ -32,7 +34,7 @@ fn a_pod_whose_packets_are_dropped() {
     );
     ground.on("node1", &["nft", &rules]);
 
-    ground.first_is(Cause::Unreachable, &["app", "node1"]);
+    ground.first_is(CauseId::Unreachable, &["app", "node1"]);
 
     ground.on("node1", &["nft", "delete table ip fault"]);
     let (code, well) = ground.diagnose(&["app"]);

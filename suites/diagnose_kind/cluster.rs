@@ -5,11 +5,11 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use flatnet_model::cause::Cause;
-use flatnet_model::diagnosis::{Diagnosis, Finding};
+use flatnet_model::cause::CauseId;
+use flatnet_model::diagnosis::Diagnosis;
 use serde_json::Value;
 
-use crate::first;
+use crate::first::{self, First};
 
 /// One cluster for all tests: they take turns.
 static TURN: Mutex<()> = Mutex::new(());
@@ -217,7 +217,7 @@ impl Cluster {
 
     /// The first cause that is named for the pod `app`, which must be this one and name all these.
     #[track_caller]
-    pub(crate) fn first_is(&self, cause: Cause, names: &[&str]) -> Finding {
+    pub(crate) fn first_is(&self, cause: CauseId, names: &[&str]) -> First {
         first::is(self.diagnose(&["default/app"]), "default/app", cause, names)
     }
 }

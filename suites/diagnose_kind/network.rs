@@ -1,5 +1,6 @@
 //! What is wrong with a node and its network.
-use flatnet_model::cause::Cause;
+use flatnet_analysis::words::Words;
+use flatnet_model::cause::CauseId;
 use flatnet_model::diagnosis::Kind;
 
 use crate::cluster::{Cluster, SLEEPER};
@@ -45,7 +46,7 @@ fn no_conflist() {
     cluster.on(&node, &["rm", CONFLIST]);
     cluster.hangs("NetworkNotReady");
 
-    cluster.first_is(Cause::NoConflist, &[&node, "/etc/cni/net.d"]);
+    cluster.first_is(CauseId::NoConflist, &[&node, "/etc/cni/net.d"]);
     cluster.ready_is(&node, "False");
     let (code, all) = cluster.diagnose(&[]);
 
@@ -55,10 +56,13 @@ fn no_conflist() {
         .iter()
         .find(|s| s.kind == Kind::Node)
         .expect("the node");
-    let ids: Vec<Cause> = subject.findings.iter().map(|f| f.id).collect();
+    let ids: Vec<CauseId> = subject.findings.iter().map(|f| f.id).collect();
     assert_eq!(
         (subject.name.as_str(), &ids[..]),
-        (node.as_str(), &[Cause::NoConflist, Cause::NodeNotReady][..])
+        (
+            node.as_str(),
+            &[CauseId::NoConflist, CauseId::NodeNotReady][..]
+        )
     );
     cluster.give_back(&node);
     cluster.runs();
@@ -78,12 +82,12 @@ fn a_conflist_that_the_runtime_has_not_taken_up() {
     cluster.hangs("NetworkNotReady");
 
     let first = cluster.first_is(
-        Cause::ConflistNotLoaded,
+        CauseId::ConflistNotLoaded,
         &[&node, CONFLIST, "not initialized"],
     );
 
     assert!(
-        first.mend.ends_with("systemctl restart containerd"),
+        first.fix().ends_with("systemctl restart containerd"),
         "{first:#?}"
     );
     cluster.on(&node, &["systemctl", "restart", "containerd"]);
@@ -100,7 +104,7 @@ fn a_plugin_missing() {
     cluster.on(&node, &["mv", BRIDGE, AWAY]);
     cluster.hangs("FailedCreatePodSandBox");
 
-    cluster.first_is(Cause::PluginMissing, &[&node, "bridge", CONFLIST]);
+    cluster.first_is(CauseId::PluginMissing, &[&node, "bridge", CONFLIST]);
 
     cluster.on(&node, &["mv", AWAY, BRIDGE]);
     cluster.runs();
@@ -114,7 +118,7 @@ fn a_malformed_conflist() {
     cluster.write(&node, CONFLIST, "{\n  \"name\": ,\n}");
     cluster.hangs("NetworkNotReady");
 
-    cluster.first_is(Cause::ConflistMalformed, &[&node, CONFLIST, "line 2"]);
+    cluster.first_is(CauseId::ConflistMalformed, &[&node, CONFLIST, "line 2"]);
 
     cluster.give_back(&node);
     cluster.runs();
@@ -131,7 +135,7 @@ fn a_version_that_nobody_speaks() {
     cluster.apply(Some(&node), SLEEPER);
     cluster.until("a failure", |cluster| cluster.has_event("type=Warning"));
 
-    cluster.first_is(Cause::CniVersion, &[&node, CONFLIST, "9.9.9"]);
+    cluster.first_is(CauseId::CniVersion, &[&node, CONFLIST, "9.9.9"]);
 
     cluster.give_back(&node);
     cluster.runs();
@@ -156,7 +160,7 @@ fn two_conflists_and_weaves_agent_refuses_connections() {
     cluster.hangs("FailedCreatePodSandBox");
 
     cluster.first_is(
-        Cause::TwoConflists,
+        CauseId::TwoConflists,
         &["05-weave.conflist", "10-flannel.conflist", &node],
     );
     let (_, diagnosis) = cluster.diagnose(&["default/app"]);
@@ -164,10 +168,13 @@ fn two_conflists_and_weaves_agent_refuses_connections() {
     let agent = diagnosis.subjects[0]
         .findings
         .iter()
-        .find(|f| f.id == Cause::AgentDown);
+        .find(|f| f.id == CauseId::AgentDown);
     let agent = agent.expect("weave's agent after it");
     assert!(
-        agent.evidence.observed.contains("127.0.0.1:6784"),
+        Words::of_diagnosis(&diagnosis)
+            .text(&agent.evidence)
+            .observed
+            .contains("127.0.0.1:6784"),
         "{agent:#?}"
     );
     cluster.on(&node, &["sh", "-c", away]);
@@ -187,7 +194,7 @@ fn no_address_left() {
     cluster.hangs("FailedCreatePodSandBox");
 
     cluster.first_is(
-        Cause::AddressesExhausted,
+        CauseId::AddressesExhausted,
         &[&node, "no IP addresses available", "not given back"],
     );
 
@@ -205,13 +212,13 @@ fn a_kubelet_that_is_stopped() {
     cluster.apply(Some(&node), SLEEPER);
 
     let first = cluster.first_is(
-        Cause::KubeletSilent,
+        CauseId::KubeletSilent,
         &[&node, "NodeStatusUnknown", "inactive"],
     );
     let (_, all) = cluster.diagnose(&[]);
 
     assert!(
-        first.mend.ends_with("systemctl restart kubelet"),
+        first.fix().ends_with("systemctl restart kubelet"),
         "{first:#?}"
     );
     let subject = all
@@ -219,7 +226,7 @@ fn a_kubelet_that_is_stopped() {
         .iter()
         .find(|s| s.name == node)
         .expect("the node");
-    assert_eq!(subject.first().expect("a cause").id, Cause::KubeletSilent);
+    assert_eq!(subject.first().expect("a cause").id, CauseId::KubeletSilent);
     cluster.on(&node, &["systemctl", "start", "kubelet"]);
     cluster.ready_is(&node, "True");
     cluster.runs();
@@ -275,7 +282,7 @@ fn a_node_without_a_pod_cidr_and_with_another_one() {
     cluster.remove_app();
     cluster.hangs("FailedCreatePodSandBox");
 
-    cluster.first_is(Cause::PodCidrMissing, &[&node, "podCIDR"]);
+    cluster.first_is(CauseId::PodCidrMissing, &[&node, "podCIDR"]);
 
     // A controller manager that starts gives out the first range that is free: somebody else has the node's for a moment.
     let range_text = before.as_str().expect("a range");
@@ -295,9 +302,9 @@ fn a_node_without_a_pod_cidr_and_with_another_one() {
     cluster.remove_app();
     cluster.hangs("FailedCreatePodSandBox");
 
-    let first = cluster.first_is(Cause::StaleBridge, &[&node, "cni0", "different from"]);
+    let first = cluster.first_is(CauseId::StaleBridge, &[&node, "cni0", "different from"]);
 
-    assert!(first.mend.contains("ip link delete cni0"), "{first:#?}");
+    assert!(first.fix().contains("ip link delete cni0"), "{first:#?}");
     cluster.on(&node, &["ip", "link", "delete", "cni0"]);
     cluster.runs();
 }

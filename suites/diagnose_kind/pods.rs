@@ -1,5 +1,5 @@
 //! What is wrong with a pod itself.
-use flatnet_model::cause::Cause;
+use flatnet_model::cause::CauseId;
 use rstest::rstest;
 
 use crate::cluster::{Cluster, SLEEPER};
@@ -22,7 +22,7 @@ fn a_node_that_is_not_there() {
     cluster.apply(Some("no-such-node"), SLEEPER);
 
     cluster.first_is(
-        Cause::NodeUnknown,
+        CauseId::NodeUnknown,
         &["no-such-node", &cluster.worker(), "default/app"],
     );
 }
@@ -38,7 +38,7 @@ fn no_node_takes_it(#[case] container: &str, #[case] spec: &str, #[case] named: 
     cluster.apply(None, &spec);
     cluster.warned("FailedScheduling");
 
-    cluster.first_is(Cause::Unschedulable, &["default/app", named]);
+    cluster.first_is(CauseId::Unschedulable, &["default/app", named]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_claim_that_is_not_there() {
     );
     cluster.warned("FailedScheduling");
 
-    cluster.first_is(Cause::Unschedulable, &["no-such-claim", "claim"]);
+    cluster.first_is(CauseId::Unschedulable, &["no-such-claim", "claim"]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn the_node_it_is_pinned_to_refuses_it() {
     });
 
     cluster.first_is(
-        Cause::Unschedulable,
+        CauseId::Unschedulable,
         &["OutOfcpu", &cluster.worker(), "default/app"],
     );
 }
@@ -82,18 +82,21 @@ fn an_image_that_cannot_be_had(#[case] image: &str, #[case] reasons: &[&str], #[
     );
     cluster.container(reasons);
 
-    cluster.first_is(Cause::ImagePull, &["container web", &cluster.worker(), why]);
+    cluster.first_is(
+        CauseId::ImagePull,
+        &["container web", &cluster.worker(), why],
+    );
 }
 
 #[rstest]
-#[case::not_there("[no-such-program]", &["RunContainerError", "StartError", "CrashLoopBackOff"], Cause::CommandNotFound, "executable file not found")]
-#[case::shell("[sh, -c, no-such-program]", &["CrashLoopBackOff"], Cause::CommandNotFound, "exit code 127")]
-#[case::crash("[sh, -c, 'echo no database; exit 3']", &["CrashLoopBackOff"], Cause::CrashLoop, "no database")]
-#[case::end("['true']", &["CrashLoopBackOff"], Cause::CrashLoop, "has to last")]
+#[case::not_there("[no-such-program]", &["RunContainerError", "StartError", "CrashLoopBackOff"], CauseId::CommandNotFound, "executable file not found")]
+#[case::shell("[sh, -c, no-such-program]", &["CrashLoopBackOff"], CauseId::CommandNotFound, "exit code 127")]
+#[case::crash("[sh, -c, 'echo no database; exit 3']", &["CrashLoopBackOff"], CauseId::CrashLoop, "no database")]
+#[case::end("['true']", &["CrashLoopBackOff"], CauseId::CrashLoop, "has to last")]
 fn a_container_that_does_not_last(
     #[case] command: &str,
     #[case] reasons: &[&str],
-    #[case] cause: Cause,
+    #[case] cause: CauseId,
     #[case] named: &str,
 ) {
     let cluster = Cluster::mine();
@@ -118,7 +121,7 @@ fn a_container_that_the_runtime_cannot_make() {
         "CrashLoopBackOff",
     ]);
 
-    cluster.first_is(Cause::ContainerCreate, &["container c", "/proc"]);
+    cluster.first_is(CauseId::ContainerCreate, &["container c", "/proc"]);
 }
 
 #[rstest]
@@ -145,7 +148,7 @@ fn an_object_that_is_not_there(
     }
 
     cluster.first_is(
-        Cause::ObjectMissing,
+        CauseId::ObjectMissing,
         &["default/app", object, "kubectl -n default create"],
     );
 }
@@ -157,5 +160,5 @@ fn a_readiness_probe_that_fails() {
     cluster.apply(Some(&cluster.worker()), spec);
     cluster.warned("Unhealthy");
 
-    cluster.first_is(Cause::ProbeFails, &["container c", "/ready"]);
+    cluster.first_is(CauseId::ProbeFails, &["container c", "/ready"]);
 }

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use flatnet::config::{Provider, RunArgs};
 use flatnet::plant::{self, Fault};
 use flatnet::session::conduct;
-use flatnet_analysis::checks::{Evidence, catalogue};
+use flatnet_analysis::checks::catalogue;
+use flatnet_analysis::words::Words;
+use flatnet_model::evidence::Evidence;
 use flatnet_model::verdict::Verdict;
 use rstest::rstest;
 
@@ -43,14 +45,14 @@ fn verdicts(fault: Option<&'static Fault>) -> BTreeMap<&'static str, Verdict> {
     let outcome = runtime.block_on(run).expect("a run on the cluster");
     catalogue::all()
         .iter()
-        .map(|check| (check.id, (check.judge)(&outcome.observations)))
+        .map(|check| (check.id, check.judge(&outcome.observations)))
         .collect()
 }
 
 /// Whether a piece of evidence names what is broken.
 fn names(evidence: &Evidence, culprit: &str) -> bool {
-    let named = evidence.culprit.as_deref();
-    named.is_some_and(|named| named.contains(culprit)) || evidence.what.contains(culprit)
+    let text = Words::of_report(None).text(evidence);
+    text.culprit.is_some_and(|named| named.contains(culprit)) || text.what.contains(culprit)
 }
 
 #[test]
@@ -99,6 +101,12 @@ fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
                     !red || named,
                     "{id}: the evidence of {check} does not name {}: {evidence:#?}",
                     fault.culprit
+                );
+                let mut causes = evidence.iter().filter_map(Evidence::cause);
+                assert!(
+                    !red || causes.any(|cause| fault.causes.contains(&cause.id())),
+                    "{id}: the evidence of {check} names no cause of {:?}: {evidence:#?}",
+                    fault.causes
                 );
             }
             other => assert!(!red, "{id} leaves {check} as {other:?}"),

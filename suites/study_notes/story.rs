@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use flatnet_cluster::{PodRef, Target};
 use flatnet_lab::Lab;
-use flatnet_model::cause::Cause;
-use flatnet_model::diagnosis::Finding;
+use flatnet_model::cause::CauseId;
 use k8s_openapi::api::core::v1::Pod;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::cluster::{KUBECTL, Scene, alone, call, text};
-use crate::first;
+use crate::first::{self, First};
 
 /// How long a kubelet may take to fail, and to try again: it waits longer after each failure.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -29,6 +28,7 @@ fn an_add_on_is_taken_away_and_applied_again(mut alone: RwLockWriteGuard<'static
     let pod = Sleeper::create(scene, &node);
     pod.hangs();
     let first = pod.diagnosed(&[&[node.as_str()], away.agent.named].concat());
+    assert_eq!(first.cause(), Some(CauseId::AgentDown));
     away.mend(&first);
 
     pod.runs();
@@ -131,12 +131,12 @@ impl<'a> Away<'a> {
     }
 
     /// Does what the finding says: on the lab the command itself, on kind with the manifest that was kept.
-    fn mend(&mut self, finding: &Finding) {
-        assert!(finding.mend.contains(self.agent.mend), "{finding:#?}");
+    fn mend(&mut self, first: &First) {
+        assert!(first.fix().contains(self.agent.mend), "{first:#?}");
         match &self.again {
             Some(Again::Apply(control, apply)) => drop(self.scene.on(control, apply)),
             _ => {
-                let (_, command) = finding.mend.split_once(" -- ").expect("a command");
+                let (_, command) = first.fix().split_once(" -- ").expect("a command");
                 self.scene.on(self.node, command);
             }
         }
@@ -230,11 +230,11 @@ impl<'a> Sleeper<'a> {
     }
 
     #[track_caller]
-    fn diagnosed(&self, names: &[&str]) -> Finding {
+    fn diagnosed(&self, names: &[&str]) -> First {
         let pod = self.pod.to_string();
         let name = self.scene.name();
         let output = call(&["diagnose", &pod, "--cluster", name, "--output", "json"]);
-        first::is(first::read(&output), &pod, Cause::AgentDown, names)
+        first::is(first::read(&output), &pod, CauseId::AgentDown, names)
     }
 
     fn runs(&self) {

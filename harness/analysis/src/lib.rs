@@ -7,3 +7,4 @@ pub mod diagnose;
 pub mod example;
 pub mod inspect;
 pub mod trace;
+pub mod words;

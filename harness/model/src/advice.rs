@@ -1,85 +1,192 @@
 //! Commands as a person types them for the cluster at hand.
 use crate::PodRef;
 use crate::capabilities::Capabilities;
+use crate::evidence::{At, Command, Remediation, Todo};
+
+/// The name for what a person has to fill in.
+const MANIFEST: &str = "MANIFEST";
 
 /// Writes commands.
 #[derive(Clone, Debug)]
 pub struct Advice {
-    /// `lab`, `kind`, `kubeconfig`.
-    pub provider: String,
-    /// The cluster's name.
-    pub cluster: String,
+    /// The cluster's name; none where there is only one, or it is not known.
+    pub cluster: Option<String>,
     /// What it can do.
     pub capabilities: Capabilities,
 }
 
 impl Advice {
-    /// A command on a node.
-    pub fn on_node(&self, node: &str, command: &str) -> String {
-        match self.capabilities.exec_on_nodes.is_present() {
-            false => format!("ssh {node} -- {command}"),
-            true => format!(
-                "flatnet exec --cluster {} {node} -- {command}",
-                self.cluster
+    /// For a reader who knows which cluster is meant.
+    pub fn brief() -> Self {
+        Advice {
+            cluster: None,
+            capabilities: Capabilities::default(),
+        }
+    }
+
+    /// A command as one line for a shell; a pod is typed by what `name` calls it.
+    pub fn line(&self, command: &Command, name: impl Fn(&PodRef) -> String) -> String {
+        let words = quoted(&command.argv);
+        let exec = |target: &str| match &self.cluster {
+            Some(cluster) => format!(
+                "flatnet exec --cluster {} {target} -- {words}",
+                quote(cluster)
             ),
+            None => format!("flatnet exec {target} -- {words}"),
+        };
+        match (&command.at, self.capabilities.exec_on_nodes.is_present()) {
+            (At::Here, _) => match &command.argv[..] {
+                // Whoever types it has a shell.
+                [shell, option, line] if shell == "sh" && option == "-c" => line.clone(),
+                _ => words,
+            },
+            (At::Node(node), false) => format!("ssh {node} -- {words}"),
+            (At::Node(node), true) => exec(node),
+            (At::Pod(pod), _) => exec(&name(pod)),
         }
     }
 
     /// What a pod's object and events say.
-    pub fn describe(&self, pod: &PodRef) -> String {
-        if self.is_lab() {
-            format!(
-                "flatnet diagnose --cluster {} {pod} --output json",
-                self.cluster
-            )
-        } else {
-            format!("kubectl -n {} describe pod {}", pod.namespace, pod.name)
-        }
-    }
-
-    /// Makes a pod anew as it is: the lab's pods are made with it.
-    pub fn remake(&self, pod: &PodRef) -> String {
-        if self.is_lab() {
-            format!("flatnet down {0} && flatnet up --name {0}", self.cluster)
-        } else {
-            format!(
-                "kubectl -n {0} get pod {1} -o yaml | kubectl replace --force -f -",
+    pub fn describe(&self, pod: &PodRef) -> Command {
+        if self.has_kubectl() {
+            Command::here(&format!(
+                "kubectl -n {} describe pod {}",
                 pod.namespace, pod.name
-            )
-        }
-    }
-
-    /// Makes a pod anew with a correction that only a person can make.
-    pub fn edit(&self, pod: &PodRef) -> String {
-        let name = &pod.name;
-        if self.is_lab() {
-            format!(
-                "correct its manifest, then {} --manifest MANIFEST",
-                self.remake(pod)
-            )
+            ))
         } else {
-            format!(
-                "kubectl -n {} get pod {name} -o yaml > {name}.yaml, correct it, kubectl replace --force -f {name}.yaml",
-                pod.namespace
-            )
+            let cluster = self.name();
+            Command::here(&format!(
+                "flatnet diagnose --cluster {cluster} {pod} --output json"
+            ))
         }
     }
 
-    /// Makes a pod anew with a change to its manifest that the API does not allow in place.
-    pub fn change(&self, pod: &PodRef, sed: &str) -> String {
-        if self.is_lab() {
-            format!(
-                "sed -i '{sed}' MANIFEST && {} --manifest MANIFEST",
-                self.remake(pod)
-            )
+    /// Creates a pod again as it is: the lab's pods are created with it.
+    pub fn recreate(&self, pod: &PodRef) -> Vec<Command> {
+        if self.has_kubectl() {
+            vec![self.replace(pod, "")]
         } else {
-            self.remake(pod)
-                .replace(" | kubectl", &format!(" | sed '{sed}' | kubectl"))
+            self.up_again("")
         }
     }
 
-    /// Whether there is no API server.
-    pub fn is_lab(&self) -> bool {
-        !self.capabilities.kubectl.is_present()
+    /// Creates a pod again with a correction that only a person can make.
+    pub fn edit(&self, todo: Todo, pod: &PodRef) -> Remediation {
+        let what = Remediation::to(todo, Vec::new());
+        if !self.has_kubectl() {
+            let again = self.up_again(&format!(" --manifest {MANIFEST}"));
+            return what.then(Remediation::to(Todo::CorrectManifest, again));
+        }
+        let PodRef { namespace, name } = pod;
+        let save = format!("kubectl -n {namespace} get pod {name} -o yaml > {name}.yaml");
+        let replace = Command::here(&format!("kubectl replace --force -f {name}.yaml"));
+        what.then(Remediation::run(Command::shell(At::Here, save)))
+            .then(Remediation::to(Todo::CorrectManifest, vec![replace]))
+    }
+
+    /// Creates a pod again with a change to its manifest that the API does not allow in place.
+    pub fn change(&self, pod: &PodRef, sed: &str) -> Vec<Command> {
+        if self.has_kubectl() {
+            return vec![self.replace(pod, &format!(" | sed {}", quote(sed)))];
+        }
+        let argv = ["sed", "-i", sed, MANIFEST].map(str::to_owned).to_vec();
+        let edit = Command { argv, at: At::Here };
+        let again = self.up_again(&format!(" --manifest {MANIFEST}"));
+        std::iter::once(edit).chain(again).collect()
+    }
+
+    /// Ends a cluster of flatnet's own and boots it again.
+    pub fn up_again(&self, options: &str) -> Vec<Command> {
+        let cluster = self.name();
+        vec![
+            Command::here(&format!("flatnet down {cluster}")),
+            Command::here(&format!("flatnet up --name {cluster}{options}")),
+        ]
+    }
+
+    /// Puts an image of this machine onto the nodes, where there is a program for that.
+    pub fn load(&self, image: &str) -> Option<Command> {
+        let loads = self.capabilities.image_loads.is_present();
+        loads.then(|| {
+            let cluster = self.name();
+            Command::here(&format!("kind load docker-image --name {cluster} {image}"))
+        })
+    }
+
+    /// Whether kubectl is answered.
+    pub fn has_kubectl(&self) -> bool {
+        self.capabilities.kubectl.is_present()
+    }
+
+    fn replace(&self, pod: &PodRef, filter: &str) -> Command {
+        let line = format!(
+            "kubectl -n {} get pod {} -o yaml{filter} | kubectl replace --force -f -",
+            pod.namespace, pod.name
+        );
+        Command::shell(At::Here, line)
+    }
+
+    fn name(&self) -> &str {
+        self.cluster.as_deref().unwrap_or("CLUSTER")
+    }
+}
+
+/// Words that a shell reads as these words.
+fn quoted(argv: &[String]) -> String {
+    let words: Vec<String> = argv.iter().map(|word| quote(word)).collect();
+    words.join(" ")
+}
+
+/// One word, in quotes where a shell would see more in it. A NUL byte, which no word can have, is left out.
+fn quote(word: &str) -> String {
+    let word = word.replace('\0', "");
+    shlex::try_quote(&word).map_or_else(|_| word.clone(), std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(capabilities: Capabilities) -> Advice {
+        Advice {
+            cluster: Some("demo".to_owned()),
+            capabilities,
+        }
+    }
+
+    #[test]
+    fn a_command_is_written_for_the_cluster_at_hand() {
+        let route = Command::on("node1", "ip route");
+        let here = Command::here("kubectl get nodes");
+        for (advice, line) in [
+            (Advice::brief(), "flatnet exec node1 -- ip route"),
+            (
+                advice(Capabilities::lab()),
+                "flatnet exec --cluster demo node1 -- ip route",
+            ),
+            (advice(Capabilities::kubeconfig()), "ssh node1 -- ip route"),
+        ] {
+            assert_eq!(advice.line(&route, PodRef::to_string), line);
+            assert_eq!(advice.line(&here, PodRef::to_string), "kubectl get nodes");
+        }
+    }
+
+    #[test]
+    fn what_a_shell_would_change_is_quoted() {
+        let list = Command::shell(At::Node("node1".to_owned()), "ls /var/lib/cni/networks/*");
+        assert_eq!(
+            Advice::brief().line(&list, PodRef::to_string),
+            "flatnet exec node1 -- sh -c 'ls /var/lib/cni/networks/*'"
+        );
+        let here = Command::shell(At::Here, "kubectl get pods | grep agent");
+        assert_eq!(
+            Advice::brief().line(&here, PodRef::to_string),
+            "kubectl get pods | grep agent"
+        );
+        let sed = Advice::brief().change(&PodRef::new("default", "app"), "s/a b/c/");
+        assert_eq!(
+            Advice::brief().line(&sed[0], PodRef::to_string),
+            "kubectl -n default get pod app -o yaml | sed 's/a b/c/' | kubectl replace --force -f -"
+        );
     }
 }

@@ -2,23 +2,27 @@
 //! `docs/troubleshooting.md`.
 use serde::{Deserialize, Serialize};
 
-use crate::cause::Cause;
-use crate::verdict::Evidence;
+use crate::advice::Advice;
+use crate::capabilities::Capabilities;
+use crate::cause::CauseId;
+use crate::evidence::Evidence;
 
 /// The version of the JSON form; a change of meaning changes it.
-pub const SCHEMA: &str = "flatnet.diagnosis/v1";
+pub const SCHEMA: &str = "flatnet.diagnosis/v2";
 
 /// One look at a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Diagnosis {
+pub struct Diagnosis<E = Evidence> {
     /// [`SCHEMA`].
     pub schema: String,
     /// `lab`, `kind`, `kubeconfig`.
     pub provider: String,
     /// The cluster's name, or the kubeconfig's context.
     pub cluster: String,
+    /// What the cluster can do: commands are written for it.
+    pub capabilities: Capabilities,
     /// Nodes that are not Ready, then pods: those asked about, or all that are not healthy.
-    pub subjects: Vec<Subject>,
+    pub subjects: Vec<Subject<E>>,
     /// What could not be looked at. The findings are drawn from the rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
@@ -26,7 +30,7 @@ pub struct Diagnosis {
 
 /// A pod or a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
+pub struct Subject<E = Evidence> {
     /// Which of the two.
     pub kind: Kind,
     /// `NAMESPACE/NAME` of a pod, name of a node.
@@ -38,8 +42,8 @@ pub struct Subject {
     pub status: String,
     /// Running and ready, or done; a node that is Ready.
     pub healthy: bool,
-    /// Likeliest first: a root cause comes before what follows from it, see [`Cause`].
-    pub findings: Vec<Finding>,
+    /// Likeliest first: a root cause comes before what follows from it, see [`CauseId`].
+    pub findings: Vec<Finding<E>>,
     /// The last warning, where no cause is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_warning: Option<String>,
@@ -54,16 +58,14 @@ pub enum Kind {
     Pod,
 }
 
-/// One cause with its evidence and its remedy.
+/// One cause with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Which cause of the catalogue.
-    pub id: Cause,
-    /// Expected and observed, who is to blame, and the command that shows it.
+pub struct Finding<E = Evidence> {
+    /// Which cause of the catalogue; that of the evidence is the same, or a special case of it.
+    pub id: CauseId,
+    /// Expected and observed, who is to blame, the command that shows it, and what puts it right.
     #[serde(flatten)]
-    pub evidence: Evidence,
-    /// The command that mends it.
-    pub mend: String,
+    pub evidence: E,
     /// The words it was read from, as they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Seen>,
@@ -117,6 +119,14 @@ impl Subject {
 }
 
 impl Diagnosis {
+    /// Writes commands for the cluster that was looked at.
+    pub fn advice(&self) -> Advice {
+        Advice {
+            cluster: Some(self.cluster.clone()),
+            capabilities: self.capabilities.clone(),
+        }
+    }
+
     /// 0 when everybody looked at is well, 1 when a cause is known for somebody, 4 when somebody is not well and no cause is
     /// known.
     pub fn exit_code(&self) -> u8 {
@@ -131,5 +141,31 @@ impl Diagnosis {
     pub fn is_open(&self) -> bool {
         let known = self.subjects.iter().any(|s| !s.findings.is_empty());
         !known && self.subjects.iter().any(|s| !s.healthy)
+    }
+
+    /// The same with other evidence.
+    pub fn map<F>(self, mut change: impl FnMut(Evidence) -> F) -> Diagnosis<F> {
+        let mut finding = |finding: Finding| Finding {
+            id: finding.id,
+            evidence: change(finding.evidence),
+            seen: finding.seen,
+        };
+        let subject = |subject: Subject| Subject {
+            kind: subject.kind,
+            name: subject.name,
+            node: subject.node,
+            status: subject.status,
+            healthy: subject.healthy,
+            findings: subject.findings.into_iter().map(&mut finding).collect(),
+            last_warning: subject.last_warning,
+        };
+        Diagnosis {
+            schema: self.schema,
+            provider: self.provider,
+            cluster: self.cluster,
+            capabilities: self.capabilities,
+            subjects: self.subjects.into_iter().map(subject).collect(),
+            unread: self.unread,
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! In the order of a run: [`reference`] names pods and nodes, [`naming`] finds the one that a person means, [`snapshot`] is what the API says of them, [`kernel`] what a
 //! network namespace's kernel says, [`probe`] the questions that the probe answers. Gathered, they are [`observations`] (for the
-//! checks), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`], an
-//! [`inspection`], a [`diagnosis`] with its [`cause`]s.
+//! checks), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`] or
+//! a [`diagnosis`], both with [`evidence`] that names [`cause`]s, or an [`inspection`].
 pub mod advice;
 pub mod capabilities;
 pub mod cause;
@@ -11,6 +11,7 @@ pub mod cni;
 pub mod components;
 pub mod diagnosis;
 pub mod error;
+pub mod evidence;
 pub mod inspection;
 pub mod kernel;
 pub mod naming;
@@ -26,5 +27,5 @@ pub mod verdict;
 pub mod view;
 
 pub use error::{Error, Result, torn_down};
-pub use network::{IpFamily, Protocol, Transport, Underlay};
+pub use network::{Family, IpFamily, Protocol, Transport, Underlay};
 pub use reference::{Endpoint, PodRef, Target};

@@ -14,6 +14,8 @@ use crate::snapshot::{Container, EventSnapshot, NodeInside, NodeSnapshot, PodSna
 /// Everything that was read.
 #[derive(Clone, Debug)]
 pub struct Symptoms {
+    /// `lab`, `kind`, `kubeconfig`.
+    pub provider: String,
     /// How commands are written for this cluster.
     pub advice: Advice,
     /// Every node's object; nodes that an unhealthy pod or node concerns were asked from inside too.

@@ -1,10 +1,12 @@
 //! What a check found.
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Evidence;
+
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum Verdict<E = Evidence> {
     /// The promise holds; what was seen, in short lines.
     Pass {
         /// For example `72 of 72 ordered pairs over tcp, udp, icmp`.
@@ -13,7 +15,7 @@ pub enum Verdict {
     /// The promise is broken.
     Fail {
         /// At least one.
-        evidence: Vec<Evidence>,
+        evidence: Vec<E>,
     },
     /// The question does not arise here.
     Skip {
@@ -27,24 +29,7 @@ pub enum Verdict {
     },
 }
 
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// Who and what: names pods, nodes, addresses, transports.
-    pub what: String,
-    /// What should have been seen.
-    pub expected: String,
-    /// What was.
-    pub observed: String,
-    /// The node whose row or column is red, or whose configuration is wrong, where the observations single one out.
-    pub culprit: Option<String>,
-    /// The likely cause, in one sentence.
-    pub cause: Option<String>,
-    /// The command a person types to see it; works with busybox alone (`flatnet exec busybox-1 -- ip route`).
-    pub look: String,
-}
-
-impl Verdict {
+impl<E> Verdict<E> {
     /// `pass`, `fail`, `skip` or `broken`: the tag of the JSON form.
     pub fn name(&self) -> &'static str {
         match self {
@@ -52,6 +37,18 @@ impl Verdict {
             Verdict::Fail { .. } => "fail",
             Verdict::Skip { .. } => "skip",
             Verdict::Broken { .. } => "broken",
+        }
+    }
+
+    /// The same with other evidence.
+    pub fn map<F>(self, change: impl FnMut(E) -> F) -> Verdict<F> {
+        match self {
+            Verdict::Pass { facts } => Verdict::Pass { facts },
+            Verdict::Fail { evidence } => Verdict::Fail {
+                evidence: evidence.into_iter().map(change).collect(),
+            },
+            Verdict::Skip { reason } => Verdict::Skip { reason },
+            Verdict::Broken { error } => Verdict::Broken { error },
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use super::which::WhichArgs;
 use super::{Output, Typed, duration};
 use crate::diagnose::diagnose;
-use crate::report::diagnosis as text;
+use crate::report::{self, diagnosis as text};
 use crate::session::attach::{Attached, looking};
 use crate::{Error, Result, session};
 use flatnet_cluster::diagnose::Wanted;
@@ -46,15 +46,16 @@ pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed<'_>) -> Result<u8> {
         until_known(attached, &args.names, args.wait).await
     });
     let diagnosis = session::run(looking)?;
+    let code = diagnosis.exit_code();
     match args.output {
         Output::Json => {
-            let text = serde_json::to_string_pretty(&diagnosis)
+            let text = report::json::render_diagnosis(diagnosis)
                 .map_err(|e| Error::failed("write JSON", e))?;
             anstream::println!("{text}");
         }
         Output::Text => anstream::print!("{}", text::render(&diagnosis)),
     }
-    Ok(diagnosis.exit_code())
+    Ok(code)
 }
 
 /// Looks until everybody is well, a cause is known, or the time is up.

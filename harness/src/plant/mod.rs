@@ -10,6 +10,7 @@ pub use scene::Scene;
 
 use async_trait::async_trait;
 use flatnet_lab::{Change, NodeSpec, Place};
+use flatnet_model::cause::CauseId;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -73,6 +74,8 @@ pub struct Fault {
     pub follow: &'static [&'static str],
     /// What the evidence must name: a node or a pod.
     pub culprit: &'static str,
+    /// The cause that evidence of the red checks must name, and what follows from it that they may name instead.
+    pub causes: &'static [CauseId],
     /// Only makes sense where nodes are joined by VXLAN.
     pub needs_vxlan: bool,
     recipe: Recipe,

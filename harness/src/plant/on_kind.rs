@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use super::cluster::{Stage, Step};
 use super::{Fault, Moment, Recipe};
 use crate::Result;
+use flatnet_model::cause::CauseId;
 use flatnet_model::probe::Transport;
 
 /// The end of the name of the node that is broken.
@@ -17,6 +18,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["service"],
         follow: &[],
         culprit: BROKEN,
+        causes: &[CauseId::ServiceProxyBehind],
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: false,
@@ -40,6 +42,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["dns"],
         follow: &[],
         culprit: BROKEN,
+        causes: &[CauseId::DnsServerUnreached],
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: false,
@@ -60,6 +63,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["hostport"],
         follow: &[],
         culprit: BROKEN,
+        causes: &[CauseId::HostPortUnmapped],
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: false,
@@ -73,6 +77,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["nodeport"],
         follow: &[],
         culprit: BROKEN,
+        causes: &[CauseId::NodePortUnmapped],
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: true,
@@ -86,6 +91,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["egress"],
         follow: &[],
         culprit: BROKEN,
+        causes: &[CauseId::EgressBlocked],
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: true,
@@ -108,6 +114,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["egress"],
         follow: &[],
         culprit: BROKEN,
+        causes: &[CauseId::EgressSource],
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: true,
@@ -130,6 +137,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["daemonset"],
         follow: &[],
         culprit: BROKEN,
+        causes: &[CauseId::AgentDown],
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: false,

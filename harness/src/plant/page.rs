@@ -1,5 +1,6 @@
 //! `docs/checks.md`: the checks and the faults that prove them.
 use flatnet_analysis::checks::{self, Check};
+use flatnet_model::cause;
 
 use crate::plant::proving;
 
@@ -25,15 +26,28 @@ pub fn markdown() -> String {
     }
     for check in checks::all() {
         text.push_str(&format!(
-            "\n## {}\n\n{}.\n\n- Observed by: {}.\n- Promised by: {}.\n- Proven by: {}.\n",
+            "\n## {}\n\n{}.\n\n- Observed by: {}.\n- Promised by: {}.\n- Proven by: {}.\n{}",
             check.id,
             capitalised(check.promise),
             check.observed_by,
             check.source,
-            faults(check)
+            faults(check),
+            causes(check)
         ));
     }
     text
+}
+
+/// The causes that its evidence names; nothing for a check that cannot fail.
+fn causes(check: &Check) -> String {
+    let ids: Vec<String> = cause::named_by(check.id)
+        .map(|entry| format!("`{}`", entry.cause.id()))
+        .collect();
+    if ids.is_empty() {
+        return String::new();
+    }
+    let all = "[causes](troubleshooting.md#causes-that-checks-name)";
+    format!("- Names as {all}: {}.\n", ids.join(", "))
 }
 
 fn faults(check: &Check) -> String {
@@ -84,6 +98,14 @@ mod tests {
             for id in fault.red.iter().chain(fault.follow) {
                 checks::find(id).unwrap();
             }
+        }
+    }
+
+    /// A misspelt id in the catalogue of causes would be missing here.
+    #[test]
+    fn causes_name_checks_that_exist() {
+        for id in cause::ALL.iter().flat_map(|entry| entry.checks) {
+            checks::find(id).unwrap();
         }
     }
 

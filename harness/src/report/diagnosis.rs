@@ -2,7 +2,7 @@
 use std::fmt::Write;
 
 use crate::report::terminal::{BOLD, DIM, GREEN, LABEL_WIDTH, RED, RESET, YELLOW, labelled};
-use flatnet_analysis::checks::count;
+use flatnet_analysis::words::{Words, count};
 use flatnet_model::diagnosis::{Diagnosis, Finding, Kind, Subject};
 
 /// Evidence starts here, below the cause.
@@ -10,9 +10,10 @@ const INDENT: usize = 4;
 
 /// Every subject, what could not be read, and a closing line.
 pub fn render(diagnosis: &Diagnosis) -> String {
+    let words = Words::of_diagnosis(diagnosis);
     let mut text = String::new();
     for subject in &diagnosis.subjects {
-        text.push_str(&render_subject(subject));
+        text.push_str(&render_subject(subject, &words));
         text.push('\n');
     }
     for unread in &diagnosis.unread {
@@ -28,7 +29,7 @@ pub fn render(diagnosis: &Diagnosis) -> String {
 }
 
 /// One pod or node with its causes, likeliest first.
-pub fn render_subject(subject: &Subject) -> String {
+fn render_subject(subject: &Subject, words: &Words<'_>) -> String {
     let kind = match subject.kind {
         Kind::Node => "node",
         Kind::Pod => "pod",
@@ -42,7 +43,7 @@ pub fn render_subject(subject: &Subject) -> String {
         subject.status
     );
     for (index, finding) in subject.findings.iter().enumerate() {
-        text.push_str(&render_finding(index + 1, finding));
+        text.push_str(&render_finding(index + 1, finding, words));
     }
     if subject.findings.is_empty() {
         let line = match (subject.healthy, &subject.last_warning) {
@@ -57,15 +58,14 @@ pub fn render_subject(subject: &Subject) -> String {
     text
 }
 
-fn render_finding(number: usize, finding: &Finding) -> String {
+fn render_finding(number: usize, finding: &Finding, words: &Words<'_>) -> String {
+    let evidence = words.text(&finding.evidence);
     let mut text = format!(
         " {number}. {RED}{}{RESET}  {}\n",
         finding.id.id(),
-        finding.evidence.what
+        evidence.what
     );
-    let labels = labelled(&finding.evidence)
-        .map(|(label, value)| (label, value.to_owned()))
-        .chain([("mend", finding.mend.clone())]);
+    let labels = labelled(&evidence).map(|(label, value)| (label, value.to_owned()));
     let seen = finding
         .seen
         .iter()

@@ -3,7 +3,8 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 
 use super::terminal::evidence_lines;
 use super::{CheckReport, Report, ReportError};
-use flatnet_analysis::checks::Verdict;
+use flatnet_analysis::words::Words;
+use flatnet_model::verdict::Verdict;
 
 /// JUnit XML. Why pods do not run is the suite's output; failures carry the evidence as text, broken checks are errors, skipped ones have their reason.
 ///
@@ -11,6 +12,7 @@ use flatnet_analysis::checks::Verdict;
 /// [`ReportError::Junit`].
 pub fn render(report: &Report) -> Result<String, ReportError> {
     let run = &report.run;
+    let words = report.words();
     let mut suite = TestSuite::new(format!("flatnet {} {}", run.provider, run.cni));
     let mut properties = vec![
         ("flatnet_version", report.flatnet_version.clone()),
@@ -31,14 +33,15 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         let text = crate::report::diagnosis::render(diagnosis);
         suite.set_system_out(anstream::adapter::strip_str(&text).to_string());
     }
-    suite.add_test_cases(report.checks.iter().map(case));
+    suite.add_test_cases(report.checks.iter().map(|check| case(check, &words)));
     let mut document = quick_junit::Report::new("flatnet");
     document.add_test_suite(suite);
     Ok(document.to_string()?)
 }
 
-fn case(check: &CheckReport) -> TestCase {
-    let status = match &check.verdict {
+fn case(check: &CheckReport, words: &Words<'_>) -> TestCase {
+    let verdict = check.verdict.clone().map(|evidence| words.text(&evidence));
+    let status = match &verdict {
         Verdict::Pass { .. } => TestCaseStatus::success(),
         Verdict::Fail { evidence } => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
@@ -72,7 +75,7 @@ fn case(check: &CheckReport) -> TestCase {
     };
     let mut case = TestCase::new(check.id.as_str(), status);
     case.set_classname("flatnet.checks");
-    if let Verdict::Pass { facts } = &check.verdict {
+    if let Verdict::Pass { facts } = &verdict {
         case.set_system_out(facts.join("\n"));
     }
     case

@@ -5,16 +5,20 @@ use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
 use super::time::rfc3339;
-use flatnet_analysis::checks::{Check, Verdict};
+use flatnet_analysis::checks::Check;
+use flatnet_analysis::words::Words;
 use flatnet_model::diagnosis::Diagnosis;
+use flatnet_model::evidence::Evidence;
 use flatnet_model::observations::Observations;
+use flatnet_model::verdict::Verdict;
 
 /// The version of the JSON form.
-pub const SCHEMA: &str = "flatnet.report/v2";
+pub const SCHEMA: &str = "flatnet.report/v3";
 
 /// One run and what its checks found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
+#[serde(bound(deserialize = "E: Deserialize<'de>"))]
+pub struct Report<E = Evidence> {
     /// [`SCHEMA`].
     pub schema: String,
     /// Version of the flatnet that ran.
@@ -26,12 +30,12 @@ pub struct Report {
     /// Parts of the run, in order.
     pub phases: Vec<Phase>,
     /// Verdicts, in the catalogue's order.
-    pub checks: Vec<CheckReport>,
+    pub checks: Vec<CheckReport<E>>,
     /// Who reached whom.
     pub matrix: Matrix,
     /// Why pods do not run, where some do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub diagnosis: Option<Diagnosis>,
+    pub diagnosis: Option<Diagnosis<E>>,
     /// Everything the verdicts are drawn from; left out where only verdicts are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observations: Option<Observations>,
@@ -79,14 +83,14 @@ impl Phase {
 
 /// One check's verdict. In JSON the verdict's fields are those of this object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckReport {
+pub struct CheckReport<E = Evidence> {
     /// The check's stable id.
     pub id: String,
     /// What should hold.
     pub promise: String,
     /// What was found.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub verdict: Verdict<E>,
 }
 
 impl CheckReport {
@@ -95,7 +99,7 @@ impl CheckReport {
         CheckReport {
             id: check.id.to_owned(),
             promise: check.promise.to_owned(),
-            verdict: (check.judge)(observations),
+            verdict: check.judge(observations),
         }
     }
 }
@@ -190,6 +194,11 @@ impl Report {
     pub fn with_diagnosis(mut self, diagnosis: Option<Diagnosis>) -> Self {
         self.diagnosis = diagnosis;
         self
+    }
+
+    /// Writes its evidence.
+    pub fn words(&self) -> Words<'_> {
+        Words::of_report(self.observations.as_ref())
     }
 
     /// How many checks came out how.

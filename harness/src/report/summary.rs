@@ -1,11 +1,13 @@
 //! The report as a page of Markdown, for a CI run's summary.
 use super::{CheckReport, Report};
+use flatnet_analysis::words::Words;
 use flatnet_model::verdict::Verdict;
 
 /// A heading, one row a check, and the evidence of those that failed.
 pub fn render(report: &Report) -> String {
     let run = &report.run;
     let counts = report.counts();
+    let words = report.words();
     let mut text = format!(
         "### flatnet: {} on {}, {} nodes, {} pods, {}\n\n{} passed, {} failed, {} skipped, {} broken\n\n| check | verdict | what was seen |\n|---|---|---|\n",
         cell(&run.cni),
@@ -19,7 +21,7 @@ pub fn render(report: &Report) -> String {
         counts.broken
     );
     for check in &report.checks {
-        text.push_str(&row(check));
+        text.push_str(&row(check, &words));
     }
     let phases: Vec<String> = report
         .phases
@@ -30,7 +32,7 @@ pub fn render(report: &Report) -> String {
     for check in &report.checks {
         if let Verdict::Fail { evidence } = &check.verdict {
             text.push_str(&format!("\n#### {}\n\n", check.id));
-            for e in evidence {
+            for e in evidence.iter().map(|evidence| words.text(evidence)) {
                 text.push_str(&format!(
                     "- {}: expected {}, observed {}\n  look: `{}`\n",
                     cell(&e.what),
@@ -43,6 +45,7 @@ pub fn render(report: &Report) -> String {
     }
     if let Some(diagnosis) = &report.diagnosis {
         text.push_str("\n#### why pods do not run\n\n");
+        let words = Words::of_diagnosis(diagnosis);
         for subject in &diagnosis.subjects {
             text.push_str(&format!(
                 "- {} {}\n",
@@ -50,12 +53,13 @@ pub fn render(report: &Report) -> String {
                 cell(&subject.status)
             ));
             for finding in &subject.findings {
+                let evidence = words.text(&finding.evidence);
                 text.push_str(&format!(
-                    "  - `{}`: {}; observed {}\n    mend: `{}`\n",
+                    "  - `{}`: {}; observed {}\n    fix: `{}`\n",
                     finding.id.id(),
-                    cell(&finding.evidence.what),
-                    cell(&finding.evidence.observed),
-                    finding.mend.replace('`', "'")
+                    cell(&evidence.what),
+                    cell(&evidence.observed),
+                    evidence.fix.unwrap_or_default().replace('`', "'")
                 ));
             }
         }
@@ -63,8 +67,9 @@ pub fn render(report: &Report) -> String {
     text
 }
 
-fn row(check: &CheckReport) -> String {
-    let seen = match &check.verdict {
+fn row(check: &CheckReport, words: &Words<'_>) -> String {
+    let verdict = check.verdict.clone().map(|evidence| words.text(&evidence));
+    let seen = match &verdict {
         Verdict::Pass { facts } => facts.join("; "),
         Verdict::Fail { evidence } => match &evidence[..] {
             [] => String::new(),
@@ -74,7 +79,7 @@ fn row(check: &CheckReport) -> String {
         Verdict::Skip { reason } => reason.clone(),
         Verdict::Broken { error } => error.clone(),
     };
-    let mark = match check.verdict {
+    let mark = match verdict {
         Verdict::Pass { .. } => "✅ pass",
         Verdict::Fail { .. } => "❌ fail",
         Verdict::Skip { .. } => "➖ skip",

@@ -5,7 +5,8 @@ use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets
 
 use super::matrix::{Grid, Matrix, Share};
 use super::{CheckReport, Counts, Report};
-use flatnet_analysis::checks::{Evidence, Verdict, count};
+use flatnet_analysis::words::{Text, Words, count};
+use flatnet_model::verdict::Verdict;
 
 pub(crate) const RESET: &str = "\u{1b}[0m";
 pub(crate) const BOLD: &str = "\u{1b}[1m";
@@ -44,10 +45,11 @@ pub fn print(report: &Report, detail: Detail) -> std::io::Result<()> {
 
 /// The whole report, coloured.
 pub fn render(report: &Report, detail: Detail) -> String {
+    let words = report.words();
     let checks: String = report
         .checks
         .iter()
-        .map(|check| render_check(check, detail))
+        .map(|check| render_check(check, &words, detail))
         .collect();
     let diagnosis = report.diagnosis.as_ref().map(|diagnosis| {
         format!(
@@ -64,8 +66,9 @@ pub fn render(report: &Report, detail: Detail) -> String {
 }
 
 /// One check: its line, and below it the evidence or further facts. Ends with a newline.
-pub fn render_check(check: &CheckReport, detail: Detail) -> String {
-    let (colour, word, text) = match &check.verdict {
+pub fn render_check(check: &CheckReport, words: &Words<'_>, detail: Detail) -> String {
+    let verdict = check.verdict.clone().map(|evidence| words.text(&evidence));
+    let (colour, word, text) = match &verdict {
         Verdict::Pass { facts } => (GREEN, "PASS", facts.first().map_or("", String::as_str)),
         Verdict::Fail { evidence } => (
             RED,
@@ -81,7 +84,7 @@ pub fn render_check(check: &CheckReport, detail: Detail) -> String {
         "{colour}{word:<6}{RESET}  {BOLD}{:<ID_WIDTH$}{RESET}  {text}\n",
         check.id
     );
-    match &check.verdict {
+    match &verdict {
         Verdict::Pass { facts } if detail == Detail::Full => {
             for fact in facts.iter().skip(1) {
                 lines.push_str(&format!("{:INDENT$}{DIM}{fact}{RESET}\n", ""));
@@ -109,11 +112,11 @@ pub fn render_check(check: &CheckReport, detail: Detail) -> String {
     lines
 }
 
-const LABELS: [&str; 5] = ["expected", "observed", "culprit", "cause", "look"];
+const LABELS: [&str; 6] = ["expected", "observed", "culprit", "cause", "look", "fix"];
 pub(crate) const LABEL_WIDTH: usize = 10;
 
 /// What is wrong, then one labelled line for each thing that is known about it.
-pub fn evidence_lines(evidence: &Evidence) -> Vec<String> {
+pub fn evidence_lines(evidence: &Text) -> Vec<String> {
     let lines = labelled(evidence).map(|(label, value)| format!("{label:<LABEL_WIDTH$}{value}"));
     std::iter::once(evidence.what.clone())
         .chain(lines)
@@ -121,13 +124,14 @@ pub fn evidence_lines(evidence: &Evidence) -> Vec<String> {
 }
 
 /// Each thing that is known about it, with its label.
-pub(crate) fn labelled(evidence: &Evidence) -> impl Iterator<Item = (&'static str, &str)> {
+pub(crate) fn labelled(evidence: &Text) -> impl Iterator<Item = (&'static str, &str)> {
     let values = [
         Some(evidence.expected.as_str()),
         Some(&evidence.observed),
         evidence.culprit.as_deref(),
         evidence.cause.as_deref(),
         Some(&evidence.look),
+        evidence.fix.as_deref(),
     ];
     let labelled = LABELS.into_iter().zip(values);
     labelled.filter_map(|(label, value)| Some((label, value?)))

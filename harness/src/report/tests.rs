@@ -8,10 +8,11 @@ use super::{
     CheckReport, Counts, Phase, Report, ReportError, Run, json, junit, rfc3339, summary, terminal,
     write_to,
 };
-use flatnet_analysis::checks::{Verdict, all};
+use flatnet_analysis::checks::all;
 use flatnet_analysis::example::build::{Cluster, ETH0, Style};
 use flatnet_analysis::example::pieces::bare;
 use flatnet_model::observations::Observations;
+use flatnet_model::verdict::Verdict;
 
 fn report(observations: Observations) -> Report {
     let run = Run {

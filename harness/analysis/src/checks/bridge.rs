@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use flatnet_model::kernel::Link;
 use flatnet_model::probe::Facts;
 
-use super::findings::{Findings, Problem, count, listed, look, without_nodes};
-use super::topology::{Topology, same_family};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Subject, Symptom};
+
+use super::Verdict;
+use super::findings::{Findings, Problem, Seen, count, listed, subjects, without_nodes};
+use super::topology::{Topology, at, same_family};
 use super::veth::{Wire, default_route, follow};
-use super::{Evidence, Verdict};
 use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -22,7 +25,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     unseen(&topology, &mut findings);
     if uses_bridges(&topology) {
         for problem in examine(&topology, &mut findings) {
-            findings.fail(problem.evidence);
+            findings.fail(problem.deviation);
         }
     } else if pairs(&topology).count() == topology.networked().count()
         && pairs(&topology).next().is_some()
@@ -124,7 +127,7 @@ fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut bridges: BTreeMap<(&str, &str), Vec<(&ObservedPod, &Facts)>> = BTreeMap::new();
     for (pod, inside, node, outside) in pairs(topology) {
-        match port(pod, inside, node, outside, topology) {
+        match port(pod, inside, node, outside) {
             Ok(bridge) => bridges
                 .entry((&node.object.name, &bridge.name))
                 .or_default()
@@ -141,7 +144,7 @@ fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
         else {
             continue;
         };
-        match judge_bridge(node, bridge, &pods, facts, topology) {
+        match judge_bridge(node, bridge, &pods, facts) {
             Ok(fact) => {
                 held += pods.len();
                 findings.fact(fact);
@@ -158,98 +161,81 @@ fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
 
 /// The bridge a pod's host end is a port of, or what keeps it from being one.
 fn port<'a>(
-    pod: &ObservedPod,
+    of: &ObservedPod,
     inside: &Facts,
     node: &ObservedNode,
     outside: &'a Facts,
-    topology: &Topology<'_>,
 ) -> Result<&'a Link, Box<Problem>> {
-    let who = topology.who(pod);
-    let name = topology.pod_name(pod.reference());
-    let complain = |what: String, observed: String, cause: &str, at: &str| {
-        let evidence = Evidence {
-            what,
-            expected: "a veth whose host end is UP and a port of the bridge".to_owned(),
-            observed,
-            culprit: Some(who.clone()),
-            cause: Some(cause.to_owned()),
-            look: look(at, "ip link"),
-        };
+    let who = at(of);
+    let complain = |cause: Cause, observed: State, look: Command| {
+        let subject = vec![Subject::Pod(who.clone())];
         Box::new(Problem {
             node: node.object.name.clone(),
             peer: None,
-            pods: vec![pod.reference().clone()],
-            evidence,
+            pods: vec![who.pod.clone()],
+            deviation: Seen::new(State::VethOnBridge, observed, look).deviation(
+                subject.clone(),
+                subject,
+                Finding::cause(cause),
+            ),
         })
     };
-    let host_end = match follow(pod, inside, outside) {
+    let in_pod = || Command::in_pod(&who.pod, "ip link");
+    let on_node = || Command::on(&node.object.name, "ip link");
+    let (pod, device) = (who.clone(), |link: &Link| link.name.clone());
+    let host_end = match follow(of, inside, outside) {
         Wire::Joined { inside: link, .. } if !link.up => {
-            let observed = format!("{} is DOWN in the pod", link.name);
+            let device = device(link);
+            let observed = State::DownInPod {
+                device: device.clone(),
+            };
             return Err(complain(
-                format!("{who}: its {} is down", link.name),
+                Cause::InterfaceDown { pod, device },
                 observed,
-                "the interface was set down inside the pod",
-                &name,
+                in_pod(),
             ));
         }
         Wire::Joined {
             outside: host_end, ..
         } => host_end,
         Wire::NoInterface => {
-            return Err(complain(
-                format!("{who} has no interface besides loopback"),
-                "no eth0 in the pod".to_owned(),
-                "the interface was deleted",
-                &name,
-            ));
+            let cause = Cause::InterfaceMissing { pod };
+            return Err(complain(cause, State::NoInterface, in_pod()));
         }
         Wire::Loose(link) => {
-            let observed = format!(
-                "{} has no peer among the interfaces of {}",
-                link.name, node.object.name
-            );
-            return Err(complain(
-                format!("{who}: the host end of its {} is gone", link.name),
-                observed,
-                "the host end was moved or deleted",
-                &node.object.name,
-            ));
+            let device = device(link);
+            let observed = State::NoPeer {
+                device: device.clone(),
+                node: node.object.name.clone(),
+            };
+            let cause = Cause::HostEndMissing { pod, device };
+            return Err(complain(cause, observed, on_node()));
         }
         Wire::NotVeth(link) => {
-            let observed = format!(
-                "{} is a {}",
-                link.name,
-                if link.kind.is_empty() {
-                    "device"
-                } else {
-                    &link.kind
-                }
-            );
-            return Err(complain(
-                format!("{who}: its {} is no veth", link.name),
-                observed,
-                "another CNI configuration made this pod",
-                &name,
-            ));
+            let device = device(link);
+            let observed = State::DeviceKind {
+                device: device.clone(),
+                kind: link.kind.clone(),
+            };
+            let cause = Cause::NotVeth { pod, device };
+            return Err(complain(cause, observed, on_node()));
         }
     };
+    let device = device(host_end);
     if !host_end.up {
-        let observed = format!("{} is DOWN", host_end.name);
-        return Err(complain(
-            format!("{who}: its host end {} is down", host_end.name),
-            observed,
-            "the host end was set down",
-            &node.object.name,
-        ));
+        let observed = State::DeviceIs {
+            device: device.clone(),
+            up: false,
+        };
+        let cause = Cause::HostEndDown { pod, device };
+        return Err(complain(cause, observed, on_node()));
     }
     bridge_of(host_end, outside).ok_or_else(|| {
-        let observed = format!("{} has no master", host_end.name);
-        complain(
-            format!("{who}: its host end {} is on no bridge", host_end.name),
-            observed,
-            "the host end was taken off the bridge",
-            &node.object.name,
-        )
+        let observed = State::NoMaster {
+            device: device.clone(),
+        };
+        let cause = Cause::HostEndOffBridge { pod, device };
+        complain(cause, observed, on_node())
     })
 }
 
@@ -259,29 +245,27 @@ fn judge_bridge(
     bridge: &str,
     pods: &[(&ObservedPod, &Facts)],
     facts: &Facts,
-    topology: &Topology<'_>,
 ) -> Result<String, Box<Problem>> {
-    let complain =
-        |what: String, expected: String, observed: String, cause: String, command: &str| {
-            let evidence = Evidence {
-                what,
-                expected,
-                observed,
-                culprit: Some(node.to_owned()),
-                cause: Some(cause),
-                look: look(node, command),
-            };
-            let pods = pods
-                .iter()
-                .map(|(pod, _)| pod.reference().clone())
-                .collect();
-            Box::new(Problem {
-                node: node.to_owned(),
-                peer: None,
-                pods,
-                evidence,
-            })
+    let complain = |finding: Finding, expected: State, observed: State, command: &str| {
+        let holders: Vec<PodAt> = pods.iter().map(|(pod, _)| at(pod)).collect();
+        let look = Command::on(node, command);
+        let culprit = vec![Subject::node_of(node)];
+        let device = Subject::Device {
+            node: node.to_owned(),
+            device: bridge.to_owned(),
         };
+        let about = std::iter::once(device).chain(subjects(&holders));
+        Box::new(Problem {
+            node: node.to_owned(),
+            peer: None,
+            pods: holders.iter().map(|at| at.pod.clone()).collect(),
+            deviation: Seen::new(expected, observed, look).deviation(
+                about.collect(),
+                culprit,
+                finding,
+            ),
+        })
+    };
     let Some(link) = facts
         .links
         .iter()
@@ -290,15 +274,18 @@ fn judge_bridge(
         return Ok(format!("{node}: {bridge}"));
     };
     if !link.up || matches!(link.operstate.as_str(), "DOWN" | "LOWERLAYERDOWN") {
+        let cause = Cause::BridgeDown {
+            node: node.to_owned(),
+            bridge: bridge.to_owned(),
+        };
+        let observed = State::BridgeState {
+            state: link.operstate.clone(),
+            set_down: !link.up,
+        };
         return Err(complain(
-            format!("bridge {bridge} of {node} is down"),
-            "state UP".to_owned(),
-            format!(
-                "state {}{}",
-                link.operstate,
-                if link.up { "" } else { ", set down" }
-            ),
-            "the bridge was set down, or none of its ports has a carrier".to_owned(),
+            Finding::cause(cause),
+            State::BridgeUp,
+            observed,
             "ip link",
         ));
     }
@@ -311,25 +298,29 @@ fn judge_bridge(
         if let Some(hop) =
             gateways(pod, inside).find(|hop| !held.iter().any(|address| address.net.addr() == *hop))
         {
-            let has: Vec<String> = held
-                .iter()
-                .filter(|a| same_family(a.net.addr(), hop))
-                .map(|a| a.net.to_string())
-                .collect();
-            return Err(complain(
-                format!(
-                    "bridge {bridge} of {node} does not hold {hop}, the gateway of pod {}",
-                    topology.pod_name(pod.reference())
-                ),
-                format!("{hop} on {bridge}"),
-                if has.is_empty() {
-                    format!("{bridge} has no address of that family")
-                } else {
-                    format!("{bridge} has {}", listed(&has, 4))
-                },
-                format!("the gateway address is gone from {bridge}"),
-                "ip addr",
-            ));
+            let has = held.iter().map(|a| a.net);
+            let observed = State::DeviceAddresses {
+                device: bridge.to_owned(),
+                addresses: has.filter(|net| same_family(net.addr(), hop)).collect(),
+            };
+            let expected = State::AddressOn {
+                address: hop,
+                device: Some(bridge.to_owned()),
+                node: node.to_owned(),
+            };
+            let symptom = Symptom::BridgeWithoutGateway {
+                node: node.to_owned(),
+                bridge: bridge.to_owned(),
+                hop,
+                pod: at(pod),
+            };
+            let cause = Cause::GatewayAddressMissing {
+                node: node.to_owned(),
+                bridge: Some(bridge.to_owned()),
+                address: hop,
+            };
+            let finding = Finding::of(symptom, Found::seen(cause));
+            return Err(complain(finding, expected, observed, "ip addr"));
         }
     }
     let global: Vec<String> = held

@@ -1,10 +1,11 @@
 //! Calls of those who use a cluster, judged alike whatever is called.
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::probe::{Dialled, Failure};
+use flatnet_model::evidence::{Complaint, State, Subject, Talk};
+use flatnet_model::probe::{Dialled, Failure, Transport};
 
 use super::Verdict;
-use super::findings::{Findings, joined, listed, transport};
+use super::findings::{Findings, some};
 use super::topology::Topology;
 use flatnet_model::PodRef;
 use flatnet_model::observations::{
@@ -43,7 +44,7 @@ pub(super) fn available<T>(part: &Availability<T>) -> Result<&T, Verdict> {
 /// Calls that went wrong, with what was said about each.
 pub(super) struct Wrong<'a> {
     topology: &'a Topology<'a>,
-    calls: Vec<(&'a Call, String)>,
+    calls: Vec<(&'a Call, Vec<(Complaint, usize)>)>,
     /// Whether a dial of one of them was answered as it should be.
     some_answered: bool,
 }
@@ -55,7 +56,7 @@ impl<'a> Wrong<'a> {
         topology: &'a Topology<'a>,
         calls: impl IntoIterator<Item = &'a Call>,
         findings: &mut Findings,
-        good: impl Fn(&Call, &Dialled) -> Result<(), String>,
+        good: impl Fn(&Call, &Dialled) -> Result<(), Complaint>,
     ) -> Self {
         let mut wrong = Wrong {
             topology,
@@ -63,7 +64,11 @@ impl<'a> Wrong<'a> {
             some_answered: false,
         };
         for call in calls {
-            let mut said: BTreeMap<String, usize> = BTreeMap::new();
+            let mut said: Vec<(Complaint, usize)> = Vec::new();
+            let mut complain = |what: Complaint| match said.iter_mut().find(|(of, _)| *of == what) {
+                Some((_, times)) => *times += 1,
+                None => said.push((what, 1)),
+            };
             for dialled in &call.results {
                 match dialled {
                     Dialled::Failed {
@@ -72,21 +77,21 @@ impl<'a> Wrong<'a> {
                         ..
                     } => findings.unmeasured(format!(
                         "{} from {} to {}: {detail}",
-                        transport(call.transport),
+                        call.transport,
                         topology.end_name(&call.from),
                         call.address
                     )),
-                    Dialled::Failed { detail, .. } => *said.entry(detail.clone()).or_default() += 1,
+                    Dialled::Failed { detail, .. } => complain(Complaint::Said(detail.clone())),
                     Dialled::Answered { .. } => match good(call, dialled) {
                         Ok(()) => {}
-                        Err(what) => *said.entry(what).or_default() += 1,
+                        Err(what) => complain(what),
                     },
                 }
             }
-            let bad: usize = said.values().sum();
+            let bad: usize = said.iter().map(|(_, times)| times).sum();
             if bad > 0 {
                 wrong.some_answered |= bad < call.results.len();
-                wrong.calls.push((call, words(&said, call.results.len())));
+                wrong.calls.push((call, said));
             }
         }
         wrong
@@ -119,33 +124,29 @@ impl<'a> Wrong<'a> {
         groups
     }
 
-    /// `busybox-1 → 10.96.0.9:7411 udp: no answer within 1000 ms; … and 3 more`.
-    pub(super) fn observed(&self) -> String {
-        let said: Vec<String> = self
-            .calls
-            .iter()
-            .map(|(call, said)| {
-                format!(
-                    "{} → {} {}: {said}",
-                    self.topology.end_name(&call.from),
-                    target(call),
-                    transport(call.transport)
-                )
+    /// Each call and what was said about it, the first few.
+    pub(super) fn observed(&self) -> Vec<State> {
+        let said = self.calls.iter().map(|(call, said)| {
+            State::from(Talk::Called {
+                from: call.from.clone(),
+                target: target(call),
+                transport: call.transport,
+                said: said.clone(),
+                dials: call.results.len(),
             })
-            .collect();
-        joined(&said, "; ", 3)
+        });
+        some(said.collect(), 3)
     }
 
-    /// `tcp, udp`: over what it goes wrong.
-    pub(super) fn over(&self) -> String {
-        super::findings::transports(self.calls().map(|call| call.transport))
+    /// Over what it goes wrong.
+    pub(super) fn over(&self) -> BTreeSet<Transport> {
+        self.calls().map(|call| call.transport).collect()
     }
 
-    /// `busybox-1, busybox-4`: whose calls go wrong.
-    pub(super) fn clients(&self) -> Vec<String> {
+    /// Whose calls go wrong.
+    pub(super) fn clients(&self) -> Vec<Endpoint> {
         let clients: BTreeSet<&Endpoint> = self.calls().map(|call| &call.from).collect();
-        let name = |client| self.topology.end_name(client);
-        clients.into_iter().map(name).collect()
+        clients.into_iter().cloned().collect()
     }
 }
 
@@ -162,19 +163,18 @@ pub(super) fn responder(dialled: &Dialled) -> Option<&str> {
     }
 }
 
-/// Whether one of these pods answered; else who did, in words.
+/// Whether one of these pods answered; else who did.
 pub(super) fn answered_by<'p>(
-    topology: &Topology<'_>,
     mut pods: impl Iterator<Item = &'p PodRef>,
     dialled: &Dialled,
-) -> Result<(), String> {
+) -> Result<(), Complaint> {
     let answered = responder(dialled);
     let end = answered.and_then(|text| text.parse().ok());
     match end {
         Some(Endpoint::Pod(pod)) if pods.any(|wanted| *wanted == pod) => Ok(()),
-        _ => Err(match answered {
-            Some(text) => format!("answered by {}", topology.own_name(text)),
-            None => "answered by nobody known".to_owned(),
+        _ => Err(Complaint::AnsweredBy {
+            responder: answered.map(str::to_owned),
+            no_backend: false,
         }),
     }
 }
@@ -193,30 +193,29 @@ pub(super) fn silent(topology: &Topology<'_>, calls: &[Call], pods_only: bool) -
         .collect()
 }
 
-/// The clients on a node that make up a group: `node2`, or `pods busybox-2, busybox-5 on node2` where others there are fine.
-pub(super) fn culprit(
+/// The clients on a node that make up a group; none where it is all of them.
+pub(super) fn only_some(
     node: &str,
     wrong: &Wrong<'_>,
     all: &[Call],
     topology: &Topology<'_>,
-) -> String {
+) -> Vec<Endpoint> {
     let there = |call: &&Call| topology.node_of(&call.from) == Some(node);
     let clients: BTreeSet<&Endpoint> = all.iter().filter(there).map(|call| &call.from).collect();
     let wrong = wrong.clients();
-    if wrong.len() == clients.len() {
-        node.to_owned()
-    } else {
-        format!("{} on {node}", listed(&wrong, 6))
+    match wrong.len() == clients.len() {
+        true => Vec::new(),
+        false => wrong,
     }
 }
 
-fn words(said: &BTreeMap<String, usize>, dials: usize) -> String {
-    let each: Vec<String> = said
-        .iter()
-        .map(|(what, times)| match dials {
-            1 => what.clone(),
-            _ => format!("{what} ({times} of {dials})"),
-        })
-        .collect();
-    each.join(", ")
+/// Those clients, or the node where it is all of its.
+pub(super) fn culprits(node: &str, clients: &[Endpoint], topology: &Topology<'_>) -> Vec<Subject> {
+    match clients.is_empty() {
+        true => vec![Subject::node_of(node)],
+        false => {
+            let each = clients.iter().filter_map(|end| topology.subject(end));
+            each.collect()
+        }
+    }
 }

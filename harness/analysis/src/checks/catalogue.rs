@@ -3,6 +3,7 @@ use super::{
     Verdict, bridge, cni_config, cross_node, daemonset, dns, egress, gateway, hairpin, hostport,
     mtu, no_nat, node_routes, nodeport, pod_ip_present, pod_ip_unique, same_node, service, subnet,
 };
+use flatnet_model::evidence::{Evidence, Rule};
 use flatnet_model::nearest::nearest;
 use flatnet_model::observations::Observations;
 
@@ -18,7 +19,18 @@ pub struct Check {
     /// The document that makes the promise.
     pub source: &'static str,
     /// The pure function behind it.
-    pub judge: fn(&Observations) -> Verdict,
+    find: fn(&Observations) -> Verdict,
+}
+
+impl Check {
+    /// What it finds in the observations.
+    pub fn judge(&self, observations: &Observations) -> flatnet_model::verdict::Verdict {
+        (self.find)(observations).map(|deviation| Evidence {
+            rule: Rule::new(self.id, self.source),
+            deviation,
+            remediation: None,
+        })
+    }
 }
 
 /// A name that is no check's.
@@ -66,125 +78,125 @@ const CHECKS: &[Check] = &[
         promise: "every pod has an IP address, the same in the API and on its own interface",
         observed_by: "`status.podIPs` and `ip addr` inside the pod; phase and warning events of pods that do not run",
         source: NETWORK_MODEL,
-        judge: pod_ip_present::judge,
+        find: pod_ip_present::judge,
     },
     Check {
         id: "pod-ip-unique",
         promise: "no pod shares its IP with another pod, a node or a gateway",
         observed_by: "addresses of all pods and nodes, and the names of the ends that answer",
         source: NETWORK_MODEL,
-        judge: pod_ip_unique::judge,
+        find: pod_ip_unique::judge,
     },
     Check {
         id: "same-node",
         promise: "every ordered pair on one node reaches each other over TCP, UDP and ICMP, nodes and hostNetwork pods included",
         observed_by: "one probe in each pod and node that dials all others",
         source: NETWORK_MODEL,
-        judge: same_node::judge,
+        find: same_node::judge,
     },
     Check {
         id: "cross-node",
         promise: "every ordered pair on different nodes reaches each other over TCP, UDP and ICMP, nodes and hostNetwork pods included",
         observed_by: "one probe in each pod and node that dials all others; what arrived at the far end",
         source: NETWORK_MODEL,
-        judge: cross_node::judge,
+        find: cross_node::judge,
     },
     Check {
         id: "no-nat",
         promise: "both ends of a conversation see the other's real address",
         observed_by: "the source the server saw, the address the answer came from, and the name of the responder",
         source: NETWORK_MODEL,
-        judge: no_nat::judge,
+        find: no_nat::judge,
     },
     Check {
         id: "subnet",
         promise: "it does not matter which subnet an IP comes from: reported as a fact",
         observed_by: "`spec.podCIDRs` of nodes and the IPs of pods",
         source: NETWORK_MODEL,
-        judge: subnet::judge,
+        find: subnet::judge,
     },
     Check {
         id: "gateway",
         promise: "a pod's default route leads to a next hop that is on link, belongs to the pod's node, and answers",
         observed_by: "`ip route` and `ip neigh` in the pod, addresses of the node, and a ping of the next hop",
         source: "CNI, [bridge plugin](https://www.cni.dev/plugins/current/main/bridge/) (`isDefaultGateway`); RFC 1122 section 3.3.1",
-        judge: gateway::judge,
+        find: gateway::judge,
     },
     Check {
         id: "node-routes",
         promise: "every node has exactly one working route to each remote podCIDR, and none left over",
         observed_by: "`ip route` on each node; through VXLAN also neighbours, FDB, and the remote device they must match",
         source: "Kubernetes, Node `spec.podCIDRs`; Linux, Documentation/networking/vxlan.rst; RFC 7348",
-        judge: node_routes::judge,
+        find: node_routes::judge,
     },
     Check {
         id: "bridge",
         promise: "a pod's host end sits on a bridge that is UP and holds the gateway address",
         observed_by: "`ip link` and `ip addr` on the node and in the pod, joined by interface index",
         source: "CNI, [bridge plugin](https://www.cni.dev/plugins/current/main/bridge/)",
-        judge: bridge::judge,
+        find: bridge::judge,
     },
     Check {
         id: "cni-config",
         promise: "every node uses exactly one CNI configuration, the same on all, and has every plugin it names",
         observed_by: "files of `/etc/cni/net.d` and `/opt/cni/bin` on each node",
         source: "[CNI specification](https://www.cni.dev/docs/spec/) sections 1 and 3; libcni takes the first file in lexical order",
-        judge: cni_config::judge,
+        find: cni_config::judge,
     },
     Check {
         id: "mtu",
         promise: "the largest packet pods are told fits does pass unfragmented, one byte more does not, and nothing is split on the way",
         observed_by: "UDP datagrams with DF of those two sizes; fragment counters of each node before and after",
         source: "RFC 1191, RFC 8201; RFC 7348 section 4.3 (VTEPs must not fragment)",
-        judge: mtu::judge,
+        find: mtu::judge,
     },
     Check {
         id: "hairpin",
         promise: "a pod reaches itself by its own IP",
         observed_by: "each probe dials its own pod's addresses",
         source: NETWORK_MODEL,
-        judge: hairpin::judge,
+        find: hairpin::judge,
     },
     Check {
         id: "service",
         promise: "a service's cluster IP is answered by one of its backends on every node, also to the backend itself",
         observed_by: "every pod and node dials a service over TCP and UDP, several times; the name of the responder. Real clusters only",
         source: "Kubernetes, [Virtual IPs and service proxies](https://kubernetes.io/docs/reference/networking/virtual-ips/)",
-        judge: service::judge,
+        find: service::judge,
     },
     Check {
         id: "dns",
         promise: "every pod's own nameserver tells it the addresses of services, over UDP and TCP",
         observed_by: "A and AAAA questions from each pod to the nameserver of its `/etc/resolv.conf`, compared with the API. Real clusters only",
         source: "Kubernetes, [DNS for services and pods](https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/); RFC 7766 (TCP)",
-        judge: dns::judge,
+        find: dns::judge,
     },
     Check {
         id: "hostport",
         promise: "a pod's hostPort is answered by that pod at its node's addresses, from another node and from outside",
         observed_by: "one pod with a hostPort on each node, dialled over TCP and UDP from another node and from a peer outside the cluster. Real clusters only",
         source: "Kubernetes, [network plugins, support hostPort](https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/network-plugins/#support-hostport); CNI, [portmap](https://www.cni.dev/plugins/current/meta/portmap/)",
-        judge: hostport::judge,
+        find: hostport::judge,
     },
     Check {
         id: "nodeport",
         promise: "a service's node port is answered by one of its backends at every node, from outside",
         observed_by: "a peer outside the cluster dials every node over TCP and UDP; the name of the responder. kind only",
         source: "Kubernetes, [type: NodePort](https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport)",
-        judge: nodeport::judge,
+        find: nodeport::judge,
     },
     Check {
         id: "egress",
         promise: "pods and nodes reach a peer outside the cluster, which sees the pod's own address or its node's",
         observed_by: "every node and one pod on each dial a peer outside the cluster; the source it saw. kind only",
         source: "Kubernetes, [IP masquerade](https://kubernetes.io/docs/tasks/administer-cluster/ip-masq-agent/)",
-        judge: egress::judge,
+        find: egress::judge,
     },
     Check {
         id: "daemonset",
         promise: "exactly one ready pod of the network's agent is on every node",
         observed_by: "DaemonSets whose pods mount `/etc/cni/net.d` or `/opt/cni/bin` of their node, and their pods. Real clusters only",
         source: "Kubernetes, [DaemonSet](https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/)",
-        judge: daemonset::judge,
+        find: daemonset::judge,
     },
 ];

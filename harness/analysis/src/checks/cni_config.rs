@@ -3,10 +3,13 @@ use std::collections::BTreeMap;
 
 use flatnet_model::probe::CniFiles;
 
-use super::findings::{Findings, count, listed, look, without_nodes};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Basis, Command, Finding, Found, Start, State, Subject, Symptom};
+
+use super::findings::{Findings, Seen, listed, without_nodes};
 use super::topology::Topology;
-use super::{Evidence, Verdict};
-use flatnet_model::cni::{BIN_DIR, CONF_DIR, NetworkList, Unusable, Version, configurations};
+use super::{Deviation, Verdict};
+use flatnet_model::cni::{CONF_DIR, NetworkList, Unusable, Version, configurations};
 use flatnet_model::observations::Observations;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -64,39 +67,43 @@ fn judge_node(
     not_ready: Option<&str>,
     findings: &mut Findings,
 ) -> Option<NetworkList> {
-    let wrong =
-        |what: String, expected: &str, observed: String, cause: &str, command: String| Evidence {
-            what,
-            expected: expected.to_owned(),
-            observed,
-            culprit: Some(node.to_owned()),
-            cause: Some(cause.to_owned()),
-            look: look(node, command),
-        };
+    let wrong = |finding: Finding, expected: Start, observed: State, line: &str| {
+        let node = Subject::node_of(node);
+        let look = Command::on(node.nodes()[0], line);
+        Seen::new(expected, observed, look).deviation(vec![node.clone()], vec![node], finding)
+    };
+    let on = node.to_owned();
     let candidates = configurations(files);
     let Some((first, shadowed)) = candidates.split_first() else {
+        let observed = Start::NoConflist {
+            files: Vec::new(),
+            not_ready: not_ready.map(str::to_owned),
+        };
         findings.fail(wrong(
-            format!("no CNI configuration in {CONF_DIR} of {node}"),
-            "one conflist",
-            format!(
-                "no file that ends in .conflist, .conf or .json{}",
-                not_ready
-                    .map(|why| format!("; the node says: {why}"))
-                    .unwrap_or_default()
-            ),
-            "the CNI was not installed on this node, or its agent did not finish",
-            format!("ls {CONF_DIR}"),
+            Finding::cause(Cause::NoConflist { node: on }),
+            Start::OneConflist,
+            observed.into(),
+            &format!("ls {CONF_DIR}"),
         ));
         return None;
     };
     if !shadowed.is_empty() {
-        let names: Vec<&str> = shadowed.iter().map(|file| file.name.as_str()).collect();
+        let names: Vec<String> = shadowed.iter().map(|file| file.name.clone()).collect();
+        let observed = Start::Used {
+            file: first.name.clone(),
+            shadowed: names.clone(),
+            whole: None,
+        };
+        let cause = Cause::TwoConflists {
+            node: on.clone(),
+            used: first.name.clone(),
+            shadowed: names,
+        };
         findings.fail(wrong(
-            format!("{} CNI configurations on {node}: {} wins, {} shadowed", candidates.len(), first.name, listed(&names, 4)),
-            "exactly one",
-            format!("{} sorts first and is used; {} is never read", first.name, listed(&names, 4)),
-            "a second CNI was installed, or the first was not removed (the runtime takes the first in lexical order)",
-            format!("ls {CONF_DIR}"),
+            Finding::cause(cause),
+            Start::OneConflist,
+            observed.into(),
+            &format!("ls {CONF_DIR}"),
         ));
     }
     let parsed = match first.network() {
@@ -106,57 +113,60 @@ fn judge_node(
             return None;
         }
         Err(Unusable::Malformed(error)) => {
+            let cause = Cause::ConflistMalformed {
+                node: on,
+                file: first.name.clone(),
+            };
+            let line = format!("cat {CONF_DIR}/{}", first.name);
+            let text = error.to_string();
+            let observed = State::Said { text };
             findings.fail(wrong(
-                format!(
-                    "{CONF_DIR}/{} of {node} is not a CNI configuration",
-                    first.name
-                ),
-                "JSON with a name and at least one plugin (CNI spec, section 1)",
-                error.to_string(),
-                "the file was edited or written incompletely",
-                format!("cat {CONF_DIR}/{}", first.name),
+                Finding::cause(cause),
+                Start::Conflist,
+                observed,
+                &line,
             ));
             return None;
         }
     };
     let refused = refusal(&parsed, not_ready);
-    if let Some(observed) = &refused {
-        findings.fail(wrong(
-            format!("the runtime of {node} cannot use {CONF_DIR}/{}", first.name),
-            "a cniVersion that runtime and plugins speak",
-            observed.clone(),
-            "the file was written for other programs, or by hand",
-            format!("grep cniVersion {CONF_DIR}/{}", first.name),
-        ));
+    if let Some((observed, basis)) = refused.clone() {
+        let cause = Cause::CniVersion {
+            node: on.clone(),
+            file: Some(first.name.clone()),
+        };
+        let symptom = Symptom::ConflistRefused {
+            node: on.clone(),
+            file: first.name.clone(),
+        };
+        let expected = Start::SpokenVersion {
+            newest: Version::NEWEST.to_string(),
+        };
+        let line = format!("grep cniVersion {CONF_DIR}/{}", first.name);
+        let finding = Finding::of(symptom, Found { cause, basis });
+        findings.fail(wrong(finding, expected, observed, &line));
     }
-    let missing: Vec<&str> = parsed
+    let there = |program: &&str| files.programs.iter().any(|p| p == program);
+    let missing: Vec<String> = parsed
         .programs()
         .into_iter()
-        .filter(|program| !files.programs.iter().any(|p| p == program))
+        .filter(|program| !there(program))
+        .map(str::to_owned)
         .collect();
     if !missing.is_empty() {
-        let noun = if missing.len() == 1 {
-            "plugin"
-        } else {
-            "plugins"
+        let cause = Cause::PluginMissing {
+            node: on,
+            file: Some(first.name.clone()),
+            plugins: missing.clone(),
+        };
+        let observed = Start::Programs {
+            programs: files.programs.clone(),
         };
         findings.fail(wrong(
-            format!(
-                "{noun} {} of {} not in {BIN_DIR} of {node}",
-                listed(&missing, 6),
-                first.name
-            ),
-            "every plugin the configuration names, as an executable file",
-            format!(
-                "{BIN_DIR} has {}",
-                if files.programs.is_empty() {
-                    "no program".to_owned()
-                } else {
-                    listed(&files.programs, 12)
-                }
-            ),
-            "the plugin was not installed on this node, or was removed: no pod can start here",
-            format!("ls -l {BIN_DIR}"),
+            Finding::cause(cause),
+            Start::EveryPlugin,
+            observed.into(),
+            "ls -l /opt/cni/bin",
         ));
     }
     // A node with evidence of its own is not compared with the others: that would report the same thing twice.
@@ -166,16 +176,18 @@ fn judge_node(
 
 /// Why the runtime does not take a well-formed file, as it says itself, or because no runtime would. Without a version a file
 /// is valid for libcni, and not for every runtime.
-fn refusal(network: &NetworkList, not_ready: Option<&str>) -> Option<String> {
+fn refusal(network: &NetworkList, not_ready: Option<&str>) -> Option<(State, Basis)> {
     if let Some(why) = not_ready.filter(|why| why.contains("failed to load CNI config")) {
-        return Some(format!("the node says: {why}"));
+        let text = format!("the node says: {why}");
+        return Some((State::Said { text }, Basis::Inferred));
     }
-    (network.versions.is_empty() && !network.declared.is_empty()).then(|| {
-        format!(
-            "cniVersion {}, which is not a release of the specification; the latest is {}",
-            network.declared.join(", "),
-            Version::NEWEST
-        )
+    let unknown = network.versions.is_empty() && !network.declared.is_empty();
+    unknown.then(|| {
+        let released = Start::Versions {
+            versions: network.declared.clone(),
+            said: Some("not a release of the specification".to_owned()),
+        };
+        (released.into(), Basis::Seen)
     })
 }
 
@@ -192,25 +204,31 @@ fn differences(
         if nodes == most {
             continue;
         }
-        findings.fail(Evidence {
-            what: format!(
-                "{} {} another CNI configuration than {}",
-                listed(nodes, 6),
-                if nodes.len() == 1 { "uses" } else { "use" },
-                listed(most, 6)
-            ),
-            expected: format!(
-                "{file} (network {name}: {}), as on {}",
-                plugins.join(", "),
-                count(most.len(), "other node")
-            ),
-            observed: format!(
-                "{other_file} (network {other_name}: {})",
-                other_plugins.join(", ")
-            ),
-            culprit: (nodes.len() < most.len()).then(|| listed(nodes, 6)),
-            cause: Some("the CNI was changed on some nodes only".to_owned()),
-            look: look(nodes[0], format!("cat {CONF_DIR}/{other_file}")),
+        let of = |file: &str, name: &str, plugins: &[String], other_nodes| Start::Network {
+            file: file.to_owned(),
+            name: name.to_owned(),
+            plugins: plugins.to_vec(),
+            other_nodes,
+        };
+        let subjects: Vec<Subject> = nodes.iter().map(|node| Subject::node_of(*node)).collect();
+        let names = |nodes: &[&str]| nodes.iter().map(|&node| node.to_owned()).collect();
+        let cause = Cause::ConflistDiffers {
+            nodes: names(nodes),
+        };
+        let symptom = Symptom::ConflistDiffers {
+            nodes: names(nodes),
+            others: names(most),
+        };
+        findings.fail(Deviation {
+            culprits: match nodes.len() < most.len() {
+                true => subjects.clone(),
+                false => Vec::new(),
+            },
+            subjects,
+            finding: Finding::of(symptom, Found::inferred(cause)),
+            expected: of(file, name, plugins, Some(most.len())).into(),
+            observed: vec![of(other_file, other_name, other_plugins, None).into()],
+            look: Command::on(nodes[0], &format!("cat {CONF_DIR}/{other_file}")),
         });
     }
 }

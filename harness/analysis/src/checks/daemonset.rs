@@ -1,7 +1,9 @@
 //! `daemonset`: exactly one ready pod of the network's agent is on every node.
 use super::calls::part;
-use super::findings::{Findings, count, joined};
-use super::{Evidence, Verdict};
+use super::findings::{Findings, Seen, count, some};
+use super::{Deviation, Verdict};
+use flatnet_model::cause::{AgentTrouble, Cause};
+use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
 use flatnet_model::observations::{AgentPod, AgentSet, Observations};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -30,7 +32,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     findings.verdict()
 }
 
-fn on_node(node: &str, not_ready: Option<&str>, sets: &[AgentSet]) -> Vec<Evidence> {
+fn on_node(node: &str, not_ready: Option<&str>, sets: &[AgentSet]) -> Vec<Deviation> {
     let here = |set: &AgentSet| -> Vec<AgentPod> {
         let pods = set.pods.iter().filter(|pod| pod.node == node);
         pods.cloned().collect()
@@ -51,58 +53,90 @@ fn on_node(node: &str, not_ready: Option<&str>, sets: &[AgentSet]) -> Vec<Eviden
     found
 }
 
-fn wrong(node: &str, set: &AgentSet, pods: &[AgentPod], ready: usize) -> Evidence {
-    let said: Vec<String> = pods
-        .iter()
-        .map(|pod| {
-            let state = if pod.ready { "ready" } else { "not ready" };
-            format!("{} is {} and {state}", pod.name, pod.phase)
-        })
-        .collect();
-    let (what, cause) = if ready > 1 {
-        (
-            format!("{ready} pods of DaemonSet {} are ready on {node}", set.name),
-            "two agents change the same interfaces, routes and files; the DaemonSet's surge or somebody else's copy of the pod".to_owned(),
-        )
-    } else {
-        (
-            format!("the pod of DaemonSet {} on {node} is not ready", set.name),
-            "the agent does not come up on this node: its events and log say why".to_owned(),
-        )
+fn wrong(node: &str, set: &AgentSet, pods: &[AgentPod], ready: usize) -> Deviation {
+    let (node, name) = (node.to_owned(), set.name.clone());
+    let expected = Talk::OneReadyAgent {
+        set: Some(name.clone()),
+        node: node.clone(),
     };
-    Evidence {
-        what,
-        expected: format!("exactly one ready pod of {} on {node}", set.name),
-        observed: joined(&said, "; ", 4),
-        culprit: Some(node.to_owned()),
-        cause: Some(cause),
-        look: format!(
-            "kubectl -n {} describe pod {}",
-            set.namespace,
-            pods.first().map_or("", |pod| pod.name.as_str())
-        ),
+    let (symptom, cause) = if ready > 1 {
+        let symptom = Symptom::AgentsReady {
+            count: ready,
+            set: name.clone(),
+            node: node.clone(),
+        };
+        let cause = Cause::AgentTwice {
+            node: node.clone(),
+            set: name,
+        };
+        (symptom, cause)
+    } else {
+        let symptom = Symptom::AgentNotReady {
+            set: name,
+            node: node.clone(),
+        };
+        let cause = Cause::AgentDown {
+            node: node.clone(),
+            agent: full_name(set),
+            trouble: AgentTrouble::NotReady,
+        };
+        (symptom, cause)
+    };
+    let said = pods.iter().map(|pod| {
+        State::from(Talk::AgentPod {
+            name: pod.name.clone(),
+            phase: pod.phase.clone(),
+            ready: pod.ready,
+        })
+    });
+    let pod = pods.first().map_or("", |pod| pod.name.as_str());
+    let agent = Subject::Agent {
+        node: node.clone(),
+        agent: full_name(set),
+    };
+    Deviation {
+        subjects: vec![agent],
+        culprits: vec![Subject::Node { node }],
+        finding: Finding::of(symptom, Found::seen(cause)),
+        expected: expected.into(),
+        observed: some(said.collect(), 4),
+        look: Command::here(&format!("kubectl -n {} describe pod {pod}", set.namespace)),
     }
 }
 
-fn absent(node: &str, not_ready: Option<&str>, sets: &[AgentSet]) -> Evidence {
-    let names: Vec<String> = sets
+fn absent(node: &str, not_ready: Option<&str>, sets: &[AgentSet]) -> Deviation {
+    let node = node.to_owned();
+    let names = sets
         .iter()
-        .map(|set| format!("{}/{}", set.namespace, set.name))
-        .collect();
+        .map(|set| format!("{}/{}", set.namespace, set.name));
     let namespace = sets.first().map_or("kube-system", |set| &set.namespace);
-    let mut observed = format!("no pod of {} on {node}", joined(&names, ", ", 4));
-    if let Some(why) = not_ready {
-        observed.push_str(&format!("; the node says: {why}"));
-    }
-    Evidence {
-        what: format!("no network agent is on {node}"),
-        expected: "exactly one ready agent pod".to_owned(),
-        observed,
-        culprit: Some(node.to_owned()),
-        cause: Some(
-            "a taint without toleration, a nodeSelector or an affinity keeps the DaemonSet off this node"
-                .to_owned(),
-        ),
-        look: format!("kubectl -n {namespace} get pods -o wide"),
-    }
+    let observed = Talk::NoAgentPod {
+        sets: names.collect(),
+        node: node.clone(),
+        not_ready: not_ready.map(str::to_owned),
+    };
+    let expected = Talk::OneReadyAgent {
+        set: None,
+        node: node.clone(),
+    };
+    let cause = Cause::AgentDown {
+        node: node.clone(),
+        agent: sets
+            .first()
+            .map_or_else(|| "the network add-on".to_owned(), full_name),
+        trouble: AgentTrouble::KeptOff,
+    };
+    let symptom = Symptom::NoAgent { node: node.clone() };
+    let look = Command::here(&format!("kubectl -n {namespace} get pods -o wide"));
+    let node = vec![Subject::Node { node }];
+    Seen::new(expected, observed, look).deviation(
+        node.clone(),
+        node,
+        Finding::of(symptom, Found::seen(cause)),
+    )
+}
+
+/// As `flatnet diagnose` calls it.
+fn full_name(set: &AgentSet) -> String {
+    format!("DaemonSet {}/{}", set.namespace, set.name)
 }

@@ -1,12 +1,15 @@
 //! `dns`: a pod's own nameserver tells it the addresses of services, over UDP and TCP.
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::probe::{Lookup, Record, Resolved};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Symptom, Talk, Told};
+use flatnet_model::probe::{Lookup, Resolved};
+use flatnet_model::{PodRef, Protocol};
 
 use super::calls::part;
-use super::findings::{Findings, count, joined, listed, look};
+use super::findings::{Findings, count, listed, some, subjects};
 use super::topology::Topology;
-use super::{Evidence, Verdict};
+use super::{Deviation, Verdict};
 use flatnet_model::observations::{Dns, DnsClient, Observations, expected_names};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -78,37 +81,23 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 /// What is wrong with one answer.
 struct Complaint<'a> {
     lookup: &'a Lookup,
-    what: String,
-    /// No answer at all.
-    silent: bool,
+    told: Told,
 }
 
 fn complaints<'a>(dns: &Dns, answers: &'a [(Lookup, Resolved)]) -> Vec<Complaint<'a>> {
     let complaint = |(lookup, resolved): &'a (Lookup, Resolved)| {
-        let (what, silent) = match resolved {
-            Resolved::Failed { detail, .. } => (detail.clone(), true),
-            Resolved::Answered {
-                code, addresses, ..
-            } => {
+        let told = match resolved {
+            Resolved::Failed { detail, .. } => Told::Nothing(detail.clone()),
+            Resolved::Answered { code, .. } if code != "NOERROR" => Told::Code(code.clone()),
+            Resolved::Answered { addresses, .. } => {
                 let expected = expected_names(&dns.names, lookup);
-                if code != "NOERROR" {
-                    (code.clone(), false)
-                } else if expected.as_ref().is_some_and(|wanted| wanted != addresses) {
-                    let wanted = expected.unwrap_or_default();
-                    (
-                        format!("{}, expected {}", list(addresses), list(&wanted)),
-                        false,
-                    )
-                } else {
-                    return None;
+                Told::Addresses {
+                    told: addresses.clone(),
+                    expected: expected.filter(|wanted| wanted != addresses)?,
                 }
             }
         };
-        Some(Complaint {
-            lookup,
-            what,
-            silent,
-        })
+        Some(Complaint { lookup, told })
     };
     answers.iter().filter_map(complaint).collect()
 }
@@ -151,7 +140,7 @@ fn evidence(
     wrong: Vec<(&DnsClient, Vec<Complaint<'_>>)>,
     nobody: bool,
     topology: &Topology<'_>,
-) -> Vec<Evidence> {
+) -> Vec<Deviation> {
     let mut groups: BTreeMap<&str, Vec<(&DnsClient, Vec<Complaint<'_>>)>> = BTreeMap::new();
     for (client, complaints) in wrong {
         let node = topology
@@ -172,87 +161,59 @@ fn one(
     wrong: &[(&DnsClient, Vec<Complaint<'_>>)],
     nobody: bool,
     topology: &Topology<'_>,
-) -> Evidence {
+) -> Deviation {
     let complaints = || wrong.iter().flat_map(|(_, complaints)| complaints);
-    let pods: Vec<String> = wrong
+    let pods: Vec<PodRef> = wrong.iter().map(|(client, _)| client.pod.clone()).collect();
+    let pods_at: Vec<PodAt> = pods
         .iter()
-        .map(|(client, _)| topology.pod_name(&client.pod))
+        .map(|pod| PodAt::new(pod.clone(), node))
         .collect();
-    let here = topology
-        .networked()
-        .filter(|pod| pod.object.node == node)
-        .count();
-    let culprit = match (nobody, pods.len() == here) {
-        (true, _) => None,
-        (false, true) => Some(node.to_owned()),
-        (false, false) => Some(format!("{} on {node}", listed(&pods, 6))),
-    };
     let server = wrong
         .iter()
         .find_map(|(client, _)| client.conf.as_ref().ok()?.nameservers.first());
-    let server = server.map_or_else(|| "its nameserver".to_owned(), ToString::to_string);
-    let said: Vec<String> = wrong
+    let asked = wrong
         .iter()
-        .flat_map(|(client, complaints)| complaints.iter().map(move |c| (client, c)))
-        .map(|(client, Complaint { lookup, what, .. })| {
-            format!(
-                "{} asked for {} {} over {}: {what}",
-                topology.pod_name(&client.pod),
-                lookup.name,
-                record(lookup.record),
-                lookup.over
-            )
+        .flat_map(|(client, complaints)| complaints.iter().map(move |c| (client, c)));
+    let asked = asked.map(|(client, complaint)| {
+        State::from(Talk::Asked {
+            pod: client.pod.clone(),
+            name: complaint.lookup.name.clone(),
+            record: complaint.lookup.record,
+            over: complaint.lookup.over,
+            told: complaint.told.clone(),
         })
-        .collect();
-    let carriers: BTreeSet<&str> = complaints().map(|c| c.lookup.over.as_str()).collect();
-    let over = Vec::from_iter(carriers).join(", ");
-    let silent = complaints().all(|complaint| complaint.silent);
-    let who = match (nobody, pods.len()) {
-        (true, _) => "no pod is".to_owned(),
-        (false, 1) => format!("{} on {node} is not", pods[0]),
-        (false, _) => format!("{} on {node} are not", listed(&pods, 6)),
-    };
-    Evidence {
-        what: format!("{who} told the addresses of services by {server}, asked over {over}"),
-        expected: "the address of each service (A), or no address of a family it has not (AAAA)"
-            .to_owned(),
-        observed: joined(&said, "; ", 3),
-        cause: Some(cause(dns, silent, nobody, node, &over)),
-        look: match dns.servers {
-            Ok(0) => "kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide".to_owned(),
-            _ => look(&pods[0], "nslookup kubernetes.default"),
+    });
+    let over: BTreeSet<Protocol> = complaints().map(|c| c.lookup.over).collect();
+    let silent = complaints().all(|complaint| matches!(complaint.told, Told::Nothing(_)));
+    let place = (!nobody).then(|| node.to_owned());
+    let cause = match (&dns.servers, silent) {
+        (Ok(0), _) => Cause::DnsServerMissing {},
+        (_, false) => Cause::DnsServerIgnorant {},
+        (_, true) => Cause::DnsServerUnreached {
+            node: place.clone(),
+            over: over.clone(),
         },
-        culprit,
-    }
-}
-
-fn cause(dns: &Dns, silent: bool, nobody: bool, node: &str, over: &str) -> String {
-    if dns.servers == Ok(0) {
-        return "no pod behind the service kube-system/kube-dns is ready".to_owned();
-    }
-    match (silent, nobody) {
-        (false, _) => {
-            "the server answers, but does not know the cluster's services: does it reach the API?"
-                .to_owned()
-        }
-        (true, true) => "no node leads to the DNS server, or it does not answer".to_owned(),
-        (true, false) => format!(
-            "a packet filter on {node} drops questions over {over}, or {node} does not reach the server's pods, see service and cross-node"
+    };
+    Deviation {
+        subjects: subjects(&pods_at),
+        culprits: match nobody {
+            true => Vec::new(),
+            false => topology.blame(&pods_at),
+        },
+        expected: Talk::NamesKnown.into(),
+        observed: some(asked.collect(), 3),
+        look: match dns.servers {
+            Ok(0) => Command::here("kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide"),
+            _ => Command::in_pod(&pods[0], "nslookup kubernetes.default"),
+        },
+        finding: Finding::of(
+            Symptom::NamesUnknown {
+                pods,
+                node: place,
+                server: server.copied(),
+                over,
+            },
+            Found::inferred(cause),
         ),
     }
-}
-
-fn record(record: Record) -> &'static str {
-    match record {
-        Record::A => "A",
-        Record::Aaaa => "AAAA",
-    }
-}
-
-fn list(addresses: &[std::net::IpAddr]) -> String {
-    if addresses.is_empty() {
-        return "no address".to_owned();
-    }
-    let each: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    each.join(", ")
 }

@@ -2,12 +2,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Complaint, Finding, Found, State, Symptom, Talk};
 use flatnet_model::probe::{Dialled, Sighting};
 
-use super::calls::{Wrong, culprit, part};
-use super::findings::{Findings, count, listed, look, transports};
+use super::calls::{Wrong, culprits, only_some, part};
+use super::findings::{Findings, count, listed, transports};
 use super::topology::Topology;
-use super::{Evidence, Verdict};
+use super::{Deviation, Verdict};
 use flatnet_model::observations::{Call, Endpoint, Observations, Outside};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -63,7 +65,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let nobody = wrong.len() == calls.len() && topology.nodes().count() > 1;
     for (node, wrong) in wrong.by(|call| topology.node_of(&call.from)) {
         let node = node.unwrap_or("?");
-        let who = culprit(node, &wrong, calls, &topology);
+        let who = only_some(node, &wrong, calls, &topology);
         findings.fail(evidence(outside, node, who, &wrong, nobody, &topology));
     }
     findings.mention_forbidden(&topology);
@@ -72,13 +74,13 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 }
 
 /// Under which address a client is seen outside; an error is one that is neither its own nor its node's.
-fn way(topology: &Topology<'_>, call: &Call, dialled: &Dialled) -> Result<&'static str, String> {
+fn way(topology: &Topology<'_>, call: &Call, dialled: &Dialled) -> Result<&'static str, Complaint> {
     let Dialled::Answered { seen_as, local, .. } = dialled else {
-        return Err(String::new());
+        return Err(Complaint::Untold);
     };
     match seen_as {
         Some(seen) => source(topology, call, *seen, Some(*local)),
-        None => Err("the peer does not say whom it saw".to_owned()),
+        None => Err(Complaint::Untold),
     }
 }
 
@@ -87,7 +89,7 @@ fn source(
     call: &Call,
     seen: IpAddr,
     local: Option<IpAddr>,
-) -> Result<&'static str, String> {
+) -> Result<&'static str, Complaint> {
     let node = topology.node_of(&call.from).unwrap_or_default();
     let on_host = topology.on_host(&call.from);
     if on_host && (topology.node_has(node, seen) || local == Some(seen)) {
@@ -97,57 +99,56 @@ fn source(
     } else if !on_host && topology.node_has(node, seen) {
         Ok("pods are seen outside as their node (masqueraded)")
     } else {
-        Err(format!("seen as {}", topology.tell(seen)))
+        Err(Complaint::SeenAs {
+            address: seen,
+            owner: topology.owner(seen),
+        })
     }
 }
 
 fn evidence(
     outside: &Outside,
     node: &str,
-    who: String,
+    clients: Vec<Endpoint>,
     wrong: &Wrong<'_>,
     nobody: bool,
     topology: &Topology<'_>,
-) -> Evidence {
-    let clients = wrong.clients();
+) -> Deviation {
     let strange = strangers(outside, wrong, topology);
-    let mut observed = wrong.observed();
-    if let Some((client, seen)) = strange.first() {
-        observed.push_str(&format!(
-            "; the peer saw {client} as {}",
-            topology.tell(*seen)
-        ));
-    }
-    let cause = match (strange.first(), nobody) {
-        (Some((_, seen)), _) => format!(
-            "{node} rewrites the source of what leaves the cluster to {seen}, to which answers do not come back to it"
-        ),
-        (None, true) => {
-            "no node forwards what pods send out of the cluster, or nothing leads back".to_owned()
-        }
-        (None, false) => format!(
-            "{node} does not forward or masquerade what its pods send out of the cluster, or a packet filter drops it"
-        ),
+    let stranger = strange.first();
+    let saw = stranger.map(|(client, seen)| {
+        State::from(Talk::PeerSaw {
+            client: client.clone(),
+            address: *seen,
+            owner: topology.owner(*seen),
+        })
+    });
+    let cause = match stranger {
+        Some((_, source)) => Cause::EgressSource {
+            node: node.to_owned(),
+            source: *source,
+        },
+        None => Cause::EgressBlocked {
+            node: (!nobody).then(|| node.to_owned()),
+        },
     };
-    Evidence {
-        what: format!(
-            "{who} does not reach the peer outside the cluster under an address of its own or its node's, over {}",
-            wrong.over()
-        ),
-        expected: "an answer, to the client's own address or its node's".to_owned(),
-        observed,
-        culprit: (!nobody).then_some(who),
-        cause: Some(cause),
-        look: look(
-            clients.first().map_or("?", String::as_str),
-            format!(
-                "ping -c 1 -W 1 {}",
-                wrong
-                    .calls()
-                    .next()
-                    .map_or_else(String::new, |call| call.address.to_string())
-            ),
-        ),
+    let who = culprits(node, &clients, topology);
+    let symptom = Symptom::OutsideUnreached {
+        node: node.to_owned(),
+        clients,
+        over: wrong.over(),
+    };
+    let ping = wrong.calls().next().map(|call| {
+        let ping = format!("ping -c 1 -W 1 {}", call.address);
+        topology.in_end(&call.from, &ping)
+    });
+    Deviation {
+        subjects: who.clone(),
+        culprits: if nobody { Vec::new() } else { who },
+        finding: Finding::of(symptom, Found::inferred(cause)),
+        expected: Talk::SeenAsOwn.into(),
+        observed: wrong.observed().into_iter().chain(saw).collect(),
+        look: ping.unwrap_or_else(|| Command::on(node, "ip route")),
     }
 }
 
@@ -156,7 +157,7 @@ fn strangers<'a>(
     outside: &'a Outside,
     wrong: &Wrong<'a>,
     topology: &Topology<'_>,
-) -> Vec<(String, IpAddr)> {
+) -> Vec<(Endpoint, IpAddr)> {
     let seen = |call: &'a Call| {
         let sightings = outside.sightings.iter().flatten();
         sightings
@@ -164,7 +165,7 @@ fn strangers<'a>(
                 call.from.is_called(&sighting.from) && sighting.transport == call.transport
             })
             .filter(|sighting| source(topology, call, sighting.source, None).is_err())
-            .map(|sighting| (topology.end_name(&call.from), sighting.source))
+            .map(|sighting| (call.from.clone(), sighting.source))
             .next()
     };
     wrong.calls().filter_map(seen).collect()

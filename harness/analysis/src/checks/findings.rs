@@ -1,9 +1,10 @@
 //! What a check collects on its way to a verdict.
-use std::collections::BTreeSet;
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, PodAt, State, Subject};
 
-use flatnet_model::probe::Transport;
+pub(super) use crate::words::{count, joined, listed, transports};
 
-use super::{Evidence, Verdict};
+use super::{Deviation, Verdict};
 use crate::checks::topology::Topology;
 use flatnet_model::PodRef;
 use flatnet_model::observations::Forbidden;
@@ -12,7 +13,7 @@ use flatnet_model::observations::Forbidden;
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     facts: Vec<String>,
-    evidence: Vec<Evidence>,
+    evidence: Vec<Deviation>,
     unmeasured: Vec<String>,
 }
 
@@ -26,7 +27,7 @@ impl Findings {
         self.facts.insert(0, fact.into());
     }
 
-    pub(super) fn fail(&mut self, evidence: Evidence) {
+    pub(super) fn fail(&mut self, evidence: Deviation) {
         self.evidence.push(evidence);
     }
 
@@ -95,7 +96,7 @@ pub(super) struct Problem {
     pub(super) peer: Option<String>,
     /// The pods it is about; empty when it concerns the whole node.
     pub(super) pods: Vec<PodRef>,
-    pub(super) evidence: Evidence,
+    pub(super) deviation: Deviation,
 }
 
 /// A check that is about nodes has nothing to say where a right is missing to look at them.
@@ -105,45 +106,84 @@ pub(super) fn without_nodes(topology: &Topology<'_>) -> Option<Verdict> {
     })
 }
 
-/// `a, b, c and 4 more`.
-pub fn listed<T: AsRef<str>>(items: &[T], most: usize) -> String {
-    joined(items, ", ", most)
-}
-
-/// The first `most` items, and how many are left out.
-pub(super) fn joined<T: AsRef<str>>(items: &[T], separator: &str, most: usize) -> String {
-    let shown: Vec<&str> = items.iter().take(most).map(AsRef::as_ref).collect();
-    let mut text = shown.join(separator);
-    if items.len() > most {
-        text.push_str(&format!(" and {} more", items.len() - most));
+impl Problem {
+    /// A cause that was seen on a node, for which that node is to blame.
+    pub(super) fn on(node: &str, cause: Cause, seen: Seen) -> Self {
+        let subject = Subject::node_of(node);
+        Problem {
+            node: node.to_owned(),
+            peer: None,
+            pods: Vec::new(),
+            deviation: seen.deviation(vec![subject.clone()], vec![subject], Finding::cause(cause)),
+        }
     }
-    text
-}
 
-/// The command a person types to look for themselves; `command` must exist in busybox.
-pub fn look(who: impl std::fmt::Display, command: impl std::fmt::Display) -> String {
-    format!("flatnet exec {who} -- {command}")
-}
-
-/// `1 pod`, `2 pods`, `2 addresses`.
-pub fn count(n: usize, noun: &str) -> String {
-    match n {
-        1 => format!("1 {noun}"),
-        _ if noun.ends_with('s') => format!("{n} {noun}es"),
-        _ => format!("{n} {noun}s"),
+    /// A cause that was seen in pods of one node; the pods are to blame where not all of the node's are concerned.
+    pub(super) fn in_pods(
+        topology: &Topology<'_>,
+        pods: Vec<PodAt>,
+        finding: Finding,
+        seen: Seen,
+    ) -> Self {
+        let node = pods.first().map_or("", |at| at.node.as_str()).to_owned();
+        let culprits = topology.blame(&pods);
+        Problem {
+            peer: None,
+            pods: pods.iter().map(|at| at.pod.clone()).collect(),
+            deviation: seen.deviation(subjects(&pods), culprits, finding),
+            node,
+        }
     }
 }
 
-/// `tcp`, `udp`, `icmp`.
-pub(super) fn transport(transport: Transport) -> &'static str {
-    transport.as_str()
+/// What should have been seen, what was, and how to see it.
+pub(super) struct Seen {
+    pub(super) expected: State,
+    pub(super) observed: Vec<State>,
+    pub(super) look: Command,
 }
 
-/// `tcp, udp, icmp`.
-pub(super) fn transports(of: impl IntoIterator<Item = Transport>) -> String {
-    let set: BTreeSet<Transport> = of.into_iter().collect();
-    set.into_iter()
-        .map(transport)
-        .collect::<Vec<_>>()
-        .join(", ")
+impl Seen {
+    pub(super) fn new(
+        expected: impl Into<State>,
+        observed: impl Into<State>,
+        look: Command,
+    ) -> Self {
+        Seen {
+            expected: expected.into(),
+            observed: vec![observed.into()],
+            look,
+        }
+    }
+
+    pub(super) fn deviation(
+        self,
+        subjects: Vec<Subject>,
+        culprits: Vec<Subject>,
+        finding: Finding,
+    ) -> Deviation {
+        Deviation {
+            subjects,
+            culprits,
+            finding,
+            expected: self.expected,
+            observed: self.observed,
+            look: self.look,
+        }
+    }
+}
+
+/// Each of these pods.
+pub(super) fn subjects(pods: &[PodAt]) -> Vec<Subject> {
+    pods.iter().cloned().map(Subject::Pod).collect()
+}
+
+/// The first `most`, and how many more there are.
+pub(super) fn some(mut states: Vec<State>, most: usize) -> Vec<State> {
+    if states.len() > most {
+        let count = states.len() - most;
+        states.truncate(most);
+        states.push(State::More { count });
+    }
+    states
 }

@@ -5,10 +5,15 @@ use std::net::IpAddr;
 use flatnet_model::kernel::RouteEntry;
 use flatnet_model::probe::{Dialled, Facts, Failure};
 
-use super::findings::{Findings, Problem, count, listed, look, transport, without_nodes};
-use super::topology::{Topology, device, same_family};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Symptom};
+use flatnet_model::network::Family;
+use ipnet::IpNet;
+
+use super::findings::{Findings, Problem, Seen, count, subjects, without_nodes};
+use super::topology::{Topology, at, device, ip_command, same_family};
 use super::veth::{Wire, default_route, follow, on_link};
-use super::{Evidence, Verdict};
+use super::{Deviation, Verdict};
 use flatnet_model::PodRef;
 use flatnet_model::observations::{Endpoint, Observations, ObservedPod};
 
@@ -22,7 +27,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let silent = silent(&topology, &broken, &mut findings);
     for evidence in problems
         .iter()
-        .map(|problem| problem.evidence.clone())
+        .map(|problem| problem.deviation.clone())
         .chain(silent)
     {
         findings.fail(evidence);
@@ -37,7 +42,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 /// What is wrong with one pod's default route of one family. Pods of one node that share it are reported together.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
-    NoDefaultRoute { v6: bool },
+    NoDefaultRoute { family: Family },
     OffLink { hop: IpAddr },
     NotOfNode { hop: IpAddr },
 }
@@ -96,7 +101,9 @@ fn examine_one(
     topology: &Topology<'_>,
 ) -> Result<Option<Good>, Fault> {
     let Some(route) = default_route(facts, ip) else {
-        return Err(Fault::NoDefaultRoute { v6: ip.is_ipv6() });
+        return Err(Fault::NoDefaultRoute {
+            family: Family::of(ip),
+        });
     };
     let Some(hop) = route.gateway else {
         return Ok(Some(Good::NoNextHop(device(facts, route.oif).to_owned())));
@@ -166,86 +173,80 @@ fn describe(way: &Good, pod: &ObservedPod, topology: &Topology<'_>) -> String {
 }
 
 fn problem(node: &str, fault: &Fault, pods: &[&ObservedPod], topology: &Topology<'_>) -> Problem {
-    let mut affected: Vec<PodRef> = pods.iter().map(|pod| pod.reference().clone()).collect();
-    affected.dedup();
-    let names: Vec<String> = affected.iter().map(|pod| topology.pod_name(pod)).collect();
-    let who = format!(
-        "{} {} on {node}",
-        if names.len() == 1 { "pod" } else { "pods" },
-        listed(&names, 6)
-    );
-    let alone = names.len()
-        < topology
-            .networked()
-            .filter(|pod| pod.object.node == node)
-            .count();
-    let culprit = if alone { who.clone() } else { node.to_owned() };
-    let (what, expected, observed, cause, command) = match fault {
-        Fault::NoDefaultRoute { v6 } => (
-            format!("{who} without {} default route", if *v6 { "an IPv6" } else { "a" }),
-            "a default route via an address of the node".to_owned(),
-            format!("routes: {}", pods.first().map_or_else(String::new, |pod| routes(pod, *v6))),
-            "the route was removed, or the CNI configuration does not ask for one (isDefaultGateway, ipam.routes)".to_owned(),
-            if *v6 { "ip -6 route" } else { "ip route" },
-        ),
-        Fault::OffLink { hop } => (
-            format!("{who}: next hop {hop} of the default route is not on link"),
-            format!("a route or prefix that covers {hop}, or the onlink flag"),
-            "none of the pod's prefixes covers it".to_owned(),
-            "the route to the gateway itself is missing in the pod".to_owned(),
-            if hop.is_ipv4() { "ip route" } else { "ip -6 route" },
-        ),
-        Fault::NotOfNode { hop } => {
-            let bridge = topology.node(node).and_then(|n| n.inside.facts().ok()).and_then(|facts| bridge_of(pods, facts));
-            let where_ = bridge.map_or_else(|| node.to_owned(), |bridge| format!("{bridge} of {node}"));
+    let mut pods_at: Vec<PodAt> = pods.iter().map(|pod| at(pod)).collect();
+    pods_at.dedup();
+    let pods_of = pods_at.clone();
+    let in_pod = |line: &str| Command::in_pod(&pods_at[0].pod, line);
+    let (finding, seen) = match fault {
+        Fault::NoDefaultRoute { family } => {
+            let cause = Cause::DefaultRouteMissing {
+                pods: pods_of,
+                family: *family,
+            };
+            let routes = State::Routes {
+                routes: pods
+                    .first()
+                    .map_or_else(Vec::new, |pod| routes(pod, *family)),
+            };
+            let look = in_pod(&format!("{} route", ip(*family)));
             (
-                format!("{who}: next hop {hop} of the default route is no address of {node}"),
-                format!("{hop} on {where_}"),
-                match topology.owner(*hop) {
-                    Some(owner) => format!("{hop} belongs to {owner}"),
-                    None => format!("{hop} is on no interface of any node"),
-                },
-                format!("the gateway address is gone from {where_}"),
-                if hop.is_ipv4() { "ip addr" } else { "ip -6 addr" },
+                Finding::cause(cause),
+                Seen::new(State::DefaultRoute, routes, look),
+            )
+        }
+        Fault::OffLink { hop } => {
+            let cause = Cause::GatewayOffLink {
+                pods: pods_of,
+                hop: *hop,
+            };
+            let look = in_pod(&format!("{} route", ip_command(*hop)));
+            let expected = State::OnLink { hop: *hop };
+            (
+                Finding::cause(cause),
+                Seen::new(expected, State::NotCovered, look),
+            )
+        }
+        Fault::NotOfNode { hop } => {
+            let facts = topology.node(node).and_then(|n| n.inside.facts().ok());
+            let bridge = facts.and_then(|facts| bridge_of(pods, facts));
+            let bridge = bridge.map(str::to_owned);
+            let (address, node) = (*hop, node.to_owned());
+            let cause = Cause::GatewayAddressMissing {
+                node: node.clone(),
+                bridge: bridge.clone(),
+                address,
+            };
+            let symptom = Symptom::ForeignNextHop {
+                pods: pods_of,
+                hop: *hop,
+            };
+            let owner = topology.owner(address);
+            let look = Command::on(&node, &format!("{} addr", ip_command(address)));
+            let expected = State::AddressOn {
+                address,
+                device: bridge,
+                node,
+            };
+            (
+                Finding::of(symptom, Found::seen(cause)),
+                Seen::new(expected, State::BelongsTo { address, owner }, look),
             )
         }
     };
-    let at = if matches!(fault, Fault::NotOfNode { .. }) {
-        node
-    } else {
-        &names[0]
-    };
-    let look = look(at, command);
-    let evidence = Evidence {
-        what,
-        expected,
-        observed,
-        culprit: Some(culprit),
-        cause: Some(cause),
-        look,
-    };
-    Problem {
-        node: node.to_owned(),
-        peer: None,
-        pods: affected,
-        evidence,
+    Problem::in_pods(topology, pods_at, finding, seen)
+}
+
+fn ip(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ip",
+        Family::V6 => "ip -6",
     }
 }
 
-fn routes(pod: &ObservedPod, v6: bool) -> String {
-    let of_family = |route: &&RouteEntry| route.dst.addr().is_ipv6() == v6;
-    let shown: Vec<String> = pod
-        .facts
-        .iter()
-        .flat_map(|f| &f.routes)
-        .filter(of_family)
-        .map(|r| r.dst.to_string())
-        .collect();
-    if shown.is_empty() {
-        "none".to_owned()
-    } else {
-        listed(&shown, 4)
-    }
+fn routes(pod: &ObservedPod, family: Family) -> Vec<IpNet> {
+    let routes = pod.facts.iter().flat_map(|f| &f.routes).map(|r| r.dst);
+    let of_family = |dst: &IpNet| Family::of(dst.addr()) == family;
+    routes.filter(of_family).collect()
 }
 
 fn bridge_of<'a>(pods: &[&ObservedPod], node: &'a Facts) -> Option<&'a str> {
@@ -265,9 +266,9 @@ fn silent(
     topology: &Topology<'_>,
     broken: &BTreeSet<&PodRef>,
     findings: &mut Findings,
-) -> Vec<Evidence> {
+) -> Vec<Deviation> {
     let asked = asked(topology);
-    let mut silent: BTreeMap<(&str, IpAddr), (Vec<String>, String)> = BTreeMap::new();
+    let mut silent: BTreeMap<(&str, IpAddr), (Vec<PodAt>, State)> = BTreeMap::new();
     let mut answering = 0;
     for pod in topology
         .networked()
@@ -293,7 +294,7 @@ fn silent(
                     let entry = silent
                         .entry((&pod.object.node, hop))
                         .or_insert_with(|| (Vec::new(), detail.clone()));
-                    entry.0.push(topology.pod_name(pod.reference()));
+                    entry.0.push(at(pod));
                 }
             }
         }
@@ -304,24 +305,28 @@ fn silent(
     ));
     silent
         .into_iter()
-        .map(|((node, hop), (pods, detail))| {
-            let all = pods.len() == topology.networked().filter(|pod| pod.object.node == node).count();
-            let who = format!("{} {} on {node}", if pods.len() == 1 { "pod" } else { "pods" }, listed(&pods, 6));
-            Evidence {
-                what: format!("gateway {hop} does not answer {who}"),
-                expected: format!("an answer from {}", topology.tell(hop)),
-                observed: detail,
-                culprit: Some(if all { node.to_owned() } else { who }),
-                cause: Some("the wire between pod and bridge is cut, or a packet filter on the node drops what pods send to it".to_owned()),
-                look: look(&pods[0], format!("ping -c 1 -W 1 {hop}")),
-            }
+        .map(|((node, hop), (pods, said))| {
+            let expected = State::AnswerOf {
+                address: hop,
+                owner: topology.owner(hop),
+            };
+            let look = Command::in_pod(&pods[0].pod, &format!("ping -c 1 -W 1 {hop}"));
+            let cause = Cause::GatewayCutOff {
+                node: node.to_owned(),
+                hop,
+            };
+            Seen::new(expected, said, look).deviation(
+                subjects(&pods),
+                topology.blame(&pods),
+                Finding::of(Symptom::GatewaySilent { pods, hop }, Found::inferred(cause)),
+            )
         })
         .collect()
 }
 
 enum Reply {
     Yes,
-    No(String),
+    No(State),
     Unsupported(String),
 }
 
@@ -347,9 +352,10 @@ fn asked<'a>(topology: &Topology<'a>) -> BTreeMap<(&'a PodRef, IpAddr), Reply> {
                 detail,
                 ..
             } => Reply::Unsupported(detail.clone()),
-            Dialled::Failed { detail, .. } => {
-                Reply::No(format!("{}: {detail}", transport(dial.transport)))
-            }
+            Dialled::Failed { detail, .. } => Reply::No(State::Unanswered {
+                transport: dial.transport,
+                said: detail.clone(),
+            }),
         };
         let slot = asked
             .entry((pod, dial.address))

@@ -3,9 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::probe::{Dialled, Failure, Transport};
 
-use super::findings::{Findings, Problem, count, listed, look, transport, transports};
-use super::topology::Topology;
-use super::{Evidence, Verdict, pod_ip_present};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
+
+use super::findings::{Findings, Problem, count, listed, some, transports};
+use super::topology::{Topology, at};
+use super::{Deviation, Verdict, pod_ip_present};
 use flatnet_model::PodRef;
 use flatnet_model::observations::{Dial, Endpoint, Observations, ObservedPod};
 
@@ -39,7 +42,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             } else {
                 findings.unmeasured(format!(
                     "{} of {} to itself",
-                    transport(dial.transport),
+                    dial.transport,
                     topology.who(pod)
                 ));
             }
@@ -63,7 +66,6 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 addresses
                     .iter()
                     .find(|problem| problem.pods.contains(pod.reference())),
-                &topology,
             ));
         }
     }
@@ -85,47 +87,44 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     findings.verdict()
 }
 
-fn evidence(
-    pod: &ObservedPod,
-    failed: &[&Dial],
-    address: Option<&Problem>,
-    topology: &Topology<'_>,
-) -> Evidence {
-    let name = topology.pod_name(pod.reference());
-    let said: Vec<String> = failed
-        .iter()
-        .map(|dial| match &dial.result {
-            Dialled::Failed { detail, .. } => {
-                format!("{} {}: {detail}", transport(dial.transport), dial.address)
-            }
-            Dialled::Answered { .. } => String::new(),
-        })
-        .collect();
+fn evidence(pod: &ObservedPod, failed: &[&Dial], address: Option<&Problem>) -> Deviation {
+    let said = failed.iter().filter_map(|dial| match &dial.result {
+        Dialled::Failed { detail, .. } => Some(State::from(Talk::Itself {
+            transport: dial.transport,
+            address: dial.address,
+            said: detail.clone(),
+        })),
+        Dialled::Answered { .. } => None,
+    });
     let lo_down = pod
         .facts
         .as_ref()
         .is_ok_and(|facts| facts.links.iter().any(|link| link.name == "lo" && !link.up));
-    Evidence {
-        what: format!(
-            "{} does not reach itself over {}",
-            topology.who(pod),
-            transports(failed.iter().map(|dial| dial.transport))
-        ),
-        expected: "an answer from its own address".to_owned(),
-        observed: listed(&said, 3),
-        culprit: Some(topology.who(pod)),
-        // The kernel delivers what goes to an own address over loopback (net/ipv4/route.c, RTN_LOCAL).
-        cause: match address {
-            Some(problem) => Some(problem.evidence.what.clone()),
-            None => lo_down.then(|| format!("the loopback interface of pod {name} is down")),
-        },
-        look: look(
-            &name,
-            if lo_down {
-                "ip link show lo".to_owned()
-            } else {
-                format!("ping -c 1 -W 1 {}", failed[0].address)
-            },
-        ),
+    let line = match lo_down {
+        true => "ip link show lo".to_owned(),
+        false => format!("ping -c 1 -W 1 {}", failed[0].address),
+    };
+    let who = at(pod);
+    // The kernel delivers what goes to an own address over loopback (net/ipv4/route.c, RTN_LOCAL).
+    let loopback = || {
+        let pod = who.clone();
+        Found::seen(Cause::LoopbackDown { pod })
+    };
+    let cause = match address.and_then(|problem| problem.deviation.finding.found()) {
+        Some(found) => Some(found.clone()),
+        None => lo_down.then(loopback),
+    };
+    let symptom = Symptom::Unreflected {
+        pod: who.clone(),
+        over: failed.iter().map(|dial| dial.transport).collect(),
+    };
+    let subject = vec![Subject::Pod(who)];
+    Deviation {
+        subjects: subject.clone(),
+        culprits: subject,
+        finding: Finding::Symptom { symptom, cause },
+        expected: Talk::AnswersItself.into(),
+        observed: some(said.collect(), 3),
+        look: Command::in_pod(pod.reference(), &line),
     }
 }

@@ -2,10 +2,12 @@
 use std::collections::BTreeSet;
 
 use super::calls::{Wrong, answered_by, part};
-use super::findings::{Findings, count, listed, look, transports};
+use super::findings::{Findings, count, transports};
 use super::topology::Topology;
-use super::{Evidence, Verdict};
+use super::{Deviation, Verdict};
+use flatnet_model::cause::Cause;
 use flatnet_model::cni::{Plugin, in_use};
+use flatnet_model::evidence::{Command, Finding, Found, PodAt, Subject, Symptom, Talk};
 use flatnet_model::observations::{Availability, Call, HostPorts, Observations, ObservedNode};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -58,7 +60,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 .pods
                 .iter()
                 .filter(|pod| Some(pod.node.as_str()) == node);
-            answered_by(&topology, there.map(|pod| &pod.pod), dialled)
+            answered_by(there.map(|pod| &pod.pod), dialled)
         },
     );
     // Nothing promises it where no plugin asks for port mappings; a CNI that maps ports its own way shows that it does.
@@ -88,7 +90,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         None => {}
     }
     for (node, wrong) in wrong.by(|call| at(&topology, call)) {
-        findings.fail(evidence(made, node.unwrap_or("?"), &wrong, &topology));
+        findings.fail(evidence(made, node.unwrap_or("?"), &wrong));
     }
     findings.verdict()
 }
@@ -105,23 +107,28 @@ fn at<'a>(topology: &Topology<'a>, call: &Call) -> Option<&'a str> {
     Some(node.object.name.as_str())
 }
 
-fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>, topology: &Topology<'_>) -> Evidence {
+fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>) -> Deviation {
     let pod = made.pods.iter().find(|pod| pod.node == node);
-    let pod = pod.map_or("its pod".to_owned(), |pod| topology.pod_name(&pod.pod));
-    Evidence {
-        what: format!(
-            "hostPort {} of {node} is not answered by {pod} over {}, dialled from {}",
-            made.port,
-            wrong.over(),
-            listed(&wrong.clients(), 4)
-        ),
-        expected: format!("an answer from {pod}"),
+    let pod = pod.map(|pod| pod.pod.clone());
+    let at = Subject::node_of(node);
+    let on_it = pod.clone().map(|pod| Subject::Pod(PodAt::new(pod, node)));
+    let symptom = Symptom::HostPortUnreached {
+        port: made.port,
+        node: node.to_owned(),
+        pod: pod.clone(),
+        over: wrong.over(),
+        clients: wrong.clients(),
+    };
+    let cause = Cause::HostPortUnmapped {
+        node: node.to_owned(),
+    };
+    Deviation {
+        subjects: std::iter::once(at.clone()).chain(on_it).collect(),
+        culprits: vec![at],
+        finding: Finding::of(symptom, Found::inferred(cause)),
+        expected: Talk::AnswerOfPod { pod, at: None }.into(),
         observed: wrong.observed(),
-        culprit: Some(node.to_owned()),
-        cause: Some(format!(
-            "{node} does not send the port to the pod: its CNI configuration chains no portmap, portmap's rules are gone, or a packet filter drops it"
-        )),
-        look: look(node, "iptables -t nat -nL CNI-HOSTPORT-DNAT"),
+        look: Command::on(node, "iptables -t nat -nL CNI-HOSTPORT-DNAT"),
     }
 }
 

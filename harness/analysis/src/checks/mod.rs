@@ -32,8 +32,11 @@ mod veth;
 pub mod tests;
 
 pub use catalogue::{Check, UnknownCheck, all, find};
-pub use findings::{count, listed, look};
-pub use flatnet_model::verdict::{Evidence, Verdict};
 pub use reachability::outcomes;
 pub use topology::{device, device_of, ip_command, is_link_local, own_addresses, route_words};
 pub use veth::paired;
+
+use flatnet_model::evidence::Deviation;
+
+/// What a check finds, before the catalogue adds which promise it is about.
+type Verdict = flatnet_model::verdict::Verdict<Deviation>;

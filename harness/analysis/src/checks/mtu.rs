@@ -1,9 +1,12 @@
 //! `mtu`: what pods are told fits, one byte more does not, and nothing is fragmented on the way.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::findings::{Findings, count, joined, listed, look};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
+
+use super::findings::{Findings, Seen, count, listed, some};
 use super::topology::Topology;
-use super::{Evidence, Verdict};
+use super::{Deviation, Verdict};
 use flatnet_model::observations::{Endpoint, MtuRun, Observations, ObservedNode};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -55,10 +58,12 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 )
             })
             .collect();
+        let said = detail(first, first.told);
+        let said = said.map(|said| format!(" ({} bytes: {said})", first.told));
         findings.unmeasured(format!(
             "mtu of {} on which no size passed{}: {}; see same-node and cross-node",
             count(silent.len(), "path"),
-            detail(first, first.told),
+            said.unwrap_or_default(),
             listed(&paths, 4)
         ));
     }
@@ -131,72 +136,66 @@ fn nodes_of<'a>(run: &MtuRun, topology: &Topology<'a>) -> Option<(&'a str, &'a s
     Some((topology.node_of(&run.from)?, topology.node_of(&run.to)?))
 }
 
-fn evidence(fault: &Fault, runs: &[&MtuRun], topology: &Topology<'_>) -> Evidence {
+fn evidence(fault: &Fault, runs: &[&MtuRun], topology: &Topology<'_>) -> Deviation {
     let ways: Vec<(&str, &str)> =
         BTreeSet::from_iter(runs.iter().filter_map(|run| nodes_of(run, topology)))
             .into_iter()
             .collect();
-    let shown: Vec<String> = ways
+    let shown: Vec<(String, String)> = ways
         .iter()
-        .map(|(a, b)| {
-            if a == b {
-                format!("within {a}")
-            } else {
-                format!("{a} → {b}")
-            }
-        })
+        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
         .collect();
     let all: BTreeSet<&str> = observed_nodes(topology);
     let culprit = common(&ways, &all);
-    let first = runs[0];
-    let (what, expected, observed, cause, size) = match fault {
-        Fault::TooMuchPromised { told } => (
-            format!(
-                "packets of {told} bytes, which pods are told fit, do not pass: {}",
-                listed(&shown, 6)
-            ),
-            format!("{told} bytes pass with DF"),
-            limits(runs, topology, *told),
-            match culprit {
-                Some(node) => format!("the underlay MTU at {node} is below what pods were told"),
-                None => "the underlay MTU is below what pods were told".to_owned(),
-            },
-            *told,
-        ),
-        Fault::MorePasses { told } => (
-            format!(
-                "packets of {} bytes pass although pods are told {told}: {}",
-                told + 1,
-                listed(&shown, 6)
-            ),
-            format!("{} bytes are refused with DF", told + 1),
-            format!("{} bytes arrived in one piece", told + 1),
-            "the interface lets more through than its MTU says, or the MTU changed during the run"
-                .to_owned(),
-            told + 1,
-        ),
+    let subjects = shown.iter().cloned();
+    let subjects = subjects
+        .map(|(from, to)| Subject::Pair { from, to })
+        .collect();
+    let (symptom, expected, observed, found, size) = match *fault {
+        Fault::TooMuchPromised { told } => {
+            let cause = Cause::UnderlayMtu {
+                node: culprit.map(str::to_owned),
+            };
+            (
+                Symptom::TooLarge {
+                    bytes: told,
+                    ways: shown,
+                },
+                Talk::Passes { bytes: told },
+                limits(runs, topology, told),
+                Found::inferred(cause),
+                told,
+            )
+        }
+        Fault::MorePasses { told } => {
+            let bytes = told + 1;
+            (
+                Symptom::LargerPasses {
+                    bytes,
+                    told,
+                    ways: shown,
+                },
+                Talk::Refused { bytes },
+                Talk::PassedWhole { bytes },
+                Found::inferred(Cause::MtuIgnored { told }),
+                bytes,
+            )
+        }
     };
+    let first = runs[0];
     // ping's -s counts the payload: 20 bytes IPv4 or 40 bytes IPv6 header and 8 bytes ICMP header come on top.
     let header = if first.address.is_ipv4() { 28 } else { 48 };
-    Evidence {
-        what,
-        expected,
-        observed,
-        culprit: culprit.map(str::to_owned),
-        cause: Some(cause),
-        look: look(
-            topology.end_name(&first.from),
-            format!(
-                "ping -c 1 -W 1 -s {} {}",
-                size.saturating_sub(header),
-                first.address
-            ),
-        ),
-    }
+    let payload = size.saturating_sub(header);
+    let ping = format!("ping -c 1 -W 1 -s {payload} {}", first.address);
+    Seen::new(expected, observed, topology.in_end(&first.from, &ping)).deviation(
+        subjects,
+        culprit.map(Subject::node_of).into_iter().collect(),
+        Finding::of(symptom, found),
+    )
 }
 
 /// How much does pass, and where: both directions of a way may differ.
-fn limits(runs: &[&MtuRun], topology: &Topology<'_>, told: u32) -> String {
+fn limits(runs: &[&MtuRun], topology: &Topology<'_>, told: u32) -> Talk {
     let mut limits: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for run in runs {
         let way =
@@ -206,26 +205,16 @@ fn limits(runs: &[&MtuRun], topology: &Topology<'_>, told: u32) -> String {
             .or_default()
             .push(way);
     }
-    let single = limits.len() == 1;
-    let shown: Vec<String> = limits
-        .iter()
-        .map(|(size, ways)| match single {
-            true => format!("{size} bytes"),
-            false => format!("{size} bytes ({})", listed(ways, 4)),
-        })
-        .collect();
-    format!(
-        "the largest that passed: {}{}",
-        listed(&shown, 4),
-        detail(runs[0], told)
-    )
+    Talk::LargestPassed {
+        limits: limits.into_iter().collect(),
+        told,
+        said: detail(runs[0], told).cloned(),
+    }
 }
 
-fn detail(run: &MtuRun, size: u32) -> String {
+fn detail(run: &MtuRun, size: u32) -> Option<&String> {
     let trial = run.trials.iter().flatten().find(|trial| trial.size == size);
-    trial
-        .and_then(|trial| trial.detail.as_ref())
-        .map_or_else(String::new, |detail| format!(" ({size} bytes: {detail})"))
+    trial.and_then(|trial| trial.detail.as_ref())
 }
 
 fn observed_nodes<'a>(topology: &Topology<'a>) -> BTreeSet<&'a str> {
@@ -308,24 +297,24 @@ fn fragments(topology: &Topology<'_>, findings: &mut Findings) {
         .filter(|(_, moved)| creates(moved))
         .map(|(node, _)| *node);
     let culprit = senders.next().filter(|_| senders.next().is_none());
-    let told: Vec<String> = split
-        .iter()
-        .map(|(node, moved)| {
-            let counters: Vec<String> = moved
-                .iter()
-                .map(|(name, by)| format!("{name} +{by}"))
-                .collect();
-            format!("{node}: {}", counters.join(", "))
+    let counters = split.iter().map(|(node, moved)| {
+        let moved = moved.iter().map(|(name, by)| ((*name).to_owned(), *by));
+        State::from(Talk::Counters {
+            node: (*node).to_owned(),
+            moved: moved.collect(),
         })
-        .collect();
-    let names: Vec<&str> = split.iter().map(|(node, _)| *node).collect();
-    findings.fail(Evidence {
-        what: format!("packets between pods were fragmented on {}", listed(&names, 6)),
-        expected: "fragment counters stay where they were".to_owned(),
-        observed: joined(&told, "; ", 6),
-        culprit: culprit.map(str::to_owned),
-        cause: Some("the underlay MTU is below the pods' MTU plus what the tunnel adds, so outer packets are split".to_owned()),
-        look: look(names[0], "cat /proc/net/snmp"),
+    });
+    let names: Vec<String> = split.iter().map(|(node, _)| (*node).to_owned()).collect();
+    let cause = Cause::OuterFragments {
+        nodes: names.clone(),
+    };
+    findings.fail(Deviation {
+        subjects: names.iter().map(Subject::node_of).collect(),
+        culprits: culprit.map(Subject::node_of).into_iter().collect(),
+        expected: Talk::CountersStay.into(),
+        observed: some(counters.collect(), 6),
+        look: Command::on(&names[0], "cat /proc/net/snmp"),
+        finding: Finding::of(Symptom::Fragmented { nodes: names }, Found::inferred(cause)),
     });
 }
 

@@ -2,10 +2,12 @@
 use std::collections::BTreeSet;
 
 use super::calls::{Wrong, available, part};
-use super::findings::{Findings, count, look, transports};
-use super::service::{by_backend, from_backends};
+use super::findings::{Findings, count, transports};
+use super::service::{by_backend, from_backends, object};
 use super::topology::Topology;
-use super::{Evidence, Verdict};
+use super::{Deviation, Verdict};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, Found, Subject, Symptom};
 use flatnet_model::observations::{Call, Exposure, Observations, Service};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -24,7 +26,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         }
     }
     let wrong = Wrong::of(&topology, calls, &mut findings, |_, dialled| {
-        by_backend(&topology, service, dialled)
+        by_backend(service, dialled)
     });
     let at = |call: &Call| {
         let mut nodes = topology.nodes();
@@ -43,41 +45,28 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     ));
     let nobody = wrong.len() == calls.len() && nodes > 1;
     for (node, wrong) in wrong.by(at) {
-        findings.fail(evidence(
-            service,
-            node.unwrap_or("?"),
-            &wrong,
-            nobody,
-            &topology,
-        ));
+        findings.fail(evidence(service, node.unwrap_or("?"), &wrong, nobody));
     }
     findings.verdict()
 }
 
-fn evidence(
-    service: &Service,
-    node: &str,
-    wrong: &Wrong<'_>,
-    nobody: bool,
-    topology: &Topology<'_>,
-) -> Evidence {
-    Evidence {
-        what: format!(
-            "service {} is not reached from outside at the node port of {node} over {}",
-            service.name,
-            wrong.over()
-        ),
-        expected: from_backends(topology, service),
+fn evidence(service: &Service, node: &str, wrong: &Wrong<'_>, nobody: bool) -> Deviation {
+    let at = Subject::node_of(node);
+    let symptom = Symptom::NodePortUnreached {
+        service: service.name.clone(),
+        node: node.to_owned(),
+        over: wrong.over(),
+    };
+    let cause = Cause::NodePortUnmapped {
+        node: (!nobody).then(|| node.to_owned()),
+    };
+    Deviation {
+        subjects: vec![object(service), at.clone()],
+        culprits: (!nobody).then_some(at).into_iter().collect(),
+        finding: Finding::of(symptom, Found::inferred(cause)),
+        expected: from_backends(service),
         observed: wrong.observed(),
-        culprit: (!nobody).then(|| node.to_owned()),
-        cause: Some(if nobody {
-            "no node sends the port to a backend: is kube-proxy, or what stands in for it, running, and does the network from outside lead to the nodes?".to_owned()
-        } else {
-            format!(
-                "{node} does not send the port to a backend: kube-proxy is behind there, or a packet filter drops it"
-            )
-        }),
-        look: look(node, "iptables -t nat -nL KUBE-NODEPORTS"),
+        look: Command::on(node, "iptables -t nat -nL KUBE-NODEPORTS"),
     }
 }
 
@@ -86,7 +75,7 @@ fn ports(service: &Service) -> String {
     let each: Vec<String> = service
         .node_ports
         .iter()
-        .map(|(over, port)| format!("{port} ({})", super::findings::transport(*over)))
+        .map(|(over, port)| format!("{port} ({})", over))
         .collect();
     each.join(", ")
 }

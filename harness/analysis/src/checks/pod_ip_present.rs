@@ -3,9 +3,13 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::findings::{Findings, Problem, listed, look};
-use super::topology::{Topology, ip_command, is_link_local, own_addresses};
-use super::{Evidence, Verdict};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom};
+use flatnet_model::network::Family;
+
+use super::findings::{Findings, Problem, Seen};
+use super::topology::{Topology, at, ip_command, is_link_local, own_addresses};
+use super::{Deviation, Verdict};
 use flatnet_model::observations::{Observations, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -17,16 +21,16 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let families = families(observations);
     for pod in &observations.pods {
         if !pod.runs() {
-            findings.fail(not_running(pod, &topology));
-        } else if let Some(evidence) = missing(pod, &families, &topology) {
+            findings.fail(not_running(pod));
+        } else if let Some(evidence) = missing(pod, &families) {
             findings.fail(evidence);
         } else if pod.object.host_network {
             host_network(pod, &topology, &mut findings);
         } else {
-            match held(pod, &topology) {
+            match held(pod) {
                 Ok(problems) => problems
                     .into_iter()
-                    .for_each(|problem| findings.fail(problem.evidence)),
+                    .for_each(|problem| findings.fail(problem.deviation)),
                 Err(error) => {
                     findings.unmeasured(format!("addresses inside {}: {error}", topology.who(pod)))
                 }
@@ -39,34 +43,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         observations.pods.len(),
         families
             .iter()
-            .map(|family| family.name())
+            .map(Family::to_string)
             .collect::<Vec<_>>()
             .join(" and an ")
     ));
     findings.verdict()
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Family {
-    V4,
-    V6,
-}
-
-impl Family {
-    fn of(address: IpAddr) -> Self {
-        if address.is_ipv4() {
-            Family::V4
-        } else {
-            Family::V6
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Family::V4 => "IPv4",
-            Family::V6 => "IPv6",
-        }
-    }
 }
 
 /// The families the pod network has: what its ranges say, and what any pod got.
@@ -83,126 +64,121 @@ fn families(observations: &Observations) -> Vec<Family> {
     families
 }
 
-fn not_running(pod: &ObservedPod, topology: &Topology<'_>) -> Evidence {
+fn not_running(pod: &ObservedPod) -> Deviation {
     let ended = pod
         .warnings
         .iter()
         .find(|w| w.contains("ended with exit code"));
-    let last = ended
-        .or(pod.warnings.last())
-        .map_or("no warning event says why", String::as_str);
     let cni = pod.warnings.iter().any(|warning| {
         warning.contains("network for sandbox") || warning.contains("FailedCreatePodSandBox")
     });
-    Evidence {
-        what: format!("{} does not run, so it has no IP", topology.who(pod)),
-        expected: "phase Running with an IP address".to_owned(),
-        observed: format!("phase {}: {last}", pod.status),
-        culprit: Some(match ended {
-            Some(_) => topology.who(pod),
-            None => pod.object.node.clone(),
+    let pod_at = at(pod);
+    let cause = match ended {
+        Some(_) => Some(Cause::CrashLoop {
+            pod: pod_at.clone(),
+            container: None,
+            exit_code: None,
+            reason: String::new(),
         }),
-        cause: match ended {
-            Some(_) => Some("the pod's own command does not last".to_owned()),
-            None => cni.then(|| {
-                format!(
-                    "the CNI plugin on {} failed to set up the pod's network",
-                    pod.object.node
-                )
-            }),
+        None => cni.then(|| Cause::PluginFailed {
+            pod: pod_at.clone(),
+            plugin: None,
+        }),
+    };
+    let node = &pod_at.node;
+    let observed = State::Phase {
+        phase: pod.status.clone(),
+        said: ended.or(pod.warnings.last()).cloned(),
+    };
+    let look = Command::on(node, "ls /etc/cni/net.d /opt/cni/bin");
+    let culprit = match ended {
+        Some(_) => Subject::Pod(pod_at.clone()),
+        None => Subject::node_of(node),
+    };
+    let symptom = Symptom::NotRunning {
+        pod: pod_at.clone(),
+    };
+    Seen::new(State::Running, observed, look).deviation(
+        vec![Subject::Pod(pod_at)],
+        vec![culprit],
+        Finding::Symptom {
+            symptom,
+            cause: cause.map(Found::seen),
         },
-        look: look(&pod.object.node, "ls /etc/cni/net.d /opt/cni/bin"),
-    }
+    )
 }
 
 /// A running pod that lacks an address of a family the cluster has. HostNetwork pods need one at all: their families are
 /// their node's.
-fn missing(pod: &ObservedPod, families: &[Family], topology: &Topology<'_>) -> Option<Evidence> {
+fn missing(pod: &ObservedPod, families: &[Family]) -> Option<Deviation> {
     let has = |family: &Family| pod.object.ips.iter().any(|ip| Family::of(*ip) == *family);
-    let lacking = match families.iter().find(|family| !has(family)) {
-        Some(family) if !pod.object.host_network => family.name(),
-        _ if pod.object.ips.is_empty() => "IP",
+    let family = match families.iter().find(|family| !has(family)) {
+        Some(family) if !pod.object.host_network => Some(*family),
+        _ if pod.object.ips.is_empty() => None,
         _ => return None,
     };
-    let has: Vec<String> = pod.object.ips.iter().map(IpAddr::to_string).collect();
-    Some(Evidence {
-        what: format!("{} has no {lacking} address in the API", topology.who(pod)),
-        expected: format!("status.podIPs with an {lacking} address"),
-        observed: if has.is_empty() {
-            "status.podIPs is empty".to_owned()
-        } else {
-            format!("status.podIPs is {}", listed(&has, 4))
-        },
-        culprit: Some(pod.object.node.clone()),
-        cause: None,
-        look: look(topology.pod_name(pod.reference()), "ip addr"),
-    })
+    let observed = State::AddressesInApi {
+        addresses: pod.object.ips.clone(),
+    };
+    let look = Command::in_pod(pod.reference(), "ip addr");
+    let seen = Seen::new(State::AddressInApi { family }, observed, look);
+    let (pod, culprit) = (at(pod), Subject::node_of(&pod.object.node));
+    Some(seen.deviation(
+        vec![Subject::Pod(pod.clone())],
+        vec![culprit],
+        Finding::symptom(Symptom::NoAddress { pod, family }),
+    ))
 }
 
 /// Pods that run without the address everyone dials.
 pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
     topology
         .networked()
-        .filter_map(|pod| held(pod, topology).ok())
+        .filter_map(|pod| held(pod).ok())
         .flatten()
         .collect()
 }
 
 /// The addresses that the API gives a pod and that are not on its interfaces.
-fn held<'a>(pod: &'a ObservedPod, topology: &Topology<'_>) -> Result<Vec<Problem>, &'a str> {
+fn held(pod: &ObservedPod) -> Result<Vec<Problem>, &str> {
     let own: Vec<IpAddr> = own_addresses(pod.facts.as_ref().map_err(String::as_str)?).collect();
-    let global: Vec<String> = own
-        .iter()
-        .filter(|own| !is_link_local(**own))
-        .map(IpAddr::to_string)
-        .collect();
+    let global = own.iter().filter(|own| !is_link_local(**own));
+    let inside = State::AddressesInside {
+        addresses: global.copied().collect(),
+    };
     let absent = pod.object.ips.iter().filter(|ip| !own.contains(ip));
-    let problem = |ip: &IpAddr| Problem {
-        node: pod.object.node.clone(),
-        peer: None,
-        pods: vec![pod.reference().clone()],
-        evidence: Evidence {
-            what: format!(
-                "{} does not hold the IP {ip} that the API gives it",
-                topology.who(pod)
+    let problem = |ip: &IpAddr| {
+        let address = *ip;
+        let look = Command::in_pod(pod.reference(), &format!("{} addr", ip_command(address)));
+        let seen = Seen::new(State::AddressInside { address }, inside.clone(), look);
+        let pod = at(pod);
+        let subject = vec![Subject::Pod(pod.clone())];
+        Problem {
+            node: pod.node.clone(),
+            peer: None,
+            pods: vec![pod.pod.clone()],
+            deviation: seen.deviation(
+                subject.clone(),
+                subject,
+                Finding::cause(Cause::AddressNotHeld { pod, address }),
             ),
-            expected: format!("{ip} on an interface inside the pod"),
-            observed: if global.is_empty() {
-                "no address inside the pod".to_owned()
-            } else {
-                format!("inside the pod: {}", listed(&global, 4))
-            },
-            culprit: Some(topology.who(pod)),
-            cause: Some(
-                "the address was removed or replaced after the CNI plugin reported it".to_owned(),
-            ),
-            look: look(
-                topology.pod_name(pod.reference()),
-                format!("{} addr", ip_command(*ip)),
-            ),
-        },
+        }
     };
     Ok(absent.map(problem).collect())
 }
 
 fn host_network(pod: &ObservedPod, topology: &Topology<'_>, findings: &mut Findings) {
-    for ip in pod
-        .object
-        .ips
-        .iter()
-        .filter(|ip| !topology.node_has(&pod.object.node, **ip))
-    {
-        findings.fail(Evidence {
-            what: format!(
-                "hostNetwork pod {} has {ip}, which is no address of its node {}",
-                topology.pod_name(pod.reference()),
-                pod.object.node
-            ),
-            expected: format!("an address of {}", pod.object.node),
-            observed: topology.tell(*ip),
-            culprit: Some(pod.object.node.clone()),
-            cause: None,
-            look: look(&pod.object.node, format!("{} addr", ip_command(*ip))),
-        });
+    let node = &pod.object.node;
+    let foreign = pod.object.ips.iter().copied();
+    for address in foreign.filter(|ip| !topology.node_has(node, *ip)) {
+        let expected = State::AddressOfNode { node: node.clone() };
+        let look = Command::on(node, &format!("{} addr", ip_command(address)));
+        let seen = Seen::new(expected, topology.held(address), look);
+        let pod = at(pod);
+        findings.fail(seen.deviation(
+            vec![Subject::Pod(pod.clone())],
+            vec![Subject::node_of(node)],
+            Finding::symptom(Symptom::ForeignHostAddress { pod, address }),
+        ));
     }
 }

@@ -4,9 +4,12 @@ use std::net::IpAddr;
 
 use flatnet_model::probe::Dialled;
 
-use super::findings::{Findings, Problem, count, listed, look};
-use super::topology::{Topology, is_link_local, own_addresses};
-use super::{Evidence, Verdict, veth};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, PodAt, State, Subject};
+
+use super::findings::{Findings, Problem, Seen, count, some, subjects};
+use super::topology::{Topology, at, is_link_local, own_addresses};
+use super::{Deviation, Verdict, veth};
 use flatnet_model::PodRef;
 use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
 
@@ -15,7 +18,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let mut findings = Findings::default();
     let holders = holders(&topology);
     for problem in problems(&topology) {
-        findings.fail(problem.evidence);
+        findings.fail(problem.deviation);
     }
     for (address, pods) in &holders {
         let pods: Vec<&ObservedPod> = pods.iter().filter_map(|pod| topology.pod(pod)).collect();
@@ -57,7 +60,7 @@ pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
                 node: pods[0].object.node.clone(),
                 peer: None,
                 pods: pods.iter().map(|pod| pod.reference().clone()).collect(),
-                evidence: shared(*address, &pods, &answers, topology),
+                deviation: shared(*address, &pods, &answers, topology),
             }
         })
         .collect()
@@ -104,58 +107,46 @@ fn shared(
     pods: &[&ObservedPod],
     answers: &BTreeMap<IpAddr, BTreeMap<&str, usize>>,
     topology: &Topology<'_>,
-) -> Evidence {
-    let names: Vec<String> = pods.iter().map(|pod| topology.who(pod)).collect();
-    let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.object.node.as_str()).collect();
-    let who: Vec<String> = answers
-        .get(&address)
-        .into_iter()
-        .flatten()
-        .map(|(name, times)| {
-            let name = topology.own_name(name);
-            format!("{name} answered {} there", count(*times, "dial"))
-        })
-        .collect();
-    let mut observed = format!("{} all hold {address}", names.join(" and "));
-    if pods.len() == 2 {
-        observed = format!("{} both hold {address}", names.join(" and "));
-    }
-    if !who.is_empty() {
-        observed.push_str(&format!("; {}", listed(&who, 4)));
-    }
-    let same_node = nodes.len() == 1;
+) -> Deviation {
+    let holders: Vec<PodAt> = pods.iter().map(|pod| at(pod)).collect();
+    let nodes: BTreeSet<&str> = holders.iter().map(|at| at.node.as_str()).collect();
+    let answered = answers.get(&address).into_iter().flatten();
+    let answered = answered.map(|(name, times)| State::AnsweredThere {
+        name: (*name).to_owned(),
+        times: *times,
+    });
+    let held = State::HeldBy {
+        address,
+        pods: holders.clone(),
+    };
     let claims = |node: &&ObservedNode| {
         node.object
             .pod_cidrs
             .iter()
             .any(|cidr| cidr.contains(&address))
     };
-    let claimants: Vec<&str> = topology
+    let claimants: Vec<Subject> = topology
         .nodes()
         .filter(claims)
-        .map(|node| node.object.name.as_str())
+        .map(|node| Subject::node_of(&node.object.name))
         .collect();
-    Evidence {
-        what: format!("{} share the IP {address}", names.join(" and ")),
-        expected: "an IP of its own for every pod".to_owned(),
-        observed,
-        culprit: match claimants.len() {
-            _ if same_node => Some(pods[0].object.node.clone()),
-            2.. => Some(claimants.join(" and ")),
-            _ => None,
-        },
-        cause: Some(if same_node {
-            format!(
-                "IPAM on {} gave the address out twice, or it was added by hand",
-                pods[0].object.node
-            )
-        } else {
-            format!(
-                "nodes {} assign from the same range, or the address was added by hand",
-                listed(&Vec::from_iter(nodes), 4)
-            )
+    let culprits = match claimants.len() {
+        _ if nodes.len() == 1 => vec![Subject::node_of(&holders[0].node)],
+        2.. => claimants,
+        _ => Vec::new(),
+    };
+    Deviation {
+        subjects: subjects(&holders),
+        culprits,
+        expected: State::OwnAddress,
+        observed: std::iter::once(held)
+            .chain(some(answered.collect(), 4))
+            .collect(),
+        look: Command::in_pod(pods[0].reference(), "ip addr"),
+        finding: Finding::cause(Cause::AddressShared {
+            address,
+            pods: holders,
         }),
-        look: look(topology.pod_name(pods[0].reference()), "ip addr"),
     }
 }
 
@@ -164,29 +155,27 @@ fn pod_and_node(
     pods: &[&ObservedPod],
     node: &str,
     topology: &Topology<'_>,
-) -> Evidence {
-    let names: Vec<String> = pods
-        .iter()
-        .map(|pod| topology.pod_name(pod.reference()))
-        .collect();
+) -> Deviation {
+    let holders: Vec<PodAt> = pods.iter().map(|pod| at(pod)).collect();
     let device = topology
         .node(node)
         .and_then(|n| n.inside.facts().ok())
         .and_then(|facts| super::topology::device_of(facts, address));
-    Evidence {
-        what: format!(
-            "pod {} has the IP {address} of node {node}",
-            listed(&names, 4)
-        ),
-        expected: "an IP that no node holds".to_owned(),
-        observed: format!(
-            "{address} is on {} of {node} too",
-            device.unwrap_or("an interface")
-        ),
-        culprit: Some(node.to_owned()),
-        cause: Some("IPAM does not leave out the gateway or node address".to_owned()),
-        look: look(node, "ip addr"),
-    }
+    let observed = State::OnNodeToo {
+        address,
+        device: device.map(str::to_owned),
+        node: node.to_owned(),
+    };
+    let seen = Seen::new(State::FreeOfNodes, observed, Command::on(node, "ip addr"));
+    seen.deviation(
+        subjects(&holders),
+        vec![Subject::node_of(node)],
+        Finding::cause(Cause::NodeAddressOnPod {
+            address,
+            node: node.to_owned(),
+            pods: holders,
+        }),
+    )
 }
 
 /// A pod that holds what other pods use as their next hop takes their traffic, even if the node lost that address.
@@ -205,16 +194,16 @@ fn gateway_of_others(
         route.and_then(|route| route.gateway) == Some(address)
     };
     if let Some(user) = topology.networked().find(uses) {
-        findings.fail(Evidence {
-            what: format!(
-                "{} has the IP {address} of the gateway",
-                topology.who(pods[0])
-            ),
-            expected: "an IP that is no pod's next hop".to_owned(),
-            observed: format!("{} has its default route via {address}", topology.who(user)),
-            culprit: Some(pods[0].object.node.clone()),
-            cause: Some("IPAM does not leave out the gateway address".to_owned()),
-            look: look(topology.pod_name(user.reference()), "ip route"),
-        });
+        let pod = at(pods[0]);
+        let observed = State::DefaultRouteOf {
+            pod: at(user),
+            via: address,
+        };
+        let look = Command::in_pod(user.reference(), "ip route");
+        findings.fail(Seen::new(State::FreeOfGateways, observed, look).deviation(
+            vec![Subject::Pod(pod.clone())],
+            vec![Subject::node_of(&pod.node)],
+            Finding::cause(Cause::GatewayOnPod { address, pod }),
+        ));
     }
 }

@@ -1,12 +1,16 @@
 //! `service`: a service's cluster IP is answered by one of its backends, whoever dials it, the backend itself included.
 use std::collections::BTreeSet;
 
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{
+    Command, Complaint, Finding, Found, PodAt, State, Subject, Symptom, Talk,
+};
 use flatnet_model::probe::Dialled;
 
-use super::calls::{Wrong, answered_by, culprit, part, responder, silent, target};
-use super::findings::{Findings, count, listed, look, transports};
+use super::calls::{Wrong, answered_by, culprits, only_some, part, responder, silent, target};
+use super::findings::{Findings, Seen, count, transports};
 use super::topology::Topology;
-use super::{Evidence, Verdict};
+use super::{Deviation, Verdict};
 use flatnet_model::observations::{Endpoint, Exposure, Observations, Service, Services};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -24,20 +28,21 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 }
 
 /// Whether one of the service's own pods answered.
-pub(super) fn by_backend(
-    topology: &Topology<'_>,
-    service: &Service,
-    dialled: &Dialled,
-) -> Result<(), String> {
-    answered_by(topology, service.backends.iter(), dialled)
-        .map_err(|who| format!("{who}, which is no backend"))
+pub(super) fn by_backend(service: &Service, dialled: &Dialled) -> Result<(), Complaint> {
+    answered_by(service.backends.iter(), dialled).map_err(|complaint| match complaint {
+        Complaint::AnsweredBy { responder, .. } => Complaint::AnsweredBy {
+            responder,
+            no_backend: true,
+        },
+        other => other,
+    })
 }
 
-/// `an answer from one of busybox-1, busybox-2`.
-pub(super) fn from_backends(topology: &Topology<'_>, service: &Service) -> String {
-    let backends = service.backends.iter().map(|pod| topology.pod_name(pod));
-    let backends: Vec<String> = backends.collect();
-    format!("an answer from one of {}", listed(&backends, 4))
+pub(super) fn from_backends(service: &Service) -> State {
+    Talk::AnswerOfOne {
+        backends: service.backends.clone(),
+    }
+    .into()
 }
 
 fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings) {
@@ -50,7 +55,7 @@ fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings)
         findings.unmeasured(format!("{name} did not dial service {}", service.name));
     }
     let wrong = Wrong::of(topology, calls, findings, |_, dialled| {
-        by_backend(topology, service, dialled)
+        by_backend(service, dialled)
     });
     let clients: BTreeSet<&Endpoint> = calls.iter().map(|call| &call.from).collect();
     let bad = wrong.clients().len();
@@ -62,71 +67,84 @@ fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings)
         "{} of {} reach {} over {}; {} of {} answered",
         clients.len() - bad,
         count(clients.len(), "client"),
-        addresses(service),
+        addresses(service).join(", "),
         transports(calls.iter().map(|call| call.transport)),
         answering.len(),
         count(service.backends.len(), "backend")
     ));
     let everybody = wrong.len() == calls.len() && topology.nodes().count() > 1;
     if everybody {
-        findings.fail(nobody(service, &wrong, topology));
+        findings.fail(unreached(service, &wrong, None, Vec::new(), topology));
         return;
     }
     for (node, wrong) in wrong.by(|call| topology.node_of(&call.from)) {
         let node = node.unwrap_or("?");
-        let culprit = culprit(node, &wrong, calls, topology);
-        findings.fail(Evidence {
-            what: format!(
-                "service {} ({}) is not reached from {culprit} over {}",
-                service.name,
-                addresses(service),
-                wrong.over()
-            ),
-            expected: from_backends(topology, service),
-            observed: wrong.observed(),
-            cause: Some(cause(&wrong, node)),
-            look: look(node, "iptables -t nat -nL KUBE-SERVICES"),
-            culprit: Some(culprit),
-        });
+        let clients = only_some(node, &wrong, calls, topology);
+        findings.fail(unreached(service, &wrong, Some(node), clients, topology));
     }
 }
 
-fn cause(wrong: &Wrong<'_>, node: &str) -> String {
-    if wrong.partly() {
-        format!("some backends do not answer {node}, see cross-node and same-node")
-    } else {
-        format!(
-            "{node} does not send the service's address to a backend: kube-proxy (or what stands in for it) is behind there, or a packet filter drops it"
-        )
-    }
-}
-
-fn nobody(service: &Service, wrong: &Wrong<'_>, topology: &Topology<'_>) -> Evidence {
-    Evidence {
-        what: format!(
-            "service {} ({}) is reached by nobody",
-            service.name,
-            addresses(service)
-        ),
-        expected: from_backends(topology, service),
+/// A service that is not reached from a node, or by nobody.
+fn unreached(
+    service: &Service,
+    wrong: &Wrong<'_>,
+    node: Option<&str>,
+    clients: Vec<Endpoint>,
+    topology: &Topology<'_>,
+) -> Deviation {
+    let culprits = node.map_or_else(Vec::new, |node| culprits(node, &clients, topology));
+    let symptom = Symptom::ServiceUnreached {
+        service: service.name.clone(),
+        addresses: addresses(service),
+        node: node.map(str::to_owned),
+        clients,
+        over: wrong.over(),
+    };
+    let cause = match node.filter(|_| wrong.partly()) {
+        Some(node) => Cause::BackendsSilent {
+            node: node.to_owned(),
+        },
+        None => Cause::ServiceProxyBehind {
+            node: node.map(str::to_owned),
+        },
+    };
+    Deviation {
+        subjects: std::iter::once(object(service))
+            .chain(culprits.iter().cloned())
+            .collect(),
+        culprits,
+        finding: Finding::of(symptom, Found::inferred(cause)),
+        expected: from_backends(service),
         observed: wrong.observed(),
-        culprit: None,
-        cause: Some("no node sends the service's address to a backend: is kube-proxy, or what stands in for it, running?".to_owned()),
-        look: "kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide".to_owned(),
+        look: match node {
+            Some(node) => Command::on(node, "iptables -t nat -nL KUBE-SERVICES"),
+            None => Command::here("kubectl -n kube-system get pods -l k8s-app=kube-proxy -o wide"),
+        },
     }
 }
 
-fn without_backend(service: &Service) -> Evidence {
-    Evidence {
-        what: format!("service {} has no ready backend", service.name),
-        expected: "an EndpointSlice with the run's pods".to_owned(),
-        observed: "no ready endpoint".to_owned(),
-        culprit: None,
-        cause: Some(
-            "the pods are not ready, or the controller manager makes no EndpointSlices".to_owned(),
-        ),
-        look: format!("kubectl -n {} get endpointslices", service.namespace),
+pub(super) fn object(service: &Service) -> Subject {
+    Subject::Object {
+        resource: "service".to_owned(),
+        namespace: service.namespace.clone(),
+        name: service.name.clone(),
     }
+}
+
+fn without_backend(service: &Service) -> Deviation {
+    let cause = Cause::EndpointsMissing {
+        namespace: service.namespace.clone(),
+        service: service.name.clone(),
+    };
+    let look = Command::here(&format!(
+        "kubectl -n {} get endpointslices",
+        service.namespace
+    ));
+    Seen::new(Talk::Endpoints, Talk::NoEndpoint, look).deviation(
+        vec![object(service)],
+        Vec::new(),
+        Finding::cause(cause),
+    )
 }
 
 /// The backend of a service dials it, and is answered by itself.
@@ -136,44 +154,50 @@ fn single(own: &Exposure, topology: &Topology<'_>, findings: &mut Findings) {
         findings.fail(without_backend(service));
         return;
     };
-    let backend = topology.pod_name(backend);
+    let name = topology.pod_name(backend);
     if calls.is_empty() {
         findings.unmeasured(format!(
-            "{backend} did not dial the service it is alone behind"
+            "{name} did not dial the service it is alone behind"
         ));
         return;
     }
     let wrong = Wrong::of(topology, calls, findings, |_, dialled| {
-        by_backend(topology, service, dialled)
+        by_backend(service, dialled)
     });
     let Some(call) = wrong.calls().next() else {
         findings.fact(format!(
-            "{backend} reaches itself through its own service over {}",
+            "{name} reaches itself through its own service over {}",
             transports(calls.iter().map(|call| call.transport))
         ));
         return;
     };
     let node = topology.node_of(&call.from).unwrap_or("?");
-    findings.fail(Evidence {
-        what: format!(
-            "{backend} on {node} does not reach itself through its own service {} over {}",
-            service.name,
-            wrong.over()
-        ),
-        expected: format!("an answer from {backend} at {}", target(call)),
+    let pod = PodAt::new(backend.clone(), node);
+    let expected = Talk::AnswerOfPod {
+        pod: Some(backend.clone()),
+        at: Some(target(call)),
+    };
+    let symptom = Symptom::OwnServiceUnreached {
+        pod: pod.clone(),
+        service: service.name.clone(),
+        over: wrong.over(),
+    };
+    let cause = Cause::ServiceHairpin {
+        node: node.to_owned(),
+    };
+    findings.fail(Deviation {
+        subjects: vec![object(service), Subject::Pod(pod.clone())],
+        culprits: vec![Subject::Pod(pod)],
+        finding: Finding::of(symptom, Found::inferred(cause)),
+        expected: expected.into(),
         observed: wrong.observed(),
-        culprit: Some(format!("pod {backend} on {node}")),
-        cause: Some("what a pod sends to a service and gets back itself must leave the node's bridge by the port it came from (hairpin mode), under another source".to_owned()),
-        look: look(node, "bridge -d link"),
+        look: Command::on(node, "bridge -d link"),
     });
 }
 
-/// `10.96.0.9:7411`.
-fn addresses(service: &Service) -> String {
-    let each: Vec<String> = service
-        .addresses
-        .iter()
-        .map(|address| std::net::SocketAddr::new(*address, service.port).to_string())
-        .collect();
-    each.join(", ")
+/// `10.96.0.9:7411`, each.
+fn addresses(service: &Service) -> Vec<String> {
+    let each = service.addresses.iter();
+    each.map(|address| std::net::SocketAddr::new(*address, service.port).to_string())
+        .collect()
 }

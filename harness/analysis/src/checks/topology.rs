@@ -6,6 +6,7 @@ use flatnet_model::kernel::RouteEntry;
 use flatnet_model::probe::Facts;
 
 use flatnet_model::PodRef;
+use flatnet_model::evidence::{Command, Owner, PodAt, Route, State, Subject};
 use flatnet_model::observations::{
     Endpoint, Forbidden, Observations, ObservedNode, ObservedPod, PodNames,
 };
@@ -66,11 +67,6 @@ impl<'a> Topology<'a> {
     /// What people call one end of a conversation.
     pub(super) fn end_name(&self, end: &Endpoint) -> String {
         self.names.end(end)
-    }
-
-    /// What people call the end that calls itself so.
-    pub(super) fn own_name(&self, text: &str) -> String {
-        self.names.own_name(text)
     }
 
     /// `pod busybox-1 on node1`.
@@ -187,34 +183,62 @@ impl<'a> Topology<'a> {
             .collect()
     }
 
-    /// Whose address this is, in words; nothing where nobody's.
-    pub(super) fn owner(&self, address: IpAddr) -> Option<String> {
+    /// Whose address this is; nothing where nobody's.
+    pub(super) fn owner(&self, address: IpAddr) -> Option<Owner> {
         if let Some(pod) = self
             .running()
             .find(|pod| !pod.object.host_network && pod.object.ips.contains(&address))
         {
-            return Some(self.who(pod));
+            return Some(Owner::Pod(at(pod)));
         }
         let node = self.node(self.holders(address).first()?)?;
-        let device = node
-            .inside
-            .facts()
-            .as_ref()
-            .ok()
-            .and_then(|facts| device_of(facts, address));
-        Some(match device {
-            Some(device) => format!("{} ({device})", node.object.name),
-            None => node.object.name.clone(),
+        let facts = node.inside.facts().ok();
+        let device = facts.and_then(|facts| device_of(facts, address));
+        Some(Owner::Node {
+            node: node.object.name.clone(),
+            device: device.map(str::to_owned),
         })
     }
 
-    /// An address with its owner where known: `172.18.0.3, node2 (eth0)`.
-    pub(super) fn tell(&self, address: IpAddr) -> String {
-        match self.owner(address) {
-            Some(owner) => format!("{address}, {owner}"),
-            None => format!("{address}, which no pod or node holds"),
+    /// An address with its owner where known.
+    pub(super) fn held(&self, address: IpAddr) -> State {
+        let owner = self.owner(address);
+        State::Held { address, owner }
+    }
+
+    /// A command in a pod, or on a node; its program is one that busybox has.
+    pub(super) fn in_end(&self, end: &Endpoint, line: &str) -> Command {
+        match end {
+            Endpoint::Pod(pod) => Command::in_pod(pod, line),
+            Endpoint::Node(node) | Endpoint::Outside(node) => Command::on(node, line),
         }
     }
+
+    /// That end; nothing for one that is not part of the cluster.
+    pub(super) fn subject(&self, end: &Endpoint) -> Option<Subject> {
+        match end {
+            Endpoint::Pod(pod) => self.pod(pod).map(|pod| Subject::Pod(at(pod))),
+            Endpoint::Node(node) => Some(Subject::node_of(node)),
+            Endpoint::Outside(_) => None,
+        }
+    }
+
+    /// Who is to blame for what concerns these pods of one node: the node, where it is all of its pods.
+    pub(super) fn blame(&self, pods: &[PodAt]) -> Vec<Subject> {
+        let Some(node) = pods.first().map(|at| at.node.as_str()) else {
+            return Vec::new();
+        };
+        let here = self.networked().filter(|pod| pod.object.node == node);
+        match pods.len() < here.count() {
+            true => pods.iter().cloned().map(Subject::Pod).collect(),
+            false => vec![Subject::node_of(node)],
+        }
+    }
+}
+
+/// A pod with its node.
+pub(super) fn at(pod: &ObservedPod) -> PodAt {
+    PodAt::new(pod.reference().clone(), &pod.object.node)
 }
 
 /// Addresses of a namespace, loopback left out.
@@ -246,32 +270,22 @@ pub fn device(facts: &Facts, index: Option<u32>) -> &str {
     link.map_or("?", |link| link.name.as_str())
 }
 
+/// A route with the name of its device.
+pub(super) fn route(route: &RouteEntry, facts: &Facts) -> Route {
+    Route {
+        kind: route.kind,
+        dst: route.dst,
+        via: route.gateway,
+        owner: None,
+        device: route.oif.map(|_| device(facts, route.oif).to_owned()),
+        metric: route.metric,
+        onlink: route.onlink,
+    }
+}
+
 /// A route as `ip route` prints it, as far as it decides where packets go.
-pub fn route_words(route: &RouteEntry, facts: &Facts) -> String {
-    let mut text = match route.kind {
-        6 => "blackhole ".to_owned(),
-        7 => "unreachable ".to_owned(),
-        8 => "prohibit ".to_owned(),
-        _ => String::new(),
-    };
-    text.push_str(&if route.dst.prefix_len() == 0 {
-        "default".to_owned()
-    } else {
-        route.dst.to_string()
-    });
-    if let Some(hop) = route.gateway {
-        text.push_str(&format!(" via {hop}"));
-    }
-    if route.oif.is_some() {
-        text.push_str(&format!(" dev {}", device(facts, route.oif)));
-    }
-    if let Some(metric) = route.metric.filter(|metric| *metric > 0) {
-        text.push_str(&format!(" metric {metric}"));
-    }
-    if route.onlink {
-        text.push_str(" onlink");
-    }
-    text
+pub fn route_words(entry: &RouteEntry, facts: &Facts) -> String {
+    crate::words::route(&route(entry, facts))
 }
 
 /// Whether both are IPv4 or both IPv6.

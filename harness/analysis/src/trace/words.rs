@@ -3,7 +3,6 @@ use std::net::IpAddr;
 
 use super::commands;
 use super::model::{Cause, ChosenBy, Ending, Hop, Netns, Routed, Step, Switching, Trace};
-use crate::checks::look;
 
 /// What decided about a hop; without the state of a neighbour entry, which changes by itself.
 pub fn step(step: &Step) -> String {
@@ -241,4 +240,9 @@ pub fn mtu(trace: &Trace) -> Option<String> {
         ));
     }
     Some(text)
+}
+
+/// The command a person types to look for themselves; `command` must exist in busybox.
+fn look(who: String, command: impl std::fmt::Display) -> String {
+    format!("flatnet exec {who} -- {command}")
 }

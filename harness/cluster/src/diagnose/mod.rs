@@ -107,9 +107,9 @@ pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look
         }
     }
     let symptoms = Symptoms {
+        provider: cluster.provider().to_owned(),
         advice: Advice {
-            provider: cluster.provider().to_owned(),
-            cluster: cluster.name().to_owned(),
+            cluster: Some(cluster.name().to_owned()),
             capabilities: cluster.capabilities().clone(),
         },
         nodes,

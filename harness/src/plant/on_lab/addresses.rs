@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use super::{Fault, Moment, Recipe, Step, UPLINK, host};
 use crate::Error;
+use flatnet_model::cause::CauseId;
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault {
@@ -21,6 +22,7 @@ pub(super) static FAULTS: &[Fault] = &[
             "bridge",
         ],
         culprit: "busybox-1",
+        causes: &[CauseId::AddressNotHeld],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(1)?;
@@ -47,6 +49,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["pod-ip-unique", "node-routes"],
         follow: &["same-node", "cross-node", "no-nat", "gateway", "mtu"],
         culprit: "node2",
+        causes: &[CauseId::RangeTwice, CauseId::AddressShared],
         needs_vxlan: false,
         recipe: Recipe::Nodes(|nodes| nodes[1].pod_cidrs = nodes[0].pod_cidrs.clone()),
     },
@@ -64,6 +67,7 @@ pub(super) static FAULTS: &[Fault] = &[
             "hairpin",
         ],
         culprit: "busybox-1",
+        causes: &[CauseId::AddressShared],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(1)?;

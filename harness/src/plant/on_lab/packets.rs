@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::{BRIDGE, Fault, Moment, Recipe, Step, UPLINK, host, same_family};
 use flatnet_cluster::observe::fleet::POD_PORT;
+use flatnet_model::cause::CauseId;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -19,6 +20,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["same-node"],
         follow: &["mtu"],
         culprit: "node1",
+        causes: &[CauseId::PacketsLost],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let own = [
@@ -35,6 +37,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["cross-node"],
         follow: &["mtu"],
         culprit: "node2",
+        causes: &[CauseId::PacketsLost],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let from_others = [Expr::InInterface(UPLINK.to_owned())];
@@ -48,6 +51,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["cross-node"],
         follow: &["mtu"],
         culprit: "node2",
+        causes: &[CauseId::TransportFiltered],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let udp_from_others = [
@@ -65,6 +69,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["no-nat"],
         follow: &[],
         culprit: "node1",
+        causes: &[CauseId::Masquerade],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let own = scene.cidr(1)?;
@@ -96,6 +101,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["no-nat"],
         follow: &["same-node"],
         culprit: "busybox-2",
+        causes: &[CauseId::Dnat],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(2)?;
@@ -122,6 +128,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["no-nat"],
         follow: &["mtu"],
         culprit: "busybox-2",
+        causes: &[CauseId::ReplyTranslated],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(2)?;

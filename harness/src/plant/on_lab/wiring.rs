@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::{BRIDGE, Fault, Moment, Recipe, Step, UPLINK, host, same_family};
 use crate::Error;
+use flatnet_model::cause::CauseId;
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault {
@@ -16,6 +17,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["gateway"],
         follow: &["same-node", "cross-node", "mtu", "bridge"],
         culprit: "busybox-1",
+        causes: &[CauseId::DefaultRouteMissing],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(1)?;
@@ -34,6 +36,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["gateway", "bridge"],
         follow: &["same-node", "cross-node", "mtu", "node-routes"],
         culprit: "node1",
+        causes: &[CauseId::GatewayAddressMissing],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let cidr = scene.cidr(1)?;
@@ -55,6 +58,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["node-routes", "cross-node"],
         follow: &["mtu", "no-nat"],
         culprit: "node1",
+        causes: &[CauseId::RouteMissing],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             Ok(vec![Step::Change(
@@ -72,6 +76,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["node-routes"],
         follow: &[],
         culprit: "node1",
+        causes: &[CauseId::StaleRoute],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let cidr = scene.cidr(1)?;
@@ -101,6 +106,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["node-routes", "cross-node"],
         follow: &["mtu"],
         culprit: "node2",
+        causes: &[CauseId::VtepMacDiffers],
         needs_vxlan: true,
         recipe: Recipe::Steps(|scene| {
             let mac = MacAddr([0x0a, 0x58, 0xff, 0xff, 0xff, 0xfe]);
@@ -120,6 +126,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["bridge"],
         follow: &["gateway", "same-node", "cross-node", "mtu"],
         culprit: "busybox-1",
+        causes: &[CauseId::HostEndOffBridge],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(1)?;
@@ -140,6 +147,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["cni-config"],
         follow: &[],
         culprit: "node1",
+        causes: &[CauseId::TwoConflists],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let text =
@@ -160,6 +168,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["cni-config"],
         follow: &[],
         culprit: "node1",
+        causes: &[CauseId::PluginMissing],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             Ok(vec![Step::Remove {
@@ -175,6 +184,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["mtu"],
         follow: &[],
         culprit: "node2",
+        causes: &[CauseId::UnderlayMtu],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             let port = Change::SetMtu {
@@ -191,6 +201,7 @@ pub(super) static FAULTS: &[Fault] = &[
         red: &["hairpin"],
         follow: &[],
         culprit: "busybox-1",
+        causes: &[CauseId::LoopbackDown],
         needs_vxlan: false,
         recipe: Recipe::Steps(|scene| {
             Ok(vec![Step::Change(

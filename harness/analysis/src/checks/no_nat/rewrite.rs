@@ -2,10 +2,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Extent, Finding, Found, Mismatch, State, Subject, Symptom, Talk};
 use flatnet_model::probe::{Dialled, Transport};
 
-use crate::checks::Evidence;
-use crate::checks::findings::{count, joined, listed, look, transports};
+use crate::checks::Deviation;
+use crate::checks::findings::some;
 use crate::checks::topology::Topology;
 use flatnet_model::observations::Endpoint;
 
@@ -71,7 +73,7 @@ impl Rewrites {
         });
     }
 
-    pub(super) fn evidence(&self, topology: &Topology<'_>) -> Vec<Evidence> {
+    pub(super) fn evidence(&self, topology: &Topology<'_>) -> Vec<Deviation> {
         let mut groups: BTreeMap<Group<'_>, Vec<&Rewrite>> = BTreeMap::new();
         for rewrite in &self.0 {
             groups
@@ -116,125 +118,125 @@ fn rewriter<'a>(rewrite: &Rewrite, seen: IpAddr, topology: &Topology<'a>) -> Opt
     end.or_else(|| holders.first().copied())
 }
 
-fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -> Evidence {
+fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -> Deviation {
     let first = rewrites[0];
-    let ways: BTreeSet<String> = rewrites
-        .iter()
-        .filter_map(|r| {
-            Some(way(
-                topology.node_of(&r.client)?,
-                topology.node_of(&r.server)?,
-            ))
-        })
-        .collect();
+    let ways = rewrites.iter().filter_map(|r| {
+        let (from, to) = (topology.node_of(&r.client)?, topology.node_of(&r.server)?);
+        Some((from.to_owned(), to.to_owned()))
+    });
+    let ways: BTreeSet<(String, String)> = ways.collect();
     let pairs: BTreeSet<(&Endpoint, &Endpoint)> =
         rewrites.iter().map(|r| (&r.client, &r.server)).collect();
-    let extent = format!(
-        "{} over {} ({})",
-        count(pairs.len(), "pair"),
-        transports(rewrites.iter().map(|r| r.over)),
-        listed(&Vec::from_iter(ways), 6)
-    );
-    let examples: Vec<String> = examples(rewrites, topology);
-    let observed = joined(&examples, "; ", 3);
-    let client_addresses = shown(topology.addresses(&first.client));
-    let see = look(
-        topology.end_name(&first.client),
-        format!("ping -c 1 -W 1 {}", first.dialled),
-    );
-    let at_or_unknown =
-        |at: &Option<&str>| at.map_or_else(|| "on the way".to_owned(), |node| format!("on {node}"));
-    let (what, expected, culprit, cause) = match group {
+    let extent = Extent {
+        pairs: pairs.len(),
+        over: rewrites.iter().map(|r| r.over).collect(),
+        ways: ways.into_iter().collect(),
+    };
+    let place = |at: &Option<&str>| at.map(str::to_owned);
+    let (symptom, cause, expected, at) = match group {
         Group::Source { at } => (
-            format!("source address rewritten {}: {extent}", at_or_unknown(at)),
-            format!(
-                "the client's own address, for {} {client_addresses}",
-                topology.end_name(&first.client)
-            ),
-            at.map(str::to_owned),
-            match at {
-                Some(node) => {
-                    format!("{node} masquerades traffic that stays within the pod network")
-                }
-                None => "something between the nodes translates source addresses".to_owned(),
+            Symptom::SourceRewritten {
+                at: place(at),
+                extent,
             },
+            Cause::Masquerade { node: place(at) },
+            Talk::OwnSource {
+                client: first.client.clone(),
+                addresses: topology.addresses(&first.client).to_vec(),
+            },
+            place(at),
         ),
         Group::WrongResponder { target, responder } => {
-            let node = topology.node_of(&first.server).unwrap_or("?");
-            let other = topology
-                .named(responder)
-                .and_then(|end| topology.node_of(&end));
-            let (target, name) = (topology.end_name(target), topology.own_name(responder));
-            (
-                format!(
-                    "{name}{} answers in place of {target} on {node}: {extent}",
-                    other.map(|node| format!(" on {node}")).unwrap_or_default()
-                ),
-                format!("{target} answers at {}", first.dialled),
-                Some(divertor(first, responder, topology)),
-                format!(
-                    "a DNAT rule diverts what is sent to {} ({target})",
-                    first.dialled
-                ),
-            )
+            let other = topology.named(responder);
+            let other = other.as_ref().and_then(|end| topology.node_of(end));
+            let symptom = Symptom::WrongResponder {
+                responder: (*responder).to_owned(),
+                responder_node: other.map(str::to_owned),
+                target: (*target).clone(),
+                node: topology.node_of(&first.server).map(str::to_owned),
+                extent,
+            };
+            let cause = Cause::Dnat {
+                address: first.dialled,
+                target: (*target).clone(),
+            };
+            let expected = Talk::ResponderAt {
+                name: (*target).clone(),
+                address: first.dialled,
+            };
+            let at = divertor(first, responder, topology);
+            (symptom, cause, expected, Some(at))
         }
         Group::ReplySource { at } => (
-            format!(
-                "answers of {} come from another address than was dialled, rewritten {}: {extent}",
-                servers(rewrites, topology),
-                at_or_unknown(at)
-            ),
-            format!("an answer from {}", first.dialled),
-            at.map(str::to_owned),
-            format!("the source of replies is translated {}", at_or_unknown(at)),
+            Symptom::ReplyRewritten {
+                servers: servers(rewrites),
+                at: place(at),
+                extent,
+            },
+            Cause::ReplyTranslated { node: place(at) },
+            Talk::AnswerAt {
+                address: first.dialled,
+            },
+            place(at),
         ),
         Group::Destination { at } => (
-            format!(
-                "requests arrive at {} for an address that is not its own, {}: {extent}",
-                servers(rewrites, topology),
-                at_or_unknown(at)
-            ),
-            format!("destination {}", shown(topology.addresses(&first.server))),
-            at.map(str::to_owned),
-            format!("the destination is translated {}", at_or_unknown(at)),
+            Symptom::DestinationRewritten {
+                servers: servers(rewrites),
+                at: place(at),
+                extent,
+            },
+            Cause::DestinationTranslated { node: place(at) },
+            Talk::Destination {
+                addresses: topology.addresses(&first.server).to_vec(),
+            },
+            place(at),
         ),
     };
-    Evidence {
-        what,
-        expected,
-        observed,
-        culprit,
-        cause: Some(cause),
-        look: see,
+    let ping = format!("ping -c 1 -W 1 {}", first.dialled);
+    Deviation {
+        subjects: subjects(group, rewrites, topology),
+        culprits: at.map(Subject::node_of).into_iter().collect(),
+        finding: Finding::of(symptom, Found::inferred(cause)),
+        expected: expected.into(),
+        observed: some(mismatches(rewrites, topology), 3),
+        look: topology.in_end(&first.client, &ping),
     }
 }
 
-fn servers(rewrites: &[&Rewrite], topology: &Topology<'_>) -> String {
-    let names: BTreeSet<String> = rewrites
-        .iter()
-        .map(|rewrite| topology.end_name(&rewrite.server))
-        .collect();
-    listed(&Vec::from_iter(names), 4)
-}
-
-fn way(from: &str, to: &str) -> String {
-    if from == to {
-        format!("within {from}")
-    } else {
-        format!("{from} → {to}")
+/// The ways between nodes, and the ends that all have in common.
+fn subjects(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -> Vec<Subject> {
+    let mut subjects: Vec<Subject> = Vec::new();
+    let mut add = |subject: Option<Subject>| {
+        if let Some(subject) = subject.filter(|subject| !subjects.contains(subject)) {
+            subjects.push(subject);
+        }
+    };
+    for rewrite in rewrites {
+        let way = topology.node_of(&rewrite.client);
+        let way = way.zip(topology.node_of(&rewrite.server));
+        add(way.map(|(from, to)| Subject::Pair {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        }));
+        if !matches!(group, Group::Source { .. }) {
+            add(topology.subject(&rewrite.server));
+        }
     }
+    if let Group::WrongResponder { responder, .. } = group {
+        add(topology
+            .named(responder)
+            .and_then(|end| topology.subject(&end)));
+    }
+    subjects
 }
 
-fn shown(addresses: &[IpAddr]) -> String {
-    addresses
-        .iter()
-        .map(IpAddr::to_string)
-        .collect::<Vec<_>>()
-        .join(" or ")
+fn servers(rewrites: &[&Rewrite]) -> Vec<Endpoint> {
+    let servers: BTreeSet<&Endpoint> = rewrites.iter().map(|rewrite| &rewrite.server).collect();
+    servers.into_iter().cloned().collect()
 }
 
-/// One line for each pair of ends, transports merged.
-fn examples(rewrites: &[&Rewrite], topology: &Topology<'_>) -> Vec<String> {
+/// One for each pair of ends, transports merged.
+fn mismatches(rewrites: &[&Rewrite], topology: &Topology<'_>) -> Vec<State> {
     let mut merged: BTreeMap<(&Endpoint, &Endpoint, &Kind), BTreeSet<Transport>> = BTreeMap::new();
     for rewrite in rewrites {
         merged
@@ -242,24 +244,31 @@ fn examples(rewrites: &[&Rewrite], topology: &Topology<'_>) -> Vec<String> {
             .or_default()
             .insert(rewrite.over);
     }
-    merged
-        .into_iter()
-        .map(|((client, server, kind), over)| {
-            let over = transports(over);
-            let (from, to) = (topology.end_name(client), topology.end_name(server));
-            let pair = format!("{from} → {to} ({over})");
-            match kind {
-                Kind::Source { seen } => format!("{pair}: seen as {}", topology.tell(*seen)),
-                Kind::WrongResponder { responder } => {
-                    format!("{pair}: {} answered", topology.own_name(responder))
-                }
-                Kind::ReplySource { from } => {
-                    format!("{pair}: answer from {}", topology.tell(*from))
-                }
-                Kind::Destination { to } => format!("{pair}: arrived for {}", topology.tell(*to)),
-            }
+    let each = merged.into_iter().map(|((client, server, kind), over)| {
+        let owner = |address: &IpAddr| topology.owner(*address);
+        let mismatch = match kind {
+            Kind::Source { seen } => Mismatch::SeenAs {
+                address: *seen,
+                owner: owner(seen),
+            },
+            Kind::WrongResponder { responder } => Mismatch::Responder(responder.clone()),
+            Kind::ReplySource { from } => Mismatch::AnswerFrom {
+                address: *from,
+                owner: owner(from),
+            },
+            Kind::Destination { to } => Mismatch::ArrivedFor {
+                address: *to,
+                owner: owner(to),
+            },
+        };
+        State::from(Talk::Mismatched {
+            from: client.clone(),
+            to: server.clone(),
+            over,
+            mismatch,
         })
-        .collect()
+    });
+    each.collect()
 }
 
 /// Where a diversion happens: at the only node whose clients are diverted while others' are not, else at the target's node,

@@ -1,50 +1,31 @@
 //! Routes and forwarding entries that belong to no current node.
 use std::net::IpAddr;
 
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, State};
 use flatnet_model::kernel::{Link, RouteEntry};
 use flatnet_model::probe::Facts;
 use ipnet::IpNet;
 
-use super::remote::show;
-use crate::checks::Evidence;
-use crate::checks::findings::{Problem, look};
+use super::look;
+use super::remote::state;
+use crate::checks::findings::{Problem, Seen};
 use crate::checks::topology::Topology;
 use flatnet_model::observations::ObservedNode;
 
 pub(super) fn find(node: &ObservedNode, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
-    let problem = |what: String, expected: &str, observed: String, look: String| Problem {
-        node: node.object.name.clone(),
-        peer: None,
-        pods: Vec::new(),
-        evidence: Evidence {
-            what,
-            expected: expected.to_owned(),
-            observed,
-            culprit: Some(node.object.name.clone()),
-            cause: Some("a node left or got another podCIDR, and its entries stayed".to_owned()),
-            look,
-        },
-    };
-    let routes = facts
-        .routes
-        .iter()
-        .filter(|route| is_stale(route, facts, node, topology))
-        .map(|route| {
-            let command = if route.dst.addr().is_ipv4() {
-                "ip route"
-            } else {
-                "ip -6 route"
-            };
-            problem(
-                format!(
-                    "stale route on {}: {} is no node's podCIDR",
-                    node.object.name, route.dst
-                ),
-                "routes to podCIDRs of current nodes only",
-                show(route, facts, topology),
-                look(&node.object.name, command),
-            )
-        });
+    let name = &node.object.name;
+    let stale_routes = facts.routes.iter();
+    let stale_routes = stale_routes.filter(|route| is_stale(route, facts, node, topology));
+    let routes = stale_routes.map(|route| {
+        let cause = Cause::StaleRoute {
+            node: name.clone(),
+            range: route.dst,
+        };
+        let observed = state(route, facts, topology);
+        let seen = Seen::new(State::CurrentRanges, observed, look(name, route.dst));
+        Problem::on(name, cause, seen)
+    });
     let vxlan = |index: u32| {
         facts
             .links
@@ -59,15 +40,18 @@ pub(super) fn find(node: &ObservedNode, facts: &Facts, topology: &Topology<'_>) 
         entry.mac.0 != [0; 6] && !dst.is_multicast() && topology.holders(*dst).is_empty()
     });
     let entries = stale.map(|(entry, link, dst): (_, &Link, IpAddr)| {
-        problem(
-            format!(
-                "stale forwarding entry on {} of {}: {dst} is no node",
-                link.name, node.object.name
-            ),
-            "entries for current nodes only",
-            format!("{} dst {dst}", entry.mac),
-            look(&node.object.name, format!("ip -s link show {}", link.name)),
-        )
+        let cause = Cause::StaleForwarding {
+            node: name.clone(),
+            device: link.name.clone(),
+            dst,
+        };
+        let observed = State::Forwarding {
+            mac: entry.mac,
+            dst,
+        };
+        let look = Command::on(name, &format!("ip -s link show {}", link.name));
+        let seen = Seen::new(State::CurrentEntries, observed, look);
+        Problem::on(name, cause, seen)
     });
     routes.chain(entries).collect()
 }

@@ -8,9 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use flatnet_model::probe::{Dialled, Facts};
 use ipnet::IpNet;
 
-use super::findings::{Findings, Problem, count, look, without_nodes};
-use super::topology::Topology;
-use super::{Evidence, Verdict};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, Finding, State, Subject};
+
+use super::findings::{Findings, Problem, Seen, count, without_nodes};
+use super::topology::{Topology, ip_command};
+use super::{Deviation, Verdict};
 use flatnet_model::observations::{Observations, ObservedNode};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -32,7 +35,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         .filter_map(|node| Some((node, node.inside.facts().ok()?)));
     let left_over = looked_at.flat_map(|(node, facts)| leftover::find(node, facts, &topology));
     for problem in problems.into_iter().chain(left_over) {
-        findings.fail(problem.evidence);
+        findings.fail(problem.deviation);
     }
     findings.verdict()
 }
@@ -164,26 +167,41 @@ fn claimed_twice(topology: &Topology<'_>) -> Vec<Problem> {
             {
                 continue;
             }
-            problems.push(Problem {
-                node: a.object.name.clone(),
-                peer: Some(b.object.name.clone()),
-                pods: topology.networked().filter(|pod| pod.object.node == a.object.name || pod.object.node == b.object.name).map(|pod| pod.reference().clone()).collect(),
-                evidence: Evidence {
-                    what: if a_cidr == b_cidr {
-                        format!("{} and {} both claim the podCIDR {a_cidr}", a.object.name, b.object.name)
-                    } else {
-                        format!("the podCIDRs {a_cidr} of {} and {b_cidr} of {} overlap", a.object.name, b.object.name)
-                    },
-                    expected: "podCIDRs that do not overlap".to_owned(),
-                    observed: format!("{}: {a_cidr}, {}: {b_cidr}", a.object.name, b.object.name),
-                    culprit: Some(format!("{} and {}", a.object.name, b.object.name)),
-                    cause: Some("the same range was assigned to two nodes: their pods get equal addresses, and a route can lead to one only".to_owned()),
-                    look: look(&a.object.name, "ip route"),
-                },
-            });
+            problems.push(twice(topology, (a, *a_cidr), (b, *b_cidr)));
         }
     }
     problems
+}
+
+fn twice(
+    topology: &Topology<'_>,
+    (a, a_range): (&ObservedNode, IpNet),
+    (b, b_range): (&ObservedNode, IpNet),
+) -> Problem {
+    let (a, b) = (a.object.name.clone(), b.object.name.clone());
+    let claims = [(&a, a_range), (&b, b_range)].map(|(node, range)| State::RangeOf {
+        node: node.clone(),
+        range,
+    });
+    let pods = topology.networked();
+    let pods = pods.filter(|pod| [&a, &b].contains(&&pod.object.node));
+    let nodes = vec![Subject::node_of(&a), Subject::node_of(&b)];
+    Problem {
+        node: a.clone(),
+        peer: Some(b.clone()),
+        pods: pods.map(|pod| pod.reference().clone()).collect(),
+        deviation: Deviation {
+            subjects: nodes.clone(),
+            culprits: nodes,
+            expected: State::SeparateRanges,
+            observed: claims.to_vec(),
+            look: Command::on(&a, "ip route"),
+            finding: Finding::cause(Cause::RangeTwice {
+                nodes: (a, b),
+                ranges: (a_range, b_range),
+            }),
+        },
+    }
 }
 
 /// The node's own range must stay on the node: no next hop, no tunnel.
@@ -197,31 +215,24 @@ fn own_cidr_elsewhere(node: &ObservedNode, facts: &Facts, topology: &Topology<'_
         is_own(&route.dst) && route.kind == 1 && (tunnel || route.gateway.is_some())
     };
     let found = facts.routes.iter().filter(away);
+    let name = &node.object.name;
     found
-        .map(|route| Problem {
-            node: node.object.name.clone(),
-            peer: None,
-            pods: Vec::new(),
-            evidence: Evidence {
-                what: format!(
-                    "{} routes its own podCIDR {} to elsewhere",
-                    node.object.name, route.dst
-                ),
-                expected: "delivery on the node itself".to_owned(),
-                observed: remote::show(route, facts, topology),
-                culprit: Some(node.object.name.clone()),
-                cause: Some(
-                    "the node was taken for a remote one, or had another podCIDR before".to_owned(),
-                ),
-                look: look(
-                    &node.object.name,
-                    if route.dst.addr().is_ipv4() {
-                        "ip route"
-                    } else {
-                        "ip -6 route"
-                    },
-                ),
-            },
+        .map(|route| {
+            let cause = Cause::OwnRangeElsewhere {
+                node: name.clone(),
+                range: route.dst,
+            };
+            let observed = remote::state(route, facts, topology);
+            Problem::on(
+                name,
+                cause,
+                Seen::new(State::LocalDelivery, observed, look(name, route.dst)),
+            )
         })
         .collect()
+}
+
+/// The command that shows a node's routes of a range's family.
+fn look(node: &str, range: IpNet) -> Command {
+    Command::on(node, &format!("{} route", ip_command(range.addr())))
 }

@@ -1,14 +1,15 @@
 //! The one route from a node to one remote podCIDR.
 use std::net::IpAddr;
 
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Route, State, Subject};
 use flatnet_model::kernel::{Link, RouteEntry};
 use flatnet_model::probe::Facts;
 use ipnet::IpNet;
 
-use super::Reached;
-use crate::checks::Evidence;
-use crate::checks::findings::{Problem, joined, look};
-use crate::checks::topology::{Topology, route_words};
+use super::{Reached, look};
+use crate::checks::findings::{Problem, Seen, some};
+use crate::checks::topology::{Topology, route};
 use crate::checks::veth::on_link;
 use flatnet_model::observations::ObservedNode;
 
@@ -33,55 +34,60 @@ impl Hop<'_> {
     pub(super) fn judge(&self) -> Result<String, Trouble> {
         let routes = self.best();
         let Some(route) = routes.first().copied() else {
-            return Err(self.no_route("no route covers it"));
+            return Err(self.no_route(State::Uncovered));
         };
         if routes.len() > 1 {
             return Err(self.duplicates(&routes));
         }
+        let seen = self.route(route);
         if route.kind != 1 {
-            return Err(self.no_route(&format!(
-                "{} rejects it",
-                show(route, self.facts, self.topology)
-            )));
+            return Err(self.no_route(State::Rejected { route: seen }));
         }
         if route.dst.prefix_len() == 0 {
             return match self.carries() {
                 true => Ok("to remote podCIDRs through the default route, and answered: the underlay routes pods".to_owned()),
-                false => Err(self.no_route(&format!("only the default route covers it ({})", show(route, self.facts, self.topology)))),
+                false => Err(self.no_route(State::OnlyDefault { route: seen })),
             };
         }
-        let Some(link) = self
-            .facts
-            .links
-            .iter()
-            .find(|link| Some(link.index) == route.oif)
-        else {
-            return Err(self.wrong(
-                format!(
-                    "the route of {} to {} has no device",
-                    self.node.object.name, self.cidr
-                ),
-                "a device".to_owned(),
-                show(route, self.facts, self.topology),
-                "the device was deleted",
-            ));
+        let links = &mut self.facts.links.iter();
+        let Some(link) = links.find(|link| Some(link.index) == route.oif) else {
+            let cause = Cause::RouteWithoutDevice {
+                node: self.name(),
+                to: self.to(),
+                range: self.cidr,
+            };
+            return Err(self.wrong(cause, State::ADevice, State::RouteIs { route: seen }));
         };
         if !link.up {
-            return Err(self.wrong(
-                format!(
-                    "the route of {} to {} of {} goes through {}, which is down",
-                    self.node.object.name, self.cidr, self.remote.object.name, link.name
-                ),
-                format!("{} UP", link.name),
-                format!("{} DOWN", link.name),
-                "the device was set down",
-            ));
+            let cause = Cause::RouteDeviceDown {
+                node: self.name(),
+                to: self.to(),
+                range: self.cidr,
+                device: link.name.clone(),
+            };
+            let [up, down] = [true, false].map(|up| State::DeviceIs {
+                device: link.name.clone(),
+                up,
+            });
+            return Err(self.wrong(cause, up, down));
         }
         match route.gateway {
             Some(hop) if link.vxlan.is_some() => self.tunnel(link, hop),
             Some(hop) => self.direct(route, link, hop),
             None => self.no_next_hop(route, link),
         }
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.node.object.name.clone()
+    }
+
+    pub(super) fn to(&self) -> String {
+        self.remote.object.name.clone()
+    }
+
+    fn route(&self, route: &RouteEntry) -> Route {
+        with_owner(route, self.facts, self.topology)
     }
 
     /// The routes with the longest prefix that covers the range. Several entries for one destination are a finding, except
@@ -115,6 +121,9 @@ impl Hop<'_> {
     }
 
     fn direct(&self, route: &RouteEntry, link: &Link, hop: IpAddr) -> Result<String, Trouble> {
+        let seen = State::RouteIs {
+            route: self.route(route),
+        };
         if self.topology.node_has(&self.remote.object.name, hop) {
             if on_link(self.facts, route, hop) {
                 return Ok(format!(
@@ -122,42 +131,29 @@ impl Hop<'_> {
                     link.name
                 ));
             }
-            return Err(self.wrong(
-                format!(
-                    "{}: next hop {hop} of the route to {} is not on link",
-                    self.node.object.name, self.cidr
-                ),
-                format!("{hop} within a prefix of {}", link.name),
-                show(route, self.facts, self.topology),
-                "both nodes are not on one segment: plain routes do not work between them",
-            ));
+            let cause = Cause::RouteOffLink {
+                node: self.name(),
+                range: self.cidr,
+                hop,
+            };
+            let device = link.name.clone();
+            return Err(self.wrong(cause, State::HopWithin { hop, device }, seen));
         }
-        if let Some(owner) = self.topology.holders(hop).first() {
-            return Err(self.wrong(
-                format!(
-                    "{} routes {} of {} to {owner}",
-                    self.node.object.name, self.cidr, self.remote.object.name
-                ),
-                format!("a next hop of {}", self.remote.object.name),
-                show(route, self.facts, self.topology),
-                "the route was made for another node",
-            ));
-        }
-        if self.carries() {
+        let holder = self.topology.holders(hop).first().copied();
+        if holder.is_none() && self.carries() {
             return Ok(format!(
                 "to remote podCIDRs via routers on {}, and answered",
                 link.name
             ));
         }
-        Err(self.wrong(
-            format!(
-                "{}: next hop {hop} of the route to {} is no address of {}",
-                self.node.object.name, self.cidr, self.remote.object.name
-            ),
-            format!("a next hop of {}", self.remote.object.name),
-            show(route, self.facts, self.topology),
-            "the node's address changed, or the route was written wrongly",
-        ))
+        let cause = Cause::RouteElsewhere {
+            node: self.name(),
+            to: self.to(),
+            range: self.cidr,
+            hop,
+            holder: holder.map(str::to_owned),
+        };
+        Err(self.wrong(cause, State::HopOf { node: self.to() }, seen))
     }
 
     /// A device that needs no next hop (wireguard, ipip) is right; the node's own bridge is not.
@@ -168,105 +164,80 @@ impl Hop<'_> {
                 link.name
             ));
         }
-        Err(self.wrong(
-            format!(
-                "{} takes {} of {} for its own",
-                self.node.object.name, self.cidr, self.remote.object.name
-            ),
-            format!("a route to {}", self.remote.object.name),
-            show(route, self.facts, self.topology),
-            "the bridge's prefix covers the remote podCIDR",
-        ))
+        let cause = Cause::RouteIntoBridge {
+            node: self.name(),
+            to: self.to(),
+            range: self.cidr,
+        };
+        let seen = State::RouteIs {
+            route: self.route(route),
+        };
+        Err(self.wrong(cause, State::RouteToNode { node: self.to() }, seen))
     }
 
-    fn no_route(&self, observed: &str) -> Trouble {
-        self.wrong(
-            format!(
-                "{} has no route to {} of {}",
-                self.node.object.name, self.cidr, self.remote.object.name
-            ),
-            format!("one route to {}", self.cidr),
-            observed.to_owned(),
-            "the route was removed, or the node agent did not learn of the node",
-        )
+    fn no_route(&self, observed: State) -> Trouble {
+        let cause = Cause::RouteMissing {
+            node: self.name(),
+            to: self.to(),
+            range: self.cidr,
+        };
+        self.wrong(cause, State::RouteTo { range: self.cidr }, observed)
     }
 
     fn duplicates(&self, routes: &[&RouteEntry]) -> Trouble {
-        let shown: Vec<String> = routes
-            .iter()
-            .map(|route| show(route, self.facts, self.topology))
-            .collect();
-        self.wrong(
-            format!(
-                "{} has {} routes to {} of {}",
-                self.node.object.name,
-                routes.len(),
-                routes[0].dst,
-                self.remote.object.name
-            ),
-            "exactly one".to_owned(),
-            joined(&shown, "; ", 4),
-            "one was left over when the other was made",
-        )
+        let cause = Cause::RouteTwice {
+            node: self.name(),
+            to: self.to(),
+            range: routes[0].dst,
+            routes: routes.len(),
+        };
+        let each = routes.iter().map(|route| State::RouteIs {
+            route: self.route(route),
+        });
+        let seen = Seen {
+            expected: State::ExactlyOne,
+            observed: some(each.collect(), 4),
+            look: look(&self.node.object.name, self.cidr),
+        };
+        self.problem(&self.node.object.name, cause, seen)
     }
 
-    pub(super) fn wrong(
-        &self,
-        what: String,
-        expected: String,
-        observed: String,
-        cause: &str,
-    ) -> Trouble {
-        let command = if self.cidr.addr().is_ipv4() {
-            "ip route"
-        } else {
-            "ip -6 route"
-        };
+    fn wrong(&self, cause: Cause, expected: State, observed: State) -> Trouble {
+        let node = &self.node.object.name;
         self.problem(
-            &self.node.object.name,
-            what,
-            expected,
-            observed,
+            node,
             cause,
-            look(&self.node.object.name, command),
+            Seen::new(expected, observed, look(node, self.cidr)),
         )
     }
 
-    pub(super) fn problem(
-        &self,
-        culprit: &str,
-        what: String,
-        expected: String,
-        observed: String,
-        cause: &str,
-        look: String,
-    ) -> Trouble {
-        let peer = if culprit == self.remote.object.name {
-            &self.node.object.name
+    /// A cause for which that node is to blame; it is about both.
+    pub(super) fn problem(&self, culprit: &str, cause: Cause, seen: Seen) -> Trouble {
+        let mut problem = Problem::on(culprit, cause, seen);
+        let (node, remote) = (self.name(), self.to());
+        problem.peer = Some(if culprit == remote {
+            node.clone()
         } else {
-            &self.remote.object.name
-        };
-        Trouble::Wrong(Box::new(Problem {
-            node: culprit.to_owned(),
-            peer: Some(peer.clone()),
-            pods: Vec::new(),
-            evidence: Evidence {
-                what,
-                expected,
-                observed,
-                culprit: Some(culprit.to_owned()),
-                cause: Some(cause.to_owned()),
-                look,
-            },
-        }))
+            remote.clone()
+        });
+        problem.deviation.subjects = vec![Subject::Pair {
+            from: node,
+            to: remote,
+        }];
+        Trouble::Wrong(Box::new(problem))
     }
 }
 
-/// A route as `ip route` prints it, with the owner of the next hop.
-pub(super) fn show(route: &RouteEntry, facts: &Facts, topology: &Topology<'_>) -> String {
-    let mut text = route_words(route, facts);
-    if let Some(owner) = route.gateway.and_then(|hop| topology.owner(hop)) {
-        text.push_str(&format!(" [{owner}]"));
+/// A route with the owner of its next hop.
+pub(super) fn state(entry: &RouteEntry, facts: &Facts, topology: &Topology<'_>) -> State {
+    State::RouteIs {
+        route: with_owner(entry, facts, topology),
     }
-    text
+}
+
+fn with_owner(entry: &RouteEntry, facts: &Facts, topology: &Topology<'_>) -> Route {
+    Route {
+        owner: entry.gateway.and_then(|hop| topology.owner(hop)),
+        ..route(entry, facts)
+    }
 }

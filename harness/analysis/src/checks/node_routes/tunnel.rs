@@ -1,18 +1,20 @@
 //! A route through a VXLAN device works only if neighbour, forwarding entry and the remote device agree.
 use std::net::IpAddr;
 
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Command, State, Vxlan};
 use flatnet_model::kernel::{Link, MacAddr, VxlanInfo};
 use flatnet_model::probe::Facts;
 
 use super::remote::{Hop, Trouble};
-use crate::checks::findings::{listed, look};
+use crate::checks::findings::Seen;
 use crate::checks::topology::ip_command;
 
 impl Hop<'_> {
     /// Next hop → Ethernet address (neighbour) → node address (FDB) → the remote VTEP, which must have that Ethernet address,
     /// VNI and port (Documentation/networking/vxlan.rst).
     pub(super) fn tunnel(&self, link: &Link, hop: IpAddr) -> Result<String, Trouble> {
-        let (node, remote) = (&self.node.object.name, &self.remote.object.name);
+        let node = &self.node.object.name;
         let known = |state: &str| !matches!(state, "FAILED" | "INCOMPLETE" | "NONE");
         let neighbour = self
             .facts
@@ -20,14 +22,18 @@ impl Hop<'_> {
             .iter()
             .find(|n| n.index == link.index && n.address == hop && known(&n.state));
         let Some(mac) = neighbour.and_then(|neighbour| neighbour.mac) else {
-            let neigh = look(node, format!("{} neigh", ip_command(hop)));
-            return Err(self.entry(
-                format!("{node} has no neighbour entry for {hop}, the next hop to {remote}"),
-                format!("{hop} lladdr of {remote}'s VTEP on {}", link.name),
-                "none".to_owned(),
-                "the neighbour entry was removed, or never made",
-                neigh,
-            ));
+            let cause = Cause::NeighbourMissing {
+                node: self.name(),
+                to: self.to(),
+                hop,
+            };
+            let expected = State::VtepNeighbour {
+                hop,
+                node: self.to(),
+                device: link.name.clone(),
+            };
+            let seen = Seen::new(expected, State::Nothing, neighbours(node, hop));
+            return Err(self.problem(node, cause, seen));
         };
         self.vtep(link, mac, hop)?;
         self.forwarding(link, mac)?;
@@ -39,7 +45,7 @@ impl Hop<'_> {
     }
 
     fn forwarding(&self, link: &Link, mac: MacAddr) -> Result<(), Trouble> {
-        let (node, remote) = (&self.node.object.name, &self.remote.object.name);
+        let node = &self.node.object.name;
         let dsts: Vec<IpAddr> = self
             .facts
             .fdb
@@ -53,29 +59,25 @@ impl Hop<'_> {
         {
             return Ok(());
         }
-        let shown: Vec<String> = dsts.iter().map(|dst| self.topology.tell(*dst)).collect();
-        let expected = self
-            .remote
-            .object
-            .internal_ips
-            .iter()
-            .map(IpAddr::to_string)
-            .collect::<Vec<_>>();
-        Err(self.entry(
-            format!(
-                "{}'s forwarding entry for {mac} on {} does not lead to {remote}",
-                node, link.name
-            ),
-            format!("{mac} dst {} ({remote})", listed(&expected, 2)),
-            if shown.is_empty() {
-                format!("no entry for {mac}")
-            } else {
-                format!("dst {}", listed(&shown, 2))
-            },
-            "the FDB entry was removed, or made for another node",
-            // busybox has no `bridge`; the tunnel's own counters show that nothing leaves.
-            look(node, format!("ip -s link show {}", link.name)),
-        ))
+        let cause = Cause::ForwardingElsewhere {
+            node: self.name(),
+            to: self.to(),
+            device: link.name.clone(),
+            mac,
+        };
+        let expected = State::ForwardingTo {
+            mac,
+            dsts: self.remote.object.internal_ips.clone(),
+            node: self.to(),
+        };
+        let owned = dsts.iter().map(|dst| (*dst, self.topology.owner(*dst)));
+        let observed = State::ForwardingIs {
+            mac,
+            dsts: owned.collect(),
+        };
+        // busybox has no `bridge`; the tunnel's own counters show that nothing leaves.
+        let look = Command::on(node, &format!("ip -s link show {}", link.name));
+        Err(self.problem(node, cause, Seen::new(expected, observed, look)))
     }
 
     fn vtep(&self, link: &Link, mac: MacAddr, hop: IpAddr) -> Result<(), Trouble> {
@@ -93,40 +95,40 @@ impl Hop<'_> {
             .iter()
             .filter_map(|l| Some((l, l.vxlan.as_ref()?)))
             .collect();
-        let settings = |vxlan: &VxlanInfo| format!("VNI {} port {}", vxlan.vni, vxlan.port);
+        let seen = |of: &Link, vxlan: &VxlanInfo| Vxlan {
+            device: of.name.clone(),
+            vni: vxlan.vni,
+            port: vxlan.port,
+        };
+        let look = || Command::on(remote, "ip link");
         let Some((device, _)) = vxlans
             .iter()
             .find(|(_, vxlan)| vxlan.vni == local.vni && vxlan.port == local.port)
         else {
-            let other: Vec<String> = vxlans
-                .iter()
-                .map(|(l, vxlan)| format!("{} {}", l.name, settings(vxlan)))
-                .collect();
-            return Err(self.entry(
-                format!("{node} and {remote} have no VXLAN in common"),
-                format!(
-                    "{} on both, as {} of {node} has",
-                    settings(local),
-                    link.name
-                ),
-                if other.is_empty() {
-                    format!("no VXLAN device on {remote}")
-                } else {
-                    format!("on {remote}: {}", listed(&other, 4))
-                },
-                "the nodes' agents have different settings, or the device is gone",
-                look(remote, "ip link"),
-            ));
+            let cause = Cause::VxlanDiffers {
+                node: self.name(),
+                to: self.to(),
+            };
+            let expected = State::CommonVxlan {
+                vxlan: seen(link, local),
+                node: self.name(),
+            };
+            let observed = State::Vxlans {
+                node: self.to(),
+                vxlans: vxlans.iter().map(|(of, vxlan)| seen(of, vxlan)).collect(),
+            };
+            return Err(self.problem(node, cause, Seen::new(expected, observed, look())));
         };
         if !device.up {
-            return Err(self.problem(
-                remote,
-                format!("the VXLAN device {} of {remote} is down", device.name),
-                "UP".to_owned(),
-                "DOWN".to_owned(),
-                "the device was set down",
-                look(remote, "ip link"),
-            ));
+            let cause = Cause::VxlanDown {
+                node: self.to(),
+                device: device.name.clone(),
+            };
+            let [up, down] = [true, false].map(|up| State::DeviceIs {
+                device: device.name.clone(),
+                up,
+            });
+            return Err(self.problem(remote, cause, Seen::new(up, down, look())));
         }
         match device.mac {
             Some(real) if real != mac => Err(self.wrong_mac(link, mac, real, hop, facts)),
@@ -159,42 +161,31 @@ impl Hop<'_> {
             })
             .collect();
         let device_changed = !others.is_empty() && others.iter().all(|mac| *mac == entry);
-        let device = remote_facts
-            .links
-            .iter()
-            .find(|l| l.mac == Some(real))
-            .map_or("its VXLAN device", |l| &l.name);
+        let device = remote_facts.links.iter().find(|l| l.mac == Some(real));
         let culprit = if device_changed { remote } else { node };
-        let cause = if device_changed {
-            "the device was made anew with another Ethernet address"
-        } else {
-            "the entry is out of date or was changed: frames reach the node and are dropped there"
+        let cause = Cause::VtepMacDiffers {
+            node: self.name(),
+            to: self.to(),
+            device_changed,
         };
-        self.problem(
-            culprit,
-            format!("{node} knows a wrong VTEP MAC for {remote}"),
-            format!("{hop} lladdr {real}, the address of {device} on {remote}"),
-            format!("{hop} lladdr {entry} on {} of {node}", link.name),
-            cause,
-            look(node, format!("{} neigh", ip_command(hop))),
-        )
+        let expected = State::NeighbourOf {
+            hop,
+            mac: real,
+            device: device.map(|link| link.name.clone()),
+            node: self.to(),
+        };
+        let observed = State::NeighbourIs {
+            hop,
+            mac: entry,
+            device: link.name.clone(),
+            node: self.name(),
+        };
+        let seen = Seen::new(expected, observed, neighbours(node, hop));
+        self.problem(culprit, cause, seen)
     }
+}
 
-    fn entry(
-        &self,
-        what: String,
-        expected: String,
-        observed: String,
-        cause: &str,
-        look: String,
-    ) -> Trouble {
-        self.problem(
-            &self.node.object.name,
-            what,
-            expected,
-            observed,
-            cause,
-            look,
-        )
-    }
+/// The command that shows a node's neighbours of an address's family.
+fn neighbours(node: &str, hop: IpAddr) -> Command {
+    Command::on(node, &format!("{} neigh", ip_command(hop)))
 }

@@ -1,6 +1,8 @@
 //! Groups red pairs by who they have in common: a pod, a node, two nodes, everyone.
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) use flatnet_model::evidence::Direction;
+
 use super::Span;
 use super::pairs::Pair;
 use crate::checks::topology::Topology;
@@ -20,14 +22,6 @@ pub(super) enum Scope<'a> {
     Between(&'a str, &'a str),
     /// From the first node to the second.
     OneWay(&'a str, &'a str),
-}
-
-/// Which way is red, as seen from the one to blame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Direction {
-    Both,
-    Out,
-    In,
 }
 
 /// Red pairs with one explanation.

@@ -1,14 +1,19 @@
 //! Turns a group of red pairs into evidence: who, what was seen, and the likely cause.
 use std::collections::BTreeSet;
 
+use flatnet_model::PodRef;
+use flatnet_model::cause::{Cause, Loss};
+use flatnet_model::evidence::{
+    self, Command, Finding, Found, PodAt, State, Subject, Symptom, Talk,
+};
 use flatnet_model::probe::{Dialled, Failure, Transport};
 
 use super::Span;
 use super::blame::{Group, Scope};
 use super::pairs::Pair;
-use super::words::{Arrivals, Over, counts, headline, observed};
-use crate::checks::Evidence;
-use crate::checks::findings::{Problem, look, transports};
+use super::seen::{Arrivals, Over, observed};
+use crate::checks::Deviation;
+use crate::checks::findings::{Problem, Seen};
 use crate::checks::topology::Topology;
 use crate::checks::{bridge, gateway, node_routes, pod_ip_present, pod_ip_unique};
 use flatnet_model::observations::{Dial, Endpoint};
@@ -49,43 +54,99 @@ impl<'a> Context<'a> {
         group: &Group<'_, '_>,
         span: Span,
         pairs: &[Pair<'_>],
-    ) -> Evidence {
+    ) -> Deviation {
         let over = Over::of(&group.red);
         let problem = self.problem(group, span);
         let arrivals = self.arrivals(&group.red);
-        let (culprit, cause) = match problem {
+        let (culprits, cause) = match problem {
             Some(problem) => (
-                problem.evidence.culprit.clone(),
-                Some(problem.evidence.what.clone()),
+                problem.deviation.culprits.clone(),
+                problem
+                    .deviation
+                    .finding
+                    .found()
+                    .map(|found| found.cause.clone()),
             ),
             None => {
                 let culprit = self
                     .blamed(group.scope)
-                    .or_else(|| lopsided(group.scope, pairs));
-                let cause = self.guess(group, &over, &arrivals, culprit.as_deref());
-                (culprit, cause)
+                    .or_else(|| lopsided(group.scope, pairs).map(Subject::node_of));
+                let culprits: Vec<Subject> = culprit.into_iter().collect();
+                let cause = self.guess(group, &over, &arrivals, culprits.clone());
+                (culprits, Some(cause))
             }
         };
         let first = group.red[0].failed[0];
-        Evidence {
-            what: format!(
-                "{}: {} over {}",
-                headline(group.scope, self.topology, span),
-                counts(group),
-                over.failing()
-            ),
-            expected: format!("an answer over {} from every address", over.measured()),
-            observed: observed(group, &arrivals, self.topology),
-            culprit,
-            cause,
+        let ping = format!("ping -c 1 -W 1 {}", first.address);
+        let symptom = Symptom::Unreached {
+            scope: self.scope(group.scope),
+            span,
+            red: group.red.len(),
+            all: group.all,
+            hosts: group.red.iter().filter(|pair| !pair.pods_only).count(),
+            over: over.failing.clone(),
+            family: over.family,
+        };
+        Deviation {
+            subjects: self.subjects(group.scope),
+            culprits,
+            finding: Finding::Symptom {
+                symptom,
+                cause: cause.map(Found::inferred),
+            },
+            expected: Talk::AnswerOver {
+                over: over.measured(),
+            }
+            .into(),
+            observed: observed(group, &arrivals),
             look: match problem {
-                Some(problem) => problem.evidence.look.clone(),
-                None => look(
-                    self.topology.end_name(&first.from),
-                    format!("ping -c 1 -W 1 {}", first.address),
-                ),
+                Some(problem) => problem.deviation.look.clone(),
+                None => self.topology.in_end(&first.from, &ping),
             },
         }
+    }
+
+    fn scope(&self, scope: Scope<'_>) -> evidence::Scope {
+        match scope {
+            Scope::Everyone => evidence::Scope::Everyone,
+            Scope::Pod(pod, direction) => evidence::Scope::Pod {
+                pod: self.pod_at(pod),
+                direction,
+            },
+            Scope::Node(node, direction) => evidence::Scope::Node {
+                node: node.to_owned(),
+                direction,
+            },
+            Scope::Between(a, b) => evidence::Scope::Between {
+                nodes: (a.to_owned(), b.to_owned()),
+            },
+            Scope::OneWay(from, to) => evidence::Scope::OneWay {
+                from: from.to_owned(),
+                to: to.to_owned(),
+            },
+        }
+    }
+
+    fn subjects(&self, scope: Scope<'_>) -> Vec<Subject> {
+        match scope {
+            Scope::Everyone => {
+                let nodes = self.topology.nodes();
+                nodes
+                    .map(|node| Subject::node_of(&node.object.name))
+                    .collect()
+            }
+            Scope::Pod(pod, _) => vec![Subject::Pod(self.pod_at(pod))],
+            Scope::Node(node, _) => vec![Subject::node_of(node)],
+            Scope::Between(a, b) | Scope::OneWay(a, b) => vec![Subject::Pair {
+                from: a.to_owned(),
+                to: b.to_owned(),
+            }],
+        }
+    }
+
+    fn pod_at(&self, pod: &PodRef) -> PodAt {
+        let node = self.topology.pod(pod).map(|pod| pod.object.node.clone());
+        PodAt::new(pod.clone(), node.unwrap_or_default())
     }
 
     /// The configuration problem that fits the group: it concerns pods that every red pair involves, or the nodes of the group.
@@ -115,15 +176,11 @@ impl<'a> Context<'a> {
     }
 
     /// Where the picture alone singles someone out.
-    fn blamed(&self, scope: Scope<'_>) -> Option<String> {
+    fn blamed(&self, scope: Scope<'_>) -> Option<Subject> {
         match scope {
-            Scope::Pod(pod, _) => Some(match self.topology.pod(pod) {
-                Some(pod) => self.topology.who(pod),
-                None => format!("pod {pod}"),
-            }),
-            Scope::Node(node, _) => Some(node.to_owned()),
-            Scope::Between(a, b) if a == b => Some(a.to_owned()),
-            Scope::OneWay(a, b) if a == b => Some(a.to_owned()),
+            Scope::Pod(pod, _) => Some(Subject::Pod(self.pod_at(pod))),
+            Scope::Node(node, _) => Some(Subject::node_of(node)),
+            Scope::Between(a, b) | Scope::OneWay(a, b) if a == b => Some(Subject::node_of(a)),
             Scope::Everyone | Scope::Between(..) | Scope::OneWay(..) => None,
         }
     }
@@ -161,53 +218,40 @@ impl<'a> Context<'a> {
         group: &Group<'_, '_>,
         over: &Over,
         arrivals: &Arrivals<'_>,
-        culprit: Option<&str>,
-    ) -> Option<String> {
-        let at = culprit.map_or_else(
-            || "on the way".to_owned(),
-            |culprit| format!("at {culprit}"),
-        );
+        at: Vec<Subject>,
+    ) -> Cause {
         if let Some(cause) = self.diverted(&group.red) {
-            return Some(cause);
+            return cause;
         }
         if !over.passing.is_empty() {
-            return Some(format!(
-                "only {} fails, not {}: a packet filter {at} looks at the protocol",
-                over.failing(),
-                transports(over.passing.iter().copied())
-            ));
+            return Cause::TransportFiltered {
+                failing: over.failing.clone(),
+                passing: over.passing.clone(),
+                family: over.family,
+                at,
+            };
         }
-        if over.one_family {
-            return Some(format!(
-                "only {} fails: routes or forwarding of that family {at}",
-                over.family
-            ));
+        if let Some(family) = over.family {
+            return Cause::FamilyUnrouted { family, at };
         }
-        if let Some((a, b)) = self.underlay_down(group.scope) {
-            return Some(format!(
-                "the nodes {a} and {b} do not reach each other either: the underlay is cut"
-            ));
+        if let Some(nodes) = self.underlay_down(group.scope) {
+            return Cause::UnderlayCut { nodes };
         }
-        let kinds: BTreeSet<&str> = group
-            .red
-            .iter()
-            .flat_map(|pair| &pair.failed)
-            .map(|dial| kind(dial))
-            .collect();
-        if kinds.len() == 1 && kinds.contains("refused") {
-            return Some(format!(
-                "packets pass, but a packet filter {at} rejects them or nothing listens there"
-            ));
+        let failed = group.red.iter().flat_map(|pair| &pair.failed);
+        let kinds: BTreeSet<Kind> = failed.map(|dial| kind(dial)).collect();
+        match Vec::from_iter(kinds)[..] {
+            [Kind::Refused] => Cause::Rejected { at },
+            [Kind::Unreachable] => Cause::NoRouteOnTheWay { at },
+            _ => Cause::PacketsLost {
+                loss: loss(group.scope, arrivals),
+                at,
+            },
         }
-        if kinds.len() == 1 && kinds.contains("unreachable") {
-            return Some(format!("a node or router {at} has no route to the address"));
-        }
-        Some(lost_where(group.scope, arrivals, &at))
     }
 
     /// When others are answered by the client itself where they dial the server, the client's own requests come back to it
     /// with its own source address, and its kernel drops them.
-    fn diverted(&self, red: &[&Pair<'_>]) -> Option<String> {
+    fn diverted(&self, red: &[&Pair<'_>]) -> Option<Cause> {
         let pair = red[0];
         let by_client = |dial: &&Dial| {
             dial.to == *pair.to
@@ -219,13 +263,10 @@ impl<'a> Context<'a> {
             .iter()
             .find(by_client)
             .filter(|_| red.len() == 1)?;
-        let (from, to) = (
-            self.topology.end_name(pair.from),
-            self.topology.end_name(pair.to),
-        );
-        Some(format!(
-            "what is sent to {to} is diverted to {from}, which cannot answer itself, see no-nat"
-        ))
+        Some(Cause::Diverted {
+            to: pair.to.clone(),
+            by: pair.from.clone(),
+        })
     }
 
     /// Two nodes of the scope whose own addresses do not answer each other.
@@ -245,13 +286,15 @@ impl<'a> Context<'a> {
             _ => false,
         };
         let dial = self.topology.observations.dials.iter().find(failed)?;
-        let name = |end| self.topology.end_name(end);
-        Some((name(&dial.from), name(&dial.to)))
+        match (&dial.from, &dial.to) {
+            (Endpoint::Node(a), Endpoint::Node(b)) => Some((a.clone(), b.clone())),
+            _ => None,
+        }
     }
 }
 
 /// What the far ends' records of requests say about where packets get lost.
-fn lost_where(scope: Scope<'_>, arrivals: &Arrivals<'_>, at: &str) -> String {
+fn loss(scope: Scope<'_>, arrivals: &Arrivals<'_>) -> Loss {
     let ways = |wanted: &dyn Fn(&str, &str) -> bool| {
         let chosen: Vec<_> = arrivals
             .iter()
@@ -263,54 +306,45 @@ fn lost_where(scope: Scope<'_>, arrivals: &Arrivals<'_>, at: &str) -> String {
         (lost, came)
     };
     if arrivals.is_empty() {
-        return format!("a packet filter or a missing route {at}");
+        return Loss::Unrecorded;
     }
-    if let Scope::Node(node, _) = scope {
-        let (into_lost, _) = ways(&|_, to| to == node);
-        let (out_lost, out_came) = ways(&|from, _| from == node);
+    if let Scope::Node(name, _) = scope {
+        let (into_lost, _) = ways(&|_, to| to == name);
+        let (out_lost, out_came) = ways(&|from, _| from == name);
+        let node = name.to_owned();
         match (into_lost, out_lost, out_came) {
-            (true, _, true) => {
-                return format!(
-                    "what is sent to pods of {node} gets lost there, what they send arrives: a packet filter on {node}"
-                );
-            }
-            (true, true, _) => {
-                return format!(
-                    "{node} does not forward for its pods: a packet filter (FORWARD policy) or a cut link"
-                );
-            }
-            (true, false, _) => {
-                return format!(
-                    "what is sent to pods of {node} gets lost: a packet filter on {node}, or no way to it"
-                );
-            }
+            (true, _, true) => return Loss::OnTheWayIn { node },
+            (true, true, _) => return Loss::BothWays { node },
+            (true, false, _) => return Loss::OnTheWayTo { node },
             _ => {}
         }
     }
     match ways(&|_, _| true) {
-        (_, true) => {
-            format!("requests arrive, answers get lost {at}: a packet filter, or no route back")
-        }
-        (true, _) => format!(
-            "packets get lost {at}: a packet filter (FORWARD policy), a missing route or a cut link"
-        ),
-        _ => format!(
-            "packets get lost in one direction only: a missing route or a packet filter {at}"
-        ),
+        (_, true) => Loss::Answers,
+        (true, _) => Loss::Requests,
+        _ => Loss::OneDirection,
     }
 }
 
-fn kind(dial: &Dial) -> &'static str {
+/// What became of a dial that failed.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Refused,
+    Unreachable,
+    Lost,
+}
+
+fn kind(dial: &Dial) -> Kind {
     match &dial.result {
         Dialled::Failed {
             kind: Failure::Refused,
             ..
-        } => "refused",
+        } => Kind::Refused,
         Dialled::Failed {
             kind: Failure::Unreachable,
             ..
-        } => "unreachable",
-        _ => "lost",
+        } => Kind::Unreachable,
+        _ => Kind::Lost,
     }
 }
 
@@ -368,24 +402,18 @@ fn not_forwarding(topology: &Topology<'_>) -> Vec<Problem> {
         })
         .map(move |(key, _)| (node, key))
     });
-    off.map(|(node, key)| Problem {
-        node: node.object.name.clone(),
-        peer: None,
-        pods: Vec::new(),
-        evidence: Evidence {
-            what: format!(
-                "{} does not forward packets: net.{key} is 0",
-                node.object.name
-            ),
-            expected: format!("net.{key} = 1"),
-            observed: format!("net.{key} = 0"),
-            culprit: Some(node.object.name.clone()),
-            cause: None,
-            look: look(
-                &node.object.name,
-                format!("cat /proc/sys/net/{}", key.replace('.', "/")),
-            ),
-        },
+    off.map(|(node, key)| {
+        let name = &node.object.name;
+        let cause = Cause::ForwardingOff {
+            node: name.clone(),
+            key: key.to_owned(),
+        };
+        let [on, off] = ["1", "0"].map(|value| State::Sysctl {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        });
+        let path = format!("cat /proc/sys/net/{}", key.replace('.', "/"));
+        Problem::on(name, cause, Seen::new(on, off, Command::on(name, &path)))
     })
     .collect()
 }

@@ -4,21 +4,14 @@
 mod blame;
 mod cause;
 mod pairs;
-mod words;
+mod seen;
+
+pub(super) use flatnet_model::evidence::Span;
 
 use super::Verdict;
 use super::findings::{Findings, count, transports};
 use super::topology::Topology;
 use flatnet_model::observations::{Endpoint, Observations};
-
-/// Which pairs a check is about.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Span {
-    /// Both ends on one node.
-    SameNode,
-    /// Ends on different nodes.
-    CrossNode,
-}
 
 pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
     let topology = Topology::of(observations);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flatnet_model::probe::{Dialled, Failure, Transport};
 
 use super::Span;
-use crate::checks::findings::{listed, transport};
+use crate::checks::findings::listed;
 use crate::checks::topology::{Topology, same_family};
 use flatnet_model::PodRef;
 use flatnet_model::observations::{Dial, Endpoint, ObservedPod};
@@ -100,7 +100,7 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
         } else {
             missing.push(format!(
                 "{} from {}: {detail}",
-                transport(over),
+                over,
                 topology.end_name(from)
             ));
         }

@@ -19,9 +19,14 @@ use std::collections::BTreeSet;
 use flatnet_model::probe::{Dialled, Facts, Failure};
 use rstest::rstest;
 
-use super::{Evidence, Verdict, all, find};
+use flatnet_model::cause::CauseId;
+use flatnet_model::evidence::Evidence;
+use flatnet_model::verdict::Verdict;
+
+use super::{all, find};
 use crate::example::build::{Cluster, Style, healthy};
 use crate::example::pieces::{bare, found, pod_end};
+use crate::words::{Text, Words};
 use flatnet_model::observations::{Dial, Endpoint, Observations, ObservedNode, ObservedPod};
 
 /// What a lab has nothing to say about.
@@ -35,14 +40,14 @@ const REAL_ONLY: [&str; 6] = [
 ];
 
 fn judge(id: &str, observations: &Observations) -> Verdict {
-    (find(id).unwrap().judge)(observations)
+    find(id).unwrap().judge(observations)
 }
 
 /// Ids of the checks with this verdict.
 fn with(verdict: &str, observations: &Observations) -> BTreeSet<&'static str> {
     all()
         .iter()
-        .filter(|check| (check.judge)(observations).name() == verdict)
+        .filter(|check| check.judge(observations).name() == verdict)
         .map(|check| check.id)
         .collect()
 }
@@ -64,7 +69,7 @@ fn assert_red(observations: &Observations, red: &[&str], broken: &[&str]) {
     };
     let verdicts: Vec<_> = all()
         .iter()
-        .map(|check| (check.id, (check.judge)(observations)))
+        .map(|check| (check.id, check.judge(observations)))
         .collect();
     assert_eq!(
         (with("fail", observations), with("broken", observations)),
@@ -74,19 +79,35 @@ fn assert_red(observations: &Observations, red: &[&str], broken: &[&str]) {
 }
 
 #[track_caller]
-fn evidence(id: &str, observations: &Observations) -> Vec<Evidence> {
+fn against(id: &str, observations: &Observations) -> Vec<Evidence> {
     match judge(id, observations) {
         Verdict::Fail { evidence } => evidence,
         other => panic!("{id} does not fail: {other:?}"),
     }
 }
 
+/// In words, as a report shows it.
+#[track_caller]
+fn evidence(id: &str, observations: &Observations) -> Vec<Text> {
+    let words = Words::of_report(Some(observations));
+    let found = against(id, observations);
+    found.iter().map(|evidence| words.text(evidence)).collect()
+}
+
 /// The only piece of evidence.
 #[track_caller]
-fn sole(id: &str, observations: &Observations) -> Evidence {
+fn sole(id: &str, observations: &Observations) -> Text {
     let mut all = evidence(id, observations);
     assert_eq!(all.len(), 1, "{all:#?}");
     all.remove(0)
+}
+
+/// The causes that its evidence names.
+#[track_caller]
+fn causes(id: &str, observations: &Observations) -> Vec<CauseId> {
+    let found = against(id, observations);
+    let named = found.iter().filter_map(|evidence| evidence.cause());
+    named.map(flatnet_model::cause::Cause::id).collect()
 }
 
 #[track_caller]

@@ -30,7 +30,7 @@ fn a_service_that_one_pod_does_not_reach_is_that_pods() {
         bare(&call.from) == "busybox-2" && call.transport == Transport::Udp
     });
     let e = sole("service", &o);
-    assert_eq!(e.culprit.as_deref(), Some("busybox-2 on node2"));
+    assert_eq!(e.culprit.as_deref(), Some("pod busybox-2 on node2"));
     assert!(e.what.ends_with("over udp"), "{}", e.what);
 }
 

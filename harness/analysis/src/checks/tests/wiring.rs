@@ -26,7 +26,9 @@ fn a_missing_default_route_blames_the_pod() {
         "{own:?}"
     );
     assert_eq!(own.look, "flatnet exec busybox-1 -- ip route");
+    assert_eq!(causes("gateway", &o), [CauseId::DefaultRouteMissing]);
     for id in ["same-node", "cross-node"] {
+        assert_eq!(causes(id, &o), [CauseId::DefaultRouteMissing]);
         let evidence = sole(id, &o);
         assert_eq!(
             evidence.culprit.as_deref(),

@@ -1,7 +1,11 @@
 //! The network add-on's agent on a node.
-use super::{About, Cause, Finding, Said, Seen, checks, words};
+use flatnet_model::cause::AgentTrouble;
 use flatnet_model::cni::in_use;
+use flatnet_model::diagnosis::one_line;
+use flatnet_model::evidence::{At, Command, Remediation, Start, State, Step, Subject, Todo};
 use flatnet_model::symptoms::{Agent, AgentOnNode};
+
+use super::{About, Cause, Finding, Known, Said, Seen, said, words};
 
 /// Plugins that do nothing without an agent, and the manifest that brings it (those in `manifests/` by their path).
 const NEED_AGENT: &[(&str, &str, &str)] = &[
@@ -13,10 +17,10 @@ const NEED_AGENT: &[(&str, &str, &str)] = &[
 ];
 
 pub(super) fn of(about: &About<'_>) -> Option<Finding> {
-    let said = about.said();
+    let heard = about.said();
     // The plugin ran to its end without it.
     if matches!(
-        said,
+        heard,
         Said::Exhausted | Said::StaleBridge { .. } | Said::Version
     ) {
         return None;
@@ -42,8 +46,8 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
         return Some(absent(about, Some(agent), addon(about)));
     }
     let nowhere = agents.is_empty() && about.evidence.agents.is_ok();
-    match said {
-        Said::AgentSilent { addon, .. } if nowhere && !about.evidence.advice.is_lab() => {
+    match heard {
+        Said::AgentSilent { addon, .. } if nowhere && about.evidence.advice.has_kubectl() => {
             Some(absent(about, None, Some(&addon)))
         }
         Said::AgentSilent { addon, sought } => Some(silent(about, agents, &addon, sought)),
@@ -65,130 +69,180 @@ fn addon(about: &About<'_>) -> Option<&'static str> {
 }
 
 /// What brings the agent back. `agent` is what there is of it, `addon` what is known where there is nothing.
-pub(super) fn mend(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>) -> String {
+pub(super) fn fix(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>) -> Remediation {
     let advice = &about.evidence.advice;
+    let kubectl = advice.has_kubectl();
     match agent.and_then(|agent| agent.set.as_ref()) {
-        Some((namespace, name)) => {
-            format!("kubectl -n {namespace} rollout restart daemonset/{name}")
-        }
-        None if advice.is_lab() && (agent.is_some() || addon == Some("flatnet")) => {
+        Some((namespace, name)) => Remediation::run(Command::here(&format!(
+            "kubectl -n {namespace} rollout restart daemonset/{name}"
+        ))),
+        None if !kubectl && (agent.is_some() || addon == Some("flatnet")) => {
             let node = &about.node.object.name;
-            about.on_node(&format!(
+            Remediation::run(about.on_node(&format!(
                 "/.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json --install-plugin /.flatnet/flatnet-cni"
-            ))
+            )))
         }
-        None if advice.is_lab() => format!(
-            "flatnet down {0} && flatnet up --name {0} with the same options",
-            advice.cluster
-        ),
+        None if !kubectl => Remediation {
+            steps: vec![Step {
+                todo: Some(Todo::SameOptionsOnUp),
+                commands: advice.up_again(""),
+            }],
+        },
         None => {
             let addon = addon.or_else(|| self::addon(about));
             let known = NEED_AGENT.iter().find(|(_, name, _)| Some(*name) == addon);
-            let manifest = known.map_or("the network add-on's manifest", |(.., file)| file);
-            format!("kubectl apply -f {manifest}")
+            match known {
+                Some((.., manifest)) => {
+                    Remediation::run(Command::here(&format!("kubectl apply -f {manifest}")))
+                }
+                None => apply_add_on(),
+            }
         }
     }
 }
 
+/// An add-on of which nothing is known.
+pub(super) fn apply_add_on() -> Remediation {
+    let apply = Command::here("kubectl apply -f MANIFEST");
+    Remediation::to(Todo::ApplyAddOn, vec![apply])
+}
+
 fn not_ready(about: &About<'_>, agent: &Agent, one: &AgentOnNode) -> Finding {
-    let node = &about.node.object.name;
+    let node = about.node.object.name.clone();
     let words = one.last_words.as_deref().unwrap_or_default().trim();
-    let last = words.lines().last();
-    let said = last.map(|line| format!("; its last words: {line}"));
     let name = match &one.pod {
         Some(pod) => format!("pod {pod} of {}", agent.name),
         None => agent.name.clone(),
     };
-    let look = match &one.pod {
-        Some(pod) => format!("kubectl -n {} logs {}", pod.namespace, pod.name),
-        None => about.on_node("ps"),
+    let logged = (!words.is_empty()).then(|| Seen::new(format!("log of {name}"), words));
+    let known = Known {
+        subjects: vec![about.subject(), about.node()],
+        culprit: Subject::Agent {
+            node: node.clone(),
+            agent: agent.name.clone(),
+        },
+        expected: Start::AgentWorks.into(),
+        observed: vec![
+            Start::AgentStatus {
+                status: one.status.clone(),
+                last_words: words.lines().last().map(one_line),
+            }
+            .into(),
+        ],
+        look: match &one.pod {
+            Some(pod) => Command::here(&format!("kubectl -n {} logs {}", pod.namespace, pod.name)),
+            None => about.on_node("ps"),
+        },
+        fix: fix(about, Some(agent), None),
+        seen: logged.into_iter().collect(),
     };
-    let evidence = checks::Evidence {
-        what: format!("the network add-on's agent does not work on {node}: {name}"),
-        expected: "it runs and is ready".to_owned(),
-        observed: format!("{}{}", one.status, said.unwrap_or_default()),
-        culprit: Some(format!("{} on {node}", agent.name)),
-        cause: Some("without its agent the node has no network to give to new pods".to_owned()),
-        look,
+    let cause = Cause::AgentDown {
+        node,
+        agent: agent.name.clone(),
+        trouble: AgentTrouble::NotReady,
     };
-    let mut finding = about.finding(Cause::AgentDown, evidence, mend(about, Some(agent), None));
-    if !words.is_empty() {
-        finding
-            .seen
-            .push(Seen::new(format!("log of {name}"), words));
-    }
-    finding
+    about.finding(cause, known)
 }
 
 /// There is no agent on the node: `agent` is the one that is on others.
 fn absent(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>) -> Finding {
-    let node = &about.node.object.name;
-    let is_lab = about.evidence.advice.is_lab();
-    let (observed, look) = match agent.and_then(|agent| agent.set.as_ref()) {
-        Some((namespace, name)) => (
-            format!("DaemonSet {namespace}/{name} has no pod on {node}"),
-            format!("kubectl -n {namespace} describe daemonset {name}"),
+    let node = about.node.object.name.clone();
+    let kubectl = about.evidence.advice.has_kubectl();
+    let set = agent.and_then(|agent| agent.set.as_ref());
+    let (observed, look) = match (agent, set) {
+        (Some(agent), Some((namespace, name))) => (
+            Start::SetHasNoPod {
+                set: agent.name.clone(),
+                node: node.clone(),
+            },
+            Command::here(&format!("kubectl -n {namespace} describe daemonset {name}")),
         ),
-        None if is_lab => (
-            format!("no agent was started on {node}"),
+        _ if !kubectl => (
+            Start::NotStarted { node: node.clone() },
             about.on_node("ps"),
         ),
-        None => (
-            "no DaemonSet mounts /etc/cni/net.d or /opt/cni/bin of its nodes".to_owned(),
-            "kubectl get daemonsets -A".to_owned(),
+        _ => (
+            Start::NoDaemonSet,
+            Command::here("kubectl get daemonsets -A"),
         ),
     };
-    let name = addon.map_or_else(|| "the network add-on".to_owned(), str::to_owned);
-    let evidence = checks::Evidence {
-        what: format!("the agent of {name} is not there on {node}"),
-        expected: "one agent on each node".to_owned(),
-        observed: match about.said() {
-            Said::AgentSilent { sought, .. } => {
-                format!("{observed}; the plugin does not find {sought}")
-            }
-            _ => observed,
-        },
-        culprit: Some(format!("{name} on {node}")),
-        cause: Some(match agent {
-            Some(_) => "a selector, an affinity or a taint keeps it off the node".to_owned(),
-            None => "the add-on was taken away, and its files stayed".to_owned(),
+    let missed = match about.said() {
+        Said::AgentSilent { sought, .. } => Some(Start::PluginSeeks {
+            sought: sought.to_owned(),
         }),
+        _ => None,
+    };
+    let name = match (agent, addon) {
+        (Some(agent), _) => agent.name.clone(),
+        (None, Some(addon)) => addon.to_owned(),
+        (None, None) => "the network add-on".to_owned(),
+    };
+    let known = Known {
+        subjects: vec![about.subject(), about.node()],
+        culprit: Subject::Agent {
+            node: node.clone(),
+            agent: name.clone(),
+        },
+        expected: Start::AgentOnEachNode.into(),
+        observed: std::iter::once(observed)
+            .chain(missed)
+            .map(State::from)
+            .collect(),
         look,
+        fix: match set {
+            Some((namespace, name)) => {
+                let edit = format!("kubectl -n {namespace} edit daemonset {name}");
+                Remediation::to(Todo::EditDaemonSet, vec![Command::here(&edit)])
+            }
+            None => fix(about, agent, addon),
+        },
+        seen: Vec::new(),
     };
-    let mend = match agent.and_then(|agent| agent.set.as_ref()) {
-        Some((namespace, name)) => format!(
-            "kubectl -n {namespace} edit daemonset {name} (nodeSelector, affinity, tolerations)"
-        ),
-        None => mend(about, agent, addon),
+    let cause = Cause::AgentDown {
+        node,
+        agent: name,
+        trouble: match agent {
+            Some(_) => AgentTrouble::KeptOff,
+            None => AgentTrouble::Gone,
+        },
     };
-    about.finding(Cause::AgentDown, evidence, mend)
+    about.finding(cause, known)
 }
 
-/// A plugin that does not find its agent although there is one, or nobody knows.
+/// A plugin that does not find its agent although there is one, or it is not known.
 fn silent(about: &About<'_>, agents: &[Agent], addon: &str, sought: &str) -> Finding {
-    let node = &about.node.object.name;
+    let node = about.node.object.name.clone();
     let words = about.network_words();
     let core = words.as_ref().map_or("", |seen| words::core(&seen.text));
     // The agents of another add-on are none of its.
     let agent = agents.iter().find(|agent| agent.name.contains(addon));
-    let evidence = checks::Evidence {
-        what: format!("the agent of {addon} does not answer on {node}"),
-        expected: format!("the plugin finds {sought}"),
-        observed: core.to_owned(),
-        culprit: Some(format!("{addon} on {node}")),
-        cause: Some(match agent {
-            Some(agent) => format!(
-                "{} has a pod there that is ready, and yet does not serve the plugin: it has just started, or what it wrote was removed",
-                agent.name
-            ),
-            None => "its agent does not run there, and none is known that should".to_owned(),
-        }),
+    let known = Known {
+        subjects: vec![about.subject(), about.node()],
+        culprit: Subject::Agent {
+            node: node.clone(),
+            agent: addon.to_owned(),
+        },
+        expected: Start::PluginFinds {
+            sought: sought.to_owned(),
+        }
+        .into(),
+        observed: vec![said(core)],
         look: match agent.and_then(|agent| agent.set.as_ref()) {
             Some((namespace, name)) => {
-                format!("kubectl -n {namespace} get pods -o wide | grep {name}")
+                let pods = format!("kubectl -n {namespace} get pods -o wide | grep {name}");
+                Command::shell(At::Here, pods)
             }
             None => about.on_node("ps"),
         },
+        fix: fix(about, agent, Some(addon)),
+        seen: Vec::new(),
     };
-    about.finding(Cause::AgentDown, evidence, mend(about, agent, Some(addon)))
+    let cause = Cause::AgentDown {
+        node,
+        agent: agent.map_or_else(|| addon.to_owned(), |agent| agent.name.clone()),
+        trouble: AgentTrouble::Silent {
+            ready: agent.is_some(),
+        },
+    };
+    about.finding(cause, known)
 }

@@ -1,10 +1,12 @@
 //! The CNI configuration of a node: whether there is one, whether it is the right one, and whether its plugins are there.
 
+use flatnet_model::cause::CauseId;
+use flatnet_model::cni::{BIN_DIR, CONF_DIR, NetworkList, Unusable, Version, configurations};
+use flatnet_model::diagnosis::one_line;
+use flatnet_model::evidence::{Command, Remediation, Start, State, Subject};
 use flatnet_model::probe::{CniFiles, ConfFile};
 
-use super::{About, Cause, Finding, Said, Seen, checks, words};
-use crate::checks::listed;
-use flatnet_model::cni::{BIN_DIR, CONF_DIR, NetworkList, Unusable, Version, configurations};
+use super::{About, Cause, Finding, Known, Said, Seen, said, words};
 
 pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
     let Ok(files) = about.node.inside.cni() else {
@@ -15,14 +17,17 @@ pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
         return vec![no_conflist(about, Some(files))];
     };
     let mut broken = broken(about, first, files);
-    if !broken.iter().any(|finding| finding.id < Cause::NoConflist) {
+    if !broken
+        .iter()
+        .any(|finding| finding.id < CauseId::NoConflist)
+    {
         broken.extend(not_loaded(about, first));
     }
     if broken.is_empty() && !its_plugin_failed(about, first) {
         return Vec::new();
     }
     let whole = later.iter().find(|file| is_whole(file, files));
-    let shadowed = whole.map(|file| two(about, first, file));
+    let shadowed = whole.map(|file| two(about, first, later, file));
     shadowed.into_iter().chain(broken).collect()
 }
 
@@ -30,47 +35,45 @@ pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
 fn unseen(about: &About<'_>) -> Option<Finding> {
     match about.said() {
         Said::NoConflist => Some(no_conflist(about, None)),
-        Said::PluginMissing { plugin } => {
-            Some(plugin_missing(about, "the configuration", &[&plugin], None))
-        }
-        Said::Version => Some(version(about, "the configuration", "another version")),
+        Said::PluginMissing { plugin } => Some(plugin_missing(about, None, vec![plugin], None)),
+        Said::Version => Some(version(about, None, Vec::new(), None)),
         _ => None,
     }
 }
 
 /// What is wrong with the file in use.
 fn broken(about: &About<'_>, file: &ConfFile, files: &CniFiles) -> Vec<Finding> {
-    let path = format!("{CONF_DIR}/{}", file.name);
+    let name = file.name.as_str();
     let parsed = match file.network() {
         Ok(parsed) => parsed,
         // That it cannot be read here does not mean that the runtime cannot: its words decide.
         Err(Unusable::Unreadable(_)) => return unseen(about).into_iter().collect(),
         Err(Unusable::Malformed(why)) => {
-            return vec![malformed(about, &path, &why.to_string())];
+            return vec![malformed(about, name, &why.to_string())];
         }
     };
     let mut findings = Vec::new();
     let unknown = parsed.versions.is_empty() && !parsed.declared.is_empty();
     if unknown || about.said() == Said::Version {
-        let versions = parsed.declared.join(", ");
-        findings.push(version(about, &path, &format!("cniVersion {versions}")));
+        findings.push(version(about, Some(name), parsed.declared.clone(), None));
     }
     if findings.is_empty() {
-        findings.extend(not_spoken(about, &path, &parsed));
+        findings.extend(not_spoken(about, name, &parsed));
     }
-    let missing: Vec<&str> = parsed
+    let missing: Vec<String> = parsed
         .programs()
         .into_iter()
         .filter(|program| !has_program(files, program))
+        .map(str::to_owned)
         .collect();
     if !missing.is_empty() {
-        findings.push(plugin_missing(about, &path, &missing, Some(files)));
+        findings.push(plugin_missing(about, Some(name), missing, Some(files)));
     }
     findings
 }
 
 /// A plugin that by its own word speaks none of the configuration's versions.
-fn not_spoken(about: &About<'_>, path: &str, parsed: &NetworkList) -> Option<Finding> {
+fn not_spoken(about: &About<'_>, file: &str, parsed: &NetworkList) -> Option<Finding> {
     let spoken = about.node.spoken();
     let (plugin, speaks) = parsed.kinds().find_map(|plugin| {
         let speaks = spoken.get(plugin)?;
@@ -80,12 +83,12 @@ fn not_spoken(about: &About<'_>, path: &str, parsed: &NetworkList) -> Option<Fin
             .any(|version| speaks.contains(version));
         (!fits && !parsed.declared.is_empty()).then_some((plugin, speaks))
     })?;
-    let has = format!(
-        "cniVersion {}; {plugin} speaks {}",
-        parsed.declared.join(", "),
-        speaks.join(", ")
-    );
-    Some(version(about, path, &has))
+    let speaks = Start::PluginSpeaks {
+        plugin: plugin.to_owned(),
+        versions: speaks.to_vec(),
+    };
+    let versions = parsed.declared.clone();
+    Some(version(about, Some(file), versions, Some(speaks)))
 }
 
 fn is_whole(file: &ConfFile, files: &CniFiles) -> bool {
@@ -110,36 +113,59 @@ fn its_plugin_failed(about: &About<'_>, file: &ConfFile) -> bool {
 }
 
 /// How an add-on is made to write its files again.
-fn restore(about: &About<'_>) -> String {
-    let Ok(agents) = &about.evidence.agents else {
-        return "kubectl apply -f the network add-on's manifest".to_owned();
-    };
-    super::agent::mend(about, agents.first(), None)
+fn restore(about: &About<'_>) -> Remediation {
+    match &about.evidence.agents {
+        Ok(agents) => super::agent::fix(about, agents.first(), None),
+        Err(_) => super::agent::apply_add_on(),
+    }
+}
+
+impl About<'_> {
+    fn file(&self, name: &str) -> Subject {
+        Subject::File {
+            node: self.node.object.name.clone(),
+            path: format!("{CONF_DIR}/{name}"),
+        }
+    }
+
+    /// A cause in the node's configuration.
+    fn configured(
+        &self,
+        culprit: Subject,
+        expected: Start,
+        observed: Vec<Start>,
+        look: Command,
+        fix: Remediation,
+    ) -> Known {
+        Known {
+            subjects: vec![self.subject(), self.node()],
+            culprit,
+            expected: expected.into(),
+            observed: observed.into_iter().map(State::from).collect(),
+            look,
+            fix,
+            seen: Vec::new(),
+        }
+    }
 }
 
 fn no_conflist(about: &About<'_>, files: Option<&CniFiles>) -> Finding {
-    let node = &about.node.object.name;
-    let others = files.map(|files| {
-        files
-            .conf
-            .iter()
-            .map(|f| f.name.clone())
-            .collect::<Vec<_>>()
-    });
-    let others = others.filter(|names| !names.is_empty());
-    let evidence = checks::Evidence {
-        what: format!("there is no CNI configuration in {CONF_DIR} of {node}"),
-        expected: "a file that ends in .conflist, .conf or .json".to_owned(),
-        observed: match (files, others) {
-            (None, _) => "the runtime says that it has none".to_owned(),
-            (_, None) => "the folder is empty, or not there".to_owned(),
-            (_, Some(names)) => format!("only {}", listed(&names, 6)),
+    let observed = match files {
+        None => Start::NotSaid,
+        Some(files) => Start::NoConflist {
+            files: files.conf.iter().map(|f| f.name.clone()).collect(),
+            not_ready: None,
         },
-        culprit: Some(node.clone()),
-        cause: Some("no network add-on was installed, or its file was removed".to_owned()),
-        look: about.on_node(&format!("ls {CONF_DIR}")),
     };
-    about.finding(Cause::NoConflist, evidence, restore(about))
+    let known = about.configured(
+        about.node(),
+        Start::OneConflist,
+        vec![observed],
+        about.on_node(&format!("ls {CONF_DIR}")),
+        restore(about),
+    );
+    let node = about.node.object.name.clone();
+    about.finding(Cause::NoConflist { node }, known)
 }
 
 /// The node's condition is asked, not the pod's events: those are of the time before the file came.
@@ -149,87 +175,103 @@ fn not_loaded(about: &About<'_>, file: &ConfFile) -> Option<Finding> {
     if status != "False" || !readable || words::read(message) != Said::NoConflist {
         return None;
     }
-    let node = &about.node.object.name;
-    let path = format!("{CONF_DIR}/{}", file.name);
-    let evidence = checks::Evidence {
-        what: format!("the runtime of {node} has not taken up {path}"),
-        expected: "the runtime uses the configuration that is there".to_owned(),
-        observed: format!("{path} is there and parses; the node says: {message}"),
-        culprit: Some(format!("the container runtime of {node}")),
-        cause: Some("the file was moved into the folder: containerd looks again when one is written or taken away, not when one is moved in".to_owned()),
-        look: about.on_node(&format!("ls -l {CONF_DIR}")),
+    let node = about.node.object.name.clone();
+    let observed = Start::NotTakenUp {
+        path: format!("{CONF_DIR}/{}", file.name),
+        said: one_line(message),
     };
-    let mut finding = about.finding(
-        Cause::ConflistNotLoaded,
-        evidence,
-        about.on_node("systemctl restart containerd"),
+    let known = about.configured(
+        Subject::Runtime { node: node.clone() },
+        Start::TakenUp,
+        vec![observed],
+        about.on_node(&format!("ls -l {CONF_DIR}")),
+        Remediation::run(about.on_node("systemctl restart containerd")),
     );
+    let file = file.name.clone();
+    let mut finding = about.finding(Cause::ConflistNotLoaded { node, file }, known);
     finding.seen = vec![Seen::new("condition Ready", message)];
     Some(finding)
 }
 
-fn malformed(about: &About<'_>, path: &str, why: &str) -> Finding {
-    let node = &about.node.object.name;
-    let evidence = checks::Evidence {
-        what: format!("{path} of {node} is not a CNI configuration"),
-        expected: "JSON with a name and at least one plugin (CNI specification, section 1)"
-            .to_owned(),
-        observed: why.to_owned(),
-        culprit: Some(format!("{path} on {node}")),
-        cause: Some(
-            "it was edited or written incompletely; the runtime passes over none".to_owned(),
-        ),
-        look: about.on_node(&format!("cat {path}")),
-    };
-    let mend = format!(
-        "{}; {}",
-        about.on_node(&format!("rm {path}")),
-        restore(about)
+fn malformed(about: &About<'_>, file: &str, why: &str) -> Finding {
+    let path = format!("{CONF_DIR}/{file}");
+    let mut known = about.configured(
+        about.file(file),
+        Start::Conflist,
+        Vec::new(),
+        about.on_node(&format!("cat {path}")),
+        Remediation::run(about.on_node(&format!("rm {path}"))).then(restore(about)),
     );
-    about.finding(Cause::ConflistMalformed, evidence, mend)
-}
-
-fn two(about: &About<'_>, first: &ConfFile, whole: &ConfFile) -> Finding {
-    let node = &about.node.object.name;
-    let path = format!("{CONF_DIR}/{}", first.name);
-    let evidence = checks::Evidence {
-        what: format!("two CNI configurations on {node}: {} is used and does not work", first.name),
-        expected: "exactly one".to_owned(),
-        observed: format!(
-            "{} sorts before {}, whose plugins are all there",
-            first.name, whole.name
-        ),
-        culprit: Some(format!("{path} on {node}")),
-        cause: Some("an add-on that is gone left its file behind: the runtime takes the first in lexical order".to_owned()),
-        look: about.on_node(&format!("ls {CONF_DIR}")),
+    known.observed = vec![said(why)];
+    let cause = Cause::ConflistMalformed {
+        node: about.node.object.name.clone(),
+        file: file.to_owned(),
     };
-    about.finding(
-        Cause::TwoConflists,
-        evidence,
-        about.on_node(&format!("rm {path}")),
-    )
+    about.finding(cause, known)
 }
 
-fn version(about: &About<'_>, path: &str, has: &str) -> Finding {
-    let node = &about.node.object.name;
+/// The file in use does not work; of those after it, one would.
+fn two(about: &About<'_>, first: &ConfFile, later: &[&ConfFile], whole: &ConfFile) -> Finding {
+    let shadowed: Vec<String> = later.iter().map(|file| file.name.clone()).collect();
+    let observed = Start::Used {
+        file: first.name.clone(),
+        shadowed: shadowed.clone(),
+        whole: Some(whole.name.clone()),
+    };
+    let known = about.configured(
+        about.file(&first.name),
+        Start::OneConflist,
+        vec![observed],
+        about.on_node(&format!("ls {CONF_DIR}")),
+        Remediation::run(about.on_node(&format!("rm {CONF_DIR}/{}", first.name))),
+    );
+    let cause = Cause::TwoConflists {
+        node: about.node.object.name.clone(),
+        used: first.name.clone(),
+        shadowed,
+    };
+    about.finding(cause, known)
+}
+
+fn version(
+    about: &About<'_>,
+    file: Option<&str>,
+    versions: Vec<String>,
+    speaks: Option<Start>,
+) -> Finding {
     let words = about.network_words();
     let core = words.as_ref().map(|seen| words::core(&seen.text));
     let core = core.filter(|text| words::read(text) == Said::Version);
-    let evidence = checks::Evidence {
-        what: format!("{path} of {node} has a version that is not spoken there"),
-        expected: format!(
-            "a cniVersion that runtime and plugins speak, at most {}",
-            Version::NEWEST
-        ),
-        observed: core.map_or_else(|| has.to_owned(), |text| format!("{has}: {text}")),
-        culprit: Some(format!("{path} on {node}")),
-        cause: Some("the file was written for other plugins, or by hand".to_owned()),
-        look: about.on_node(&format!("grep cniVersion {path}")),
-    };
     let spoken = core.map_or_else(Vec::new, supported);
     let fits = fitting(about, &spoken);
-    let edit = format!(r#"sed -i 's/"cniVersion": *"[^"]*"/"cniVersion": "{fits}"/' {path}"#);
-    about.finding(Cause::CniVersion, evidence, about.on_node(&edit))
+    let path = file.map_or_else(
+        || format!("{CONF_DIR}/FILE"),
+        |file| format!("{CONF_DIR}/{file}"),
+    );
+    let edit = format!(r#"s/"cniVersion": *"[^"]*"/"cniVersion": "{fits}"/"#);
+    let argv = ["sed", "-i", &edit, &path].map(str::to_owned).to_vec();
+    let edit = Command {
+        argv,
+        ..about.on_node("sed")
+    };
+    let observed = Start::Versions {
+        versions,
+        said: core.map(one_line),
+    };
+    let known = about.configured(
+        file.map_or_else(|| about.node(), |file| about.file(file)),
+        Start::SpokenVersion {
+            newest: Version::NEWEST.to_string(),
+        },
+        std::iter::once(observed).chain(speaks).collect(),
+        about.on_node(&format!("grep cniVersion {path}")),
+        Remediation::run(edit),
+    );
+    let cause = Cause::CniVersion {
+        node: about.node.object.name.clone(),
+        file: file.map(str::to_owned),
+    };
+    about.finding(cause, known)
 }
 
 /// What follows `plugin supports` in libcni's words.
@@ -262,29 +304,28 @@ fn fitting(about: &About<'_>, spoken: &[String]) -> Version {
 
 fn plugin_missing(
     about: &About<'_>,
-    path: &str,
-    missing: &[&str],
+    file: Option<&str>,
+    plugins: Vec<String>,
     files: Option<&CniFiles>,
 ) -> Finding {
-    let node = &about.node.object.name;
-    let plural = if missing.len() == 1 { "" } else { "s" };
-    let has = files.map(|files| match files.programs.is_empty() {
-        true => format!("{BIN_DIR} has no program"),
-        false => format!("{BIN_DIR} has {}", listed(&files.programs, 12)),
-    });
-    let evidence = checks::Evidence {
-        what: format!(
-            "plugin{plural} {} of {path} not in {BIN_DIR} of {node}",
-            listed(missing, 6)
-        ),
-        expected: "every plugin that the configuration names, as an executable file".to_owned(),
-        observed: has.unwrap_or_else(|| "the runtime does not find it".to_owned()),
-        culprit: Some(node.clone()),
-        cause: Some(
-            "it was not installed on this node, or was removed: no pod gets a network here"
-                .to_owned(),
-        ),
-        look: about.on_node(&format!("ls -l {BIN_DIR}")),
+    let observed = match files {
+        Some(files) => Start::Programs {
+            programs: files.programs.clone(),
+        },
+        None => Start::NotFound,
     };
-    about.finding(Cause::PluginMissing, evidence, restore(about))
+    let mut known = about.configured(
+        about.node(),
+        Start::EveryPlugin,
+        vec![observed],
+        about.on_node(&format!("ls -l {BIN_DIR}")),
+        restore(about),
+    );
+    known.subjects.extend(file.map(|file| about.file(file)));
+    let cause = Cause::PluginMissing {
+        node: about.node.object.name.clone(),
+        file: file.map(str::to_owned),
+        plugins,
+    };
+    about.finding(cause, known)
 }

@@ -1,7 +1,10 @@
 //! Containers that do not start, or do not last.
+use flatnet_model::cause::NotRunnable;
+use flatnet_model::diagnosis::one_line;
+use flatnet_model::evidence::{Command, Rule, Start, Subject, Todo};
 use flatnet_model::snapshot::{Container as Status, Termination};
 
-use super::{About, Cause, Finding, PodSymptoms, Seen, checks};
+use super::{About, Cause, Finding, Known, PodAt, PodSymptoms, Seen, State, said};
 
 /// What a shell answers for a command that it does not find, and for one that it may not execute (POSIX, 2.8.2).
 const NOT_FOUND: i32 = 127;
@@ -19,14 +22,6 @@ struct Container<'a> {
     about: &'a About<'a>,
     pod: &'a PodSymptoms,
     status: &'a Status,
-}
-
-/// What differs between the causes.
-struct Words {
-    what: String,
-    expected: &'static str,
-    observed: String,
-    cause: &'static str,
 }
 
 impl Container<'_> {
@@ -56,70 +51,64 @@ impl Container<'_> {
     }
 
     fn command_not_found(&self, end: Option<&Termination>, runtime: &str) -> Finding {
-        let (observed, cause) = match end.map(|end| end.exit_code) {
-            Some(NOT_EXECUTABLE) => (
-                self.with_last_words("exit code 126"),
-                "the command is there and may not be executed: no permission, or another machine's program",
-            ),
-            Some(NOT_FOUND) => (
-                self.with_last_words("exit code 127"),
-                "a shell in the container does not find what it is to run",
-            ),
-            _ => (
-                runtime.to_owned(),
-                "the image has no such program, or not in its PATH",
-            ),
+        let shell = |code| {
+            let last_words = self.quoted();
+            Start::ExitCode { code, last_words }.into()
         };
-        let words = Words {
-            what: format!("{} cannot run {}", self.title(), self.command()),
-            expected: "a command that the image has",
-            observed,
-            cause,
+        let (observed, how) = match end.map(|end| end.exit_code) {
+            Some(NOT_EXECUTABLE) => (shell(NOT_EXECUTABLE), NotRunnable::NotExecutable),
+            Some(NOT_FOUND) => (shell(NOT_FOUND), NotRunnable::NotFoundByShell),
+            _ => (said(runtime), NotRunnable::NotInImage),
         };
-        self.finding(Cause::CommandNotFound, words, runtime)
+        let image = self.status.image.clone();
+        let cause = Cause::CommandNotFound {
+            pod: self.pod_at(),
+            container: self.status.name.clone(),
+            command: self.status.command.clone(),
+            how,
+        };
+        let todo = Todo::CommandOfImage { image };
+        self.finding(cause, Start::RunnableCommand, observed, todo, runtime)
     }
 
     fn not_created(&self, reason: &str, runtime: &str) -> Finding {
-        let words = Words {
-            what: format!("{} cannot be made by the runtime", self.title()),
-            expected: "a container",
-            observed: match reason.is_empty() {
-                true => runtime.to_owned(),
-                false => format!("{reason}: {runtime}"),
-            },
-            cause: "the runtime refuses what the manifest asks for",
+        let observed = Start::Waiting {
+            reason: reason.to_owned(),
+            said: one_line(runtime),
         };
-        self.finding(Cause::ContainerCreate, words, runtime)
+        let cause = Cause::ContainerCreate {
+            pod: self.pod_at(),
+            container: self.status.name.clone(),
+        };
+        let (expected, todo) = (Start::AContainer, Todo::HeedLastWords);
+        self.finding(cause, expected, observed.into(), todo, runtime)
     }
 
     fn crash(&self, end: &Termination) -> Finding {
-        let code = end.exit_code;
-        let reason = match end.reason.as_str() {
-            "" | "Error" => String::new(),
-            reason => format!(" ({reason})"),
+        let observed = Start::Ended {
+            command: self.status.command.clone(),
+            code: end.exit_code,
+            restarts: usize::try_from(self.status.restart_count).unwrap_or_default(),
+            last_words: self.quoted(),
         };
-        let times = match usize::try_from(self.status.restart_count) {
-            Ok(n @ 1..) => format!(", restarted {}", checks::count(n, "time")),
-            _ => String::new(),
+        let cause = Cause::CrashLoop {
+            pod: self.pod_at(),
+            container: Some(self.status.name.clone()),
+            exit_code: Some(end.exit_code),
+            reason: end.reason.clone(),
         };
-        let observed = format!("{} ended with exit code {code}{times}", self.command());
-        let words = Words {
-            what: format!("{} does not last: exit code {code}{reason}", self.title()),
-            expected: "a command that lasts",
-            observed: self.with_last_words(&observed),
-            cause: match code {
-                _ if end.reason == "OOMKilled" => {
-                    "it used more memory than its limit, and the kernel ended it"
-                }
-                0 => "its command ends by itself: a pod's command has to last",
-                129.. => "a signal ended it (128 and the signal's number)",
-                _ => "its own program fails",
-            },
-        };
-        self.finding(Cause::CrashLoop, words, "")
+        let (expected, todo) = (Start::Lasts, Todo::HeedLastWords);
+        self.finding(cause, expected, observed.into(), todo, "")
     }
 
-    fn finding(&self, id: Cause, words: Words, runtime: &str) -> Finding {
+    fn finding(
+        &self,
+        cause: Cause,
+        expected: Start,
+        observed: State,
+        todo: Todo,
+        runtime: &str,
+    ) -> Finding {
         let advice = &self.about.evidence.advice;
         let (name, container) = (&self.pod.object.reference, &self.status.name);
         let previous = format!(
@@ -131,44 +120,26 @@ impl Container<'_> {
             (!runtime.is_empty()).then(|| Seen::new(format!("container {container}"), runtime));
         let mut seen: Vec<Seen> = said.into_iter().chain(self.last_words().cloned()).collect();
         seen.dedup_by(|a, b| a.text == b.text);
-        Finding {
-            id,
-            evidence: checks::Evidence {
-                what: words.what,
-                expected: words.expected.to_owned(),
-                observed: words.observed,
-                culprit: Some(format!("container {container} of pod {name}")),
-                cause: Some(words.cause.to_owned()),
-                look: if !advice.capabilities.logs.is_present() {
-                    advice.describe(name)
-                } else {
-                    previous
-                },
+        let known = Known {
+            subjects: vec![self.about.subject()],
+            culprit: Subject::Container {
+                pod: self.pod_at(),
+                container: container.clone(),
             },
-            mend: match id {
-                Cause::CommandNotFound => {
-                    format!(
-                        "a command that {} has: {}",
-                        self.status.image,
-                        advice.edit(name)
-                    )
-                }
-                _ => format!("what its last words ask for: {}", advice.edit(name)),
+            expected: expected.into(),
+            observed: vec![observed],
+            look: match advice.capabilities.logs.is_present() {
+                true => Command::here(&previous),
+                false => advice.describe(name),
             },
+            fix: advice.edit(todo, name),
             seen,
-        }
+        };
+        known.finding(Rule::pod_runs(), cause)
     }
 
-    fn title(&self) -> String {
-        format!("{}: container {}", self.about.who(), self.status.name)
-    }
-
-    /// What it runs, as the manifest has it.
-    fn command(&self) -> String {
-        match self.status.command.join(" ") {
-            words if !words.is_empty() => format!("`{words}`"),
-            _ => "the image's own command".to_owned(),
-        }
+    fn pod_at(&self) -> PodAt {
+        self.about.pod_at(self.pod)
     }
 
     fn last_words(&self) -> impl Iterator<Item = &Seen> {
@@ -177,11 +148,8 @@ impl Container<'_> {
         words.filter(move |seen| seen.source == source)
     }
 
-    fn with_last_words(&self, text: &str) -> String {
-        match self.last_words().next() {
-            Some(seen) => format!("{text}; its last words: {}", seen.text),
-            None => text.to_owned(),
-        }
+    fn quoted(&self) -> Option<String> {
+        self.last_words().next().map(|seen| one_line(&seen.text))
     }
 }
 

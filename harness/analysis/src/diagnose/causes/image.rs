@@ -1,7 +1,10 @@
 //! Images that are not on the node.
+use flatnet_model::cause::PullFailure;
+use flatnet_model::diagnosis::one_line;
+use flatnet_model::evidence::{Command, Remediation, Rule, Start, Step, Subject, Todo};
 use flatnet_model::snapshot::Container;
 
-use super::{About, Cause, Finding, PodSymptoms, Seen, checks};
+use super::{About, Cause, Finding, Known, PodSymptoms, Seen};
 
 /// Reasons of a container that waits for its image (kubernetes `pkg/kubelet/images`).
 const REASONS: [&str; 5] = [
@@ -31,8 +34,7 @@ fn finding(
     words: &str,
 ) -> Finding {
     let advice = &about.evidence.advice;
-    let node = &about.node.object.name;
-    let (image, who) = (&container.image, about.who());
+    let image = &container.image;
     let name = &pod.object.reference;
     let mut seen = vec![Seen::new(
         format!("container {}", container.name),
@@ -46,70 +48,71 @@ fn finding(
         .map(|seen| seen.text.as_str())
         .collect::<Vec<_>>()
         .join(" ");
-    Finding {
-        id: Cause::ImagePull,
-        evidence: checks::Evidence {
-            what: format!(
-                "{who}: image {image} of container {} is not on {node} and cannot be pulled",
-                container.name
-            ),
-            expected: "the image, on the node or from its registry".to_owned(),
-            observed: match words.is_empty() {
-                true => reason.to_owned(),
-                false => format!("{reason}: {words}"),
-            },
-            culprit: Some(format!("image {image}")),
-            cause: Some(why(reason, &registry).to_owned()),
-            look: advice.describe(name),
+    let set = format!(
+        "kubectl -n {} set image pod/{} {}=IMAGE",
+        name.namespace, name.name, container.name
+    );
+    let set = Remediation::run(Command::here(&set));
+    let load = advice.load(image).filter(|_| reason != "InvalidImageName");
+    let known = Known {
+        subjects: vec![about.subject()],
+        culprit: Subject::Image {
+            image: image.clone(),
         },
-        mend: match (
-            advice.capabilities.image_pulls.is_present(),
-            advice.capabilities.image_loads.is_present(),
-        ) {
-            (false, _) => advice.change(name, &format!("s|image: *{image}|image: busybox|")),
-            (true, true) if reason != "InvalidImageName" => format!(
-                "kubectl -n {} set image pod/{} {}=IMAGE, or put it onto the nodes: kind load docker-image --name {} {image}",
-                name.namespace, name.name, container.name, advice.cluster
-            ),
-            _ => format!(
-                "kubectl -n {} set image pod/{} {}=IMAGE",
-                name.namespace, name.name, container.name
-            ),
+        expected: Start::ImageThere.into(),
+        observed: vec![
+            Start::Waiting {
+                reason: reason.to_owned(),
+                said: one_line(words),
+            }
+            .into(),
+        ],
+        look: advice.describe(name),
+        fix: match load {
+            _ if !advice.capabilities.image_pulls.is_present() => Remediation {
+                steps: vec![Step {
+                    todo: None,
+                    commands: advice.change(name, &format!("s|image: *{image}|image: busybox|")),
+                }],
+            },
+            Some(load) => set.then(Remediation::to(Todo::LoadImage, vec![load])),
+            None => set,
         },
         seen,
-    }
+    };
+    let cause = Cause::ImagePull {
+        pod: about.pod_at(pod),
+        container: container.name.clone(),
+        image: image.clone(),
+        failure: failure(reason, &registry),
+    };
+    known.finding(Rule::pod_runs(), cause)
 }
 
-fn why(reason: &str, words: &str) -> &'static str {
+fn failure(reason: &str, words: &str) -> PullFailure {
     let words = words.to_lowercase();
     let has = |any: &[&str]| any.iter().any(|part| words.contains(part));
+    let no_access = [
+        "unauthorized",
+        "forbidden",
+        "denied",
+        "authorization failed",
+    ];
+    let no_way = [
+        "no such host",
+        "i/o timeout",
+        "connection refused",
+        "unreachable",
+        "cut off",
+        "dial tcp",
+    ];
     match reason {
-        "InvalidImageName" => "its name is no image reference",
-        "ErrImageNeverPull" => "imagePullPolicy is Never, and nobody has put it onto the node",
-        _ if has(&["not found", "manifest unknown", "does not exist"]) => {
-            "the registry has no such image or tag"
-        }
-        _ if has(&[
-            "unauthorized",
-            "forbidden",
-            "denied",
-            "authorization failed",
-        ]) =>
-        {
-            "the registry wants credentials (imagePullSecrets), or there is no such repository"
-        }
-        _ if has(&["x509", "tls"]) => "the registry's certificate is not trusted by the node",
-        _ if has(&[
-            "no such host",
-            "i/o timeout",
-            "connection refused",
-            "unreachable",
-            "cut off",
-            "dial tcp",
-        ]) =>
-        {
-            "the registry is out of the node's reach"
-        }
-        _ => "the image's name is wrong, or its registry does not give it out",
+        "InvalidImageName" => PullFailure::InvalidName,
+        "ErrImageNeverPull" => PullFailure::NeverPull,
+        _ if has(&["not found", "manifest unknown", "does not exist"]) => PullFailure::NoSuchImage,
+        _ if has(&no_access) => PullFailure::Credentials,
+        _ if has(&["x509", "tls"]) => PullFailure::Certificate,
+        _ if has(&no_way) => PullFailure::OutOfReach,
+        _ => PullFailure::Unknown,
     }
 }

@@ -16,10 +16,12 @@ mod tests;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::diagnosis::{Finding, Seen, one_line};
+use flatnet_model::evidence::{
+    Command, Deviation, Evidence, Finding as Wrong, PodAt, Remediation, Rule, State, Subject,
+};
 use flatnet_model::symptoms::{NodeSymptoms, PodSymptoms, Symptoms};
 
 use super::words::{self, Said};
-use crate::checks;
 
 /// What keeps a pod from being well, likeliest first.
 pub(super) fn of_pod(evidence: &Symptoms, pod: &PodSymptoms) -> Vec<Finding> {
@@ -81,11 +83,47 @@ fn refused(pod: &PodSymptoms) -> bool {
 
 fn ranked(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_key(|finding| finding.id);
-    for finding in &mut findings {
-        // Runtimes and programs end their words as they like.
-        finding.evidence.observed = one_line(&finding.evidence.observed);
-    }
     findings
+}
+
+/// What is known of a cause, apart from its parameters.
+struct Known {
+    subjects: Vec<Subject>,
+    culprit: Subject,
+    expected: State,
+    observed: Vec<State>,
+    look: Command,
+    fix: Remediation,
+    seen: Vec<Seen>,
+}
+
+impl Known {
+    /// A cause that keeps that pod from running; of none, that node from being Ready.
+    fn finding(self, rule: Rule, cause: Cause) -> Finding {
+        Finding {
+            id: cause.id(),
+            evidence: Evidence {
+                rule,
+                deviation: Deviation {
+                    subjects: self.subjects,
+                    culprits: vec![self.culprit],
+                    finding: Wrong::cause(cause),
+                    expected: self.expected,
+                    observed: self.observed,
+                    look: self.look,
+                },
+                remediation: Some(self.fix),
+            },
+            seen: self.seen,
+        }
+    }
+}
+
+/// Somebody's words, on one line: runtimes and programs end them as they like.
+fn said(text: &str) -> State {
+    State::Said {
+        text: one_line(text),
+    }
 }
 
 /// Somebody who is not well: a node, or a pod on it.
@@ -96,12 +134,20 @@ struct About<'a> {
 }
 
 impl About<'_> {
-    /// `pod default/app on node1`, `node node1`.
-    fn who(&self) -> String {
+    /// The pod, or the node.
+    fn subject(&self) -> Subject {
         match self.pod {
-            Some(pod) => format!("pod {} on {}", pod.object.reference, self.node.object.name),
-            None => format!("node {}", self.node.object.name),
+            Some(pod) => Subject::Pod(self.pod_at(pod)),
+            None => self.node(),
         }
+    }
+
+    fn node(&self) -> Subject {
+        Subject::node_of(&self.node.object.name)
+    }
+
+    fn pod_at(&self, pod: &PodSymptoms) -> PodAt {
+        PodAt::new(pod.object.reference.clone(), &self.node.object.name)
     }
 
     /// The latest that runtime or kubelet said about the network of this pod; of a node, what its condition says.
@@ -125,18 +171,24 @@ impl About<'_> {
             .map_or(Said::Other, |seen| words::read(&seen.text))
     }
 
-    fn on_node(&self, command: &str) -> String {
-        self.evidence
-            .advice
-            .on_node(&self.node.object.name, command)
+    /// A command on the node, words separated by blanks.
+    fn on_node(&self, line: &str) -> Command {
+        Command::on(&self.node.object.name, line)
     }
 
-    fn finding(&self, id: Cause, evidence: checks::Evidence, mend: String) -> Finding {
-        Finding {
-            id,
-            evidence,
-            mend,
-            seen: self.network_words().into_iter().collect(),
-        }
+    /// A line for a shell on the node.
+    fn shell(&self, line: impl Into<String>) -> Command {
+        let at = flatnet_model::evidence::At::Node(self.node.object.name.clone());
+        Command::shell(at, line)
+    }
+
+    /// A cause, read from these words besides those of runtime or kubelet.
+    fn finding(&self, cause: Cause, known: Known) -> Finding {
+        let rule = match self.pod {
+            Some(_) => Rule::pod_runs(),
+            None => Rule::node_ready(),
+        };
+        let seen = self.network_words().into_iter().chain(known.seen).collect();
+        Known { seen, ..known }.finding(rule, cause)
     }
 }

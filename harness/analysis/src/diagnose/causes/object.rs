@@ -1,5 +1,8 @@
 //! Objects and paths that a pod names and that are not there.
-use super::{About, Cause, Finding, PodSymptoms, Seen, checks};
+use flatnet_model::PodRef;
+use flatnet_model::evidence::{Command, Remediation, Rule, Start, Subject, Todo};
+
+use super::{About, Cause, Finding, Known, PodSymptoms, Seen, said};
 
 /// Volumes: mounted before anything of the pod is made.
 pub(super) fn mounts(about: &About<'_>, pod: &PodSymptoms) -> Option<Finding> {
@@ -28,51 +31,47 @@ pub(super) fn references(about: &About<'_>, pod: &PodSymptoms) -> Option<Finding
 
 fn finding(about: &About<'_>, pod: &PodSymptoms, source: String, message: &str) -> Finding {
     let advice = &about.evidence.advice;
-    let name = &pod.object.reference;
+    let PodRef { namespace, .. } = &pod.object.reference;
     let object = ["configmap", "secret", "persistentvolumeclaim"]
         .into_iter()
-        .find_map(|kind| Some((kind, named(message, kind)?)));
-    let (what, mend) = match object {
-        Some((kind, object)) => (
-            format!("{kind} {}/{object}", name.namespace),
-            match kind {
-                "configmap" => format!(
-                    "kubectl -n {} create configmap {object} --from-literal=KEY=VALUE",
-                    name.namespace
-                ),
-                "secret" => format!(
-                    "kubectl -n {} create secret generic {object} --from-literal=KEY=VALUE",
-                    name.namespace
-                ),
-                _ => format!(
-                    "kubectl -n {} apply -f a PersistentVolumeClaim named {object}",
-                    name.namespace
-                ),
-            },
-        ),
-        None => (
-            "something that it mounts or reads".to_owned(),
-            format!("what these words ask for: {}", advice.edit(name)),
-        ),
+        .find_map(|kind| Some((kind.to_owned(), namespace.clone(), named(message, kind)?)));
+    let create = |what: &str| {
+        let line = format!("kubectl -n {namespace} create {what} --from-literal=KEY=VALUE");
+        Remediation::run(Command::here(&line))
     };
-    Finding {
-        id: Cause::ObjectMissing,
-        evidence: checks::Evidence {
-            what: format!("{} needs {what}, which is not there", about.who()),
-            expected: format!("{what} is there before the pod starts"),
-            observed: message.to_owned(),
-            culprit: Some(what),
-            cause: Some(
-                "it was never made, is called otherwise, or is in another namespace".to_owned(),
-            ),
-            look: format!(
-                "kubectl -n {} get configmaps,secrets,persistentvolumeclaims",
-                name.namespace
-            ),
+    let fix = match object.as_ref().map(|(kind, _, name)| (kind.as_str(), name)) {
+        Some(("configmap", name)) => create(&format!("configmap {name}")),
+        Some(("secret", name)) => create(&format!("secret generic {name}")),
+        Some((_, name)) => {
+            let apply = Command::here(&format!("kubectl -n {namespace} apply -f MANIFEST"));
+            Remediation::to(Todo::CreateClaim { name: name.clone() }, vec![apply])
+        }
+        None => advice.edit(Todo::HeedWords, &pod.object.reference),
+    };
+    let culprit = match object.clone() {
+        Some((resource, namespace, name)) => Subject::Object {
+            resource,
+            namespace,
+            name,
         },
-        mend,
+        None => about.subject(),
+    };
+    let known = Known {
+        subjects: vec![about.subject(), culprit.clone()],
+        culprit,
+        expected: Start::ObjectThere {
+            object: object.clone(),
+        }
+        .into(),
+        observed: vec![said(message)],
+        look: Command::here(&format!(
+            "kubectl -n {namespace} get configmaps,secrets,persistentvolumeclaims"
+        )),
+        fix,
         seen: vec![Seen::new(source, message)],
-    }
+    };
+    let pod = about.pod_at(pod);
+    known.finding(Rule::pod_runs(), Cause::ObjectMissing { pod, object })
 }
 
 /// `configmap "x" not found`, `couldn't find key k in ConfigMap default/x`.

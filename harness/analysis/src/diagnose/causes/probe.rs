@@ -1,41 +1,37 @@
 //! Probes of a pod that runs.
-use super::{About, Cause, Finding, PodSymptoms, Seen, checks};
+use flatnet_model::evidence::{Command, Remediation, Rule, Start, Subject, Todo};
+
+use super::{About, Cause, Finding, Known, PodSymptoms, Seen, said};
 
 pub(super) fn of(about: &About<'_>, pod: &PodSymptoms) -> Option<Finding> {
-    let unready: Vec<&str> = pod
+    let unready: Vec<String> = pod
         .object
         .containers
         .iter()
         .filter(|c| !c.ready && c.state.running.is_some())
-        .map(|c| c.name.as_str())
+        .map(|c| c.name.clone())
         .collect();
     if unready.is_empty() {
         return None;
     }
     let event = pod.latest(&["Unhealthy"])?;
     let name = &pod.object.reference;
-    Some(Finding {
-        id: Cause::ProbeFails,
-        evidence: checks::Evidence {
-            what: format!(
-                "{} runs and is not ready: container {}",
-                about.who(),
-                unready.join(", ")
-            ),
-            expected: "its probes succeed".to_owned(),
-            observed: event.message.clone(),
-            culprit: Some(format!(
-                "container {} of {}",
-                unready.join(", "),
-                about.who()
-            )),
-            cause: Some("the program does not answer as its probe expects, or not yet".to_owned()),
-            look: about.evidence.advice.describe(name),
+    let logs = format!("kubectl -n {} logs {}", name.namespace, name.name);
+    let known = Known {
+        subjects: vec![about.subject()],
+        culprit: Subject::Container {
+            pod: about.pod_at(pod),
+            container: unready.join(", "),
         },
-        mend: format!(
-            "what these words say; its own: kubectl -n {} logs {}",
-            name.namespace, name.name
-        ),
+        expected: Start::ProbesSucceed.into(),
+        observed: vec![said(&event.message)],
+        look: about.evidence.advice.describe(name),
+        fix: Remediation::to(Todo::ReadLogs, vec![Command::here(&logs)]),
         seen: vec![Seen::new(event.title(), &event.message)],
-    })
+    };
+    let cause = Cause::ProbeFails {
+        pod: about.pod_at(pod),
+        containers: unready,
+    };
+    Some(known.finding(Rule::pod_runs(), cause))
 }

@@ -1,11 +1,14 @@
 //! A pod that runs and is not reached, judged by the checks: nodes are its peers.
+use flatnet_model::PodRef;
+use flatnet_model::cause::CauseId;
+use flatnet_model::evidence::{Command, Evidence, Remediation, Step, Subject, Todo};
+use flatnet_model::observations::Observations;
 use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::Symptoms;
+use flatnet_model::verdict::Verdict;
 
-use super::{Cause, Finding, checks};
-use crate::checks::Verdict;
-use flatnet_model::PodRef;
-use flatnet_model::observations::{Observations, PodNames};
+use super::Finding;
+use crate::checks;
 
 /// Checks that look at how a pod is wired: what they find is a cause.
 const WIRING: [&str; 5] = [
@@ -25,28 +28,27 @@ pub(in crate::diagnose) fn of(
     observations: &Observations,
 ) -> Vec<Finding> {
     let name = &pod.reference;
-    let node = Some(pod.node.clone()).filter(|node| !node.is_empty());
-    let names = [Some(PodNames::of(observations).pod(name)), node];
-    let mut findings = Vec::new();
-    for (id, ids) in [(Cause::Wiring, WIRING), (Cause::Unreachable, PACKETS)] {
+    let node = Some(pod.node.as_str()).filter(|node| !node.is_empty());
+    let mut findings: Vec<Finding> = Vec::new();
+    for (id, ids) in [(CauseId::Wiring, WIRING), (CauseId::Unreachable, PACKETS)] {
         for check in ids.into_iter().filter_map(|id| checks::find(id).ok()) {
-            let Verdict::Fail { evidence: against } = (check.judge)(observations) else {
+            let Verdict::Fail { evidence: against } = check.judge(observations) else {
                 continue;
             };
             let about_it = against
                 .into_iter()
-                .filter(|e| names.iter().flatten().any(|name| mentions(e, name)));
-            for found in about_it {
-                let root = findings.iter().find(|earlier: &&Finding| {
-                    found.cause.as_ref() == Some(&earlier.evidence.what)
+                .filter(|found| found.deviation.concerns(name, node));
+            for mut found in about_it {
+                let root = findings.iter().find(|earlier| {
+                    found.cause().is_some() && earlier.evidence.cause() == found.cause()
                 });
+                // What follows from something is put right with it.
+                found.remediation = match root {
+                    Some(root) => root.evidence.remediation.clone(),
+                    None => Some(fix(evidence, name, check.id, &found)),
+                };
                 findings.push(Finding {
                     id,
-                    // What follows from something goes with it.
-                    mend: root.map_or_else(
-                        || mend(evidence, name, check.id, &found),
-                        |root| root.mend.clone(),
-                    ),
                     evidence: found,
                     seen: Vec::new(),
                 });
@@ -56,71 +58,71 @@ pub(in crate::diagnose) fn of(
     findings
 }
 
-/// Whether the evidence is about somebody of that name, and not about one whose name only begins so.
-fn mentions(evidence: &checks::Evidence, name: &str) -> bool {
-    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '/');
-    let culprit = evidence.culprit.as_deref().unwrap_or_default();
-    [&evidence.what, culprit]
-        .into_iter()
-        .flat_map(|text| text.split(|c| !in_name(c)))
-        .any(|word| word.trim_end_matches('.') == name)
-}
-
-fn mend(evidence: &Symptoms, pod: &PodRef, check: &str, found: &checks::Evidence) -> String {
+fn fix(evidence: &Symptoms, pod: &PodRef, check: &str, found: &Evidence) -> Remediation {
     let advice = &evidence.advice;
-    let node = found.culprit.as_deref().filter(|culprit| {
-        let names = evidence.node_names.as_deref().unwrap_or_default();
-        names.iter().any(|name| name == culprit)
-    });
+    let node = match &found.deviation.culprits[..] {
+        [Subject::Node { node }] => Some(node.as_str()),
+        _ => None,
+    };
     let agents = evidence.agents.as_deref().unwrap_or_default();
     let set = agents.iter().find_map(|agent| agent.set.as_ref());
     match (check, set, node) {
-        ("node-routes", Some((namespace, name)), _) => {
-            format!("kubectl -n {namespace} rollout restart daemonset/{name}")
+        ("node-routes", Some((namespace, name)), _) => Remediation::run(Command::here(&format!(
+            "kubectl -n {namespace} rollout restart daemonset/{name}"
+        ))),
+        ("node-routes", None, Some(node)) if !advice.has_kubectl() => {
+            Remediation::run(Command::on(
+                node,
+                &format!(
+                    "/.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json"
+                ),
+            ))
         }
-        ("node-routes", None, Some(node)) if advice.is_lab() => advice.on_node(
-            node,
-            &format!(
-                "/.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json"
-            ),
-        ),
         _ if PACKETS.contains(&check) => match node {
-            Some(node) => format!(
-                "the rule that does it: {}",
-                advice.on_node(node, "nft list ruleset")
-            ),
-            None => format!("what its cause names; look: {}", found.look),
+            Some(node) => {
+                Remediation::to(Todo::FindRule, vec![Command::on(node, "nft list ruleset")])
+            }
+            None => Remediation::to(Todo::NamedCause, vec![found.deviation.look.clone()]),
         },
-        _ => advice.remake(pod),
+        _ => Remediation {
+            steps: vec![Step {
+                todo: None,
+                commands: advice.recreate(pod),
+            }],
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use flatnet_model::evidence::{Deviation, Finding, PodAt, State, Symptom};
+    use flatnet_model::network::Family;
+
     use super::*;
 
     #[test]
     fn a_longer_name_is_another_one() {
-        let evidence = |what: &str| checks::Evidence {
-            what: what.to_owned(),
-            expected: String::new(),
-            observed: String::new(),
-            culprit: None,
-            cause: None,
-            look: String::new(),
+        let pod = |name: &str, node: &str| PodAt::new(PodRef::new("default", name), node);
+        let about = |subject: Subject| Deviation {
+            subjects: vec![subject],
+            culprits: Vec::new(),
+            finding: Finding::symptom(Symptom::NoAddress {
+                pod: pod("busybox-1", "node1"),
+                family: Some(Family::V4),
+            }),
+            expected: State::Running,
+            observed: Vec::new(),
+            look: Command::here("true"),
         };
-        assert!(mentions(
-            &evidence("pod busybox-1 on node1: down"),
-            "busybox-1"
-        ));
-        assert!(mentions(&evidence("node1: no route"), "node1"));
-        assert!(!mentions(
-            &evidence("pod busybox-10 on node11"),
-            "busybox-1"
-        ));
-        assert!(!mentions(&evidence("pod busybox-10 on node11"), "node1"));
-        let twin = evidence("pod other/busybox-1 on node1: down");
-        assert!(mentions(&twin, "other/busybox-1"));
-        assert!(!mentions(&twin, "default/busybox-1"));
+        let wanted = PodRef::new("default", "busybox-1");
+        let one = about(Subject::Pod(pod("busybox-1", "node1")));
+        let ten = about(Subject::Pod(pod("busybox-10", "node11")));
+        let elsewhere = PodAt::new(PodRef::new("other", "busybox-1"), "node9");
+        assert!(one.concerns(&wanted, None));
+        assert!(about(Subject::node_of("node1")).concerns(&wanted, Some("node1")));
+        assert!(!ten.concerns(&wanted, Some("node1")));
+        assert!(!about(Subject::Pod(elsewhere)).concerns(&wanted, Some("node1")));
+        // That another pod of its node is wrong says nothing about it.
+        assert!(!about(Subject::Pod(pod("busybox-4", "node1"))).concerns(&wanted, Some("node1")));
     }
 }

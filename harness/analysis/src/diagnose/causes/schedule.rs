@@ -1,7 +1,9 @@
 //! The way of a pod onto a node.
-use super::{Cause, Finding, PodSymptoms, Seen, Symptoms, checks};
-use crate::checks::listed;
 use flatnet_model::advice::Advice;
+use flatnet_model::cause::{Refusal, Unfit};
+use flatnet_model::evidence::{At, Command, Remediation, Rule, Start, Step, Subject, Todo};
+
+use super::{Cause, Finding, Known, PodSymptoms, Seen, Symptoms, said};
 
 /// `status.reason` of a pod that a kubelet refused (kubernetes `pkg/kubelet/lifecycle`, `pkg/kubelet/eviction`).
 const REFUSALS: [&str; 6] = [
@@ -28,27 +30,32 @@ fn unknown_node(evidence: &Symptoms, pod: &PodSymptoms, node: &str) -> Option<Fi
     }
     let name = &pod.object.reference;
     let another = names.first().map_or("NODE", String::as_str);
-    Some(Finding {
-        id: Cause::NodeUnknown,
-        evidence: checks::Evidence {
-            what: format!("pod {name} is pinned to node {node}, which is not there"),
-            expected: "spec.nodeName is the name of a node".to_owned(),
-            observed: format!(
-                "spec.nodeName is {node}; the nodes are {}",
-                listed(names, 8)
-            ),
-            culprit: Some(format!("pod {name}")),
-            cause: Some(
-                "its manifest names a node that never was or is gone: no kubelet takes it up"
-                    .to_owned(),
-            ),
-            look: "kubectl get nodes".to_owned(),
+    let sed = format!("s/nodeName: {node}/nodeName: {another}/");
+    let known = Known {
+        subjects: vec![Subject::UnscheduledPod(name.clone())],
+        culprit: Subject::UnscheduledPod(name.clone()),
+        expected: Start::NodeExists.into(),
+        observed: vec![
+            Start::PinnedTo {
+                node: node.to_owned(),
+                nodes: names.clone(),
+            }
+            .into(),
+        ],
+        look: Command::here("kubectl get nodes"),
+        fix: Remediation {
+            steps: vec![Step {
+                todo: None,
+                commands: evidence.advice.change(name, &sed),
+            }],
         },
-        mend: evidence
-            .advice
-            .change(name, &format!("s/nodeName: {node}/nodeName: {another}/")),
         seen: Vec::new(),
-    })
+    };
+    let cause = Cause::NodeUnknown {
+        pod: name.clone(),
+        node: node.to_owned(),
+    };
+    Some(known.finding(Rule::pod_runs(), cause))
 }
 
 /// Reason and message of a kubelet that did not take the pod.
@@ -61,22 +68,27 @@ pub(super) fn refusal(pod: &PodSymptoms) -> Option<(&str, &str)> {
 fn refused(evidence: &Symptoms, pod: &PodSymptoms, node: &str) -> Option<Finding> {
     let (reason, message) = refusal(pod)?;
     let name = &pod.object.reference;
-    Some(Finding {
-        id: Cause::Unschedulable,
-        evidence: checks::Evidence {
-            what: format!("{node} does not take pod {name}: {reason}"),
-            expected: format!("{node} has what the pod asks for"),
-            observed: message.to_owned(),
-            culprit: Some(format!("pod {name}")),
-            cause: Some(match reason {
-                "Evicted" => format!("{node} ran short and ended the pod"),
-                _ => "pinned to its node, it was never asked which one fits".to_owned(),
-            }),
-            look: format!("kubectl describe node {node}"),
-        },
-        mend: remedy(&evidence.advice, pod, &format!("{reason} {message}")),
+    let known = Known {
+        subjects: vec![Subject::UnscheduledPod(name.clone())],
+        culprit: Subject::UnscheduledPod(name.clone()),
+        expected: Start::NodeFits {
+            node: Some(node.to_owned()),
+        }
+        .into(),
+        observed: vec![said(message)],
+        look: Command::here(&format!("kubectl describe node {node}")),
+        fix: remedy(&evidence.advice, pod, &format!("{reason} {message}")),
         seen: vec![Seen::new("status", &format!("{reason}: {message}"))],
-    })
+    };
+    let cause = Cause::Unschedulable {
+        pod: name.clone(),
+        refusal: Some(Refusal {
+            node: node.to_owned(),
+            reason: reason.to_owned(),
+        }),
+        unfit: Vec::new(),
+    };
+    Some(known.finding(Rule::pod_runs(), cause))
 }
 
 fn unscheduled(evidence: &Symptoms, pod: &PodSymptoms) -> Option<Finding> {
@@ -84,61 +96,46 @@ fn unscheduled(evidence: &Symptoms, pod: &PodSymptoms) -> Option<Finding> {
     let scheduled = conditions.find(|c| c.kind == "PodScheduled" && c.status != "True")?;
     let message = scheduled.message.as_str();
     let name = &pod.object.reference;
-    Some(Finding {
-        id: Cause::Unschedulable,
-        evidence: checks::Evidence {
-            what: format!("no node takes pod {name}"),
-            expected: "one node that fits".to_owned(),
-            observed: message.to_owned(),
-            culprit: Some(format!("pod {name}")),
-            cause: reasons(message),
-            look: evidence.advice.describe(name),
-        },
-        mend: remedy(&evidence.advice, pod, message),
+    let known = Known {
+        subjects: vec![Subject::UnscheduledPod(name.clone())],
+        culprit: Subject::UnscheduledPod(name.clone()),
+        expected: Start::NodeFits { node: None }.into(),
+        observed: vec![said(message)],
+        look: evidence.advice.describe(name),
+        fix: remedy(&evidence.advice, pod, message),
         seen: vec![Seen::new("condition PodScheduled", message)],
-    })
+    };
+    let cause = Cause::Unschedulable {
+        pod: name.clone(),
+        refusal: None,
+        unfit: unfit(message),
+    };
+    Some(known.finding(Rule::pod_runs(), cause))
 }
 
 /// What the scheduler's plugins mean, each once.
-fn reasons(message: &str) -> Option<String> {
+fn unfit(message: &str) -> Vec<Unfit> {
     let known = [
-        ("Insufficient ", "it asks for more than any node has free"),
-        (
-            "untolerated taint",
-            "nodes have taints that it does not tolerate",
-        ),
-        (
-            "node affinity/selector",
-            "no node has the labels that its selector or affinity wants",
-        ),
-        (
-            "persistentvolumeclaim",
-            "a claim that it names is not there or not bound",
-        ),
-        (
-            "PersistentVolumeClaims",
-            "a claim that it names is not bound",
-        ),
-        ("Too many pods", "nodes are full (maxPods)"),
-        ("were unschedulable", "nodes are cordoned"),
-        ("free ports", "a hostPort that it wants is taken"),
+        ("Insufficient ", Unfit::Resources),
+        ("untolerated taint", Unfit::Taints),
+        ("node affinity/selector", Unfit::Labels),
+        ("persistentvolumeclaim", Unfit::ClaimMissing),
+        ("PersistentVolumeClaims", Unfit::ClaimUnbound),
+        ("Too many pods", Unfit::Full),
+        ("were unschedulable", Unfit::Cordoned),
+        ("free ports", Unfit::PortTaken),
     ];
-    let meant: Vec<&str> = known
-        .iter()
-        .filter(|(words, _)| message.contains(words))
-        .map(|(_, meaning)| *meaning)
-        .collect();
-    (!meant.is_empty()).then(|| meant.join("; "))
+    let meant = known.iter().filter(|(words, _)| message.contains(words));
+    meant.map(|(_, unfit)| *unfit).collect()
 }
 
-fn remedy(advice: &Advice, pod: &PodSymptoms, message: &str) -> String {
+fn remedy(advice: &Advice, pod: &PodSymptoms, message: &str) -> Remediation {
     let name = &pod.object.reference;
     let mut steps = Vec::new();
+    let mut step = |todo: Option<Todo>, commands: Vec<Command>| steps.push(Step { todo, commands });
     if message.contains("Insufficient") || message.starts_with("OutOf") {
-        steps.push(format!(
-            "smaller requests: {}",
-            advice.change(name, "s/cpu: .*/cpu: 100m/; s/memory: .*/memory: 64Mi/")
-        ));
+        let sed = "s/cpu: .*/cpu: 100m/; s/memory: .*/memory: 64Mi/";
+        step(Some(Todo::SmallerRequests), advice.change(name, sed));
     }
     if message.contains("node affinity/selector") || message.starts_with("NodeAffinity") {
         let labels = pod.object.node_selector.iter();
@@ -150,26 +147,24 @@ fn remedy(advice: &Advice, pod: &PodSymptoms, message: &str) -> String {
         } else {
             labels.join(" ")
         };
-        steps.push(format!("kubectl label node NODE {labels}"));
+        let label = Command::here(&format!("kubectl label node NODE {labels}"));
+        step(None, vec![label]);
     }
     if message.to_lowercase().contains("persistentvolumeclaim") {
-        steps.push(format!(
-            "make or bind the claim: kubectl -n {} get pvc",
-            name.namespace
-        ));
+        let claims = Command::here(&format!("kubectl -n {} get pvc", name.namespace));
+        step(Some(Todo::BindClaim), vec![claims]);
     }
     if message.contains("were unschedulable") {
-        steps.push("kubectl uncordon NODE".to_owned());
+        step(None, vec![Command::here("kubectl uncordon NODE")]);
+    }
+    if !steps.is_empty() {
+        return Remediation { steps };
     }
     // A control plane's taint is as it should be: it is only worth a word where nothing else keeps the pod off.
-    if steps.is_empty() && message.contains("untolerated taint") {
-        steps.push(
-            "a toleration in the pod, or the taint off a node: kubectl describe nodes | grep Taints; kubectl taint node NODE KEY-"
-                .to_owned(),
-        );
+    if message.contains("untolerated taint") {
+        let see = Command::shell(At::Here, "kubectl describe nodes | grep Taints");
+        let take = Command::here("kubectl taint node NODE KEY-");
+        return Remediation::to(Todo::Tolerate, vec![see]).then(Remediation::run(take));
     }
-    if steps.is_empty() {
-        steps.push(format!("what these words ask for: {}", advice.edit(name)));
-    }
-    steps.join("; ")
+    advice.edit(Todo::HeedWords, name)
 }

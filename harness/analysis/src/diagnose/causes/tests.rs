@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use flatnet_model::snapshot::{Condition, EventSnapshot, NodeInside, NodeSnapshot, PodSnapshot};
 
 use super::*;
-use crate::example::pieces::found;
+use crate::example::pieces::found as part;
+use crate::words::{Names, Text, Words};
 use flatnet_model::PodRef;
 use flatnet_model::advice::Advice;
+use flatnet_model::cause::CauseId;
 use flatnet_model::symptoms::{Agent, AgentOnNode};
 
 const FLANNEL: &str = r#"{"name": "cbr0", "cniVersion": "0.3.1", "plugins": [{"type": "flannel", "delegate": {"hairpinMode": true, "isDefaultGateway": true}}, {"type": "portmap", "capabilities": {"portMappings": true}}]}"#;
@@ -46,10 +48,10 @@ fn file(name: &str, text: &str) -> ConfFile {
 
 fn cluster(nodes: Vec<NodeSymptoms>, agents: Vec<Agent>) -> Symptoms {
     Symptoms {
+        provider: "kubeconfig".to_owned(),
         advice: Advice {
-            provider: "kubeconfig".to_owned(),
+            cluster: Some("prod".to_owned()),
             capabilities: Capabilities::kubeconfig(),
-            cluster: "prod".to_owned(),
         },
         node_names: Some(nodes.iter().map(|node| node.object.name.clone()).collect()),
         nodes,
@@ -103,7 +105,16 @@ fn creating() -> Value {
         "state": { "waiting": { "reason": "ContainerCreating" } } }] })
 }
 
-fn ids(evidence: &Symptoms, pod: &PodSymptoms) -> Vec<Cause> {
+/// In words, as `flatnet diagnose` shows it.
+fn text(evidence: &Symptoms, finding: &Finding) -> Text {
+    let words = Words {
+        advice: evidence.advice.clone(),
+        names: Names::Full,
+    };
+    words.text(&finding.evidence)
+}
+
+fn ids(evidence: &Symptoms, pod: &PodSymptoms) -> Vec<CauseId> {
     of_pod(evidence, pod).iter().map(|f| f.id).collect()
 }
 
@@ -130,8 +141,8 @@ fn an_agent_that_waits_for_a_range_is_not_the_root() {
         &evidence,
         &pod(creating(), &[("FailedCreatePodSandBox", SUBNET_ENV)]),
     );
-    let ids: Vec<Cause> = found.iter().map(|f| f.id).collect();
-    assert_eq!(ids, [Cause::PodCidrMissing, Cause::AgentDown]);
+    let ids: Vec<CauseId> = found.iter().map(|f| f.id).collect();
+    assert_eq!(ids, [CauseId::PodCidrMissing, CauseId::AgentDown]);
     assert!(
         found[0]
             .seen
@@ -147,7 +158,7 @@ fn an_agent_is_none_of_the_business_of_a_plugin_that_ran_without_it() {
         vec![agent("flannel", false, "")],
     );
     let full = pod(creating(), &[("FailedCreatePodSandBox", FULL)]);
-    assert_eq!(ids(&evidence, &full), [Cause::AddressesExhausted]);
+    assert_eq!(ids(&evidence, &full), [CauseId::AddressesExhausted]);
 }
 
 #[test]
@@ -163,10 +174,10 @@ fn of_two_add_ons_the_one_that_is_down_is_named() {
         &evidence,
         &pod(creating(), &[("FailedCreatePodSandBox", SUBNET_ENV)]),
     );
-    assert_eq!(found[0].id, Cause::AgentDown);
-    let culprit = found[0].evidence.culprit.as_deref().unwrap();
+    assert_eq!(found[0].id, CauseId::AgentDown);
+    let culprit = text(&evidence, &found[0]).culprit.unwrap();
     assert!(culprit.contains("flannel"), "{culprit}");
-    assert!(found[0].evidence.observed.ends_with("panic: no"));
+    assert!(text(&evidence, &found[0]).observed.ends_with("panic: no"));
 }
 
 #[test]
@@ -181,9 +192,9 @@ fn a_daemon_set_that_leaves_a_node_out_is_named_with_it() {
     let mut elsewhere = pod(creating(), &[("FailedCreatePodSandBox", SUBNET_ENV)]);
     elsewhere.object.node = "b".to_owned();
     let found = of_pod(&evidence, &elsewhere);
-    assert_eq!(found[0].id, Cause::AgentDown);
+    assert_eq!(found[0].id, CauseId::AgentDown);
     assert!(
-        found[0].evidence.observed.contains("no pod on b"),
+        text(&evidence, &found[0]).observed.contains("no pod on b"),
         "{found:#?}"
     );
 }
@@ -191,7 +202,7 @@ fn a_daemon_set_that_leaves_a_node_out_is_named_with_it() {
 #[test]
 fn a_second_conflist_is_no_cause_while_the_first_works() {
     let mut with_two = node("a", Some("10.244.1.0/24"));
-    let conf = &mut found(&mut with_two.inside.cni).conf;
+    let conf = &mut part(&mut with_two.inside.cni).conf;
     conf.push(file("20-other.conflist", FLANNEL));
     let evidence = cluster(vec![with_two], vec![agent("flannel", true, "")]);
     assert_eq!(ids(&evidence, &pod(creating(), &[])), []);
@@ -207,15 +218,15 @@ fn words_do_where_files_cannot_be_read() {
         &evidence,
         &pod(creating(), &[("FailedCreatePodSandBox", missing)]),
     );
-    assert_eq!(found[0].id, Cause::PluginMissing);
-    assert!(found[0].evidence.what.contains("bridge"));
+    assert_eq!(found[0].id, CauseId::PluginMissing);
+    assert!(text(&evidence, &found[0]).what.contains("bridge"));
 }
 
 #[test]
 fn a_version_that_all_plugins_speak_is_proposed() {
     let mut versioned = node("a", Some("10.244.1.0/24"));
-    let text = FLANNEL.replace("0.3.1", "9.9.9");
-    found(&mut versioned.inside.cni).conf = vec![file("10-flannel.conflist", &text)];
+    let newer = FLANNEL.replace("0.3.1", "9.9.9");
+    part(&mut versioned.inside.cni).conf = vec![file("10-flannel.conflist", &newer)];
     let plugin = |name: &str, list: &[&str]| PluginVersion {
         name: name.to_owned(),
         versions: Ok(VersionResult {
@@ -236,9 +247,12 @@ fn a_version_that_all_plugins_speak_is_proposed() {
         &evidence,
         &pod(creating(), &[("FailedCreatePodSandBox", words)]),
     );
-    assert_eq!(found[0].id, Cause::CniVersion);
+    assert_eq!(found[0].id, CauseId::CniVersion);
     assert!(
-        found[0].mend.contains(r#""cniVersion": "0.4.0"/"#),
+        text(&evidence, &found[0])
+            .fix
+            .unwrap()
+            .contains(r#""cniVersion": "0.4.0"/"#),
         "{found:#?}"
     );
 }
@@ -254,8 +268,11 @@ fn an_agent_of_another_add_on_is_not_the_one_that_is_silent() {
         &evidence,
         &pod(creating(), &[("FailedCreatePodSandBox", words)]),
     );
-    assert_eq!(found[0].id, Cause::AgentDown);
-    assert_eq!(found[0].mend, "kubectl apply -f manifests/weave.yaml");
+    assert_eq!(found[0].id, CauseId::AgentDown);
+    assert_eq!(
+        text(&evidence, &found[0]).fix.unwrap(),
+        "kubectl apply -f manifests/weave.yaml"
+    );
 }
 
 #[test]
@@ -266,7 +283,10 @@ fn a_node_of_another_system_is_a_node() {
     evidence.node_names = None;
     assert_eq!(ids(&evidence, &pod(creating(), &[])), []);
     evidence.node_names = Some(vec!["b".to_owned()]);
-    assert_eq!(ids(&evidence, &pod(creating(), &[])), [Cause::NodeUnknown]);
+    assert_eq!(
+        ids(&evidence, &pod(creating(), &[])),
+        [CauseId::NodeUnknown]
+    );
 }
 
 #[test]
@@ -282,9 +302,12 @@ fn a_kubelets_cache_that_is_not_filled_yet_is_no_missing_object() {
     );
     let absent = r#"MountVolume.SetUp failed for volume "v" : configmap "settings" not found"#;
     let found = of_pod(&evidence, &pod(creating(), &[("FailedMount", absent)]));
-    assert_eq!(found[0].id, Cause::ObjectMissing);
+    assert_eq!(found[0].id, CauseId::ObjectMissing);
     assert!(
-        found[0].mend.contains("create configmap settings"),
+        text(&evidence, &found[0])
+            .fix
+            .unwrap()
+            .contains("create configmap settings"),
         "{found:#?}"
     );
 }
@@ -300,16 +323,9 @@ fn memory_that_ran_out_is_said() {
         &[],
     );
     let found = of_pod(&evidence, &killed);
-    assert_eq!(found[0].id, Cause::CrashLoop);
-    assert!(
-        found[0]
-            .evidence
-            .cause
-            .as_deref()
-            .unwrap()
-            .contains("memory")
-    );
-    assert!(found[0].evidence.what.contains("137 (OOMKilled)"));
+    assert_eq!(found[0].id, CauseId::CrashLoop);
+    assert!(text(&evidence, &found[0]).cause.unwrap().contains("memory"));
+    assert!(text(&evidence, &found[0]).what.contains("137 (OOMKilled)"));
 }
 
 #[test]
@@ -324,8 +340,42 @@ fn a_kubelet_that_is_silent_is_all_that_counts_on_its_node() {
     let evidence = cluster(vec![silent], vec![agent("flannel", true, "")]);
     let found = of_node(&evidence, &evidence.nodes[0]);
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].id, Cause::KubeletSilent);
-    assert!(found[0].evidence.observed.contains("NodeStatusUnknown"));
+    assert_eq!(found[0].id, CauseId::KubeletSilent);
+    assert!(
+        text(&evidence, &found[0])
+            .observed
+            .contains("NodeStatusUnknown")
+    );
     // What systemd says is only claimed where it was asked.
-    assert!(!found[0].evidence.observed.contains("systemd"));
+    assert!(!text(&evidence, &found[0]).observed.contains("systemd"));
+}
+
+/// A plugin that is gone, looked at by the check `cni-config` and by a diagnosis: one cause, with the same parameters.
+#[test]
+fn a_check_and_a_diagnosis_name_the_same_cause() {
+    let mut gone = node("node1", Some("10.244.1.0/24"));
+    let files = part(&mut gone.inside.cni);
+    files.programs.retain(|program| program != "bridge");
+    let mut observations = crate::example::build::healthy(crate::example::build::Style::Vxlan);
+    observations.nodes[0].inside.cni = Some(Ok(files.clone()));
+    gone.object.ready = Some(Condition {
+        kind: "Ready".to_owned(),
+        status: "False".to_owned(),
+        reason: "KubeletNotReady".to_owned(),
+        message: "network not ready".to_owned(),
+    });
+    let symptoms = cluster(vec![gone], vec![agent("flannel", true, "")]);
+    let diagnosed = of_node(&symptoms, &symptoms.nodes[0]);
+
+    let check = crate::checks::find("cni-config").unwrap();
+    let flatnet_model::verdict::Verdict::Fail { evidence } = check.judge(&observations) else {
+        panic!("it does not fail")
+    };
+    let of_check = evidence[0].cause().expect("a cause");
+    assert_eq!(of_check.id(), CauseId::PluginMissing);
+    let causes: Vec<&Cause> = diagnosed
+        .iter()
+        .filter_map(|f| f.evidence.cause())
+        .collect();
+    assert!(causes.contains(&of_check), "{causes:#?}");
 }

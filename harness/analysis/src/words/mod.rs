@@ -1,0 +1,102 @@
+//! The sentences: text is made of evidence here, and nowhere else. Terminal, JSON, JUnit and Markdown show the same.
+mod cause;
+mod list;
+mod names;
+mod reason;
+mod remediation;
+mod start;
+mod state;
+mod subject;
+mod symptom;
+mod talk;
+
+use flatnet_model::advice::Advice;
+use flatnet_model::diagnosis::Diagnosis;
+use flatnet_model::evidence::{Command, Evidence, Finding};
+use flatnet_model::observations::{Observations, PodNames};
+use serde::Serialize;
+
+pub use list::{count, listed};
+pub(crate) use list::{joined, transports};
+pub use names::Names;
+pub use state::route;
+
+/// A piece of evidence in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Text {
+    /// What is wrong with whom.
+    pub what: String,
+    /// What should have been seen.
+    pub expected: String,
+    /// What was.
+    pub observed: String,
+    /// Who is to blame, where the observations single somebody out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub culprit: Option<String>,
+    /// The likely cause, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The command a person types to see it.
+    pub look: String,
+    /// What puts it right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
+/// Writes evidence for one kind of reader.
+#[derive(Clone, Debug)]
+pub struct Words<'a> {
+    /// Writes commands.
+    pub advice: Advice,
+    /// Writes names of pods.
+    pub names: Names<'a>,
+}
+
+impl Words<'_> {
+    /// For the reader of a report: short names, and commands for the only cluster that is meant.
+    pub fn of_report(observations: Option<&Observations>) -> Words<'_> {
+        let names = observations.map_or(Names::Bare, |all| Names::Short(PodNames::of(all)));
+        Words {
+            advice: Advice::brief(),
+            names,
+        }
+    }
+
+    /// For whoever asked about pods of any namespace.
+    pub fn of_diagnosis(diagnosis: &Diagnosis) -> Words<'static> {
+        Words {
+            advice: diagnosis.advice(),
+            names: Names::Full,
+        }
+    }
+
+    /// A command as one line for a shell.
+    fn line(&self, command: &Command) -> String {
+        self.advice.line(command, |pod| self.names.pod(pod))
+    }
+
+    /// All there is to say of a piece of evidence.
+    pub fn text(&self, evidence: &Evidence) -> Text {
+        let deviation = &evidence.deviation;
+        let (what, cause) = match &deviation.finding {
+            Finding::Symptom { symptom, cause } => (
+                self.symptom(symptom),
+                cause.as_ref().map(|found| self.cause(&found.cause)),
+            ),
+            // Of a cause that was seen itself, one asks how it may have come about.
+            Finding::Cause { cause } => (self.cause(&cause.cause), self.reason(&cause.cause)),
+        };
+        Text {
+            what,
+            expected: self.state(&deviation.expected),
+            observed: self.states(&deviation.observed),
+            culprit: self.culprits(&deviation.culprits),
+            cause,
+            look: self.line(&deviation.look),
+            fix: evidence
+                .remediation
+                .as_ref()
+                .map(|remediation| self.remediation(remediation)),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What distinguishes two causes of one kind.
+use serde::{Deserialize, Serialize};
+
+/// Why the scheduler finds no node for a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "`words` says each")]
+pub enum Unfit {
+    Resources,
+    Taints,
+    Labels,
+    ClaimMissing,
+    ClaimUnbound,
+    Full,
+    Cordoned,
+    PortTaken,
+}
+
+/// A kubelet that did not take a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Whose.
+    pub node: String,
+    /// `status.reason` of the pod.
+    pub reason: String,
+}
+
+/// What is the matter with a network add-on's agent on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgentTrouble {
+    /// It is there and not ready.
+    NotReady,
+    /// It is on other nodes.
+    KeptOff,
+    /// It is nowhere, and the add-on's files are.
+    Gone,
+    /// The plugin does not find it.
+    Silent {
+        /// It is there and ready all the same.
+        ready: bool,
+    },
+}
+
+/// Why an image cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "`words` says each")]
+pub enum PullFailure {
+    InvalidName,
+    NeverPull,
+    NoSuchImage,
+    Credentials,
+    Certificate,
+    OutOfReach,
+    Unknown,
+}
+
+/// Why a command cannot be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "`words` says each")]
+pub enum NotRunnable {
+    NotInImage,
+    NotFoundByShell,
+    NotExecutable,
+}
+
+/// What the far ends' records of requests say about where packets get lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "`words` says each")]
+pub enum Loss {
+    Unrecorded,
+    OnTheWayIn { node: String },
+    BothWays { node: String },
+    OnTheWayTo { node: String },
+    Answers,
+    Requests,
+    OneDirection,
+}

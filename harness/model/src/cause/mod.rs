@@ -1,0 +1,156 @@
+//! Every cause that is known, in the order in which causes are named: one catalogue for checks and `flatnet diagnose`.
+mod catalogue;
+mod details;
+
+pub use catalogue::{ALL, Cause, CauseId};
+pub use details::{AgentTrouble, Loss, NotRunnable, PullFailure, Refusal, Unfit};
+
+/// What a person should know of a cause before they meet it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Which.
+    pub cause: CauseId,
+    /// The cause of which it is a special case.
+    pub within: Option<CauseId>,
+    /// What is wrong, in a few words.
+    pub summary: &'static str,
+    /// What it is told by.
+    pub told_by: &'static str,
+    /// What puts it right, in general.
+    pub fix: &'static str,
+    /// Checks whose evidence names it.
+    pub checks: &'static [&'static str],
+}
+
+impl CauseId {
+    /// What is known of it.
+    pub fn entry(self) -> &'static Entry {
+        // `the_catalogue_is_in_the_order_of_rank` holds them together.
+        &ALL[self as usize]
+    }
+
+    /// Stable identifier, `kebab-case`: that of the JSON form.
+    pub fn id(self) -> String {
+        let mut id = String::new();
+        for letter in format!("{self:?}").chars() {
+            if letter.is_ascii_uppercase() && !id.is_empty() {
+                id.push('-');
+            }
+            id.push(letter.to_ascii_lowercase());
+        }
+        id
+    }
+}
+
+/// Causes that keep pods from running or from being reached, in the order of rank; special cases are left out.
+pub fn ranked() -> impl Iterator<Item = &'static Entry> {
+    let ends = CauseId::Unreachable;
+    let all = ALL.iter().filter(move |entry| entry.cause <= ends);
+    all.filter(|entry| entry.within.is_none())
+}
+
+/// Causes that evidence of that check names, in the order of rank.
+pub fn named_by(check: &str) -> impl Iterator<Item = &'static Entry> {
+    ALL.iter()
+        .filter(move |entry| entry.checks.contains(&check))
+}
+
+/// The rows of the table of ranked causes in `docs/troubleshooting.md`.
+pub fn markdown() -> String {
+    let heading = "| cause | what is wrong | told by | fixed by |\n|---|---|---|---|\n";
+    let row = |entry: &Entry| {
+        format!(
+            "| `{}` | {} | {} | {} |\n",
+            entry.cause.id(),
+            entry.summary,
+            entry.told_by,
+            entry.fix
+        )
+    };
+    std::iter::once(heading.to_owned())
+        .chain(ranked().map(row))
+        .collect()
+}
+
+/// The rows of the table of causes that evidence of checks names.
+pub fn markdown_of_checks() -> String {
+    let heading = "| cause | what is wrong | fixed by | named by |\n|---|---|---|---|\n";
+    let row = |entry: &Entry| {
+        let checks: Vec<String> = entry.checks.iter().map(|id| format!("`{id}`")).collect();
+        format!(
+            "| `{}` | {} | {} | {} |\n",
+            entry.cause.id(),
+            entry.summary,
+            entry.fix,
+            checks.join(", ")
+        )
+    };
+    let named = ALL.iter().filter(|entry| !entry.checks.is_empty());
+    std::iter::once(heading.to_owned())
+        .chain(named.map(row))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_in_the_order_of_rank() {
+        for (at, entry) in ALL.iter().enumerate() {
+            assert_eq!(entry.cause as usize, at, "{:?}", entry.cause);
+        }
+        assert_eq!(ranked().last().unwrap().cause, CauseId::Unreachable);
+        assert_eq!(ranked().count(), 23);
+    }
+
+    #[test]
+    fn an_id_is_what_json_has() {
+        for entry in ALL {
+            let json = serde_json::to_value(entry.cause).unwrap();
+            assert_eq!(json, entry.cause.id());
+        }
+        let cause = Cause::KubeletSilent {
+            node: "node1".to_owned(),
+            stopped: true,
+        };
+        assert_eq!(cause.id(), CauseId::KubeletSilent);
+        assert_eq!(
+            serde_json::to_value(&cause).unwrap()["id"],
+            "kubelet-silent"
+        );
+    }
+
+    #[test]
+    fn a_special_case_is_named_by_a_check() {
+        for entry in ALL.iter().filter(|entry| entry.within.is_some()) {
+            assert!(!entry.checks.is_empty(), "{:?}", entry.cause);
+        }
+    }
+
+    #[test]
+    fn the_catalogue_in_the_documentation_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/troubleshooting.md");
+        let tables = [
+            ("<!-- causes -->\n", "<!-- /causes -->", markdown()),
+            (
+                "<!-- causes of checks -->\n",
+                "<!-- /causes of checks -->",
+                markdown_of_checks(),
+            ),
+        ];
+        for (start, end, wanted) in tables {
+            let page = std::fs::read_to_string(&path).unwrap();
+            let (before, rest) = page.split_once(start).expect("the table's beginning");
+            let (table, after) = rest.split_once(end).expect("the table's end");
+            if std::env::var_os("FLATNET_REGENERATE").is_some() {
+                let new = format!("{before}{start}{wanted}{end}{after}");
+                std::fs::write(&path, new).unwrap();
+            } else {
+                assert_eq!(table, wanted, "`make docs` writes it");
+            }
+        }
+    }
+}

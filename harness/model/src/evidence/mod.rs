@@ -1,0 +1,181 @@
+//! Evidence: what was found that should not be so, as data. Text is made of it by `flatnet-analysis`' `words`, nowhere else.
+mod command;
+mod start;
+mod state;
+mod subject;
+mod symptom;
+mod talk;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cause::Cause;
+
+pub use command::{At, Command, Remediation, Step, Todo};
+pub use start::Start;
+pub use state::{Owner, Route, State, Vxlan};
+pub use subject::{PodAt, Subject};
+pub use symptom::{Direction, Extent, Scope, Span, Symptom};
+pub use talk::{Arrivals, Complaint, Mismatch, Talk, Told};
+
+/// Who promises what does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Id of the check, or [`Rule::pod_runs`] and [`Rule::node_ready`] of a diagnosis.
+    pub id: String,
+    /// The document that makes the promise.
+    pub source: String,
+}
+
+impl Rule {
+    /// That document makes that promise.
+    pub fn new(id: impl Into<String>, source: impl Into<String>) -> Self {
+        Rule {
+            id: id.into(),
+            source: source.into(),
+        }
+    }
+
+    /// A pod that was made comes to run.
+    pub fn pod_runs() -> Self {
+        let lifecycle = "Kubernetes, [Pod lifecycle](https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/)";
+        Rule::new("pod-runs", lifecycle)
+    }
+
+    /// A node takes pods.
+    pub fn node_ready() -> Self {
+        let status =
+            "Kubernetes, [Node status](https://kubernetes.io/docs/reference/node/node-status/)";
+        Rule::new("node-ready", status)
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What does not hold.
+    pub rule: Rule,
+    /// How.
+    #[serde(flatten)]
+    pub deviation: Deviation,
+    /// What puts it right, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<Remediation>,
+}
+
+/// How something differs from what it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// Whom it is about.
+    pub subjects: Vec<Subject>,
+    /// Whose configuration is wrong, or whose row or column is red; empty where the observations single nobody out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub culprits: Vec<Subject>,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// What should have been seen.
+    pub expected: State,
+    /// What was, the most telling first.
+    pub observed: Vec<State>,
+    /// How to see it oneself.
+    pub look: Command,
+}
+
+/// What is wrong: something that follows from a cause, or the cause itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Finding {
+    /// Something goes wrong, and why.
+    Symptom {
+        /// What goes wrong.
+        symptom: Symptom,
+        /// Why, where the observations tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Found>,
+    },
+    /// What makes things go wrong.
+    Cause {
+        /// Which.
+        cause: Found,
+    },
+}
+
+/// A cause, and how it is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Which, with its parameters.
+    #[serde(flatten)]
+    pub cause: Cause,
+    /// How it is known.
+    pub basis: Basis,
+}
+
+/// How a cause is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// It was observed itself.
+    Seen,
+    /// It is what best explains the observations.
+    Inferred,
+}
+
+impl Found {
+    /// A cause that was observed itself.
+    pub fn seen(cause: Cause) -> Self {
+        let basis = Basis::Seen;
+        Found { cause, basis }
+    }
+
+    /// A cause that best explains what was observed.
+    pub fn inferred(cause: Cause) -> Self {
+        let basis = Basis::Inferred;
+        Found { cause, basis }
+    }
+}
+
+impl Finding {
+    /// A symptom of which the cause is not known.
+    pub fn symptom(symptom: Symptom) -> Self {
+        let cause = None;
+        Finding::Symptom { symptom, cause }
+    }
+
+    /// A symptom of a cause.
+    pub fn of(symptom: Symptom, cause: Found) -> Self {
+        let cause = Some(cause);
+        Finding::Symptom { symptom, cause }
+    }
+
+    /// A cause that was observed itself.
+    pub fn cause(cause: Cause) -> Self {
+        Finding::Cause {
+            cause: Found::seen(cause),
+        }
+    }
+
+    /// The cause, where it is known.
+    pub fn found(&self) -> Option<&Found> {
+        match self {
+            Finding::Symptom { cause, .. } => cause.as_ref(),
+            Finding::Cause { cause } => Some(cause),
+        }
+    }
+}
+
+impl Evidence {
+    /// The cause, where it is known.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.deviation.finding.found().map(|found| &found.cause)
+    }
+}
+
+impl Deviation {
+    /// Whether this is about that pod, or about that node.
+    pub fn concerns(&self, pod: &crate::PodRef, node: Option<&str>) -> bool {
+        let mut subjects = self.subjects.iter().chain(&self.culprits);
+        subjects.any(|subject| {
+            subject.is(pod) || node.is_some_and(|node| subject.nodes().contains(&node))
+        })
+    }
+}

@@ -1,0 +1,267 @@
+//! States of affairs: what was expected, what was observed.
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{PodAt, Start, Talk};
+use crate::kernel::MacAddr;
+use crate::network::{Family, Transport};
+
+/// Who holds an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Owner {
+    Pod(PodAt),
+    Node {
+        node: String,
+        device: Option<String>,
+    },
+}
+
+/// A route, as far as it decides where packets go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, RTN_PROHIBIT 8.
+    pub kind: u8,
+    /// What it is for.
+    pub dst: IpNet,
+    /// The next hop.
+    pub via: Option<IpAddr>,
+    /// Who holds the next hop.
+    pub owner: Option<Owner>,
+    /// The device's name.
+    pub device: Option<String>,
+    /// Its metric; the kernel takes none for 0.
+    pub metric: Option<u32>,
+    /// Whether the next hop is taken to be on link.
+    pub onlink: bool,
+}
+
+/// A VXLAN device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Vxlan {
+    pub device: String,
+    pub vni: u32,
+    pub port: u16,
+}
+
+/// A state of affairs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "id", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "`words` says each")]
+pub enum State {
+    /// The words of somebody else, as they were.
+    Said {
+        text: String,
+    },
+    /// So many more of the same.
+    More {
+        count: usize,
+    },
+    MorePairs {
+        count: usize,
+    },
+    ExactlyOne,
+    Nothing,
+
+    // Pods and their addresses.
+    Running,
+    Phase {
+        phase: String,
+        said: Option<String>,
+    },
+    AddressInApi {
+        family: Option<Family>,
+    },
+    AddressesInApi {
+        addresses: Vec<IpAddr>,
+    },
+    AddressInside {
+        address: IpAddr,
+    },
+    AddressesInside {
+        addresses: Vec<IpAddr>,
+    },
+    AddressOfNode {
+        node: String,
+    },
+    Held {
+        address: IpAddr,
+        owner: Option<Owner>,
+    },
+    OwnAddress,
+    HeldBy {
+        address: IpAddr,
+        pods: Vec<PodAt>,
+    },
+    AnsweredThere {
+        name: String,
+        times: usize,
+    },
+    FreeOfNodes,
+    OnNodeToo {
+        address: IpAddr,
+        device: Option<String>,
+        node: String,
+    },
+    FreeOfGateways,
+    DefaultRouteOf {
+        pod: PodAt,
+        via: IpAddr,
+    },
+
+    // Wires and gateways.
+    DefaultRoute,
+    Routes {
+        routes: Vec<IpNet>,
+    },
+    OnLink {
+        hop: IpAddr,
+    },
+    NotCovered,
+    AddressOn {
+        address: IpAddr,
+        device: Option<String>,
+        node: String,
+    },
+    BelongsTo {
+        address: IpAddr,
+        owner: Option<Owner>,
+    },
+    AnswerOf {
+        address: IpAddr,
+        owner: Option<Owner>,
+    },
+    Unanswered {
+        transport: Transport,
+        said: String,
+    },
+    VethOnBridge,
+    DeviceIs {
+        device: String,
+        up: bool,
+    },
+    DownInPod {
+        device: String,
+    },
+    NoInterface,
+    NoPeer {
+        device: String,
+        node: String,
+    },
+    DeviceKind {
+        device: String,
+        kind: String,
+    },
+    NoMaster {
+        device: String,
+    },
+    BridgeUp,
+    BridgeState {
+        state: String,
+        set_down: bool,
+    },
+    DeviceAddresses {
+        device: String,
+        addresses: Vec<IpNet>,
+    },
+
+    Sysctl {
+        key: String,
+        value: String,
+    },
+
+    // Routes between nodes.
+    SeparateRanges,
+    RangeOf {
+        node: String,
+        range: IpNet,
+    },
+    LocalDelivery,
+    RouteIs {
+        route: Route,
+    },
+    CurrentRanges,
+    CurrentEntries,
+    Forwarding {
+        mac: MacAddr,
+        dst: IpAddr,
+    },
+    RouteTo {
+        range: IpNet,
+    },
+    Uncovered,
+    Rejected {
+        route: Route,
+    },
+    OnlyDefault {
+        route: Route,
+    },
+    ADevice,
+    HopWithin {
+        hop: IpAddr,
+        device: String,
+    },
+    HopOf {
+        node: String,
+    },
+    RouteToNode {
+        node: String,
+    },
+    VtepNeighbour {
+        hop: IpAddr,
+        node: String,
+        device: String,
+    },
+    NeighbourIs {
+        hop: IpAddr,
+        mac: MacAddr,
+        device: String,
+        node: String,
+    },
+    NeighbourOf {
+        hop: IpAddr,
+        mac: MacAddr,
+        device: Option<String>,
+        node: String,
+    },
+    ForwardingTo {
+        mac: MacAddr,
+        dsts: Vec<IpAddr>,
+        node: String,
+    },
+    ForwardingIs {
+        mac: MacAddr,
+        dsts: Vec<(IpAddr, Option<Owner>)>,
+    },
+    CommonVxlan {
+        vxlan: Vxlan,
+        node: String,
+    },
+    Vxlans {
+        node: String,
+        vxlans: Vec<Vxlan>,
+    },
+
+    /// Of conversations.
+    #[serde(untagged)]
+    Talk(Talk),
+    /// Of a node's CNI configuration, and of what keeps pods from running.
+    #[serde(untagged)]
+    Start(Start),
+}
+
+impl From<Talk> for State {
+    fn from(talk: Talk) -> Self {
+        State::Talk(talk)
+    }
+}
+
+impl From<Start> for State {
+    fn from(start: Start) -> Self {
+        State::Start(start)
+    }
+}

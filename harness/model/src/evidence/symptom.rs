@@ -1,0 +1,204 @@
+//! What goes wrong, where that is not itself the cause.
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::PodAt;
+use crate::PodRef;
+use crate::network::{Family, Protocol, Transport};
+use crate::reference::Endpoint;
+
+/// Which pairs are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Span {
+    /// Both ends on one node.
+    SameNode,
+    /// Ends on different nodes.
+    CrossNode,
+}
+
+/// Which way is red, as seen from the one to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Direction {
+    Both,
+    Out,
+    In,
+}
+
+/// Whom pairs that fail have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Scope {
+    Everyone,
+    Pod {
+        pod: PodAt,
+        direction: Direction,
+    },
+    Node {
+        node: String,
+        direction: Direction,
+    },
+    /// Both ways between two nodes, or within one.
+    Between {
+        nodes: (String, String),
+    },
+    OneWay {
+        from: String,
+        to: String,
+    },
+}
+
+/// How far something reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// Ordered pairs of ends.
+    pub pairs: usize,
+    /// Over which transports.
+    pub over: BTreeSet<Transport>,
+    /// Between which nodes, in this direction.
+    pub ways: Vec<(String, String)>,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "id", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "`words` says each")]
+pub enum Symptom {
+    NotRunning {
+        pod: PodAt,
+    },
+    NoAddress {
+        pod: PodAt,
+        family: Option<Family>,
+    },
+    ForeignHostAddress {
+        pod: PodAt,
+        address: IpAddr,
+    },
+    GatewaySilent {
+        pods: Vec<PodAt>,
+        hop: IpAddr,
+    },
+    ForeignNextHop {
+        pods: Vec<PodAt>,
+        hop: IpAddr,
+    },
+    BridgeWithoutGateway {
+        node: String,
+        bridge: String,
+        hop: IpAddr,
+        pod: PodAt,
+    },
+    Unreached {
+        scope: Scope,
+        span: Span,
+        red: usize,
+        all: usize,
+        /// Of the red ones, those with a node or hostNetwork pod at one end.
+        hosts: usize,
+        over: BTreeSet<Transport>,
+        /// Only this one fails, of several.
+        family: Option<Family>,
+    },
+    Unreflected {
+        pod: PodAt,
+        over: BTreeSet<Transport>,
+    },
+    SourceRewritten {
+        at: Option<String>,
+        extent: Extent,
+    },
+    WrongResponder {
+        responder: String,
+        responder_node: Option<String>,
+        target: Endpoint,
+        node: Option<String>,
+        extent: Extent,
+    },
+    ReplyRewritten {
+        servers: Vec<Endpoint>,
+        at: Option<String>,
+        extent: Extent,
+    },
+    DestinationRewritten {
+        servers: Vec<Endpoint>,
+        at: Option<String>,
+        extent: Extent,
+    },
+    TooLarge {
+        bytes: u32,
+        ways: Vec<(String, String)>,
+    },
+    LargerPasses {
+        bytes: u32,
+        told: u32,
+        ways: Vec<(String, String)>,
+    },
+    Fragmented {
+        nodes: Vec<String>,
+    },
+    ServiceUnreached {
+        service: String,
+        addresses: Vec<String>,
+        /// None where nobody reaches it.
+        node: Option<String>,
+        /// Of the node's, where others there do reach it.
+        clients: Vec<Endpoint>,
+        over: BTreeSet<Transport>,
+    },
+    OwnServiceUnreached {
+        pod: PodAt,
+        service: String,
+        over: BTreeSet<Transport>,
+    },
+    NamesUnknown {
+        /// Empty where nobody is told.
+        pods: Vec<PodRef>,
+        node: Option<String>,
+        server: Option<IpAddr>,
+        over: BTreeSet<Protocol>,
+    },
+    HostPortUnreached {
+        port: u16,
+        node: String,
+        pod: Option<PodRef>,
+        over: BTreeSet<Transport>,
+        clients: Vec<Endpoint>,
+    },
+    NodePortUnreached {
+        service: String,
+        node: String,
+        over: BTreeSet<Transport>,
+    },
+    OutsideUnreached {
+        node: String,
+        /// Of the node's, where others there do get out.
+        clients: Vec<Endpoint>,
+        over: BTreeSet<Transport>,
+    },
+    AgentsReady {
+        count: usize,
+        set: String,
+        node: String,
+    },
+    AgentNotReady {
+        set: String,
+        node: String,
+    },
+    NoAgent {
+        node: String,
+    },
+    ConflistRefused {
+        node: String,
+        file: String,
+    },
+    ConflistDiffers {
+        nodes: Vec<String>,
+        others: Vec<String>,
+    },
+}

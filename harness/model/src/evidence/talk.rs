@@ -1,0 +1,200 @@
+//! States of conversations: between pods and nodes, of those who use a cluster, with what is outside.
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Owner;
+use crate::PodRef;
+use crate::network::{Protocol, Transport};
+use crate::probe::Record;
+use crate::reference::Endpoint;
+
+/// Failed requests from one node to another: how many are known to have arrived, of how many that could be known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Arrivals {
+    pub from: String,
+    pub to: String,
+    pub arrived: usize,
+    pub known: usize,
+}
+
+/// How a conversation was not what it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mismatch {
+    /// The server saw this source.
+    SeenAs {
+        /// The address.
+        address: IpAddr,
+        /// Whose it is.
+        owner: Option<Owner>,
+    },
+    /// This one answered, in its own words.
+    Responder(String),
+    /// The answer came from this address.
+    AnswerFrom {
+        /// The address.
+        address: IpAddr,
+        /// Whose it is.
+        owner: Option<Owner>,
+    },
+    /// The request arrived for this address.
+    ArrivedFor {
+        /// The address.
+        address: IpAddr,
+        /// Whose it is.
+        owner: Option<Owner>,
+    },
+}
+
+/// What is wrong with a dial of somebody who uses a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Complaint {
+    /// It failed, in the system's words.
+    Said(String),
+    /// Somebody else answered.
+    AnsweredBy {
+        /// In its own words.
+        responder: Option<String>,
+        /// A service was dialled, and this is none of its backends.
+        no_backend: bool,
+    },
+    /// The far end saw an address that is neither the client's nor its node's.
+    SeenAs {
+        /// The address.
+        address: IpAddr,
+        /// Whose it is.
+        owner: Option<Owner>,
+    },
+    /// The far end does not say what it saw.
+    Untold,
+}
+
+/// What a nameserver told instead of the addresses that the API has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// Nothing, in the system's words.
+    Nothing(String),
+    /// This response code.
+    Code(String),
+    /// These addresses.
+    Addresses {
+        /// What it told.
+        told: Vec<IpAddr>,
+        /// What the API has.
+        expected: Vec<IpAddr>,
+    },
+}
+
+/// What became of conversations, or should have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "id", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "`words` says each")]
+pub enum Talk {
+    AnswerOver {
+        over: BTreeSet<Transport>,
+    },
+    PairSilent {
+        from: Endpoint,
+        to: Endpoint,
+        said: Vec<(IpAddr, BTreeSet<Transport>, String)>,
+    },
+    Arrived(Arrivals),
+    OwnSource {
+        client: Endpoint,
+        addresses: Vec<IpAddr>,
+    },
+    ResponderAt {
+        name: Endpoint,
+        address: IpAddr,
+    },
+    AnswerAt {
+        address: IpAddr,
+    },
+    Destination {
+        addresses: Vec<IpAddr>,
+    },
+    Mismatched {
+        from: Endpoint,
+        to: Endpoint,
+        over: BTreeSet<Transport>,
+        mismatch: Mismatch,
+    },
+    AnswersItself,
+    Itself {
+        transport: Transport,
+        address: IpAddr,
+        said: String,
+    },
+
+    // Sizes.
+    Passes {
+        bytes: u32,
+    },
+    Refused {
+        bytes: u32,
+    },
+    LargestPassed {
+        limits: Vec<(u32, Vec<String>)>,
+        told: u32,
+        said: Option<String>,
+    },
+    PassedWhole {
+        bytes: u32,
+    },
+    CountersStay,
+    Counters {
+        node: String,
+        moved: Vec<(String, u64)>,
+    },
+
+    // What those who use a cluster see.
+    AnswerOfOne {
+        backends: Vec<PodRef>,
+    },
+    AnswerOfPod {
+        pod: Option<PodRef>,
+        at: Option<String>,
+    },
+    Called {
+        from: Endpoint,
+        target: String,
+        transport: Transport,
+        said: Vec<(Complaint, usize)>,
+        dials: usize,
+    },
+    Endpoints,
+    NoEndpoint,
+    NamesKnown,
+    Asked {
+        pod: PodRef,
+        name: String,
+        record: Record,
+        over: Protocol,
+        told: Told,
+    },
+    SeenAsOwn,
+    PeerSaw {
+        client: Endpoint,
+        address: IpAddr,
+        owner: Option<Owner>,
+    },
+    OneReadyAgent {
+        set: Option<String>,
+        node: String,
+    },
+    AgentPod {
+        name: String,
+        phase: String,
+        ready: bool,
+    },
+    NoAgentPod {
+        sets: Vec<String>,
+        node: String,
+        not_ready: Option<String>,
+    },
+}
