@@ -37,7 +37,7 @@ pub use change::Change;
 pub use client::{Lab, LabInfo, NodeFile};
 pub use connection::Stdio;
 pub use error::{Error, Result};
-pub use protocol::Place;
+pub use protocol::LabTarget;
 pub use spec::{IpFamily, LabSpec, NodeSpec, PROGRAMS_DIR, Underlay};
 
 /// The program.

@@ -42,7 +42,7 @@ impl std::fmt::Display for PodName {
 /// Where a command runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum LabTarget {
     /// In a node's namespaces.
     Node(String),
     /// In a pod's (namespace, name).
@@ -67,7 +67,7 @@ pub(crate) enum Request {
     Events(PodName),
     DeletePod(PodName),
     Exec {
-        place: Place,
+        target: LabTarget,
         argv: Vec<String>,
         env: Vec<(String, String)>,
     },
@@ -94,7 +94,7 @@ pub(crate) enum Request {
         path: String,
     },
     Change {
-        place: Place,
+        target: LabTarget,
         changes: Vec<Change>,
     },
     Gc {

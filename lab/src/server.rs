@@ -16,7 +16,7 @@ use crate::node::{self, Node};
 use crate::protocol::{self, Frame, PodName, Received, Request};
 use crate::roots::Base;
 use crate::site::Site;
-use crate::{Change, Error, LabInfo, LabSpec, Place, Result, changes, exec, underlay};
+use crate::{Change, Error, LabInfo, LabSpec, LabTarget, Result, changes, exec, underlay};
 
 /// The wire's host name.
 const WIRE: &str = "wire";
@@ -130,10 +130,10 @@ impl Server {
             Request::DeletePod(name) => reply(&kubelet.delete(&name)?),
             Request::CheckPod(name) => reply(&kubelet.check(&name)?),
             Request::Gc { node } => reply(&kubelet.gc(&node)?),
-            Request::Exec { place, argv, env } => {
-                reply(&self.exec(&place, &argv, env, fds, client)?)
+            Request::Exec { target, argv, env } => {
+                reply(&self.exec(&target, &argv, env, fds, client)?)
             }
-            Request::Change { place, changes } => reply(&self.change(&place, &changes)?),
+            Request::Change { target, changes } => reply(&self.change(&target, &changes)?),
             Request::StartDaemon { node, name, argv } => {
                 let node = kubelet.node(&node)?;
                 reply(&node.daemons.start(&node.site, &node.name, &name, &argv)?)
@@ -166,7 +166,7 @@ impl Server {
 
     fn exec(
         &self,
-        place: &Place,
+        target: &LabTarget,
         argv: &[String],
         env: Vec<(String, String)>,
         fds: Vec<OwnedFd>,
@@ -181,13 +181,13 @@ impl Server {
             stdout,
             stderr,
         };
-        let (hostname, site) = match place {
-            Place::Node(name) => {
+        let (hostname, site) = match target {
+            LabTarget::Node(name) => {
                 let node = self.kubelet.node(name)?;
                 (node.name.as_str(), &*node.site)
             }
-            Place::Wire => (WIRE, &self.wire),
-            Place::Pod(namespace, name) => {
+            LabTarget::Wire => (WIRE, &self.wire),
+            LabTarget::Pod(namespace, name) => {
                 let inside = self.kubelet.inside(&PodName::new(namespace, name))?;
                 let mut all = inside.env;
                 all.extend(env);
@@ -199,14 +199,14 @@ impl Server {
         exec::run(site.namespaces(), &Launch::new(argv, all), streams, client)
     }
 
-    fn change(&self, place: &Place, changes: &[Change]) -> Result<()> {
-        match place {
-            Place::Node(name) => changes::make(self.kubelet.node(name)?.netns()?, changes),
-            Place::Pod(namespace, name) => changes::make(
+    fn change(&self, target: &LabTarget, changes: &[Change]) -> Result<()> {
+        match target {
+            LabTarget::Node(name) => changes::make(self.kubelet.node(name)?.netns()?, changes),
+            LabTarget::Pod(namespace, name) => changes::make(
                 self.kubelet.netns(&PodName::new(namespace, name))?.as_fd(),
                 changes,
             ),
-            Place::Wire => {
+            LabTarget::Wire => {
                 let netns = self
                     .wire
                     .netns()
