@@ -41,7 +41,7 @@ pub struct Lab {
     booted: Option<Mutex<Process>>,
 }
 
-/// Some target in a node that outlives no lab, written whole and renamed into place.
+/// A file of a node: written whole and renamed into place, and gone with the lab.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NodeFile<'a> {
     /// Absolute path in the node.

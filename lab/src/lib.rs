@@ -44,7 +44,7 @@ pub use spec::{IpFamily, LabSpec, NodeSpec, PROGRAMS_DIR, Underlay};
 pub fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     match (args.next().as_deref(), args.next(), args.next()) {
-        // The name is there for a person who looks at `ps`; the order on standard input counts.
+        // The name is there for a person who looks at `ps`; the boot request on standard input counts.
         (Some("serve"), Some(_), None) => process::serve(),
         _ => {
             eprintln!("flatnet-lab is started by flatnet; use `flatnet up`");

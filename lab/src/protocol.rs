@@ -108,18 +108,18 @@ pub(crate) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Received;
 
-/// What a new lab is told on its standard input, one line of JSON.
+/// What a new lab reads from its standard input, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Order {
+pub(crate) struct BootRequest {
     pub(crate) spec: LabSpec,
-    /// Outlives whoever gave the order; otherwise the end of its standard input is its end.
+    /// Outlives its parent; otherwise the end of its standard input is its end.
     pub(crate) detached: bool,
 }
 
-/// What a new lab says on its standard output, one line of JSON.
+/// What a new lab writes to its standard output, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Greeting {
+pub(crate) enum BootReply {
     /// Nodes are up.
     Ready,
     Failed(Error),

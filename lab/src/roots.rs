@@ -291,7 +291,7 @@ fn each_entry(dir: &Path, mut act: impl FnMut(&str, &Path) -> Result<()>) -> Res
     let failed = |e| Error::failed(format!("list {}", dir.display()), e);
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        // What is not even text is no part of a system.
+        // A name that is not text does not belong to the system.
         if let Some(name) = entry.file_name().to_str() {
             act(name, &entry.path())?;
         }

@@ -43,7 +43,7 @@ pub(crate) fn run(
         match stream {
             Ok(stream) => {
                 let server = server.clone();
-                // Without a thread nobody can be answered: the client sees the connection close.
+                // Without a thread there is no answer: the client sees the connection close.
                 let _ = std::thread::Builder::new()
                     .stack_size(512 << 10)
                     .spawn(move || server.answer(stream));
@@ -93,7 +93,7 @@ impl Server {
         let Ok(Frame { message, body, fds }) = protocol::receive(&stream) else {
             return;
         };
-        // A client that is gone has nobody to tell; the request holds all the same.
+        // A client that is gone reads nothing; its request is carried out all the same.
         let _ = protocol::send(&stream, &Received, &[], &[]);
         let ends = matches!(message, Request::Shutdown);
         let reply = self.handle(message, body, fds, &stream);

@@ -256,7 +256,7 @@ impl Runtime {
         );
         let printed = self.call(plugin, &[("CNI_COMMAND", "VERSION".to_owned())], &conf)?;
         let answer: Value = serde_json::from_slice(&printed)
-            .map_err(|e| Error::Config(format!("the answer to VERSION is no JSON: {e}")))?;
+            .map_err(|e| Error::Config(format!("the answer to VERSION is not JSON: {e}")))?;
         let versions = answer.get("supportedVersions").and_then(Value::as_array);
         let versions = versions.ok_or_else(|| {
             Error::Config("the answer to VERSION has no \"supportedVersions\"".to_owned())

@@ -15,7 +15,7 @@ use crate::cni::Attachment;
 use crate::node::now;
 use crate::site::Namespace;
 
-/// What a worker is told.
+/// A message to a worker.
 #[derive(Debug)]
 pub(super) enum Message {
     Delete,
