@@ -22,12 +22,12 @@ mod limits;
 mod mounts;
 mod network;
 mod node;
+pub mod node_root;
 mod process;
 mod protocol;
 mod refusal;
 mod roots;
 mod server;
-pub mod site;
 pub mod spec;
 mod underlay;
 

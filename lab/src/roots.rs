@@ -198,13 +198,13 @@ fn applets(busybox: &Path) -> Result<()> {
 
 /// A copy of this mount namespace; without the host where containers have busybox.
 fn containers_namespace(with_busybox: bool) -> Result<OwnedFd> {
-    crate::site::on_thread(|| {
+    crate::node_root::on_thread(|| {
         unshare(CloneFlags::CLONE_NEWNS)
             .map_err(|e| Error::failed("create a mount namespace", e))?;
         if with_busybox {
             mounts::detach(Path::new(HOST))?;
         }
-        crate::site::own_namespace("mnt")
+        crate::node_root::own_namespace("mnt")
     })?
 }
 

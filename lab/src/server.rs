@@ -13,9 +13,9 @@ use serde_json::Value;
 use crate::kubelet::Kubelet;
 use crate::launch::{Launch, Streams, node_env};
 use crate::node::{self, Node};
+use crate::node_root::NodeRoot;
 use crate::protocol::{self, Frame, PodName, Received, Request};
 use crate::roots::Base;
-use crate::site::Site;
 use crate::{Change, Error, LabInfo, LabSpec, LabTarget, Result, changes, exec, underlay};
 
 /// The wire's host name.
@@ -27,7 +27,7 @@ struct Server {
     pid: u32,
     started: u64,
     kubelet: Arc<Kubelet>,
-    wire: Site,
+    wire: NodeRoot,
 }
 
 /// Boots the lab, says so, and serves until it is told to shut down.
@@ -63,7 +63,7 @@ impl Server {
         let base = Base::prepare(&spec)?;
         let (nodes, wire) = std::thread::scope(|scope| {
             let wire = scope
-                .spawn(|| node::prepare_site(&base, WIRE, &node::hosts_file(&spec), || Ok(())));
+                .spawn(|| node::prepare_root(&base, WIRE, &node::hosts_file(&spec), || Ok(())));
             let (base, spec) = (&base, &spec);
             let nodes: Vec<_> = (0..spec.nodes.len())
                 .map(|index| scope.spawn(move || Node::prepare(spec, index, base)))
@@ -136,19 +136,19 @@ impl Server {
             Request::Change { target, changes } => reply(&self.change(&target, &changes)?),
             Request::StartDaemon { node, name, argv } => {
                 let node = kubelet.node(&node)?;
-                reply(&node.daemons.start(&node.site, &node.name, &name, &argv)?)
+                reply(&node.daemons.start(&node.root, &node.name, &name, &argv)?)
             }
             Request::StopDaemon { node, name } => reply(&kubelet.node(&node)?.daemons.stop(&name)?),
             Request::DaemonLog { node, name } => reply(&kubelet.node(&node)?.daemons.log(&name)?),
             Request::WriteFile { node, path, mode } => {
                 let written = kubelet
                     .node(&node)?
-                    .site
+                    .root
                     .write(absolute(&path)?, &body, mode);
                 reply(&written.map_err(|e| Error::failed(format!("write {path} on {node}"), e))?)
             }
             Request::RemoveFile { node, path } => {
-                let removed = kubelet.node(&node)?.site.remove(absolute(&path)?);
+                let removed = kubelet.node(&node)?.root.remove(absolute(&path)?);
                 reply(&removed.map_err(|e| Error::failed(format!("remove {path} on {node}"), e))?)
             }
             Request::Shutdown => reply(&()),
@@ -181,10 +181,10 @@ impl Server {
             stdout,
             stderr,
         };
-        let (hostname, site) = match target {
+        let (hostname, root) = match target {
             LabTarget::Node(name) => {
                 let node = self.kubelet.node(name)?;
-                (node.name.as_str(), &*node.site)
+                (node.name.as_str(), &*node.root)
             }
             LabTarget::Wire => (WIRE, &self.wire),
             LabTarget::Pod(namespace, name) => {
@@ -196,7 +196,7 @@ impl Server {
         };
         let mut all = node_env(hostname);
         all.extend(env);
-        exec::run(site.namespaces(), &Launch::new(argv, all), streams, client)
+        exec::run(root.namespaces(), &Launch::new(argv, all), streams, client)
     }
 
     fn change(&self, target: &LabTarget, changes: &[Change]) -> Result<()> {

@@ -13,7 +13,7 @@ use super::manifest::Plan;
 use super::sandbox::Sandbox;
 use crate::cni::Attachment;
 use crate::node::now;
-use crate::site::Namespace;
+use crate::node_root::Namespace;
 
 /// A message to a worker.
 #[derive(Debug)]
