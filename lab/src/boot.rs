@@ -1,4 +1,4 @@
-//! Starting a lab, as its parent: the program is given its order on standard input, which stays open as its lifeline.
+//! Starting a lab, as its parent: the program is given a boot request on standard input, which stays open as its lifeline.
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::protocol::{Greeting, Order};
+use crate::protocol::{BootReply, BootRequest};
 use crate::{Error, LabSpec, Result};
 
 /// How long nodes may take to come up: a third of a second, unless the machine is busy or the nodes are many.
@@ -26,7 +26,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it and waits for its greeting.
+    /// Starts it and waits for its reply.
     pub(crate) fn start(program: &Path, spec: &LabSpec, detached: bool) -> Result<Process> {
         let spec = with_real_paths(spec)?;
         spec.validate()?;
@@ -40,20 +40,20 @@ impl Process {
                 remedy: "build it (`cargo build --bin flatnet-lab`) or reinstall flatnet"
                     .to_owned(),
             })?;
-        let order = Order { spec, detached };
-        match give_order(&mut child, &order) {
-            Ok((Greeting::Ready, lifeline)) => {
+        let request = BootRequest { spec, detached };
+        match request_boot(&mut child, &request) {
+            Ok((BootReply::Ready, lifeline)) => {
                 let lifeline = lifeline.filter(|_| !detached);
                 Ok(Process { child, lifeline })
             }
-            Ok((Greeting::Failed(error), lifeline)) => {
+            Ok((BootReply::Failed(error), lifeline)) => {
                 drop(lifeline);
-                // It told why and ends by itself; its status adds nothing.
+                // It said why and ends by itself; its status adds nothing.
                 let _ = child.wait();
                 Err(error)
             }
             Err(cause) if cause.kind() == io::ErrorKind::TimedOut => {
-                let (name, limit) = (&order.spec.name, BOOT.as_secs());
+                let (name, limit) = (&request.spec.name, BOOT.as_secs());
                 let killed = kill(&mut child).err();
                 let killed = killed.map_or_else(|| "it was killed".to_owned(), |e| e.to_string());
                 Err(Error::TimedOut {
@@ -170,12 +170,15 @@ fn with_real_paths(spec: &LabSpec) -> Result<LabSpec> {
     Ok(spec)
 }
 
-/// Tells a new lab what to be; what it answers, and its standard input, still open.
+/// Sends a new lab its boot request; the reply, and the lab's standard input, still open.
 ///
 /// # Errors
 /// [`io::ErrorKind::TimedOut`] when it says nothing in time.
-fn give_order(child: &mut Child, order: &Order) -> io::Result<(Greeting, Option<ChildStdin>)> {
-    let mut line = serde_json::to_vec(order)?;
+fn request_boot(
+    child: &mut Child,
+    request: &BootRequest,
+) -> io::Result<(BootReply, Option<ChildStdin>)> {
+    let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     let mut stdin = child.stdin.take();
     if let Some(stdin) = &mut stdin {

@@ -105,7 +105,7 @@ fn set_sysctl(ns: BorrowedFd<'_>, key: &str, value: &str) -> Result<()> {
         .any(|part| part.is_empty() || part == "." || part == "..")
     {
         return Err(Error::invalid(format!(
-            "{key:?} is no setting below /proc/sys/net"
+            "{key:?} is not a setting below /proc/sys/net"
         )));
     }
     netns::within(ns, || underlay::sysctl(path, value)).map_err(|e| Error::Failed {

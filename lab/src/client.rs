@@ -17,7 +17,7 @@ use crate::address::Address;
 use crate::boot::{self, Process};
 use crate::connection::{Connection, Stdio};
 pub use crate::error::{Error, Result};
-use crate::protocol::{Place, PodName, Request};
+use crate::protocol::{LabTarget, PodName, Request};
 
 /// A lab that runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct Lab {
     booted: Option<Mutex<Process>>,
 }
 
-/// Some place in a node that outlives no lab, written whole and renamed into place.
+/// A file of a node: written whole and renamed into place, and gone with the lab.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NodeFile<'a> {
     /// Absolute path in the node.
@@ -139,13 +139,13 @@ impl Lab {
     /// breaks first, the command is killed.
     pub fn exec(
         &self,
-        place: &Place,
+        target: &LabTarget,
         argv: &[String],
         env: &[(String, String)],
         stdio: Stdio,
     ) -> Result<i32> {
         let request = Request::Exec {
-            place: place.clone(),
+            target: target.clone(),
             argv: argv.to_vec(),
             env: env.to_vec(),
         };
@@ -197,9 +197,9 @@ impl Lab {
     }
 
     /// Makes these changes in a place's network namespace, in order; stops at the first that fails.
-    pub fn change(&self, place: &Place, changes: &[crate::Change]) -> Result<()> {
+    pub fn change(&self, target: &LabTarget, changes: &[crate::Change]) -> Result<()> {
         self.call(&Request::Change {
-            place: place.clone(),
+            target: target.clone(),
             changes: changes.to_vec(),
         })
     }

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use crate::launch::{Launch, Streams, exit_code, node_env};
-use crate::site::Site;
+use crate::node_root::NodeRoot;
 use crate::{Error, Result};
 
 /// So much of the output is kept.
@@ -39,7 +39,7 @@ struct State {
 impl Daemons {
     pub(crate) fn start(
         &self,
-        site: &Site,
+        root: &NodeRoot,
         hostname: &str,
         name: &str,
         argv: &[String],
@@ -54,7 +54,7 @@ impl Daemons {
             stderr: stderr.into(),
         };
         let launch = Launch::new(argv, node_env(hostname));
-        let mut child = site
+        let mut child = root
             .enter(|| launch.start(streams))
             .map_err(failed)?
             .map_err(Error::invalid)?;

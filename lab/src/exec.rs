@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, killpg};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::launch::{Launch, Streams, exit_code};
-use crate::site::{self, Namespace};
+use crate::node_root::{self, Namespace};
 use crate::{Error, Result};
 
 /// Starts the command inside the namespaces and waits for it; kills it when the client goes first.
@@ -18,8 +18,8 @@ pub(crate) fn run(
     streams: Streams,
     client: &UnixStream,
 ) -> Result<i32> {
-    let child = site::on_thread(|| {
-        site::join(namespaces)
+    let child = node_root::on_thread(|| {
+        node_root::join(namespaces)
             .map_err(|e| Error::failed("enter the namespaces (has it just ended?)", e))?;
         launch.start(streams).map_err(Error::invalid)
     })??;

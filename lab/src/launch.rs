@@ -84,7 +84,7 @@ impl Launch {
         unsafe {
             command.pre_exec(move || {
                 libc::setsid();
-                // A terminal that is given becomes the controlling one where it is nobody else's (a fresh pty).
+                // A terminal that is given becomes the controlling one unless another session has it (a new pty has none).
                 libc::ioctl(0, libc::TIOCSCTTY, 0);
                 if mount_proc {
                     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_program_is_told_as_kubectl_tells_it() {
+    fn a_missing_program_is_reported_as_kubectl_reports_it() {
         assert_eq!(
             find("no-such", "/bin:/usr/bin", Path::new("/")).unwrap_err(),
             "exec: \"no-such\": executable file not found in $PATH"

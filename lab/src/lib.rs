@@ -22,12 +22,12 @@ mod limits;
 mod mounts;
 mod network;
 mod node;
+pub mod node_root;
 mod process;
 mod protocol;
 mod refusal;
 mod roots;
 mod server;
-pub mod site;
 pub mod spec;
 mod underlay;
 
@@ -37,14 +37,14 @@ pub use change::Change;
 pub use client::{Lab, LabInfo, NodeFile};
 pub use connection::Stdio;
 pub use error::{Error, Result};
-pub use protocol::Place;
+pub use protocol::LabTarget;
 pub use spec::{IpFamily, LabSpec, NodeSpec, PROGRAMS_DIR, Underlay};
 
 /// The program.
 pub fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     match (args.next().as_deref(), args.next(), args.next()) {
-        // The name is there for a person who looks at `ps`; the order on standard input counts.
+        // The name is there for a person who looks at `ps`; the boot request on standard input counts.
         (Some("serve"), Some(_), None) => process::serve(),
         _ => {
             eprintln!("flatnet-lab is started by flatnet; use `flatnet up`");

@@ -2,7 +2,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::protocol::{Place, Request};
+use crate::protocol::{LabTarget, Request};
 
 /// What is answered from memory, from a file or by the kernel. The kernel's share waits for namespaces that are being taken
 /// down (the RTNL lock), which takes seconds on a busy machine.
@@ -49,10 +49,10 @@ impl fmt::Display for Request {
             Request::Pods => f.write_str("list its pods"),
             Request::Events(name) => write!(f, "list the events of pod {name}"),
             Request::DeletePod(name) => write!(f, "delete pod {name}"),
-            Request::Exec { place, argv, .. } => {
+            Request::Exec { target, argv, .. } => {
                 write!(
                     f,
-                    "run {} in {place}",
+                    "run {} in {target}",
                     argv.first().map_or("", String::as_str)
                 )
             }
@@ -61,7 +61,7 @@ impl fmt::Display for Request {
             Request::DaemonLog { node, name } => write!(f, "give the log of {name} on {node}"),
             Request::WriteFile { node, path, .. } => write!(f, "write {path} on {node}"),
             Request::RemoveFile { node, path } => write!(f, "remove {path} on {node}"),
-            Request::Change { place, .. } => write!(f, "change the network of {place}"),
+            Request::Change { target, .. } => write!(f, "change the network of {target}"),
             Request::Gc { node } => write!(f, "run CNI GC on {node}"),
             Request::CheckPod(name) => write!(f, "run CNI CHECK of pod {name}"),
             Request::Shutdown => f.write_str("shut down"),
@@ -69,12 +69,12 @@ impl fmt::Display for Request {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LabTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Node(name) => write!(f, "node {name}"),
-            Place::Pod(namespace, name) => write!(f, "pod {namespace}/{name}"),
-            Place::Wire => f.write_str("what joins the nodes"),
+            LabTarget::Node(name) => write!(f, "node {name}"),
+            LabTarget::Pod(namespace, name) => write!(f, "pod {namespace}/{name}"),
+            LabTarget::Wire => f.write_str("what joins the nodes"),
         }
     }
 }

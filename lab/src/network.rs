@@ -28,7 +28,7 @@ impl Network {
         }
     }
 
-    /// Whether pods can be given a network now, asked of the plugins anew.
+    /// Whether pods can be given a network now, by asking the plugins again.
     pub(crate) fn ready(&self) -> Result<(), String> {
         *self.known_ready() = None;
         self.usable().map(drop)

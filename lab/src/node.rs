@@ -15,8 +15,8 @@ use nix::sched::{CloneFlags, unshare};
 use crate::cni::Runtime;
 use crate::daemon::Daemons;
 use crate::network::Network;
+use crate::node_root::{self, NodeRoot};
 use crate::roots::{Base, Identity};
-use crate::site::{self, Site};
 use crate::{Error, LabSpec, Result, underlay};
 
 /// One node of a running lab.
@@ -24,7 +24,7 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// Its addresses on the wire, with the prefix length.
     pub(crate) addresses: Vec<IpNet>,
-    pub(crate) site: std::sync::Arc<Site>,
+    pub(crate) root: std::sync::Arc<NodeRoot>,
     pub(crate) network: Network,
     pub(crate) daemons: Daemons,
     pod_cidrs: Vec<IpNet>,
@@ -36,17 +36,17 @@ impl Node {
     /// Makes the namespaces and the root of the spec's node `index`; the wire comes later.
     pub(crate) fn prepare(spec: &LabSpec, index: usize, base: &Base) -> Result<Node> {
         let name = &spec.nodes[index].name;
-        let site = prepare_site(base, name, &hosts_file(spec), || {
+        let root = prepare_root(base, name, &hosts_file(spec), || {
             unshare(CloneFlags::CLONE_NEWNET)
                 .map_err(|e| Error::failed("create a net namespace", e.desc()))?;
             underlay::set_sysctls(spec)
         })?;
-        let site = std::sync::Arc::new(site);
+        let root = std::sync::Arc::new(root);
         Ok(Node {
             name: name.clone(),
             addresses: underlay::node_addresses(spec, index),
-            network: Network::new(Runtime::new(site.clone())),
-            site,
+            network: Network::new(Runtime::new(root.clone())),
+            root,
             daemons: Daemons::default(),
             pod_cidrs: spec.nodes[index].pod_cidrs.clone(),
             uid: crate::identifier::uuid().map_err(|e| Error::failed("make a uid", e))?,
@@ -55,7 +55,7 @@ impl Node {
     }
 
     pub(crate) fn netns(&self) -> Result<BorrowedFd<'_>> {
-        self.site.netns().ok_or_else(|| Error::Failed {
+        self.root.netns().ok_or_else(|| Error::Failed {
             what: format!("node {} has no net namespace", self.name),
         })
     }
@@ -131,9 +131,9 @@ impl Node {
                 .to_owned()
         };
         let release = self
-            .site
+            .root
             .read(std::path::Path::new("/etc/os-release"))
-            .or_else(|_| self.site.read(std::path::Path::new("/usr/lib/os-release")));
+            .or_else(|_| self.root.read(std::path::Path::new("/usr/lib/os-release")));
         let release = String::from_utf8_lossy(&release.unwrap_or_default()).into_owned();
         let pretty = release
             .lines()
@@ -155,20 +155,20 @@ impl Node {
 }
 
 /// A node's namespaces and root, made on a short-lived thread; `enter_net` puts that thread into its net namespace.
-pub(crate) fn prepare_site(
+pub(crate) fn prepare_root(
     base: &Base,
     hostname: &str,
     hosts: &str,
     enter_net: impl FnOnce() -> Result<()> + Send,
-) -> Result<Site> {
-    site::on_thread(|| {
+) -> Result<NodeRoot> {
+    node_root::on_thread(|| {
         enter_net()?;
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS)
             .map_err(|e| Error::failed("create mount and uts namespaces", e.desc()))?;
         nix::unistd::sethostname(hostname)
             .map_err(|e| Error::failed("set the host name", e.desc()))?;
         base.node(&Identity { hostname, hosts })?;
-        Site::of_this_thread()
+        NodeRoot::of_this_thread()
     })?
     .map_err(|e| match e {
         Error::Failed { what } => Error::failed(format!("prepare {hostname}"), what),

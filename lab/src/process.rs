@@ -1,6 +1,6 @@
 //! The processes of a lab: `flatnet-lab serve` enters namespaces and watches; its child is init of the pid namespace; init's
 //! child is the server. Whichever of them dies, and however, the others follow: the kernel kills a pid namespace with its
-//! init, init is told of its parent's death (PR_SET_PDEATHSIG), and init ends with the server.
+//! init, init with its parent (PR_SET_PDEATHSIG), and init ends with the server.
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt as _;
@@ -19,7 +19,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 use rustix::process::{PidfdFlags, Resource, pidfd_open};
 
 use crate::address::Address;
-use crate::protocol::{Greeting, Order};
+use crate::protocol::{BootReply, BootRequest};
 use crate::{Error, Result, refusal, server};
 
 /// Signals that end a lab in good order.
@@ -30,12 +30,12 @@ const ENDING: [Signal; 4] = [
     Signal::SIGQUIT,
 ];
 
-/// The whole life of a lab; the order comes on standard input, the greeting goes to standard output.
+/// The whole life of a lab; the boot request comes on standard input, the reply goes to standard output.
 pub(crate) fn serve() -> ExitCode {
     match start() {
         Ok(code) => code,
         Err(error) => {
-            greet(&Greeting::Failed(error));
+            report(&BootReply::Failed(error));
             ExitCode::FAILURE
         }
     }
@@ -45,9 +45,9 @@ fn start() -> Result<ExitCode> {
     // A session of its own: the terminal's Ctrl-C is for whoever started the lab. It fails only for a group leader, who has
     // been given a group of its own already.
     let _ = nix::unistd::setsid();
-    let order = read_order()?;
-    order.spec.validate()?;
-    let listener = bind(&order.spec.name)?;
+    let request = read_boot_request()?;
+    request.spec.validate()?;
+    let listener = bind(&request.spec.name)?;
     raise_file_limit()?;
     std::env::set_current_dir("/").map_err(|e| Error::failed("change to /", e))?;
     // Blocked before there is anything to leave half done; the server and what it starts get them back.
@@ -66,14 +66,14 @@ fn start() -> Result<ExitCode> {
     match unsafe { fork() }
         .map_err(|e| refusal::explain("start the first process of a pid namespace", e))?
     {
-        ForkResult::Child => init(outer, signals, order, listener, pid, null),
+        ForkResult::Child => init(outer, signals, request, listener, pid, null),
         ForkResult::Parent { child } => {
             drop(listener);
-            fall_silent(&null, order.detached)?;
+            redirect_output(&null, request.detached)?;
             watch(
                 child,
                 &signals,
-                (!order.detached)
+                (!request.detached)
                     .then(std::io::stdin)
                     .as_ref()
                     .map(AsFd::as_fd),
@@ -82,14 +82,17 @@ fn start() -> Result<ExitCode> {
     }
 }
 
-fn read_order() -> Result<Order> {
+fn read_boot_request() -> Result<BootRequest> {
     // Nothing follows that line: the rest of standard input is the lifeline, and silent.
     let mut line = String::new();
     std::io::stdin()
         .read_line(&mut line)
-        .map_err(|e| Error::failed("read the order", e))?;
-    serde_json::from_str(&line)
-        .map_err(|e| Error::invalid(format!("the order on standard input is malformed: {e}")))
+        .map_err(|e| Error::failed("read the boot request", e))?;
+    serde_json::from_str(&line).map_err(|e| {
+        Error::invalid(format!(
+            "the boot request on standard input is malformed: {e}"
+        ))
+    })
 }
 
 fn bind(name: &str) -> Result<UnixListener> {
@@ -194,7 +197,7 @@ fn watch(init: Pid, signals: &SignalFd, lifeline: Option<BorrowedFd<'_>>) -> Res
 fn init(
     outer: OwnedFd,
     signals: SignalFd,
-    order: Order,
+    request: BootRequest,
     listener: UnixListener,
     pid: u32,
     null: File,
@@ -203,7 +206,7 @@ fn init(
     if let Err(error) =
         prctl::set_pdeathsig(Signal::SIGKILL).map_err(|e| Error::failed("PR_SET_PDEATHSIG", e))
     {
-        greet(&Greeting::Failed(error));
+        report(&BootReply::Failed(error));
         std::process::exit(1);
     }
     // The parent may have died before the line above; a pid namespace hides the change of getppid().
@@ -220,26 +223,27 @@ fn init(
                 .map_err(|e| Error::failed("unblock signals", e))
                 .and_then(|()| {
                     detach_stdin(&null)?;
-                    server::run(order.spec, pid, listener, || {
-                        greet(&Greeting::Ready);
-                        fall_silent(&null, order.detached)
+                    server::run(request.spec, pid, listener, || {
+                        report(&BootReply::Ready);
+                        redirect_output(&null, request.detached)
                     })
                 });
             if let Err(error) = result {
-                greet(&Greeting::Failed(error));
+                report(&BootReply::Failed(error));
                 std::process::exit(1);
             }
             std::process::exit(0);
         }
         Ok(ForkResult::Parent { child }) => {
             drop(listener);
-            let closed = detach_stdin(&null).and_then(|()| fall_silent(&null, order.detached));
+            let closed =
+                detach_stdin(&null).and_then(|()| redirect_output(&null, request.detached));
             // Its name in `ps`, for a person who looks; nothing depends on it.
             let _ = prctl::set_name(c"flatnet-lab-init");
             std::process::exit(if closed.is_ok() { reap(child) } else { 1 });
         }
         Err(errno) => {
-            greet(&Greeting::Failed(Error::failed("start the server", errno)));
+            report(&BootReply::Failed(Error::failed("start the server", errno)));
             std::process::exit(1);
         }
     }
@@ -257,30 +261,30 @@ fn reap(server: Pid) -> i32 {
     }
 }
 
-fn greet(greeting: &Greeting) {
-    // Whoever should have read it is gone, or standard output was given up with the greeting: nothing is left to be told.
-    if let Ok(line) = serde_json::to_string(greeting) {
+fn report(reply: &BootReply) {
+    // Nothing reads it any more where the parent is gone, or where standard output was redirected.
+    if let Ok(line) = serde_json::to_string(reply) {
         use std::io::Write;
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 }
 
-/// What standard streams are given up for. Opened while this is the host's root still.
+/// What standard streams are redirected to. Opened while this is the host's root still.
 fn dev_null() -> Result<File> {
     let file = File::options().read(true).write(true).open("/dev/null");
     file.map_err(|e| Error::failed("open /dev/null", e))
 }
 
-/// The reader of the greeting waits for the end of file; a detached lab keeps nothing of its starter's at all.
-fn fall_silent(null: &File, detached: bool) -> Result<()> {
-    nix::unistd::dup2_stdout(null).map_err(|e| Error::failed("give up standard output", e))?;
+/// The reader of the boot reply waits for the end of file; a detached lab keeps none of its parent's streams.
+fn redirect_output(null: &File, detached: bool) -> Result<()> {
+    nix::unistd::dup2_stdout(null).map_err(|e| Error::failed("redirect standard output", e))?;
     if detached {
-        nix::unistd::dup2_stderr(null).map_err(|e| Error::failed("give up standard error", e))?;
+        nix::unistd::dup2_stderr(null).map_err(|e| Error::failed("redirect standard error", e))?;
     }
     Ok(())
 }
 
 /// The lifeline is the outer process's alone.
 fn detach_stdin(null: &File) -> Result<()> {
-    nix::unistd::dup2_stdin(null).map_err(|e| Error::failed("give up standard input", e))
+    nix::unistd::dup2_stdin(null).map_err(|e| Error::failed("redirect standard input", e))
 }

@@ -42,7 +42,7 @@ impl std::fmt::Display for PodName {
 /// Where a command runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum LabTarget {
     /// In a node's namespaces.
     Node(String),
     /// In a pod's (namespace, name).
@@ -67,7 +67,7 @@ pub(crate) enum Request {
     Events(PodName),
     DeletePod(PodName),
     Exec {
-        place: Place,
+        target: LabTarget,
         argv: Vec<String>,
         env: Vec<(String, String)>,
     },
@@ -94,7 +94,7 @@ pub(crate) enum Request {
         path: String,
     },
     Change {
-        place: Place,
+        target: LabTarget,
         changes: Vec<Change>,
     },
     Gc {
@@ -108,18 +108,18 @@ pub(crate) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Received;
 
-/// What a new lab is told on its standard input, one line of JSON.
+/// What a new lab reads from its standard input, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Order {
+pub(crate) struct BootRequest {
     pub(crate) spec: LabSpec,
-    /// Outlives whoever gave the order; otherwise the end of its standard input is its end.
+    /// Outlives its parent; otherwise the end of its standard input is its end.
     pub(crate) detached: bool,
 }
 
-/// What a new lab says on its standard output, one line of JSON.
+/// What a new lab writes to its standard output, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Greeting {
+pub(crate) enum BootReply {
     /// Nodes are up.
     Ready,
     Failed(Error),

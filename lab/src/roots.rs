@@ -198,13 +198,13 @@ fn applets(busybox: &Path) -> Result<()> {
 
 /// A copy of this mount namespace; without the host where containers have busybox.
 fn containers_namespace(with_busybox: bool) -> Result<OwnedFd> {
-    crate::site::on_thread(|| {
+    crate::node_root::on_thread(|| {
         unshare(CloneFlags::CLONE_NEWNS)
             .map_err(|e| Error::failed("create a mount namespace", e))?;
         if with_busybox {
             mounts::detach(Path::new(HOST))?;
         }
-        crate::site::own_namespace("mnt")
+        crate::node_root::own_namespace("mnt")
     })?
 }
 
@@ -291,7 +291,7 @@ fn each_entry(dir: &Path, mut act: impl FnMut(&str, &Path) -> Result<()>) -> Res
     let failed = |e| Error::failed(format!("list {}", dir.display()), e);
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        // What is not even text is no part of a system.
+        // A name that is not text does not belong to the system.
         if let Some(name) = entry.file_name().to_str() {
             act(name, &entry.path())?;
         }

@@ -13,10 +13,10 @@ use serde_json::Value;
 use crate::kubelet::Kubelet;
 use crate::launch::{Launch, Streams, node_env};
 use crate::node::{self, Node};
+use crate::node_root::NodeRoot;
 use crate::protocol::{self, Frame, PodName, Received, Request};
 use crate::roots::Base;
-use crate::site::Site;
-use crate::{Change, Error, LabInfo, LabSpec, Place, Result, changes, exec, underlay};
+use crate::{Change, Error, LabInfo, LabSpec, LabTarget, Result, changes, exec, underlay};
 
 /// The wire's host name.
 const WIRE: &str = "wire";
@@ -27,7 +27,7 @@ struct Server {
     pid: u32,
     started: u64,
     kubelet: Arc<Kubelet>,
-    wire: Site,
+    wire: NodeRoot,
 }
 
 /// Boots the lab, says so, and serves until it is told to shut down.
@@ -43,7 +43,7 @@ pub(crate) fn run(
         match stream {
             Ok(stream) => {
                 let server = server.clone();
-                // Without a thread nobody can be answered: the client sees the connection close.
+                // Without a thread there is no answer: the client sees the connection close.
                 let _ = std::thread::Builder::new()
                     .stack_size(512 << 10)
                     .spawn(move || server.answer(stream));
@@ -63,7 +63,7 @@ impl Server {
         let base = Base::prepare(&spec)?;
         let (nodes, wire) = std::thread::scope(|scope| {
             let wire = scope
-                .spawn(|| node::prepare_site(&base, WIRE, &node::hosts_file(&spec), || Ok(())));
+                .spawn(|| node::prepare_root(&base, WIRE, &node::hosts_file(&spec), || Ok(())));
             let (base, spec) = (&base, &spec);
             let nodes: Vec<_> = (0..spec.nodes.len())
                 .map(|index| scope.spawn(move || Node::prepare(spec, index, base)))
@@ -93,7 +93,7 @@ impl Server {
         let Ok(Frame { message, body, fds }) = protocol::receive(&stream) else {
             return;
         };
-        // A client that is gone has nobody to tell; the request holds all the same.
+        // A client that is gone reads nothing; its request is carried out all the same.
         let _ = protocol::send(&stream, &Received, &[], &[]);
         let ends = matches!(message, Request::Shutdown);
         let reply = self.handle(message, body, fds, &stream);
@@ -130,25 +130,25 @@ impl Server {
             Request::DeletePod(name) => reply(&kubelet.delete(&name)?),
             Request::CheckPod(name) => reply(&kubelet.check(&name)?),
             Request::Gc { node } => reply(&kubelet.gc(&node)?),
-            Request::Exec { place, argv, env } => {
-                reply(&self.exec(&place, &argv, env, fds, client)?)
+            Request::Exec { target, argv, env } => {
+                reply(&self.exec(&target, &argv, env, fds, client)?)
             }
-            Request::Change { place, changes } => reply(&self.change(&place, &changes)?),
+            Request::Change { target, changes } => reply(&self.change(&target, &changes)?),
             Request::StartDaemon { node, name, argv } => {
                 let node = kubelet.node(&node)?;
-                reply(&node.daemons.start(&node.site, &node.name, &name, &argv)?)
+                reply(&node.daemons.start(&node.root, &node.name, &name, &argv)?)
             }
             Request::StopDaemon { node, name } => reply(&kubelet.node(&node)?.daemons.stop(&name)?),
             Request::DaemonLog { node, name } => reply(&kubelet.node(&node)?.daemons.log(&name)?),
             Request::WriteFile { node, path, mode } => {
                 let written = kubelet
                     .node(&node)?
-                    .site
+                    .root
                     .write(absolute(&path)?, &body, mode);
                 reply(&written.map_err(|e| Error::failed(format!("write {path} on {node}"), e))?)
             }
             Request::RemoveFile { node, path } => {
-                let removed = kubelet.node(&node)?.site.remove(absolute(&path)?);
+                let removed = kubelet.node(&node)?.root.remove(absolute(&path)?);
                 reply(&removed.map_err(|e| Error::failed(format!("remove {path} on {node}"), e))?)
             }
             Request::Shutdown => reply(&()),
@@ -166,7 +166,7 @@ impl Server {
 
     fn exec(
         &self,
-        place: &Place,
+        target: &LabTarget,
         argv: &[String],
         env: Vec<(String, String)>,
         fds: Vec<OwnedFd>,
@@ -181,13 +181,13 @@ impl Server {
             stdout,
             stderr,
         };
-        let (hostname, site) = match place {
-            Place::Node(name) => {
+        let (hostname, root) = match target {
+            LabTarget::Node(name) => {
                 let node = self.kubelet.node(name)?;
-                (node.name.as_str(), &*node.site)
+                (node.name.as_str(), &*node.root)
             }
-            Place::Wire => (WIRE, &self.wire),
-            Place::Pod(namespace, name) => {
+            LabTarget::Wire => (WIRE, &self.wire),
+            LabTarget::Pod(namespace, name) => {
                 let inside = self.kubelet.inside(&PodName::new(namespace, name))?;
                 let mut all = inside.env;
                 all.extend(env);
@@ -196,17 +196,17 @@ impl Server {
         };
         let mut all = node_env(hostname);
         all.extend(env);
-        exec::run(site.namespaces(), &Launch::new(argv, all), streams, client)
+        exec::run(root.namespaces(), &Launch::new(argv, all), streams, client)
     }
 
-    fn change(&self, place: &Place, changes: &[Change]) -> Result<()> {
-        match place {
-            Place::Node(name) => changes::make(self.kubelet.node(name)?.netns()?, changes),
-            Place::Pod(namespace, name) => changes::make(
+    fn change(&self, target: &LabTarget, changes: &[Change]) -> Result<()> {
+        match target {
+            LabTarget::Node(name) => changes::make(self.kubelet.node(name)?.netns()?, changes),
+            LabTarget::Pod(namespace, name) => changes::make(
                 self.kubelet.netns(&PodName::new(namespace, name))?.as_fd(),
                 changes,
             ),
-            Place::Wire => {
+            LabTarget::Wire => {
                 let netns = self
                     .wire
                     .netns()

@@ -15,7 +15,7 @@ use crate::{Error, Result};
 pub struct NodeSpec {
     /// Name, a DNS label.
     pub name: String,
-    /// `spec.podCIDRs`, one a family.
+    /// `spec.podCIDRs`, one per family.
     pub pod_cidrs: Vec<IpNet>,
 }
 
@@ -62,7 +62,7 @@ impl LabSpec {
         let mut problems = Vec::new();
         if !is_dns_label(&self.name) {
             problems.push(format!(
-                "lab name {:?} is no DNS label (a-z, 0-9 and -, at most 63)",
+                "lab name {:?} is not a DNS label (a-z, 0-9 and -, at most 63)",
                 self.name
             ));
         }
@@ -75,7 +75,7 @@ impl LabSpec {
         for node in &self.nodes {
             if !is_dns_label(&node.name) {
                 problems.push(format!(
-                    "node name {:?} is no DNS label (a-z, 0-9 and -, at most 63)",
+                    "node name {:?} is not a DNS label (a-z, 0-9 and -, at most 63)",
                     node.name
                 ));
             }
@@ -104,7 +104,7 @@ impl LabSpec {
         let mut files = BTreeSet::new();
         for (file, _) in &self.programs {
             if file.is_empty() || file.contains('/') || file == "." || file == ".." {
-                problems.push(format!("program name {file:?} is no file name"));
+                problems.push(format!("program name {file:?} is not a file name"));
             }
             if !files.insert(file) {
                 problems.push(format!("two programs are named {file}"));

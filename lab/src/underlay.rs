@@ -39,7 +39,7 @@ impl LabSpec {
     }
 }
 
-/// The node's addresses, one a family, by its place in the spec.
+/// The node's addresses, one per family, by its place in the spec.
 pub(crate) fn node_addresses(spec: &LabSpec, index: usize) -> Vec<IpNet> {
     let host = match spec.underlay {
         // .1 is the router's.

@@ -58,7 +58,7 @@ fn pod(node: &str, command: &str) -> String {
 #[case::busybox_dynamic(&["test", "--busybox", "/bin/sh"], 2, "dynamically linked")]
 #[case::manifest_missing(&["test", "--manifest", "/nowhere.yaml"], 2, "manifest /nowhere.yaml: No such file")]
 #[case::plugins_missing(&["test", "--cni", "reference", "--cni-bin", "/nowhere"], 3, "is not in /nowhere")]
-#[case::name_no_label(&["test", "--name", "No_Label"], 2, "no DNS label")]
+#[case::name_no_label(&["test", "--name", "No_Label"], 2, "not a DNS label")]
 #[case::small_mtu(&["test", "--mtu", "1000"], 2, "1000 is not in 1280..=65535")]
 #[case::no_cluster(&["exec", "--cluster", "flatnet-suite-nobody", "busybox-1", "--", "true"], 2, "--cluster flatnet-suite-nobody: no cluster of that name runs")]
 #[case::no_lab(&["inspect", "--cluster", "lab/flatnet-suite-nobody"], 2, "no lab of that name runs")]

@@ -1,7 +1,7 @@
 //! Commands.
 use std::process::{Command, Stdio as Pipe};
 
-use flatnet_lab::{Error, Lab, Place};
+use flatnet_lab::{Error, Lab, LabTarget};
 
 use crate::support::*;
 
@@ -23,7 +23,7 @@ fn exec_tells_exit_codes_and_missing_programs_apart() {
         error.to_string(),
         "exec: \"no-such-program\": executable file not found in $PATH"
     );
-    let error = try_run(&lab, &Place::Node("node9".into()), &["true"]).unwrap_err();
+    let error = try_run(&lab, &LabTarget::Node("node9".into()), &["true"]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "there is no node \"node9\"; the nodes are node1"

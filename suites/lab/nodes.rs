@@ -1,5 +1,5 @@
 //! Nodes and what joins them.
-use flatnet_lab::{Change, Error, IpFamily, LabSpec, NodeFile, Place, Underlay};
+use flatnet_lab::{Change, Error, IpFamily, LabSpec, LabTarget, NodeFile, Underlay};
 
 use crate::support::*;
 
@@ -16,7 +16,7 @@ fn nodes_reach_each_other_and_the_outside_on_one_segment() {
         "{routes}"
     );
     assert_eq!(ok(&lab, &node(2), &["hostname"]).trim(), "node2");
-    let addresses = ok(&lab, &Place::Wire, &["ip", "-br", "addr"]);
+    let addresses = ok(&lab, &LabTarget::Wire, &["ip", "-br", "addr"]);
     for part in [
         "underlay",
         "172.18.0.1/16",
@@ -166,7 +166,7 @@ fn changes_reach_nodes_pods_and_the_wire() {
     .unwrap();
     assert!(!ok(&lab, &pod_place("a"), &["ip", "route"]).contains("default"));
     lab.change(
-        &Place::Wire,
+        &LabTarget::Wire,
         &[Change::SetSysctl {
             key: "ipv4.ip_forward".into(),
             value: "0".into(),
@@ -176,7 +176,7 @@ fn changes_reach_nodes_pods_and_the_wire() {
     assert_eq!(
         ok(
             &lab,
-            &Place::Wire,
+            &LabTarget::Wire,
             &["cat", "/proc/sys/net/ipv4/ip_forward"]
         ),
         "0\n"

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use flatnet_lab::{IpFamily, Lab, LabSpec, NodeFile, NodeSpec, Place, Stdio, Underlay};
+use flatnet_lab::{IpFamily, Lab, LabSpec, LabTarget, NodeFile, NodeSpec, Stdio, Underlay};
 use k8s_openapi::api::core::v1::{Event, Pod};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_flatnet-lab");
@@ -34,13 +34,13 @@ pub(crate) fn boot(spec: &LabSpec) -> Lab {
 }
 
 /// What a command printed, both streams, and its exit code.
-pub(crate) fn run(lab: &Lab, place: &Place, argv: &[&str]) -> (i32, String) {
+pub(crate) fn run(lab: &Lab, place: &LabTarget, argv: &[&str]) -> (i32, String) {
     try_run(lab, place, argv).unwrap()
 }
 
 pub(crate) fn try_run(
     lab: &Lab,
-    place: &Place,
+    place: &LabTarget,
     argv: &[&str],
 ) -> flatnet_lab::Result<(i32, String)> {
     let (mut reader, writer) = std::io::pipe().unwrap();
@@ -62,18 +62,18 @@ pub(crate) fn try_run(
     })
 }
 
-pub(crate) fn ok(lab: &Lab, place: &Place, argv: &[&str]) -> String {
+pub(crate) fn ok(lab: &Lab, place: &LabTarget, argv: &[&str]) -> String {
     let (code, text) = run(lab, place, argv);
     assert_eq!(code, 0, "{argv:?} in {place:?}: {text}");
     text
 }
 
-pub(crate) fn node(i: usize) -> Place {
-    Place::Node(format!("node{i}"))
+pub(crate) fn node(i: usize) -> LabTarget {
+    LabTarget::Node(format!("node{i}"))
 }
 
-pub(crate) fn pod_place(name: &str) -> Place {
-    Place::Pod("default".to_owned(), name.to_owned())
+pub(crate) fn pod_place(name: &str) -> LabTarget {
+    LabTarget::Pod("default".to_owned(), name.to_owned())
 }
 
 pub(crate) fn pod(name: &str, node: usize, spec: &str) -> Pod {

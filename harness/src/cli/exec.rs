@@ -3,7 +3,7 @@ use std::io::{stderr, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
 
 use clap::Args;
-use flatnet_lab::{Lab, Place, Stdio};
+use flatnet_lab::{Lab, LabTarget, Stdio};
 use tokio::io::AsyncWriteExt;
 
 use super::which::ClusterArg;
@@ -43,7 +43,7 @@ pub(super) fn run(args: &ExecArgs) -> Result<u8> {
 fn on_lab(name: &str, args: &ExecArgs) -> Result<i32> {
     let lab = Lab::connect(name)?;
     let place = match args.target.as_str() {
-        "wire" => Place::Wire,
+        "wire" => LabTarget::Wire,
         target => {
             let info = lab.info()?;
             let nodes: Vec<String> = info.spec.nodes.into_iter().map(|node| node.name).collect();
@@ -52,8 +52,8 @@ fn on_lab(name: &str, args: &ExecArgs) -> Result<i32> {
                 .map(|(namespace, name)| PodRef::new(namespace, name))
                 .collect();
             match find(target, &format!("lab {name}"), &nodes, &pods)? {
-                Target::Node(node) => Place::Node(node),
-                Target::Pod(pod) => Place::Pod(pod.namespace, pod.name),
+                Target::Node(node) => LabTarget::Node(node),
+                Target::Pod(pod) => LabTarget::Pod(pod.namespace, pod.name),
             }
         }
     };

@@ -9,7 +9,7 @@ pub use cluster::{Planted, Stage};
 pub use scene::Scene;
 
 use async_trait::async_trait;
-use flatnet_lab::{Change, NodeSpec, Place};
+use flatnet_lab::{Change, LabTarget, NodeSpec};
 use flatnet_model::cause::CauseId;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
@@ -98,7 +98,7 @@ enum Recipe {
 /// One step of planting.
 pub(crate) enum Step {
     /// Changes in a namespace.
-    Change(Place, Vec<Change>),
+    Change(LabTarget, Vec<Change>),
     /// A file removed on a node.
     Remove { node: String, path: String },
     /// A file written on a node.

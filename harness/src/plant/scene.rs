@@ -2,7 +2,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flatnet_lab::Place;
+use flatnet_lab::LabTarget;
 use flatnet_model::probe::{Facts, ask};
 use flatnet_model::snapshot::{NodeSnapshot, PodSnapshot};
 use ipnet::IpNet;
@@ -73,8 +73,8 @@ impl Scene {
     }
 
     /// The namespace of the node of that number, from 1.
-    pub(super) fn on(&self, number: usize) -> Result<Place> {
-        Ok(Place::Node(self.node(number)?.name.clone()))
+    pub(super) fn on(&self, number: usize) -> Result<LabTarget> {
+        Ok(LabTarget::Node(self.node(number)?.name.clone()))
     }
 
     /// The podCIDR (of the pods' first family) of the node of that number.
@@ -147,9 +147,9 @@ impl WiredPod {
     }
 
     /// Its network namespace.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> LabTarget {
         let PodRef { namespace, name } = self.object.reference.clone();
-        Place::Pod(namespace, name)
+        LabTarget::Pod(namespace, name)
     }
 
     /// Its address with prefix length.

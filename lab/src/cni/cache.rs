@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Error, conf};
-use crate::site::Site;
+use crate::node_root::NodeRoot;
 
 /// What DEL and CHECK need to know of an ADD: "the runtime must use the configuration of the ADD" (spec section 3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,20 +33,20 @@ impl Cached {
             .join(format!("{network}-{container}-{ifname}"))
     }
 
-    pub(super) fn save(&self, site: &Site, dir: &Path) -> Result<(), Error> {
+    pub(super) fn save(&self, root: &NodeRoot, dir: &Path) -> Result<(), Error> {
         let path = Self::path(dir, &self.network_name, &self.container_id, &self.if_name);
         let what = format!("write {}", path.display());
         let bytes = serde_json::to_vec(self).map_err(|e| Error::Io {
             what: what.clone(),
             cause: e.into(),
         })?;
-        site.write(&path, &bytes, 0o600).map_err(Error::io(what))
+        root.write(&path, &bytes, 0o600).map_err(Error::io(what))
     }
 
     /// All of them; a file that is not ours to read is passed over.
-    pub(super) fn all(site: &Site, dir: &Path) -> Result<Vec<Cached>, Error> {
+    pub(super) fn all(root: &NodeRoot, dir: &Path) -> Result<Vec<Cached>, Error> {
         let dir = dir.join("results");
-        let names = match site.list(&dir) {
+        let names = match root.list(&dir) {
             Ok(names) => names,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => {
@@ -56,7 +56,7 @@ impl Cached {
                 });
             }
         };
-        let read = |name: String| serde_json::from_slice(&site.read(&dir.join(name)).ok()?).ok();
+        let read = |name: String| serde_json::from_slice(&root.read(&dir.join(name)).ok()?).ok();
         Ok(names
             .into_iter()
             .filter(|name| !name.starts_with('.'))
@@ -66,13 +66,13 @@ impl Cached {
 
     /// That of one attachment, whatever network it was made with.
     pub(super) fn of(
-        site: &Site,
+        root: &NodeRoot,
         dir: &Path,
         container: &str,
         ifname: &str,
     ) -> Result<Option<Cached>, Error> {
         let of_attachment = format!("-{container}-{ifname}");
-        let names = match site.list(&dir.join("results")) {
+        let names = match root.list(&dir.join("results")) {
             Ok(names) => names,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => {
@@ -89,7 +89,7 @@ impl Cached {
             return Ok(None);
         };
         let path = dir.join("results").join(name);
-        let bytes = site
+        let bytes = root
             .read(&path)
             .map_err(Error::io(format!("read {}", path.display())))?;
         let cached: Cached = serde_json::from_slice(&bytes).map_err(|e| Error::Io {
@@ -99,9 +99,9 @@ impl Cached {
         Ok((cached.container_id == container && cached.if_name == ifname).then_some(cached))
     }
 
-    pub(super) fn remove(&self, site: &Site, dir: &Path) -> Result<(), Error> {
+    pub(super) fn remove(&self, root: &NodeRoot, dir: &Path) -> Result<(), Error> {
         let path = Self::path(dir, &self.network_name, &self.container_id, &self.if_name);
-        site.remove(&path)
+        root.remove(&path)
             .map_err(Error::io(format!("remove {}", path.display())))
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use flatnet_model::cni::{ListError, NetworkList, PluginFault, Version, is_configuration};
 
 use super::Error;
-use crate::site::Site;
+use crate::node_root::NodeRoot;
 
 /// The network in use: the first file in lexical order that is a configuration by its name. A file that is malformed is not
 /// passed over, as containerd does not pass it over.
@@ -12,8 +12,8 @@ use crate::site::Site;
 /// # Errors
 /// [`Error::NoConfig`] without such a file, [`Error::Config`] for one that is malformed or has no version that this runtime
 /// speaks.
-pub(super) fn load(site: &Site, dir: &Path) -> Result<NetworkList, Error> {
-    let names = match site.list(dir) {
+pub(super) fn load(root: &NodeRoot, dir: &Path) -> Result<NetworkList, Error> {
+    let names = match root.list(dir) {
         Ok(names) => names,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(Error::NoConfig),
         Err(e) => {
@@ -25,7 +25,7 @@ pub(super) fn load(site: &Site, dir: &Path) -> Result<NetworkList, Error> {
     };
     let first = names.into_iter().find(|name| is_configuration(name));
     let path = dir.join(first.ok_or(Error::NoConfig)?);
-    let bytes = site
+    let bytes = root
         .read(&path)
         .map_err(Error::io(format!("read {}", path.display())))?;
     parse(&bytes, &path)
@@ -142,18 +142,18 @@ mod tests {
     #[test]
     fn the_first_file_in_lexical_order_counts_even_if_it_is_bad() {
         let dir = tempfile::tempdir().unwrap();
-        let site = Site::here().unwrap();
+        let root = NodeRoot::here().unwrap();
         let good = r#"{"cniVersion": "1.0.0", "name": "NAME", "type": "bridge"}"#;
-        assert!(matches!(load(&site, dir.path()), Err(Error::NoConfig)));
+        assert!(matches!(load(&root, dir.path()), Err(Error::NoConfig)));
         assert!(matches!(
-            load(&site, &dir.path().join("none")),
+            load(&root, &dir.path().join("none")),
             Err(Error::NoConfig)
         ));
         std::fs::write(dir.path().join("00-readme.txt"), "x").unwrap();
         std::fs::write(dir.path().join("20-b.json"), good.replace("NAME", "b")).unwrap();
         std::fs::write(dir.path().join("10-a.conf"), good.replace("NAME", "a")).unwrap();
-        assert_eq!(load(&site, dir.path()).unwrap().name, "a");
+        assert_eq!(load(&root, dir.path()).unwrap().name, "a");
         std::fs::write(dir.path().join("05-bad.conflist"), "{").unwrap();
-        assert!(matches!(load(&site, dir.path()), Err(Error::Config(_))));
+        assert!(matches!(load(&root, dir.path()), Err(Error::Config(_))));
     }
 }

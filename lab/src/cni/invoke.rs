@@ -13,11 +13,11 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::{Error, PluginError};
 use crate::launch::{PATH, retry_busy};
-use crate::site::Site;
+use crate::node_root::NodeRoot;
 
 /// What a plugin is run with.
 pub(super) struct Call<'a> {
-    pub(super) site: &'a Site,
+    pub(super) root: &'a NodeRoot,
     pub(super) bin_dirs: &'a [PathBuf],
     /// `type` of its configuration.
     pub(super) kind: &'a str,
@@ -55,7 +55,7 @@ impl Call<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        let spawned = self.site.enter(|| retry_busy(|| command.spawn()));
+        let spawned = self.root.enter(|| retry_busy(|| command.spawn()));
         let child = spawned
             .and_then(|child| child)
             .map_err(Error::io(format!("fork/exec {}", program.display())))?;
@@ -79,7 +79,7 @@ impl Call<'_> {
             .bin_dirs
             .iter()
             .map(|dir| dir.join(self.kind))
-            .find(|file| self.site.is_file(file));
+            .find(|file| self.root.is_file(file));
         found.ok_or_else(|| Error::NotFound {
             plugin: self.kind.to_owned(),
             path: self

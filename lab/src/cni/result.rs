@@ -16,8 +16,8 @@ impl AddResult {
     pub fn parse(bytes: &[u8]) -> Result<AddResult, String> {
         match serde_json::from_slice(bytes) {
             Ok(value @ Value::Object(_)) => Ok(AddResult(value)),
-            Ok(_) => Err("the result is no JSON object".to_owned()),
-            Err(e) => Err(format!("the result is no JSON: {e}")),
+            Ok(_) => Err("the result is not a JSON object".to_owned()),
+            Err(e) => Err(format!("the result is not JSON: {e}")),
         }
     }
 
@@ -108,7 +108,7 @@ mod tests {
         assert!(
             AddResult::parse(b"[]")
                 .unwrap_err()
-                .contains("no JSON object")
+                .contains("not a JSON object")
         );
         let result = AddResult::parse(br#"{"ips": [{"address": "10.0.0.1"}]}"#).unwrap();
         assert!(result.ips("eth0").unwrap_err().contains("10.0.0.1"));

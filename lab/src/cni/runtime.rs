@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 use super::cache::Cached;
 use super::invoke::Call;
 use super::{AddResult, Error, conf};
-use crate::site::Site;
+use crate::node_root::NodeRoot;
 
-/// Runs networks at a site.
+/// Runs the plugins of networks on a node.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     /// Where plugins run and files are.
-    pub site: Arc<Site>,
+    pub root: Arc<NodeRoot>,
     /// Directory of the configuration.
     pub conf_dir: PathBuf,
     /// Directories of the plugins' programs.
@@ -34,7 +34,7 @@ pub struct Attachment {
     pub container_id: String,
     /// `CNI_IFNAME`.
     pub ifname: String,
-    /// `CNI_NETNS`: path of the namespace, as the site has it.
+    /// `CNI_NETNS`: path of the namespace, as seen from the node.
     pub netns: String,
     /// `CNI_ARGS`.
     pub args: Vec<(String, String)>,
@@ -66,9 +66,9 @@ const CHECK: Verb = Verb {
 
 impl Runtime {
     /// With the paths of a Kubernetes node, and a minute for a plugin.
-    pub fn new(site: Arc<Site>) -> Runtime {
+    pub fn new(root: Arc<NodeRoot>) -> Runtime {
         Runtime {
-            site,
+            root,
             conf_dir: PathBuf::from("/etc/cni/net.d"),
             bin_dirs: vec![PathBuf::from("/opt/cni/bin")],
             cache_dir: PathBuf::from("/var/lib/cni"),
@@ -82,7 +82,7 @@ impl Runtime {
     /// [`Error::NoConfig`] where there is none, [`Error::Config`] for one that is malformed or has no version that this
     /// runtime speaks.
     pub fn network(&self) -> Result<NetworkList, Error> {
-        conf::load(&self.site, &self.conf_dir)
+        conf::load(&self.root, &self.conf_dir)
     }
 
     /// ADD: every plugin in order, each with the result of the one before; the last result is kept for DEL and CHECK.
@@ -111,7 +111,7 @@ impl Runtime {
             config: network.root.clone(),
             result: result.clone(),
         };
-        cached.save(&self.site, &self.cache_dir)?;
+        cached.save(&self.root, &self.cache_dir)?;
         Ok(AddResult(result))
     }
 
@@ -122,7 +122,7 @@ impl Runtime {
     /// The first plugin that fails ends it; it may be called again.
     pub fn del(&self, network: Option<&NetworkList>, attachment: &Attachment) -> Result<(), Error> {
         let cached = Cached::of(
-            &self.site,
+            &self.root,
             &self.cache_dir,
             &attachment.container_id,
             &attachment.ifname,
@@ -139,7 +139,7 @@ impl Runtime {
         for plugin in network.plugins.iter().rev() {
             self.run(DEL, network, version, plugin, attachment, result)?;
         }
-        cached.map_or(Ok(()), |cached| cached.remove(&self.site, &self.cache_dir))
+        cached.map_or(Ok(()), |cached| cached.remove(&self.root, &self.cache_dir))
     }
 
     /// CHECK: every plugin in order, with configuration and result as they were at ADD. Networks older than 0.4.0, and those
@@ -149,7 +149,7 @@ impl Runtime {
     /// The first plugin that finds something wrong; or there was no ADD.
     pub fn check(&self, attachment: &Attachment) -> Result<(), Error> {
         let cached = Cached::of(
-            &self.site,
+            &self.root,
             &self.cache_dir,
             &attachment.container_id,
             &attachment.ifname,
@@ -188,7 +188,7 @@ impl Runtime {
             return Ok(());
         }
         let mut outcome = Ok(());
-        for cached in Cached::all(&self.site, &self.cache_dir)? {
+        for cached in Cached::all(&self.root, &self.cache_dir)? {
             let is_valid = valid
                 .iter()
                 .any(|(id, ifname)| *id == cached.container_id && *ifname == cached.if_name);
@@ -256,7 +256,7 @@ impl Runtime {
         );
         let printed = self.call(plugin, &[("CNI_COMMAND", "VERSION".to_owned())], &conf)?;
         let answer: Value = serde_json::from_slice(&printed)
-            .map_err(|e| Error::Config(format!("the answer to VERSION is no JSON: {e}")))?;
+            .map_err(|e| Error::Config(format!("the answer to VERSION is not JSON: {e}")))?;
         let versions = answer.get("supportedVersions").and_then(Value::as_array);
         let versions = versions.ok_or_else(|| {
             Error::Config("the answer to VERSION has no \"supportedVersions\"".to_owned())
@@ -360,7 +360,7 @@ impl Runtime {
     ) -> Result<Vec<u8>, Error> {
         let stdin = serde_json::to_vec(conf).map_err(|e| Error::Config(e.to_string()))?;
         Call {
-            site: &self.site,
+            root: &self.root,
             bin_dirs: &self.bin_dirs,
             kind: &plugin.kind,
             env,

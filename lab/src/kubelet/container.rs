@@ -13,8 +13,8 @@ use super::sandbox::Sandbox;
 use super::variables::Facts;
 use crate::launch::{Launch, Streams, base_env};
 use crate::node::Node;
+use crate::node_root::{self, Namespace};
 use crate::roots::{Base, Identity};
-use crate::site::{self, Namespace};
 use crate::{Error, Result};
 
 /// So much of the output tells why a container failed.
@@ -63,7 +63,7 @@ impl Home<'_> {
         let log = PathBuf::from(format!("{dir}/{restarts}.log"));
         let output = self
             .node
-            .site
+            .root
             .append_to(&log)
             .map_err(|e| format!("open {}: {e}", log.display()))?;
         let hosts = self.hosts_file();
@@ -71,7 +71,7 @@ impl Home<'_> {
             hostname,
             hosts: &hosts,
         };
-        let started = site::on_thread(|| self.launch(&identity, &launch, output));
+        let started = node_root::on_thread(|| self.launch(&identity, &launch, output));
         let (child, own) = started
             .and_then(|started| started)
             .map_err(|e| e.to_string())?;
@@ -101,11 +101,11 @@ impl Home<'_> {
         };
         let mut shared = vec![containers];
         shared.extend(self.sandbox.namespaces());
-        site::join(&shared).map_err(failed("enter the sandbox"))?;
+        node_root::join(&shared).map_err(failed("enter the sandbox"))?;
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID)
             .map_err(|e| Error::failed("create mount and pid namespaces", e.desc()))?;
         self.base.container(identity)?;
-        let mount = site::own_namespace("mnt")?;
+        let mount = node_root::own_namespace("mnt")?;
         // The process covers /proc with its own, in which this thread does not exist.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mine = rustix::fs::open("/proc/thread-self/ns", flags, Mode::empty())
@@ -150,7 +150,7 @@ impl Home<'_> {
         if self.plan.host_network {
             let hosts = self
                 .node
-                .site
+                .root
                 .read("/etc/hosts".as_ref())
                 .unwrap_or_default();
             return String::from_utf8_lossy(&hosts).into_owned();
@@ -167,7 +167,7 @@ impl Container {
     /// The end of what it printed, if anything.
     pub(super) fn tail(&self, node: &Node) -> Option<String> {
         let printed = node
-            .site
+            .root
             .read(&self.log)
             .ok()
             .filter(|bytes| !bytes.is_empty())?;

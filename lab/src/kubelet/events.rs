@@ -6,7 +6,7 @@ use crate::node::now;
 /// From so many different messages of one reason on, further ones become one event.
 const SIMILAR: usize = 10;
 
-/// Whether an event tells of trouble.
+/// `type` of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Normal,

@@ -71,10 +71,12 @@ impl Plan {
             .clone();
         let pod_name = PodName::new(&namespace, &name);
         if !is_dns_subdomain(&name) {
-            problems.push(format!("metadata.name {name:?} is no DNS name"));
+            problems.push(format!("metadata.name {name:?} is not a DNS name"));
         }
         if !is_dns_label(&namespace) {
-            problems.push(format!("metadata.namespace {namespace:?} is no DNS label"));
+            problems.push(format!(
+                "metadata.namespace {namespace:?} is not a DNS label"
+            ));
         }
         let spec = object.spec.clone().unwrap_or_default();
         let node = spec.node_name.clone().unwrap_or_default();
@@ -83,7 +85,7 @@ impl Plan {
         }
         problems.extend(unsupported::in_pod(&spec));
         if let Some(hostname) = spec.hostname.as_deref().filter(|name| !is_dns_label(name)) {
-            problems.push(format!("spec.hostname {hostname:?} is no DNS label"));
+            problems.push(format!("spec.hostname {hostname:?} is not a DNS label"));
         }
         if spec.containers.is_empty() {
             problems.push("spec.containers is empty".to_owned());
@@ -148,7 +150,7 @@ impl ContainerPlan {
         let name = &container.name;
         let mut problems = unsupported::in_container(container);
         if !is_dns_label(name) {
-            problems.push(format!("container name {name:?} is no DNS label"));
+            problems.push(format!("container name {name:?} is not a DNS label"));
         }
         let mut argv = container.command.clone().unwrap_or_default();
         argv.extend(container.args.clone().unwrap_or_default());

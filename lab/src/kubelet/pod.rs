@@ -13,9 +13,9 @@ use super::manifest::Plan;
 use super::sandbox::Sandbox;
 use crate::cni::Attachment;
 use crate::node::now;
-use crate::site::Namespace;
+use crate::node_root::Namespace;
 
-/// What a worker is told.
+/// A message to a worker.
 #[derive(Debug)]
 pub(super) enum Message {
     Delete,

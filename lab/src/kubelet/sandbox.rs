@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::manifest::Plan;
 use crate::cni::{self, Attachment};
 use crate::node::Node;
-use crate::site::{self, Namespace};
+use crate::node_root::{self, Namespace};
 use crate::underlay::{LOOPBACK, sysctl};
 use crate::{Error, Result, identifier};
 
@@ -50,13 +50,13 @@ impl Sandbox {
         let id = identifier::hex::<32>().map_err(|e| Error::failed("make an id", e))?;
         if plan.host_network {
             let (net, uts) = (
-                node.site.namespace(CloneFlags::CLONE_NEWNET)?,
-                node.site.namespace(CloneFlags::CLONE_NEWUTS)?,
+                node.root.namespace(CloneFlags::CLONE_NEWNET)?,
+                node.root.namespace(CloneFlags::CLONE_NEWUTS)?,
             );
-            let ipc = site::on_thread(|| {
+            let ipc = node_root::on_thread(|| {
                 unshare(CloneFlags::CLONE_NEWIPC)
                     .map_err(|e| Error::failed("create an ipc namespace", e.desc()))?;
-                site::own_namespace("ipc")
+                node_root::own_namespace("ipc")
             })??;
             return Ok(Sandbox {
                 id,
@@ -70,7 +70,7 @@ impl Sandbox {
         let uuid = identifier::uuid().map_err(|e| Error::failed("make an id", e))?;
         let path = Path::new(NETNS_DIR).join(format!("cni-{uuid}"));
         let made = node
-            .site
+            .root
             .enter(|| make_namespaces(&plan.hostname, &path))
             .map_err(|e| Error::failed(format!("enter {}", node.name), e))?;
         let [netns, ipc, uts] = made?.map(Arc::new);
@@ -146,12 +146,12 @@ impl Sandbox {
         let path = PathBuf::from(&attachment.netns);
         let failed = |e: std::io::Error| Error::failed(format!("remove {}", path.display()), e);
         let unmounted = node
-            .site
+            .root
             .enter(|| umount2(&path, MntFlags::MNT_DETACH))
             .map_err(failed)?;
         match unmounted {
             // Somebody else took it away (`ip netns delete`).
-            Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => node.site.remove(&path).map_err(failed),
+            Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => node.root.remove(&path).map_err(failed),
             Err(errno) => Err(failed(errno.into())),
         }
     }
@@ -204,9 +204,9 @@ fn make_namespaces(hostname: &str, path: &Path) -> Result<[OwnedFd; 3]> {
         )
     })?;
     Ok([
-        site::own_namespace("net")?,
-        site::own_namespace("ipc")?,
-        site::own_namespace("uts")?,
+        node_root::own_namespace("net")?,
+        node_root::own_namespace("ipc")?,
+        node_root::own_namespace("uts")?,
     ])
 }
 

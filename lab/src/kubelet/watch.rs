@@ -18,7 +18,7 @@ pub(super) fn start(kubelet: &Arc<Kubelet>) -> Result<()> {
     for node in kubelet.nodes() {
         let dir = &node.network.runtime.conf_dir;
         let (handle, path): (OwnedFd, _) = node
-            .site
+            .root
             .handle(dir)
             .map_err(|e| Error::failed(format!("open {} on {}", dir.display(), node.name), e))?;
         let flags = AddWatchFlags::IN_CLOSE_WRITE

@@ -1,4 +1,4 @@
-//! The life of one pod: its sandbox, then its containers ([`super::containers`]), and the way back.
+//! The life of one pod: its sandbox, then its containers ([`super::containers`]), and taking them down.
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -179,7 +179,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // However the worker ends: nobody shall wait for a pod that no one runs.
+        // However the worker ends: nothing must wait for a pod whose worker is gone.
         self.kubelet.remove(&self.pod);
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use flatnet_lab::cni::{Attachment, Runtime};
-use flatnet_lab::site::Site;
+use flatnet_lab::node_root::NodeRoot;
 use flatnet_model::cni::NetworkList;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new() -> Bench {
         let dir = tempfile::tempdir().unwrap();
-        let mut runtime = Runtime::new(Arc::new(Site::here().unwrap()));
+        let mut runtime = Runtime::new(Arc::new(NodeRoot::here().unwrap()));
         runtime.conf_dir = dir.path().join("net.d");
         runtime.bin_dirs = vec![dir.path().join("none"), dir.path().join("bin")];
         runtime.cache_dir = dir.path().join("cache");

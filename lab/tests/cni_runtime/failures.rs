@@ -55,7 +55,7 @@ fn plugins_without_an_error_object_are_quoted_as_libcni_does() {
             "echo not json; exit 3",
             "netplugin failed but error parsing its diagnostic message \"not json\"",
         ),
-        ("echo '[]'", "the result is no JSON object"),
+        ("echo '[]'", "the result is not a JSON object"),
         ("kill -9 $$", "signal: 9"),
     ] {
         let bench = Bench::new();

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use flatnet_lab::{Change, Lab, LabInfo, NodeFile, Place};
+use flatnet_lab::{Change, Lab, LabInfo, LabTarget, NodeFile};
 
 use super::LabCluster;
 use crate::{Error, Result};
@@ -38,7 +38,7 @@ impl LabCluster {
     ///
     /// # Errors
     /// The kernel's answer to that one.
-    pub async fn change(&self, place: Place, changes: Vec<Change>) -> Result<()> {
+    pub async fn change(&self, place: LabTarget, changes: Vec<Change>) -> Result<()> {
         self.call(move |lab| lab.change(&place, &changes)).await
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flatnet_lab::{Lab, Place, Stdio};
+use flatnet_lab::{Lab, LabTarget, Stdio};
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::observations::Availability;
 use flatnet_model::snapshot::PodSnapshot;
@@ -89,7 +89,7 @@ impl LabCluster {
     }
 
     /// Starts a command anywhere in the lab; `whom` is what errors call the place.
-    fn start_at(&self, place: Place, argv: &[String], whom: &str) -> Result<Process> {
+    fn start_at(&self, place: LabTarget, argv: &[String], whom: &str) -> Result<Process> {
         let doing = format!("exec {argv:?} in {whom}");
         let pipe = || pipe::pipe().map_err(|e| Error::failed(&doing, e));
         let ((stdin, their_in), (their_out, stdout), (their_err, stderr)) =
@@ -114,10 +114,10 @@ impl LabCluster {
         })
     }
 
-    fn place(target: &Target) -> Place {
+    fn place(target: &Target) -> LabTarget {
         match target {
-            Target::Pod(pod) => Place::Pod(pod.namespace.clone(), pod.name.clone()),
-            Target::Node(node) => Place::Node(node.clone()),
+            Target::Pod(pod) => LabTarget::Pod(pod.namespace.clone(), pod.name.clone()),
+            Target::Node(node) => LabTarget::Node(node.clone()),
         }
     }
 }
@@ -203,7 +203,7 @@ impl Cluster for LabCluster {
     }
 
     async fn start_on_wire(&self, argv: &[String]) -> Result<Process> {
-        self.start_at(Place::Wire, argv, "the wire")
+        self.start_at(LabTarget::Wire, argv, "the wire")
     }
 
     async fn withdraw(&self) -> Result<()> {

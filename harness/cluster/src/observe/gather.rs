@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Node;
 
 use super::dials::dial;
-use super::fleet::Fleet;
+use super::fleet::{Fleet, READ_WITHIN};
 use super::{exposed, mtu};
 use crate::Cluster;
 use crate::Result;

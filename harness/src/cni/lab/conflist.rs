@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use flatnet_agent::node::Node;
 use flatnet_lab::spec::PROGRAMS_DIR;
-use flatnet_lab::{Change, LabSpec, Place, Underlay};
+use flatnet_lab::{Change, LabSpec, LabTarget, Underlay};
 use ipnet::IpNet;
 use serde_json::json;
 
@@ -57,7 +57,7 @@ impl OnLab {
     }
 
     /// Changes that give every node a plain route to every other node's pods.
-    fn routes(&self) -> Vec<(Place, Vec<Change>)> {
+    fn routes(&self) -> Vec<(LabTarget, Vec<Change>)> {
         let route = |dst: IpNet, gateway: IpAddr, dev: &str| Change::ReplaceRoute {
             dst,
             gateway: Some(gateway),
@@ -95,7 +95,7 @@ impl OnLab {
                     Some(route(cidr, hop, "eth0"))
                 })
                 .collect();
-            changes.push((Place::Node(node.name.clone()), mine));
+            changes.push((LabTarget::Node(node.name.clone()), mine));
         }
         if self.spec.underlay == Underlay::Routed {
             let on_wire = self.nodes.iter().flat_map(|node| {
@@ -105,7 +105,7 @@ impl OnLab {
                     .map(move |(cidr, way)| route(cidr, way, &dev))
                     .collect::<Vec<_>>()
             });
-            changes.push((Place::Wire, on_wire.collect()));
+            changes.push((LabTarget::Wire, on_wire.collect()));
         }
         changes
     }

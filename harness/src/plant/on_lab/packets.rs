@@ -1,7 +1,7 @@
 //! Faults of what becomes of packets on their way: dropped, rewritten.
 use std::net::SocketAddr;
 
-use flatnet_lab::{Change, Place};
+use flatnet_lab::{Change, LabTarget};
 use flatnet_netlink::nft::{Chain, ChainType, Expr, Hook, Table};
 use ipnet::IpNet;
 
@@ -113,7 +113,7 @@ pub(super) static FAULTS: &[Fault] = &[
                 Expr::Dnat(to),
             ];
             Ok(vec![nft(
-                Place::Node(pod.object.node.clone()),
+                LabTarget::Node(pod.object.node.clone()),
                 ChainType::Nat,
                 Hook::Prerouting,
                 -100,
@@ -141,7 +141,7 @@ pub(super) static FAULTS: &[Fault] = &[
             ];
             // Before connection tracking (-200), which would hide a rewritten reply from the client.
             Ok(vec![nft(
-                Place::Node(pod.object.node.clone()),
+                LabTarget::Node(pod.object.node.clone()),
                 ChainType::Filter,
                 Hook::Prerouting,
                 -300,
@@ -152,13 +152,19 @@ pub(super) static FAULTS: &[Fault] = &[
 ];
 
 /// What matches is not forwarded there; the rule counts, for whoever looks.
-fn not_forwarded(place: Place, matches: &[Expr]) -> Step {
+fn not_forwarded(place: LabTarget, matches: &[Expr]) -> Step {
     let rule = [matches, &[Expr::Counter, Expr::Drop]].concat();
     nft(place, ChainType::Filter, Hook::Forward, 0, vec![rule])
 }
 
 /// A table with one base chain.
-fn nft(place: Place, kind: ChainType, hook: Hook, priority: i32, rules: Vec<Vec<Expr>>) -> Step {
+fn nft(
+    place: LabTarget,
+    kind: ChainType,
+    hook: Hook,
+    priority: i32,
+    rules: Vec<Vec<Expr>>,
+) -> Step {
     let chain = Chain {
         name: "fault".to_owned(),
         kind,

@@ -1,7 +1,7 @@
 //! Faults of what carries packets: routes, neighbours, bridges, configuration, MTU.
 use std::net::IpAddr;
 
-use flatnet_lab::{Change, LabSpec, Place};
+use flatnet_lab::{Change, LabSpec, LabTarget};
 use flatnet_netlink::MacAddr;
 use ipnet::IpNet;
 
@@ -135,7 +135,7 @@ pub(super) static FAULTS: &[Fault] = &[
                 master: None,
             };
             Ok(vec![Step::Change(
-                Place::Node(pod.object.node.clone()),
+                LabTarget::Node(pod.object.node.clone()),
                 vec![off],
             )])
         }),
@@ -191,7 +191,7 @@ pub(super) static FAULTS: &[Fault] = &[
                 dev: LabSpec::wire_port(&scene.node(2)?.name),
                 mtu: 1300,
             };
-            Ok(vec![Step::Change(Place::Wire, vec![port])])
+            Ok(vec![Step::Change(LabTarget::Wire, vec![port])])
         }),
     },
     Fault {

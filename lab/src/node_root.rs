@@ -16,7 +16,7 @@ const STACK: usize = 256 << 10;
 /// A root directory and the namespaces around it. Files are reached from any thread, without entering anything
 /// (`openat2` with `RESOLVE_IN_ROOT`); programs are started from a short-lived thread that has entered all of them.
 #[derive(Debug)]
-pub struct Site {
+pub struct NodeRoot {
     root: OwnedFd,
     namespaces: Vec<Namespace>,
 }
@@ -28,13 +28,13 @@ pub(crate) struct Namespace {
     pub(crate) fd: Arc<OwnedFd>,
 }
 
-impl Site {
+impl NodeRoot {
     /// The caller's own root and namespaces.
     ///
     /// # Errors
     /// `/` cannot be opened.
-    pub fn here() -> io::Result<Site> {
-        Ok(Site {
+    pub fn here() -> io::Result<NodeRoot> {
+        Ok(NodeRoot {
             root: open_root()?,
             namespaces: Vec::new(),
         })
@@ -44,8 +44,8 @@ impl Site {
     ///
     /// # Errors
     /// `/` cannot be opened.
-    pub fn here_with_netns(netns: OwnedFd) -> io::Result<Site> {
-        Ok(Site {
+    pub fn here_with_netns(netns: OwnedFd) -> io::Result<NodeRoot> {
+        Ok(NodeRoot {
             root: open_root()?,
             namespaces: vec![Namespace {
                 kind: CloneFlags::CLONE_NEWNET,
@@ -55,7 +55,7 @@ impl Site {
     }
 
     /// The calling thread's own, to be entered from elsewhere.
-    pub(crate) fn of_this_thread() -> Result<Site> {
+    pub(crate) fn of_this_thread() -> Result<NodeRoot> {
         let root = open_root().map_err(|e| Error::failed("open /", e))?;
         let kinds = [
             ("net", CloneFlags::CLONE_NEWNET),
@@ -68,7 +68,7 @@ impl Site {
                 fd: Arc::new(own_namespace(name)?),
             })
         });
-        Ok(Site {
+        Ok(NodeRoot {
             root,
             namespaces: namespaces.collect::<Result<_>>()?,
         })
@@ -310,14 +310,14 @@ mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn site(dir: &tempfile::TempDir) -> Site {
+    fn root(dir: &tempfile::TempDir) -> NodeRoot {
         let root = rustix::fs::open(
             dir.path(),
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         )
         .unwrap();
-        Site {
+        NodeRoot {
             root,
             namespaces: Vec::new(),
         }
@@ -326,10 +326,10 @@ mod tests {
     #[test]
     fn files_are_written_whole_with_their_directories_and_mode() {
         let dir = tempfile::tempdir().unwrap();
-        let site = site(&dir);
+        let root = root(&dir);
         let path = Path::new("/etc/cni/net.d/10-test.conflist");
-        site.write(path, b"one", 0o640).unwrap();
-        site.write(path, b"two", 0o750).unwrap();
+        root.write(path, b"one", 0o640).unwrap();
+        root.write(path, b"two", 0o750).unwrap();
         let real = dir.path().join("etc/cni/net.d/10-test.conflist");
         assert_eq!(std::fs::read(&real).unwrap(), b"two");
         assert_eq!(
@@ -337,27 +337,27 @@ mod tests {
             0o750
         );
         assert_eq!(
-            site.list(Path::new("/etc/cni/net.d")).unwrap(),
+            root.list(Path::new("/etc/cni/net.d")).unwrap(),
             ["10-test.conflist"]
         );
-        site.remove(path).unwrap();
-        site.remove(path).unwrap();
-        site.remove(Path::new("/no/such/dir/file")).unwrap();
+        root.remove(path).unwrap();
+        root.remove(path).unwrap();
+        root.remove(Path::new("/no/such/dir/file")).unwrap();
         assert!(!real.exists());
     }
 
     #[test]
     fn links_and_dots_stay_within_the_root() {
         let dir = tempfile::tempdir().unwrap();
-        let site = site(&dir);
+        let root = root(&dir);
         std::fs::create_dir(dir.path().join("run")).unwrap();
         symlink("/run", dir.path().join("var-run")).unwrap();
-        site.write(Path::new("/var-run/../../../../run/here"), b"x", 0o644)
+        root.write(Path::new("/var-run/../../../../run/here"), b"x", 0o644)
             .unwrap();
         assert_eq!(std::fs::read(dir.path().join("run/here")).unwrap(), b"x");
         symlink("/etc/passwd", dir.path().join("escape")).unwrap();
         assert_eq!(
-            site.read(Path::new("/escape")).unwrap_err().kind(),
+            root.read(Path::new("/escape")).unwrap_err().kind(),
             io::ErrorKind::NotFound
         );
     }
