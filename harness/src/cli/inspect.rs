@@ -1,11 +1,8 @@
 //! `flatnet inspect`: questions about a running cluster's network.
-use std::io::IsTerminal;
-use std::time::Duration;
-
-use clap::{Args, Subcommand, ValueEnum};
-use indicatif::ProgressBar;
+use clap::{Args, Subcommand};
 
 use super::Typed;
+use super::answers::{Format, progress};
 use super::inspect_route;
 use super::which::WhichArgs;
 use crate::report::inspection as print;
