@@ -15,7 +15,7 @@ IMAGE_ARCHIVE ?=
 
 comma := ,
 empty :=
-FLATNET = $(CARGO) run --quiet --release --bin flatnet --
+FLATNET = $(CARGO) run --quiet --bin flatnet --
 KIND_OPTIONS = --provider kind --cni $(CNI) \
 	$(if $(IMAGE_ARCHIVE),--image-archive $(subst $(empty) $(empty),$(comma),$(strip $(IMAGE_ARCHIVE)))) \
 	$(if $(CLUSTER),--cluster $(CLUSTER) --change-cni,$(if $(NODE_IMAGE),--image $(NODE_IMAGE))) \
@@ -25,19 +25,24 @@ KIND_OPTIONS = --provider kind --cni $(CNI) \
 # are planted in what flannel brings.
 KIND_SUITES = study_notes $(if $(filter flatnet,$(CNI)),kind) $(if $(filter flannel,$(CNI)),diagnose_kind)
 
-.PHONY: help conformance test build observers lint deny layers bench docs install kind-image kind-up kind-down conformance-kind test-kind
+.PHONY: help conformance test build outside observers lint deny layers bench docs install kind-image kind-up kind-down conformance-kind test-kind
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-build: ## Build every program
-	$(CARGO) build --release --bins
+# Unoptimized: built in a quarter of the time, and `make test` goes on from there. `make install` and `make dist` optimize.
+build: ## Build flatnet and the programs it puts into nodes and pods
+	$(CARGO) build --bins
+
+# By itself, because together with the others it would change the features of the libraries they share, and compile those again.
+outside: build ## The same, and the peer outside a kind cluster
+	$(CARGO) build --package flatnet-outside
 
 conformance: build ## Boot a three-node lab, deploy nine pods, check every promise
 	$(FLATNET) test $(ARGS)
 
-test: observers ## Run every test
-	$(CARGO) test --workspace --no-fail-fast
+test: observers ## Run every test that needs no real cluster
+	$(CARGO) test --no-fail-fast
 
 observers: ## Install the programs tests observe with, where that is possible (root, apt), else name them
 	@./scripts/observers $(OBSERVERS)
@@ -65,14 +70,14 @@ install: ## Install flatnet and its parts into cargo's bin folder
 kind-image: ## Make a kind node image, and an engine to run it, where no container registry is in reach (Debian, root)
 	@./scripts/kind-image
 
-conformance-kind: build ## The same on a real kind cluster: make conformance-kind CNI=flannel [NODE_IMAGE=… CLUSTER=… REPORT=…]
+conformance-kind: outside ## The same on a real kind cluster: make conformance-kind CNI=flannel [NODE_IMAGE=… CLUSTER=… REPORT=…]
 	$(FLATNET) test $(KIND_OPTIONS) $(ARGS)
 
-test-kind: ## Every test for a real cluster with that CNI, on a running one: make test-kind CLUSTER=lab1 CNI=flannel
-	$(CARGO) build --bins
+test-kind: outside ## Every test for a real cluster with that CNI, on a running one: make test-kind CLUSTER=lab1 CNI=flannel
+	$(CARGO) test --package flatnet-outside
 	FLATNET_PROVIDER=kind FLATNET_CLUSTER=$(CLUSTER) FLATNET_CNI=$(CNI) FLATNET_CHANGE_CNI=true $(CARGO) test --no-fail-fast $(addprefix --test ,$(KIND_SUITES))
 
-kind-up: build ## Boot a kind cluster with CNI and pods and keep it: make kind-up NAME=lab1 CNI=flannel
+kind-up: outside ## Boot a kind cluster with CNI and pods and keep it: make kind-up NAME=lab1 CNI=flannel
 	$(FLATNET) up --name $(NAME) $(KIND_OPTIONS) $(ARGS)
 
 kind-down: ## End it: make kind-down NAME=lab1
