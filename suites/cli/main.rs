@@ -178,7 +178,7 @@ fn reports_for_machines_are_written() {
     assert!(output.status.success(), "{}", words(&output));
     let printed: serde_json::Value =
         serde_json::from_slice(&output.stdout).expect("JSON alone on standard output");
-    assert_eq!(printed["schema"], "flatnet.report/v2");
+    assert_eq!(printed["schema"], "flatnet.report/v3");
     assert_eq!(
         printed["checks"].as_array().map(Vec::len),
         Some(catalogue::all().len())
