@@ -25,7 +25,7 @@ KIND_OPTIONS = --provider kind --cni $(CNI) \
 # are planted in what flannel brings.
 KIND_SUITES = study_notes $(if $(filter flatnet,$(CNI)),kind) $(if $(filter flannel,$(CNI)),diagnose_kind)
 
-.PHONY: help conformance test build outside observers lint deny layers bench docs install kind-image kind-up kind-down conformance-kind test-kind
+.PHONY: help conformance test build outside observers lint deny layers bench docs install dist kind-image kind-up kind-down conformance-kind test-kind
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ docs: ## Regenerate the documents that come from code
 
 install: ## Install flatnet and its parts into cargo's bin folder
 	$(CARGO) install --path harness --locked --profile dist
+
+dist: ## Make the archive of a release and its checksum, in dist/
+	@./scripts/dist
 
 kind-image: ## Make a kind node image, and an engine to run it, where no container registry is in reach (Debian, root)
 	@./scripts/kind-image

@@ -1,4 +1,4 @@
-//! The workflow and the action: what actionlint does not read (`action.yml`), and what it does not know (make's targets, and that
+//! The workflows and the action: what actionlint does not read (`action.yml`), and what it does not know (make's targets, and that
 //! nothing a stranger can write gets into a command).
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
@@ -10,6 +10,7 @@ use super::{documents, files, list, read, text};
 
 const ACTION: &str = "action.yml";
 const WORKFLOW: &str = ".github/workflows/conformance.yml";
+const RELEASE: &str = ".github/workflows/release.yml";
 
 fn action() -> Value {
     documents(ACTION).remove(0)
@@ -32,7 +33,9 @@ fn steps(file: &str) -> Vec<Value> {
 /// Every file that GitHub reads.
 fn all() -> Vec<String> {
     let mut all = files(".github/workflows", ".yml");
-    assert!(all.contains(&WORKFLOW.to_owned()));
+    for known in [WORKFLOW, RELEASE] {
+        assert!(all.contains(&known.to_owned()), "{known}");
+    }
     all.push(ACTION.to_owned());
     all
 }
@@ -142,18 +145,43 @@ fn the_actions_steps_are_composite_ones() {
 }
 
 #[test]
-fn the_workflow_may_read_and_no_more_and_ends() {
-    let workflow = documents(WORKFLOW).remove(0);
-    assert_eq!(
-        workflow["permissions"],
-        serde_json::json!({ "contents": "read" })
-    );
-    assert_ne!(text(&workflow, "/concurrency/group"), "");
-    for (name, job) in workflow["jobs"].as_object().unwrap() {
-        let minutes = job["timeout-minutes"].as_u64();
-        assert!(minutes.is_some_and(|minutes| minutes <= 60), "{name}");
-        assert_eq!(job.get("permissions"), None, "{name}");
+fn workflows_may_read_and_no_more_and_end() {
+    for file in files(".github/workflows", ".yml") {
+        let workflow = documents(&file).remove(0);
+        assert_eq!(
+            workflow["permissions"],
+            serde_json::json!({ "contents": "read" }),
+            "{file}"
+        );
+        assert_ne!(text(&workflow, "/concurrency/group"), "", "{file}");
+        for (name, job) in workflow["jobs"].as_object().unwrap() {
+            let minutes = job["timeout-minutes"].as_u64();
+            assert!(minutes.is_some_and(|minutes| minutes <= 60), "{name}");
+            // Only what publishes a release may write, and it runs nothing of this repository.
+            if (file.as_str(), name.as_str()) == (RELEASE, "publish") {
+                continue;
+            }
+            assert_eq!(job.get("permissions"), None, "{file}: {name}");
+        }
     }
+}
+
+#[test]
+fn a_release_is_published_for_a_tag_once_every_archive_was_tried() {
+    let release = documents(RELEASE).remove(0);
+    let publish = &release["jobs"]["publish"];
+    assert_eq!(text(publish, "/if"), "github.ref_type == 'tag'");
+    assert_eq!(text(publish, "/needs"), "archive");
+    assert_eq!(
+        publish["permissions"],
+        serde_json::json!({ "contents": "write" })
+    );
+    assert!(
+        !list(publish, "/steps").any(|step| text(step, "/uses").starts_with("actions/checkout"))
+    );
+    let tried = list(&release["jobs"]["archive"], "/steps")
+        .any(|step| text(step, "/run").contains("/bin/flatnet\" test"));
+    assert!(tried, "no step runs flatnet from the archive");
 }
 
 #[test]
@@ -184,7 +212,7 @@ fn the_workflow_types_what_a_person_types() {
             }
         }
     }
-    for target in ["conformance", "conformance-kind", "test", "lint"] {
+    for target in ["conformance", "conformance-kind", "test", "lint", "dist"] {
         assert!(typed.contains(target), "make {target} is never run");
     }
 }

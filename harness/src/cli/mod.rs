@@ -131,6 +131,11 @@ fn parse() -> Result<(Cli, ArgMatches), clap::Error> {
     Ok((Cli::from_arg_matches(&matches)?, matches))
 }
 
+/// The command line as data, for what describes it: man pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let (cli, typed) = match parse() {
