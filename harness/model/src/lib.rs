@@ -22,6 +22,7 @@ pub mod observations;
 pub mod probe;
 pub mod reference;
 pub mod snapshot;
+pub mod subject;
 pub mod symptoms;
 pub mod verdict;
 pub mod view;

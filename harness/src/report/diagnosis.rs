@@ -1,7 +1,7 @@
 //! The diagnosis for people. Text carries ANSI colours; the stream it goes to drops them where it is no terminal.
 use std::fmt::Write;
 
-use crate::report::terminal::{BOLD, DIM, GREEN, LABEL_WIDTH, RED, RESET, YELLOW, labelled};
+use super::lines::{BOLD, DIM, GREEN, LABEL_WIDTH, RED, RESET, YELLOW, labelled};
 use flatnet_analysis::words::{Words, count};
 use flatnet_model::diagnosis::{Diagnosis, Finding, Kind, Subject};
 

@@ -1,7 +1,7 @@
 //! The report for CI: one test suite, one test case a check.
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
-use super::terminal::evidence_lines;
+use super::lines::evidence_lines;
 use super::{CheckReport, Report, ReportError};
 use flatnet_analysis::words::Words;
 use flatnet_model::verdict::Verdict;

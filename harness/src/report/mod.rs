@@ -6,6 +6,7 @@ pub mod diagnosis;
 pub mod inspection;
 pub mod json;
 pub mod junit;
+mod lines;
 pub mod matrix;
 pub mod model;
 pub mod route;

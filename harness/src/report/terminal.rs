@@ -3,18 +3,13 @@ use std::io::Write;
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
+use super::lines::{
+    BOLD, DIM, GREEN, LABEL_WIDTH, LABELS, MAGENTA, RED, RESET, YELLOW, evidence_lines,
+};
 use super::matrix::{Grid, Matrix, Share};
 use super::{CheckReport, Counts, Report};
-use flatnet_analysis::words::{Text, Words, count};
+use flatnet_analysis::words::{Words, count};
 use flatnet_model::verdict::Verdict;
-
-pub(crate) const RESET: &str = "\u{1b}[0m";
-pub(crate) const BOLD: &str = "\u{1b}[1m";
-pub(crate) const DIM: &str = "\u{1b}[2m";
-pub(crate) const RED: &str = "\u{1b}[1;31m";
-pub(crate) const GREEN: &str = "\u{1b}[1;32m";
-pub(crate) const YELLOW: &str = "\u{1b}[1;33m";
-const MAGENTA: &str = "\u{1b}[1;35m";
 
 /// Evidence and further facts start here, below the check's text.
 const INDENT: usize = 8;
@@ -110,31 +105,6 @@ pub fn render_check(check: &CheckReport, words: &Words<'_>, detail: Detail) -> S
         _ => {}
     }
     lines
-}
-
-const LABELS: [&str; 6] = ["expected", "observed", "culprit", "cause", "look", "fix"];
-pub(crate) const LABEL_WIDTH: usize = 10;
-
-/// What is wrong, then one labelled line for each thing that is known about it.
-pub fn evidence_lines(evidence: &Text) -> Vec<String> {
-    let lines = labelled(evidence).map(|(label, value)| format!("{label:<LABEL_WIDTH$}{value}"));
-    std::iter::once(evidence.what.clone())
-        .chain(lines)
-        .collect()
-}
-
-/// Each thing that is known about it, with its label.
-pub(crate) fn labelled(evidence: &Text) -> impl Iterator<Item = (&'static str, &str)> {
-    let values = [
-        Some(evidence.expected.as_str()),
-        Some(&evidence.observed),
-        evidence.culprit.as_deref(),
-        evidence.cause.as_deref(),
-        Some(&evidence.look),
-        evidence.fix.as_deref(),
-    ];
-    let labelled = LABELS.into_iter().zip(values);
-    labelled.filter_map(|(label, value)| Some((label, value?)))
 }
 
 /// Nodes by nodes, and pods by pods where the report has them.

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{AgentTrouble, Entry, Loss, NotRunnable, PullFailure, Refusal, Unfit};
 use crate::PodRef;
-use crate::evidence::{PodAt, Subject};
 use crate::kernel::MacAddr;
 use crate::network::{Family, Protocol, Transport};
 use crate::reference::Endpoint;
+use crate::subject::{PodAt, Subject};
 
 /// `NAME { PARAMETERS } "what is wrong", "told by", "fixed by", [checks];` for each cause, in the order of rank. Those of a
 /// group are special cases of the cause that heads it, where one does.

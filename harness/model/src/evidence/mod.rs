@@ -1,8 +1,8 @@
 //! Evidence: what was found that should not be so, as data. Text is made of it by `flatnet-analysis`' `words`, nowhere else.
 mod command;
+mod owner;
 mod start;
 mod state;
-mod subject;
 mod symptom;
 mod talk;
 
@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::cause::Cause;
 
 pub use command::{At, Command, Remediation, Step, Todo};
+pub use owner::Owner;
 pub use start::Start;
-pub use state::{Owner, Route, State, Vxlan};
-pub use subject::{PodAt, Subject};
+pub use state::{Route, State, Vxlan};
+
+pub use crate::subject::{PodAt, Subject};
 pub use symptom::{Direction, Extent, Scope, Span, Symptom};
 pub use talk::{Arrivals, Complaint, Mismatch, Talk, Told};
 

@@ -4,21 +4,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::Owner;
 use super::{PodAt, Start, Talk};
 use crate::kernel::MacAddr;
 use crate::network::{Family, Transport};
-
-/// Who holds an address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Owner {
-    Pod(PodAt),
-    Node {
-        node: String,
-        device: Option<String>,
-    },
-}
 
 /// A route, as far as it decides where packets go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
