@@ -203,6 +203,12 @@ impl Session {
             interrupts: &interrupts,
             observer: &observer,
         };
+        // What is kept stays whole: only a Ctrl-C that came before now takes it away again.
+        let interrupted = match plan.keep {
+            true => phases.interrupts.guard(std::future::ready(Ok(()))).await,
+            false => Ok(()),
+        };
+        let keep = plan.keep && interrupted.is_ok();
         let end = async {
             // The peer outside is no part of the cluster: it goes even where the cluster stays.
             let outside = match &deployed.exposed {
@@ -210,14 +216,14 @@ impl Session {
                 None => Ok(()),
             };
             let planted = match &deployed.planted {
-                Some(planted) if plan.keep => {
+                Some(planted) if keep => {
                     observer(&Event::Note(planted.stays()));
                     Ok(())
                 }
                 Some(planted) => planted.undo().await,
                 None => Ok(()),
             };
-            let cluster = if plan.keep {
+            let cluster = if keep {
                 observer(&Event::Note(plan.kept(cluster.namespace())));
                 lifetime.keep(&cluster).await
             } else {
@@ -225,10 +231,10 @@ impl Session {
             };
             torn_down(torn_down(outside, planted), cluster)
         };
-        if plan.keep {
-            phases.interrupts.guard(end).await
+        if keep {
+            end.await
         } else {
-            phases.run(Phase::TearDown, end).await
+            torn_down(interrupted, phases.run(Phase::TearDown, end).await)
         }
     }
 }
