@@ -88,7 +88,15 @@ impl Lifetime {
     /// When the reaper is gone.
     pub async fn keep(self, cluster: &Arc<dyn Cluster>) -> Result<()> {
         cluster.keep().await?;
-        self.reaper().map_or(Ok(()), spare_cluster)
+        match self {
+            Lifetime::Booted(ClusterDeletion(Deletion::Lab(lab))) => {
+                lab.keep();
+                Ok(())
+            }
+            Lifetime::Booted(ClusterDeletion(Deletion::Reaped(reaper)))
+            | Lifetime::Guest(reaper) => spare_cluster(&reaper),
+            Lifetime::Visitor => Ok(()),
+        }
     }
 
     fn reaper(&self) -> Option<&Mutex<Reaper>> {

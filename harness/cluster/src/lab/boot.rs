@@ -6,9 +6,9 @@ use flatnet_lab::{Lab, LabSpec};
 use super::LabCluster;
 use crate::{Error, Result};
 
-/// Deletes a lab. Only booting one gives it.
+/// Deletes a lab. Only booting one gives it; dropped without [`LabDeletion::keep`], as by a Ctrl-C, it ends the lab too.
 pub struct LabDeletion {
-    lab: LabCluster,
+    lab: Option<LabCluster>,
 }
 
 impl LabDeletion {
@@ -16,8 +16,25 @@ impl LabDeletion {
     ///
     /// # Errors
     /// When it does not end.
-    pub async fn delete(self) -> Result<()> {
-        self.lab.call(Lab::shutdown).await
+    pub async fn delete(mut self) -> Result<()> {
+        match self.lab.take() {
+            Some(lab) => lab.call(Lab::shutdown).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves the lab as it is; it outlives this process where it was booted so.
+    pub fn keep(mut self) {
+        self.lab = None;
+    }
+}
+
+impl Drop for LabDeletion {
+    fn drop(&mut self) {
+        if let Some(lab) = self.lab.take() {
+            // There is nobody left to tell.
+            let _ = lab.lab.shutdown();
+        }
     }
 }
 
@@ -58,7 +75,10 @@ impl LabCluster {
             .await
             .map_err(|e| Error::failed(format!("boot lab {name}"), e))??;
         let lab = LabCluster::new(lab.take()?, &name);
-        Ok((lab.clone(), LabDeletion { lab }))
+        let deletion = LabDeletion {
+            lab: Some(lab.clone()),
+        };
+        Ok((lab, deletion))
     }
 
     /// A lab of this user that runs.
