@@ -1,12 +1,47 @@
 //! Mounts, each with an error that says what was to be mounted where.
 use std::ffi::CString;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns};
 
 use crate::{Error, Result};
+
+/// Makes every mount of this thread's fresh mount namespace private, and its root the namespace's.
+///
+/// In a chroot the two differ: the namespace keeps the root of the system outside, and whoever enters it (setns(2)) lands there, away from
+/// everything that the lab mounts.
+pub(crate) fn own_root() -> Result<()> {
+    const NAMESPACE: &str = "/proc/self/ns/mnt";
+    let namespace =
+        File::open(NAMESPACE).map_err(|e| Error::failed(format!("open {NAMESPACE}"), e))?;
+    let mine = File::open("/").map_err(|e| Error::failed("open /", e))?;
+    let failed = |what: &'static str| move |errno| crate::refusal::explain(what, errno);
+    let enter = || {
+        setns(&namespace, CloneFlags::CLONE_NEWNS).map_err(failed("enter a mount namespace anew"))
+    };
+    enter()?;
+    let none = None::<&str>;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .map_err(failed("make mounts private"))?;
+    if is_root(&mine).map_err(|e| Error::failed("compare roots", e))? {
+        return Ok(());
+    }
+    // Private by now: what is mounted over the outer root is seen in this namespace only.
+    nix::unistd::fchdir(&mine).map_err(failed("return to the chroot"))?;
+    bind(Path::new("."), Path::new("/"))?;
+    enter()
+}
+
+/// Whether the directory is this thread's root.
+fn is_root(directory: &File) -> std::io::Result<bool> {
+    let (this, root) = (directory.metadata()?, std::fs::metadata("/")?);
+    Ok((this.dev(), this.ino()) == (root.dev(), root.ino()))
+}
 
 /// What a mount point of the kernel's own file systems needs none of.
 const PLAIN: MsFlags = MsFlags::MS_NOSUID

@@ -8,7 +8,6 @@ use std::os::unix::net::UnixListener;
 use std::process::ExitCode;
 
 use nix::errno::Errno;
-use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
@@ -20,7 +19,7 @@ use rustix::process::{PidfdFlags, Resource, pidfd_open};
 
 use crate::address::Address;
 use crate::protocol::{BootReply, BootRequest};
-use crate::{Error, Result, refusal, server};
+use crate::{Error, Result, mounts, refusal, server};
 
 /// Signals that end a lab in good order.
 const ENDING: [Signal; 4] = [
@@ -154,14 +153,7 @@ fn enter_namespaces() -> Result<()> {
         | CloneFlags::CLONE_NEWPID;
     unshare(namespaces)
         .map_err(|e| refusal::explain("create mount, net, uts, ipc and pid namespaces", e))?;
-    mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        None::<&str>,
-    )
-    .map_err(|e| refusal::explain("make mounts private", e))
+    mounts::own_root()
 }
 
 /// Waits for init; ends it on a signal, or when the lifeline does.
