@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::protocol::{BootReply, BootRequest};
-use crate::{Error, LabSpec, Result};
+use crate::{Error, LabSpec, Result, sleep};
 
 /// How long nodes may take to come up: a third of a second, unless the machine is busy or the nodes are many.
 const BOOT: Duration = Duration::from_secs(120);
@@ -28,8 +28,9 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it and waits for its reply.
     pub(crate) fn start(program: &Path, spec: &LabSpec, detached: bool) -> Result<Process> {
-        let spec = with_real_paths(spec)?;
+        let mut spec = with_real_paths(spec)?;
         spec.validate()?;
+        sleep::offer(&mut spec, program);
         let mut child = Command::new(program)
             .args(["serve", &spec.name])
             .stdin(Stdio::piped())

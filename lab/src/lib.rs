@@ -28,6 +28,7 @@ mod protocol;
 mod refusal;
 mod roots;
 mod server;
+mod sleep;
 pub mod spec;
 mod underlay;
 
@@ -42,7 +43,11 @@ pub use spec::{IpFamily, LabSpec, NodeSpec, PROGRAMS_DIR, Underlay};
 
 /// The program.
 pub fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args();
+    let name = args.next().unwrap_or_default();
+    if name.rsplit('/').next() == Some(sleep::NAME) {
+        return sleep::main(args);
+    }
     match (args.next().as_deref(), args.next(), args.next()) {
         // The name is there for a person who looks at `ps`; the boot request on standard input counts.
         (Some("serve"), Some(_), None) => process::serve(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nix::sched::{CloneFlags, unshare};
 
 use crate::mounts::{self, make_dir, make_file, make_link};
-use crate::{Error, LabSpec, PROGRAMS_DIR, Result};
+use crate::{Error, LabSpec, PROGRAMS_DIR, Result, launch, sleep};
 
 /// The host's file system, in the server's root only.
 const HOST: &str = "/host";
@@ -134,6 +134,7 @@ impl Base {
             make_file(&new.join("etc/group"), "root:x:0:\nnobody:x:65534:\n")?;
         } else {
             host_programs(new)?;
+            give_sleep(new)?;
             std_dirs(new)?;
         }
         make_dir(&new.join("home"), 0o755)?;
@@ -167,6 +168,23 @@ fn devices() -> Result<()> {
         make_link(&Path::new(DEVICES).join(name), target)?;
     }
     make_dir(&Path::new(DEVICES).join("shm"), 0o1777)
+}
+
+/// A `sleep`, where the host has none to show: pods are there for their network, and this is all that keeps them running.
+fn give_sleep(new: &Path) -> Result<()> {
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    let mut folders = launch::PATH.split(':').map(|dir| new.join(&dir[1..]));
+    if folders.any(|dir| is_there(&dir.join(sleep::NAME))) {
+        return Ok(());
+    }
+    // A folder that is there is the host's, and read-only.
+    let mut free = ["bin", "sbin"].map(|dir| new.join(dir)).into_iter();
+    let Some(dir) = free.find(|dir| !is_there(dir)) else {
+        return Ok(());
+    };
+    make_dir(&dir, 0o755)?;
+    let program = Path::new(PROGRAMS_DIR).join(sleep::NAME);
+    make_link(&dir.join(sleep::NAME), program)
 }
 
 /// Copies busybox, so that a rebuilt or removed file does not pull the floor from under the pods, and links its applets.
@@ -260,11 +278,16 @@ fn host_programs(new: &Path) -> Result<()> {
             Ok(())
         })?;
     }
+    make_dir(&new.join("etc"), 0o755)?;
+    let host_etc = Path::new(HOST).join("etc");
+    // An image with nothing but a program in it has none.
+    if !host_etc.is_dir() {
+        return Ok(());
+    }
     let etc = new.join(HOST_ETC);
     make_dir(&etc, 0o755)?;
-    mounts::bind_read_only(&Path::new(HOST).join("etc"), &etc)?;
-    make_dir(&new.join("etc"), 0o755)?;
-    each_entry(&Path::new(HOST).join("etc"), |name, entry| {
+    mounts::bind_read_only(&host_etc, &etc)?;
+    each_entry(&host_etc, |name, entry| {
         if ["cni", "hostname", "hosts", "resolv.conf"].contains(&name) {
             return Ok(());
         }
