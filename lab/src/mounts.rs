@@ -22,7 +22,8 @@ pub(crate) fn own_root() -> Result<()> {
     let mine = File::open("/").map_err(|e| Error::failed("open /", e))?;
     let failed = |what: &'static str| move |errno| crate::refusal::explain(what, errno);
     let enter = || {
-        setns(&namespace, CloneFlags::CLONE_NEWNS).map_err(failed("enter this mount namespace again"))
+        setns(&namespace, CloneFlags::CLONE_NEWNS)
+            .map_err(failed("enter this mount namespace again"))
     };
     enter()?;
     let none = None::<&str>;

@@ -1,6 +1,7 @@
 //! CNIs on a kind cluster: a manifest applied through the API, remembered in the cluster, and taken off again without a trace.
 mod agents;
 mod images;
+mod in_use;
 mod record;
 mod snapshot;
 mod swap;

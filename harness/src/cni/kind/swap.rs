@@ -3,17 +3,17 @@
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use super::KindCluster;
 use super::record::Record;
 use super::snapshot::{self, Section, Snapshot};
+use super::{KindCluster, in_use};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
-use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_KEPT, LABEL_RUN, delete, denied};
+use flatnet_cluster::kube::{FIELD_MANAGER, delete, denied};
 use flatnet_cluster::{Cluster, Target};
 
 /// How long pods and objects may take to be gone.
@@ -28,7 +28,7 @@ const CORDONED: &str = "flatnet/cordoned";
 /// When something of it stays: what, and on which node.
 pub(super) async fn take_off(onto: &KindCluster, record: &Record) -> Result<()> {
     let client = onto.client();
-    refuse_busy(onto).await?;
+    in_use::wait_for_other_runs(client, &onto.name, onto.cluster.namespace()).await?;
     let objects = Objects::parse("the CNI on the cluster", &record.manifest)?;
     cordon(client).await?;
     // While its plugin and agents are there: only they know how to undo a pod's network.
@@ -42,34 +42,6 @@ pub(super) async fn take_off(onto: &KindCluster, record: &Record) -> Result<()> 
     });
     try_join_all(nodes).await?;
     Record::delete(client).await
-}
-
-/// Another run's pods would lose their network: refuses, unless that run is over and only left them to be looked at.
-async fn refuse_busy(onto: &KindCluster) -> Result<()> {
-    let api: Api<Namespace> = Api::all(onto.client().clone());
-    let runs = ListParams::default().labels(LABEL_RUN);
-    let list = api
-        .list(&runs)
-        .await
-        .map_err(|e| denied("list namespaces", e))?;
-    let (kept, busy): (Vec<&Namespace>, Vec<&Namespace>) = list
-        .iter()
-        .filter(|namespace| namespace.name_any() != onto.cluster.namespace())
-        .partition(|namespace| namespace.labels().contains_key(LABEL_KEPT));
-    if !busy.is_empty() {
-        let names: Vec<String> = busy.iter().map(|n| n.name_any()).collect();
-        return Err(Error::Input(format!(
-            "cluster {} is in use: namespace {} belongs to another run, whose pods a change of the CNI would cut off; wait for it, or delete it",
-            onto.name,
-            names.join(", ")
-        )));
-    }
-    for namespace in kept {
-        let name = namespace.name_any();
-        let doing = format!("delete namespace {name}");
-        delete(&api, &name, &DeleteParams::default(), &doing).await?;
-    }
-    Ok(())
 }
 
 /// Refuses a cluster whose CNI somebody else brought: only what was recorded can be taken off cleanly.
