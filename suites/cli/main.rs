@@ -1,4 +1,5 @@
 //! The command line as a person meets it: exit codes, one clear message each, and nothing left behind.
+mod bare_root;
 mod clusters;
 mod real_clusters;
 mod runs;
