@@ -1,6 +1,6 @@
 //! A person's session on a cluster, row by row: what was read off a terminal there is asserted here on the cluster at hand, between
-//! `flatnet inspect` and the commands that person typed. A lab of this process by default; with `FLATNET_CLUSTER` the kind
-//! cluster of that name, where the rows about a control plane exist too.
+//! `flatnet inspect` and the commands that person typed. A lab of this process by default; with `FLATNET_CLUSTER` the cluster
+//! of that name, a lab or one of kind, where the rows about a control plane exist too.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 #[path = "study_notes/cluster.rs"]
 mod cluster;

@@ -3,7 +3,7 @@ use flatnet_model::snapshot::PodSnapshot;
 use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use flatnet::config::{Provider, RunArgs};
+use flatnet::config::RunArgs;
 use flatnet::session::Session;
 use flatnet::session::plan::run_id;
 use flatnet_cluster::{Cluster, ExecOutput, Target};
@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 /// kubectl on the control plane's node.
 pub(crate) const KUBECTL: &str = "kubectl --kubeconfig /etc/kubernetes/admin.conf";
 
-/// Shared by all rows. A lab ends with this process; what was deployed on a kind cluster is taken away by the reaper.
+/// Shared by all rows. A lab of this process ends with it; what was deployed on a cluster that runs on is taken away by the reaper.
 static SCENE: LazyLock<RwLock<Scene>> = LazyLock::new(|| RwLock::new(Scene::start()));
 
 /// The cluster as rows see it that only look.
@@ -42,11 +42,8 @@ pub(crate) struct Scene {
 impl Scene {
     fn start() -> Scene {
         let mut args = RunArgs::from_env().expect("FLATNET_* variables that fit");
-        let on_kind = args.cluster.is_some();
         args.pods_per_node = Some(2);
-        if on_kind {
-            args.provider = Some(Provider::Kind);
-        } else {
+        if args.cluster.is_none() {
             args.name = Some(format!("study-notes-{}", run_id()));
         }
         let runtime = flatnet::session::runtime().expect("a runtime");
