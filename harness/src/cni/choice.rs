@@ -5,7 +5,7 @@ use super::shipped::{FLANNEL, REFERENCE, REFERENCE_DIRS, WEAVE};
 use crate::config::{Provider, RunArgs};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
-use flatnet_model::cni::{ListError, NetworkList};
+use flatnet_model::cni::{ListError, NetworkList, Version};
 
 /// Names that `--cni` knows without a file.
 const KNOWN: [&str; 5] = ["flatnet", "flannel", "weave", "reference", "none"];
@@ -203,6 +203,13 @@ fn conflist(name: &str, text: &str, dirs: &[PathBuf], remedy: &str) -> Result<Ch
     if network.declared.is_empty() {
         return Err(bad(lacks("cniVersion")));
     }
+    if !network.versions.iter().any(|version| version.is_spoken()) {
+        return Err(bad(format!(
+            "unsupported cniVersion {}; the lab's runtime speaks {}",
+            network.declared.join(", "),
+            Version::spoken()
+        )));
+    }
     let mut plugins = Vec::new();
     for plugin in network.programs() {
         let found = dirs
@@ -283,6 +290,10 @@ mod tests {
         assert!(
             error(r#"{"name":"n","cniVersion":"1.0.0","plugins":[{"type":"../x"}]}"#)
                 .contains("plugins[0]")
+        );
+        assert_eq!(
+            error(r#"{"name":"n","cniVersion":"0.2.0","plugins":[{"type":"bridge"}]}"#),
+            "--cni x.conflist: unsupported cniVersion 0.2.0; the lab's runtime speaks 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0"
         );
         let missing = error(r#"{"name":"n","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]}"#);
         assert_eq!(

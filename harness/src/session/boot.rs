@@ -1,5 +1,6 @@
 //! Boots the cluster, or connects to one, and installs the CNI on it.
 use flatnet_cluster::status;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -243,18 +244,18 @@ async fn become_ready(
 ) -> Result<()> {
     cni.install(observer).await?;
     let start = Instant::now();
-    let mut told = std::collections::BTreeSet::new();
+    let mut told = BTreeSet::new();
     let mut pause = Duration::from_millis(2);
     loop {
         let nodes = cluster.nodes().await?;
         if told.is_empty() {
             observer(&Event::Expect(nodes.len()));
         }
-        let mut waiting = Vec::new();
+        let mut waiting = Waiting::new();
         for node in &nodes {
             let name = node.metadata.name.clone().unwrap_or_default();
             match status::node(node)?.not_ready() {
-                Some(why) => waiting.push(format!("{name}: {why}")),
+                Some(why) => waiting.entry(why).or_default().push(name),
                 None => {
                     if told.insert(name.clone()) {
                         observer(&Event::NodeReady(name));
@@ -275,11 +276,18 @@ async fn become_ready(
     }
 }
 
-fn unready(cni: &dyn Cni, waiting: &[String], trouble: Option<Trouble>) -> Error {
+/// Nodes that are not Ready, by what their Ready condition says: most often all say the same.
+type Waiting = BTreeMap<String, Vec<String>>;
+
+fn unready(cni: &dyn Cni, waiting: &Waiting, trouble: Option<Trouble>) -> Error {
     let nodes = if waiting.is_empty() {
         "all nodes are Ready".to_owned()
     } else {
-        format!("nodes not Ready: {}", waiting.join(", "))
+        let reasons = waiting
+            .iter()
+            .map(|(why, nodes)| format!("{}: {why}", nodes.join(", ")));
+        let reasons: Vec<String> = reasons.collect();
+        format!("nodes not Ready: {}", reasons.join("; "))
     };
     let what = format!("CNI {} does not come up: {nodes}", cni.name());
     match trouble {
