@@ -11,7 +11,7 @@ use flatnet_cluster::observe::gather;
 use flatnet_cluster::status;
 use flatnet_cluster::{Cluster, PodRef, Target as Place};
 use flatnet_model::observations::Endpoint;
-use flatnet_model::probe::{DialRequest, Dialled, Transport, ask};
+use flatnet_model::probe::{DialOutcome, DialRequest, Transport, ask};
 use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::{IpFamily, Underlay};
 use k8s_openapi::api::core::v1::Node;
@@ -177,7 +177,7 @@ async fn dial_all(fleet: &Fleet, members: &[Member]) -> Result<(Duration, Durati
         if let Some(failed) = dials
             .results
             .iter()
-            .find(|result| matches!(result, Dialled::Failed { .. }))
+            .find(|result| matches!(result, DialOutcome::Failed { .. }))
         {
             return Err(Failure::Broken(format!(
                 "a pair does not answer, from {from}: {failed:?}"

@@ -1,10 +1,10 @@
-//! Looks at what a trace needs, follows the packet, and asks the kernels on its way whether they would do the same.
+//! Looks at what a trace needs, follows the packet, and asks the kernels on its path whether they would do the same.
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use flatnet_lab::PROGRAMS_DIR;
-use flatnet_model::probe::{self, Facts, Way, ask};
+use flatnet_model::probe::{self, Facts, RouteOutcome, ask};
 use flatnet_netlink::Flow;
 
 use crate::session::attach::Attached;
@@ -19,7 +19,7 @@ use flatnet_cluster::status;
 use flatnet_cluster::{Cluster, Target};
 use flatnet_model::observations::{Observed, ObservedPod};
 
-/// Each answer of a kernel may lead to a namespace that was not on the way before, no more of them than this.
+/// Each answer of a kernel may lead to a namespace that was not on the path before, no more of them than this.
 const MOST_ROUNDS: usize = 32;
 
 /// What is asked.
@@ -28,7 +28,7 @@ pub struct Question<'a> {
     pub from: &'a str,
     /// A pod, node or address.
     pub to: &'a str,
-    /// The way back too.
+    /// The return path too.
     pub both: bool,
 }
 
@@ -236,7 +236,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Follows a packet until every kernel on its way has been asked.
+    /// Follows a packet until every kernel on its path has been asked.
     async fn follow(
         &self,
         observed: &ObservedNetwork,
@@ -259,20 +259,20 @@ impl<'a> Look<'a> {
                 return Ok(trace);
             }
             let asking = questions.into_iter().map(|(netns, flow)| async move {
-                let way = self.way(&netns, flow).await;
-                (netns, flow, way)
+                let outcome = self.ask_kernel(&netns, flow).await;
+                (netns, flow, outcome)
             });
-            for (netns, flow, way) in futures::future::join_all(asking).await {
-                asked.kernels.insert((netns, flow), way?);
+            for (netns, flow, outcome) in futures::future::join_all(asking).await {
+                asked.kernels.insert((netns, flow), outcome?);
             }
         }
         Err(Error::Failed(format!(
-            "the kernels on the way to {} changed their minds {MOST_ROUNDS} times; ask again",
+            "the routes to {} changed {MOST_ROUNDS} times while they were read; ask again",
             request.destination
         )))
     }
 
-    async fn way(&self, netns: &Netns, flow: Flow) -> Result<Way> {
+    async fn ask_kernel(&self, netns: &Netns, flow: Flow) -> Result<RouteOutcome> {
         let question = ask::Routes { flows: vec![flow] };
         let mut answer = match target(netns) {
             Some(target) => self.probes.ask(&target, &question).await?,

@@ -1,5 +1,5 @@
 //! What can go wrong in the probe itself. What goes wrong on the path to a peer is a finding, not an error: see
-//! [`Dialled::Failed`](crate::Dialled::Failed).
+//! [`DialOutcome::Failed`](crate::DialOutcome::Failed).
 use std::io;
 
 use nix::errno::Errno;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
-use flatnet_model::probe::{Dialled, Failure, Listening, Transport, ask};
+use flatnet_model::probe::{DialOutcome, Failure, Listening, Transport, ask};
 use support::{Net, all_transports, failed, flat, heard, ip, net_tests, received, target};
 
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
@@ -121,7 +121,7 @@ net_tests! {
         let results = a.ask(&ask::Dial { targets: targets.clone(), at_once: 64, timeout_ms: 5000, attempts: 3 }).results;
         assert_eq!(results.len(), 600);
         for (target, result) in targets.iter().zip(results) {
-            let Dialled::Answered { reply_from, responder, .. } = result else { panic!("{target:?}: {result:?}") };
+            let DialOutcome::Answered { reply_from, responder, .. } = result else { panic!("{target:?}: {result:?}") };
             assert_eq!((reply_from, responder.is_some()), (target.address, target.transport != Transport::Icmp));
         }
         let total: u32 = b.seen().iter().map(|seen| seen.count).sum();

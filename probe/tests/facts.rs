@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use flatnet_model::probe::{Facts, Way, ask};
+use flatnet_model::probe::{Facts, RouteOutcome, ask};
 use flatnet_netlink::Flow;
 use serde_json::Value;
 use support::{Net, Probe, net_tests};
@@ -90,11 +90,11 @@ net_tests! {
             observed(&node, "ip -j route get 10.244.2.9 from 10.244.1.7 iif br0"),
         ];
         for (way, shown) in ways.iter().zip(&shown) {
-            let Way::Found(route) = way else { panic!("{way:?}") };
+            let RouteOutcome::Found(route) = way else { panic!("{way:?}") };
             assert_eq!(route.gateway.map(|ip| ip.to_string()).as_deref(), shown[0]["gateway"].as_str());
             assert_eq!(Some(name(&facts, route.oif.unwrap()).as_str()), shown[0]["dev"].as_str());
         }
-        assert!(matches!(&ways[2], Way::Refused { detail, .. } if !detail.is_empty()), "{ways:?}");
+        assert!(matches!(&ways[2], RouteOutcome::Refused { detail, .. } if !detail.is_empty()), "{ways:?}");
     }
 
     fn links_are_those_of_ip_link() {

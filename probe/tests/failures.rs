@@ -131,7 +131,7 @@ net_tests! {
         let port = b.listen("there");
         let results = a.dial(all_transports("10.9.2.2", port)[1..].to_vec(), 300, 6);
         for result in &results {
-            let flatnet_model::probe::Dialled::Answered { attempts, .. } = result else { panic!("{result:?}") };
+            let flatnet_model::probe::DialOutcome::Answered { attempts, .. } = result else { panic!("{result:?}") };
             assert!(*attempts > 1, "{result:?}");
         }
     }

@@ -71,7 +71,7 @@ net_tests! {
         probe.send(line.replacen('{', &format!("{{{}", " ".repeat(3_000_000)), 1).as_bytes());
         let results = probe.dialled(&dial);
         assert_eq!(results.len(), 20_000);
-        let lost = results.iter().find(|result| matches!(result, flatnet_model::probe::Dialled::Failed { .. }));
+        let lost = results.iter().find(|result| matches!(result, flatnet_model::probe::DialOutcome::Failed { .. }));
         assert_eq!(lost.map(|result| failed(result).0), None::<Failure>);
     }
 

@@ -120,7 +120,7 @@ fn a_gateway_that_the_bridge_lost_and_a_route_that_is_gone_are_named() {
     assert_told(
         &problems,
         "default/busybox-1",
-        "10.244.0.1 is no address of the node",
+        "10.244.0.1 is not an address of the node",
     );
     let (_, problems) = lab.ask("node-routes");
     assert_told(

@@ -10,7 +10,7 @@ use flatnet_analysis::trace::Netns;
 use flatnet_analysis::trace::found::Found;
 use flatnet_cluster::Target;
 use flatnet_cluster::observe::once::Probes;
-use flatnet_model::probe::{DialRequest, Dialled, Transport, ask};
+use flatnet_model::probe::{DialOutcome, DialRequest, Transport, ask};
 use flatnet_model::{IpFamily, Underlay};
 use tokio::runtime::Runtime;
 
@@ -95,7 +95,7 @@ impl Bed {
         self.attached.cluster.name()
     }
 
-    /// The way there and back.
+    /// The path there and back.
     #[track_caller]
     pub(crate) fn trace(&self, from: &str, to: &str) -> Found {
         let question = Question {
@@ -167,7 +167,7 @@ impl Bed {
         let lost = answer
             .results
             .iter()
-            .find(|result| !matches!(result, Dialled::Answered { .. }));
+            .find(|result| !matches!(result, DialOutcome::Answered { .. }));
         assert!(lost.is_none(), "{from} to {to}: {lost:?}");
     }
 }

@@ -58,7 +58,7 @@ fn a_line_of_the_table_fits_a_hundred_columns() {
 
     assert!(shown.contains("delivered: pod/busybox-2 holds"), "{shown}");
     assert!(
-        shown.contains("the way back is the mirror image"),
+        shown.contains("the return path is the mirror image"),
         "{shown}"
     );
     let long = shown.lines().find(|line| line.chars().count() > 100);

@@ -68,7 +68,7 @@ fn what_is_sent_is_counted_by_the_devices_of_the_trace_and_no_other(
 ) {
     let bed = Bed::new(shape);
     let found = bed.trace(from, to);
-    let back = found.back.as_ref().expect("a way back");
+    let back = found.back.as_ref().expect("a return path");
 
     let before = counters(&bed);
     bed.ping(&found.there.from, found.there.destination, COUNT as usize);

@@ -88,7 +88,7 @@ fn routes_and_forwarding_entries_are_those_of_iproute2(
     assert!(found.there.arrives(), "{:?}", found.there.ending);
     assert_eq!(routes, decisions);
     assert!(entries > 0);
-    let back = found.back.expect("a way back");
+    let back = found.back.expect("a return path");
     assert!(found.there.mirrors(&back));
     compare(&bed, &back);
 }

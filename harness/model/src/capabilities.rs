@@ -60,7 +60,7 @@ pub struct Capabilities {
 
 /// Why only kind has a peer outside.
 const NO_PEER: &str = "a peer outside the cluster can be started for --provider kind only";
-const NO_WIRE: &str = "what joins the nodes is no part of the cluster";
+const NO_WIRE: &str = "what joins the nodes is not part of the cluster";
 const NOT_IN_VIEW: &str = "flatnet's programs are put there first";
 const OWN_PROGRAMS: &str = "pods of a lab run the programs of this machine";
 

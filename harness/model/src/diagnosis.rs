@@ -71,7 +71,7 @@ pub struct Finding<E = Evidence> {
     pub seen: Vec<Seen>,
 }
 
-/// Words of somebody else.
+/// Words quoted from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Who said it: an event, a condition, a log, a file.
@@ -127,7 +127,7 @@ impl Diagnosis {
         }
     }
 
-    /// 0 when everybody looked at is well, 1 when a cause is known for somebody, 4 when somebody is not well and no cause is
+    /// 0 when every subject is healthy, 1 when a cause is known for one, 4 when one is unhealthy and no cause is
     /// known.
     pub fn exit_code(&self) -> u8 {
         if self.is_open() {
@@ -137,7 +137,7 @@ impl Diagnosis {
         }
     }
 
-    /// Whether somebody is not well and no cause is known for anybody: a later look may know more.
+    /// Whether a subject is unhealthy and no cause is known for any: a later look may know more.
     pub fn is_open(&self) -> bool {
         let known = self.subjects.iter().any(|s| !s.findings.is_empty());
         !known && self.subjects.iter().any(|s| !s.healthy)

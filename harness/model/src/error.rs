@@ -1,4 +1,4 @@
-//! Why a run could not be done, sorted by who can mend it; each kind has its documented exit code.
+//! Why a run could not be done, sorted by who can fix it; each kind has its documented exit code.
 
 /// Result of the harness' calls.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -12,9 +12,9 @@ use crate::snapshot::NodeSnapshot;
 pub struct Node {
     /// Name, `metadata.name`.
     pub name: String,
-    /// InternalIP addresses, at most one a family.
+    /// InternalIP addresses, at most one per family.
     pub addresses: Vec<IpAddr>,
-    /// `spec.podCIDRs`, at most one a family; empty until the controller assigned one.
+    /// `spec.podCIDRs`, at most one per family; empty until the controller assigned one.
     #[serde(rename = "podCIDRs")]
     pub pod_cidrs: Vec<IpNet>,
 }

@@ -83,7 +83,7 @@ pub struct PodSymptoms {
     pub object: PodSnapshot,
     /// Its events, oldest first.
     pub events: Observed<Vec<EventSnapshot>>,
-    /// So many restarts are no trouble: whoever is known to have failed gets none.
+    /// So many restarts are tolerated, where no failure is known; a known failure tolerates none.
     pub tolerated: i32,
     /// Container and the last words of its run before.
     pub last_words: Vec<Seen>,

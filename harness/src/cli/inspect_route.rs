@@ -25,7 +25,7 @@ pub(super) struct RouteArgs {
     /// Where it goes: an address, a pod or a node
     #[arg(long, value_name = "ADDRESS|POD|NODE")]
     to: String,
-    /// The way back too, and whether it is the mirror image
+    /// The return path too, and whether it is the mirror image
     #[arg(long)]
     both: bool,
     /// How to print

@@ -92,7 +92,7 @@ pub struct RunArgs {
     #[arg(long, env = "FLATNET_IP_FAMILY", value_parser = one_of::<IpFamily>(IpFamily::WORDS), help_heading = "Cluster")]
     pub ip_family: Option<IpFamily>,
 
-    /// Pod network ranges, at most one a family [default: 10.244.0.0/16 and fd00:10:244::/48]
+    /// Pod network ranges, at most one per family [default: 10.244.0.0/16 and fd00:10:244::/48]
     #[arg(
         long,
         env = "FLATNET_POD_CIDR",

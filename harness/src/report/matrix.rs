@@ -1,7 +1,7 @@
 //! Who reached whom, as a table: nodes by nodes, and pods by pods while there are few.
 use std::collections::BTreeMap;
 
-use flatnet_model::probe::{Dialled, Failure};
+use flatnet_model::probe::{DialOutcome, Failure};
 use serde::{Deserialize, Serialize};
 
 use flatnet_analysis::checks::outcomes;
@@ -111,12 +111,12 @@ fn hairpins(observations: &Observations) -> BTreeMap<&Endpoint, bool> {
         .filter(|dial| dial.from == dial.to)
     {
         let answered = match &dial.result {
-            Dialled::Answered { .. } => true,
-            Dialled::Failed {
+            DialOutcome::Answered { .. } => true,
+            DialOutcome::Failed {
                 kind: Failure::Unsupported,
                 ..
             } => continue,
-            Dialled::Failed { .. } => false,
+            DialOutcome::Failed { .. } => false,
         };
         *own.entry(&dial.from).or_insert(true) &= answered;
     }

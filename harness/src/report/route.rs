@@ -6,7 +6,7 @@ use flatnet_analysis::trace::found::Found;
 use flatnet_analysis::trace::model::{Direction, Hop, Trace};
 use flatnet_analysis::trace::words;
 
-/// Headings of a way's table.
+/// Headings of a path's table.
 const HEADINGS: [&str; 5] = ["#", "WHERE", "DEVICE", "MTU", "WHAT"];
 
 /// As text for a terminal; with the commands that show each hop where `explain`.
@@ -18,10 +18,10 @@ pub fn text(found: &Found, explain: bool) -> String {
             flatnet_analysis::trace::found::service_words(service)
         ));
     }
-    way(&mut text, &found.there, explain);
+    path(&mut text, &found.there, explain);
     if let Some(back) = &found.back {
         text.push_str("\nand back:\n");
-        way(&mut text, back, explain);
+        path(&mut text, back, explain);
         text.push_str(&format!("  {}\n", mirror_words(&found.there, back)));
     }
     if explain {
@@ -30,7 +30,7 @@ pub fn text(found: &Found, explain: bool) -> String {
     text
 }
 
-fn way(text: &mut String, trace: &Trace, explain: bool) {
+fn path(text: &mut String, trace: &Trace, explain: bool) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(HEADINGS);
     for (index, hop) in trace.hops.iter().enumerate() {
@@ -67,10 +67,10 @@ pub fn markdown(found: &Found, explain: bool) -> String {
             flatnet_analysis::trace::found::service_words(service)
         ));
     }
-    markdown_way(&mut text, &found.there);
+    markdown_path(&mut text, &found.there);
     if let Some(back) = &found.back {
         text.push_str("\nAnd back:\n\n");
-        markdown_way(&mut text, back);
+        markdown_path(&mut text, back);
         text.push_str(&format!("- {}\n", mirror_words(&found.there, back)));
     }
     if explain {
@@ -79,7 +79,7 @@ pub fn markdown(found: &Found, explain: bool) -> String {
     text
 }
 
-fn markdown_way(text: &mut String, trace: &Trace) {
+fn markdown_path(text: &mut String, trace: &Trace) {
     if !trace.hops.is_empty() {
         let headings = HEADINGS.map(str::to_lowercase);
         text.push_str(&format!("| {} | source |\n", headings.join(" | ")));
@@ -121,7 +121,7 @@ fn row(number: usize, hop: &Hop) -> [String; 5] {
     ]
 }
 
-/// The lines beneath a way.
+/// The lines beneath a path.
 fn conclusions(trace: &Trace) -> Vec<String> {
     let mut lines = vec![words::ending(trace)];
     lines.extend(words::look_at_ending(trace).map(|look| format!("look: {look}")));
@@ -134,8 +134,8 @@ fn conclusions(trace: &Trace) -> Vec<String> {
 
 fn mirror_words(there: &Trace, back: &Trace) -> &'static str {
     if there.mirrors(back) {
-        "the way back is the mirror image: the same devices in reverse"
+        "the return path is the mirror image: the same devices in reverse"
     } else {
-        "the way back is another one"
+        "the return path is a different one"
     }
 }

@@ -63,9 +63,9 @@ fn mixed() -> Report {
     for dial in observations.dials.iter_mut().filter(|dial| {
         let gateway = flatnet_analysis::example::pieces::gateway(1, false);
         let involved = bare(&dial.from) == "busybox-1" || bare(&dial.to) == "busybox-1";
-        involved && dial.from != dial.to && dial.address != gateway
+        involved && dial.from != dial.to && dial.request.address != gateway
     }) {
-        dial.result = flatnet_model::probe::Dialled::Failed {
+        dial.result = flatnet_model::probe::DialOutcome::Failed {
             kind: flatnet_model::probe::Failure::TimedOut,
             detail: "no answer within 1s".to_owned(),
             attempts: 2,
@@ -126,7 +126,7 @@ fn large_matrices_show_only_what_is_red() {
         .iter_mut()
         .filter(|d| bare(&d.from) == "busybox-3" && bare(&d.to) == "busybox-7")
     {
-        dial.result = flatnet_model::probe::Dialled::Failed {
+        dial.result = flatnet_model::probe::DialOutcome::Failed {
             kind: flatnet_model::probe::Failure::TimedOut,
             detail: "no answer".to_owned(),
             attempts: 2,
@@ -254,7 +254,7 @@ fn the_schema_page_knows_every_field() {
     }
     .observe();
     observations.pods[0].facts.as_mut().unwrap().routes[0].oif = Some(ETH0);
-    observations.dials[0].result = flatnet_model::probe::Dialled::Failed {
+    observations.dials[0].result = flatnet_model::probe::DialOutcome::Failed {
         kind: flatnet_model::probe::Failure::Refused,
         detail: String::new(),
         attempts: 1,
@@ -281,7 +281,7 @@ fn collect(value: &serde_json::Value, keys: &mut std::collections::BTreeSet<Stri
                 keys.insert(key.clone());
                 match key.as_str() {
                     "counters" | "counters_before" | "sysctls" => {}
-                    "sightings" => value
+                    "received" => value
                         .as_object()
                         .unwrap()
                         .values()

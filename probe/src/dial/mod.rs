@@ -17,7 +17,7 @@ use nix::errno::Errno;
 use tokio::task::JoinSet;
 
 use crate::error::errno_words;
-use crate::{DialRequest, Dialled, Failure, Transport};
+use crate::{DialOutcome, DialRequest, Failure, Transport};
 pub(crate) use in_flight::Nonces;
 
 /// Pause before a target that failed at once is tried again, times the attempts so far: without it all attempts would
@@ -150,7 +150,7 @@ impl<T> PerFamily<T> {
 }
 
 /// Reaches every target; the results are in their order. Runs on a tokio `LocalRuntime`.
-pub(crate) async fn dial(mut row: Row) -> Vec<Dialled> {
+pub(crate) async fn dial(mut row: Row) -> Vec<DialOutcome> {
     for target in &mut row.targets {
         target.address = target.address.to_canonical();
     }
@@ -180,14 +180,14 @@ pub(crate) async fn dial(mut row: Row) -> Vec<Dialled> {
     {
         workers.spawn_local(work(Rc::clone(&shared)));
     }
-    let mut results: Vec<(usize, Dialled)> =
+    let mut results: Vec<(usize, DialOutcome)> =
         workers.join_all().await.into_iter().flatten().collect();
     results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, dialled)| dialled).collect()
+    results.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// Takes targets until none is left.
-async fn work(shared: Rc<Shared>) -> Vec<(usize, Dialled)> {
+async fn work(shared: Rc<Shared>) -> Vec<(usize, DialOutcome)> {
     let all = shared.row.targets.len();
     let mut results = Vec::new();
     while shared.taken.get() < all {
@@ -197,7 +197,7 @@ async fn work(shared: Rc<Shared>) -> Vec<(usize, Dialled)> {
     results
 }
 
-async fn reach(shared: &Shared, target: &DialRequest) -> Dialled {
+async fn reach(shared: &Shared, target: &DialRequest) -> DialOutcome {
     let Row {
         timeout,
         attempts: most,
@@ -223,7 +223,7 @@ async fn reach(shared: &Shared, target: &DialRequest) -> Dialled {
                 reply_from,
             }) => {
                 let rtt_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                return Dialled::Answered {
+                return DialOutcome::Answered {
                     local,
                     responder,
                     seen_as,
@@ -233,7 +233,7 @@ async fn reach(shared: &Shared, target: &DialRequest) -> Dialled {
                 };
             }
             Err(Missed { kind, detail }) if attempts >= most || kind == Failure::Unsupported => {
-                return Dialled::Failed {
+                return DialOutcome::Failed {
                     kind,
                     detail,
                     attempts,

@@ -14,7 +14,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::task::JoinSet;
 
-use crate::Sighting;
+use crate::ReceivedRequest;
 use crate::datagram::Datagrams;
 use crate::error::{Error, Result};
 use crate::message::MAX_NAME;
@@ -100,7 +100,7 @@ impl Responder {
         !self.echoes.is_empty()
     }
 
-    pub(crate) fn received(&self) -> Vec<Sighting> {
+    pub(crate) fn received(&self) -> Vec<ReceivedRequest> {
         // The kernel answers an echo itself, so that a client may know of it before we do.
         for watch in &self.echoes {
             watch.note(MOST_QUEUED);

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::{Sighting, Transport};
+use crate::{ReceivedRequest, Transport};
 
 /// More different requests than this are not kept: the names come from the network.
 const MOST: usize = 100_000;
@@ -32,11 +32,11 @@ impl Received {
         }
     }
 
-    pub(super) fn list(&self) -> Vec<Sighting> {
+    pub(super) fn list(&self) -> Vec<ReceivedRequest> {
         let request = |((transport, from, source, destination), count): (
             &(Transport, String, IpAddr, IpAddr),
             &u32,
-        )| Sighting {
+        )| ReceivedRequest {
             transport: *transport,
             from: from.clone(),
             source: *source,

@@ -8,7 +8,7 @@ mod probe;
 use std::net::IpAddr;
 use std::process::Command;
 
-use flatnet_model::probe::{DialRequest, Dialled, Failure, Sighting, Transport};
+use flatnet_model::probe::{DialOutcome, DialRequest, Failure, ReceivedRequest, Transport};
 use nix::sched::{CloneFlags, unshare};
 
 pub(crate) use net::Net;
@@ -73,14 +73,14 @@ pub(crate) fn all_transports(address: &str, port: u16) -> Vec<DialRequest> {
 
 /// Kind, detail and attempts of a failure.
 #[track_caller]
-pub(crate) fn failed(dialled: &Dialled) -> (Failure, &str, u32) {
-    match dialled {
-        Dialled::Failed {
+pub(crate) fn failed(outcome: &DialOutcome) -> (Failure, &str, u32) {
+    match outcome {
+        DialOutcome::Failed {
             kind,
             detail,
             attempts,
         } => (*kind, detail, *attempts),
-        Dialled::Answered { .. } => panic!("{dialled:?}"),
+        DialOutcome::Answered { .. } => panic!("{outcome:?}"),
     }
 }
 
@@ -105,9 +105,9 @@ pub(crate) fn flat(transport: Transport, local: &str, responder: &str, address: 
 }
 
 #[track_caller]
-pub(crate) fn heard(dialled: &Dialled) -> Heard {
-    match dialled.clone() {
-        Dialled::Answered {
+pub(crate) fn heard(outcome: &DialOutcome) -> Heard {
+    match outcome.clone() {
+        DialOutcome::Answered {
             local,
             responder,
             seen_as,
@@ -115,7 +115,7 @@ pub(crate) fn heard(dialled: &Dialled) -> Heard {
             rtt_us: _,
             attempts,
         } => {
-            assert_eq!(attempts, 1, "{dialled:?}");
+            assert_eq!(attempts, 1, "{outcome:?}");
             Heard {
                 local,
                 responder,
@@ -123,7 +123,7 @@ pub(crate) fn heard(dialled: &Dialled) -> Heard {
                 reply_from,
             }
         }
-        Dialled::Failed { .. } => panic!("{dialled:?}"),
+        DialOutcome::Failed { .. } => panic!("{outcome:?}"),
     }
 }
 
@@ -133,8 +133,8 @@ pub(crate) fn received(
     source: &str,
     destination: &str,
     count: u32,
-) -> Sighting {
-    Sighting {
+) -> ReceivedRequest {
+    ReceivedRequest {
         transport,
         from: from.to_owned(),
         source: ip(source),

@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::thread::JoinHandle;
 
 use flatnet_model::probe::{
-    DialRequest, Dialled, Listening, MtuTrial, Question, Sighting, ask, wire,
+    DialOutcome, DialRequest, Listening, MtuTrial, Question, ReceivedRequest, ask, wire,
 };
 
 use super::ip;
@@ -85,7 +85,7 @@ impl Probe {
         targets: Vec<DialRequest>,
         timeout_ms: u64,
         attempts: u32,
-    ) -> Vec<Dialled> {
+    ) -> Vec<DialOutcome> {
         let dial = ask::Dial {
             targets,
             at_once: 8,
@@ -97,7 +97,7 @@ impl Probe {
 
     /// The results of a [`Probe::begin`].
     #[track_caller]
-    pub(crate) fn dialled(&mut self, dial: &ask::Dial) -> Vec<Dialled> {
+    pub(crate) fn dialled(&mut self, dial: &ask::Dial) -> Vec<DialOutcome> {
         self.answer(dial).unwrap().results
     }
 
@@ -122,7 +122,7 @@ impl Probe {
     }
 
     #[track_caller]
-    pub(crate) fn seen(&mut self) -> Vec<Sighting> {
+    pub(crate) fn seen(&mut self) -> Vec<ReceivedRequest> {
         self.ask(&ask::Seen {}).requests
     }
 

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::evidence::{Complaint, State, Subject, Talk};
-use flatnet_model::probe::{Dialled, Failure, Transport};
+use flatnet_model::probe::{DialOutcome, Failure, Transport};
 
 use super::Verdict;
 use super::findings::{Findings, some};
@@ -51,12 +51,12 @@ pub(super) struct Wrong<'a> {
 
 impl<'a> Wrong<'a> {
     /// Judges calls by what each answered dial tells (`good`: else what is wrong with it). Dials that could not be made are
-    /// noted as unmeasured. Calls that were right throughout are no part of it.
+    /// noted as unmeasured. Calls whose every dial was right are not part of it.
     pub(super) fn of(
         topology: &'a Topology<'a>,
         calls: impl IntoIterator<Item = &'a Call>,
         findings: &mut Findings,
-        good: impl Fn(&Call, &Dialled) -> Result<(), Complaint>,
+        good: impl Fn(&Call, &DialOutcome) -> Result<(), Complaint>,
     ) -> Self {
         let mut wrong = Wrong {
             topology,
@@ -69,20 +69,20 @@ impl<'a> Wrong<'a> {
                 Some((_, times)) => *times += 1,
                 None => said.push((what, 1)),
             };
-            for dialled in &call.results {
-                match dialled {
-                    Dialled::Failed {
+            for outcome in &call.results {
+                match outcome {
+                    DialOutcome::Failed {
                         kind: Failure::Unsupported,
                         detail,
                         ..
                     } => findings.unmeasured(format!(
                         "{} from {} to {}: {detail}",
-                        call.transport,
+                        call.request.transport,
                         topology.end_name(&call.from),
-                        call.address
+                        call.request.address
                     )),
-                    Dialled::Failed { detail, .. } => complain(Complaint::Said(detail.clone())),
-                    Dialled::Answered { .. } => match good(call, dialled) {
+                    DialOutcome::Failed { detail, .. } => complain(Complaint::Said(detail.clone())),
+                    DialOutcome::Answered { .. } => match good(call, outcome) {
                         Ok(()) => {}
                         Err(what) => complain(what),
                     },
@@ -130,7 +130,7 @@ impl<'a> Wrong<'a> {
             State::from(Talk::Called {
                 from: call.from.clone(),
                 target: target(call),
-                transport: call.transport,
+                transport: call.request.transport,
                 said: said.clone(),
                 dials: call.results.len(),
             })
@@ -140,7 +140,7 @@ impl<'a> Wrong<'a> {
 
     /// Over what it goes wrong.
     pub(super) fn over(&self) -> BTreeSet<Transport> {
-        self.calls().map(|call| call.transport).collect()
+        self.calls().map(|call| call.request.transport).collect()
     }
 
     /// Whose calls go wrong.
@@ -152,23 +152,23 @@ impl<'a> Wrong<'a> {
 
 /// `10.96.0.9:7411`, `[fd00::9]:7411`.
 pub(super) fn target(call: &Call) -> String {
-    std::net::SocketAddr::new(call.address, call.port).to_string()
+    std::net::SocketAddr::new(call.request.address, call.request.port).to_string()
 }
 
 /// Who answered, in its own words.
-pub(super) fn responder(dialled: &Dialled) -> Option<&str> {
-    match dialled {
-        Dialled::Answered { responder, .. } => responder.as_deref(),
-        Dialled::Failed { .. } => None,
+pub(super) fn responder(outcome: &DialOutcome) -> Option<&str> {
+    match outcome {
+        DialOutcome::Answered { responder, .. } => responder.as_deref(),
+        DialOutcome::Failed { .. } => None,
     }
 }
 
 /// Whether one of these pods answered; else who did.
 pub(super) fn answered_by<'p>(
     mut pods: impl Iterator<Item = &'p PodRef>,
-    dialled: &Dialled,
+    outcome: &DialOutcome,
 ) -> Result<(), Complaint> {
-    let answered = responder(dialled);
+    let answered = responder(outcome);
     let end = answered.and_then(|text| text.parse().ok());
     match end {
         Some(Endpoint::Pod(pod)) if pods.any(|wanted| *wanted == pod) => Ok(()),

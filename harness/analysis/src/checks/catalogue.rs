@@ -33,7 +33,7 @@ impl Check {
     }
 }
 
-/// A name that is no check's.
+/// A name that no check has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown check {asked:?}{}; known checks: {}", suggestion(.nearest), ids().join(", "))]
 pub struct UnknownCheck {
@@ -145,7 +145,7 @@ const CHECKS: &[Check] = &[
     },
     Check {
         id: "mtu",
-        promise: "the largest packet pods are told fits does pass unfragmented, one byte more does not, and nothing is split on the way",
+        promise: "a packet of the pods' interface MTU passes unfragmented, one byte more does not, and nothing is fragmented on the path",
         observed_by: "UDP datagrams with DF of those two sizes; fragment counters of each node before and after",
         source: "RFC 1191, RFC 8201; RFC 7348 section 4.3 (VTEPs must not fragment)",
         find: mtu::judge,

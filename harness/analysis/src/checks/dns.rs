@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Symptom, Talk, Told};
+use flatnet_model::evidence::{Command, Finding, Found, NameAnswer, PodAt, State, Symptom, Talk};
 use flatnet_model::probe::{Lookup, Resolved};
 use flatnet_model::{PodRef, Protocol};
 
@@ -81,23 +81,23 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 /// What is wrong with one answer.
 struct Complaint<'a> {
     lookup: &'a Lookup,
-    told: Told,
+    answer: NameAnswer,
 }
 
 fn complaints<'a>(dns: &Dns, answers: &'a [(Lookup, Resolved)]) -> Vec<Complaint<'a>> {
     let complaint = |(lookup, resolved): &'a (Lookup, Resolved)| {
-        let told = match resolved {
-            Resolved::Failed { detail, .. } => Told::Nothing(detail.clone()),
-            Resolved::Answered { code, .. } if code != "NOERROR" => Told::Code(code.clone()),
+        let answer = match resolved {
+            Resolved::Failed { detail, .. } => NameAnswer::Nothing(detail.clone()),
+            Resolved::Answered { code, .. } if code != "NOERROR" => NameAnswer::Code(code.clone()),
             Resolved::Answered { addresses, .. } => {
                 let expected = expected_names(&dns.names, lookup);
-                Told::Addresses {
-                    told: addresses.clone(),
+                NameAnswer::Addresses {
+                    answered: addresses.clone(),
                     expected: expected.filter(|wanted| wanted != addresses)?,
                 }
             }
         };
-        Some(Complaint { lookup, told })
+        Some(Complaint { lookup, answer })
     };
     answers.iter().filter_map(complaint).collect()
 }
@@ -134,7 +134,7 @@ fn headline(asking: &[(&DnsClient, &[(Lookup, Resolved)])], wrong: usize, findin
     }
 }
 
-/// One piece a node, or one for all where nobody is told.
+/// One piece per node, or one for all where no pod gets the addresses.
 fn evidence(
     dns: &Dns,
     wrong: Vec<(&DnsClient, Vec<Complaint<'_>>)>,
@@ -180,11 +180,11 @@ fn one(
             name: complaint.lookup.name.clone(),
             record: complaint.lookup.record,
             over: complaint.lookup.over,
-            told: complaint.told.clone(),
+            answer: complaint.answer.clone(),
         })
     });
     let over: BTreeSet<Protocol> = complaints().map(|c| c.lookup.over).collect();
-    let silent = complaints().all(|complaint| matches!(complaint.told, Told::Nothing(_)));
+    let silent = complaints().all(|complaint| matches!(complaint.answer, NameAnswer::Nothing(_)));
     let place = (!nobody).then(|| node.to_owned());
     let cause = match (&dns.servers, silent) {
         (Ok(0), _) => Cause::DnsServerMissing {},

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Complaint, Finding, Found, State, Symptom, Talk};
-use flatnet_model::probe::{Dialled, Sighting};
+use flatnet_model::probe::{DialOutcome, ReceivedRequest};
 
 use super::calls::{Wrong, culprits, only_some, part};
 use super::findings::{Findings, count, listed, transports};
@@ -35,11 +35,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             ));
         }
     }
-    let mut ways: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut routes_out: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for call in calls {
-        for dialled in &call.results {
-            if let Ok(way) = way(&topology, call, dialled) {
-                let names = ways.entry(way).or_default();
+        for outcome in &call.results {
+            if let Ok(exit) = exit(&topology, call, outcome) {
+                let names = routes_out.entry(exit).or_default();
                 let name = topology.end_name(&call.from);
                 if !names.contains(&name) {
                     names.push(name);
@@ -47,20 +47,20 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             }
         }
     }
-    let wrong = Wrong::of(&topology, calls, &mut findings, |call, dialled| {
-        way(&topology, call, dialled).map(drop)
+    let wrong = Wrong::of(&topology, calls, &mut findings, |call, outcome| {
+        exit(&topology, call, outcome).map(drop)
     });
     let clients: BTreeSet<&Endpoint> = calls.iter().map(|call| &call.from).collect();
-    let addresses: BTreeSet<IpAddr> = calls.iter().map(|call| call.address).collect();
+    let addresses: BTreeSet<IpAddr> = calls.iter().map(|call| call.request.address).collect();
     findings.headline(format!(
         "{} of {} reach {} outside the cluster over {}",
         clients.len() - wrong.clients().len(),
         count(clients.len(), "client"),
         list(&addresses),
-        transports(calls.iter().map(|call| call.transport))
+        transports(calls.iter().map(|call| call.request.transport))
     ));
-    for (way, names) in &ways {
-        findings.fact(format!("{way}: {}", listed(names, 8)));
+    for (exit, names) in &routes_out {
+        findings.fact(format!("{exit}: {}", listed(names, 8)));
     }
     let nobody = wrong.len() == calls.len() && topology.nodes().count() > 1;
     for (node, wrong) in wrong.by(|call| topology.node_of(&call.from)) {
@@ -74,13 +74,17 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 }
 
 /// Under which address a client is seen outside; an error is one that is neither its own nor its node's.
-fn way(topology: &Topology<'_>, call: &Call, dialled: &Dialled) -> Result<&'static str, Complaint> {
-    let Dialled::Answered { seen_as, local, .. } = dialled else {
-        return Err(Complaint::Untold);
+fn exit(
+    topology: &Topology<'_>,
+    call: &Call,
+    outcome: &DialOutcome,
+) -> Result<&'static str, Complaint> {
+    let DialOutcome::Answered { seen_as, local, .. } = outcome else {
+        return Err(Complaint::SourceUnknown);
     };
     match seen_as {
         Some(seen) => source(topology, call, *seen, Some(*local)),
-        None => Err(Complaint::Untold),
+        None => Err(Complaint::SourceUnknown),
     }
 }
 
@@ -139,7 +143,7 @@ fn evidence(
         over: wrong.over(),
     };
     let ping = wrong.calls().next().map(|call| {
-        let ping = format!("ping -c 1 -W 1 {}", call.address);
+        let ping = format!("ping -c 1 -W 1 {}", call.request.address);
         topology.in_end(&call.from, &ping)
     });
     Deviation {
@@ -159,13 +163,13 @@ fn strangers<'a>(
     topology: &Topology<'_>,
 ) -> Vec<(Endpoint, IpAddr)> {
     let seen = |call: &'a Call| {
-        let sightings = outside.sightings.iter().flatten();
-        sightings
-            .filter(|sighting: &&Sighting| {
-                call.from.is_called(&sighting.from) && sighting.transport == call.transport
+        let received = outside.received.iter().flatten();
+        received
+            .filter(|request: &&ReceivedRequest| {
+                call.from.is_called(&request.from) && request.transport == call.request.transport
             })
-            .filter(|sighting| source(topology, call, sighting.source, None).is_err())
-            .map(|sighting| (call.from.clone(), sighting.source))
+            .filter(|request| source(topology, call, request.source, None).is_err())
+            .map(|request| (call.from.clone(), request.source))
             .next()
     };
     wrong.calls().filter_map(seen).collect()

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use flatnet_model::kernel::RouteEntry;
-use flatnet_model::probe::{Dialled, Facts, Failure};
+use flatnet_model::probe::{DialOutcome, Facts, Failure};
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Symptom};
@@ -74,7 +74,7 @@ pub(super) fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
                     .entry((&pod.object.node, fault))
                     .or_default()
                     .push(pod),
-                Ok(Some(way)) => *good.entry(describe(&way, pod, topology)).or_default() += 1,
+                Ok(Some(found)) => *good.entry(describe(&found, pod, topology)).or_default() += 1,
                 Ok(None) => findings.unmeasured(format!(
                     "addresses of node {}: {}",
                     pod.object.node,
@@ -83,8 +83,8 @@ pub(super) fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
             }
         }
     }
-    for (way, pods) in good {
-        findings.fact(format!("{}: {way}", count(pods, "pod")));
+    for (description, pods) in good {
+        findings.fact(format!("{}: {description}", count(pods, "pod")));
     }
     let problems = faults
         .into_iter()
@@ -126,7 +126,7 @@ fn examine_one(
     }
 }
 
-/// Calico's way: the next hop (169.254.1.1) is nobody's address, but the pod's own host end, which is in no bridge, answers
+/// As Calico does it: the next hop (169.254.1.1) is nobody's address, but the pod's own host end, which is in no bridge, answers
 /// ARP for it (`proxy_arp`), or the pod has a permanent entry with its Ethernet address.
 fn proxied(
     pod: &ObservedPod,
@@ -148,8 +148,8 @@ fn proxied(
     (host_end.master.is_none() && neighbour.mac == host_end.mac).then(|| host_end.name.clone())
 }
 
-fn describe(way: &Good, pod: &ObservedPod, topology: &Topology<'_>) -> String {
-    match way {
+fn describe(found: &Good, pod: &ObservedPod, topology: &Topology<'_>) -> String {
+    match found {
         Good::NodeAddress(hop) => {
             let facts = topology
                 .node(&pod.object.node)
@@ -342,23 +342,23 @@ fn asked<'a>(topology: &Topology<'a>) -> BTreeMap<(&'a PodRef, IpAddr), Reply> {
             continue;
         }
         let reply = match &dial.result {
-            Dialled::Answered { .. }
-            | Dialled::Failed {
+            DialOutcome::Answered { .. }
+            | DialOutcome::Failed {
                 kind: Failure::Refused,
                 ..
             } => Reply::Yes,
-            Dialled::Failed {
+            DialOutcome::Failed {
                 kind: Failure::Unsupported,
                 detail,
                 ..
             } => Reply::Unsupported(detail.clone()),
-            Dialled::Failed { detail, .. } => Reply::No(State::Unanswered {
-                transport: dial.transport,
+            DialOutcome::Failed { detail, .. } => Reply::No(State::Unanswered {
+                transport: dial.request.transport,
                 said: detail.clone(),
             }),
         };
         let slot = asked
-            .entry((pod, dial.address))
+            .entry((pod, dial.request.address))
             .or_insert_with(|| Reply::Unsupported(String::new()));
         if !matches!(
             (&*slot, &reply),

@@ -1,7 +1,7 @@
 //! `hairpin`: a pod reaches itself by its own IP.
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::probe::{Dialled, Failure, Transport};
+use flatnet_model::probe::{DialOutcome, Failure, Transport};
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
@@ -30,19 +30,19 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         let (not_supported, measured): (Vec<&Dial>, Vec<&Dial>) = dials.iter().partition(|dial| {
             matches!(
                 dial.result,
-                Dialled::Failed {
+                DialOutcome::Failed {
                     kind: Failure::Unsupported,
                     ..
                 }
             )
         });
         for dial in not_supported {
-            if dial.transport == Transport::Icmp && !measured.is_empty() {
+            if dial.request.transport == Transport::Icmp && !measured.is_empty() {
                 no_icmp.push(topology.pod_name(pod.reference()));
             } else {
                 findings.unmeasured(format!(
                     "{} of {} to itself",
-                    dial.transport,
+                    dial.request.transport,
                     topology.who(pod)
                 ));
             }
@@ -52,10 +52,10 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             continue;
         }
         judged += 1;
-        over.extend(measured.iter().map(|dial| dial.transport));
+        over.extend(measured.iter().map(|dial| dial.request.transport));
         let failed: Vec<&Dial> = measured
             .into_iter()
-            .filter(|dial| matches!(dial.result, Dialled::Failed { .. }))
+            .filter(|dial| matches!(dial.result, DialOutcome::Failed { .. }))
             .collect();
         if failed.is_empty() {
             reached += 1;
@@ -89,12 +89,12 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 
 fn evidence(pod: &ObservedPod, failed: &[&Dial], address: Option<&Problem>) -> Deviation {
     let said = failed.iter().filter_map(|dial| match &dial.result {
-        Dialled::Failed { detail, .. } => Some(State::from(Talk::Itself {
-            transport: dial.transport,
-            address: dial.address,
+        DialOutcome::Failed { detail, .. } => Some(State::from(Talk::Itself {
+            transport: dial.request.transport,
+            address: dial.request.address,
             said: detail.clone(),
         })),
-        Dialled::Answered { .. } => None,
+        DialOutcome::Answered { .. } => None,
     });
     let lo_down = pod
         .facts
@@ -102,7 +102,7 @@ fn evidence(pod: &ObservedPod, failed: &[&Dial], address: Option<&Problem>) -> D
         .is_ok_and(|facts| facts.links.iter().any(|link| link.name == "lo" && !link.up));
     let line = match lo_down {
         true => "ip link show lo".to_owned(),
-        false => format!("ping -c 1 -W 1 {}", failed[0].address),
+        false => format!("ping -c 1 -W 1 {}", failed[0].request.address),
     };
     let who = at(pod);
     // The kernel delivers what goes to an own address over loopback (net/ipv4/route.c, RTN_LOCAL).
@@ -116,7 +116,7 @@ fn evidence(pod: &ObservedPod, failed: &[&Dial], address: Option<&Problem>) -> D
     };
     let symptom = Symptom::Unreflected {
         pod: who.clone(),
-        over: failed.iter().map(|dial| dial.transport).collect(),
+        over: failed.iter().map(|dial| dial.request.transport).collect(),
     };
     let subject = vec![Subject::Pod(who)];
     Deviation {

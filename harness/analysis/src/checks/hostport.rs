@@ -37,7 +37,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     for node in topology.nodes() {
         let dialled = calls
             .iter()
-            .any(|call| node.object.internal_ips.contains(&call.address));
+            .any(|call| node.object.internal_ips.contains(&call.request.address));
         if running.contains(node.object.name.as_str()) && !dialled && topology.nodes().count() > 1 {
             findings.unmeasured(format!(
                 "hostPort {} of {} was not dialled",
@@ -54,13 +54,13 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         &topology,
         judged.iter().copied(),
         &mut findings,
-        |call, dialled| {
+        |call, outcome| {
             let node = at(&topology, call);
             let there = made
                 .pods
                 .iter()
                 .filter(|pod| Some(pod.node.as_str()) == node);
-            answered_by(there.map(|pod| &pod.pod), dialled)
+            answered_by(there.map(|pod| &pod.pod), outcome)
         },
     );
     // Nothing promises it where no plugin asks for port mappings; a CNI that maps ports its own way shows that it does.
@@ -75,7 +75,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         running.len().saturating_sub(bad.len()),
         count(running.len(), "node"),
         made.port,
-        transports(judged.iter().map(|call| call.transport))
+        transports(judged.iter().map(|call| call.request.transport))
     ));
     match outside {
         Some(Availability::Found(_)) => {
@@ -103,7 +103,7 @@ fn running(made: &HostPorts) -> BTreeSet<&str> {
 /// The node whose port was dialled.
 fn at<'a>(topology: &Topology<'a>, call: &Call) -> Option<&'a str> {
     let mut nodes = topology.nodes();
-    let node = nodes.find(|node| node.object.internal_ips.contains(&call.address))?;
+    let node = nodes.find(|node| node.object.internal_ips.contains(&call.request.address))?;
     Some(node.object.name.as_str())
 }
 

@@ -1,4 +1,4 @@
-//! `mtu`: what pods are told fits, one byte more does not, and nothing is fragmented on the way.
+//! `mtu`: a packet of the pods' interface MTU passes, one byte more does not, and nothing is fragmented on the path.
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::Cause;
@@ -23,7 +23,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         };
     }
     let mut wrong: BTreeMap<Fault, Vec<&MtuRun>> = BTreeMap::new();
-    let mut told: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut as_configured: BTreeMap<u32, usize> = BTreeMap::new();
     let mut silent: Vec<&MtuRun> = Vec::new();
     for run in &observations.mtu {
         // A packet to an address of one's own never leaves the pod: no path was measured.
@@ -37,7 +37,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             continue;
         }
         match judge_run(run) {
-            Ok(()) => *told.entry(run.told).or_default() += 1,
+            Ok(()) => *as_configured.entry(run.interface_mtu).or_default() += 1,
             Err(Outcome::Fault(fault)) => wrong.entry(fault).or_default().push(run),
             Err(Outcome::Silent) => silent.push(run),
             Err(Outcome::Unmeasured(why)) => findings.unmeasured(format!(
@@ -58,8 +58,8 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 )
             })
             .collect();
-        let said = detail(first, first.told);
-        let said = said.map(|said| format!(" ({} bytes: {said})", first.told));
+        let said = detail(first, first.interface_mtu);
+        let said = said.map(|said| format!(" ({} bytes: {said})", first.interface_mtu));
         findings.unmeasured(format!(
             "mtu of {} on which no size passed{}: {}; see same-node and cross-node",
             count(silent.len(), "path"),
@@ -72,7 +72,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     }
     unasked(&topology, &mut findings);
     fragments(&topology, &mut findings);
-    for (mtu, runs) in told {
+    for (mtu, runs) in as_configured {
         findings.headline(format!(
             "{mtu} bytes pass with DF and {} do not, on {}",
             mtu + 1,
@@ -86,15 +86,15 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
-    /// `told` does not pass, something smaller does.
-    TooMuchPromised { told: u32 },
-    /// `told + 1` passes.
-    MorePasses { told: u32 },
+    /// `mtu` does not pass, something smaller does.
+    TooLarge { mtu: u32 },
+    /// `mtu + 1` passes.
+    MorePasses { mtu: u32 },
 }
 
 enum Outcome {
     Fault(Fault),
-    /// Nothing of any size passed: that is no matter of MTU.
+    /// Nothing of any size passed: that is not a matter of MTU.
     Silent,
     Unmeasured(String),
 }
@@ -110,19 +110,17 @@ fn judge_run(run: &MtuRun) -> Result<(), Outcome> {
             .find(|trial| trial.size == size)
             .map(|trial| trial.arrived)
     };
-    let told = run.told;
-    match (arrived(told), arrived(told + 1)) {
-        (_, Some(true)) => Err(Outcome::Fault(Fault::MorePasses { told })),
+    let mtu = run.interface_mtu;
+    match (arrived(mtu), arrived(mtu + 1)) {
+        (_, Some(true)) => Err(Outcome::Fault(Fault::MorePasses { mtu })),
         (Some(true), Some(false)) => Ok(()),
         (Some(true), None) => Err(Outcome::Unmeasured(format!(
             "{} bytes were not tried",
-            told + 1
+            mtu + 1
         ))),
-        (Some(false), _) if largest(run).is_some() => {
-            Err(Outcome::Fault(Fault::TooMuchPromised { told }))
-        }
+        (Some(false), _) if largest(run).is_some() => Err(Outcome::Fault(Fault::TooLarge { mtu })),
         (Some(false), _) => Err(Outcome::Silent),
-        (None, _) => Err(Outcome::Unmeasured(format!("{told} bytes were not tried"))),
+        (None, _) => Err(Outcome::Unmeasured(format!("{mtu} bytes were not tried"))),
     }
 }
 
@@ -137,47 +135,47 @@ fn nodes_of<'a>(run: &MtuRun, topology: &Topology<'a>) -> Option<(&'a str, &'a s
 }
 
 fn evidence(fault: &Fault, runs: &[&MtuRun], topology: &Topology<'_>) -> Deviation {
-    let ways: Vec<(&str, &str)> =
+    let directions: Vec<(&str, &str)> =
         BTreeSet::from_iter(runs.iter().filter_map(|run| nodes_of(run, topology)))
             .into_iter()
             .collect();
-    let shown: Vec<(String, String)> = ways
+    let shown: Vec<(String, String)> = directions
         .iter()
         .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
         .collect();
     let all: BTreeSet<&str> = observed_nodes(topology);
-    let culprit = common(&ways, &all);
+    let culprit = common(&directions, &all);
     let subjects = shown.iter().cloned();
     let subjects = subjects
         .map(|(from, to)| Subject::Pair { from, to })
         .collect();
     let (symptom, expected, observed, found, size) = match *fault {
-        Fault::TooMuchPromised { told } => {
+        Fault::TooLarge { mtu } => {
             let cause = Cause::UnderlayMtu {
                 node: culprit.map(str::to_owned),
             };
             (
                 Symptom::TooLarge {
-                    bytes: told,
-                    ways: shown,
+                    bytes: mtu,
+                    between: shown,
                 },
-                Talk::Passes { bytes: told },
-                limits(runs, topology, told),
+                Talk::Passes { bytes: mtu },
+                limits(runs, topology, mtu),
                 Found::inferred(cause),
-                told,
+                mtu,
             )
         }
-        Fault::MorePasses { told } => {
-            let bytes = told + 1;
+        Fault::MorePasses { mtu } => {
+            let bytes = mtu + 1;
             (
                 Symptom::LargerPasses {
                     bytes,
-                    told,
-                    ways: shown,
+                    interface_mtu: mtu,
+                    between: shown,
                 },
                 Talk::Refused { bytes },
                 Talk::PassedWhole { bytes },
-                Found::inferred(Cause::MtuIgnored { told }),
+                Found::inferred(Cause::MtuIgnored { interface_mtu: mtu }),
                 bytes,
             )
         }
@@ -194,21 +192,21 @@ fn evidence(fault: &Fault, runs: &[&MtuRun], topology: &Topology<'_>) -> Deviati
     )
 }
 
-/// How much does pass, and where: both directions of a way may differ.
-fn limits(runs: &[&MtuRun], topology: &Topology<'_>, told: u32) -> Talk {
+/// How much does pass, and where: both directions of a path may differ.
+fn limits(runs: &[&MtuRun], topology: &Topology<'_>, mtu: u32) -> Talk {
     let mut limits: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for run in runs {
-        let way =
+        let direction =
             nodes_of(run, topology).map_or_else(String::new, |(from, to)| format!("{from} → {to}"));
         limits
             .entry(largest(run).unwrap_or(0))
             .or_default()
-            .push(way);
+            .push(direction);
     }
     Talk::LargestPassed {
         limits: limits.into_iter().collect(),
-        told,
-        said: detail(runs[0], told).cloned(),
+        interface_mtu: mtu,
+        said: detail(runs[0], mtu).cloned(),
     }
 }
 
@@ -227,12 +225,12 @@ fn observed_nodes<'a>(topology: &Topology<'a>) -> BTreeSet<&'a str> {
         .collect()
 }
 
-/// The node that every bad way has in common, where there is exactly one; with two nodes no way singles one out.
-fn common<'a>(ways: &[(&'a str, &'a str)], nodes: &BTreeSet<&'a str>) -> Option<&'a str> {
+/// The node that every bad direction has in common, where there is exactly one; of two nodes no direction singles one out.
+fn common<'a>(directions: &[(&'a str, &'a str)], nodes: &BTreeSet<&'a str>) -> Option<&'a str> {
     let mut common = nodes
         .iter()
         .copied()
-        .filter(|node| ways.iter().all(|(a, b)| a == node || b == node));
+        .filter(|node| directions.iter().all(|(a, b)| a == node || b == node));
     common.next().filter(|_| common.next().is_none())
 }
 
@@ -342,7 +340,7 @@ fn moved(node: &ObservedNode) -> Result<Vec<(&'static str, u64)>, String> {
     Ok(moved)
 }
 
-/// The MTUs of pod interfaces, which are what `told` comes from.
+/// The MTUs of pod interfaces.
 fn interfaces(topology: &Topology<'_>, findings: &mut Findings) {
     let mut mtus: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     for pod in topology.networked() {

@@ -20,18 +20,18 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
     let mut findings = Findings::default();
     for node in topology.nodes() {
-        let dialled = |call: &Call| node.object.internal_ips.contains(&call.address);
+        let dialled = |call: &Call| node.object.internal_ips.contains(&call.request.address);
         if !calls.iter().any(dialled) {
             findings.unmeasured(format!("no node port of {} was dialled", node.object.name));
         }
     }
-    let wrong = Wrong::of(&topology, calls, &mut findings, |_, dialled| {
-        by_backend(service, dialled)
+    let wrong = Wrong::of(&topology, calls, &mut findings, |_, outcome| {
+        by_backend(service, outcome)
     });
     let at = |call: &Call| {
         let mut nodes = topology.nodes();
         nodes
-            .find(|node| node.object.internal_ips.contains(&call.address))
+            .find(|node| node.object.internal_ips.contains(&call.request.address))
             .map(|node| node.object.name.as_str())
     };
     let bad: BTreeSet<Option<&str>> = wrong.calls().map(at).collect();
@@ -41,7 +41,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         nodes.saturating_sub(bad.len()),
         count(nodes, "node"),
         ports(service),
-        transports(calls.iter().map(|call| call.transport))
+        transports(calls.iter().map(|call| call.request.transport))
     ));
     let nobody = wrong.len() == calls.len() && nodes > 1;
     for (node, wrong) in wrong.by(at) {

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use flatnet_model::probe::Dialled;
+use flatnet_model::probe::DialOutcome;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, PodAt, State, Subject};
@@ -87,13 +87,13 @@ pub(super) fn holders<'a>(topology: &Topology<'a>) -> BTreeMap<IpAddr, BTreeSet<
 fn answers(observations: &Observations) -> BTreeMap<IpAddr, BTreeMap<&str, usize>> {
     let mut answers: BTreeMap<IpAddr, BTreeMap<&str, usize>> = BTreeMap::new();
     for dial in &observations.dials {
-        if let Dialled::Answered {
+        if let DialOutcome::Answered {
             responder: Some(name),
             ..
         } = &dial.result
         {
             *answers
-                .entry(dial.address)
+                .entry(dial.request.address)
                 .or_default()
                 .entry(name)
                 .or_default() += 1;

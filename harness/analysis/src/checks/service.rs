@@ -5,7 +5,7 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{
     Command, Complaint, Finding, Found, PodAt, State, Subject, Symptom, Talk,
 };
-use flatnet_model::probe::Dialled;
+use flatnet_model::probe::DialOutcome;
 
 use super::calls::{Wrong, answered_by, culprits, only_some, part, responder, silent, target};
 use super::findings::{Findings, Seen, count, transports};
@@ -28,8 +28,8 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 }
 
 /// Whether one of the service's own pods answered.
-pub(super) fn by_backend(service: &Service, dialled: &Dialled) -> Result<(), Complaint> {
-    answered_by(service.backends.iter(), dialled).map_err(|complaint| match complaint {
+pub(super) fn by_backend(service: &Service, outcome: &DialOutcome) -> Result<(), Complaint> {
+    answered_by(service.backends.iter(), outcome).map_err(|complaint| match complaint {
         Complaint::AnsweredBy { responder, .. } => Complaint::AnsweredBy {
             responder,
             no_backend: true,
@@ -54,8 +54,8 @@ fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings)
     for name in silent(topology, calls, false) {
         findings.unmeasured(format!("{name} did not dial service {}", service.name));
     }
-    let wrong = Wrong::of(topology, calls, findings, |_, dialled| {
-        by_backend(service, dialled)
+    let wrong = Wrong::of(topology, calls, findings, |_, outcome| {
+        by_backend(service, outcome)
     });
     let clients: BTreeSet<&Endpoint> = calls.iter().map(|call| &call.from).collect();
     let bad = wrong.clients().len();
@@ -68,7 +68,7 @@ fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings)
         clients.len() - bad,
         count(clients.len(), "client"),
         addresses(service).join(", "),
-        transports(calls.iter().map(|call| call.transport)),
+        transports(calls.iter().map(|call| call.request.transport)),
         answering.len(),
         count(service.backends.len(), "backend")
     ));
@@ -161,13 +161,13 @@ fn single(own: &Exposure, topology: &Topology<'_>, findings: &mut Findings) {
         ));
         return;
     }
-    let wrong = Wrong::of(topology, calls, findings, |_, dialled| {
-        by_backend(service, dialled)
+    let wrong = Wrong::of(topology, calls, findings, |_, outcome| {
+        by_backend(service, outcome)
     });
     let Some(call) = wrong.calls().next() else {
         findings.fact(format!(
             "{name} reaches itself through its own service over {}",
-            transports(calls.iter().map(|call| call.transport))
+            transports(calls.iter().map(|call| call.request.transport))
         ));
         return;
     };

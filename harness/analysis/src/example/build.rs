@@ -58,7 +58,7 @@ impl Cluster {
             nodes: (1..=self.nodes).map(|n| self.node(n)).collect(),
             pods: self.pods(),
             dials: Vec::new(),
-            sightings: BTreeMap::new(),
+            received: BTreeMap::new(),
             denied: Vec::new(),
             control_plane: None,
             mtu: Vec::new(),
@@ -93,7 +93,7 @@ impl Cluster {
             .filter(move |v6| self.dual || !*v6)
     }
 
-    fn mtu_told(self) -> u32 {
+    fn interface_mtu(self) -> u32 {
         if self.style == Style::Vxlan {
             1450
         } else {
@@ -246,7 +246,7 @@ impl Cluster {
     fn pod_facts(self, name: &str, n: u8, slot: u8) -> Facts {
         let mut facts = empty_facts(name);
         let mut eth0 = link(ETH0, "eth0", "veth", [2, 1, 0, 0, n, slot]);
-        eth0.mtu = self.mtu_told();
+        eth0.mtu = self.interface_mtu();
         eth0.link = Some(FIRST_VETH + u32::from(slot));
         eth0.link_netnsid = Some(0);
         facts.links.push(eth0);
@@ -284,7 +284,7 @@ impl Cluster {
     }
 
     fn mtu(self, pods: &[ObservedPod]) -> Vec<MtuRun> {
-        let told = self.mtu_told();
+        let interface_mtu = self.interface_mtu();
         let mut runs = Vec::new();
         for (a, b) in (1..=self.nodes).flat_map(|a| (1..=self.nodes).map(move |b| (a, b))) {
             let on = |n: u8| {
@@ -305,8 +305,11 @@ impl Cluster {
                     from: from.endpoint(),
                     to: to.endpoint(),
                     address: *ip,
-                    told,
-                    trials: Ok(vec![trial(told, true), trial(told + 1, false)]),
+                    interface_mtu,
+                    trials: Ok(vec![
+                        trial(interface_mtu, true),
+                        trial(interface_mtu + 1, false),
+                    ]),
                 });
             }
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::probe::{
-    Dialled, Failure, Lookup, Protocol, Record, ResolvConf, Resolved, Transport,
+    DialOutcome, DialRequest, Failure, Lookup, Protocol, Record, ResolvConf, Resolved, Transport,
 };
 
 use super::build::{Style, healthy};
@@ -53,8 +53,8 @@ pub fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-pub fn lost() -> Dialled {
-    Dialled::Failed {
+pub fn lost() -> DialOutcome {
+    DialOutcome::Failed {
         kind: Failure::TimedOut,
         detail: "no answer within 1000 ms".to_owned(),
         attempts: 2,
@@ -78,14 +78,31 @@ fn ends(o: &Observations) -> Vec<(Endpoint, IpAddr)> {
     pods.chain(nodes).collect()
 }
 
-fn answered(by: &Endpoint, local: IpAddr, seen: IpAddr, from: IpAddr) -> Dialled {
-    Dialled::Answered {
+fn answered(by: &Endpoint, local: IpAddr, seen: IpAddr, from: IpAddr) -> DialOutcome {
+    DialOutcome::Answered {
         local,
         responder: Some(by.to_string()),
         seen_as: Some(seen),
         reply_from: from,
         rtt_us: 200,
         attempts: 1,
+    }
+}
+
+fn call(
+    from: Endpoint,
+    (address, port): (IpAddr, u16),
+    transport: Transport,
+    results: impl IntoIterator<Item = DialOutcome>,
+) -> Call {
+    Call {
+        from,
+        request: DialRequest {
+            address,
+            transport,
+            port,
+        },
+        results: results.into_iter().collect(),
     }
 }
 
@@ -107,27 +124,16 @@ fn services(o: &Observations) -> Services {
         for transport in BOTH {
             let by = backends.iter().cycle().take(6);
             let results = by.map(|pod| answered(&Endpoint::Pod(pod.clone()), own, own, ip(SHARED)));
-            calls.push(Call {
-                from: from.clone(),
-                address: ip(SHARED),
-                port: 7411,
-                transport,
-                results: results.collect(),
-            });
+            calls.push(call(from.clone(), (ip(SHARED), 7411), transport, results));
         }
     }
     let first = o.pods[0].clone();
-    let own = BOTH.map(|transport| Call {
-        from: first.endpoint(),
-        address: ip(SINGLE),
-        port: 7411,
-        transport,
-        results: vec![answered(
-            &first.endpoint(),
-            first.object.ips[0],
-            first.object.ips[0],
-            ip(SINGLE),
-        )],
+    let itself = first.endpoint();
+    let address = first.object.ips[0];
+    let result = answered(&itself, address, address, ip(SINGLE));
+    let own = BOTH.map(|transport| {
+        let result = [result.clone()];
+        call(itself.clone(), (ip(SINGLE), 7411), transport, result)
     });
     Services {
         shared: Exposure {
@@ -155,11 +161,11 @@ fn dns(o: &Observations) -> Dns {
                     record,
                     over,
                 };
-                let told = match record {
+                let addresses = match record {
                     Record::A => addresses.clone(),
                     Record::Aaaa => Vec::new(),
                 };
-                answers.push((lookup, told_of(told)));
+                answers.push((lookup, answer_of(addresses)));
             }
         }
     }
@@ -182,7 +188,7 @@ fn dns(o: &Observations) -> Dns {
     }
 }
 
-pub fn told_of(addresses: Vec<IpAddr>) -> Resolved {
+pub fn answer_of(addresses: Vec<IpAddr>) -> Resolved {
     Resolved::Answered {
         code: "NOERROR".to_owned(),
         addresses,
@@ -202,18 +208,9 @@ fn host_ports(o: &Observations) -> HostPorts {
         let other = &o.nodes[(index + 1) % o.nodes.len()];
         for transport in BOTH {
             let at = node.object.internal_ips[0];
-            calls.push(Call {
-                from: Endpoint::Node(other.object.name.clone()),
-                address: at,
-                port: HOST_PORT,
-                transport,
-                results: vec![answered(
-                    &Endpoint::Pod(port_pod(&node.object.name)),
-                    other.object.internal_ips[0],
-                    at,
-                    at,
-                )],
-            });
+            let pod = Endpoint::Pod(port_pod(&node.object.name));
+            let result = answered(&pod, other.object.internal_ips[0], at, at);
+            calls.push(call(other.endpoint(), (at, HOST_PORT), transport, [result]));
         }
     }
     let pod = |node: &String| PortPod {
@@ -235,15 +232,12 @@ fn outside(o: &Observations) -> Outside {
     for node in &o.nodes {
         for transport in BOTH {
             let at = node.object.internal_ips[0];
-            let call = |port: u16, by: &Endpoint| Call {
-                from: peer(),
-                address: at,
-                port,
-                transport,
-                results: vec![answered(by, ip(PEER), ip(PEER), at)],
+            let to = |port: u16, by: &Endpoint| {
+                let result = answered(by, ip(PEER), ip(PEER), at);
+                call(peer(), (at, port), transport, [result])
             };
-            to_ports.push(call(NODE_PORT, &pod_end("busybox-2")));
-            to_host_ports.push(call(HOST_PORT, &Endpoint::Pod(port_pod(&node.object.name))));
+            to_ports.push(to(NODE_PORT, &pod_end("busybox-2")));
+            to_host_ports.push(to(HOST_PORT, &Endpoint::Pod(port_pod(&node.object.name))));
         }
     }
     let mut egress = Vec::new();
@@ -255,26 +249,13 @@ fn outside(o: &Observations) -> Outside {
             .unwrap();
         // The default of most CNIs: a pod is seen as its node.
         let ends = [
-            (
-                Endpoint::Node(node.object.name.clone()),
-                node.object.internal_ips[0],
-            ),
+            (node.endpoint(), node.object.internal_ips[0]),
             (pod.endpoint(), pod.object.ips[0]),
         ];
         for (from, own) in ends {
             for transport in BOTH {
-                egress.push(Call {
-                    from: from.clone(),
-                    address: ip(PEER),
-                    port: 40_000,
-                    transport,
-                    results: vec![answered(
-                        &peer(),
-                        own,
-                        node.object.internal_ips[0],
-                        ip(PEER),
-                    )],
-                });
+                let result = answered(&peer(), own, node.object.internal_ips[0], ip(PEER));
+                egress.push(call(from.clone(), (ip(PEER), 40_000), transport, [result]));
             }
         }
     }
@@ -288,7 +269,7 @@ fn outside(o: &Observations) -> Outside {
         }),
         host_ports: to_host_ports,
         egress,
-        sightings: Ok(Vec::new()),
+        received: Ok(Vec::new()),
     }
 }
 
@@ -325,7 +306,7 @@ pub fn fail(calls: &mut [Call], which: impl Fn(&Call) -> bool) {
 pub fn seen_as(calls: &mut [Call], which: impl Fn(&Call) -> bool, source: &str) {
     for call in calls.iter_mut().filter(|call| which(call)) {
         for result in &mut call.results {
-            if let Dialled::Answered { seen_as, .. } = result {
+            if let DialOutcome::Answered { seen_as, .. } = result {
                 *seen_as = Some(ip(source));
             }
         }

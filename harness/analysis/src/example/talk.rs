@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use flatnet_model::probe::{Dialled, Sighting, Transport};
+use flatnet_model::probe::{DialOutcome, DialRequest, ReceivedRequest, Transport};
 
 use super::pieces::{gateway, internal};
 use flatnet_model::observations::{Dial, Endpoint, Observations};
@@ -29,7 +29,7 @@ pub(super) fn talk(observations: &mut Observations) {
         ));
     }
     let mut dials = Vec::new();
-    let mut sightings: BTreeMap<Endpoint, Vec<Sighting>> = BTreeMap::new();
+    let mut received: BTreeMap<Endpoint, Vec<ReceivedRequest>> = BTreeMap::new();
     let number = |node: &str| node.trim_start_matches("node").parse::<u8>().unwrap();
     for (from, from_node, from_host, own) in &ends {
         for (to, to_node, to_host, addresses) in ends.iter().filter(|end| !(*from_host && end.2)) {
@@ -62,9 +62,12 @@ pub(super) fn talk(observations: &mut Observations) {
                 dials.push(Dial {
                     from: from.clone(),
                     to: to.clone(),
-                    address: dialled,
-                    transport,
-                    result: Dialled::Answered {
+                    request: DialRequest {
+                        address: dialled,
+                        transport,
+                        port: if icmp { 0 } else { 7411 },
+                    },
+                    result: DialOutcome::Answered {
                         local,
                         responder: (!icmp).then(|| to.to_string()),
                         seen_as: (!icmp).then_some(seen),
@@ -73,19 +76,19 @@ pub(super) fn talk(observations: &mut Observations) {
                         attempts: 1,
                     },
                 });
-                let sighting = Sighting {
+                let request = ReceivedRequest {
                     transport,
                     from: from.to_string(),
                     source: seen,
                     destination: dialled,
                     count: 1,
                 };
-                sightings.entry(to.clone()).or_default().push(sighting);
+                received.entry(to.clone()).or_default().push(request);
             }
         }
     }
     observations.dials = dials;
-    observations.sightings = sightings
+    observations.received = received
         .into_iter()
         .map(|(end, seen)| (end, Ok(seen)))
         .collect();

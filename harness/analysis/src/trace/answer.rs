@@ -22,16 +22,16 @@ is a cable: what goes into one end comes out of the other. A bridge passes frame
 database says, and gives those for its own address to the node's routes. A VXLAN device puts the frame into a UDP packet for \
 the node behind which the Ethernet address is. Firewall rules and address translation are not looked at.";
 
-/// The answer as facts: hops, what becomes of the packet, and the way back where that was asked for.
+/// The answer as facts: hops, what becomes of the packet, and the return path where that was asked for.
 pub fn answer(found: &Found, explain: bool) -> Answer {
     let mut facts: Vec<Fact> = found.service.iter().map(service).collect();
-    let ways = [("there", Some(&found.there)), ("back", found.back.as_ref())];
+    let paths = [("there", Some(&found.there)), ("back", found.back.as_ref())];
     let mut problems = Vec::new();
-    for (way, trace) in ways {
+    for (path, trace) in paths {
         let Some(trace) = trace else { continue };
         let hops = trace.hops.iter().enumerate();
-        facts.extend(hops.map(|(index, hop)| self::hop(way, index + 1, hop)));
-        facts.push(ending(way, trace));
+        facts.extend(hops.map(|(index, hop)| self::hop(path, index + 1, hop)));
+        facts.push(ending(path, trace));
         problems.extend(problem(trace));
     }
     if let Some(back) = &found.back {
@@ -61,9 +61,9 @@ fn fact(topic: &str, about: String, netns: Option<&Netns>, source: Source) -> Fa
     }
 }
 
-fn hop(way: &str, number: usize, hop: &Hop) -> Fact {
+fn hop(path: &str, number: usize, hop: &Hop) -> Fact {
     let source = Source::Command(words::look_at(hop));
-    let mut fact = fact("hop", format!("{way} {number}"), Some(&hop.netns), source);
+    let mut fact = fact("hop", format!("{path} {number}"), Some(&hop.netns), source);
     let direction = match hop.direction {
         Direction::In => "in",
         Direction::Out => "out",
@@ -71,7 +71,7 @@ fn hop(way: &str, number: usize, hop: &Hop) -> Fact {
     let detail = Detail::of(&hop.step);
     let neighbour = words::neighbour(&hop.step);
     let values = [
-        ("way", json!(way)),
+        ("way", json!(path)),
         ("hop", json!(number)),
         ("where", json!(hop.netns.to_string())),
         ("device", json!(hop.device)),
@@ -159,7 +159,7 @@ impl<'a> Detail<'a> {
     }
 }
 
-fn ending(way: &str, trace: &Trace) -> Fact {
+fn ending(path: &str, trace: &Trace) -> Fact {
     let (name, netns) = match &trace.ending {
         Ending::Delivered { to, .. } => ("delivered", Some(to)),
         Ending::Unseen { .. } => ("handed-to-pod", None),
@@ -170,7 +170,7 @@ fn ending(way: &str, trace: &Trace) -> Fact {
     let source = words::look_at_ending(trace)
         .or_else(|| trace.hops.last().map(words::look_at))
         .unwrap_or_else(|| format!("flatnet exec {} -- ip addr", trace.from.exec_name()));
-    let mut fact = fact("ending", way.to_owned(), netns, Source::Command(source));
+    let mut fact = fact("ending", path.to_owned(), netns, Source::Command(source));
     let values: [(&str, Value); 7] = [
         ("ending", json!(name)),
         ("where", json!(netns.map(Netns::to_string))),

@@ -5,17 +5,17 @@ use flatnet_model::view::ServiceAt;
 
 use super::model::Trace;
 
-/// A way, and who is at its ends.
+/// A path, and who is at its ends.
 pub struct Found {
-    /// As a reader is told: `pod/busybox-1`.
+    /// As a reader sees it: `pod/busybox-1`.
     pub from: String,
-    /// As a reader is told: `pod/busybox-2 (10.244.1.2)`, or an address.
+    /// As a reader sees it: `pod/busybox-2 (10.244.1.2)`, or an address.
     pub to: String,
     /// Where the address is a service's.
     pub service: Option<ServiceAt>,
-    /// The way there.
+    /// The path of the packet.
     pub there: Trace,
-    /// The way of an answer, where it was asked for and the packet arrives.
+    /// The path of an answer, where it was asked for and the packet arrives.
     pub back: Option<Trace>,
 }
 

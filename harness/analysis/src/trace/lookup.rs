@@ -3,14 +3,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use flatnet_model::kernel::{Flow, RouteEntry};
-use flatnet_model::probe::{Facts, Way};
+use flatnet_model::probe::{Facts, RouteOutcome};
 use nix::errno::Errno;
 
 use super::model::{Cause, ChosenBy, Netns};
 use crate::checks::route_words;
 
 /// What kernels said, by namespace and packet.
-pub type Kernels = BTreeMap<(Netns, Flow), Way>;
+pub type Kernels = BTreeMap<(Netns, Flow), RouteOutcome>;
 
 /// RTN_UNICAST and RTN_LOCAL.
 const UNICAST: u8 = 1;
@@ -25,7 +25,11 @@ pub(super) enum Decision {
 }
 
 /// Decides from the main table and, where there is one, the kernel's answer.
-pub(super) fn decide(facts: &Facts, flow: &Flow, way: Option<&Way>) -> Result<Decision, Cause> {
+pub(super) fn decide(
+    facts: &Facts,
+    flow: &Flow,
+    outcome: Option<&RouteOutcome>,
+) -> Result<Decision, Cause> {
     let best = best(facts, flow);
     let by_table = ChosenBy::MainTable {
         next_hops: best.len(),
@@ -36,7 +40,7 @@ pub(super) fn decide(facts: &Facts, flow: &Flow, way: Option<&Way>) -> Result<De
             route: route_words(route, facts),
         })
     };
-    match way {
+    match outcome {
         None => match best.first() {
             None => Err(Cause::NoRoute),
             Some(route) if route.kind == UNICAST => Ok(Decision::Out((*route).clone(), by_table)),
@@ -44,13 +48,13 @@ pub(super) fn decide(facts: &Facts, flow: &Flow, way: Option<&Way>) -> Result<De
                 route: route_words(route, facts),
             }),
         },
-        Some(Way::Found(entry)) if entry.kind == LOCAL => Ok(Decision::Own),
-        Some(Way::Found(entry)) if entry.kind != UNICAST => {
+        Some(RouteOutcome::Found(entry)) if entry.kind == LOCAL => Ok(Decision::Own),
+        Some(RouteOutcome::Found(entry)) if entry.kind != UNICAST => {
             Err(rejected().unwrap_or(Cause::Rejected {
                 route: route_words(entry, facts),
             }))
         }
-        Some(Way::Found(entry)) => {
+        Some(RouteOutcome::Found(entry)) => {
             let same = |route: &&&RouteEntry| {
                 route.kind == UNICAST && route.oif == entry.oif && route.gateway == entry.gateway
             };
@@ -68,7 +72,7 @@ pub(super) fn decide(facts: &Facts, flow: &Flow, way: Option<&Way>) -> Result<De
                 None => Decision::Out(entry.clone(), ChosenBy::Policy),
             })
         }
-        Some(Way::Refused { errno, detail }) => Err(refusal(
+        Some(RouteOutcome::Refused { errno, detail }) => Err(refusal(
             flow,
             Errno::from_raw(*errno),
             detail,

@@ -90,7 +90,7 @@ pub fn trace(
         None => Ending::Stopped {
             at: from.clone(),
             cause: Cause::Unknown {
-                error: "it is no part of what was looked at".to_owned(),
+                error: "it was not looked at".to_owned(),
             },
         },
     };

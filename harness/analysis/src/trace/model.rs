@@ -1,4 +1,4 @@
-//! The way of one packet, as data.
+//! The path of one packet, as data.
 use std::fmt;
 use std::net::IpAddr;
 
@@ -39,7 +39,7 @@ impl fmt::Display for Netns {
     }
 }
 
-/// The way of one packet, and where it ends.
+/// The path of one packet, and where it ends.
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// Who sends it.
@@ -79,7 +79,7 @@ pub struct Hop {
     pub note: Option<String>,
 }
 
-/// Which way a packet passes a device.
+/// In which direction a packet passes a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// Into the namespace: counted in the device's rx packets.
@@ -213,7 +213,7 @@ pub enum Ending {
         /// Why not.
         error: String,
     },
-    /// It leaves the cluster, as its destination is no part of it.
+    /// It leaves the cluster, as its destination is not part of it.
     Left {
         /// The namespace that it leaves, and the device there.
         by: Netns,
@@ -346,7 +346,7 @@ impl Trace {
         )
     }
 
-    /// The largest packet that fits every device on the way, bytes, and the hop that sets it; nothing without a hop.
+    /// The largest packet that fits every device on the path, bytes, and the hop that sets it; nothing without a hop.
     pub fn path_mtu(&self) -> Option<(u32, &Hop)> {
         // Loopback carries more than an IP packet can be long.
         let room = |hop: &Hop| {

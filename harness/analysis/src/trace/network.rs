@@ -298,7 +298,7 @@ impl<'a> Network<'a> {
         all.into_iter().collect()
     }
 
-    /// What makes an address the cluster's, in words; nothing where it is no part of it.
+    /// What makes an address the cluster's, in words; nothing where it is not part of it.
     pub(super) fn belongs_to(&self, address: IpAddr) -> Option<String> {
         if let Some(owner) = self.owners(address).first() {
             return (*owner != Netns::Wire).then(|| owner.to_string());

@@ -15,12 +15,12 @@ pub struct Parties<'a> {
     pub pods: &'a [ObservedPod],
 }
 
-/// One end of a way.
+/// One end of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
     /// The namespace in which it lives: its node's, for a hostNetwork pod.
     pub netns: Netns,
-    /// As a reader is told: `pod/busybox-1`, `node/node1`.
+    /// As a reader sees it: `pod/busybox-1`, `node/node1`.
     pub name: String,
     /// Addresses that the API gives it.
     pub addresses: Vec<IpAddr>,
@@ -86,7 +86,7 @@ fn running(option: &str, pod: &ObservedPod) -> Result<Party> {
     })
 }
 
-/// An address to which one packet can be followed; nothing for what is no address.
+/// An address to which one packet can be followed; nothing for anything else.
 ///
 /// # Errors
 /// [`Error::Input`] for an address that does not mean one receiver.
@@ -98,7 +98,7 @@ pub fn address(option: &str, text: &str) -> Result<Option<IpAddr>> {
     let why = if address.is_multicast() {
         "a multicast address has any number of receivers"
     } else if address.is_unspecified() {
-        "the unspecified address is nobody's"
+        "the unspecified address belongs to no interface"
     } else if is_link_local(address) {
         "a link-local address means another host on each link"
     } else if matches!(address, IpAddr::V4(v4) if v4.is_broadcast()) {

@@ -14,7 +14,7 @@ use super::network::{Network, Spot};
 /// A packet on its way.
 #[derive(Clone, Copy)]
 pub(super) struct Packet {
-    /// Known once its sender has chosen a way.
+    /// Known once its sender has chosen a route.
     pub(super) source: Option<IpAddr>,
     pub(super) destination: IpAddr,
     /// The link to which its sender is bound.
@@ -210,12 +210,12 @@ impl<'a> Walk<'a> {
             oif: packet.bound,
         };
         let question = (netns.clone(), flow);
-        let way = self.kernels.get(&question);
+        let outcome = self.kernels.get(&question);
         // For a packet that comes in from nobody knows whom the kernel has no answer.
-        if way.is_none() && (came_by.is_none() || packet.source.is_some()) {
+        if outcome.is_none() && (came_by.is_none() || packet.source.is_some()) {
             self.questions.push(question);
         }
-        lookup::decide(facts, &flow, way).map_err(|cause| {
+        lookup::decide(facts, &flow, outcome).map_err(|cause| {
             let outside = self.network.belongs_to(packet.destination).is_none();
             match self.left() {
                 Some(left) if *netns == Netns::Wire && outside => left,
@@ -339,10 +339,10 @@ impl<'a> Walk<'a> {
                 let who = if next_hop == to {
                     "the network".to_owned()
                 } else {
-                    format!("{next_hop}, which is no node,")
+                    format!("{next_hop}, which is not a node,")
                 };
                 let what = format!(
-                    "{who} behind {}: whether it knows the way to {whose} cannot be seen from here",
+                    "{who} behind {}: whether it has a route to {whose} cannot be seen from here",
                     link.name
                 );
                 Ending::OutOfSight { at, what }

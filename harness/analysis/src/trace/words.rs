@@ -103,7 +103,7 @@ pub fn ending(trace: &Trace) -> String {
             format!("delivered: {netns} holds {to} on {device}")
         }
         Ending::Unseen { pod, error } => format!(
-            "handed to pod/{pod}, which holds {to} as the API has it; nobody could look inside: {error}"
+            "handed to pod/{pod}, which holds {to} as the API has it; it could not be looked into: {error}"
         ),
         Ending::Left { by, device, via } => {
             let via = via
@@ -123,7 +123,7 @@ fn cause(cause: &Cause, to: IpAddr) -> String {
         Cause::NoDevice => "the chosen route names a device that is not there".to_owned(),
         Cause::Refused { detail } => format!("its kernel refuses to route it: {detail}"),
         Cause::ReversePath { device } => format!(
-            "strict rp_filter: the way back to its source is not {device}, by which it came"
+            "strict rp_filter: the route back to its source is not through {device}, where it came in"
         ),
         Cause::ForwardingOff { sysctl } => {
             format!("net/{sysctl} is 0: nothing is passed on that is not for this place")
@@ -145,10 +145,10 @@ fn cause(cause: &Cause, to: IpAddr) -> String {
             entry,
         } => match entry {
             Some(state) => format!(
-                "the neighbour entry of {next_hop} on {device} is {state}, and nobody there holds that address"
+                "the neighbour entry of {next_hop} on {device} is {state}, and no interface there holds that address"
             ),
             None => format!(
-                "no neighbour entry for {next_hop} on {device}, and nobody there holds that address"
+                "no neighbour entry for {next_hop} on {device}, and no interface there holds that address"
             ),
         },
         Cause::NoForwardingEntry { device, mac } => {
@@ -160,11 +160,13 @@ fn cause(cause: &Cause, to: IpAddr) -> String {
         Cause::WrongMac { device, frame, own } => {
             let own = own.map_or_else(|| "none".to_owned(), |own| own.to_string());
             format!(
-                "the frame is for {frame}, {device} has {own} and is no port of a bridge: it is dropped"
+                "the frame is for {frame}, {device} has {own} and is not a port of a bridge: it is dropped"
             )
         }
         Cause::NoPort { bridge, mac } => {
-            format!("nobody behind a port of {bridge} has {mac}, to which the frame is addressed")
+            format!(
+                "no interface behind a port of {bridge} has {mac}, to which the frame is addressed"
+            )
         }
         Cause::HairpinOff { port } => {
             format!("it would have to go back out of {port}, whose hairpin mode is off")

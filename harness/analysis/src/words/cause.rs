@@ -12,7 +12,7 @@ impl Words<'_> {
     pub(super) fn cause(&self, cause: &Cause) -> String {
         let at = |at: &[Subject]| match self.culprits(at) {
             Some(who) => format!("at {who}"),
-            None => "on the way".to_owned(),
+            None => "on the path".to_owned(),
         };
         match cause {
             Cause::NodeUnknown { pod, node } => format!(
@@ -256,17 +256,17 @@ impl Words<'_> {
             } => match holder {
                 Some(holder) => format!("{node} routes {range} of {to} to {holder}"),
                 None => format!(
-                    "{node}: next hop {hop} of the route to {range} is no address of {to}"
+                    "{node}: next hop {hop} of the route to {range} is not an address of {to}"
                 ),
             },
             Cause::RouteIntoBridge { node, to, range } => {
                 format!("{node} takes {range} of {to} for its own")
             }
             Cause::StaleRoute { node, range } => {
-                format!("stale route on {node}: {range} is no node's podCIDR")
+                format!("stale route on {node}: {range} is not the podCIDR of any node")
             }
             Cause::StaleForwarding { node, device, dst } => {
-                format!("stale forwarding entry on {device} of {node}: {dst} is no node")
+                format!("stale forwarding entry on {device} of {node}: {dst} is not a node")
             }
             Cause::NeighbourMissing { node, to, hop } => {
                 format!("{node} has no neighbour entry for {hop}, the next hop to {to}")
@@ -335,8 +335,8 @@ impl Words<'_> {
                 format!("the destination is translated {}", place(node))
             }
             Cause::UnderlayMtu { node } => match node {
-                Some(node) => format!("the underlay MTU at {node} is below what pods were told"),
-                None => "the underlay MTU is below what pods were told".to_owned(),
+                Some(node) => format!("the underlay MTU at {node} is below that of the pods' interfaces"),
+                None => "the underlay MTU is below that of the pods' interfaces".to_owned(),
             },
             Cause::MtuIgnored { .. } => "the interface lets more through than its MTU says, or the MTU changed during the run".to_owned(),
             Cause::OuterFragments { .. } => "the underlay MTU is below the pods' MTU plus what the tunnel adds, so outer packets are split".to_owned(),
@@ -345,7 +345,7 @@ impl Words<'_> {
                 self.names.pod(&pod.pod)
             ),
             Cause::ConflistDiffers { .. } => "the CNI was changed on some nodes only".to_owned(),
-            Cause::AgentTwice { .. } => "two agents change the same interfaces, routes and files; the DaemonSet's surge or somebody else's copy of the pod".to_owned(),
+            Cause::AgentTwice { .. } => "two agents change the same interfaces, routes and files; the DaemonSet's surge or a second copy of the pod".to_owned(),
             Cause::EndpointsMissing { service, .. } => {
                 format!("service {service} has no ready backend")
             }
@@ -399,7 +399,7 @@ fn lost(loss: &Loss, at: &str) -> String {
             "{node} does not forward for its pods: a packet filter (FORWARD policy) or a cut link"
         ),
         Loss::OnTheWayTo { node } => format!(
-            "what is sent to pods of {node} gets lost: a packet filter on {node}, or no way to it"
+            "what is sent to pods of {node} gets lost: a packet filter on {node}, or no route to them"
         ),
         Loss::Answers => {
             format!("requests arrive, answers get lost {at}: a packet filter, or no route back")

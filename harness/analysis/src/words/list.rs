@@ -46,11 +46,11 @@ pub(crate) fn transports(of: impl IntoIterator<Item = Transport>) -> String {
     all(set, ", ")
 }
 
-/// `node1 → node2`, `within node1`.
-pub(super) fn way((from, to): &(String, String)) -> String {
-    if from == to {
-        format!("within {from}")
-    } else {
-        format!("{from} → {to}")
-    }
+/// `node1 → node2, within node1`: ordered pairs of nodes.
+pub(super) fn between(pairs: &[(String, String)], most: usize) -> String {
+    let pairs = pairs.iter().map(|(from, to)| match from == to {
+        true => format!("within {from}"),
+        false => format!("{from} → {to}"),
+    });
+    shown(pairs, most)
 }

@@ -30,7 +30,7 @@ pub struct Text {
     pub expected: String,
     /// What was.
     pub observed: String,
-    /// Who is to blame, where the observations single somebody out.
+    /// Who is to blame, where the observations single one out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub culprit: Option<String>,
     /// The likely cause, in one sentence.
@@ -62,7 +62,7 @@ impl Words<'_> {
         }
     }
 
-    /// For whoever asked about pods of any namespace.
+    /// For questions about pods of any namespace.
     pub fn of_diagnosis(diagnosis: &Diagnosis) -> Words<'static> {
         Words {
             advice: diagnosis.advice(),

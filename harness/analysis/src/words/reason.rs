@@ -236,8 +236,8 @@ fn crash(exit_code: Option<i32>, reason: &str) -> &'static str {
 
 fn pull(failure: PullFailure) -> &'static str {
     match failure {
-        PullFailure::InvalidName => "its name is no image reference",
-        PullFailure::NeverPull => "imagePullPolicy is Never, and nobody has put it onto the node",
+        PullFailure::InvalidName => "its name is not an image reference",
+        PullFailure::NeverPull => "imagePullPolicy is Never, and the image is not on the node",
         PullFailure::NoSuchImage => "the registry has no such image or tag",
         PullFailure::Credentials => {
             "the registry wants credentials (imagePullSecrets), or there is no such repository"

@@ -93,7 +93,7 @@ impl Words<'_> {
                 let device = device.as_deref().unwrap_or("an interface");
                 format!("{address} is on {device} of {node} too")
             }
-            State::FreeOfGateways => "an IP that is no pod's next hop".to_owned(),
+            State::FreeOfGateways => "an IP that is not a pod's next hop".to_owned(),
             State::DefaultRouteOf { pod, via } => {
                 format!("{} has its default route via {via}", self.pod_at(pod))
             }

@@ -6,7 +6,7 @@ use flatnet_model::network::Family;
 use flatnet_model::network::Transport;
 use flatnet_model::reference::Endpoint;
 
-use super::list::{all, listed, transports, way};
+use super::list::{all, between, listed, transports};
 use super::{Words, count};
 
 impl Words<'_> {
@@ -29,7 +29,7 @@ impl Words<'_> {
                 format!("gateway {hop} does not answer {}", self.pods_at(pods))
             }
             Symptom::ForeignNextHop { pods, hop } => format!(
-                "{}: next hop {hop} of the default route is no address of {}",
+                "{}: next hop {hop} of the default route is not an address of {}",
                 self.pods_at(pods),
                 pods.first().map_or("its node", |pod| pod.node.as_str())
             ),
@@ -106,13 +106,17 @@ impl Words<'_> {
                 place(at),
                 reach(extent)
             ),
-            Symptom::TooLarge { bytes, ways } => format!(
-                "packets of {bytes} bytes, which pods are told fit, do not pass: {}",
-                listed(&Vec::from_iter(ways.iter().map(way)), 6)
+            Symptom::TooLarge { bytes, between } => format!(
+                "packets of {bytes} bytes, the MTU of the pods' interfaces, do not pass: {}",
+                self::between(between, 6)
             ),
-            Symptom::LargerPasses { bytes, told, ways } => format!(
-                "packets of {bytes} bytes pass although pods are told {told}: {}",
-                listed(&Vec::from_iter(ways.iter().map(way)), 6)
+            Symptom::LargerPasses {
+                bytes,
+                interface_mtu,
+                between,
+            } => format!(
+                "packets of {bytes} bytes pass although the MTU of the pods' interfaces is {interface_mtu}: {}",
+                self::between(between, 6)
             ),
             Symptom::Fragmented { nodes } => format!(
                 "packets between pods were fragmented on {}",
@@ -124,7 +128,7 @@ impl Words<'_> {
                 node: None,
                 ..
             } => format!(
-                "service {service} ({}) is reached by nobody",
+                "service {service} ({}) cannot be reached from any node",
                 addresses.join(", ")
             ),
             Symptom::ServiceUnreached {
@@ -257,7 +261,7 @@ impl Words<'_> {
 pub(super) fn place(at: &Option<String>) -> String {
     match at {
         Some(node) => format!("on {node}"),
-        None => "on the way".to_owned(),
+        None => "on the path".to_owned(),
     }
 }
 
@@ -276,6 +280,6 @@ fn reach(extent: &Extent) -> String {
         "{} over {} ({})",
         count(extent.pairs, "pair"),
         transports(extent.over.iter().copied()),
-        listed(&Vec::from_iter(extent.ways.iter().map(way)), 6)
+        between(&extent.between, 6)
     )
 }

@@ -1,7 +1,7 @@
 //! Conversations: what became of them, and what should have.
 use std::net::IpAddr;
 
-use flatnet_model::evidence::{Arrivals, Complaint, Mismatch, Talk, Told};
+use flatnet_model::evidence::{Arrivals, Complaint, Mismatch, NameAnswer, Talk};
 use flatnet_model::probe::Record;
 
 use super::Words;
@@ -56,12 +56,16 @@ impl Words<'_> {
             } => format!("{} {address}: {said}", over),
             Talk::Passes { bytes } => format!("{bytes} bytes pass with DF"),
             Talk::Refused { bytes } => format!("{bytes} bytes are refused with DF"),
-            Talk::LargestPassed { limits, told, said } => {
-                let each = limits.iter().map(|(bytes, ways)| match limits.len() {
+            Talk::LargestPassed {
+                limits,
+                interface_mtu,
+                said,
+            } => {
+                let each = limits.iter().map(|(bytes, between)| match limits.len() {
                     1 => format!("{bytes} bytes"),
-                    _ => format!("{bytes} bytes ({})", listed(ways, 4)),
+                    _ => format!("{bytes} bytes ({})", listed(between, 4)),
                 });
-                let said = said.as_ref().map(|said| format!(" ({told} bytes: {said})"));
+                let said = said.as_ref().map(|said| format!(" ({interface_mtu} bytes: {said})"));
                 format!(
                     "the largest that passed: {}{}",
                     listed(&Vec::from_iter(each), 4),
@@ -103,7 +107,7 @@ impl Words<'_> {
             Talk::Endpoints => "an EndpointSlice with the run's pods".to_owned(),
             Talk::NoEndpoint => "no ready endpoint".to_owned(),
             Talk::NamesKnown => {
-                "the address of each service (A), or no address of a family it has not (AAAA)"
+                "the address of each service (A), or no address of a family that it does not have (AAAA)"
                     .to_owned()
             }
             Talk::Asked {
@@ -111,13 +115,13 @@ impl Words<'_> {
                 name,
                 record: of,
                 over,
-                told: instead,
+                answer,
             } => format!(
                 "{} asked for {name} {} over {}: {}",
                 self.names.pod(pod),
                 record(*of),
                 over,
-                told(instead)
+                name_answer(answer)
             ),
             Talk::SeenAsOwn => "an answer, to the client's own address or its node's".to_owned(),
             Talk::PeerSaw {
@@ -162,9 +166,9 @@ impl Words<'_> {
                 no_backend,
             } => {
                 let who = responder.as_ref().map(|name| self.names.own(name));
-                let who = who.unwrap_or_else(|| "nobody known".to_owned());
+                let who = who.unwrap_or_else(|| "an unknown responder".to_owned());
                 let what = if *no_backend {
-                    ", which is no backend"
+                    ", which is not a backend"
                 } else {
                     ""
                 };
@@ -173,7 +177,7 @@ impl Words<'_> {
             Complaint::SeenAs { address, owner } => {
                 format!("seen as {}", self.held(address, owner.as_ref()))
             }
-            Complaint::Untold => "the peer does not say whom it saw".to_owned(),
+            Complaint::SourceUnknown => "the peer does not say which address it saw".to_owned(),
         }
     }
 
@@ -212,15 +216,15 @@ fn arrived(of: &Arrivals) -> String {
     }
 }
 
-fn told(told: &Told) -> String {
+fn name_answer(answer: &NameAnswer) -> String {
     let list = |addresses: &[IpAddr]| match addresses.is_empty() {
         true => "no address".to_owned(),
         false => all(addresses, ", "),
     };
-    match told {
-        Told::Nothing(text) | Told::Code(text) => text.clone(),
-        Told::Addresses { told, expected } => {
-            format!("{}, expected {}", list(told), list(expected))
+    match answer {
+        NameAnswer::Nothing(text) | NameAnswer::Code(text) => text.clone(),
+        NameAnswer::Addresses { answered, expected } => {
+            format!("{}, expected {}", list(answered), list(expected))
         }
     }
 }

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use flatnet_model::probe::{DialRequest, Dialled, Failure};
+use flatnet_model::probe::{DialOutcome, DialRequest, Failure};
 
 use super::dials::dial;
 use super::fleet::Fleet;
@@ -28,15 +28,13 @@ pub(super) async fn make(fleet: &Fleet, requests: Vec<Repeated>, patience: Durat
     loop {
         let mut again = Vec::new();
         for (repeated, results) in round(fleet, left).await {
-            let may_recover = |dialled: &Dialled| matches!(dialled, Dialled::Failed { kind, .. } if *kind != Failure::Unsupported);
+            let may_recover = |outcome: &DialOutcome| matches!(outcome, DialOutcome::Failed { kind, .. } if *kind != Failure::Unsupported);
             if results.iter().any(may_recover) && begun.elapsed() < patience {
                 again.push(repeated);
             } else {
                 done.push(Call {
                     from: repeated.from,
-                    address: repeated.request.address,
-                    port: repeated.request.port,
-                    transport: repeated.request.transport,
+                    request: repeated.request,
                     results,
                 });
             }
@@ -48,19 +46,22 @@ pub(super) async fn make(fleet: &Fleet, requests: Vec<Repeated>, patience: Durat
         tokio::time::sleep(PAUSE).await;
     }
     done.sort_by(|a, b| {
-        let key = |call: &Call| (call.from.clone(), call.address, call.port, call.transport);
-        key(a).cmp(&key(b))
+        let key = |call: &Call| {
+            let request = call.request;
+            (request.address, request.port, request.transport)
+        };
+        (&a.from, key(a)).cmp(&(&b.from, key(b)))
     });
     done
 }
 
-async fn round(fleet: &Fleet, requests: Vec<Repeated>) -> Vec<(Repeated, Vec<Dialled>)> {
+async fn round(fleet: &Fleet, requests: Vec<Repeated>) -> Vec<(Repeated, Vec<DialOutcome>)> {
     let mut rows: BTreeMap<Endpoint, Vec<DialRequest>> = BTreeMap::new();
     for repeated in &requests {
         let each = std::iter::repeat_n(repeated.request, repeated.times.max(1));
         rows.entry(repeated.from.clone()).or_default().extend(each);
     }
-    let mut results: BTreeMap<Endpoint, std::vec::IntoIter<Dialled>> = dial(fleet, rows)
+    let mut results: BTreeMap<Endpoint, std::vec::IntoIter<DialOutcome>> = dial(fleet, rows)
         .await
         .into_iter()
         .map(|(from, results)| (from, results.into_iter()))

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flatnet_model::observations::Endpoint;
-use flatnet_model::probe::{DialRequest, Dialled, Failure, ask};
+use flatnet_model::probe::{DialOutcome, DialRequest, Failure, ask};
 
 use super::fleet::Fleet;
 use super::fleet::READ_WITHIN;
@@ -24,7 +24,7 @@ const AT_ONCE_EACH: usize = 64;
 pub(super) async fn dial(
     fleet: &Fleet,
     rows: BTreeMap<Endpoint, Vec<DialRequest>>,
-) -> BTreeMap<Endpoint, Vec<Dialled>> {
+) -> BTreeMap<Endpoint, Vec<DialOutcome>> {
     let at_once = (AT_ONCE / rows.len().max(1)).clamp(1, AT_ONCE_EACH);
     let counts: BTreeMap<Endpoint, usize> = rows
         .iter()
@@ -44,7 +44,7 @@ pub(super) async fn dial(
     });
     let answers = fleet.ask(questions.collect(), limit).await;
     let lost = |from: &Endpoint, why: String| {
-        let failed = Dialled::Failed {
+        let failed = DialOutcome::Failed {
             kind: Failure::Unsupported,
             detail: why,
             attempts: 0,
@@ -54,9 +54,9 @@ pub(super) async fn dial(
     answers
         .into_iter()
         .map(|(from, answer)| {
-            let dialled = answer.map(|answer| answer.results);
-            let dialled = dialled.unwrap_or_else(|why| lost(&from, why));
-            (from, dialled)
+            let outcomes = answer.map(|answer| answer.results);
+            let outcomes = outcomes.unwrap_or_else(|why| lost(&from, why));
+            (from, outcomes)
         })
         .collect()
 }

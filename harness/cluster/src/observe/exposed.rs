@@ -98,7 +98,7 @@ impl<'a> Clients<'a> {
         let calls = make(self.fleet, requests, PROGRAMMED_WITHIN).await;
         let (own, others): (Vec<Call>, Vec<Call>) = calls
             .into_iter()
-            .partition(|call| single.addresses.contains(&call.address));
+            .partition(|call| single.addresses.contains(&call.request.address));
         Availability::Found(Services {
             shared: Exposure {
                 service: shared.clone(),
@@ -209,7 +209,7 @@ impl<'a> Clients<'a> {
             node_port,
             host_ports,
             egress,
-            sightings: seen.map(|seen| seen.requests),
+            received: seen.map(|seen| seen.requests),
         })
     }
 

@@ -69,12 +69,12 @@ pub async fn everything(
     }
     let dials = matrix(fleet, &views, &pod_views, &facts, scope.transports).await;
     let mtu = mtu::paths(fleet, &pod_views, &facts).await;
-    let sightings = fleet
+    let received = fleet
         .ask_all(&ask::Seen {}, READ_WITHIN)
         .await
         .into_iter()
         .map(|(at, seen)| (at, seen.map(|seen| seen.requests)));
-    let sightings = sightings.collect();
+    let received = received.collect();
     // Once more, after the traffic: neighbours are resolved now, and counters have moved.
     facts = self::facts(fleet).await;
     let names = views.iter().map(|view| view.object.name.clone());
@@ -88,7 +88,7 @@ pub async fn everything(
     for view in &mut pod_views {
         view.facts = taken(&mut facts, &view.endpoint());
     }
-    // Last: what arrives by way of a service is no matter of the pairs above, nor are its packets of the counters.
+    // Last: what arrives through a service does not belong to the pairs above, nor its packets to the counters.
     let control_plane = match scope.exposed {
         Some(exposed) => Some(exposed::users(fleet, &views, &pod_views, exposed).await),
         None => None,
@@ -97,7 +97,7 @@ pub async fn everything(
         nodes: views,
         pods: pod_views,
         dials,
-        sightings,
+        received,
         mtu,
         pod_network: scope.pod_network.to_vec(),
         namespace: cluster.namespace().to_owned(),
@@ -160,7 +160,7 @@ async fn observed_pod(cluster: &Arc<dyn Cluster>, object: PodSnapshot, lost: boo
     pod
 }
 
-/// Every ordered pair that the network model speaks of, one row a probe, all rows at once.
+/// Every ordered pair that the network model speaks of, one row per probe, all rows at once.
 async fn matrix(
     fleet: &Fleet,
     nodes: &[ObservedNode],
@@ -231,8 +231,7 @@ async fn matrix(
             .map(move |((to, request), result)| Dial {
                 from: from.clone(),
                 to,
-                address: request.address,
-                transport: request.transport,
+                request,
                 result,
             })
     });

@@ -48,7 +48,7 @@ pub(super) async fn paths(
                 continue;
             };
             for address in &server.object.ips {
-                let Some(told) = told(facts, client, address) else {
+                let Some(interface_mtu) = interface_mtu(facts, client, address) else {
                     continue;
                 };
                 let to = server.endpoint();
@@ -56,7 +56,7 @@ pub(super) async fn paths(
                     from: from.clone(),
                     to,
                     address: *address,
-                    told,
+                    interface_mtu,
                     trials: Ok(Vec::new()),
                 });
             }
@@ -84,7 +84,7 @@ pub(super) async fn paths(
 }
 
 /// MTU of the interface that holds the client's own address of that family.
-fn told(facts: &Facts, client: &ObservedPod, to: &IpAddr) -> Option<u32> {
+fn interface_mtu(facts: &Facts, client: &ObservedPod, to: &IpAddr) -> Option<u32> {
     let own = client
         .object
         .ips
@@ -113,10 +113,10 @@ fn next_size(run: &MtuRun) -> Option<u32> {
     (fails > fits + 1).then(|| fits + (fails - fits) / 2)
 }
 
-/// The trials of one run: what was told and one byte more; where the former does not fit, the interval is halved until
+/// The trials of one run: the interface MTU and one byte more; where the MTU does not pass, the interval is halved until
 /// the largest size that does is found.
 async fn measure(fleet: &Fleet, mut run: MtuRun) -> MtuRun {
-    let mut sizes = vec![run.told, run.told + 1];
+    let mut sizes = vec![run.interface_mtu, run.interface_mtu + 1];
     while !sizes.is_empty() {
         let question = ask::PathMtu {
             address: run.address,

@@ -1,4 +1,4 @@
-//! What pods are told when they ask their own nameserver.
+//! What pods get when they ask their own nameserver.
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

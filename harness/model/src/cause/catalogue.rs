@@ -289,7 +289,7 @@ causes! {
         "packets come through and are refused",
         "", "the packet filter's rule; a listener", ["same-node", "cross-node"];
     NoRouteOnTheWay { at: Vec<Subject> }
-        "somebody on the way has no route",
+        "a node or router on the path has no route",
         "", "the route on the node or router that says so", ["same-node", "cross-node"];
     PacketsLost { loss: Loss, at: Vec<Subject> }
         "packets get lost",
@@ -307,9 +307,9 @@ causes! {
         "requests arrive for another address than was dialled",
         "", "the rule on the server's node", ["no-nat"];
     UnderlayMtu { node: Option<String> }
-        "the underlay carries less than pods are told",
+        "the underlay's MTU is below that of the pods' interfaces",
         "", "a smaller MTU in the CNI configuration, or a larger one of the underlay", ["mtu"];
-    MtuIgnored { told: u32 }
+    MtuIgnored { interface_mtu: u32 }
         "an interface lets more through than its MTU says",
         "", "the interface's MTU; nothing that changes it during a run", ["mtu"];
     OuterFragments { nodes: Vec<String> }

@@ -85,7 +85,7 @@ const KNOWN: &[Known] = &[
     udp(6783, "weaver", "weave peers: packets of pods (sleeve)"),
 ];
 
-/// Programs whose ports are chosen anew each time.
+/// Programs whose ports are chosen at each start.
 const PROGRAMS: &[(&str, &str)] = &[
     (
         "containerd",

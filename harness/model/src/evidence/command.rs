@@ -16,7 +16,7 @@ pub struct Command {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum At {
-    /// On the machine of whoever asks.
+    /// On the machine where flatnet runs.
     Here,
     /// On a node, with its network and its files in view.
     Node(String),

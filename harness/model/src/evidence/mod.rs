@@ -17,7 +17,7 @@ pub use state::{Route, State, Vxlan};
 
 pub use crate::subject::{PodAt, Subject};
 pub use symptom::{Direction, Extent, Scope, Span, Symptom};
-pub use talk::{Arrivals, Complaint, Mismatch, Talk, Told};
+pub use talk::{Arrivals, Complaint, Mismatch, NameAnswer, Talk};
 
 /// Who promises what does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ pub struct Evidence {
 pub struct Deviation {
     /// Whom it is about.
     pub subjects: Vec<Subject>,
-    /// Whose configuration is wrong, or whose row or column is red; empty where the observations single nobody out.
+    /// Whose configuration is wrong, or whose row or column is red; empty where the observations single none out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub culprits: Vec<Subject>,
     /// What is wrong.

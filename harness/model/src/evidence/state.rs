@@ -42,7 +42,7 @@ pub struct Vxlan {
 #[serde(tag = "id", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "`words` says each")]
 pub enum State {
-    /// The words of somebody else, as they were.
+    /// Words quoted from elsewhere, unchanged.
     Said {
         text: String,
     },

@@ -19,7 +19,7 @@ pub enum Span {
     CrossNode,
 }
 
-/// Which way is red, as seen from the one to blame.
+/// Which direction fails, as seen from the end to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -29,7 +29,7 @@ pub enum Direction {
     In,
 }
 
-/// Whom pairs that fail have in common.
+/// What the failing pairs have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -43,7 +43,7 @@ pub enum Scope {
         node: String,
         direction: Direction,
     },
-    /// Both ways between two nodes, or within one.
+    /// Both directions between two nodes, or within one.
     Between {
         nodes: (String, String),
     },
@@ -60,8 +60,8 @@ pub struct Extent {
     pub pairs: usize,
     /// Over which transports.
     pub over: BTreeSet<Transport>,
-    /// Between which nodes, in this direction.
-    pub ways: Vec<(String, String)>,
+    /// Nodes of client and server, each ordered pair once.
+    pub between: Vec<(String, String)>,
 }
 
 /// Something that goes wrong.
@@ -132,12 +132,12 @@ pub enum Symptom {
     },
     TooLarge {
         bytes: u32,
-        ways: Vec<(String, String)>,
+        between: Vec<(String, String)>,
     },
     LargerPasses {
         bytes: u32,
-        told: u32,
-        ways: Vec<(String, String)>,
+        interface_mtu: u32,
+        between: Vec<(String, String)>,
     },
     Fragmented {
         nodes: Vec<String>,
@@ -145,7 +145,7 @@ pub enum Symptom {
     ServiceUnreached {
         service: String,
         addresses: Vec<String>,
-        /// None where nobody reaches it.
+        /// None where it is reached from no node.
         node: Option<String>,
         /// Of the node's, where others there do reach it.
         clients: Vec<Endpoint>,
@@ -157,7 +157,7 @@ pub enum Symptom {
         over: BTreeSet<Transport>,
     },
     NamesUnknown {
-        /// Empty where nobody is told.
+        /// Empty where no pod gets them.
         pods: Vec<PodRef>,
         node: Option<String>,
         server: Option<IpAddr>,

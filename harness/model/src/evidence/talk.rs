@@ -49,7 +49,7 @@ pub enum Mismatch {
     },
 }
 
-/// What is wrong with a dial of somebody who uses a cluster.
+/// What is wrong with a dial that a cluster's user would make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Complaint {
@@ -59,7 +59,7 @@ pub enum Complaint {
     AnsweredBy {
         /// In its own words.
         responder: Option<String>,
-        /// A service was dialled, and this is none of its backends.
+        /// A service was dialled, and this is not one of its backends.
         no_backend: bool,
     },
     /// The far end saw an address that is neither the client's nor its node's.
@@ -70,21 +70,21 @@ pub enum Complaint {
         owner: Option<Owner>,
     },
     /// The far end does not say what it saw.
-    Untold,
+    SourceUnknown,
 }
 
-/// What a nameserver told instead of the addresses that the API has.
+/// What a nameserver answered instead of the addresses that the API has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Told {
+pub enum NameAnswer {
     /// Nothing, in the system's words.
     Nothing(String),
     /// This response code.
     Code(String),
     /// These addresses.
     Addresses {
-        /// What it told.
-        told: Vec<IpAddr>,
+        /// What it answered, sorted.
+        answered: Vec<IpAddr>,
         /// What the API has.
         expected: Vec<IpAddr>,
     },
@@ -140,7 +140,7 @@ pub enum Talk {
     },
     LargestPassed {
         limits: Vec<(u32, Vec<String>)>,
-        told: u32,
+        interface_mtu: u32,
         said: Option<String>,
     },
     PassedWhole {
@@ -175,7 +175,7 @@ pub enum Talk {
         name: String,
         record: Record,
         over: Protocol,
-        told: Told,
+        answer: NameAnswer,
     },
     SeenAsOwn,
     PeerSaw {

@@ -39,7 +39,7 @@ impl fmt::Debug for MacAddr {
     }
 }
 
-/// Text that is no Ethernet address.
+/// Text that is not an Ethernet address.
 #[derive(Debug, thiserror::Error)]
 #[error("not an Ethernet address: {0:?} (expected six hexadecimal bytes joined by colons)")]
 pub struct ParseMacError(String);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub enum Availability<T> {
     /// It is there.
     Found(T),
-    /// It is not available here, which is nobody's fault: a check that needs it is skipped for this reason.
+    /// It is not available here, which is not a fault: a check that needs it is skipped for this reason.
     Absent {
         /// In words a reader can act on.
         why: String,

@@ -2,13 +2,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::probe::{Dialled, Lookup, Record, ResolvConf, Resolved, Sighting, Transport};
+use crate::probe::{
+    DialOutcome, DialRequest, Lookup, ReceivedRequest, Record, ResolvConf, Resolved, Transport,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Availability, Endpoint, Observed};
 use crate::PodRef;
 
-/// What the lab does not have.
+/// What the lab does not have, each with its availability.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ControlPlane {
     /// Services of type ClusterIP.
@@ -17,25 +19,22 @@ pub struct ControlPlane {
     pub dns: Availability<Dns>,
     /// Pods with a hostPort.
     pub host_ports: Availability<HostPorts>,
-    /// A peer that is no part of the cluster.
+    /// A peer that is not part of the cluster.
     pub outside: Availability<Outside>,
     /// DaemonSets that network the cluster, by the directories of the host they mount.
     pub agents: Availability<Vec<AgentSet>>,
 }
 
-/// One client's dials of one address, all alike.
+/// The same request made by one client several times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Who dialled.
     pub from: Endpoint,
     /// What was dialled.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
-    /// How.
-    pub transport: Transport,
-    /// One result a dial; several, where a service has several backends to answer.
-    pub results: Vec<Dialled>,
+    #[serde(flatten)]
+    pub request: DialRequest,
+    /// One result per dial; several where a service has several backends to answer.
+    pub results: Vec<DialOutcome>,
 }
 
 /// A Service object made for the run, and who answers for it.
@@ -73,14 +72,14 @@ pub struct Services {
     pub single: Exposure,
 }
 
-/// What pods are told when they ask for names.
+/// What nameservers answer pods.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Dns {
     /// The addresses that the API gives each name, as far as it may be asked; names without the cluster's domain.
     pub names: BTreeMap<String, Vec<IpAddr>>,
     /// Pods behind the service `kube-system/kube-dns` that are ready; an error where nobody may look.
     pub servers: Observed<usize>,
-    /// One entry a pod of the pod network.
+    /// One entry per pod of the pod network.
     pub clients: Vec<DnsClient>,
 }
 
@@ -100,7 +99,7 @@ pub struct DnsClient {
 pub struct HostPorts {
     /// `hostPort`, for TCP and UDP, the same on each node.
     pub port: u16,
-    /// One pod a node.
+    /// One pod per node.
     pub pods: Vec<PortPod>,
     /// From another node of the cluster, or a pod there, to the node's addresses.
     pub calls: Vec<Call>,
@@ -129,8 +128,8 @@ pub struct Outside {
     pub host_ports: Vec<Call>,
     /// The peer, dialled by every node and one pod on each.
     pub egress: Vec<Call>,
-    /// Who the peer saw.
-    pub sightings: Observed<Vec<Sighting>>,
+    /// The requests that reached the peer.
+    pub received: Observed<Vec<ReceivedRequest>>,
 }
 
 /// A DaemonSet whose pods mount a CNI directory of their node.
@@ -159,7 +158,7 @@ pub struct AgentPod {
     pub phase: String,
 }
 
-/// The addresses a lookup should tell; nothing where the API was not asked for that name.
+/// The addresses a lookup should yield; nothing where the API was not asked for that name.
 pub fn expected_names(
     names: &BTreeMap<String, Vec<IpAddr>>,
     lookup: &Lookup,

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::PodRef;
-use crate::probe::{Dialled, Facts, MtuTrial, Sighting, Transport};
+use crate::probe::{DialOutcome, DialRequest, Facts, MtuTrial, ReceivedRequest};
 use crate::snapshot::{NOT_ASKED, NodeInside, NodeSnapshot, PodSnapshot};
 
 mod availability;
@@ -27,13 +27,12 @@ pub struct Observations {
     pub nodes: Vec<ObservedNode>,
     /// Pods under test, hostNetwork pods included.
     pub pods: Vec<ObservedPod>,
-    /// Reachability of ordered pairs, in no particular order.
+    /// Every attempt of one end to reach another, in no particular order; with `from == to` a pod dials its own address.
     pub dials: Vec<Dial>,
-    /// What arrived where.
-    pub sightings: BTreeMap<Endpoint, Observed<Vec<Sighting>>>,
+    /// The requests that each listening end received.
+    pub received: BTreeMap<Endpoint, Observed<Vec<ReceivedRequest>>>,
     /// Path MTU trials, one (client node, server node) pair each, same-node pairs included.
     pub mtu: Vec<MtuRun>,
-    /// Each pod dialling its own address by way of a service-like detour is `dials` with `from == to`.
     /// Pod network ranges of the whole cluster, where known.
     pub pod_network: Vec<IpNet>,
     /// What the cluster did not allow to be looked at or deployed, with the right that is lacking; empty where nothing was refused.
@@ -153,12 +152,11 @@ pub struct Dial {
     pub from: Endpoint,
     /// Who should answer.
     pub to: Endpoint,
-    /// The address that was dialled: one that the API gives `to`.
-    pub address: IpAddr,
-    /// How.
-    pub transport: Transport,
+    /// What was dialled: an address that the API gives `to`, or the gateway of `from`.
+    #[serde(flatten)]
+    pub request: DialRequest,
     /// What became of it.
-    pub result: Dialled,
+    pub result: DialOutcome,
 }
 
 /// Sizes sent from one pod to another with DF.
@@ -171,7 +169,7 @@ pub struct MtuRun {
     /// The address that was dialled.
     pub address: IpAddr,
     /// MTU of the sender's interface towards it, bytes.
-    pub told: u32,
-    /// The trials: `told` and `told + 1`, and after a failure of `told` a search for the largest size that does pass.
+    pub interface_mtu: u32,
+    /// The trials: `interface_mtu` and one byte more, and where `interface_mtu` fails a search for the largest size that passes.
     pub trials: Observed<Vec<MtuTrial>>,
 }

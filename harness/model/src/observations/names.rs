@@ -5,7 +5,7 @@ use super::Observations;
 use crate::PodRef;
 use crate::reference::Endpoint;
 
-/// The namespace of whoever names none.
+/// The namespace where none is named.
 const DEFAULT: &str = "default";
 
 /// Short names of the observed pods: those of the run's namespace and of `default` go by their bare name, unless another

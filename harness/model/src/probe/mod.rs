@@ -31,7 +31,7 @@ pub struct Listening {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DialResults {
     /// One per target, in the order of the targets.
-    pub results: Vec<Dialled>,
+    pub results: Vec<DialOutcome>,
     /// Wall time of the whole list, microseconds.
     pub took_us: u64,
 }
@@ -47,17 +47,17 @@ pub struct MtuTrials {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReceivedRequests {
     /// One entry for each different (transport, name, source, destination).
-    pub requests: Vec<Sighting>,
+    pub requests: Vec<ReceivedRequest>,
 }
 
 /// Answer to [`ask::Routes`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Routes {
     /// One per flow, in the order of the flows.
-    pub routes: Vec<Way>,
+    pub routes: Vec<RouteOutcome>,
 }
 
-/// What to dial: the same from the plan to the probe.
+/// What to dial. Plan, probe, observation and verdict all use this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DialRequest {
     /// Address to dial.
@@ -71,7 +71,7 @@ pub struct DialRequest {
 /// What became of one request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Dialled {
+pub enum DialOutcome {
     /// It answered.
     Answered {
         /// Our own address as this end's socket has it.
@@ -106,7 +106,7 @@ pub enum Failure {
     TimedOut,
     /// RST, or ICMP port unreachable.
     Refused,
-    /// No route here, or ICMP host/net unreachable from the way.
+    /// No route here, or ICMP host/net unreachable from a router.
     Unreachable,
     /// The kernel refused to send (EPERM of a firewall, EMSGSIZE).
     NotSent,
@@ -116,9 +116,9 @@ pub enum Failure {
     Unsupported,
 }
 
-/// Requests that arrived here.
+/// Requests that arrived at a responder, alike in everything but their number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sighting {
+pub struct ReceivedRequest {
     /// Over what it arrived.
     pub transport: Transport,
     /// The client's name in its own words (carried in the request).
@@ -138,17 +138,17 @@ pub struct MtuTrial {
     pub size: u32,
     /// Whether the responder had it in one piece of that size.
     pub arrived: bool,
-    /// What the sender was told otherwise: `message too long` (with the MTU the kernel names), `no answer`, …
+    /// The error that the sender got otherwise: `message too long` (with the MTU the kernel names), `no answer`, …
     pub detail: Option<String>,
 }
 
-/// What a kernel says about one packet (`ip route get`).
+/// What a kernel answers about one packet (`ip route get`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Way {
-    /// It goes here. Its destination is the packet's own; of several next hops it is the one that was chosen.
+pub enum RouteOutcome {
+    /// It takes this route. The destination is the packet's own; of several next hops it is the one that was chosen.
     Found(RouteEntry),
-    /// It goes nowhere.
+    /// There is no route for it.
     Refused {
         /// The error number: ENETUNREACH, EHOSTUNREACH, EXDEV, …
         errno: i32,

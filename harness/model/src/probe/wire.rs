@@ -149,7 +149,7 @@ fn line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::probe::{
-        DialRequest, DialResults, Dialled, Failure as Kind, ReceivedRequests, Transport, ask,
+        DialOutcome, DialRequest, DialResults, Failure as Kind, ReceivedRequests, Transport, ask,
     };
 
     fn dial(targets: usize) -> ask::Dial {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn results(count: usize) -> DialResults {
-        let failed = Dialled::Failed {
+        let failed = DialOutcome::Failed {
             kind: Kind::Refused,
             detail: "connection refused".to_owned(),
             attempts: 2,

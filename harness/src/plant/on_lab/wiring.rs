@@ -179,7 +179,7 @@ pub(super) static FAULTS: &[Fault] = &[
     },
     Fault {
         id: "underlay-mtu",
-        summary: "the underlay carries less than pods were told, on node2's port",
+        summary: "the underlay's MTU is below that of the pods' interfaces, on node2's port",
         moment: Moment::AfterPods,
         red: &["mtu"],
         follow: &[],

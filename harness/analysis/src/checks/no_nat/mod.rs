@@ -1,14 +1,14 @@
 //! `no-nat`: both ends see the other's real address.
 //!
 //! The client reports who answered, from where, and as whom it was seen; the server reports what arrived. Kubernetes forbids
-//! translation between pods, and between pods and nodes towards the pod; a node's address instead of the pod's on the way
+//! translation between pods, and between pods and nodes towards the pod; a node's address instead of the pod's on its way
 //! from a pod to a node (flannel masquerades there) is reported as a fact.
 mod rewrite;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use flatnet_model::probe::{Dialled, Sighting, Transport};
+use flatnet_model::probe::{DialOutcome, ReceivedRequest, Transport};
 
 use super::Verdict;
 use super::findings::{Findings, count, listed};
@@ -32,11 +32,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     for dial in &observations.dials {
         judgement.dial(dial);
     }
-    for (server, seen) in &observations.sightings {
+    for (server, seen) in &observations.received {
         match seen {
-            Ok(sightings) => sightings
+            Ok(received) => received
                 .iter()
-                .for_each(|sighting| judgement.sighting(server, sighting)),
+                .for_each(|request| judgement.request(server, request)),
             Err(error) if topology.takes_part(server) && topology.within_reach(server) => {
                 let (kind, name) = (server.kind(), topology.end_name(server));
                 judgement
@@ -54,7 +54,7 @@ struct Judgement<'a> {
     /// Addresses held by several pods: a wrong responder there is for `pod-ip-unique`.
     shared: BTreeMap<IpAddr, BTreeSet<&'a PodRef>>,
     /// Addresses that clients' own sockets had. One that the API does not know is for `pod-ip-present`; unchanged on the
-    /// way, it is no translation.
+    /// path, it is not translation.
     locals: BTreeMap<&'a Endpoint, BTreeSet<IpAddr>>,
     rewrites: Rewrites,
     findings: Findings,
@@ -65,7 +65,7 @@ struct Judgement<'a> {
 
 impl<'a> Judgement<'a> {
     fn dial(&mut self, dial: &'a Dial) {
-        let Dialled::Answered {
+        let DialOutcome::Answered {
             responder,
             seen_as,
             reply_from,
@@ -84,11 +84,11 @@ impl<'a> Judgement<'a> {
         let ends = (&dial.from, &dial.to);
         if let Some(responder) = responder.as_deref().filter(|text| !dial.to.is_called(text)) {
             // Who answered says nothing about the intended server's view, so nothing else is judged.
-            if !self.shares(dial.address, &dial.to, responder) {
+            if !self.shares(dial.request.address, &dial.to, responder) {
                 self.rewrites.add(
                     ends,
-                    dial.transport,
-                    dial.address,
+                    dial.request.transport,
+                    dial.request.address,
                     Kind::WrongResponder {
                         responder: responder.to_owned(),
                     },
@@ -96,21 +96,21 @@ impl<'a> Judgement<'a> {
             }
             return;
         }
-        if *reply_from != dial.address {
+        if *reply_from != dial.request.address {
             self.rewrites.add(
                 ends,
-                dial.transport,
-                dial.address,
+                dial.request.transport,
+                dial.request.address,
                 Kind::ReplySource { from: *reply_from },
             );
         }
         if let Some(seen) = seen_as {
-            self.source(ends, dial.transport, dial.address, *seen);
+            self.source(ends, dial.request.transport, dial.request.address, *seen);
         }
     }
 
-    fn sighting(&mut self, server: &'a Endpoint, sighting: &Sighting) {
-        let Some(client) = self.topology.named(&sighting.from) else {
+    fn request(&mut self, server: &'a Endpoint, request: &ReceivedRequest) {
+        let Some(client) = self.topology.named(&request.from) else {
             return;
         };
         if client == *server
@@ -120,18 +120,13 @@ impl<'a> Judgement<'a> {
             return;
         }
         let ends = (&client, server);
-        self.source(
-            ends,
-            sighting.transport,
-            sighting.destination,
-            sighting.source,
-        );
-        if !self.destination_is_own(server, sighting.destination) {
+        self.source(ends, request.transport, request.destination, request.source);
+        if !self.destination_is_own(server, request.destination) {
             let kind = Kind::Destination {
-                to: sighting.destination,
+                to: request.destination,
             };
             self.rewrites
-                .add(ends, sighting.transport, sighting.destination, kind);
+                .add(ends, request.transport, request.destination, kind);
         }
     }
 
@@ -230,17 +225,17 @@ impl<'a> Judgement<'a> {
 /// The kernel answers echo requests without saying from whom they came: only a raw socket at the server tells.
 fn unseen_icmp(topology: &Topology<'_>, findings: &mut Findings) {
     let observations = topology.observations;
-    let is_icmp = |sighting: &Sighting| sighting.transport == Transport::Icmp;
+    let is_icmp = |request: &ReceivedRequest| request.transport == Transport::Icmp;
     let seeing: BTreeSet<&Endpoint> = observations
-        .sightings
+        .received
         .iter()
         .filter(|(_, seen)| seen.iter().flatten().any(is_icmp))
         .map(|(end, _)| end)
         .collect();
     let pinged = observations.dials.iter().filter(|dial| {
-        dial.transport == Transport::Icmp
+        dial.request.transport == Transport::Icmp
             && dial.from != dial.to
-            && matches!(dial.result, Dialled::Answered { .. })
+            && matches!(dial.result, DialOutcome::Answered { .. })
     });
     let blind: BTreeSet<&Endpoint> = pinged
         .filter(|dial| topology.takes_part(&dial.to) && !seeing.contains(&dial.to))
@@ -261,7 +256,7 @@ fn unseen_icmp(topology: &Topology<'_>, findings: &mut Findings) {
 fn locals(observations: &Observations) -> BTreeMap<&Endpoint, BTreeSet<IpAddr>> {
     let mut locals: BTreeMap<&Endpoint, BTreeSet<IpAddr>> = BTreeMap::new();
     for dial in &observations.dials {
-        if let Dialled::Answered { local, .. } = &dial.result {
+        if let DialOutcome::Answered { local, .. } = &dial.result {
             locals.entry(&dial.from).or_default().insert(*local);
         }
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Extent, Finding, Found, Mismatch, State, Subject, Symptom, Talk};
-use flatnet_model::probe::{Dialled, Transport};
+use flatnet_model::probe::{DialOutcome, Transport};
 
 use crate::checks::Deviation;
 use crate::checks::findings::some;
@@ -120,17 +120,17 @@ fn rewriter<'a>(rewrite: &Rewrite, seen: IpAddr, topology: &Topology<'a>) -> Opt
 
 fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -> Deviation {
     let first = rewrites[0];
-    let ways = rewrites.iter().filter_map(|r| {
+    let between = rewrites.iter().filter_map(|r| {
         let (from, to) = (topology.node_of(&r.client)?, topology.node_of(&r.server)?);
         Some((from.to_owned(), to.to_owned()))
     });
-    let ways: BTreeSet<(String, String)> = ways.collect();
+    let between: BTreeSet<(String, String)> = between.collect();
     let pairs: BTreeSet<(&Endpoint, &Endpoint)> =
         rewrites.iter().map(|r| (&r.client, &r.server)).collect();
     let extent = Extent {
         pairs: pairs.len(),
         over: rewrites.iter().map(|r| r.over).collect(),
-        ways: ways.into_iter().collect(),
+        between: between.into_iter().collect(),
     };
     let place = |at: &Option<&str>| at.map(str::to_owned);
     let (symptom, cause, expected, at) = match group {
@@ -203,7 +203,7 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
     }
 }
 
-/// The ways between nodes, and the ends that all have in common.
+/// The directions between nodes, and the ends that all have in common.
 fn subjects(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -> Vec<Subject> {
     let mut subjects: Vec<Subject> = Vec::new();
     let mut add = |subject: Option<Subject>| {
@@ -212,9 +212,9 @@ fn subjects(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
         }
     };
     for rewrite in rewrites {
-        let way = topology.node_of(&rewrite.client);
-        let way = way.zip(topology.node_of(&rewrite.server));
-        add(way.map(|(from, to)| Subject::Pair {
+        let nodes = topology.node_of(&rewrite.client);
+        let nodes = nodes.zip(topology.node_of(&rewrite.server));
+        add(nodes.map(|(from, to)| Subject::Pair {
             from: from.to_owned(),
             to: to.to_owned(),
         }));
@@ -286,13 +286,13 @@ fn divertor(rewrite: &Rewrite, responder: &str, topology: &Topology<'_>) -> Stri
             continue;
         };
         match &dial.result {
-            Dialled::Answered {
+            DialOutcome::Answered {
                 responder: Some(name),
                 ..
             } if name == responder => diverted.insert(node),
-            Dialled::Answered {
+            DialOutcome::Answered {
                 responder: Some(_), ..
-            } if dial.transport == rewrite.over => direct.insert(node),
+            } if dial.request.transport == rewrite.over => direct.insert(node),
             _ => false,
         };
     }

@@ -5,7 +5,7 @@ mod tunnel;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::probe::{Dialled, Facts};
+use flatnet_model::probe::{DialOutcome, Facts};
 use ipnet::IpNet;
 
 use flatnet_model::cause::Cause;
@@ -55,7 +55,7 @@ fn not_applicable(topology: &Topology<'_>) -> Option<String> {
         .nodes()
         .all(|node| node.object.pod_cidrs.is_empty())
     {
-        return Some("nodes have no podCIDRs: this CNI assigns addresses its own way".to_owned());
+        return Some("nodes have no podCIDRs: this CNI assigns addresses its own kind".to_owned());
     }
     let mut pods = topology
         .networked()
@@ -68,7 +68,7 @@ fn not_applicable(topology: &Topology<'_>) -> Option<String> {
     };
     let unused = pods.peek().is_some() && !pods.any(|pod| pod.object.ips.iter().any(from_cidr));
     unused.then(|| {
-        "pod addresses do not come from the nodes' podCIDRs: this CNI assigns them its own way"
+        "pod addresses do not come from the nodes' podCIDRs: this CNI assigns them its own kind"
             .to_owned()
     })
 }
@@ -79,7 +79,7 @@ type Reached<'a> = BTreeSet<(&'a str, &'a str, bool)>;
 
 fn reached<'a>(topology: &Topology<'a>) -> Reached<'a> {
     let answered = topology.observations.dials.iter().filter(|dial| {
-        matches!(dial.result, Dialled::Answered { .. })
+        matches!(dial.result, DialOutcome::Answered { .. })
             && !topology.on_host(&dial.from)
             && !topology.on_host(&dial.to)
     });
@@ -87,7 +87,7 @@ fn reached<'a>(topology: &Topology<'a>) -> Reached<'a> {
         Some((
             topology.node_of(&dial.from)?,
             topology.node_of(&dial.to)?,
-            dial.address.is_ipv4(),
+            dial.request.address.is_ipv4(),
         ))
     });
     ends.collect()
@@ -107,7 +107,7 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
     };
     let disputed_node = |name: &str| disputed.iter().any(|(x, y)| x == name || y == name);
     let reached = reached(topology);
-    let mut ways: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for node in topology.nodes() {
         let facts = match node.inside.facts() {
             Ok(facts) => facts,
@@ -137,15 +137,15 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
                     reached: &reached,
                 };
                 match hop.judge() {
-                    Ok(way) => *ways.entry(way).or_default() += 1,
+                    Ok(kind) => *kinds.entry(kind).or_default() += 1,
                     Err(remote::Trouble::Wrong(problem)) => problems.push(*problem),
                     Err(remote::Trouble::Unmeasured(why)) => findings.unmeasured(why),
                 }
             }
         }
     }
-    for (way, routes) in ways {
-        findings.fact(format!("{} {way}", count(routes, "route")));
+    for (kind, routes) in kinds {
+        findings.fact(format!("{} {kind}", count(routes, "route")));
     }
     if topology.nodes().count() == 1 {
         findings.fact("one node: there is no remote podCIDR");

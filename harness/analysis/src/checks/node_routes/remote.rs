@@ -13,7 +13,7 @@ use crate::checks::topology::{Topology, route};
 use crate::checks::veth::on_link;
 use flatnet_model::observations::ObservedNode;
 
-/// The way from `node` to `cidr` of `remote`.
+/// The route from `node` to `cidr` of `remote`.
 pub(super) struct Hop<'a> {
     pub(super) node: &'a ObservedNode,
     pub(super) facts: &'a Facts,
@@ -23,14 +23,14 @@ pub(super) struct Hop<'a> {
     pub(super) reached: &'a Reached<'a>,
 }
 
-/// Why a way is not known to be good.
+/// Why a route is not known to be good.
 pub(super) enum Trouble {
     Wrong(Box<Problem>),
     Unmeasured(String),
 }
 
 impl Hop<'_> {
-    /// In which way the route works, in words that equal routes share.
+    /// How the route works, in words that equal routes share.
     pub(super) fn judge(&self) -> Result<String, Trouble> {
         let routes = self.best();
         let Some(route) = routes.first().copied() else {

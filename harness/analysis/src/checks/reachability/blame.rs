@@ -18,7 +18,7 @@ pub(super) enum Scope<'a> {
     Pod(&'a PodRef, Direction),
     /// One node: its row, its column or both.
     Node(&'a str, Direction),
-    /// Both ways between two nodes, or within one node.
+    /// Both directions between two nodes, or within one node.
     Between(&'a str, &'a str),
     /// From the first node to the second.
     OneWay(&'a str, &'a str),
@@ -141,7 +141,7 @@ fn singled_pods<'a>(measured: &[&Pair<'a>], topology: &Topology<'a>) -> Vec<Scop
     }
     let is_red = |cells: &Cells<'_>, pod: &PodRef| cells.get(pod).is_some_and(|cell| cell.is_red());
     let any_red = |cells: &Cells<'_>, pod: &PodRef| cells.get(pod).is_some_and(|cell| cell.red > 0);
-    // One way dead and some of the other way red has one cause (without a default route a pod still answers its gateway).
+    // One direction dead and part of the other red has one cause (without a default route a pod still answers its gateway).
     let dead = |pod: &PodRef| match (is_red(&out, pod), is_red(&into, pod)) {
         (true, true) => Some(Direction::Both),
         (true, false) if any_red(&into, pod) => Some(Direction::Both),
@@ -190,17 +190,17 @@ fn node_scopes<'a>(class: &[&Pair<'a>], red: &[&Pair<'a>], span: Span) -> Vec<Sc
     let mut scopes = Vec::new();
     if span == Span::CrossNode && nodes.len() >= 3 {
         scopes.extend(nodes.iter().filter_map(|node| node_scope(node, &cells)));
-        // A node that is red both ways explains more than one that is red one way.
+        // A node that is red in both directions explains more than one that is red in one direction.
         scopes.sort_by_key(|scope| !matches!(scope, Scope::Node(_, Direction::Both)));
     }
     let left = red.iter().filter(|pair| {
         !scopes.iter().any(|scope| covers(*scope, pair))
             && cells.contains_key(&(pair.from_node, pair.to_node))
     });
-    let ways: BTreeSet<(&'a str, &'a str)> =
+    let directions: BTreeSet<(&'a str, &'a str)> =
         left.map(|pair| (pair.from_node, pair.to_node)).collect();
-    for (a, b) in &ways {
-        if ways.contains(&(b, a)) {
+    for (a, b) in &directions {
+        if directions.contains(&(b, a)) {
             scopes.extend((a <= b).then_some(Scope::Between(a, b)));
         } else {
             scopes.push(Scope::OneWay(a, b));

@@ -6,7 +6,7 @@ use flatnet_model::cause::{Cause, Loss};
 use flatnet_model::evidence::{
     self, Command, Finding, Found, PodAt, State, Subject, Symptom, Talk,
 };
-use flatnet_model::probe::{Dialled, Failure, Transport};
+use flatnet_model::probe::{DialOutcome, Failure, Transport};
 
 use super::Span;
 use super::blame::{Group, Scope};
@@ -34,11 +34,11 @@ impl<'a> Context<'a> {
         problems.extend(gateway::examine(topology).0);
         problems.extend(node_routes::problems(topology));
         problems.extend(not_forwarding(topology));
-        let sightings = topology.observations.sightings.iter();
-        let arrived = sightings
+        let received = topology.observations.received.iter();
+        let arrived = received
             .flat_map(|(end, seen)| {
-                seen.iter().flatten().filter_map(move |sighting| {
-                    Some((end, sighting.transport, sighting.from.parse().ok()?))
+                seen.iter().flatten().filter_map(move |request| {
+                    Some((end, request.transport, request.from.parse().ok()?))
                 })
             })
             .collect();
@@ -77,7 +77,7 @@ impl<'a> Context<'a> {
             }
         };
         let first = group.red[0].failed[0];
-        let ping = format!("ping -c 1 -W 1 {}", first.address);
+        let ping = format!("ping -c 1 -W 1 {}", first.request.address);
         let symptom = Symptom::Unreached {
             scope: self.scope(group.scope),
             span,
@@ -187,30 +187,30 @@ impl<'a> Context<'a> {
 
     /// Per direction between nodes: how many of the failed requests are known to have arrived, of how many that could be known.
     fn arrivals<'p>(&self, red: &[&Pair<'p>]) -> Arrivals<'p> {
-        let mut ways = Arrivals::new();
+        let mut arrivals = Arrivals::new();
         for pair in red {
             // Without a raw socket ICMP requests are not recorded, so their absence says nothing.
             let recorded = pair
                 .failed
                 .iter()
-                .filter(|dial| dial.transport != Transport::Icmp);
+                .filter(|dial| dial.request.transport != Transport::Icmp);
             if !matches!(
-                self.topology.observations.sightings.get(pair.to),
+                self.topology.observations.received.get(pair.to),
                 Some(Ok(_))
             ) {
                 continue;
             }
             for dial in recorded {
-                let way = ways.entry((pair.from_node, pair.to_node)).or_default();
-                way.0 += usize::from(self.arrived.contains(&(
+                let counts = arrivals.entry((pair.from_node, pair.to_node)).or_default();
+                counts.0 += usize::from(self.arrived.contains(&(
                     pair.to,
-                    dial.transport,
+                    dial.request.transport,
                     pair.from.clone(),
                 )));
-                way.1 += 1;
+                counts.1 += 1;
             }
         }
-        ways
+        arrivals
     }
 
     fn guess(
@@ -255,7 +255,7 @@ impl<'a> Context<'a> {
         let pair = red[0];
         let by_client = |dial: &&Dial| {
             dial.to == *pair.to
-                && matches!(&dial.result, Dialled::Answered { responder: Some(text), .. } if pair.from.is_called(text))
+                && matches!(&dial.result, DialOutcome::Answered { responder: Some(text), .. } if pair.from.is_called(text))
         };
         self.topology
             .observations
@@ -281,7 +281,7 @@ impl<'a> Context<'a> {
             (Endpoint::Node(a), Endpoint::Node(b)) => {
                 a != b
                     && concerned(a, b)
-                    && matches!(&dial.result, Dialled::Failed { kind, .. } if *kind != Failure::Unsupported)
+                    && matches!(&dial.result, DialOutcome::Failed { kind, .. } if *kind != Failure::Unsupported)
             }
             _ => false,
         };
@@ -295,7 +295,7 @@ impl<'a> Context<'a> {
 
 /// What the far ends' records of requests say about where packets get lost.
 fn loss(scope: Scope<'_>, arrivals: &Arrivals<'_>) -> Loss {
-    let ways = |wanted: &dyn Fn(&str, &str) -> bool| {
+    let fates = |wanted: &dyn Fn(&str, &str) -> bool| {
         let chosen: Vec<_> = arrivals
             .iter()
             .filter(|((from, to), _)| wanted(from, to))
@@ -309,8 +309,8 @@ fn loss(scope: Scope<'_>, arrivals: &Arrivals<'_>) -> Loss {
         return Loss::Unrecorded;
     }
     if let Scope::Node(name, _) = scope {
-        let (into_lost, _) = ways(&|_, to| to == name);
-        let (out_lost, out_came) = ways(&|from, _| from == name);
+        let (into_lost, _) = fates(&|_, to| to == name);
+        let (out_lost, out_came) = fates(&|from, _| from == name);
         let node = name.to_owned();
         match (into_lost, out_lost, out_came) {
             (true, _, true) => return Loss::OnTheWayIn { node },
@@ -319,7 +319,7 @@ fn loss(scope: Scope<'_>, arrivals: &Arrivals<'_>) -> Loss {
             _ => {}
         }
     }
-    match ways(&|_, _| true) {
+    match fates(&|_, _| true) {
         (_, true) => Loss::Answers,
         (true, _) => Loss::Requests,
         _ => Loss::OneDirection,
@@ -336,11 +336,11 @@ enum Kind {
 
 fn kind(dial: &Dial) -> Kind {
     match &dial.result {
-        Dialled::Failed {
+        DialOutcome::Failed {
             kind: Failure::Refused,
             ..
         } => Kind::Refused,
-        Dialled::Failed {
+        DialOutcome::Failed {
             kind: Failure::Unreachable,
             ..
         } => Kind::Unreachable,

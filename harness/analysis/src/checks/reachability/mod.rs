@@ -84,7 +84,7 @@ fn state(seen: &pairs::Seen<'_>, findings: &mut Findings) {
         seen.pairs
             .iter()
             .flat_map(|pair| &pair.measured)
-            .map(|dial| dial.transport),
+            .map(|dial| dial.request.transport),
     );
     let answered = seen
         .pairs

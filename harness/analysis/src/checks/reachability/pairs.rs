@@ -1,7 +1,7 @@
 //! Ordered pairs, each with its dials.
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::probe::{Dialled, Failure, Transport};
+use flatnet_model::probe::{DialOutcome, Failure, Transport};
 
 use super::Span;
 use crate::checks::findings::listed;
@@ -50,7 +50,7 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
         let own = topology.addresses(to);
         let dials: Vec<&Dial> = dials
             .iter()
-            .filter(|dial| own.contains(&dial.address))
+            .filter(|dial| own.contains(&dial.request.address))
             .collect();
         if dials.is_empty() {
             continue;
@@ -68,20 +68,20 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
         for dial in dials {
             pair.made += 1;
             match &dial.result {
-                Dialled::Failed {
+                DialOutcome::Failed {
                     kind: Failure::Unsupported,
                     detail,
                     ..
                 } => {
                     unsupported
-                        .entry((from, dial.transport))
+                        .entry((from, dial.request.transport))
                         .or_insert_with(|| detail.clone());
                 }
-                Dialled::Failed { .. } => {
+                DialOutcome::Failed { .. } => {
                     pair.measured.push(dial);
                     pair.failed.push(dial);
                 }
-                Dialled::Answered { .. } => pair.measured.push(dial),
+                DialOutcome::Answered { .. } => pair.measured.push(dial),
             }
         }
     }
@@ -140,7 +140,7 @@ fn missing(topology: &Topology<'_>, span: Span, pairs: &Pairs<'_>) -> Vec<String
     let transports: BTreeSet<Transport> = pairs
         .values()
         .flat_map(|pair| &pair.measured)
-        .map(|dial| dial.transport)
+        .map(|dial| dial.request.transport)
         .collect();
     let pods: Vec<(Endpoint, &ObservedPod)> = topology
         .networked()

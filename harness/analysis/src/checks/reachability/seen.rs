@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flatnet_model::evidence::{self, State, Talk};
 use flatnet_model::network::Family;
-use flatnet_model::probe::{Dialled, Transport};
+use flatnet_model::probe::{DialOutcome, Transport};
 
 use super::blame::Group;
 use super::pairs::Pair;
@@ -29,8 +29,11 @@ impl Over {
             |dials: &mut dyn Iterator<Item = &&Dial>| -> (BTreeSet<Transport>, BTreeSet<Family>) {
                 let dials: Vec<&&Dial> = dials.collect();
                 (
-                    dials.iter().map(|dial| dial.transport).collect(),
-                    dials.iter().map(|dial| Family::of(dial.address)).collect(),
+                    dials.iter().map(|dial| dial.request.transport).collect(),
+                    dials
+                        .iter()
+                        .map(|dial| Family::of(dial.request.address))
+                        .collect(),
                 )
             };
         let (failing, failing_families) = of(&mut red.iter().flat_map(|pair| &pair.failed));
@@ -73,10 +76,10 @@ pub(super) fn observed(group: &Group<'_, '_>, arrivals: &Arrivals<'_>) -> Vec<St
 fn example(pair: &Pair<'_>) -> State {
     let mut said: BTreeMap<(IpAddr, &str), BTreeSet<Transport>> = BTreeMap::new();
     for dial in &pair.failed {
-        if let Dialled::Failed { detail, .. } = &dial.result {
-            said.entry((dial.address, detail))
+        if let DialOutcome::Failed { detail, .. } = &dial.result {
+            said.entry((dial.request.address, detail))
                 .or_default()
-                .insert(dial.transport);
+                .insert(dial.request.transport);
         }
     }
     let said = said.into_iter();

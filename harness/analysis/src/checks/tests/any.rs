@@ -1,7 +1,7 @@
 //! Whatever combination of dials fails, the verdict follows and every red pair is blamed on someone exactly once.
 use std::collections::BTreeSet;
 
-use flatnet_model::probe::{Dialled, Failure};
+use flatnet_model::probe::{DialOutcome, Failure};
 use proptest::prelude::*;
 
 use super::*;
@@ -33,7 +33,7 @@ proptest! {
             state ^= state >> 7;
             state ^= state << 17;
             if state.is_multiple_of(rarity) {
-                dial.result = Dialled::Failed { kind: Failure::TimedOut, detail: "no answer".to_owned(), attempts: 2 };
+                dial.result = DialOutcome::Failed { kind: Failure::TimedOut, detail: "no answer".to_owned(), attempts: 2 };
             }
         }
         for id in ["same-node", "cross-node"] {

@@ -16,7 +16,7 @@ mod wiring;
 
 use std::collections::BTreeSet;
 
-use flatnet_model::probe::{Dialled, Facts, Failure};
+use flatnet_model::probe::{DialOutcome, Facts, Failure};
 use rstest::rstest;
 
 use flatnet_model::cause::CauseId;
@@ -177,7 +177,7 @@ impl Ends<'_> {
 fn home(observations: &Observations, end: &Endpoint) -> (String, bool) {
     match end {
         Endpoint::Node(name) => (name.clone(), true),
-        Endpoint::Outside(name) => panic!("{name} is no part of the matrix"),
+        Endpoint::Outside(name) => panic!("{name} is not part of the matrix"),
         Endpoint::Pod(name) => {
             let pod = observations
                 .pods
@@ -208,7 +208,7 @@ fn select(observations: &Observations, which: impl Fn(&Ends<'_>) -> bool) -> Vec
 fn unanswered(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool) {
     for index in select(observations, which) {
         let detail = "no answer within 1s".to_owned();
-        observations.dials[index].result = Dialled::Failed {
+        observations.dials[index].result = DialOutcome::Failed {
             kind: Failure::TimedOut,
             detail,
             attempts: 2,
@@ -216,19 +216,16 @@ fn unanswered(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool
     }
 }
 
-/// Requests get lost on the way.
+/// Requests get lost on the path.
 fn lost(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool + Copy) {
     for index in select(observations, which) {
         let Dial {
-            from,
-            to,
-            address,
-            transport,
-            ..
+            from, to, request, ..
         } = observations.dials[index].clone();
-        if let Some(Ok(seen)) = observations.sightings.get_mut(&to) {
+        if let Some(Ok(seen)) = observations.received.get_mut(&to) {
             seen.retain(|s| {
-                s.transport != transport || !from.is_called(&s.from) || s.destination != address
+                (s.transport, s.destination) != (request.transport, request.address)
+                    || !from.is_called(&s.from)
             });
         }
     }
@@ -299,7 +296,7 @@ fn an_empty_cluster_passes_nothing() {
     let mut observations = healthy(Style::Vxlan);
     observations.pods.clear();
     observations.dials.clear();
-    observations.sightings.clear();
+    observations.received.clear();
     observations.mtu.clear();
     observations.nodes.clear();
     assert_eq!(with("pass", &observations), BTreeSet::new());

@@ -13,7 +13,7 @@ fn limit(o: &mut Observations, pod: &str, limit: u32) {
     {
         let trials = run.trials.as_mut().unwrap();
         trials[0] = MtuTrial {
-            size: run.told,
+            size: run.interface_mtu,
             arrived: false,
             detail: Some("no answer".to_owned()),
         };
@@ -66,7 +66,7 @@ fn more_than_told_getting_through_is_wrong_too() {
     assert!(
         sole("mtu", &o)
             .what
-            .contains("1501 bytes pass although pods are told 1500")
+            .contains("1501 bytes pass although the MTU of the pods' interfaces is 1500")
     );
 }
 

@@ -4,7 +4,7 @@ use flatnet_model::probe::Resolved;
 use flatnet_model::PodRef;
 
 use super::*;
-use crate::example::plane::{had, ip, plane, real, told_of};
+use crate::example::plane::{answer_of, had, ip, plane, real};
 
 /// Answers of the pods on node2 become these.
 fn answers(o: &mut Observations, over: &[flatnet_model::probe::Protocol], with: &Resolved) {
@@ -51,7 +51,7 @@ fn a_wrong_address_and_an_unknown_name_are_told() {
         flatnet_model::probe::Protocol::Tcp,
     ];
     let mut o = real();
-    answers(&mut o, &both, &told_of(vec![ip("192.0.2.1")]));
+    answers(&mut o, &both, &answer_of(vec![ip("192.0.2.1")]));
     let e = sole("dns", &o);
     assert!(e.observed.contains("192.0.2.1, expected"), "{}", e.observed);
     assert!(e.cause.unwrap().contains("the server answers"));

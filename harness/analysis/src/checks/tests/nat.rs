@@ -1,5 +1,5 @@
 //! no-nat: what is rewritten, where, and what only looks so.
-use flatnet_model::probe::{Dialled, Sighting, Transport};
+use flatnet_model::probe::{DialOutcome, ReceivedRequest, Transport};
 
 use super::*;
 use crate::example::build::{Style, healthy};
@@ -13,21 +13,18 @@ fn pods(e: &Ends<'_>) -> bool {
 fn rewrite_source(o: &mut Observations, seen: std::net::IpAddr, which: impl Fn(&Ends<'_>) -> bool) {
     for index in select(o, which) {
         let Dial {
-            from,
-            to,
-            transport,
-            ..
+            from, to, request, ..
         } = o.dials[index].clone();
-        if let Dialled::Answered {
+        if let DialOutcome::Answered {
             seen_as: Some(seen_as),
             ..
         } = &mut o.dials[index].result
         {
             *seen_as = seen;
         }
-        for sighting in o.sightings.get_mut(&to).unwrap().as_mut().unwrap() {
-            if from.is_called(&sighting.from) && sighting.transport == transport {
-                sighting.source = seen;
+        for received in o.received.get_mut(&to).unwrap().as_mut().unwrap() {
+            if from.is_called(&received.from) && received.transport == request.transport {
+                received.source = seen;
             }
         }
     }
@@ -66,7 +63,10 @@ fn masquerade_on_one_node_is_blamed_on_it() {
 fn rewritten_icmp_is_seen_by_the_far_end_alone() {
     let mut o = healthy(Style::Direct);
     rewrite_source(&mut o, internal(3, false), |e| {
-        pods(e) && e.crosses() && e.from_node == "node3" && e.dial.transport == Transport::Icmp
+        pods(e)
+            && e.crosses()
+            && e.from_node == "node3"
+            && e.dial.request.transport == Transport::Icmp
     });
     let evidence = sole("no-nat", &o);
     assert!(evidence.what.contains("over icmp"), "{evidence:?}");
@@ -120,14 +120,14 @@ fn dnat_names_the_pod_and_its_node() {
     for dial in &mut o.dials {
         let diverted =
             bare(&dial.to) == "busybox-2" && dial.from != dial.to && bare(&dial.from) != "node2";
-        if let (true, Transport::Tcp, Dialled::Answered { responder, .. }) =
-            (diverted, dial.transport, &mut dial.result)
+        if let (true, Transport::Tcp, DialOutcome::Answered { responder, .. }) =
+            (diverted, dial.request.transport, &mut dial.result)
         {
             *responder = Some(pod_end("busybox-5").to_string());
         }
     }
-    if let Some(Ok(seen)) = o.sightings.get_mut(&pod_end("busybox-2")) {
-        seen.retain(|sighting| sighting.transport != Transport::Tcp);
+    if let Some(Ok(seen)) = o.received.get_mut(&pod_end("busybox-2")) {
+        seen.retain(|request| request.transport != Transport::Tcp);
     }
     assert_red(&o, &["no-nat"], &[]);
     let evidence = sole("no-nat", &o);
@@ -150,8 +150,8 @@ fn the_pod_that_dnat_leads_to_cannot_reach_the_one_it_stands_in_for() {
         .iter_mut()
         .filter(|dial| bare(&dial.to) == "busybox-2" && dial.from != dial.to)
     {
-        if let (Transport::Tcp, Dialled::Answered { responder, .. }) =
-            (dial.transport, &mut dial.result)
+        if let (Transport::Tcp, DialOutcome::Answered { responder, .. }) =
+            (dial.request.transport, &mut dial.result)
         {
             *responder = Some(pod_end("busybox-5").to_string());
         }
@@ -159,7 +159,7 @@ fn the_pod_that_dnat_leads_to_cannot_reach_the_one_it_stands_in_for() {
     lost(&mut o, |e| {
         bare(&e.dial.from) == "busybox-5"
             && bare(&e.dial.to) == "busybox-2"
-            && e.dial.transport == Transport::Tcp
+            && e.dial.request.transport == Transport::Tcp
     });
     assert_red(&o, &["no-nat", "same-node"], &[]);
     assert!(
@@ -176,7 +176,7 @@ fn dnat_at_one_client_node_blames_that_node() {
     for index in select(&o, |e| {
         pods(e) && e.from_node == "node1" && bare(&e.dial.to) == "busybox-2"
     }) {
-        if let Dialled::Answered {
+        if let DialOutcome::Answered {
             responder: Some(name),
             ..
         } = &mut o.dials[index].result
@@ -191,9 +191,9 @@ fn dnat_at_one_client_node_blames_that_node() {
 fn rewritten_reply_sources_blame_the_servers_node_and_name_the_pod() {
     let mut o = healthy(Style::Direct);
     for index in select(&o, |e| {
-        !e.itself() && bare(&e.dial.to) == "busybox-2" && e.dial.transport == Transport::Udp
+        !e.itself() && bare(&e.dial.to) == "busybox-2" && e.dial.request.transport == Transport::Udp
     }) {
-        if let Dialled::Answered { reply_from, .. } = &mut o.dials[index].result {
+        if let DialOutcome::Answered { reply_from, .. } = &mut o.dials[index].result {
             *reply_from = ip("10.244.2.200");
         }
     }
@@ -214,12 +214,12 @@ fn rewritten_reply_sources_blame_the_servers_node_and_name_the_pod() {
 fn requests_for_a_foreign_destination_are_seen() {
     let mut o = healthy(Style::Direct);
     let seen = o
-        .sightings
+        .received
         .get_mut(&pod_end("busybox-3"))
         .unwrap()
         .as_mut()
         .unwrap();
-    seen.push(Sighting {
+    seen.push(ReceivedRequest {
         transport: Transport::Tcp,
         from: pod_end("busybox-1").to_string(),
         source: ip("10.244.1.2"),
@@ -237,15 +237,15 @@ fn requests_for_a_foreign_destination_are_seen() {
 #[test]
 fn records_that_cannot_be_read_are_broken_and_missing_icmp_records_a_fact() {
     let mut o = healthy(Style::Direct);
-    for seen in o.sightings.values_mut().flatten() {
-        seen.retain(|sighting| sighting.transport != Transport::Icmp);
+    for seen in o.received.values_mut().flatten() {
+        seen.retain(|request| request.transport != Transport::Icmp);
     }
     assert!(
         facts("no-nat", &o)
             .iter()
             .any(|fact| fact.contains("no raw socket"))
     );
-    o.sightings
+    o.received
         .insert(pod_end("busybox-1"), Err("probe killed".to_owned()));
     assert!(broken("no-nat", &o).contains("pod/busybox-1: probe killed"));
 }

@@ -1,5 +1,5 @@
 //! pod-ip-present, pod-ip-unique, hairpin, subnet, and what is broken rather than wrong.
-use flatnet_model::probe::Dialled;
+use flatnet_model::probe::DialOutcome;
 
 use super::*;
 use crate::example::build::{ETH0, Style, healthy};
@@ -16,7 +16,7 @@ fn a_pod_that_does_not_run_fails_with_its_warning_and_the_rest_is_judged() {
     stuck.warnings = vec!["FailedCreatePodSandBox: ".to_owned() + warning];
     o.dials
         .retain(|dial| bare(&dial.from) != "busybox-2" && bare(&dial.to) != "busybox-2");
-    o.sightings.remove(&pod_end("busybox-2"));
+    o.received.remove(&pod_end("busybox-2"));
     o.mtu
         .retain(|run| bare(&run.from) != "busybox-2" && bare(&run.to) != "busybox-2");
     // node2's other pod takes its place in the MTU runs of a real gathering; here those of node2 are simply gone.
@@ -46,7 +46,7 @@ fn when_no_pod_runs_only_its_absence_fails() {
         pod.facts = Err("does not run".to_owned());
     }
     o.dials.clear();
-    o.sightings.clear();
+    o.received.clear();
     o.mtu.clear();
     assert_red(
         &o,
@@ -137,8 +137,8 @@ fn two_pods_with_one_ip_are_both_named() {
     facts.addresses.push(address(ETH0, shared, 32));
     for dial in &mut o.dials {
         if dial.to == pod_end("busybox-4") {
-            dial.address = shared;
-            if let Dialled::Answered {
+            dial.request.address = shared;
+            if let DialOutcome::Answered {
                 responder,
                 reply_from,
                 ..
@@ -151,7 +151,7 @@ fn two_pods_with_one_ip_are_both_named() {
             }
         }
         if dial.from == pod_end("busybox-4")
-            && let Dialled::Answered { local, seen_as, .. } = &mut dial.result
+            && let DialOutcome::Answered { local, seen_as, .. } = &mut dial.result
         {
             *local = shared;
             *seen_as = seen_as.map(|seen| {
@@ -163,12 +163,12 @@ fn two_pods_with_one_ip_are_both_named() {
             });
         }
     }
-    for seen in o.sightings.values_mut().flatten().flatten() {
+    for seen in o.received.values_mut().flatten().flatten() {
         if seen.source == ip("10.244.1.3") {
             seen.source = shared;
         }
     }
-    o.sightings.insert(pod_end("busybox-4"), Ok(Vec::new()));
+    o.received.insert(pod_end("busybox-4"), Ok(Vec::new()));
     assert_red(&o, &["pod-ip-unique"], &[]);
     let mut flaky = o.clone();
     unanswered(&mut flaky, |e| {

@@ -1,5 +1,5 @@
 //! Ports of nodes: each mutation turns exactly its check red.
-use flatnet_model::probe::{Dialled, Transport};
+use flatnet_model::probe::{DialOutcome, Transport};
 use rstest::rstest;
 
 use super::*;
@@ -12,7 +12,7 @@ use flatnet_model::observations::Call;
 fn a_host_port_that_does_not_answer_blames_its_node(#[case] outside: bool) {
     let mut o = real();
     let at = o.nodes[2].object.internal_ips[0];
-    let tcp = |call: &Call| call.address == at && call.transport == Transport::Tcp;
+    let tcp = |call: &Call| call.request.address == at && call.request.transport == Transport::Tcp;
     if outside {
         fail(&mut had(&mut plane(&mut o).outside).host_ports, tcp);
     } else {
@@ -33,7 +33,7 @@ fn a_host_port_that_does_not_answer_blames_its_node(#[case] outside: bool) {
 fn a_host_port_answered_by_another_pod_is_wrong() {
     let mut o = real();
     for result in &mut had(&mut plane(&mut o).host_ports).calls[0].results {
-        if let Dialled::Answered { responder, .. } = result {
+        if let DialOutcome::Answered { responder, .. } = result {
             *responder = Some(pod_end("busybox-1").to_string());
         }
     }
@@ -80,7 +80,7 @@ fn a_node_port_that_one_node_does_not_program() {
     let mut o = real();
     let at = o.nodes[1].object.internal_ips[0];
     let exposure = &mut had(&mut plane(&mut o).outside).node_port;
-    fail(&mut had(exposure).calls, |call| call.address == at);
+    fail(&mut had(exposure).calls, |call| call.request.address == at);
     assert_red(&o, &["nodeport"], &[]);
     let e = sole("nodeport", &o);
     assert_eq!(e.culprit.as_deref(), Some("node2"));

@@ -1,5 +1,5 @@
 //! same-node and cross-node: who is blamed, and why.
-use flatnet_model::probe::{Dialled, Failure, Transport};
+use flatnet_model::probe::{DialOutcome, DialRequest, Failure, Transport};
 
 use super::*;
 use crate::example::build::{Style, healthy};
@@ -96,7 +96,10 @@ fn one_way_towards_a_node_is_told_from_both_ways() {
 fn one_transport_alone_points_at_a_packet_filter() {
     let mut o = healthy(Style::Vxlan);
     lost(&mut o, |e| {
-        e.crosses() && e.to_node == "node2" && !e.to_host && e.dial.transport == Transport::Udp
+        e.crosses()
+            && e.to_node == "node2"
+            && !e.to_host
+            && e.dial.request.transport == Transport::Udp
     });
     assert_red(&o, &["cross-node"], &[]);
     let evidence = sole("cross-node", &o);
@@ -119,7 +122,7 @@ fn one_family_alone_is_named() {
     }
     .observe();
     lost(&mut o, |e| {
-        e.crosses() && e.dial.address.is_ipv6() && pod_of(e, "node3")
+        e.crosses() && e.dial.request.address.is_ipv6() && pod_of(e, "node3")
     });
     let evidence = sole("cross-node", &o);
     assert_eq!(evidence.culprit.as_deref(), Some("node3"));
@@ -159,9 +162,12 @@ fn a_cut_between_two_nodes_blames_neither_alone() {
     o.dials.push(Dial {
         from: Endpoint::Node("node1".to_owned()),
         to: Endpoint::Node("node3".to_owned()),
-        address: internal(3, false),
-        transport: Transport::Icmp,
-        result: Dialled::Failed {
+        request: DialRequest {
+            address: internal(3, false),
+            transport: Transport::Icmp,
+            port: 0,
+        },
+        result: DialOutcome::Failed {
             kind: Failure::TimedOut,
             detail: "no answer".to_owned(),
             attempts: 2,
@@ -237,7 +243,7 @@ fn refusals_and_missing_routes_are_told_apart() {
         (Failure::Unreachable, "no route"),
     ] {
         for dial in &mut o.dials {
-            if let Dialled::Failed { kind: failed, .. } = &mut dial.result {
+            if let DialOutcome::Failed { kind: failed, .. } = &mut dial.result {
                 *failed = kind;
             }
         }
@@ -250,7 +256,7 @@ fn refusals_and_missing_routes_are_told_apart() {
 fn icmp_that_may_not_be_sent_is_a_fact_and_lost_probes_are_broken() {
     let unsupported = |o: &mut Observations, which: &dyn Fn(&Dial) -> bool| {
         for dial in o.dials.iter_mut().filter(|dial| which(dial)) {
-            dial.result = Dialled::Failed {
+            dial.result = DialOutcome::Failed {
                 kind: Failure::Unsupported,
                 detail: "ping_group_range".to_owned(),
                 attempts: 0,
@@ -259,7 +265,7 @@ fn icmp_that_may_not_be_sent_is_a_fact_and_lost_probes_are_broken() {
     };
     let mut o = healthy(Style::Vxlan);
     unsupported(&mut o, &|dial| {
-        dial.transport == Transport::Icmp && bare(&dial.from) == "busybox-1"
+        dial.request.transport == Transport::Icmp && bare(&dial.from) == "busybox-1"
     });
     let told = facts("cross-node", &o);
     assert!(
@@ -295,10 +301,10 @@ fn dials_that_were_not_made_are_broken() {
     // Asked for one transport only, with gateways pinged all the same.
     let mut tcp = healthy(Style::Vxlan);
     let gateways = |dial: &Dial| {
-        matches!(dial.to, Endpoint::Node(_)) && dial.address.to_string().ends_with(".1")
+        matches!(dial.to, Endpoint::Node(_)) && dial.request.address.to_string().ends_with(".1")
     };
     tcp.dials
-        .retain(|dial| dial.transport == Transport::Tcp || gateways(dial));
+        .retain(|dial| dial.request.transport == Transport::Tcp || gateways(dial));
     assert_red(&tcp, &[], &[]);
     assert_eq!(
         facts("cross-node", &tcp)[0],

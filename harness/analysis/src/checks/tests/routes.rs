@@ -159,7 +159,7 @@ type Mutation = fn(&mut Observations);
 #[case::second_route(|o: &mut Observations| { let mut extra = route("10.244.2.0/24", Some(internal(2, false)), ETH0, 4); extra.metric = Some(50); node_facts(o, "node1").routes.push(extra) }, "2 routes to 10.244.2.0/24", "node1")]
 #[case::stale_route(|o: &mut Observations| node_facts(o, "node1").routes.push(route("10.244.99.0/24", Some(internal(2, false)), ETH0, 4)), "stale route on node1: 10.244.99.0/24", "node1")]
 #[case::stale_route_outside(|o: &mut Observations| node_facts(o, "node1").routes.push(route("10.99.0.0/24", Some(internal(2, false)), ETH0, 4)), "stale route on node1: 10.99.0.0/24", "node1")]
-#[case::stale_fdb(|o: &mut Observations| node_facts(o, "node1").fdb.push(FdbEntry { index: VXLAN, mac: MacAddr([2, 4, 0, 0, 0, 99]), dst: Some(ip("172.18.0.99")), master: None, state: "PERMANENT".to_owned() }), "172.18.0.99 is no node", "node1")]
+#[case::stale_fdb(|o: &mut Observations| node_facts(o, "node1").fdb.push(FdbEntry { index: VXLAN, mac: MacAddr([2, 4, 0, 0, 0, 99]), dst: Some(ip("172.18.0.99")), master: None, state: "PERMANENT".to_owned() }), "172.18.0.99 is not a node", "node1")]
 #[case::own_elsewhere(|o: &mut Observations| node_facts(o, "node1").routes.push(route("10.244.1.0/24", Some(internal(2, false)), ETH0, 4)), "node1 routes its own podCIDR 10.244.1.0/24 to elsewhere", "node1")]
 fn every_disagreement_is_evidence(
     #[case] mutate: Mutation,
@@ -184,7 +184,7 @@ fn every_disagreement_is_evidence(
 )]
 #[case::to_nobody(
     Some(ip("172.18.0.77")),
-    "next hop 172.18.0.77 of the route to 10.244.2.0/24 is no address of node2"
+    "next hop 172.18.0.77 of the route to 10.244.2.0/24 is not an address of node2"
 )]
 #[case::own_bridge(None, "node1 takes 10.244.2.0/24 of node2 for its own")]
 fn a_plain_route_must_lead_to_its_node(#[case] hop: Option<std::net::IpAddr>, #[case] what: &str) {

@@ -1,5 +1,5 @@
 //! Services: each mutation turns exactly its check red.
-use flatnet_model::probe::{Dialled, Transport};
+use flatnet_model::probe::{DialOutcome, Transport};
 
 use super::*;
 use crate::example::plane::{SHARED, fail, from_node, had, plane, real};
@@ -27,7 +27,7 @@ fn a_service_that_one_pod_does_not_reach_is_that_pods() {
     let mut o = real();
     let calls = &mut had(&mut plane(&mut o).services).shared.calls;
     fail(calls, |call| {
-        bare(&call.from) == "busybox-2" && call.transport == Transport::Udp
+        bare(&call.from) == "busybox-2" && call.request.transport == Transport::Udp
     });
     let e = sole("service", &o);
     assert_eq!(e.culprit.as_deref(), Some("pod busybox-2 on node2"));
@@ -41,7 +41,11 @@ fn a_service_that_nobody_reaches_blames_no_node() {
     fail(calls, |_| true);
     let e = sole("service", &o);
     assert_eq!(e.culprit, None);
-    assert!(e.what.contains("reached by nobody"), "{}", e.what);
+    assert!(
+        e.what.contains("cannot be reached from any node"),
+        "{}",
+        e.what
+    );
 }
 
 #[test]
@@ -49,14 +53,14 @@ fn a_service_answered_by_a_stranger_or_by_nobody() {
     let mut o = real();
     let calls = &mut had(&mut plane(&mut o).services).shared.calls;
     for result in &mut calls[0].results[..1] {
-        if let Dialled::Answered { responder, .. } = result {
+        if let DialOutcome::Answered { responder, .. } = result {
             *responder = Some("host-1".to_owned());
         }
     }
     assert!(
         sole("service", &o)
             .observed
-            .contains("answered by host-1, which is no backend (1 of 6)")
+            .contains("answered by host-1, which is not a backend (1 of 6)")
     );
     let mut o = real();
     had(&mut plane(&mut o).services)

@@ -118,7 +118,7 @@ fn a_twin_that_answers_in_place_of_the_other_is_address_translation() {
     let asked =
         |dial: &&mut Dial| dial.to == first && dial.from == Endpoint::Node("node3".to_owned());
     for dial in o.dials.iter_mut().filter(asked) {
-        if let Dialled::Answered { responder, .. } = &mut dial.result {
+        if let DialOutcome::Answered { responder, .. } = &mut dial.result {
             *responder = responder.is_some().then(|| twin_end().to_string());
         }
     }

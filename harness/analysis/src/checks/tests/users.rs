@@ -1,5 +1,5 @@
 //! The checks about those who use a real cluster: each mutation turns exactly its check red.
-use flatnet_model::probe::{Sighting, Transport};
+use flatnet_model::probe::{ReceivedRequest, Transport};
 
 use super::*;
 use crate::example::plane::{PEER, fail, had, ip, plane, real, seen_as};
@@ -119,7 +119,7 @@ fn a_source_to_which_no_answer_comes_back_is_known_from_the_peer() {
     let other = o.nodes[0].object.internal_ips[0];
     let outside = had(&mut plane(&mut o).outside);
     fail(&mut outside.egress, |call| bare(&call.from) == "busybox-2");
-    outside.sightings = Ok(vec![Sighting {
+    outside.received = Ok(vec![ReceivedRequest {
         transport: Transport::Udp,
         from: pod_end("busybox-2").to_string(),
         source: other,
@@ -194,13 +194,13 @@ fn without_rights_on_nodes_pods_are_judged_all_the_same() {
             && !is_node(&dial.to)
             && [&dial.from, &dial.to].iter().all(|end| known.contains(end))
     });
-    o.sightings
+    o.received
         .retain(|end, _| is_node(end) || known.contains(end));
-    for (end, seen) in &mut o.sightings {
+    for (end, seen) in &mut o.received {
         if is_node(end) {
             *seen = Err("not allowed".to_owned());
         } else if let Ok(seen) = seen {
-            seen.retain(|sighting| known.iter().any(|end| end.is_called(&sighting.from)));
+            seen.retain(|request| known.iter().any(|end| end.is_called(&request.from)));
         }
     }
     let services = &mut had(&mut plane(&mut o).services).shared;

@@ -1,6 +1,6 @@
 //! gateway and bridge: how a pod hangs on its node.
 use flatnet_model::kernel::MacAddr;
-use flatnet_model::probe::{Dialled, Failure, Transport};
+use flatnet_model::probe::{DialOutcome, Failure, Transport};
 
 use super::*;
 use crate::example::build::{CNI0, ETH0, Style, healthy};
@@ -14,7 +14,8 @@ fn a_missing_default_route_blames_the_pod() {
         .retain(|r| r.dst.prefix_len() != 0);
     // The gateway itself is still on link: it answers, and what the node itself sends comes from it.
     lost(&mut o, |e| {
-        let by_gateway = e.dial.address == gateway(1, false) || (e.from_host && !e.crosses());
+        let by_gateway =
+            e.dial.request.address == gateway(1, false) || (e.from_host && !e.crosses());
         e.involves("busybox-1") && !e.itself() && !by_gateway
     });
     no_size_passes(&mut o, |from, to| [from, to].contains(&"busybox-1"));
@@ -76,7 +77,7 @@ fn a_gateway_address_gone_from_the_bridge_blames_the_node() {
 #[test]
 fn a_gateway_that_does_not_answer_is_told_from_one_that_was_not_asked() {
     let mut o = healthy(Style::Vxlan);
-    lost(&mut o, |e| e.dial.address == gateway(2, false));
+    lost(&mut o, |e| e.dial.request.address == gateway(2, false));
     let evidence = sole("gateway", &o);
     assert!(
         evidence
@@ -89,16 +90,16 @@ fn a_gateway_that_does_not_answer_is_told_from_one_that_was_not_asked() {
     let mut unasked = healthy(Style::Vxlan);
     unasked
         .dials
-        .retain(|dial| dial.address != gateway(2, false));
+        .retain(|dial| dial.request.address != gateway(2, false));
     assert!(broken("gateway", &unasked).contains("busybox-2 on node2 did not ask"));
 
     let mut cannot = healthy(Style::Vxlan);
     for dial in cannot
         .dials
         .iter_mut()
-        .filter(|dial| dial.transport == Transport::Icmp)
+        .filter(|dial| dial.request.transport == Transport::Icmp)
     {
-        dial.result = Dialled::Failed {
+        dial.result = DialOutcome::Failed {
             kind: Failure::Unsupported,
             detail: "permission denied".to_owned(),
             attempts: 0,

@@ -1,4 +1,4 @@
-//! Causes, one small file a family: pure functions from the evidence to findings.
+//! Causes, one small file per family: pure functions from the evidence to findings.
 mod addresses;
 mod agent;
 mod configuration;
@@ -126,7 +126,7 @@ fn said(text: &str) -> State {
     }
 }
 
-/// Somebody who is not well: a node, or a pod on it.
+/// An unhealthy node, or a pod on it.
 struct About<'a> {
     evidence: &'a Symptoms,
     node: &'a NodeSymptoms,

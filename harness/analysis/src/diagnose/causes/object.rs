@@ -10,7 +10,7 @@ pub(super) fn mounts(about: &About<'_>, pod: &PodSymptoms) -> Option<Finding> {
     // The kubelet goes on to the sandbox once everything is mounted.
     let later = pod.latest(&["FailedCreatePodSandBox"]);
     let mounted = later.is_some_and(|sandbox| sandbox.last_seen > event.last_seen);
-    // Its caches of ConfigMaps and Secrets start empty: once is no evidence.
+    // Its caches of ConfigMaps and Secrets start empty: one event is not evidence.
     let passing = event.message.contains("failed to sync") && event.count < 3;
     if mounted || passing {
         return None;

@@ -126,7 +126,7 @@ impl Cached {
             && has("K8S_POD_NAME", &pod.reference.name)
     }
 
-    /// The bridge is in the result too, and is no pod's own.
+    /// The bridge is in the result too, and does not belong to one pod.
     fn names(&self, link: &Link) -> bool {
         let mut interfaces = self.result.interfaces.iter();
         link.kind != "bridge"

@@ -47,7 +47,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                 );
             }
         }
-        // A pod's host end that is no port of a bridge is routed to by itself.
+        // A pod's host end that is not a port of a bridge has a route of its own.
         let leads_to_pod = |link: &&Link| pods.contains_key(&link.index);
         let ports = facts.links.iter().filter(|link| {
             bridges

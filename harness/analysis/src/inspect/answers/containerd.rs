@@ -32,12 +32,12 @@ const KEYS: [(&[&str], &str); 2] = [
 /// Reads the file's text.
 ///
 /// # Errors
-/// Why it is no TOML, with line and column.
+/// Why it is not TOML, with line and column.
 pub(super) fn pause_image(text: &str) -> Result<PauseImage, String> {
     let table: Table = text
         .parse()
         .map_err(|error: toml::de::Error| error.message().to_owned())
-        .map_err(|message| format!("it is no TOML: {message}"))?;
+        .map_err(|message| format!("it is not TOML: {message}"))?;
     for (path, key) in KEYS {
         if let Some(image) = at(&table, path) {
             return Ok(PauseImage::Set {
@@ -98,7 +98,7 @@ mod tests {
         assert!(
             pause_image("version = \n")
                 .unwrap_err()
-                .starts_with("it is no TOML: ")
+                .starts_with("it is not TOML: ")
         );
         assert_eq!(pause_image("plugins = 3\n"), Ok(PauseImage::Default));
     }

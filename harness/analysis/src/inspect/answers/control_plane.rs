@@ -93,7 +93,7 @@ fn manifests(node: &str, inside: &NodeInside, findings: &mut Findings) -> Vec<(S
                 Err(error) => findings.problem(
                     Some(node),
                     path,
-                    format!("it is no manifest of a pod: {error}"),
+                    format!("it is not a pod's manifest: {error}"),
                 ),
             },
             FileContent::Unreadable(why) => {

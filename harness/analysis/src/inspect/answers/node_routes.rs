@@ -87,7 +87,7 @@ fn on_node(view: &View, node: &InspectedNode, inside: &NodeInside, findings: &mu
     }
 }
 
-/// The most specific route that holds all of a podCIDR but is no default route.
+/// The most specific route that holds all of a podCIDR but is not a default route.
 fn best<'a>(routes: &[&'a RouteEntry], cidr: &IpNet) -> Option<&'a RouteEntry> {
     let holding = routes
         .iter()

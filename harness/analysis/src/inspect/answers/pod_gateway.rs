@@ -113,7 +113,7 @@ fn of_pod(
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
         };
         if !proxied {
-            findings.problem(Some(node), &pod.reference.to_string(), format!("its gateway {gateway} is no address of the node: packets for other nodes go nowhere"));
+            findings.problem(Some(node), &pod.reference.to_string(), format!("its gateway {gateway} is not an address of the node: packets for other nodes go nowhere"));
         }
     }
 }

@@ -133,7 +133,7 @@ fn from_components(
                 Err(_) => findings.problem(
                     Some(node),
                     component.source.text(),
-                    format!("--{flag} has {text:?}, which is no range"),
+                    format!("--{flag} has {text:?}, which is not a range"),
                 ),
             }
         }

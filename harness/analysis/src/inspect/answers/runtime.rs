@@ -98,7 +98,7 @@ fn endpoint(node: &str, kubelet: &NodeProcess, inside: &NodeInside, findings: &m
     };
     let configuration = match files.get(&path) {
         Some(FileContent::Text(text)) => serde_yaml::from_str::<KubeletConfiguration>(text)
-            .map_err(|error| format!("it is no KubeletConfiguration: {error}")),
+            .map_err(|error| format!("it is not a KubeletConfiguration: {error}")),
         Some(FileContent::Unreadable(why)) => Err(format!("it cannot be read: {why}")),
         Some(FileContent::Folder(_)) => Err("it is a folder".to_owned()),
         Some(FileContent::Absent) | None => Err("it is not there".to_owned()),

@@ -1,6 +1,6 @@
 //! Choosing routes, and what the kernel's own word changes.
 use flatnet_model::kernel::{Flow, RouteEntry};
-use flatnet_model::probe::Way;
+use flatnet_model::probe::RouteOutcome;
 use nix::errno::Errno;
 use rstest::rstest;
 
@@ -57,13 +57,13 @@ fn the_longest_prefix_wins_then_the_lowest_metric_then_a_hash() {
 }
 
 /// Follows a packet with one answer of node1's kernel about it.
-fn told(observed: &ObservedNetwork, way: Way) -> Trace {
+fn answering(observed: &ObservedNetwork, outcome: RouteOutcome) -> Trace {
     let asked = request(pod("busybox-1"), "10.244.2.2");
     let (_, questions) = trace(observed, &Kernels::new(), &asked);
     let of_node1 = questions
         .into_iter()
         .find(|(netns, _)| *netns == node("node1"));
-    let kernels = Kernels::from([(of_node1.unwrap(), way)]);
+    let kernels = Kernels::from([(of_node1.unwrap(), outcome)]);
     trace(observed, &kernels, &asked).0
 }
 
@@ -93,7 +93,7 @@ fn a_kernel_that_looks_into_another_table_is_followed() {
         ..route("0.0.0.0/0", "172.18.0.4", None)
     };
 
-    let trace = told(&observed, Way::Found(elsewhere));
+    let trace = answering(&observed, RouteOutcome::Found(elsewhere));
 
     let by_rule = trace.hops.iter().any(|hop| {
         hop.netns == node("node1")
@@ -110,12 +110,12 @@ fn a_kernel_that_looks_into_another_table_is_followed() {
 #[case::martian(Errno::EINVAL, Cause::Refused { detail: "words".to_owned() })]
 fn a_kernel_that_refuses_is_believed(#[case] errno: Errno, #[case] expected: Cause) {
     let observed = observed(Style::Direct);
-    let refused = Way::Refused {
+    let refused = RouteOutcome::Refused {
         errno: errno as i32,
         detail: "words".to_owned(),
     };
 
-    let trace = told(&observed, refused);
+    let trace = answering(&observed, refused);
 
     assert_eq!(stopped(&trace), (&node("node1"), &expected));
 }

@@ -2,7 +2,7 @@
 mod ends;
 mod kernels;
 mod parties;
-mod ways;
+mod paths;
 
 use std::net::IpAddr;
 
