@@ -57,7 +57,7 @@ fn files_that_are_malformed_are_named_and_every_question_is_answered() {
     assert_told(
         &problems("ranges"),
         "/etc/kubernetes/manifests/kube-apiserver.yaml",
-        "no manifest of a pod",
+        "not a pod's manifest",
     );
     assert_told(
         &problems("ranges"),

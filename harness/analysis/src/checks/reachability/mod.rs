@@ -3,6 +3,7 @@
 //! An answer counts whoever gave it: a wrong responder is for `no-nat` and `pod-ip-unique` to report.
 mod blame;
 mod cause;
+mod guess;
 mod pairs;
 mod seen;
 

@@ -190,7 +190,7 @@ fn the_endpoint_comes_from_the_flag_then_the_file_then_the_default() {
 #[test]
 fn configurations_that_do_not_parse_are_named_and_the_rest_is_answered() {
     for (content, said) in [
-        (build::text("- a\n- b\n"), "no KubeletConfiguration"),
+        (build::text("- a\n- b\n"), "not a KubeletConfiguration"),
         (
             FileContent::Unreadable("permission denied".to_owned()),
             "permission denied",
@@ -211,7 +211,7 @@ fn configurations_that_do_not_parse_are_named_and_the_rest_is_answered() {
         );
         let answer = answered(runtime::answer(&view));
         answer.has_problem(&["cp", "/var/lib/kubelet/config.yaml", said]);
-        answer.has_problem(&["cp", "/etc/containerd/config.toml", "no TOML"]);
+        answer.has_problem(&["cp", "/etc/containerd/config.toml", "not TOML"]);
         assert_eq!(answer.all("runtime-endpoint", "endpoint").len(), 1);
     }
 }

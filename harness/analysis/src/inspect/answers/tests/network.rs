@@ -205,7 +205,12 @@ fn a_gateway_that_the_node_does_not_hold_is_named() {
     };
     let answer = gateway(&mut view, Some("10.244.7.1"));
     assert_eq!(answer.one("pod", "default/a").values["agrees"], false);
-    answer.has_problem(&["cp", "default/a", "10.244.7.1", "no address of the node"]);
+    answer.has_problem(&[
+        "cp",
+        "default/a",
+        "10.244.7.1",
+        "not an address of the node",
+    ]);
     let answer = gateway(&mut view, Some("169.254.1.1"));
     assert!(answer.problems.is_empty(), "{:?}", answer.problems);
     gateway(&mut view, None).has_problem(&["cp", "default/a", "no default route"]);

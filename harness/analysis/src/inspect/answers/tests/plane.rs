@@ -198,7 +198,7 @@ fn a_manifest_that_does_not_parse_leaves_what_runs() {
             &["kube-apiserver", "--service-cluster-ip-range=10.96.0.0/16"],
         ));
     let answer = answered(ranges::answer(&view));
-    answer.has_problem(&["cp", "kube-apiserver.yaml", "no manifest of a pod"]);
+    answer.has_problem(&["cp", "kube-apiserver.yaml", "not a pod's manifest"]);
     let read = answer.facts.iter().find(|fact| {
         fact.values
             .get("set-by")

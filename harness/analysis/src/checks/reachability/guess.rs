@@ -1,0 +1,174 @@
+//! The likely cause of a group of red pairs that no configuration problem explains.
+use std::collections::BTreeSet;
+
+use flatnet_model::cause::{Cause, Loss};
+use flatnet_model::evidence::Subject;
+use flatnet_model::observations::{Dial, Endpoint};
+use flatnet_model::probe::{DialOutcome, Failure};
+
+use super::blame::{Group, Scope};
+use super::pairs::Pair;
+use super::seen::{Arrivals, Over};
+use crate::checks::topology::Topology;
+
+pub(super) fn guess(
+    topology: &Topology<'_>,
+    group: &Group<'_, '_>,
+    over: &Over,
+    arrivals: &Arrivals<'_>,
+    at: Vec<Subject>,
+) -> Cause {
+    if let Some(cause) = diverted(topology, &group.red) {
+        return cause;
+    }
+    if !over.passing.is_empty() {
+        return Cause::TransportFiltered {
+            failing: over.failing.clone(),
+            passing: over.passing.clone(),
+            family: over.family,
+            at,
+        };
+    }
+    if let Some(family) = over.family {
+        return Cause::FamilyUnrouted { family, at };
+    }
+    if let Some(nodes) = underlay_down(topology, group.scope) {
+        return Cause::UnderlayCut { nodes };
+    }
+    let failed = group.red.iter().flat_map(|pair| &pair.failed);
+    let kinds: BTreeSet<Kind> = failed.map(|dial| kind(dial)).collect();
+    match Vec::from_iter(kinds)[..] {
+        [Kind::Refused] => Cause::Rejected { at },
+        [Kind::Unreachable] => Cause::NoRouteOnTheWay { at },
+        _ => Cause::PacketsLost {
+            loss: loss(group.scope, arrivals),
+            at,
+        },
+    }
+}
+
+/// When others are answered by the client itself where they dial the server, the client's own requests come back to it
+/// with its own source address, and its kernel drops them.
+fn diverted(topology: &Topology<'_>, red: &[&Pair<'_>]) -> Option<Cause> {
+    let pair = red[0];
+    let by_client = |dial: &&Dial| {
+        dial.to == *pair.to
+            && matches!(&dial.result, DialOutcome::Answered { responder: Some(text), .. } if pair.from.is_called(text))
+    };
+    topology
+        .observations
+        .dials
+        .iter()
+        .find(by_client)
+        .filter(|_| red.len() == 1)?;
+    Some(Cause::Diverted {
+        to: pair.to.clone(),
+        by: pair.from.clone(),
+    })
+}
+
+/// Two nodes of the scope whose own addresses do not answer each other.
+fn underlay_down(topology: &Topology<'_>, scope: Scope<'_>) -> Option<(String, String)> {
+    let concerned = |a: &str, b: &str| match scope {
+        Scope::Everyone => true,
+        Scope::Pod(..) => false,
+        Scope::Node(node, _) => a == node || b == node,
+        Scope::Between(x, y) | Scope::OneWay(x, y) => (a == x && b == y) || (a == y && b == x),
+    };
+    let failed = |dial: &&Dial| match (&dial.from, &dial.to) {
+        (Endpoint::Node(a), Endpoint::Node(b)) => {
+            a != b
+                && concerned(a, b)
+                && matches!(&dial.result, DialOutcome::Failed { kind, .. } if *kind != Failure::Unsupported)
+        }
+        _ => false,
+    };
+    let dial = topology.observations.dials.iter().find(failed)?;
+    match (&dial.from, &dial.to) {
+        (Endpoint::Node(a), Endpoint::Node(b)) => Some((a.clone(), b.clone())),
+        _ => None,
+    }
+}
+
+/// What the far ends' records of requests say about where packets get lost.
+fn loss(scope: Scope<'_>, arrivals: &Arrivals<'_>) -> Loss {
+    let fates = |wanted: &dyn Fn(&str, &str) -> bool| {
+        let chosen: Vec<_> = arrivals
+            .iter()
+            .filter(|((from, to), _)| wanted(from, to))
+            .map(|(_, counts)| *counts)
+            .collect();
+        let lost = !chosen.is_empty() && chosen.iter().all(|(arrived, _)| *arrived == 0);
+        let came = !chosen.is_empty() && chosen.iter().all(|(arrived, known)| arrived == known);
+        (lost, came)
+    };
+    if arrivals.is_empty() {
+        return Loss::Unrecorded;
+    }
+    if let Scope::Node(name, _) = scope {
+        let (into_lost, _) = fates(&|_, to| to == name);
+        let (out_lost, out_came) = fates(&|from, _| from == name);
+        let node = name.to_owned();
+        match (into_lost, out_lost, out_came) {
+            (true, _, true) => return Loss::OnTheWayIn { node },
+            (true, true, _) => return Loss::BothWays { node },
+            (true, false, _) => return Loss::OnTheWayTo { node },
+            _ => {}
+        }
+    }
+    match fates(&|_, _| true) {
+        (_, true) => Loss::Answers,
+        (true, _) => Loss::Requests,
+        _ => Loss::OneDirection,
+    }
+}
+
+/// What became of a dial that failed.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Refused,
+    Unreachable,
+    Lost,
+}
+
+fn kind(dial: &Dial) -> Kind {
+    match &dial.result {
+        DialOutcome::Failed {
+            kind: Failure::Refused,
+            ..
+        } => Kind::Refused,
+        DialOutcome::Failed {
+            kind: Failure::Unreachable,
+            ..
+        } => Kind::Unreachable,
+        _ => Kind::Lost,
+    }
+}
+
+/// Between two nodes: when the pods of one do not even reach the other node itself, or are not reached from it, while the
+/// other's pods are fine in this, the one is to blame.
+pub(super) fn lopsided(scope: Scope<'_>, pairs: &[Pair<'_>]) -> Option<String> {
+    let (Scope::Between(a, b) | Scope::OneWay(a, b)) = scope else {
+        return None;
+    };
+    let pod_side = |pair: &Pair<'_>, pods: &str, host: &str| {
+        let from_pod = matches!(pair.from, Endpoint::Pod(_))
+            && pair.from_node == pods
+            && matches!(pair.to, Endpoint::Node(_));
+        let to_pod = matches!(pair.to, Endpoint::Pod(_))
+            && pair.to_node == pods
+            && matches!(pair.from, Endpoint::Node(_));
+        (from_pod && pair.to_node == host) || (to_pod && pair.from_node == host)
+    };
+    let red_share = |pods: &str, host: &str| {
+        let mine = pairs.iter().filter(|pair| pod_side(pair, pods, host));
+        mine.fold((0, 0), |(red, all), pair| {
+            (red + usize::from(!pair.failed.is_empty()), all + 1)
+        })
+    };
+    match (red_share(a, b), red_share(b, a)) {
+        ((red, all), (0, others)) if red == all && all > 0 && others > 0 => Some(a.to_owned()),
+        ((0, others), (red, all)) if red == all && all > 0 && others > 0 => Some(b.to_owned()),
+        _ => None,
+    }
+}
