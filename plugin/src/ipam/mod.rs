@@ -2,6 +2,10 @@
 mod allocate;
 #[cfg(test)]
 mod crash_tests;
+mod files;
+#[cfg(test)]
+mod foreign_tests;
+mod hint;
 mod range;
 mod record;
 mod store;

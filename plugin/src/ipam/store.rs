@@ -14,12 +14,13 @@
 //! and deleted, so that two releases of the same address cannot delete a third process's new reservation.
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Record;
+use super::files::{self, Found};
+use super::{Record, hint};
 use crate::error::{Error, Result};
 use crate::owner::Owner;
 use crate::validate::{ContainerId, IfName, NetworkName};
@@ -79,10 +80,14 @@ impl Store {
         let path = self.record_path(owner);
         let failed = |error| Error::io(format!("read {}", path.display()))(error);
         loop {
-            let mut file = match File::open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(failed(error)),
+            let file = match files::open_to_read(&path).map_err(failed)? {
+                Found::Regular(file) => file,
+                Found::Nothing => return Ok(None),
+                Found::Foreign => {
+                    // As good as lost. What cannot be unlinked, a directory, is reported when the record is to be made.
+                    let _ = fs::remove_file(&path);
+                    return Ok(None);
+                }
             };
             match (wait, file.try_lock()) {
                 (_, Ok(())) => {}
@@ -98,9 +103,11 @@ impl Store {
             if !is_current(&path, &file).map_err(failed)? {
                 continue;
             }
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(failed)?;
-            let addresses = match Record::decode(&bytes) {
+            let record = match files::content(&file).map_err(failed)? {
+                Found::Regular(bytes) => Record::decode(&bytes),
+                Found::Foreign | Found::Nothing => None,
+            };
+            let addresses = match record {
                 Some(record) if record.owner == *owner => self.owned(&record)?,
                 _ => self.scan(owner)?,
             };
@@ -120,7 +127,10 @@ impl Store {
         let removed = fs::remove_file(&temporary);
         match linked {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(error)
+                if error.kind() == ErrorKind::AlreadyExists
+                    && !fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) =>
+            {
                 return Err(Error::Busy {
                     owner: owner.clone(),
                 });
@@ -188,16 +198,15 @@ impl Store {
     /// The owner of an address; `None` if it is free or its file names no owner.
     pub(crate) fn owner_of(&self, address: IpAddr) -> Result<Option<Owner>> {
         let path = self.address_path(address);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Record::decode(&bytes).map(|record| record.owner)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(format!("read {}", path.display()))(error)),
+        match files::read(&path).map_err(Error::io(format!("read {}", path.display())))? {
+            Found::Regular(bytes) => Ok(Record::decode(&bytes).map(|record| record.owner)),
+            Found::Foreign | Found::Nothing => Ok(None),
         }
     }
 
     pub(super) fn is_taken(&self, address: IpAddr) -> Result<bool> {
         let path = self.address_path(address);
-        fs::exists(&path).map_err(Error::io(format!("look up {}", path.display())))
+        files::exists(&path).map_err(Error::io(format!("look up {}", path.display())))
     }
 
     /// All reserved addresses: lists the directory without reading files.
@@ -226,8 +235,8 @@ impl Store {
     pub(crate) fn complete(&self) -> Result<Vec<Record>> {
         let mut found = Vec::new();
         for name in self.names()?.iter().filter(|name| name.starts_with(RECORD)) {
-            let content = fs::read(self.path.join(name)).ok();
-            if let Some(record) = content.and_then(|bytes| Record::decode(&bytes))
+            if let Ok(Found::Regular(bytes)) = files::read(&self.path.join(name))
+                && let Some(record) = Record::decode(&bytes)
                 && self.owned(&record)? == record.addresses
             {
                 found.push(record);
@@ -260,26 +269,13 @@ impl Store {
 
     /// The address of range set `set` assigned last.
     pub(super) fn hint(&self, set: usize) -> Option<IpAddr> {
-        fs::read_to_string(self.hint_path(set))
-            .ok()?
-            .trim_end()
-            .parse()
-            .ok()
+        hint::read(&self.hint_path(set))
     }
 
-    /// Stores where to search next. Overwrites the file in place with a single write: renaming a new file onto an old one
-    /// makes ext4 wait for the disk (auto_da_alloc), which takes longer than the rest of ADD.
+    /// Stores where to search next.
     pub(super) fn set_hint(&self, set: usize, address: IpAddr) -> Result<()> {
         let path = self.hint_path(set);
-        // Padded to the longest address, 39 characters, so that no old text is left behind.
-        let line = format!("{:<39}\n", address.to_string());
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
-        written.map_err(Error::io(format!("write {}", path.display())))
+        hint::write(&path, address).map_err(Error::io(format!("write {}", path.display())))
     }
 
     /// Checks that reservations can be written, by writing a file.
@@ -298,8 +294,11 @@ impl Store {
             .filter(|name| name.starts_with(TEMPORARY))
         {
             let path = self.path.join(name);
-            if File::open(&path).is_ok_and(|file| file.try_lock().is_ok()) {
-                remove(&path)?;
+            match files::open_to_read(&path) {
+                Ok(Found::Regular(file)) if file.try_lock().is_ok() => remove(&path)?,
+                // A directory stays: it is in nobody's way.
+                Ok(Found::Foreign) => drop(fs::remove_file(&path)),
+                _ => {}
             }
         }
         Ok(())
@@ -377,7 +376,7 @@ impl Drop for Unlock<'_> {
 /// Whether `path` still refers to the open file.
 fn is_current(path: &Path, file: &File) -> io::Result<bool> {
     let ours = file.metadata()?;
-    match fs::metadata(path) {
+    match fs::symlink_metadata(path) {
         Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
