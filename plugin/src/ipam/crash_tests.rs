@@ -232,7 +232,9 @@ fn processes_that_race_and_are_killed_share_nothing() {
                     let brief = owner(format!("{worker}-{round}-brief"));
                     drop(allocate(&store, &brief, &pools).unwrap());
                     release(&store, &brief);
-                    writeln!(out, "{}", kept.held.addresses[0]).unwrap();
+                    // In one write: killed in between, it would report half an address.
+                    let line = format!("{}\n", kept.held.addresses[0]);
+                    out.write_all(line.as_bytes()).unwrap();
                 }
             });
             (*lines, pid, read)

@@ -100,17 +100,35 @@ fn gc_goes_on_after_an_error_and_reports_it() {
         let (one, two, conf) = (world.pod(), world.pod(), world.conf(json!({})));
         world.add("c1", &one, &conf);
         world.add("c2", &two, &conf);
-        // A directory where a record should be: it cannot be read, nor removed.
-        fs::remove_file(world.data_dir().join("net/owner@c1@eth0")).unwrap();
-        fs::create_dir(world.data_dir().join("net/owner@c1@eth0")).unwrap();
+        // A directory where a reservation should be: it cannot be read, nor unlinked.
+        fs::remove_file(world.data_dir().join("net/10.244.1.2")).unwrap();
+        fs::create_dir(world.data_dir().join("net/10.244.1.2")).unwrap();
         let details = world.cni("GC", "", "", &world.conf(valid(&[]))).error(106);
         assert!(
-            details.contains("owner@c1@eth0") && !details.contains("c2"),
+            details.contains("10.244.1.2") && !details.contains("10.244.1.3"),
             "{details}"
         );
-        assert_eq!(world.reservations(), ["10.244.1.2", "owner@c1@eth0"]);
-        assert_eq!(two.ip("link").as_array().unwrap().len(), 1);
+        assert_eq!(world.reservations(), ["10.244.1.2"]);
+        for pod in [&one, &two] {
+            assert_eq!(pod.ip("link").as_array().unwrap().len(), 1);
+        }
     });
+}
+
+#[test]
+fn a_record_that_is_a_directory_costs_its_attachment_nothing() {
+    isolated(
+        "gc::a_record_that_is_a_directory_costs_its_attachment_nothing",
+        |world| {
+            let (pod, conf) = (world.pod(), world.conf(json!({})));
+            world.add("c1", &pod, &conf);
+            fs::remove_file(world.data_dir().join("net/owner@c1@eth0")).unwrap();
+            fs::create_dir(world.data_dir().join("net/owner@c1@eth0")).unwrap();
+            world.cni("GC", "", "", &world.conf(valid(&[]))).ok();
+            assert_eq!(world.reservations(), ["owner@c1@eth0"]);
+            assert_eq!(pod.ip("link").as_array().unwrap().len(), 1);
+        },
+    );
 }
 
 #[test]
