@@ -3,6 +3,7 @@ mod agents;
 mod images;
 mod in_use;
 mod record;
+mod removal;
 mod snapshot;
 mod swap;
 mod tune;

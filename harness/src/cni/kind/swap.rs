@@ -9,7 +9,8 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
 use super::record::Record;
-use super::snapshot::{self, Section, Snapshot};
+use super::removal::Removal;
+use super::snapshot::{self, Snapshot};
 use super::{KindCluster, in_use};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
@@ -152,13 +153,7 @@ async fn wait_gone(client: &Client, objects: &Objects) -> Result<()> {
 /// Takes off a node what it has more than before, and looks whether it is gone.
 async fn clean(onto: &KindCluster, node: &str, before: &Snapshot, paths: &[String]) -> Result<()> {
     let left = snapshot::take(onto, node, paths).await?.since(before);
-    if !left.is_empty() {
-        let script = removal(&left);
-        let argv = ["sh".to_owned(), "-c".to_owned(), script];
-        let target = Target::Node(node.to_owned());
-        // Some lines fail because an earlier one took more away; the second look tells.
-        onto.cluster.exec(&target, &argv, b"").await?;
-    }
+    let said = Removal::of(&left).run(&onto.cluster, node).await?;
     let still = snapshot::take(onto, node, paths).await?.since(before);
     if still.is_empty() {
         return Ok(());
@@ -168,73 +163,10 @@ async fn clean(onto: &KindCluster, node: &str, before: &Snapshot, paths: &[Strin
         .map(|(section, line)| format!("{}: {line}", section.name()))
         .collect();
     Err(Error::Failed(format!(
-        "node {node} keeps things of the CNI that was taken off: {}",
-        listed.join("; ")
+        "node {node} keeps things of the CNI that was taken off: {}; the commands that should remove them said: {}",
+        listed.join("; "),
+        said.trim()
     )))
-}
-
-/// The commands that remove what is listed; rules before the chains they are in or jump to.
-fn removal(left: &[(Section, String)]) -> String {
-    let mut steps: Vec<(u8, String)> = Vec::new();
-    for (section, line) in left {
-        let mut step = |order, command| steps.push((order, command));
-        match section {
-            Section::Links => step(5, format!("ip link delete dev {}", quoted(line))),
-            Section::Conf => step(0, format!("rm -rf /etc/cni/net.d/{}", quoted(line))),
-            Section::Bin => step(0, format!("rm -rf /opt/cni/bin/{}", quoted(line))),
-            Section::State => step(0, format!("rm -rf {}", quoted(line))),
-            Section::Tables => step(1, format!("nft delete table {line}")),
-            Section::Iptables => {
-                if let Some((order, command)) = iptables(line) {
-                    step(order, command);
-                }
-            }
-            Section::Ipsets => step(4, format!("ipset destroy {}", quoted(line))),
-            Section::Routes => {
-                if let Some((family, route)) = line.split_once(' ') {
-                    step(4, format!("ip -{family} route del {route}"));
-                }
-            }
-            Section::Rules => {
-                if let Some((family, rule)) = line.split_once(' ')
-                    && let Some((priority, selector)) = rule.split_once(':')
-                {
-                    let selector = selector.trim().replace("[detached] ", "");
-                    step(
-                        4,
-                        format!("ip -{family} rule del priority {priority} {selector}"),
-                    );
-                }
-            }
-        }
-    }
-    steps.sort();
-    let lines: Vec<String> = steps.into_iter().map(|(_, command)| command).collect();
-    lines.join("\n")
-}
-
-/// `PROGRAM TABLE LINE` of `iptables-save` undone: rules first, then chains.
-fn iptables(line: &str) -> Option<(u8, String)> {
-    let mut parts = line.splitn(3, ' ');
-    let (program, table, rest) = (parts.next()?, parts.next()?, parts.next()?);
-    match rest.strip_prefix("-A ") {
-        Some(rule) => Some((2, format!("{program} -w -t {table} -D {rule}"))),
-        None => {
-            let mut words = rest.strip_prefix(':')?.split_whitespace();
-            let chain = words.next()?;
-            Some(match words.next() {
-                // A chain that is part of its table stays; what it does with what no rule decides can have been changed.
-                Some(policy) if policy != "-" => {
-                    (2, format!("{program} -w -t {table} -P {chain} ACCEPT"))
-                }
-                _ => (3, format!("{program} -w -t {table} -X {chain}")),
-            })
-        }
-    }
-}
-
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Keeps new pods from the nodes while there is no CNI.
@@ -278,36 +210,4 @@ async fn mark(api: &Api<Node>, node: &str, cordoned: bool) -> Result<()> {
         .await
         .map_err(|e| denied(&format!("cordon node {node}"), e))?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_becomes_commands_in_an_order_that_works() {
-        let left = [
-            (Section::Links, "cni0"),
-            (Section::Iptables, "iptables nat :FLANNEL-POSTRTG -"),
-            (
-                Section::Iptables,
-                "iptables nat -A POSTROUTING -m comment --comment \"flanneld masq\" -j FLANNEL-POSTRTG",
-            ),
-            (Section::Iptables, "iptables filter :FORWARD DROP"),
-            (Section::Tables, "inet flatnet"),
-            (Section::Bin, "it's"),
-            (Section::Routes, "4 10.244.1.0/24 via 172.18.0.3 dev eth0"),
-        ]
-        .map(|(section, line)| (section, line.to_owned()));
-        assert_eq!(
-            removal(&left),
-            "rm -rf /opt/cni/bin/'it'\\''s'\n\
-             nft delete table inet flatnet\n\
-             iptables -w -t filter -P FORWARD ACCEPT\n\
-             iptables -w -t nat -D POSTROUTING -m comment --comment \"flanneld masq\" -j FLANNEL-POSTRTG\n\
-             iptables -w -t nat -X FLANNEL-POSTRTG\n\
-             ip -4 route del 10.244.1.0/24 via 172.18.0.3 dev eth0\n\
-             ip link delete dev 'cni0'"
-        );
-    }
 }
