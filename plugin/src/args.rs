@@ -70,7 +70,8 @@ impl Call {
             Some(Command::Version) => Some(Self::Version),
             None => None,
         };
-        if !matches!(command, None | Some(Command::Version)) {
+        // What is to be removed goes, whatever else is wrong.
+        if matches!(command, Some(Command::Add | Command::Check)) {
             reader.check_args();
         }
         reader.finish(call)
@@ -265,6 +266,8 @@ mod tests {
         }
         for bad in ["A", "=b", "A=b;c", "IgnoreUnknown=maybe"] {
             assert!(with(bad).is_err(), "{bad:?}");
+            let del = [&[("CNI_COMMAND", "DEL"), ("CNI_ARGS", bad)], &ADD[1..]].concat();
+            assert!(matches!(call(&del), Ok(Call::Del { .. })), "{bad:?}");
         }
     }
 }

@@ -19,13 +19,18 @@ fn is_cni_name(text: &str) -> bool {
         && text.chars().all(allowed)
 }
 
-/// What the kernel's dev_valid_name() (net/core/dev.c) accepts, except `%`, which would be expanded to a number.
+/// Folders of /proc/sys/net/ipv4/conf beside those of interfaces: the kernel refuses devices of these names
+/// (sysctl_dev_name_is_allowed(), include/linux/inetdevice.h).
+const RESERVED_IFNAMES: [&str; 2] = ["all", "default"];
+
+/// What the kernel's dev_valid_name() (net/core/dev.c) accepts, except `%`, which would be expanded to a number, and what it reserves.
 fn is_interface_name(text: &str) -> bool {
     let forbidden = |c: char| matches!(c, '/' | ':' | '%') || c.is_whitespace() || c.is_control();
     !text.is_empty()
         && text.len() <= MAX_IFNAME
         && text != "."
         && text != ".."
+        && !RESERVED_IFNAMES.contains(&text)
         && !text.contains(forbidden)
 }
 
@@ -79,7 +84,7 @@ checked_name!(
     /// A valid network interface name.
     IfName,
     is_interface_name,
-    "must have 1 to 15 bytes, be neither `.` nor `..`, and hold no `/`, `:`, `%`, white space or control character"
+    "must have 1 to 15 bytes, be none of `.`, `..`, `all` and `default`, and hold no `/`, `:`, `%`, white space or control character"
 );
 
 #[cfg(test)]
@@ -138,6 +143,8 @@ mod tests {
             "sixteen-bytes-xx",
             "eth%d",
             "a\u{7f}",
+            "all",
+            "default",
         ] {
             assert!(IfName::new(bad).is_none(), "{bad:?} is accepted");
         }

@@ -2,7 +2,7 @@
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use flatnet_netlink::{Route, netns};
@@ -25,7 +25,12 @@ impl PodNs {
         let wrong = |why: &str| Error::Environment {
             problems: vec![format!("CNI_NETNS {} {why}", path.display())],
         };
-        let file = match File::open(path) {
+        // A FIFO there would otherwise be waited for.
+        let opened = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path);
+        let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(Error::NoNamespace {

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::json;
 
 use crate::world::{Pod, World, addresses, isolated, names, neighbours, routes, triple};
@@ -295,6 +297,14 @@ fn a_namespace_that_is_none_is_refused() {
                 .cni("ADD", "c1", "/etc/passwd", &conf)
                 .error(4)
                 .contains("CNI_NETNS /etc/passwd is not a namespace")
+        );
+        let fifo = world.data_dir().with_file_name("fifo");
+        mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        assert!(
+            world
+                .cni("ADD", "c1", fifo.to_str().unwrap(), &conf)
+                .error(4)
+                .contains("is not a namespace")
         );
         assert!(
             world
