@@ -45,6 +45,11 @@ fn each_damage_in_the_pod_is_named() {
             );
         };
         in_pod(
+            "link set eth0 mtu 1400",
+            &["link set eth0 mtu 1500"],
+            &["eth0 has MTU 1400 in the container, not 1500"],
+        );
+        in_pod(
             "route del default",
             &["route add default via 10.244.1.1"],
             &["the container has no route 0.0.0.0/0 via 10.244.1.1 dev eth0"],
@@ -146,6 +151,30 @@ fn each_damage_on_the_node_is_named() {
             &[&format!(
                 "hairpin is off on {veth}, the configuration says on"
             )],
+        );
+        on_node(
+            &format!("link set {veth} mtu 1400"),
+            &[&format!("link set {veth} mtu 1500")],
+            // A bridge whose MTU was never set has the smallest of its ports' (br_mtu_auto_adjust).
+            &[
+                "bridge cni0 has MTU 1400, less than the 1500 of the container's interface",
+                &format!("{veth} has MTU 1400, not 1500"),
+            ],
+        );
+        on_node(
+            "link set cni0 mtu 1400",
+            &["link set cni0 mtu 1500"],
+            &["bridge cni0 has MTU 1400, less than the 1500 of the container's interface"],
+        );
+        on_node(
+            "route add blackhole 10.244.1.2",
+            &["route del blackhole 10.244.1.2"],
+            &["the node's route to 10.244.1.2 ends with: "],
+        );
+        on_node(
+            "route add 10.244.1.2 dev lo",
+            &["route del 10.244.1.2 dev lo"],
+            &["the node's route to 10.244.1.2 does not lead to bridge cni0"],
         );
         on_node(
             &format!("link set {veth} down"),
