@@ -5,7 +5,7 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use nix::errno::Errno;
 
 use crate::socket::{Connection, Outcome, check, outcome};
-use crate::uapi::{af, ifla, rta, rtm};
+use crate::uapi::{af, ifa, ifla, rta, rtm};
 use crate::wire::Message;
 use crate::{
     Address, Error, FdbEntry, Flow, Link, Neighbour, Request, Result, RouteEntry, decode, netns,
@@ -107,6 +107,18 @@ impl Route {
         };
         self.connection
             .dump(Message::dump(rtm::GETADDR, &header), &what, decode::address)
+    }
+
+    /// Lists the addresses of both families in another namespace, without entering it. `netnsid` is the number that this namespace has
+    /// for it ([`Link::link_netnsid`]); indexes are the other namespace's.
+    ///
+    /// # Errors
+    /// EINVAL if no namespace has the number, EACCES without CAP_NET_ADMIN there.
+    pub fn addresses_in(&mut self, netnsid: i32) -> Result<Vec<Address>> {
+        let mut message = Message::dump(rtm::GETADDR, &[0; 8]);
+        message.attr(ifa::TARGET_NETNSID, &netnsid.to_ne_bytes());
+        let what = format!("list addresses in namespace {netnsid}");
+        self.connection.dump(message, &what, decode::address)
     }
 
     /// Lists the unicast, blackhole, unreachable and prohibit routes of the main table, both families. A route with several

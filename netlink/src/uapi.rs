@@ -102,6 +102,7 @@ pub(crate) mod ifa {
     pub(crate) const ADDRESS: u16 = 1;
     pub(crate) const LOCAL: u16 = 2;
     pub(crate) const FLAGS: u16 = 8;
+    pub(crate) const TARGET_NETNSID: u16 = 10;
     pub(crate) const F_NODAD: u32 = 0x02;
     pub(crate) const F_NOPREFIXROUTE: u32 = 0x200;
 }

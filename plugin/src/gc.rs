@@ -3,7 +3,7 @@ use std::collections::HashSet;
 
 use flatnet_netlink::{Request, Route};
 
-use crate::datapath::{HostEnd, forget_neighbours};
+use crate::datapath::{HostEnd, forget_neighbours, living};
 use crate::error::{Error, Result};
 use crate::ipam::{Store, Wait};
 use crate::owner::Owner;
@@ -30,12 +30,20 @@ pub(crate) fn gc(conf: &NetConf) -> Result<()> {
     for owner in recorded.iter().filter(|owner| !is_valid(owner)) {
         record(collect(conf, &store, &mut host, bridge, owner));
     }
+    let mut held_by_pods = None;
     for address in store.taken()? {
         match store.owner_of(address) {
             // Its record was dealt with above.
             Ok(Some(owner)) if is_valid(&owner) || recorded.contains(&owner) => {}
             Ok(Some(owner)) => record(collect(conf, &store, &mut host, bridge, &owner)),
             Ok(None) => {
+                let living = match &held_by_pods {
+                    Some(known) => known,
+                    None => held_by_pods.insert(living(&mut host)?),
+                };
+                if living.contains(&address) {
+                    continue;
+                }
                 record(bridge.map_or(Ok(()), |index| {
                     forget_neighbours(&mut host, index, &[address])
                 }));

@@ -1,10 +1,12 @@
 //! Addresses.
+use std::collections::BTreeSet;
+
 use flatnet_netlink::{Request, Route};
 use nix::errno::Errno;
 use serde_json::{Value, json};
 
 use crate::observer::ip;
-use crate::scene::{alone, device};
+use crate::scene::{Namespace, alone, device, link, veth};
 
 fn addresses(name: &str) -> Vec<Value> {
     let shown = ip(&format!("address show dev {name}"));
@@ -46,6 +48,44 @@ fn both_families_are_added_and_usable_at_once() {
         );
         assert_eq!(ip("route show dev br0")[0]["dst"], "10.244.1.0/24");
         assert_eq!(ip("-6 route show dev br0")[0]["dst"], "fd00:1::/64");
+    });
+}
+
+#[test]
+fn addresses_behind_a_veth_are_read_without_entering_their_namespace() {
+    alone(|route| {
+        let there = Namespace::new();
+        route
+            .send(Request::add_veth(&veth("here0", "there0", Some(&there))))
+            .unwrap();
+        let mut inside = there.route();
+        let far = link(&mut inside, "there0").index;
+        for net in ["10.244.1.7/32", "fd00:1::7/128"] {
+            add(&mut inside, far, net, true);
+        }
+        let number = link(route, "here0").link_netnsid.unwrap();
+
+        let read = route.addresses_in(number).unwrap();
+
+        let seen = there.run(|| ip("address show"));
+        let seen: BTreeSet<String> = seen
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|link| link["addr_info"].as_array().unwrap())
+            .map(|address| {
+                format!(
+                    "{}/{}",
+                    address["local"].as_str().unwrap(),
+                    address["prefixlen"]
+                )
+            })
+            .collect();
+        let read: BTreeSet<String> = read.iter().map(|address| address.net.to_string()).collect();
+        assert_eq!(read, seen);
+        assert!(read.contains("10.244.1.7/32") && read.contains("fd00:1::7/128"));
+        let error = route.addresses_in(number + 1).unwrap_err();
+        assert_eq!(error.errno(), Some(Errno::EINVAL));
     });
 }
 

@@ -10,6 +10,7 @@ use flatnet_netlink::request::{NewRoute, Veth};
 use flatnet_netlink::{Link, MacAddr, Request, Route};
 use ipnet::IpNet;
 
+use super::living::living;
 use super::names::HostEnd;
 use super::netns::PodNs;
 use super::{bridge, del};
@@ -47,6 +48,10 @@ pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String>
         bridge::ensure_masquerade(conf, &plan)?;
     }
 
+    if store.is_new(&plan.pools) {
+        // It was lost, or the network has another name now: pods that live on keep their addresses.
+        store.adopt(&plan.pools, &living(&mut attachment.host)?)?;
+    }
     let allocation = allocate(&store, owner, &plan.pools)?;
     let mac = MacAddr::from_ip(allocation.assigned[0].address);
     let routes = plan.pod_routes(&allocation.assigned);

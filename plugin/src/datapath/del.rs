@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork};
 
+use super::living::behind;
 use super::names::HostEnd;
 use crate::error::{Error, Result};
 use crate::ipam::{Store, Wait};
@@ -43,7 +44,11 @@ pub(crate) fn del(conf: &NetConf, owner: &Owner) -> Result<()> {
     let mut watch = LinkWatch::open()?;
     let mut host = Route::open()?;
     let end = HostEnd::of(&conf.name, owner);
+    let mut unrecorded = Vec::new();
     if let Some(link) = host.link(&end.name)?.filter(|link| end.is(link)) {
+        if held.is_none() {
+            unrecorded = behind(&mut host, &link);
+        }
         unlist(&mut watch, &link)?;
     }
     if !addresses.is_empty()
@@ -53,7 +58,12 @@ pub(crate) fn del(conf: &NetConf, owner: &Owner) -> Result<()> {
     }
     match (store, held) {
         (Some(store), Some(held)) => store.release(held),
-        (Some(store), None) => store.free(owner, &addresses),
+        (Some(store), None) => {
+            for address in unrecorded {
+                store.free_unowned(address)?;
+            }
+            store.free(owner, &addresses)
+        }
         (None, _) => Ok(()),
     }
 }

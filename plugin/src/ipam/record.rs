@@ -48,9 +48,20 @@ impl Record {
         })
     }
 
-    /// `None` if the content names no owner: truncated by a power failure, or written by another program.
+    /// `None` if the content names no owner: truncated by a power failure, or written by another program than host-local, whose files
+    /// hold container id and interface name with CR LF between them (plugins/ipam/host-local/backend/disk).
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let text: Text<'_> = serde_json::from_slice(bytes).ok()?;
+        let Ok(text) = serde_json::from_slice::<Text<'_>>(bytes) else {
+            let (container, ifname) = str::from_utf8(bytes).ok()?.trim_end().split_once("\r\n")?;
+            let owner = Owner {
+                container: ContainerId::new(container)?,
+                ifname: IfName::new(ifname)?,
+            };
+            return Some(Record {
+                owner,
+                addresses: Vec::new(),
+            });
+        };
         let owner = Owner {
             container: ContainerId::new(&text.container_id)?,
             ifname: IfName::new(&text.ifname)?,
@@ -79,7 +90,16 @@ mod tests {
             r#"{"containerID":"c1","ifname":"eth0","addresses":["10.1.0.2","fd00::2"]}"#
         );
         assert_eq!(Record::decode(&bytes), Some(Record { owner, addresses }));
-        for garbage in ["", "c1\neth0", r#"{"containerID":"../x","ifname":"eth0"}"#] {
+        let host_local = Record::decode(b"c1\r\neth0").unwrap();
+        assert_eq!(host_local.owner.to_string(), "container c1 interface eth0");
+        assert!(host_local.addresses.is_empty());
+        for garbage in [
+            "",
+            "c1\r\n",
+            "../x\r\neth0",
+            "c1\neth0",
+            r#"{"containerID":"../x","ifname":"eth0"}"#,
+        ] {
             assert_eq!(Record::decode(garbage.as_bytes()), None, "{garbage:?}");
         }
     }

@@ -79,6 +79,57 @@ fn an_intention_never_acted_on_costs_nobody_anything() {
     );
 }
 
+/// Whatever became of its file: an address that an interface has is not given away.
+#[test]
+fn an_address_of_a_living_pod_is_not_given_away() {
+    isolated(
+        "gc::an_address_of_a_living_pod_is_not_given_away",
+        |world| {
+            let conf = world.dual(json!({}));
+            let (one, two, three) = (world.pod(), world.pod(), world.pod());
+            world.add("c1", &one, &conf);
+            world.add("c2", &two, &conf);
+            let network = world.data_dir().join("net");
+            // Cut short by a power failure, and of another program that used the folder before: both without a record.
+            fs::write(network.join("10.244.1.2"), "").unwrap();
+            fs::write(network.join("10.244.1.3"), "c2\r\neth0").unwrap();
+            for id in ["c1", "c2"] {
+                fs::remove_file(network.join(format!("owner@{id}@eth0"))).unwrap();
+            }
+            world
+                .cni("GC", "", "", &world.dual(valid(&["c1", "c2"])))
+                .ok();
+            for address in ["10.244.1.2", "10.244.1.3"] {
+                assert!(
+                    world.reservations().contains(&address.to_owned()),
+                    "{address}"
+                );
+            }
+
+            // The whole store lost.
+            fs::remove_dir_all(&network).unwrap();
+            let result = world.add("c3", &three, &conf);
+            assert_eq!(result["ips"][0]["address"], "10.244.1.4/32");
+            assert_eq!(result["ips"][1]["address"], "fd00:10:244:1::4/128");
+            // DEL frees what the pod has though there is no record, GC what nothing has any more.
+            world.del("c1", &conf);
+            assert!(!world.reservations().contains(&"10.244.1.2".to_owned()));
+            drop(two);
+            world.ip(&format!(
+                "link del {}",
+                world.ip("link show type veth")[0]["ifname"]
+                    .as_str()
+                    .unwrap()
+            ));
+            world.cni("GC", "", "", &world.dual(valid(&["c3"]))).ok();
+            assert_eq!(
+                world.reservations(),
+                ["10.244.1.4", "fd00:10:244:1::4", "owner@c3@eth0"]
+            );
+        },
+    );
+}
+
 #[test]
 fn gc_without_a_list_removes_nothing() {
     isolated("gc::gc_without_a_list_removes_nothing", |world| {

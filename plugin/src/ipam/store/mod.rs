@@ -12,7 +12,8 @@
 //! There are two locks (flock(2), released when the holding process ends). A record's lock, held during ADD and DEL of that
 //! attachment, distinguishes a crashed ADD from one in progress. The directory's lock is held while a reservation is checked
 //! and deleted, so that two releases of the same address cannot delete a third process's new reservation.
-use std::collections::HashSet;
+mod inventory;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::net::IpAddr;
@@ -23,7 +24,7 @@ use super::files::{self, Found};
 use super::{Record, hint};
 use crate::error::{Error, Result};
 use crate::owner::Owner;
-use crate::validate::{ContainerId, IfName, NetworkName};
+use crate::validate::NetworkName;
 
 const RECORD: &str = "owner@";
 const HINT: &str = "last@";
@@ -195,78 +196,6 @@ impl Store {
         }
     }
 
-    /// The owner of an address; `None` if it is free or its file names no owner.
-    pub(crate) fn owner_of(&self, address: IpAddr) -> Result<Option<Owner>> {
-        let path = self.address_path(address);
-        match files::read(&path).map_err(Error::io(format!("read {}", path.display())))? {
-            Found::Regular(bytes) => Ok(Record::decode(&bytes).map(|record| record.owner)),
-            Found::Foreign | Found::Nothing => Ok(None),
-        }
-    }
-
-    pub(super) fn is_taken(&self, address: IpAddr) -> Result<bool> {
-        let path = self.address_path(address);
-        files::exists(&path).map_err(Error::io(format!("look up {}", path.display())))
-    }
-
-    /// All reserved addresses: lists the directory without reading files.
-    pub(crate) fn taken(&self) -> Result<HashSet<IpAddr>> {
-        Ok(self
-            .names()?
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect())
-    }
-
-    /// All attachments that have a record.
-    pub(crate) fn owners(&self) -> Result<Vec<Owner>> {
-        let owner = |name: &String| {
-            // An interface name may contain `@`, a container id cannot.
-            let (container, ifname) = name.strip_prefix(RECORD)?.split_once('@')?;
-            Some(Owner {
-                container: ContainerId::new(container)?,
-                ifname: IfName::new(ifname)?,
-            })
-        };
-        Ok(self.names()?.iter().filter_map(owner).collect())
-    }
-
-    /// The records whose addresses are all reserved at this moment.
-    pub(crate) fn complete(&self) -> Result<Vec<Record>> {
-        let mut found = Vec::new();
-        for name in self.names()?.iter().filter(|name| name.starts_with(RECORD)) {
-            if let Ok(Found::Regular(bytes)) = files::read(&self.path.join(name))
-                && let Some(record) = Record::decode(&bytes)
-                && self.owned(&record)? == record.addresses
-            {
-                found.push(record);
-            }
-        }
-        Ok(found)
-    }
-
-    /// The record's addresses that its owner really has; the others may be another's by now.
-    fn owned(&self, record: &Record) -> Result<Vec<IpAddr>> {
-        let mut owned = Vec::new();
-        for address in &record.addresses {
-            if self.owner_of(*address)?.as_ref() == Some(&record.owner) {
-                owned.push(*address);
-            }
-        }
-        Ok(owned)
-    }
-
-    /// Finds the addresses of `owner` by reading all address files: slow, for when there is no record.
-    pub(crate) fn scan(&self, owner: &Owner) -> Result<Vec<IpAddr>> {
-        let mut found = Vec::new();
-        for address in self.taken()? {
-            if self.owner_of(address)?.as_ref() == Some(owner) {
-                found.push(address);
-            }
-        }
-        Ok(found)
-    }
-
     /// The address of range set `set` assigned last.
     pub(super) fn hint(&self, set: usize) -> Option<IpAddr> {
         hint::read(&self.hint_path(set))
@@ -281,7 +210,7 @@ impl Store {
     /// Checks that reservations can be written, by writing a file.
     pub(crate) fn probe(&self) -> Result<()> {
         let (path, mut file) = self.temporary()?;
-        let written = file.write_all(b"{}");
+        let written = file.write_all(inventory::NOBODY);
         remove(&path)?;
         written.map_err(Error::io(format!("write {}", path.display())))
     }
@@ -337,15 +266,6 @@ impl Store {
             }
         }
         unreachable!("the loop above ends only by returning")
-    }
-
-    fn names(&self) -> Result<Vec<String>> {
-        let failed = |error| Error::io(format!("list {}", self.path.display()))(error);
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(failed)? {
-            names.extend(entry.map_err(failed)?.file_name().into_string());
-        }
-        Ok(names)
     }
 
     /// `IpAddr` formats each address in exactly one way (RFC 5952 for IPv6), so names are unique.
