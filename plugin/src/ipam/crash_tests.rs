@@ -21,9 +21,10 @@ fn owner(id: impl std::fmt::Display) -> Owner {
     }
 }
 
+/// More addresses than six processes take until their pipes, which nobody reads at first, are full.
 fn pools() -> Pools {
     Pools::new(
-        serde_json::from_str(r#"[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00::/64"}]]"#).unwrap(),
+        serde_json::from_str(r#"[[{"subnet":"10.1.0.0/16"}],[{"subnet":"fd00::/64"}]]"#).unwrap(),
     )
     .unwrap()
 }
