@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::node::{Node, NodesFile};
 use crate::node_fault::NodeFault;
+use crate::reserved;
 use crate::valid_node::{ValidNode, family_of};
 use crate::{Error, Result};
 
@@ -105,6 +106,16 @@ fn validate(node: &Node) -> std::result::Result<ValidNode, Vec<NodeFault>> {
         if cidr.max_prefix_len() - cidr.prefix_len() < 2 {
             faults.push(NodeFault::TooSmall(*cidr));
         }
+        faults.extend(
+            reserved::overlapping(cidr)
+                .map(|(range, purpose)| NodeFault::Reserved(*cidr, range, purpose)),
+        );
+        faults.extend(
+            node.addresses
+                .iter()
+                .filter(|address| cidr.contains(*address))
+                .map(|address| NodeFault::CoversNode(*cidr, *address, node.name.clone())),
+        );
     }
     match node.pod_cidrs.first() {
         Some(first) if faults.is_empty() => Ok(ValidNode {
@@ -125,7 +136,7 @@ fn validate(node: &Node) -> std::result::Result<ValidNode, Vec<NodeFault>> {
 #[derive(Default)]
 struct Taken {
     names: HashSet<String>,
-    addresses: HashMap<IpAddr, String>,
+    addresses: BTreeMap<IpAddr, String>,
     macs: HashMap<MacAddr, String>,
     /// By base address; none overlaps another.
     pod_cidrs: BTreeMap<IpAddr, (IpNet, String)>,
@@ -145,6 +156,12 @@ impl Taken {
         );
     }
 
+    /// The accepted podCIDR that contains an address.
+    fn range_around(&self, address: IpAddr) -> Option<&(IpNet, String)> {
+        let (_, nearest) = self.pod_cidrs.range(..=address).next_back()?;
+        nearest.0.contains(&address).then_some(nearest)
+    }
+
     /// Returns the node if it conflicts with none of the accepted ones.
     fn check(&self, node: ValidNode) -> std::result::Result<ValidNode, Vec<NodeFault>> {
         let mut faults = Vec::new();
@@ -157,6 +174,10 @@ impl Taken {
                     .get(address)
                     .map(|by| NodeFault::AddressTaken(*address, by.clone())),
             );
+            faults
+                .extend(self.range_around(*address).map(|(theirs, by)| {
+                    NodeFault::AddressInPodCidr(*address, *theirs, by.clone())
+                }));
         }
         for cidr in &node.pod_cidrs {
             let up_to_its_end = self.pod_cidrs.range(..=cidr.broadcast()).rev();
@@ -165,6 +186,12 @@ impl Taken {
             faults.extend(
                 overlapping
                     .map(|(_, (theirs, by))| NodeFault::PodCidrTaken(*cidr, by.clone(), *theirs)),
+            );
+            let covered = self.addresses.range(cidr.network()..=cidr.broadcast());
+            faults.extend(
+                covered
+                    .filter(|(address, _)| cidr.contains(*address))
+                    .map(|(address, by)| NodeFault::CoversNode(*cidr, *address, by.clone())),
             );
         }
         if faults.is_empty() {

@@ -22,6 +22,12 @@ pub enum NodeFault {
     HostBits(IpNet),
     /// A podCIDR with no room for a gateway and a pod.
     TooSmall(IpNet),
+    /// A podCIDR that shares addresses with a range that is for something else, and what it is for.
+    Reserved(IpNet, IpNet, &'static str),
+    /// A podCIDR that contains a node's InternalIP, and that node.
+    CoversNode(IpNet, IpAddr, String),
+    /// An InternalIP inside the podCIDR of the named node.
+    AddressInPodCidr(IpAddr, IpNet, String),
     /// An earlier entry has the same name.
     NameTaken,
     /// The named node has the same InternalIP.
@@ -53,6 +59,15 @@ impl fmt::Display for NodeFault {
                 c.trunc()
             ),
             NodeFault::TooSmall(c) => write!(f, "podCIDR {c} has no room for pods"),
+            NodeFault::Reserved(c, range, purpose) => {
+                write!(f, "podCIDR {c} overlaps with {range}, which is {purpose}")
+            }
+            NodeFault::CoversNode(c, a, of) => {
+                write!(f, "podCIDR {c} contains address {a} of node {of:?}")
+            }
+            NodeFault::AddressInPodCidr(a, c, of) => {
+                write!(f, "address {a} is inside podCIDR {c} of node {of:?}")
+            }
             NodeFault::NameTaken => write!(f, "an earlier node has the same name"),
             NodeFault::AddressTaken(a, by) => write!(f, "address {a} is also that of node {by:?}"),
             NodeFault::PodCidrTaken(c, by, theirs) if c == theirs => {

@@ -75,6 +75,49 @@ fn every_fault_of_an_entry_is_reported_at_once() {
 }
 
 #[test]
+fn ranges_that_would_take_packets_of_others_are_refused() {
+    for (cidr, words) in [
+        (
+            "0.0.0.0/0",
+            "podCIDR 0.0.0.0/0 overlaps with 0.0.0.0/8, which is this host on this network",
+        ),
+        (
+            "127.0.0.0/8",
+            "podCIDR 127.0.0.0/8 overlaps with 127.0.0.0/8, which is loopback",
+        ),
+        (
+            "172.18.0.0/16",
+            "podCIDR 172.18.0.0/16 contains address 172.18.0.2 of node \"a\"",
+        ),
+    ] {
+        let own = refusal(vec![node("a", &["172.18.0.2"], &[cidr])]).to_string();
+        assert!(own.contains(words), "{own}");
+        let (cluster, left_out) = judge(vec![
+            node("a", &["172.18.0.2"], &["10.244.1.0/24"]),
+            node("b", &["192.0.2.3"], &[cidr]),
+            node("c", &["172.18.0.4"], &["10.244.3.0/24"]),
+        ]);
+        assert!(
+            left_out[0].starts_with("node \"b\" is left out: ") && left_out[0].contains(words),
+            "{left_out:?}"
+        );
+        let served: Vec<_> = cluster.remotes.iter().map(ValidNode::name).collect();
+        assert_eq!((served, left_out.len()), (vec!["c"], 1));
+    }
+    let (cluster, left_out) = judge(vec![
+        node("a", &["172.18.0.2"], &["10.244.1.0/24"]),
+        node("b", &["10.244.1.9"], &["10.244.2.0/24"]),
+    ]);
+    assert!(cluster.remotes.is_empty());
+    assert_eq!(
+        left_out,
+        [
+            "node \"b\" is left out: address 10.244.1.9 is inside podCIDR 10.244.1.0/24 of node \"a\""
+        ]
+    );
+}
+
+#[test]
 fn a_new_node_is_waited_for() {
     let list = NodesFile {
         pod_network: vec![],
