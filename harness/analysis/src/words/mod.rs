@@ -4,6 +4,7 @@ mod list;
 mod names;
 mod reason;
 mod remediation;
+mod sentence;
 mod start;
 mod state;
 mod subject;

@@ -1,81 +1,52 @@
 //! What goes wrong.
 use std::collections::BTreeSet;
 
-use flatnet_model::evidence::{Direction, Extent, Scope, Span, Symptom};
-use flatnet_model::network::Family;
-use flatnet_model::network::Transport;
+use flatnet_model::evidence::{Direction, Scope, Span, Symptom};
+use flatnet_model::network::{Family, Transport};
 use flatnet_model::reference::Endpoint;
 
-use super::list::{all, between, listed, transports};
-use super::{Words, count};
+use super::Words;
+use super::list::{all, listed, shown, transports};
+use super::sentence::{Say, sentences};
 
 impl Words<'_> {
     pub(super) fn symptom(&self, symptom: &Symptom) -> String {
-        let over = |set: &BTreeSet<Transport>| transports(set.iter().copied());
-        match symptom {
-            Symptom::NotRunning { pod } => {
-                format!("{} does not run, so it has no IP", self.pod_at(pod))
-            }
-            Symptom::NoAddress { pod, family } => {
-                let lacking = family.map_or_else(|| "IP".to_owned(), |f| f.to_string());
-                format!("{} has no {lacking} address in the API", self.pod_at(pod))
-            }
-            Symptom::ForeignHostAddress { pod, address } => format!(
+        sentences!(self, symptom, Symptom {
+            NotRunning { pod } => "{pod} does not run, so it has no IP";
+            NoAddress { pod, family } => (match family {
+                Some(family) => format!("{} has no {family} address in the API", self.pod_at(pod)),
+                None => format!("{} has no IP address in the API", self.pod_at(pod)),
+            });
+            ForeignHostAddress { pod, address } => (format!(
                 "hostNetwork pod {} has {address}, which is not an address of its node {}",
                 self.names.pod(&pod.pod),
                 pod.node
-            ),
-            Symptom::GatewaySilent { pods, hop } => {
-                format!("gateway {hop} does not answer {}", self.pods_at(pods))
-            }
-            Symptom::ForeignNextHop { pods, hop } => format!(
+            ));
+            GatewaySilent { pods, hop } => "gateway {hop} does not answer {pods}";
+            ForeignNextHop { pods, hop } => (format!(
                 "{}: next hop {hop} of the default route is not an address of {}",
                 self.pods_at(pods),
                 pods.first().map_or("its node", |pod| pod.node.as_str())
-            ),
-            Symptom::BridgeWithoutGateway {
-                node,
-                bridge,
-                hop,
-                pod,
-            } => format!(
+            ));
+            BridgeWithoutGateway { node, bridge, hop, pod } => (format!(
                 "bridge {bridge} of {node} does not hold {hop}, the gateway of pod {}",
                 self.names.pod(&pod.pod)
-            ),
-            Symptom::Unreached {
-                scope,
-                span,
-                red,
-                all,
-                hosts,
-                over: failing,
-                family,
-            } => {
+            ));
+            Unreached { scope, span, red, all, hosts, over, family } => ({
                 let among = match hosts {
                     0 => String::new(),
                     n => format!(" ({n} of them with a node or hostNetwork pod)"),
                 };
-                format!(
-                    "{}: {red} of {all} pairs{among} over {}",
-                    self.scope(scope, *span),
-                    over_family(failing, *family)
-                )
-            }
-            Symptom::Unreflected { pod, over: failing } => format!(
-                "{} does not reach itself over {}",
-                self.pod_at(pod),
-                over(failing)
-            ),
-            Symptom::SourceRewritten { at, extent } => {
-                format!("source address rewritten {}: {}", place(at), reach(extent))
-            }
-            Symptom::WrongResponder {
-                responder,
-                responder_node,
-                target,
-                node,
-                extent,
-            } => {
+                let over = over_family(over, *family);
+                format!("{}: {red} of {all} pairs{among} over {over}", self.scope(scope, *span))
+            });
+            Unreflected { pod, over } => "{pod} does not reach itself over {over}";
+            SourceRewritten { at, extent } => (format!(
+                "source address rewritten {}: {}",
+                place(at),
+                extent.say(self)
+            ));
+            WrongResponder { responder, responder_node, target, node, extent } => ({
                 let on = responder_node.as_ref().map(|node| format!(" on {node}"));
                 format!(
                     "{}{} answers in place of {} on {}: {}",
@@ -83,140 +54,74 @@ impl Words<'_> {
                     on.unwrap_or_default(),
                     self.names.end(target),
                     node.as_deref().unwrap_or("?"),
-                    reach(extent)
+                    extent.say(self)
                 )
-            }
-            Symptom::ReplyRewritten {
-                servers,
-                at,
-                extent,
-            } => format!(
+            });
+            ReplyRewritten { servers, at, extent } => (format!(
                 "answers of {} come from another address than was dialled, rewritten {}: {}",
-                self.ends(servers, 4),
+                servers.say(self),
                 place(at),
-                reach(extent)
-            ),
-            Symptom::DestinationRewritten {
-                servers,
-                at,
-                extent,
-            } => format!(
+                extent.say(self)
+            ));
+            DestinationRewritten { servers, at, extent } => (format!(
                 "requests arrive at {} for an address that is not its own, {}: {}",
-                self.ends(servers, 4),
+                servers.say(self),
                 place(at),
-                reach(extent)
-            ),
-            Symptom::TooLarge { bytes, between } => format!(
-                "packets of {bytes} bytes, the MTU of the pods' interfaces, do not pass: {}",
-                self::between(between, 6)
-            ),
-            Symptom::LargerPasses {
-                bytes,
-                interface_mtu,
-                between,
-            } => format!(
-                "packets of {bytes} bytes pass although the MTU of the pods' interfaces is {interface_mtu}: {}",
-                self::between(between, 6)
-            ),
-            Symptom::Fragmented { nodes } => format!(
-                "packets between pods were fragmented on {}",
-                listed(nodes, 6)
-            ),
-            Symptom::ServiceUnreached {
-                service,
-                addresses,
-                node: None,
-                ..
-            } => format!(
-                "service {service} ({}) cannot be reached from any node",
-                addresses.join(", ")
-            ),
-            Symptom::ServiceUnreached {
-                service,
-                addresses,
-                node: Some(node),
-                clients,
-                over: failing,
-            } => format!(
-                "service {service} ({}) is not reached from {} over {}",
-                addresses.join(", "),
-                self.clients(clients, node),
-                over(failing)
-            ),
-            Symptom::OwnServiceUnreached {
-                pod,
-                service,
-                over: failing,
-            } => format!(
+                extent.say(self)
+            ));
+            TooLarge { bytes, between } => "packets of {bytes} bytes, the MTU of the pods' interfaces, do not pass: {between}";
+            LargerPasses { bytes, interface_mtu, between } => "packets of {bytes} bytes pass although the MTU of the pods' interfaces is {interface_mtu}: {between}";
+            Fragmented { nodes } => "packets between pods were fragmented on {nodes}";
+            ServiceUnreached { service, addresses, node, clients, over } => ({
+                let addresses = addresses.join(", ");
+                match node {
+                    None => format!("service {service} ({addresses}) cannot be reached from any node"),
+                    Some(node) => format!(
+                        "service {service} ({addresses}) is not reached from {} over {}",
+                        self.clients(clients, node),
+                        over.say(self)
+                    ),
+                }
+            });
+            OwnServiceUnreached { pod, service, over } => (format!(
                 "{} on {} does not reach itself through its own service {service} over {}",
                 self.names.pod(&pod.pod),
                 pod.node,
-                over(failing)
-            ),
-            Symptom::NamesUnknown {
-                pods,
-                node,
-                server,
-                over,
-            } => {
+                over.say(self)
+            ));
+            NamesUnknown { pods, node, server, over } => ({
                 let pods: Vec<String> = pods.iter().map(|pod| self.names.pod(pod)).collect();
                 let who = match (node, pods.len()) {
-                    (None, _) => "no pod is".to_owned(),
-                    (Some(node), 1) => format!("{} on {node} is not", pods[0]),
-                    (Some(node), _) => format!("{} on {node} are not", listed(&pods, 6)),
+                    (None, _) => "no pod gets".to_owned(),
+                    (Some(node), 1) => format!("{} on {node} does not get", pods[0]),
+                    (Some(node), _) => format!("{} on {node} do not get", listed(&pods, 6)),
                 };
-                let server =
-                    server.map_or_else(|| "its nameserver".to_owned(), |at| at.to_string());
-                let over = all(over, ", ");
-                format!("{who} told the addresses of services by {server}, asked over {over}")
-            }
-            Symptom::HostPortUnreached {
-                port,
-                node,
-                pod,
-                over: failing,
-                clients,
-            } => format!(
+                let server = server.map_or_else(|| "its nameserver".to_owned(), |at| at.to_string());
+                format!("{who} the addresses of services from {server}, asked over {}", all(over, ", "))
+            });
+            HostPortUnreached { port, node, pod, over, clients } => (format!(
                 "hostPort {port} of {node} is not answered by {} over {}, dialled from {}",
-                pod.as_ref()
-                    .map_or_else(|| "its pod".to_owned(), |pod| self.names.pod(pod)),
-                over(failing),
-                self.ends(clients, 4)
-            ),
-            Symptom::NodePortUnreached {
-                service,
-                node,
-                over: failing,
-            } => format!(
-                "service {service} is not reached from outside at the node port of {node} over {}",
-                over(failing)
-            ),
-            Symptom::OutsideUnreached {
-                node,
-                clients,
-                over: failing,
-            } => format!(
+                pod.as_ref().map_or_else(|| "its pod".to_owned(), |pod| self.names.pod(pod)),
+                over.say(self),
+                clients.say(self)
+            ));
+            NodePortUnreached { service, node, over } => "service {service} is not reached from outside at the node port of {node} over {over}";
+            OutsideUnreached { node, clients, over } => (format!(
                 "{} does not reach the peer outside the cluster under an address of its own or its node's, over {}",
                 self.clients(clients, node),
-                over(failing)
-            ),
-            Symptom::AgentsReady { count, set, node } => {
-                format!("{count} pods of DaemonSet {set} are ready on {node}")
-            }
-            Symptom::AgentNotReady { set, node } => {
-                format!("the pod of DaemonSet {set} on {node} is not ready")
-            }
-            Symptom::NoAgent { node } => format!("no network agent is on {node}"),
-            Symptom::ConflistRefused { node, file } => {
-                format!("the runtime of {node} cannot use /etc/cni/net.d/{file}")
-            }
-            Symptom::ConflistDiffers { nodes, others } => format!(
+                over.say(self)
+            ));
+            AgentsReady { count, set, node } => "{count} pods of DaemonSet {set} are ready on {node}";
+            AgentNotReady { set, node } => "the pod of DaemonSet {set} on {node} is not ready";
+            NoAgent { node } => "no network agent is on {node}";
+            ConflistRefused { node, file } => "the runtime of {node} cannot use /etc/cni/net.d/{file}";
+            ConflistDiffers { nodes, others } => (format!(
                 "{} {} another CNI configuration than {}",
                 listed(nodes, 6),
                 if nodes.len() == 1 { "uses" } else { "use" },
                 listed(others, 6)
-            ),
-        }
+            ));
+        })
     }
 
     fn scope(&self, scope: &Scope, span: Span) -> String {
@@ -243,16 +148,14 @@ impl Words<'_> {
         }
     }
 
-    fn ends(&self, ends: &[Endpoint], most: usize) -> String {
-        let names: Vec<String> = ends.iter().map(|end| self.names.end(end)).collect();
-        listed(&names, most)
-    }
-
     /// Those of a node, or the node where it is all of them.
     fn clients(&self, clients: &[Endpoint], node: &str) -> String {
         match clients.is_empty() {
             true => node.to_owned(),
-            false => format!("{} on {node}", self.ends(clients, 6)),
+            false => format!(
+                "{} on {node}",
+                shown(clients.iter().map(|end| self.names.end(end)), 6)
+            ),
         }
     }
 }
@@ -272,14 +175,5 @@ pub(super) fn over_family(over: &BTreeSet<Transport>, family: Option<Family>) ->
         "{}{}",
         transports(over.iter().copied()),
         family.unwrap_or_default()
-    )
-}
-
-fn reach(extent: &Extent) -> String {
-    format!(
-        "{} over {} ({})",
-        count(extent.pairs, "pair"),
-        transports(extent.over.iter().copied()),
-        between(&extent.between, 6)
     )
 }

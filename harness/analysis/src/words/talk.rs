@@ -5,157 +5,100 @@ use flatnet_model::evidence::{Arrivals, Complaint, Mismatch, NameAnswer, Talk};
 use flatnet_model::probe::Record;
 
 use super::Words;
-use super::list::{all, listed, shown, transports};
+use super::list::{all, listed, shown};
+use super::sentence::{Say, sentences};
 
 impl Words<'_> {
     pub(super) fn talk(&self, talk: &Talk) -> String {
-        match talk {
-            Talk::AnswerOver { over } => format!(
-                "an answer over {} from every address",
-                transports(over.iter().copied())
-            ),
-            Talk::PairSilent { from, to, said } => {
+        sentences!(self, talk, Talk {
+            AnswerOver { over } => "an answer over {over} from every address";
+            PairSilent { from, to, said } => ({
                 let said = said.iter().map(|(address, over, detail)| {
-                    format!("{address} {}: {detail}", transports(over.iter().copied()))
+                    format!("{address} {}: {detail}", over.say(self))
                 });
-                format!(
-                    "{} → {} {}",
-                    self.names.end(from),
-                    self.names.end(to),
-                    all(said, ", ")
-                )
-            }
-            Talk::Arrived(arrivals) => arrived(arrivals),
-            Talk::OwnSource { client, addresses } => format!(
-                "the client's own address, for {} {}",
-                self.names.end(client),
-                all(addresses, " or ")
-            ),
-            Talk::ResponderAt { name, address } => {
-                format!("{} answers at {address}", self.names.end(name))
-            }
-            Talk::AnswerAt { address } => format!("an answer from {address}"),
-            Talk::Destination { addresses } => format!("destination {}", all(addresses, " or ")),
-            Talk::Mismatched {
-                from,
-                to,
-                over,
-                mismatch,
-            } => format!(
+                let said = all(said, ", ");
+                format!("{} → {} {said}", self.names.end(from), self.names.end(to))
+            });
+            Arrived(arrivals) => (arrived(arrivals));
+            OwnSource { client, addresses } => "the client's own address, for {client} {addresses}";
+            ResponderAt { name, address } => "{name} answers at {address}";
+            AnswerAt { address } => "an answer from {address}";
+            Destination { addresses } => "destination {addresses}";
+            Mismatched { from, to, over, mismatch } => (format!(
                 "{} → {} ({}): {}",
                 self.names.end(from),
                 self.names.end(to),
-                transports(over.iter().copied()),
+                over.say(self),
                 self.mismatch(mismatch)
-            ),
-            Talk::AnswersItself => "an answer from its own address".to_owned(),
-            Talk::Itself {
-                transport: over,
-                address,
-                said,
-            } => format!("{} {address}: {said}", over),
-            Talk::Passes { bytes } => format!("{bytes} bytes pass with DF"),
-            Talk::Refused { bytes } => format!("{bytes} bytes are refused with DF"),
-            Talk::LargestPassed {
-                limits,
-                interface_mtu,
-                said,
-            } => {
+            ));
+            AnswersItself => "an answer from its own address";
+            Itself { transport, address, said } => "{transport} {address}: {said}";
+            Passes { bytes } => "{bytes} bytes pass with DF";
+            Refused { bytes } => "{bytes} bytes are refused with DF";
+            LargestPassed { limits, interface_mtu, said } => ({
                 let each = limits.iter().map(|(bytes, between)| match limits.len() {
                     1 => format!("{bytes} bytes"),
                     _ => format!("{bytes} bytes ({})", listed(between, 4)),
                 });
+                let each = shown(each, 4);
                 let said = said.as_ref().map(|said| format!(" ({interface_mtu} bytes: {said})"));
-                format!(
-                    "the largest that passed: {}{}",
-                    listed(&Vec::from_iter(each), 4),
-                    said.unwrap_or_default()
-                )
-            }
-            Talk::PassedWhole { bytes } => format!("{bytes} bytes arrived in one piece"),
-            Talk::CountersStay => "fragment counters stay where they were".to_owned(),
-            Talk::Counters { node, moved } => {
+                format!("the largest that passed: {each}{}", said.unwrap_or_default())
+            });
+            PassedWhole { bytes } => "{bytes} bytes arrived in one piece";
+            CountersStay => "fragment counters stay where they were";
+            Counters { node, moved } => ({
                 let moved = moved.iter().map(|(name, by)| format!("{name} +{by}"));
                 format!("{node}: {}", all(moved, ", "))
-            }
-            Talk::AnswerOfOne { backends } => {
-                let names = backends.iter().map(|pod| self.names.pod(pod));
-                format!("an answer from one of {}", shown(names, 4))
-            }
-            Talk::AnswerOfPod { pod, at } => {
+            });
+            AnswerOfOne { backends } => (format!(
+                "an answer from one of {}",
+                shown(backends.iter().map(|pod| self.names.pod(pod)), 4)
+            ));
+            AnswerOfPod { pod, at } => ({
                 let name = pod.as_ref().map(|pod| self.names.pod(pod));
                 let name = name.unwrap_or_else(|| "its pod".to_owned());
                 match at {
                     Some(at) => format!("an answer from {name} at {at}"),
                     None => format!("an answer from {name}"),
                 }
-            }
-            Talk::Called {
-                from,
-                target,
-                transport: over,
-                said,
-                dials,
-            } => {
+            });
+            Called { from, target, transport, said, dials } => ({
                 let said = said.iter().map(|(what, times)| match dials {
                     1 => self.complaint(what),
                     _ => format!("{} ({times} of {dials})", self.complaint(what)),
                 });
-                let from = self.names.end(from);
-                format!("{from} → {target} {}: {}", over, all(said, ", "))
-            }
-            Talk::Endpoints => "an EndpointSlice with the run's pods".to_owned(),
-            Talk::NoEndpoint => "no ready endpoint".to_owned(),
-            Talk::NamesKnown => {
-                "the address of each service (A), or no address of a family that it does not have (AAAA)"
-                    .to_owned()
-            }
-            Talk::Asked {
-                pod,
-                name,
-                record: of,
-                over,
-                answer,
-            } => format!(
-                "{} asked for {name} {} over {}: {}",
+                let said = all(said, ", ");
+                format!("{} → {target} {transport}: {said}", self.names.end(from))
+            });
+            Endpoints => "an EndpointSlice with the run's pods";
+            NoEndpoint => "no ready endpoint";
+            NamesKnown => "the address of each service (A), or no address of a family that it does not have (AAAA)";
+            Asked { pod, name, record, over, answer } => (format!(
+                "{} asked for {name} {} over {over}: {}",
                 self.names.pod(pod),
-                record(*of),
-                over,
+                self::record(*record),
                 name_answer(answer)
-            ),
-            Talk::SeenAsOwn => "an answer, to the client's own address or its node's".to_owned(),
-            Talk::PeerSaw {
-                client,
-                address,
-                owner,
-            } => format!(
+            ));
+            SeenAsOwn => "an answer, to the client's own address or its node's";
+            PeerSaw { client, address, owner } => (format!(
                 "the peer saw {} as {}",
                 self.names.end(client),
                 self.held(address, owner.as_ref())
-            ),
-            Talk::OneReadyAgent { set, node } => match set {
+            ));
+            OneReadyAgent { set, node } => (match set {
                 Some(set) => format!("exactly one ready pod of {set} on {node}"),
                 None => "exactly one ready agent pod".to_owned(),
-            },
-            Talk::AgentPod { name, phase, ready } => {
+            });
+            AgentPod { name, phase, ready } => ({
                 let state = if *ready { "ready" } else { "not ready" };
                 format!("{name} is {phase} and {state}")
-            }
-            Talk::NoAgentPod {
-                sets,
-                node,
-                not_ready,
-            } => {
-                let says = not_ready
-                    .as_ref()
-                    .map(|why| format!("; the node says: {why}"));
-                format!(
-                    "no pod of {} on {node}{}",
-                    shown(sets, 4),
-                    says.unwrap_or_default()
-                )
-            }
-        }
+            });
+            NoAgentPod { sets, node, not_ready } => (format!(
+                "no pod of {} on {node}{}",
+                shown(sets, 4),
+                node_says(not_ready.as_deref())
+            ));
+        })
     }
 
     fn complaint(&self, complaint: &Complaint) -> String {
@@ -195,6 +138,11 @@ impl Words<'_> {
             }
         }
     }
+}
+
+/// What a node that is not Ready says.
+pub(super) fn node_says(not_ready: Option<&str>) -> String {
+    not_ready.map_or_else(String::new, |why| format!("; the node says: {why}"))
 }
 
 fn arrived(of: &Arrivals) -> String {

@@ -55,7 +55,9 @@ fn not_applicable(topology: &Topology<'_>) -> Option<String> {
         .nodes()
         .all(|node| node.object.pod_cidrs.is_empty())
     {
-        return Some("nodes have no podCIDRs: this CNI assigns addresses its own kind".to_owned());
+        return Some(
+            "nodes have no podCIDRs: this CNI assigns addresses in its own way".to_owned(),
+        );
     }
     let mut pods = topology
         .networked()
@@ -68,7 +70,7 @@ fn not_applicable(topology: &Topology<'_>) -> Option<String> {
     };
     let unused = pods.peek().is_some() && !pods.any(|pod| pod.object.ips.iter().any(from_cidr));
     unused.then(|| {
-        "pod addresses do not come from the nodes' podCIDRs: this CNI assigns them its own kind"
+        "pod addresses do not come from the nodes' podCIDRs: this CNI assigns them in its own way"
             .to_owned()
     })
 }
