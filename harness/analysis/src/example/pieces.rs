@@ -160,3 +160,9 @@ pub fn pod_or_gateway(n: u8, last: u8, v6: bool) -> IpAddr {
         Ipv4Addr::new(10, 244, n, last).into()
     }
 }
+
+/// Asserts that a text has that part, and shows the text where it does not.
+#[track_caller]
+pub fn assert_contains(text: &str, part: &str) {
+    assert!(text.contains(part), "{part:?} is not in {text:?}");
+}

@@ -36,11 +36,9 @@ fn a_second_conflist_is_named_with_the_one_it_shadows() {
     assert_red(&o, &["cni-config"], &[]);
     let evidence = sole("cni-config", &o);
     assert_eq!(evidence.culprit.as_deref(), Some("node1"));
-    assert!(
-        evidence
-            .what
-            .contains("00-leftover.conflist wins, 10-flatnet.conflist shadowed"),
-        "{evidence:?}"
+    assert_contains(
+        &evidence.what,
+        "00-leftover.conflist wins, 10-flatnet.conflist shadowed",
     );
     assert_eq!(evidence.look, "flatnet exec node1 -- ls /etc/cni/net.d");
 }
@@ -53,11 +51,9 @@ fn a_missing_plugin_is_named() {
         .retain(|program| program != "flatnet-cni");
     assert_red(&o, &["cni-config"], &[]);
     let evidence = sole("cni-config", &o);
-    assert!(
-        evidence
-            .what
-            .contains("plugin flatnet-cni of 10-flatnet.conflist not in /opt/cni/bin of node1"),
-        "{evidence:?}"
+    assert_contains(
+        &evidence.what,
+        "plugin flatnet-cni of 10-flatnet.conflist not in /opt/cni/bin of node1",
     );
 }
 
@@ -67,7 +63,7 @@ fn ipam_and_delegates_count_as_plugins_except_our_own_ipam() {
     files(&mut o, "node2")
         .programs
         .retain(|program| program != "host-local");
-    assert!(sole("cni-config", &o).what.contains("plugin host-local"));
+    assert_contains(&sole("cni-config", &o).what, "plugin host-local");
     let flannel = r#"{"name":"cbr0","cniVersion":"0.3.1","plugins":[{"type":"flannel","delegate":{"hairpinMode":true}},{"type":"portmap"}]}"#;
     for name in ["node1", "node2", "node3"] {
         files(&mut o, name).conf = vec![file("10-flannel.conflist", flannel)];
@@ -75,7 +71,7 @@ fn ipam_and_delegates_count_as_plugins_except_our_own_ipam() {
     }
     let all = evidence("cni-config", &o);
     assert_eq!(all.len(), 3);
-    assert!(all[0].what.contains("plugin host-local"), "{all:#?}");
+    assert_contains(&all[0].what, "plugin host-local");
     // The healthy flatnet configuration has ipam.type host-local without that program.
     assert_eq!(judge("cni-config", &healthy(Style::Vxlan)).name(), "pass");
 }
@@ -93,7 +89,7 @@ fn a_malformed_conflist_is_named_with_the_place(#[case] text: &str, #[case] obse
     files(&mut o, "node3").conf[0].content = Ok(text.to_owned());
     let evidence = sole("cni-config", &o);
     assert_eq!(evidence.culprit.as_deref(), Some("node3"));
-    assert!(evidence.observed.contains(observed), "{evidence:?}");
+    assert_contains(&evidence.observed, observed);
 }
 
 /// What a file holds is read by its ending, as the runtime reads it.
@@ -123,7 +119,7 @@ fn a_file_that_the_runtime_refuses_is_red(
     files(&mut o, "node3").conf = vec![file(name, text)];
     let evidence = sole("cni-config", &o);
     assert_eq!(evidence.culprit.as_deref(), Some("node3"));
-    assert!(evidence.observed.contains(observed), "{evidence:?}");
+    assert_contains(&evidence.observed, observed);
 }
 
 #[test]
@@ -135,10 +131,7 @@ fn a_file_that_the_nodes_own_runtime_refuses_is_red() {
     );
     let evidence = sole("cni-config", &o);
     assert_eq!(evidence.culprit.as_deref(), Some("node1"));
-    assert!(
-        evidence.observed.contains("no \"cniVersion\""),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.observed, "no \"cniVersion\"");
 }
 
 #[test]
@@ -151,16 +144,11 @@ fn no_configuration_says_what_the_node_says() {
     node(&mut o, "node2").object.ready =
         not_ready("NetworkPluginNotReady", "cni plugin not initialized");
     let evidence = sole("cni-config", &o);
-    assert!(
-        evidence
-            .what
-            .contains("no CNI configuration in /etc/cni/net.d of node2"),
-        "{evidence:?}"
+    assert_contains(
+        &evidence.what,
+        "no CNI configuration in /etc/cni/net.d of node2",
     );
-    assert!(
-        evidence.observed.contains("cni plugin not initialized"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.observed, "cni plugin not initialized");
 }
 
 #[test]
@@ -184,17 +172,17 @@ fn a_node_with_another_configuration_is_the_odd_one_out() {
     files(&mut o, "node2").conf[0].name = "05-flatnet.conflist".to_owned();
     let evidence = sole("cni-config", &o);
     assert_eq!(evidence.culprit.as_deref(), Some("node2"));
-    assert!(
-        evidence.observed.contains("05-flatnet.conflist"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.observed, "05-flatnet.conflist");
 }
 
 #[test]
 fn files_that_cannot_be_read_are_broken() {
     let mut o = healthy(Style::Vxlan);
     files(&mut o, "node2").conf[0].content = Err("permission denied".to_owned());
-    assert!(broken("cni-config", &o).contains("10-flatnet.conflist of node2: permission denied"));
+    assert_contains(
+        &broken("cni-config", &o),
+        "10-flatnet.conflist of node2: permission denied",
+    );
     node(&mut o, "node3").inside.cni = Some(Err("no exec".to_owned()));
-    assert!(broken("cni-config", &o).contains("CNI files of node3: no exec"));
+    assert_contains(&broken("cni-config", &o), "CNI files of node3: no exec");
 }

@@ -25,7 +25,7 @@ use flatnet_model::verdict::Verdict;
 
 use super::{all, find};
 use crate::example::build::{Cluster, Style, healthy};
-use crate::example::pieces::{bare, found, pod_end};
+use crate::example::pieces::{assert_contains, bare, found, pod_end};
 use crate::words::{Text, Words};
 use flatnet_model::observations::{Dial, Endpoint, Observations, ObservedNode, ObservedPod};
 

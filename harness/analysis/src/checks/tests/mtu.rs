@@ -41,19 +41,13 @@ fn an_underlay_below_what_pods_were_told_blames_the_node() {
         evidence.what.contains("1450 bytes") && evidence.what.contains("node1 → node2"),
         "{evidence:?}"
     );
-    assert!(
-        evidence
-            .observed
-            .contains("the largest that passed: 1250 bytes (1450 bytes: no answer)"),
-        "{evidence:?}"
+    assert_contains(
+        &evidence.observed,
+        "the largest that passed: 1250 bytes (1450 bytes: no answer)",
     );
-    assert!(evidence.cause.unwrap().contains("underlay MTU at node2"));
+    assert_contains(&evidence.cause.unwrap(), "underlay MTU at node2");
     // 1450 bytes on the wire are 1422 of ping's payload.
-    assert!(
-        evidence.look.contains("ping -c 1 -W 1 -s 1422 "),
-        "{}",
-        evidence.look
-    );
+    assert_contains(&evidence.look, "ping -c 1 -W 1 -s 1422 ");
 }
 
 #[test]
@@ -63,10 +57,9 @@ fn more_than_told_getting_through_is_wrong_too() {
         .iter_mut()
         .flat_map(|run| run.trials.iter_mut())
         .for_each(|trials| trials[1].arrived = true);
-    assert!(
-        sole("mtu", &o)
-            .what
-            .contains("1501 bytes pass although the MTU of the pods' interfaces is 1500")
+    assert_contains(
+        &sole("mtu", &o).what,
+        "1501 bytes pass although the MTU of the pods' interfaces is 1500",
     );
 }
 
@@ -85,11 +78,9 @@ fn outer_fragments_are_evidence_although_everything_arrives() {
     assert_red(&o, &["mtu"], &[]);
     let evidence = sole("mtu", &o);
     assert_eq!(evidence.culprit.as_deref(), Some("node1"));
-    assert!(
-        evidence
-            .observed
-            .contains("node1: Ip.FragCreates +24, Ip.FragOKs +12; node3: Ip.ReasmReqds +24"),
-        "{evidence:?}"
+    assert_contains(
+        &evidence.observed,
+        "node1: Ip.FragCreates +24, Ip.FragOKs +12; node3: Ip.ReasmReqds +24",
     );
 }
 
@@ -104,14 +95,14 @@ fn fragments_before_the_run_do_not_count_and_unread_counters_are_broken() {
         .insert("Ip.FragCreates".to_owned(), 24);
     assert_red(&o, &[], &[]);
     node(&mut o, "node1").counters_before.clear();
-    assert!(broken("mtu", &o).contains("fragment counters of node1"));
+    assert_contains(&broken("mtu", &o), "fragment counters of node1");
 }
 
 #[test]
 fn sizes_that_were_not_tried_are_broken() {
     let mut o = healthy(Style::Vxlan);
     o.mtu[0].trials = Err("probe killed".to_owned());
-    assert!(broken("mtu", &o).contains("probe killed"));
+    assert_contains(&broken("mtu", &o), "probe killed");
     o.mtu.clear();
-    assert!(broken("mtu", &o).contains("no packet size was tried from node1"));
+    assert_contains(&broken("mtu", &o), "no packet size was tried from node1");
 }

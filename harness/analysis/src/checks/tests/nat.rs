@@ -49,13 +49,8 @@ fn masquerade_on_one_node_is_blamed_on_it() {
         evidence.what.contains("node1 → node2") && evidence.what.contains("node1 → node3"),
         "{evidence:?}"
     );
-    assert!(evidence.expected.contains("10.244.1."), "{evidence:?}");
-    assert!(
-        evidence
-            .observed
-            .contains("seen as 172.18.0.2, node1 (eth0)"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.expected, "10.244.1.");
+    assert_contains(&evidence.observed, "seen as 172.18.0.2, node1 (eth0)");
 }
 
 /// TCP and UDP are clean, and ICMP's source is known only from what arrived.
@@ -69,7 +64,7 @@ fn rewritten_icmp_is_seen_by_the_far_end_alone() {
             && e.dial.request.transport == Transport::Icmp
     });
     let evidence = sole("no-nat", &o);
-    assert!(evidence.what.contains("over icmp"), "{evidence:?}");
+    assert_contains(&evidence.what, "over icmp");
     assert_eq!(evidence.culprit.as_deref(), Some("node3"));
 }
 
@@ -94,12 +89,7 @@ fn masquerade_towards_nodes_is_a_fact_but_a_strange_source_is_not() {
         !e.from_host && e.to_host && e.crosses() && e.from_node == "node1"
     });
     let evidence = sole("no-nat", &o);
-    assert!(
-        evidence
-            .observed
-            .contains("192.0.2.7, which no pod or node holds"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.observed, "192.0.2.7, which no pod or node holds");
     assert_eq!(evidence.culprit, None);
 }
 
@@ -110,7 +100,7 @@ fn a_node_must_be_seen_as_itself_by_pods() {
         e.from_host && !e.to_host && e.crosses() && e.from_node == "node1"
     });
     let evidence = sole("no-nat", &o);
-    assert!(evidence.what.contains("node1 → "), "{evidence:?}");
+    assert_contains(&evidence.what, "node1 → ");
 }
 
 /// node2 sends TCP for busybox-2 to busybox-5, which is there too.
@@ -131,14 +121,12 @@ fn dnat_names_the_pod_and_its_node() {
     }
     assert_red(&o, &["no-nat"], &[]);
     let evidence = sole("no-nat", &o);
-    assert!(
-        evidence
-            .what
-            .contains("busybox-5 on node2 answers in place of busybox-2 on node2"),
-        "{evidence:?}"
+    assert_contains(
+        &evidence.what,
+        "busybox-5 on node2 answers in place of busybox-2 on node2",
     );
     assert_eq!(evidence.culprit.as_deref(), Some("node2"));
-    assert!(evidence.cause.unwrap().contains("DNAT"));
+    assert_contains(&evidence.cause.unwrap(), "DNAT");
 }
 
 /// busybox-5's own connections to busybox-2 come back to busybox-5.
@@ -162,11 +150,9 @@ fn the_pod_that_dnat_leads_to_cannot_reach_the_one_it_stands_in_for() {
             && e.dial.request.transport == Transport::Tcp
     });
     assert_red(&o, &["no-nat", "same-node"], &[]);
-    assert!(
-        sole("same-node", &o)
-            .cause
-            .unwrap()
-            .contains("busybox-2 is diverted to busybox-5")
+    assert_contains(
+        &sole("same-node", &o).cause.unwrap(),
+        "busybox-2 is diverted to busybox-5",
     );
 }
 
@@ -203,10 +189,7 @@ fn rewritten_reply_sources_blame_the_servers_node_and_name_the_pod() {
         evidence.what.contains("answers of busybox-2") && evidence.what.contains("over udp"),
         "{evidence:?}"
     );
-    assert!(
-        evidence.observed.contains("answer from 10.244.2.200"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.observed, "answer from 10.244.2.200");
     assert_eq!(evidence.culprit.as_deref(), Some("node2"));
 }
 
@@ -227,10 +210,7 @@ fn requests_for_a_foreign_destination_are_seen() {
         count: 1,
     });
     let evidence = sole("no-nat", &o);
-    assert!(
-        evidence.what.contains("requests arrive at busybox-3"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.what, "requests arrive at busybox-3");
     assert_eq!(evidence.culprit.as_deref(), Some("node3"));
 }
 
@@ -247,5 +227,5 @@ fn records_that_cannot_be_read_are_broken_and_missing_icmp_records_a_fact() {
     );
     o.received
         .insert(pod_end("busybox-1"), Err("probe killed".to_owned()));
-    assert!(broken("no-nat", &o).contains("pod/busybox-1: probe killed"));
+    assert_contains(&broken("no-nat", &o), "pod/busybox-1: probe killed");
 }

@@ -22,13 +22,8 @@ fn a_pod_that_does_not_run_fails_with_its_warning_and_the_rest_is_judged() {
     // node2's other pod takes its place in the MTU runs of a real gathering; here those of node2 are simply gone.
     assert_red(&o, &["pod-ip-present"], &["mtu"]);
     let evidence = sole("pod-ip-present", &o);
-    assert!(evidence.what.contains("busybox-2 on node2"), "{evidence:?}");
-    assert!(
-        evidence
-            .observed
-            .contains("no free address in 10.244.2.0/24"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.what, "busybox-2 on node2");
+    assert_contains(&evidence.observed, "no free address in 10.244.2.0/24");
     assert_eq!(evidence.culprit.as_deref(), Some("node2"));
     assert!(
         facts("same-node", &o)
@@ -81,16 +76,14 @@ fn an_address_the_pod_does_not_hold_is_named_and_explains_the_rest() {
         &["mtu"],
     );
     let present = sole("pod-ip-present", &o);
-    assert!(
-        present
-            .what
-            .contains("busybox-1 on node1 does not hold the IP 10.244.1.2"),
-        "{present:?}"
+    assert_contains(
+        &present.what,
+        "busybox-1 on node1 does not hold the IP 10.244.1.2",
     );
-    assert!(present.observed.contains("10.244.1.200"), "{present:?}");
+    assert_contains(&present.observed, "10.244.1.200");
     let cross = sole("cross-node", &o);
     assert_eq!(cross.culprit.as_deref(), Some("pod busybox-1 on node1"));
-    assert!(cross.cause.unwrap().contains("does not hold the IP"));
+    assert_contains(&cross.cause.unwrap(), "does not hold the IP");
 }
 
 #[test]
@@ -107,12 +100,7 @@ fn dual_stack_needs_both_families() {
         .ips
         .retain(|ip| ip.is_ipv4());
     let evidence = sole("pod-ip-present", &o);
-    assert!(
-        evidence
-            .what
-            .contains("busybox-3 on node1 has no IPv6 address"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.what, "busybox-3 on node1 has no IPv6 address");
 }
 
 #[test]
@@ -174,11 +162,9 @@ fn two_pods_with_one_ip_are_both_named() {
     unanswered(&mut flaky, |e| {
         bare(&e.dial.from) == "host-3" && bare(&e.dial.to) == "busybox-1"
     });
-    assert!(
-        sole("cross-node", &flaky)
-            .cause
-            .unwrap()
-            .contains("share the IP 10.244.1.2")
+    assert_contains(
+        &sole("cross-node", &flaky).cause.unwrap(),
+        "share the IP 10.244.1.2",
     );
     let evidence = sole("pod-ip-unique", &o);
     assert!(
@@ -186,10 +172,7 @@ fn two_pods_with_one_ip_are_both_named() {
             && evidence.what.contains("busybox-4 on node1"),
         "{evidence:?}"
     );
-    assert!(
-        evidence.observed.contains("busybox-1 answered"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.observed, "busybox-1 answered");
     assert_eq!(evidence.culprit.as_deref(), Some("node1"));
 }
 
@@ -215,13 +198,11 @@ fn a_pod_with_a_node_or_gateway_address_is_named() {
         .addresses
         .push(address(ETH0, gateway(2, false), 32));
     let evidence = sole("pod-ip-unique", &o);
-    assert!(
-        evidence
-            .what
-            .contains("busybox-2 has the IP 10.244.2.1 of node node2"),
-        "{evidence:?}"
+    assert_contains(
+        &evidence.what,
+        "busybox-2 has the IP 10.244.2.1 of node node2",
     );
-    assert!(evidence.observed.contains("cni0 of node2"), "{evidence:?}");
+    assert_contains(&evidence.observed, "cni0 of node2");
 }
 
 #[test]
@@ -232,9 +213,12 @@ fn hairpin_blames_the_pod_and_sees_a_loopback_that_is_down() {
     assert_red(&o, &["hairpin"], &[]);
     let evidence = sole("hairpin", &o);
     assert_eq!(evidence.culprit.as_deref(), Some("pod busybox-1 on node1"));
-    assert!(evidence.cause.unwrap().contains("loopback interface"));
+    assert_contains(&evidence.cause.unwrap(), "loopback interface");
     o.dials.retain(|dial| dial.from != dial.to);
-    assert!(broken("hairpin", &o).contains("busybox-1 on node1 did not dial itself"));
+    assert_contains(
+        &broken("hairpin", &o),
+        "busybox-1 on node1 did not dial itself",
+    );
 }
 
 #[test]
@@ -268,7 +252,7 @@ fn facts_that_cannot_be_read_are_broken_never_pass() {
         &[],
         &["pod-ip-present", "pod-ip-unique", "gateway", "bridge"],
     );
-    assert!(broken("gateway", &o).contains("probe killed"));
+    assert_contains(&broken("gateway", &o), "probe killed");
     // Evidence outweighs what could not be seen.
     pod_facts(&mut o, "busybox-1")
         .routes

@@ -37,11 +37,7 @@ fn a_host_port_answered_by_another_pod_is_wrong() {
             *responder = Some(pod_end("busybox-1").to_string());
         }
     }
-    assert!(
-        sole("hostport", &o)
-            .observed
-            .contains("answered by busybox-1")
-    );
+    assert_contains(&sole("hostport", &o).observed, "answered by busybox-1");
 }
 
 /// portmap is chained without `capabilities` in the synthetic configurations: nothing asks for mappings.
@@ -72,7 +68,7 @@ fn no_port_mapping_is_promised_where_no_plugin_asks_for_it() {
 fn a_pod_with_a_host_port_that_does_not_run_is_not_measured() {
     let mut o = real();
     had(&mut plane(&mut o).host_ports).pods[1].phase = "Pending".to_owned();
-    assert!(broken("hostport", &o).contains("busybox-port-2"));
+    assert_contains(&broken("hostport", &o), "busybox-port-2");
 }
 
 #[test]
@@ -84,7 +80,7 @@ fn a_node_port_that_one_node_does_not_program() {
     assert_red(&o, &["nodeport"], &[]);
     let e = sole("nodeport", &o);
     assert_eq!(e.culprit.as_deref(), Some("node2"));
-    assert!(e.cause.unwrap().contains("node2 does not send"));
+    assert_contains(&e.cause.unwrap(), "node2 does not send");
 }
 
 #[test]

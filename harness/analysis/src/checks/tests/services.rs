@@ -18,7 +18,7 @@ fn a_service_that_one_node_does_not_program() {
         "{}",
         e.what
     );
-    assert!(e.cause.unwrap().contains("kube-proxy"));
+    assert_contains(&e.cause.unwrap(), "kube-proxy");
     assert!(e.look.starts_with("flatnet exec node2 -- "));
 }
 
@@ -41,11 +41,7 @@ fn a_service_that_nobody_reaches_blames_no_node() {
     fail(calls, |_| true);
     let e = sole("service", &o);
     assert_eq!(e.culprit, None);
-    assert!(
-        e.what.contains("cannot be reached from any node"),
-        "{}",
-        e.what
-    );
+    assert_contains(&e.what, "cannot be reached from any node");
 }
 
 #[test]
@@ -57,10 +53,9 @@ fn a_service_answered_by_a_stranger_or_by_nobody() {
             *responder = Some("host-1".to_owned());
         }
     }
-    assert!(
-        sole("service", &o)
-            .observed
-            .contains("answered by host-1, which is not a backend (1 of 6)")
+    assert_contains(
+        &sole("service", &o).observed,
+        "answered by host-1, which is not a backend (1 of 6)",
     );
     let mut o = real();
     had(&mut plane(&mut o).services)
@@ -68,7 +63,7 @@ fn a_service_answered_by_a_stranger_or_by_nobody() {
         .service
         .backends
         .clear();
-    assert!(sole("service", &o).what.contains("no ready backend"));
+    assert_contains(&sole("service", &o).what, "no ready backend");
 }
 
 #[test]
@@ -78,7 +73,7 @@ fn a_pod_that_does_not_reach_itself_through_its_service() {
     assert_red(&o, &["service"], &[]);
     let e = sole("service", &o);
     assert_eq!(e.culprit.as_deref(), Some("pod busybox-1 on node1"));
-    assert!(e.cause.unwrap().contains("hairpin"));
+    assert_contains(&e.cause.unwrap(), "hairpin");
 }
 
 #[test]
@@ -86,5 +81,5 @@ fn a_client_that_dialled_no_service_is_not_measured() {
     let mut o = real();
     let calls = &mut had(&mut plane(&mut o).services).shared.calls;
     calls.retain(|call| bare(&call.from) != "busybox-3");
-    assert!(broken("service", &o).contains("busybox-3 did not dial"));
+    assert_contains(&broken("service", &o), "busybox-3 did not dial");
 }

@@ -83,10 +83,7 @@ fn the_one_to_blame_is_named_with_its_namespace() {
     assert_red(&o, &["gateway", "cross-node"], &[]);
     for id in ["gateway", "cross-node"] {
         let evidence = sole(id, &o);
-        assert!(
-            evidence.what.contains("pod other/busybox-1 on node2"),
-            "{evidence:?}"
-        );
+        assert_contains(&evidence.what, "pod other/busybox-1 on node2");
         assert_eq!(
             evidence.culprit.as_deref(),
             Some("pod other/busybox-1 on node2")
@@ -105,9 +102,9 @@ fn an_address_that_both_hold_is_shared() {
     facts.addresses.push(address(ETH0, ip("10.244.1.2"), 32));
     assert_red(&o, &["pod-ip-unique"], &[]);
     let what = sole("pod-ip-unique", &o).what;
-    assert!(
-        what.contains("pod default/busybox-1 on node1 and pod other/busybox-1 on node2"),
-        "{what}"
+    assert_contains(
+        &what,
+        "pod default/busybox-1 on node1 and pod other/busybox-1 on node2",
     );
 }
 
@@ -124,8 +121,8 @@ fn a_twin_that_answers_in_place_of_the_other_is_address_translation() {
     }
     assert_red(&o, &["no-nat"], &[]);
     let what = sole("no-nat", &o).what;
-    assert!(
-        what.contains("other/busybox-1 on node2 answers in place of default/busybox-1 on node1"),
-        "{what}"
+    assert_contains(
+        &what,
+        "other/busybox-1 on node2 answers in place of default/busybox-1 on node1",
     );
 }

@@ -55,10 +55,7 @@ fn without_a_control_plane_they_are_skipped_and_say_so() {
     ] {
         match judge(id, &o) {
             Verdict::Skip { reason } => {
-                assert!(
-                    reason.contains("provider lab has no control plane"),
-                    "{reason}"
-                );
+                assert_contains(&reason, "provider lab has no control plane");
             }
             other => panic!("{id}: {other:?}"),
         }
@@ -76,7 +73,7 @@ fn what_is_absent_skips_and_what_got_lost_breaks() {
     };
     assert_eq!(with("skip", &o), BTreeSet::from(["nodeport", "egress"]));
     assert_red(&o, &[], &["daemonset"]);
-    assert!(facts("hostport", &o)[1].contains("not from outside: no peer"));
+    assert_contains(&facts("hostport", &o)[1], "not from outside: no peer");
 }
 
 #[test]
@@ -106,11 +103,7 @@ fn a_routed_pod_is_fine_and_a_strange_source_is_not() {
     let calls = &mut had(&mut plane(&mut o).outside).egress;
     seen_as(calls, |call| bare(&call.from) == "busybox-2", &other);
     let e = sole("egress", &o);
-    assert!(
-        e.observed.contains(&format!("seen as {other}, node1")),
-        "{}",
-        e.observed
-    );
+    assert_contains(&e.observed, &format!("seen as {other}, node1"));
 }
 
 #[test]
@@ -127,13 +120,8 @@ fn a_source_to_which_no_answer_comes_back_is_known_from_the_peer() {
         count: 2,
     }]);
     let e = sole("egress", &o);
-    assert!(
-        e.observed
-            .contains(&format!("the peer saw busybox-2 as {other}")),
-        "{}",
-        e.observed
-    );
-    assert!(e.cause.unwrap().contains("rewrites the source"));
+    assert_contains(&e.observed, &format!("the peer saw busybox-2 as {other}"));
+    assert_contains(&e.cause.unwrap(), "rewrites the source");
 }
 
 #[test]
@@ -143,21 +131,20 @@ fn agents_missing_not_ready_or_twice_on_a_node() {
     assert_red(&o, &["daemonset"], &[]);
     let e = sole("daemonset", &o);
     assert_eq!(e.culprit.as_deref(), Some("node3"));
-    assert!(e.what.contains("no network agent is on node3"));
+    assert_contains(&e.what, "no network agent is on node3");
 
     let mut o = real();
     had(&mut plane(&mut o).agents)[0].pods[1].ready = false;
-    assert!(sole("daemonset", &o).what.contains("on node2 is not ready"));
+    assert_contains(&sole("daemonset", &o).what, "on node2 is not ready");
 
     let mut o = real();
     let pods = &mut had(&mut plane(&mut o).agents)[0].pods;
     let mut twin = pods[0].clone();
     twin.name = "agent-twin".to_owned();
     pods.push(twin);
-    assert!(
-        sole("daemonset", &o)
-            .what
-            .contains("2 pods of DaemonSet agent are ready on node1")
+    assert_contains(
+        &sole("daemonset", &o).what,
+        "2 pods of DaemonSet agent are ready on node1",
     );
 }
 

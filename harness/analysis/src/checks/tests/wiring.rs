@@ -21,11 +21,7 @@ fn a_missing_default_route_blames_the_pod() {
     no_size_passes(&mut o, |from, to| [from, to].contains(&"busybox-1"));
     assert_red(&o, &["gateway", "same-node", "cross-node"], &["mtu"]);
     let own = sole("gateway", &o);
-    assert!(
-        own.what
-            .contains("busybox-1 on node1 without a default route"),
-        "{own:?}"
-    );
+    assert_contains(&own.what, "busybox-1 on node1 without a default route");
     assert_eq!(own.look, "flatnet exec busybox-1 -- ip route");
     assert_eq!(causes("gateway", &o), [CauseId::DefaultRouteMissing]);
     for id in ["same-node", "cross-node"] {
@@ -36,7 +32,7 @@ fn a_missing_default_route_blames_the_pod() {
             Some("pod busybox-1 on node1"),
             "{evidence:?}"
         );
-        assert!(evidence.cause.unwrap().contains("without a default route"));
+        assert_contains(&evidence.cause.unwrap(), "without a default route");
     }
 }
 
@@ -63,10 +59,7 @@ fn a_gateway_address_gone_from_the_bridge_blames_the_node() {
     for id in ["gateway", "bridge"] {
         let evidence = sole(id, &o);
         assert_eq!(evidence.culprit.as_deref(), Some("node1"), "{evidence:?}");
-        assert!(
-            evidence.expected.contains("10.244.1.1 on cni0"),
-            "{evidence:?}"
-        );
+        assert_contains(&evidence.expected, "10.244.1.1 on cni0");
     }
     for id in ["same-node", "cross-node"] {
         let evidence = sole(id, &o);
@@ -79,11 +72,9 @@ fn a_gateway_that_does_not_answer_is_told_from_one_that_was_not_asked() {
     let mut o = healthy(Style::Vxlan);
     lost(&mut o, |e| e.dial.request.address == gateway(2, false));
     let evidence = sole("gateway", &o);
-    assert!(
-        evidence
-            .what
-            .contains("gateway 10.244.2.1 does not answer pods busybox-2, busybox-5 on node2"),
-        "{evidence:?}"
+    assert_contains(
+        &evidence.what,
+        "gateway 10.244.2.1 does not answer pods busybox-2, busybox-5 on node2",
     );
     assert_eq!(evidence.culprit.as_deref(), Some("node2"));
 
@@ -91,7 +82,10 @@ fn a_gateway_that_does_not_answer_is_told_from_one_that_was_not_asked() {
     unasked
         .dials
         .retain(|dial| dial.request.address != gateway(2, false));
-    assert!(broken("gateway", &unasked).contains("busybox-2 on node2 did not ask"));
+    assert_contains(
+        &broken("gateway", &unasked),
+        "busybox-2 on node2 did not ask",
+    );
 
     let mut cannot = healthy(Style::Vxlan);
     for dial in cannot
@@ -105,7 +99,7 @@ fn a_gateway_that_does_not_answer_is_told_from_one_that_was_not_asked() {
             attempts: 0,
         };
     }
-    assert!(broken("gateway", &cannot).contains("permission denied"));
+    assert_contains(&broken("gateway", &cannot), "permission denied");
 }
 
 #[test]
@@ -116,14 +110,9 @@ fn a_next_hop_of_another_node_or_off_link_is_wrong() {
     routes.push(route("10.244.2.1/32", None, ETH0, 4));
     routes.push(route("0.0.0.0/0", Some(gateway(2, false)), ETH0, 4));
     let evidence = sole("gateway", &o);
-    assert!(
-        evidence
-            .observed
-            .contains("10.244.2.1 belongs to node2 (cni0)"),
-        "{evidence:?}"
-    );
+    assert_contains(&evidence.observed, "10.244.2.1 belongs to node2 (cni0)");
     pod_facts(&mut o, "busybox-1").routes.remove(0);
-    assert!(sole("gateway", &o).what.contains("is not on link"));
+    assert_contains(&sole("gateway", &o).what, "is not on link");
 }
 
 /// Calico: 169.254.1.1 is nobody's address, the pod's own host end answers for it.
@@ -152,10 +141,9 @@ fn a_proxy_arp_gateway_is_accepted_only_from_the_pods_own_host_end() {
         "{told:?}"
     );
     pod_facts(&mut o, "busybox-1").neighbours[0].mac = Some(MacAddr([2, 3, 0, 0, 0, 1]));
-    assert!(
-        sole("gateway", &o)
-            .observed
-            .contains("169.254.1.1 is on no interface of any node")
+    assert_contains(
+        &sole("gateway", &o).observed,
+        "169.254.1.1 is on no interface of any node",
     );
 }
 
@@ -177,10 +165,9 @@ fn a_host_end_off_the_bridge_blames_the_pod() {
         &["mtu"],
     );
     let own = sole("bridge", &o);
-    assert!(
-        own.what
-            .contains("busybox-1 on node1: its host end veth0 is on no bridge"),
-        "{own:?}"
+    assert_contains(
+        &own.what,
+        "busybox-1 on node1: its host end veth0 is on no bridge",
     );
     for id in ["gateway", "same-node", "cross-node"] {
         let evidence = sole(id, &o);
@@ -190,12 +177,7 @@ fn a_host_end_off_the_bridge_blames_the_pod() {
             "{evidence:?}"
         );
     }
-    assert!(
-        sole("cross-node", &o)
-            .cause
-            .unwrap()
-            .contains("is on no bridge")
-    );
+    assert_contains(&sole("cross-node", &o).cause.unwrap(), "is on no bridge");
 }
 
 #[test]
@@ -208,30 +190,24 @@ fn bridges_that_are_down_and_host_ends_that_are_gone_are_seen() {
         .unwrap();
     bridge.up = false;
     bridge.operstate = "DOWN".to_owned();
-    assert!(
-        sole("bridge", &o)
-            .what
-            .contains("bridge cni0 of node3 is down")
-    );
+    assert_contains(&sole("bridge", &o).what, "bridge cni0 of node3 is down");
 
     let mut o = healthy(Style::Reference);
     node_facts(&mut o, "node3")
         .links
         .retain(|l| l.name != "veth1");
-    assert!(
-        sole("bridge", &o)
-            .what
-            .contains("busybox-6 on node3: the host end of its eth0 is gone")
+    assert_contains(
+        &sole("bridge", &o).what,
+        "busybox-6 on node3: the host end of its eth0 is gone",
     );
 
     let mut o = healthy(Style::Reference);
     pod_facts(&mut o, "busybox-6")
         .links
         .retain(|l| l.name != "eth0");
-    assert!(
-        sole("bridge", &o)
-            .what
-            .contains("busybox-6 on node3 has no interface")
+    assert_contains(
+        &sole("bridge", &o).what,
+        "busybox-6 on node3 has no interface",
     );
 }
 
@@ -245,5 +221,5 @@ fn a_cni_without_bridges_is_skipped() {
     }
     assert_eq!(judge("bridge", &o).name(), "skip");
     o.nodes[0].inside.facts = Some(Err("permission denied".to_owned()));
-    assert!(broken("bridge", &o).contains("permission denied"));
+    assert_contains(&broken("bridge", &o), "permission denied");
 }

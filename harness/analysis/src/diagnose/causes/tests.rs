@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use flatnet_model::snapshot::{Condition, EventSnapshot, NodeInside, NodeSnapshot, PodSnapshot};
 
 use super::*;
-use crate::example::pieces::found as part;
+use crate::example::pieces::{assert_contains, found as part};
 use crate::words::{Names, Text, Words};
 use flatnet_model::PodRef;
 use flatnet_model::advice::Advice;
@@ -176,7 +176,7 @@ fn of_two_add_ons_the_one_that_is_down_is_named() {
     );
     assert_eq!(found[0].id, CauseId::AgentDown);
     let culprit = text(&evidence, &found[0]).culprit.unwrap();
-    assert!(culprit.contains("flannel"), "{culprit}");
+    assert_contains(&culprit, "flannel");
     assert!(text(&evidence, &found[0]).observed.ends_with("panic: no"));
 }
 
@@ -193,10 +193,7 @@ fn a_daemon_set_that_leaves_a_node_out_is_named_with_it() {
     elsewhere.object.node = "b".to_owned();
     let found = of_pod(&evidence, &elsewhere);
     assert_eq!(found[0].id, CauseId::AgentDown);
-    assert!(
-        text(&evidence, &found[0]).observed.contains("no pod on b"),
-        "{found:#?}"
-    );
+    assert_contains(&text(&evidence, &found[0]).observed, "no pod on b");
 }
 
 #[test]
@@ -219,7 +216,7 @@ fn words_do_where_files_cannot_be_read() {
         &pod(creating(), &[("FailedCreatePodSandBox", missing)]),
     );
     assert_eq!(found[0].id, CauseId::PluginMissing);
-    assert!(text(&evidence, &found[0]).what.contains("bridge"));
+    assert_contains(&text(&evidence, &found[0]).what, "bridge");
 }
 
 #[test]
@@ -248,12 +245,9 @@ fn a_version_that_all_plugins_speak_is_proposed() {
         &pod(creating(), &[("FailedCreatePodSandBox", words)]),
     );
     assert_eq!(found[0].id, CauseId::CniVersion);
-    assert!(
-        text(&evidence, &found[0])
-            .fix
-            .unwrap()
-            .contains(r#""cniVersion": "0.4.0"/"#),
-        "{found:#?}"
+    assert_contains(
+        &text(&evidence, &found[0]).fix.unwrap(),
+        r#""cniVersion": "0.4.0"/"#,
     );
 }
 
@@ -303,12 +297,9 @@ fn a_kubelets_cache_that_is_not_filled_yet_is_no_missing_object() {
     let absent = r#"MountVolume.SetUp failed for volume "v" : configmap "settings" not found"#;
     let found = of_pod(&evidence, &pod(creating(), &[("FailedMount", absent)]));
     assert_eq!(found[0].id, CauseId::ObjectMissing);
-    assert!(
-        text(&evidence, &found[0])
-            .fix
-            .unwrap()
-            .contains("create configmap settings"),
-        "{found:#?}"
+    assert_contains(
+        &text(&evidence, &found[0]).fix.unwrap(),
+        "create configmap settings",
     );
 }
 
@@ -324,8 +315,8 @@ fn memory_that_ran_out_is_said() {
     );
     let found = of_pod(&evidence, &killed);
     assert_eq!(found[0].id, CauseId::CrashLoop);
-    assert!(text(&evidence, &found[0]).cause.unwrap().contains("memory"));
-    assert!(text(&evidence, &found[0]).what.contains("137 (OOMKilled)"));
+    assert_contains(&text(&evidence, &found[0]).cause.unwrap(), "memory");
+    assert_contains(&text(&evidence, &found[0]).what, "137 (OOMKilled)");
 }
 
 #[test]
@@ -341,11 +332,7 @@ fn a_kubelet_that_is_silent_is_all_that_counts_on_its_node() {
     let found = of_node(&evidence, &evidence.nodes[0]);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].id, CauseId::KubeletSilent);
-    assert!(
-        text(&evidence, &found[0])
-            .observed
-            .contains("NodeStatusUnknown")
-    );
+    assert_contains(&text(&evidence, &found[0]).observed, "NodeStatusUnknown");
     // What systemd says is only claimed where it was asked.
     assert!(!text(&evidence, &found[0]).observed.contains("systemd"));
 }

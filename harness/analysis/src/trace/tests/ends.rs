@@ -208,11 +208,7 @@ fn two_pods_with_one_address() {
         stopped(&trace),
         (&pod("busybox-4"), &Cause::TakenByOther { wanted })
     );
-    assert!(
-        trace.remarks[0].contains("pod/busybox-2, pod/busybox-4"),
-        "{:?}",
-        trace.remarks
-    );
+    assert_contains(&trace.remarks[0], "pod/busybox-2, pod/busybox-4");
 }
 
 #[test]

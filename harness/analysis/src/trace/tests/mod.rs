@@ -11,7 +11,7 @@ use flatnet_model::probe::Facts;
 use super::model::{Cause, Direction, Ending, Netns, Trace};
 use super::{Kernels, ObservedNetwork, Request, trace};
 use crate::example::build::{Cluster, Style};
-use crate::example::pieces::found;
+use crate::example::pieces::{assert_contains, found};
 use flatnet_model::PodRef;
 
 /// Three nodes with two pods each, both families.

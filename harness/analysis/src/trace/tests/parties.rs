@@ -38,10 +38,7 @@ fn a_name_that_nobody_has_is_told_with_those_there_are() {
         words.starts_with("--from nobody: no pod or node"),
         "{words}"
     );
-    assert!(
-        words.contains("node1, node2, node3; pods: default/busybox-1"),
-        "{words}"
-    );
+    assert_contains(&words, "node1, node2, node3; pods: default/busybox-1");
 }
 
 #[test]
@@ -53,10 +50,7 @@ fn a_name_that_two_pods_have_needs_its_namespace() {
 
     let words = find(&observed, "busybox-1").unwrap_err();
 
-    assert!(
-        words.contains("default/busybox-1, other/busybox-1"),
-        "{words}"
-    );
+    assert_contains(&words, "default/busybox-1, other/busybox-1");
     assert_eq!(
         find(&observed, "other/busybox-1").as_deref(),
         Ok("pod/other/busybox-1 in pod/other/busybox-1")
@@ -68,7 +62,7 @@ fn a_pod_that_does_not_run_sends_nothing() {
     let mut observed = observed(Style::Direct);
     observed.pods[0].status = "ContainerCreating".to_owned();
     let words = find(&observed, "busybox-1").unwrap_err();
-    assert!(words.contains("it is ContainerCreating"), "{words}");
+    assert_contains(&words, "it is ContainerCreating");
 }
 
 #[rstest]
@@ -90,5 +84,5 @@ fn an_address_is_told_from_a_name(#[case] text: &str, #[case] expected: Option<&
 fn an_address_of_many_is_refused(#[case] text: &str, #[case] says: &str) {
     let error = address("--to", text).unwrap_err();
     assert_eq!(error.exit_code(), 2);
-    assert!(error.to_string().contains(says), "{error}");
+    assert_contains(&error.to_string(), says);
 }

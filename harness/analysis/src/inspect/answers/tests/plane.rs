@@ -1,4 +1,5 @@
 //! The control plane, ranges, the add-on.
+use crate::example::pieces::assert_contains;
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::probe::Protocol;
 use serde_json::json;
@@ -37,27 +38,22 @@ fn ports_are_told_with_their_purpose() {
     let scheduler = answer.one("listener", "tcp 127.0.0.1:10259");
     assert_eq!(scheduler.values["program"], "kube-scheduler");
     assert_eq!(scheduler.values["bound-to"], "127.0.0.1 (this node only)");
-    assert!(
-        scheduler.values["purpose"]
-            .as_str()
-            .unwrap()
-            .contains("scheduler")
-    );
+    assert_contains(&scheduler.values["purpose"].as_str().unwrap(), "scheduler");
     assert_eq!(
         answer.one("listener", "udp 0.0.0.0:8472").values["program"],
         "kernel"
     );
-    assert!(
-        answer.one("listener", "udp 0.0.0.0:8472").values["purpose"]
+    assert_contains(
+        &answer.one("listener", "udp 0.0.0.0:8472").values["purpose"]
             .as_str()
-            .unwrap()
-            .contains("flannel.1")
+            .unwrap(),
+        "flannel.1",
     );
-    assert!(
-        answer.one("listener", "tcp 127.0.0.11:40000").values["purpose"]
+    assert_contains(
+        &answer.one("listener", "tcp 127.0.0.11:40000").values["purpose"]
             .as_str()
-            .unwrap()
-            .contains("resolver")
+            .unwrap(),
+        "resolver",
     );
     // A program that merely took a well-known port is not what the port is known for.
     assert_eq!(
