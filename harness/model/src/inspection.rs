@@ -132,6 +132,16 @@ pub enum Source {
 }
 
 impl Source {
+    /// The kernel's word, as this command shows it.
+    pub fn command(line: impl Into<String>) -> Source {
+        Source::Command(line.into())
+    }
+
+    /// An object of the API, as this command shows it.
+    pub fn api(line: impl Into<String>) -> Source {
+        Source::Api(line.into())
+    }
+
     /// The path, or the command.
     pub fn text(&self) -> &str {
         match self {

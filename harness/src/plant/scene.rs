@@ -126,12 +126,12 @@ impl WiredPod {
         let name = &object.reference;
         let inside = facts(probes, &Target::Pod(name.clone())).await?;
         let outside = facts(probes, &Target::Node(object.node.clone())).await?;
-        let address = inside.addresses.iter().find(|a| a.net.addr() == ip);
+        let address = inside.address(ip);
         let peer = address
-            .and_then(|a| inside.links.iter().find(|l| l.index == a.index))
+            .and_then(|a| inside.link(a.index))
             .and_then(|l| l.link);
         let host_end = peer
-            .and_then(|peer| outside.links.iter().find(|l| l.index == peer))
+            .and_then(|peer| outside.link(peer))
             .map(|l| l.name.clone());
         match (address.map(|address| address.net.prefix_len()), host_end) {
             (Some(prefix_len), Some(host_end)) => Ok(WiredPod {

@@ -42,13 +42,7 @@ fn report(observations: Observations) -> Report {
 }
 
 fn healthy() -> Observations {
-    Cluster {
-        style: Style::Direct,
-        nodes: 3,
-        pods_per_node: 2,
-        dual: false,
-    }
-    .observe()
+    Cluster::new(Style::Direct, 3, 2).observe()
 }
 
 /// One pod lost its default route, one node's files cannot be read, and there is no bridge to look at.
@@ -108,12 +102,7 @@ fn colours_are_codes_around_the_same_text() {
 
 #[test]
 fn large_matrices_show_only_what_is_red() {
-    let large = Cluster {
-        style: Style::Direct,
-        nodes: 20,
-        pods_per_node: 1,
-        dual: false,
-    };
+    let large = Cluster::new(Style::Direct, 20, 1);
     let mut observations = large.observe();
     assert_eq!(
         plain(&terminal::render_matrix(
@@ -246,13 +235,7 @@ fn the_schema_page_knows_every_field() {
         "/../docs/report-schema.md"
     ))
     .unwrap();
-    let mut observations = Cluster {
-        style: Style::Vxlan,
-        nodes: 2,
-        pods_per_node: 2,
-        dual: false,
-    }
-    .observe();
+    let mut observations = Cluster::new(Style::Vxlan, 2, 2).observe();
     observations.pods[0].facts.as_mut().unwrap().routes[0].oif = Some(ETH0);
     observations.dials[0].result = flatnet_model::probe::DialOutcome::Failed {
         kind: flatnet_model::probe::Failure::Refused,

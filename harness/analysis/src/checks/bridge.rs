@@ -73,10 +73,8 @@ fn uses_bridges(topology: &Topology<'_>) -> bool {
         let holds_gateway = |link: &Link| {
             link.kind == "bridge"
                 && gateways(pod, inside).any(|hop| {
-                    outside
-                        .addresses
-                        .iter()
-                        .any(|a| a.index == link.index && a.net.addr() == hop)
+                    let held = outside.address(hop);
+                    held.is_some_and(|held| held.index == link.index)
                 })
         };
         port || outside.links.iter().any(holds_gateway)
@@ -84,9 +82,8 @@ fn uses_bridges(topology: &Topology<'_>) -> bool {
 }
 
 fn bridge_of<'a>(host_end: &Link, node: &'a Facts) -> Option<&'a Link> {
-    node.links
-        .iter()
-        .find(|link| Some(link.index) == host_end.master && link.kind == "bridge")
+    node.link(host_end.master)
+        .filter(|link| link.kind == "bridge")
 }
 
 /// Next hops of the pod's default routes. A pod without one has none here: that is for `gateway` to say.
@@ -266,11 +263,8 @@ fn judge_bridge(
             ),
         })
     };
-    let Some(link) = facts
-        .links
-        .iter()
-        .find(|link| link.name == bridge && link.kind == "bridge")
-    else {
+    let link = facts.link_named(bridge);
+    let Some(link) = link.filter(|link| link.kind == "bridge") else {
         return Ok(format!("{node}: {bridge}"));
     };
     if !link.up || matches!(link.operstate.as_str(), "DOWN" | "LOWERLAYERDOWN") {

@@ -252,11 +252,7 @@ fn routes(pod: &ObservedPod, family: Family) -> Vec<IpNet> {
 fn bridge_of<'a>(pods: &[&ObservedPod], node: &'a Facts) -> Option<&'a str> {
     pods.iter()
         .find_map(|pod| match follow(pod, pod.facts.as_ref().ok()?, node) {
-            Wire::Joined { outside, .. } => node
-                .links
-                .iter()
-                .find(|l| Some(l.index) == outside.master)
-                .map(|l| l.name.as_str()),
+            Wire::Joined { outside, .. } => node.link(outside.master).map(|l| l.name.as_str()),
             _ => None,
         })
 }

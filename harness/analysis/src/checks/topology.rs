@@ -252,21 +252,12 @@ pub fn own_addresses(facts: &Facts) -> impl Iterator<Item = IpAddr> + '_ {
 
 /// The name of the interface that holds an address.
 pub fn device_of(facts: &Facts, address: IpAddr) -> Option<&str> {
-    let index = facts
-        .addresses
-        .iter()
-        .find(|a| a.net.addr() == address)?
-        .index;
-    facts
-        .links
-        .iter()
-        .find(|link| link.index == index)
-        .map(|link| link.name.as_str())
+    facts.holder(address).map(|link| link.name.as_str())
 }
 
 /// The name of the interface with an index.
 pub fn device(facts: &Facts, index: Option<u32>) -> &str {
-    let link = facts.links.iter().find(|link| Some(link.index) == index);
+    let link = facts.link(index);
     link.map_or("?", |link| link.name.as_str())
 }
 

@@ -51,14 +51,10 @@ pub(super) fn follow<'a>(pod: &ObservedPod, inside: &'a Facts, outside: &'a Fact
 
 /// The interface that holds the pod's IP; failing that `eth0`, the name kubelet's runtimes give (CNI_IFNAME).
 pub(super) fn interface<'a>(pod: &ObservedPod, facts: &'a Facts) -> Option<&'a Link> {
-    let holder = facts
-        .addresses
-        .iter()
-        .find(|address| pod.object.ips.contains(&address.net.addr()));
-    let by_index = |index: u32| facts.links.iter().find(|link| link.index == index);
-    holder
-        .and_then(|address| by_index(address.index))
-        .or_else(|| facts.links.iter().find(|link| link.name == "eth0"))
+    let mut held = facts.addresses.iter();
+    let held = held.find(|address| pod.object.ips.contains(&address.net.addr()));
+    held.and_then(|address| facts.link(address.index))
+        .or_else(|| facts.link_named("eth0"))
 }
 
 /// The default route the kernel uses for a family: lowest metric (none counts as 0 for IPv4, net/ipv4/fib_trie.c).

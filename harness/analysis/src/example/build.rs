@@ -29,7 +29,7 @@ pub enum Style {
 pub const ETH0: u32 = 2;
 pub const CNI0: u32 = 3;
 pub const VXLAN: u32 = 4;
-/// Host ends follow, one a pod.
+/// Host ends follow, one per pod.
 const FIRST_VETH: u32 = 10;
 
 /// A healthy cluster: `pods_per_node` pods and one hostNetwork pod on each node. `busybox-N` is on node ((N-1) mod nodes)+1.
@@ -43,16 +43,25 @@ pub struct Cluster {
 
 /// Three nodes with two pods each, IPv4.
 pub fn healthy(style: Style) -> Observations {
-    Cluster {
-        style,
-        nodes: 3,
-        pods_per_node: 2,
-        dual: false,
-    }
-    .observe()
+    Cluster::new(style, 3, 2).observe()
 }
 
 impl Cluster {
+    /// IPv4 only.
+    pub fn new(style: Style, nodes: u8, pods_per_node: u8) -> Self {
+        Cluster {
+            style,
+            nodes,
+            pods_per_node,
+            dual: false,
+        }
+    }
+
+    /// IPv4 and IPv6.
+    pub fn dual(self) -> Self {
+        Cluster { dual: true, ..self }
+    }
+
     pub fn observe(self) -> Observations {
         let mut observations = Observations {
             nodes: (1..=self.nodes).map(|n| self.node(n)).collect(),
@@ -190,14 +199,14 @@ impl Cluster {
                 .routes
                 .push(route(&cidr(n, v6).to_string(), None, CNI0, 2));
             for other in (1..=self.nodes).filter(|other| *other != n) {
-                self.way(&mut facts, other, v6);
+                self.to_node(&mut facts, other, v6);
             }
         }
         facts
     }
 
     /// Route, neighbour and forwarding entry to another node.
-    fn way(self, facts: &mut Facts, other: u8, v6: bool) {
+    fn to_node(self, facts: &mut Facts, other: u8, v6: bool) {
         let to = cidr(other, v6);
         if self.style != Style::Vxlan {
             facts

@@ -200,7 +200,7 @@ fn problem(trace: &Trace) -> Option<Problem> {
 }
 
 fn mirror(there: &Trace, back: &Trace) -> Fact {
-    let source = Source::Command("flatnet inspect route --both".to_owned());
+    let source = Source::command("flatnet inspect route --both");
     let mut fact = fact("mirror", "back".to_owned(), None, source);
     let same = there.mirrors(back);
     fact.values

@@ -144,15 +144,8 @@ impl<'a> Walk<'a> {
     /// A packet to an address of its sender passes the loopback device, whatever interface holds the address.
     fn stays(&mut self, namespace: usize, to: IpAddr) {
         self.source.get_or_insert(to);
-        let links = self
-            .network
-            .facts(namespace)
-            .map(|facts| facts.links.as_slice());
-        if let Some(lo) = links
-            .unwrap_or_default()
-            .iter()
-            .find(|link| link.name == "lo")
-        {
+        let facts = self.network.facts(namespace).ok();
+        if let Some(lo) = facts.and_then(|facts| facts.link_named("lo")) {
             let spot = Spot {
                 namespace,
                 link: lo.index,

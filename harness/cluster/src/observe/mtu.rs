@@ -90,12 +90,7 @@ fn interface_mtu(facts: &Facts, client: &ObservedPod, to: &IpAddr) -> Option<u32
         .ips
         .iter()
         .find(|ip| ip.is_ipv4() == to.is_ipv4())?;
-    let index = facts.addresses.iter().find(|a| a.net.addr() == *own)?.index;
-    facts
-        .links
-        .iter()
-        .find(|link| link.index == index)
-        .map(|link| link.mtu)
+    facts.holder(*own).map(|link| link.mtu)
 }
 
 fn next_size(run: &MtuRun) -> Option<u32> {

@@ -178,6 +178,34 @@ pub struct Facts {
     pub counters: BTreeMap<String, u64>,
 }
 
+impl Facts {
+    /// The interface with that index.
+    pub fn link(&self, index: impl Into<Option<u32>>) -> Option<&Link> {
+        let index = index.into()?;
+        self.links.iter().find(|link| link.index == index)
+    }
+
+    /// The interface of that name.
+    pub fn link_named(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == name)
+    }
+
+    /// The entry of an address that an interface holds.
+    pub fn address(&self, address: IpAddr) -> Option<&Address> {
+        self.addresses.iter().find(|own| own.net.addr() == address)
+    }
+
+    /// The interface that holds an address.
+    pub fn holder(&self, address: IpAddr) -> Option<&Link> {
+        self.link(self.address(address)?.index)
+    }
+
+    /// Whether the interface with that index is a VXLAN device.
+    pub fn is_vxlan(&self, index: impl Into<Option<u32>>) -> bool {
+        self.link(index).is_some_and(|link| link.vxlan.is_some())
+    }
+}
+
 /// CNI configuration and plugins of a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CniFiles {

@@ -26,12 +26,7 @@ pub(super) fn find(node: &ObservedNode, facts: &Facts, topology: &Topology<'_>) 
         let seen = Seen::new(State::CurrentRanges, observed, look(name, route.dst));
         Problem::on(name, cause, seen)
     });
-    let vxlan = |index: u32| {
-        facts
-            .links
-            .iter()
-            .find(|link| link.index == index && link.vxlan.is_some())
-    };
+    let vxlan = |index: u32| facts.link(index).filter(|link| link.vxlan.is_some());
     let entries = facts
         .fdb
         .iter()
@@ -79,10 +74,7 @@ fn is_stale(
         .pod_network
         .iter()
         .any(|range| range.contains(&route.dst));
-    let tunnelled = facts
-        .links
-        .iter()
-        .any(|link| Some(link.index) == route.oif && link.vxlan.is_some());
+    let tunnelled = facts.is_vxlan(route.oif);
     let via_node = route.gateway.is_some_and(|hop| {
         topology
             .holders(hop)
@@ -100,16 +92,9 @@ fn is_address_in_use(dst: IpNet, topology: &Topology<'_>) -> bool {
         .nodes()
         .filter_map(|node| node.inside.facts().ok())
         .flat_map(|facts| {
-            facts
-                .addresses
-                .iter()
-                .filter(|a| {
-                    facts
-                        .links
-                        .iter()
-                        .any(|l| l.index == a.index && l.vxlan.is_some())
-                })
-                .map(|a| a.net.addr())
+            let own = facts.addresses.iter();
+            own.filter(|own| facts.is_vxlan(own.index))
+                .map(|own| own.net.addr())
         });
     pods.chain(nodes)
         .copied()

@@ -210,11 +210,8 @@ fn twice(
 fn own_cidr_elsewhere(node: &ObservedNode, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
     let is_own = |dst: &IpNet| node.object.pod_cidrs.contains(dst);
     let away = |route: &&flatnet_model::kernel::RouteEntry| {
-        let tunnel = facts
-            .links
-            .iter()
-            .any(|link| Some(link.index) == route.oif && link.vxlan.is_some());
-        is_own(&route.dst) && route.kind == 1 && (tunnel || route.gateway.is_some())
+        let leaves = facts.is_vxlan(route.oif) || route.gateway.is_some();
+        is_own(&route.dst) && route.kind == 1 && leaves
     };
     let found = facts.routes.iter().filter(away);
     let name = &node.object.name;

@@ -264,30 +264,12 @@ fn a_healthy_cluster_passes_every_check(
 
 #[test]
 fn one_pod_a_node_and_one_node_are_judged_as_far_as_they_go() {
-    let sparse = Cluster {
-        style: Style::Vxlan,
-        nodes: 3,
-        pods_per_node: 1,
-        dual: false,
-    }
-    .observe();
+    let sparse = Cluster::new(Style::Vxlan, 3, 1).observe();
     assert_red(&sparse, &[], &[]);
-    let single = Cluster {
-        style: Style::Vxlan,
-        nodes: 1,
-        pods_per_node: 2,
-        dual: false,
-    }
-    .observe();
+    let single = Cluster::new(Style::Vxlan, 1, 2).observe();
     assert_red(&single, &[], &[]);
     assert_eq!(skipped(&single), BTreeSet::from(["cross-node"]));
-    let lonely = Cluster {
-        style: Style::Vxlan,
-        nodes: 1,
-        pods_per_node: 1,
-        dual: false,
-    }
-    .observe();
+    let lonely = Cluster::new(Style::Vxlan, 1, 1).observe();
     assert_eq!(skipped(&lonely), BTreeSet::from(["cross-node", "mtu"]));
 }
 

@@ -88,13 +88,7 @@ fn an_address_the_pod_does_not_hold_is_named_and_explains_the_rest() {
 
 #[test]
 fn dual_stack_needs_both_families() {
-    let mut o = Cluster {
-        style: Style::Direct,
-        nodes: 2,
-        pods_per_node: 2,
-        dual: true,
-    }
-    .observe();
+    let mut o = Cluster::new(Style::Direct, 2, 2).dual().observe();
     pod(&mut o, "busybox-3")
         .object
         .ips

@@ -103,13 +103,7 @@ fn one_transport_alone_points_at_a_packet_filter() {
 
 #[test]
 fn one_family_alone_is_named() {
-    let mut o = Cluster {
-        style: Style::Direct,
-        nodes: 3,
-        pods_per_node: 2,
-        dual: true,
-    }
-    .observe();
+    let mut o = Cluster::new(Style::Direct, 3, 2).dual().observe();
     lost(&mut o, |e| {
         e.crosses() && e.dial.request.address.is_ipv6() && pod_of(e, "node3")
     });
@@ -168,13 +162,7 @@ fn a_cut_between_two_nodes_blames_neither_alone() {
 
 #[test]
 fn with_two_nodes_the_one_whose_pods_reach_less_is_blamed() {
-    let mut o = Cluster {
-        style: Style::Direct,
-        nodes: 2,
-        pods_per_node: 2,
-        dual: false,
-    }
-    .observe();
+    let mut o = Cluster::new(Style::Direct, 2, 2).observe();
     lost(&mut o, |e| e.crosses() && pod_of(e, "node2"));
     assert_eq!(sole("cross-node", &o).culprit.as_deref(), Some("node2"));
 }
@@ -195,13 +183,7 @@ fn everything_red_blames_nobody() {
 
 #[test]
 fn two_unrelated_cuts_are_two_pieces_of_evidence() {
-    let mut o = Cluster {
-        style: Style::Vxlan,
-        nodes: 5,
-        pods_per_node: 2,
-        dual: false,
-    }
-    .observe();
+    let mut o = Cluster::new(Style::Vxlan, 5, 2).observe();
     lost(&mut o, |e| {
         e.from_node == "node1" && e.to_node == "node2" && !e.from_host && !e.to_host
     });

@@ -166,7 +166,7 @@ pub(super) fn stale_bridge(about: &About<'_>) -> Option<Finding> {
     };
     let node = about.node;
     let held = node.inside.facts().ok().and_then(|facts| {
-        let link = facts.links.iter().find(|link| link.name == bridge)?;
+        let link = facts.link_named(&bridge)?;
         let of_link = facts.addresses.iter().filter(|a| a.index == link.index);
         let nets = of_link.map(|a| a.net).filter(|net| match net.addr() {
             std::net::IpAddr::V4(_) => true,

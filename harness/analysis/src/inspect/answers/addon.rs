@@ -252,15 +252,11 @@ fn lab_agent(node: &str, inside: &NodeInside, findings: &mut Findings) {
         .find(|process| process.program == "flatnet-agent")
     {
         findings.fact(
-            Fact::new(
-                "agent",
-                "flatnet-agent",
-                Source::Command("ps -ww -o args".to_owned()),
-            )
-            .on(node)
-            .with("status", "Running")
-            .with("pid", agent.pid)
-            .with("backend", flags::value(&agent.argv, "backend")),
+            Fact::new("agent", "flatnet-agent", Source::command("ps -ww -o args"))
+                .on(node)
+                .with("status", "Running")
+                .with("pid", agent.pid)
+                .with("backend", flags::value(&agent.argv, "backend")),
         );
     } else if matches!(in_use(inside), Ok(Some((_, config))) if config.kinds().any(|kind| kind == "flatnet-cni"))
     {
@@ -331,18 +327,12 @@ fn tunnels(node: &str, inside: &NodeInside, findings: &mut Findings) {
         let Some(vxlan) = &link.vxlan else {
             continue;
         };
-        let under = vxlan.local.and_then(|local| {
-            let held = facts
-                .addresses
-                .iter()
-                .find(|address| address.net.addr() == local)?;
-            facts.links.iter().find(|link| link.index == held.index)
-        });
+        let under = vxlan.local.and_then(|local| facts.holder(local));
         findings.fact(
             Fact::new(
                 "tunnel",
                 &link.name,
-                Source::Command("ip -d link show type vxlan".to_owned()),
+                Source::command("ip -d link show type vxlan"),
             )
             .on(node)
             .with("kind", "vxlan")

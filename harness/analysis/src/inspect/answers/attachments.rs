@@ -62,7 +62,7 @@ pub(super) fn by_interface<'a>(
                 .fdb
                 .iter()
                 .find(|entry| entry.mac == mac && entry.master.is_some())?;
-            facts.links.iter().find(|link| link.index == entry.index)
+            facts.link(entry.index)
         };
         let known = paired
             .map(|link| (link, Known::VethPair))

@@ -30,7 +30,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                 Fact::new(
                     "bridge",
                     &bridge.name,
-                    Source::Command("ip addr show type bridge".to_owned()),
+                    Source::command("ip addr show type bridge"),
                 )
                 .on(name)
                 .with("state", bridge.operstate.as_str())
@@ -64,7 +64,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                 Fact::new(
                     "port",
                     &port.name,
-                    Source::Command("bridge -d link; ip -d link".to_owned()),
+                    Source::command("bridge -d link; ip -d link"),
                 )
                 .on(name)
                 .with("bridge", bridge.map(|bridge| bridge.name.as_str()))

@@ -73,7 +73,7 @@ fn described(socket: &BoundSocket, links: &[Link]) -> Fact {
     Fact::new(
         "listener",
         format!("{protocol} {}", socket.local),
-        Source::Command("netstat -tunlp".to_owned()),
+        Source::command("netstat -tunlp"),
     )
     .with("port", port)
     .with("protocol", protocol)

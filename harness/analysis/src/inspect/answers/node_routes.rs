@@ -105,9 +105,7 @@ fn described(topic: &str, route: &RouteEntry, facts: &Facts) -> Fact {
     };
     let v6 = route.dst.addr().is_ipv6();
     let command = if v6 { "ip -6 route" } else { "ip route" };
-    let device = route
-        .oif
-        .and_then(|index| facts.links.iter().find(|link| link.index == index));
+    let device = facts.link(route.oif);
     let fact = Fact::new(topic, to, Source::Command(command.to_owned()))
         .with("device", device.map(|link| link.name.as_str()))
         .with("gateway", route.gateway.map(|gateway| gateway.to_string()))

@@ -11,9 +11,9 @@ use flatnet_model::view::View;
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();
     let source = if !view.capabilities.kubectl.is_present() {
-        Source::Command("ip addr; uname -r; cat /etc/os-release".to_owned())
+        Source::command("ip addr; uname -r; cat /etc/os-release")
     } else {
-        Source::Api("kubectl get nodes -o wide".to_owned())
+        Source::api("kubectl get nodes -o wide")
     };
     for node in &view.nodes {
         let object = &node.object;
@@ -42,13 +42,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             continue;
         };
         for ip in &node.object.internal_ips {
-            let held = facts
-                .addresses
-                .iter()
-                .find(|address| address.net.addr() == *ip);
-            let link =
-                held.and_then(|held| facts.links.iter().find(|link| link.index == held.index));
-            let (Some(held), Some(link)) = (held, link) else {
+            let (Some(held), Some(link)) = (facts.address(*ip), facts.holder(*ip)) else {
                 findings.problem(
                     Some(name),
                     &ip.to_string(),
@@ -58,23 +52,19 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
             };
             let (first, last, count) = hosts(&held.net);
             findings.fact(
-                Fact::new(
-                    "interface",
-                    &link.name,
-                    Source::Command("ip addr".to_owned()),
-                )
-                .on(name)
-                .with("address", held.net.to_string())
-                .with("mac", link.mac.map(|mac| mac.to_string()))
-                .with("mtu", link.mtu)
-                .with("state", link.operstate.as_str())
-                .with("subnet", held.net.trunc().to_string())
-                .with(
-                    "host-bits",
-                    held.net.max_prefix_len() - held.net.prefix_len(),
-                )
-                .with("hosts", format!("{first}-{last}"))
-                .with("host-addresses", count),
+                Fact::new("interface", &link.name, Source::command("ip addr"))
+                    .on(name)
+                    .with("address", held.net.to_string())
+                    .with("mac", link.mac.map(|mac| mac.to_string()))
+                    .with("mtu", link.mtu)
+                    .with("state", link.operstate.as_str())
+                    .with("subnet", held.net.trunc().to_string())
+                    .with(
+                        "host-bits",
+                        held.net.max_prefix_len() - held.net.prefix_len(),
+                    )
+                    .with("hosts", format!("{first}-{last}"))
+                    .with("host-addresses", count),
             );
         }
     }

@@ -23,7 +23,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                 Fact::new(
                     "bridge",
                     &link.name,
-                    Source::Command("ip addr show type bridge".to_owned()),
+                    Source::command("ip addr show type bridge"),
                 )
                 .on(name)
                 .with("address", bridges::addresses(facts, link)),
@@ -58,13 +58,7 @@ fn of_pod(
         .filter(|route| route.dst.prefix_len() == 0)
         .filter_map(|route| route.gateway)
         .collect();
-    let holder = |gateway: &IpAddr| {
-        let held = facts
-            .addresses
-            .iter()
-            .find(|address| address.net.addr() == *gateway)?;
-        facts.links.iter().find(|link| link.index == held.index)
-    };
+    let holder = |gateway: &IpAddr| facts.holder(*gateway);
     let mut held: Vec<&str> = gateways
         .iter()
         .filter_map(holder)

@@ -68,15 +68,15 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                 net: address.net.trunc(),
                 set_by: "the InternalIP's prefix".to_owned(),
                 node: Some(name.clone()),
-                source: Source::Command("ip addr".to_owned()),
+                source: Source::command("ip addr"),
             }));
         }
         from_components(name, inside, &mut ranges, &mut findings);
         from_lab(name, inside, &mut ranges, &mut findings);
     }
     let source = match view.capabilities.kubectl.is_present() {
-        false => Source::Command("flatnet list --output json".to_owned()),
-        true => Source::Api("kubectl get nodes -o jsonpath='{.items[*].spec.podCIDRs}'".to_owned()),
+        false => Source::command("flatnet list --output json"),
+        true => Source::api("kubectl get nodes -o jsonpath='{.items[*].spec.podCIDRs}'"),
     };
     for object in &view.objects {
         ranges.extend(object.pod_cidrs.iter().map(|net| Range {
@@ -171,9 +171,7 @@ fn from_api(api: &ApiObjects, ranges: &mut Vec<Range>, findings: &mut Findings) 
                 net: *net,
                 set_by: format!("kubeadm's {key}"),
                 node: None,
-                source: Source::Api(
-                    "kubectl -n kube-system get configmap kubeadm-config -o yaml".to_owned(),
-                ),
+                source: Source::api("kubectl -n kube-system get configmap kubeadm-config -o yaml"),
             }));
         }
     }
@@ -260,7 +258,7 @@ fn judge(ranges: &[Range], findings: &mut Findings) {
                 kinds.push(kind);
             }
         }
-        let source = Source::Command("flatnet inspect ranges".to_owned());
+        let source = Source::command("flatnet inspect ranges");
         findings.fact(Fact::new("ranges-of", kinds.join(", "), source).with("overlap", !apart));
     }
 }

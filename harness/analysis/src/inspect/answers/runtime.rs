@@ -135,7 +135,7 @@ fn containerd(node: &str, inside: &NodeInside, findings: &mut Findings) {
     match read {
         Ok(PauseImage::Set { image, key }) => findings.fact(pause(node, &image, key, Source::File(path.to_owned()))),
         Ok(PauseImage::Default) => findings.fact(
-            Fact::new("pause-image", "containerd's default", Source::Command("containerd config dump".to_owned()))
+            Fact::new("pause-image", "containerd's default", Source::command("containerd config dump"))
                 .on(node)
                 .with("set-by", format!("{path} names none")),
         ),

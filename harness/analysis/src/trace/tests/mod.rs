@@ -16,12 +16,7 @@ use flatnet_model::PodRef;
 
 /// Three nodes with two pods each, both families.
 fn observed(style: Style) -> ObservedNetwork {
-    let cluster = Cluster {
-        style,
-        nodes: 3,
-        pods_per_node: 2,
-        dual: true,
-    };
+    let cluster = Cluster::new(style, 3, 2).dual();
     let observations = cluster.observe();
     ObservedNetwork {
         nodes: observations.nodes,

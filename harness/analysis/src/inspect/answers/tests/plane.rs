@@ -202,9 +202,7 @@ fn a_manifest_that_does_not_parse_leaves_what_runs() {
     });
     assert_eq!(
         read.map(|fact| &fact.source),
-        Some(&Source::Command(
-            "ps -ww -o args -C kube-apiserver".to_owned()
-        ))
+        Some(&Source::command("ps -ww -o args -C kube-apiserver"))
     );
 }
 
