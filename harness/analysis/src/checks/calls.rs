@@ -155,6 +155,13 @@ pub(super) fn target(call: &Call) -> String {
     std::net::SocketAddr::new(call.request.address, call.request.port).to_string()
 }
 
+/// The node of which an address was dialled.
+pub(super) fn dialled_node<'a>(topology: &Topology<'a>, call: &Call) -> Option<&'a str> {
+    let mut nodes = topology.nodes();
+    let node = nodes.find(|node| node.object.internal_ips.contains(&call.request.address))?;
+    Some(node.object.name.as_str())
+}
+
 /// Who answered, in its own words.
 pub(super) fn responder(outcome: &DialOutcome) -> Option<&str> {
     match outcome {

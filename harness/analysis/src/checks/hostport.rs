@@ -1,7 +1,7 @@
 //! `hostport`: a pod's hostPort is reached at its node, from another node and from outside.
 use std::collections::BTreeSet;
 
-use super::calls::{Wrong, answered_by, part};
+use super::calls::{Wrong, answered_by, dialled_node, part};
 use super::findings::{Findings, count, transports};
 use super::topology::Topology;
 use super::{Deviation, Verdict};
@@ -35,10 +35,10 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         ));
     }
     for node in topology.nodes() {
-        let dialled = calls
-            .iter()
-            .any(|call| node.object.internal_ips.contains(&call.request.address));
-        if running.contains(node.object.name.as_str()) && !dialled && topology.nodes().count() > 1 {
+        let name = node.object.name.as_str();
+        let here = |call: &&Call| dialled_node(&topology, call) == Some(name);
+        let dialled = calls.iter().any(here);
+        if running.contains(name) && !dialled && topology.nodes().count() > 1 {
             findings.unmeasured(format!(
                 "hostPort {} of {} was not dialled",
                 made.port, node.object.name
@@ -48,14 +48,14 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let judged = calls
         .iter()
         .copied()
-        .filter(|call| at(&topology, call).is_some_and(|node| running.contains(node)));
+        .filter(|call| dialled_node(&topology, call).is_some_and(|node| running.contains(node)));
     let judged: Vec<&Call> = judged.collect();
     let wrong = Wrong::of(
         &topology,
         judged.iter().copied(),
         &mut findings,
         |call, outcome| {
-            let node = at(&topology, call);
+            let node = dialled_node(&topology, call);
             let there = made
                 .pods
                 .iter()
@@ -69,7 +69,10 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             reason: "no plugin of the CNI configuration asks for port mappings (capabilities.portMappings), so hostPort is not promised: chain portmap".to_owned(),
         };
     }
-    let bad: BTreeSet<Option<&str>> = wrong.calls().map(|call| at(&topology, call)).collect();
+    let bad: BTreeSet<Option<&str>> = wrong
+        .calls()
+        .map(|call| dialled_node(&topology, call))
+        .collect();
     findings.headline(format!(
         "{} of {} answer on hostPort {} over {}",
         running.len().saturating_sub(bad.len()),
@@ -89,7 +92,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         Some(Availability::Lost { error }) => findings.unmeasured(error),
         None => {}
     }
-    for (node, wrong) in wrong.by(|call| at(&topology, call)) {
+    for (node, wrong) in wrong.by(|call| dialled_node(&topology, call)) {
         findings.fail(evidence(made, node.unwrap_or("?"), &wrong));
     }
     findings.verdict()
@@ -98,13 +101,6 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 fn running(made: &HostPorts) -> BTreeSet<&str> {
     let running = made.pods.iter().filter(|pod| pod.phase == "Running");
     running.map(|pod| pod.node.as_str()).collect()
-}
-
-/// The node whose port was dialled.
-fn at<'a>(topology: &Topology<'a>, call: &Call) -> Option<&'a str> {
-    let mut nodes = topology.nodes();
-    let node = nodes.find(|node| node.object.internal_ips.contains(&call.request.address))?;
-    Some(node.object.name.as_str())
 }
 
 fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>) -> Deviation {

@@ -1,7 +1,7 @@
 //! `nodeport`: a service's node port is answered at every node, from outside the cluster.
 use std::collections::BTreeSet;
 
-use super::calls::{Wrong, available, part};
+use super::calls::{Wrong, available, dialled_node, part};
 use super::findings::{Findings, count, transports};
 use super::service::{by_backend, from_backends, object};
 use super::topology::Topology;
@@ -18,22 +18,17 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         Err(verdict) => return verdict,
     };
     let topology = Topology::of(observations);
+    let at = |call: &Call| dialled_node(&topology, call);
     let mut findings = Findings::default();
     for node in topology.nodes() {
-        let dialled = |call: &Call| node.object.internal_ips.contains(&call.request.address);
-        if !calls.iter().any(dialled) {
-            findings.unmeasured(format!("no node port of {} was dialled", node.object.name));
+        let name = node.object.name.as_str();
+        if !calls.iter().any(|call| at(call) == Some(name)) {
+            findings.unmeasured(format!("no node port of {name} was dialled"));
         }
     }
     let wrong = Wrong::of(&topology, calls, &mut findings, |_, outcome| {
         by_backend(service, outcome)
     });
-    let at = |call: &Call| {
-        let mut nodes = topology.nodes();
-        nodes
-            .find(|node| node.object.internal_ips.contains(&call.request.address))
-            .map(|node| node.object.name.as_str())
-    };
     let bad: BTreeSet<Option<&str>> = wrong.calls().map(at).collect();
     let nodes = topology.nodes().count();
     findings.headline(format!(

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -64,6 +65,36 @@ struct Meta {
     uid: Option<String>,
     creation_timestamp: Option<Timestamp>,
     deletion_timestamp: Option<Timestamp>,
+}
+
+/// An object of the API, as far as it is read.
+#[derive(Deserialize)]
+struct Object<Spec, Status> {
+    #[serde(default)]
+    metadata: Meta,
+    spec: Option<Spec>,
+    status: Option<Status>,
+}
+
+/// The parts of an object; a spec or status that is absent or null is an empty one.
+fn parts<Spec, Status>(
+    kind: &'static str,
+    object: &Value,
+) -> Result<(Meta, Spec, Status), Malformed>
+where
+    Spec: DeserializeOwned + Default,
+    Status: DeserializeOwned + Default,
+{
+    let Object {
+        metadata,
+        spec,
+        status,
+    } = Object::deserialize(object).map_err(|e| Malformed::new(kind, object, e))?;
+    Ok((
+        metadata,
+        spec.unwrap_or_default(),
+        status.unwrap_or_default(),
+    ))
 }
 
 fn addresses(texts: impl IntoIterator<Item = String>) -> Result<Vec<IpAddr>, String> {

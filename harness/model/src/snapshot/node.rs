@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Condition, Malformed, Meta, addresses, networks};
+use super::{Condition, Malformed, Meta, addresses, networks, parts};
 
 /// A node as the API describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,14 +31,6 @@ pub struct NodeInfo {
     pub os_image: String,
     pub kernel_version: String,
     pub container_runtime_version: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Raw {
-    metadata: Meta,
-    spec: Option<Spec>,
-    status: Option<Status>,
 }
 
 #[derive(Deserialize, Default)]
@@ -72,16 +64,14 @@ impl NodeSnapshot {
     /// An address or podCIDR that does not parse, by name; what is not a Node object.
     pub fn read(object: &Value) -> Result<NodeSnapshot, Malformed> {
         let bad = |why: String| Malformed::new("node", object, why);
-        let raw = Raw::deserialize(object).map_err(|e| bad(e.to_string()))?;
-        let spec = raw.spec.unwrap_or_default();
-        let status = raw.status.unwrap_or_default();
+        let (metadata, spec, status): (Meta, Spec, Status) = parts("node", object)?;
         let several = spec.pod_cidrs.filter(|cidrs| !cidrs.is_empty());
         let pod_cidrs = several.unwrap_or_else(|| spec.pod_cidr.into_iter().collect());
         let internal = status.addresses.unwrap_or_default().into_iter();
         let internal = internal.filter(|address| address.kind == "InternalIP");
         let mut conditions = status.conditions.unwrap_or_default().into_iter();
         Ok(NodeSnapshot {
-            name: raw.metadata.name,
+            name: metadata.name,
             internal_ips: addresses(internal.map(|address| address.address)).map_err(bad)?,
             pod_cidrs: networks(pod_cidrs).map_err(bad)?,
             ready: conditions.find(|condition| condition.kind == "Ready"),

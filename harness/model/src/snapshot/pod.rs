@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Condition, Malformed, Meta, addresses};
+use super::{Condition, Malformed, Meta, addresses, parts};
 use crate::PodRef;
 
 /// A pod as the API describes it.
@@ -110,14 +110,6 @@ pub struct Termination {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
-struct Raw {
-    metadata: Meta,
-    spec: Option<Spec>,
-    status: Option<Status>,
-}
-
-#[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
     node_name: Option<String>,
@@ -173,9 +165,7 @@ impl PodSnapshot {
     /// An address that does not parse; what is not a Pod object.
     pub fn read(object: &Value) -> Result<PodSnapshot, Malformed> {
         let bad = |why: String| Malformed::new("pod", object, why);
-        let raw = Raw::deserialize(object).map_err(|e| bad(e.to_string()))?;
-        let spec = raw.spec.unwrap_or_default();
-        let status = raw.status.unwrap_or_default();
+        let (metadata, spec, status): (Meta, Spec, Status) = parts("pod", object)?;
         let inits = spec.init_containers.unwrap_or_default();
         let others = spec.containers.unwrap_or_default();
         let listed = status
@@ -195,13 +185,10 @@ impl PodSnapshot {
         );
         Ok(PodSnapshot {
             reference: PodRef {
-                namespace: raw
-                    .metadata
-                    .namespace
-                    .unwrap_or_else(|| "default".to_owned()),
-                name: raw.metadata.name,
+                namespace: metadata.namespace.unwrap_or_else(|| "default".to_owned()),
+                name: metadata.name,
             },
-            uid: raw.metadata.uid,
+            uid: metadata.uid,
             node: spec.node_name.unwrap_or_default(),
             host_network: spec.host_network.unwrap_or(false),
             node_selector: spec.node_selector.unwrap_or_default(),
@@ -211,7 +198,7 @@ impl PodSnapshot {
             ips: addresses(ips).map_err(bad)?,
             conditions: status.conditions.unwrap_or_default(),
             containers,
-            terminating: raw.metadata.deletion_timestamp.is_some(),
+            terminating: metadata.deletion_timestamp.is_some(),
         })
     }
 
