@@ -11,7 +11,7 @@ const MANIFEST: &str = "MANIFEST";
 pub struct Advice {
     /// The cluster's name; none where there is only one, or it is not known.
     pub cluster: Option<String>,
-    /// What it can do.
+    /// Decides whether kubectl or `flatnet exec` stands in commands.
     pub capabilities: Capabilities,
 }
 

@@ -21,7 +21,7 @@ impl Capability {
         Capability::Absent { why: why.into() }
     }
 
-    /// Whether it can.
+    /// False where the provider cannot do it.
     pub fn is_present(&self) -> bool {
         *self == Capability::Present
     }

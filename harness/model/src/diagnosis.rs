@@ -31,7 +31,7 @@ pub struct Diagnosis<E = Evidence> {
 /// A pod or a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject<E = Evidence> {
-    /// Which of the two.
+    /// Node or pod.
     pub kind: Kind,
     /// `NAMESPACE/NAME` of a pod, name of a node.
     pub name: String,
@@ -76,16 +76,16 @@ pub struct Finding<E = Evidence> {
 pub struct Seen {
     /// Who said it: an event, a condition, a log, a file.
     pub source: String,
-    /// What.
+    /// The quoted text, on one line.
     pub text: String,
 }
 
 /// Something that could not be looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
-    /// What.
+    /// What was to be read: an object, a log, a node.
     pub what: String,
-    /// Why not.
+    /// The error that prevented it.
     pub why: String,
 }
 
@@ -143,7 +143,7 @@ impl Diagnosis {
         !known && self.subjects.iter().any(|s| !s.healthy)
     }
 
-    /// The same with other evidence.
+    /// Replaces each piece of evidence, such as by its form in words.
     pub fn map<F>(self, mut change: impl FnMut(Evidence) -> F) -> Diagnosis<F> {
         let mut finding = |finding: Finding| Finding {
             id: finding.id,

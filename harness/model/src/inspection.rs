@@ -24,9 +24,9 @@ pub struct Inspection {
 pub struct Answer {
     /// The question's stable id.
     pub id: String,
-    /// The question in words.
+    /// The question as a sentence, for headings.
     pub question: String,
-    /// What was found.
+    /// Facts and problems, or why there are none.
     #[serde(flatten)]
     pub outcome: Outcome,
     /// What it means, for a learner; only where asked for.
@@ -153,11 +153,11 @@ impl Source {
 /// Something that is wrong with what was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// Where.
+    /// The node it was seen on; none for what concerns the whole cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// The file, interface or object.
     pub about: String,
-    /// What is wrong with it.
+    /// What is wrong with that, as a lower-case fragment.
     pub what: String,
 }

@@ -6,7 +6,7 @@ use crate::PodRef;
 /// A pod and the node it is on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PodAt {
-    /// Namespace and name.
+    /// The pod; its fields stand beside the others in JSON.
     #[serde(flatten)]
     pub pod: PodRef,
     /// `spec.nodeName`.

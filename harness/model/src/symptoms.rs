@@ -33,7 +33,7 @@ pub struct Symptoms {
 /// A node.
 #[derive(Clone, Debug)]
 pub struct NodeSymptoms {
-    /// As the API has it.
+    /// The API object.
     pub object: NodeSnapshot,
     /// Facts, CNI files, plugins and the folders of reservations, where the node was asked.
     pub inside: NodeInside,
@@ -46,7 +46,7 @@ pub struct NodeSymptoms {
 pub struct Lease<'a> {
     /// Name of the CNI network.
     pub network: &'a str,
-    /// The address.
+    /// The reserved address.
     pub address: IpAddr,
 }
 
@@ -64,11 +64,11 @@ pub struct Agent {
 /// An agent on one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentOnNode {
-    /// Where.
+    /// The node that it runs on.
     pub node: String,
     /// Its pod; none on the lab.
     pub pod: Option<PodRef>,
-    /// Whether it works.
+    /// Its Ready condition; in a lab, whether its process runs.
     pub ready: bool,
     /// As `kubectl get pods` has it, or how the daemon ended.
     pub status: String,
@@ -79,7 +79,7 @@ pub struct AgentOnNode {
 /// A pod that is unhealthy, or was asked about.
 #[derive(Clone, Debug)]
 pub struct PodSymptoms {
-    /// As the API has it.
+    /// The API object.
     pub object: PodSnapshot,
     /// Its events, oldest first.
     pub events: Observed<Vec<EventSnapshot>>,

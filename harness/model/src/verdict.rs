@@ -14,7 +14,7 @@ pub enum Verdict<E = Evidence> {
     },
     /// The promise is broken.
     Fail {
-        /// At least one.
+        /// One piece per deviation; never empty.
         evidence: Vec<E>,
     },
     /// The question does not arise here.
@@ -40,7 +40,7 @@ impl<E> Verdict<E> {
         }
     }
 
-    /// The same with other evidence.
+    /// Replaces each piece of evidence, such as by its form in words.
     pub fn map<F>(self, change: impl FnMut(E) -> F) -> Verdict<F> {
         match self {
             Verdict::Pass { facts } => Verdict::Pass { facts },

@@ -23,7 +23,7 @@ pub struct View {
     pub provider: String,
     /// The cluster's name, or the kubeconfig's context.
     pub cluster: String,
-    /// What it can do.
+    /// What the provider offers; an absent capability carries the reason for skipping.
     pub capabilities: Capabilities,
     /// Every node's object, in the cluster's order.
     pub objects: Vec<NodeSnapshot>,
@@ -38,7 +38,7 @@ pub struct View {
 /// A node that was looked at.
 #[derive(Clone, Debug)]
 pub struct InspectedNode {
-    /// As the API describes it.
+    /// The API object.
     pub object: NodeSnapshot,
     /// Seen from inside.
     pub inside: Availability<NodeInside>,
@@ -77,7 +77,7 @@ pub struct ConfigFile {
     pub map: String,
     /// Key in `data`.
     pub key: String,
-    /// Value.
+    /// The value in `data`, as text.
     pub text: String,
 }
 

@@ -103,10 +103,7 @@ fn source(
     } else if !on_host && topology.node_has(node, seen) {
         Ok("pods are seen outside as their node (masqueraded)")
     } else {
-        Err(Complaint::SeenAs {
-            address: seen,
-            owner: topology.owner(seen),
-        })
+        Err(Complaint::SeenAs(topology.held(seen)))
     }
 }
 
@@ -123,8 +120,7 @@ fn evidence(
     let saw = stranger.map(|(client, seen)| {
         State::from(Talk::PeerSaw {
             client: client.clone(),
-            address: *seen,
-            owner: topology.owner(*seen),
+            source: topology.held(*seen),
         })
     });
     let cause = match stranger {

@@ -220,7 +220,6 @@ fn problem(node: &str, fault: &Fault, pods: &[&ObservedPod], topology: &Topology
                 pods: pods_of,
                 hop: *hop,
             };
-            let owner = topology.owner(address);
             let look = Command::on(&node, &format!("{} addr", ip_command(address)));
             let expected = State::AddressOn {
                 address,
@@ -229,7 +228,7 @@ fn problem(node: &str, fault: &Fault, pods: &[&ObservedPod], topology: &Topology
             };
             (
                 Finding::of(symptom, Found::seen(cause)),
-                Seen::new(expected, State::BelongsTo { address, owner }, look),
+                Seen::new(expected, State::BelongsTo(topology.held(address)), look),
             )
         }
     };
@@ -302,10 +301,7 @@ fn silent(
     silent
         .into_iter()
         .map(|((node, hop), (pods, said))| {
-            let expected = State::AnswerOf {
-                address: hop,
-                owner: topology.owner(hop),
-            };
+            let expected = State::AnswerOf(topology.held(hop));
             let look = Command::in_pod(&pods[0].pod, &format!("ping -c 1 -W 1 {hop}"));
             let cause = Cause::GatewayCutOff {
                 node: node.to_owned(),

@@ -173,7 +173,7 @@ fn host_network(pod: &ObservedPod, topology: &Topology<'_>, findings: &mut Findi
     for address in foreign.filter(|ip| !topology.node_has(node, *ip)) {
         let expected = State::AddressOfNode { node: node.clone() };
         let look = Command::on(node, &format!("{} addr", ip_command(address)));
-        let seen = Seen::new(expected, topology.held(address), look);
+        let seen = Seen::new(expected, State::Held(topology.held(address)), look);
         let pod = at(pod);
         findings.fail(seen.deviation(
             vec![Subject::Pod(pod.clone())],

@@ -6,7 +6,7 @@ use flatnet_model::kernel::RouteEntry;
 use flatnet_model::probe::Facts;
 
 use flatnet_model::PodRef;
-use flatnet_model::evidence::{Command, Owner, PodAt, Route, State, Subject};
+use flatnet_model::evidence::{Command, HeldAddress, Owner, PodAt, Route, Subject};
 use flatnet_model::observations::{
     Endpoint, Forbidden, Observations, ObservedNode, ObservedPod, PodNames,
 };
@@ -201,9 +201,9 @@ impl<'a> Topology<'a> {
     }
 
     /// An address with its owner where known.
-    pub(super) fn held(&self, address: IpAddr) -> State {
+    pub(super) fn held(&self, address: IpAddr) -> HeldAddress {
         let owner = self.owner(address);
-        State::Held { address, owner }
+        HeldAddress { address, owner }
     }
 
     /// A command in a pod, or on a node; its program is one that busybox has.

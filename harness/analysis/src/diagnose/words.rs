@@ -28,7 +28,7 @@ pub(super) enum Said {
     Exhausted,
     /// A bridge has another address.
     StaleBridge {
-        /// Its name.
+        /// Name of the bridge on the node.
         bridge: String,
         /// What it should hold.
         wanted: String,

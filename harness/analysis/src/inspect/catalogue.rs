@@ -14,7 +14,7 @@ use flatnet_model::{Error, Result};
 pub struct Question {
     /// Stable identifier, `kebab-case`.
     pub id: &'static str,
-    /// The question in words.
+    /// The question as a sentence, for lists and headings.
     pub words: &'static str,
     /// What the answer means, for a learner.
     pub explanation: &'static str,

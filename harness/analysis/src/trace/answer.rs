@@ -45,7 +45,7 @@ pub fn answer(found: &Found, explain: bool) -> Answer {
     }
 }
 
-/// The question in words.
+/// The heading of an answer: from whom, to whom.
 pub fn question(found: &Found) -> String {
     format!(
         "where does a packet from {} to {} go?",

@@ -35,9 +35,9 @@ use walk::{Packet, Walk};
 /// A packet that is to be followed.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Who sends it.
+    /// The namespace that sends it.
     pub from: Netns,
-    /// Its destination.
+    /// Destination address; a ClusterIP is replaced by an endpoint.
     pub destination: IpAddr,
     /// Who should get it, where that is known.
     pub wanted: Option<Netns>,

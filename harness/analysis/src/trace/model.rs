@@ -42,7 +42,7 @@ impl fmt::Display for Netns {
 /// The path of one packet, and where it ends.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// Who sends it.
+    /// The namespace that sends it.
     pub from: Netns,
     /// Its source address, where its sender has one for it.
     pub source: Option<IpAddr>,
@@ -71,7 +71,7 @@ pub struct Hop {
     pub direction: Direction,
     /// Bytes that tunnels have put around the packet when it passes here; 0 outside of tunnels.
     pub overhead: u32,
-    /// What decided.
+    /// The decision that sent the packet through the device.
     pub step: Step,
     /// The command that shows it, for the namespace.
     pub look: String,
@@ -125,16 +125,16 @@ pub enum Step {
         /// The bridge of which the device is a port.
         bridge: Option<String>,
     },
-    /// Something between the nodes into which nobody can look carried the frame to this Ethernet address.
+    /// Something between the nodes that cannot be looked into carried the frame to this Ethernet address.
     Carried {
         /// Where it was handed over.
         from: Netns,
     },
     /// A bridge sends the frame out of this port.
     Switched {
-        /// The bridge.
+        /// Name of the bridge in that namespace.
         bridge: String,
-        /// Why to this port.
+        /// How the port was chosen.
         by: Switching,
     },
     /// The frame is addressed to the bridge's own Ethernet address: it goes up to IP.
@@ -166,7 +166,7 @@ pub enum Switching {
 pub struct Routed {
     /// The route; with [`ChosenBy::Policy`] as the kernel tells it, for this destination alone.
     pub route: RouteEntry,
-    /// What made it the one.
+    /// What made it win over other routes.
     pub by: ChosenBy,
     /// The address whose Ethernet address is needed: the gateway, or the destination itself.
     pub next_hop: IpAddr,
@@ -189,7 +189,7 @@ pub enum ChosenBy {
 /// The Ethernet address of a next hop, and how it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkLayer {
-    /// The address.
+    /// Ethernet address that frames are sent to.
     pub mac: MacAddr,
     /// `PERMANENT`, `REACHABLE`, `STALE`, … of the neighbour entry; nothing where there is none (or it failed) and the next
     /// packet makes the namespace ask.
@@ -201,28 +201,28 @@ pub struct LinkLayer {
 pub enum Ending {
     /// A namespace that holds its destination has it.
     Delivered {
-        /// The namespace.
+        /// The namespace that holds the destination.
         to: Netns,
         /// The device that holds the address.
         device: String,
     },
-    /// It is handed to a pod that holds its destination as far as the API knows, and into which nobody could look.
+    /// It is handed to a pod that holds its destination as far as the API knows, and that could not be looked into.
     Unseen {
-        /// The pod.
+        /// The pod that holds the destination in the API.
         pod: PodRef,
-        /// Why not.
+        /// Why it could not be looked into.
         error: String,
     },
     /// It leaves the cluster, as its destination is not part of it.
     Left {
-        /// The namespace that it leaves, and the device there.
+        /// The last namespace of the cluster that it passes.
         by: Netns,
-        /// The device.
+        /// Name of the device through which it leaves that namespace.
         device: String,
         /// The router to which it is handed.
         via: Option<IpAddr>,
     },
-    /// Its destination is part of the cluster, and it is handed to something into which nobody can look.
+    /// Its destination is part of the cluster, and it is handed to something that cannot be looked into.
     OutOfSight {
         /// The last namespace that could be looked at.
         at: Netns,
@@ -231,9 +231,9 @@ pub enum Ending {
     },
     /// It goes no further.
     Stopped {
-        /// Where.
+        /// The namespace that stops it.
         at: Netns,
-        /// Why.
+        /// The reason, with its parameters.
         cause: Cause,
     },
 }
@@ -257,7 +257,7 @@ pub enum Cause {
     },
     /// A packet with this source may not come in by this device (strict `rp_filter`).
     ReversePath {
-        /// The device.
+        /// Name of the device, in the namespace where the packet stops.
         device: String,
     },
     /// The namespace does not pass on what is not its own.
@@ -265,18 +265,18 @@ pub enum Cause {
         /// The setting, below `/proc/sys/net`.
         sysctl: String,
     },
-    /// The destination is a service's, and nobody answers for it: nodes refuse it.
+    /// The destination is a service's, and no endpoint is ready: nodes refuse it.
     NoEndpoint,
     /// A device is down, or its other end is.
     LinkDown {
-        /// The device.
+        /// Name of the device, in the namespace where the packet stops.
         device: String,
         /// Set down itself; otherwise it has no carrier.
         admin: bool,
     },
-    /// Nobody gives the next hop an Ethernet address.
+    /// No neighbour entry gives the next hop an Ethernet address.
     Neighbour {
-        /// The next hop.
+        /// The address whose Ethernet address is unknown.
         next_hop: IpAddr,
         /// The device on which it is asked for.
         device: String,
@@ -285,9 +285,9 @@ pub enum Cause {
     },
     /// The VXLAN device does not know behind which VTEP an Ethernet address is.
     NoForwardingEntry {
-        /// The device.
+        /// Name of the device, in the namespace where the packet stops.
         device: String,
-        /// The address.
+        /// Destination Ethernet address of the frame.
         mac: MacAddr,
     },
     /// The node that gets the UDP packet has no VXLAN device for it.
@@ -299,23 +299,23 @@ pub enum Cause {
     },
     /// The frame is addressed to another Ethernet address than the device's, which therefore ignores it.
     WrongMac {
-        /// The device.
+        /// Name of the device, in the namespace where the packet stops.
         device: String,
         /// The frame's destination.
         frame: MacAddr,
         /// The device's own.
         own: Option<MacAddr>,
     },
-    /// Nobody behind any port of the bridge takes the frame.
+    /// No interface behind the ports of the bridge takes the frame.
     NoPort {
-        /// The bridge.
+        /// Name of the bridge in that namespace.
         bridge: String,
         /// The frame's destination.
         mac: MacAddr,
     },
     /// The frame would have to leave by the port by which it came, which the port is not set to do.
     HairpinOff {
-        /// The port.
+        /// Name of the port through which the frame came in.
         port: String,
     },
     /// The pod that gets it holds other addresses.
@@ -325,14 +325,14 @@ pub enum Cause {
     },
     /// Another namespace holds the same address, and gets it.
     TakenByOther {
-        /// Who should have had it.
+        /// The namespace that it was meant for.
         wanted: Netns,
     },
     /// It comes back to where it was.
     Loop,
     /// The namespace could not be looked at.
     Unknown {
-        /// Why.
+        /// Why it could not be looked at.
         error: String,
     },
 }

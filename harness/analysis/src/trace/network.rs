@@ -15,7 +15,7 @@ pub(super) const ANY_MAC: MacAddr = MacAddr([0; 6]);
 
 /// Everything a trace is based on.
 pub struct ObservedNetwork {
-    /// Every node.
+    /// All nodes of the cluster; those that could not be looked at have an error for facts.
     pub nodes: Vec<ObservedNode>,
     /// Every running pod; those into which nobody looked have an error for facts.
     pub pods: Vec<ObservedPod>,

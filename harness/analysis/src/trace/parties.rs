@@ -9,7 +9,7 @@ use flatnet_model::{Error, PodRef, Result, Target};
 
 /// Who there is on the cluster.
 pub struct Parties<'a> {
-    /// Every node.
+    /// All nodes of the cluster, in its order.
     pub nodes: &'a [ObservedNode],
     /// Pods of all namespaces, whether they run or not.
     pub pods: &'a [ObservedPod],

@@ -29,7 +29,7 @@ pub struct Text {
     pub what: String,
     /// What should have been seen.
     pub expected: String,
-    /// What was.
+    /// What was seen instead.
     pub observed: String,
     /// Who is to blame, where the observations single one out.
     #[serde(skip_serializing_if = "Option::is_none")]

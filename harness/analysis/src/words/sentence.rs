@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use flatnet_model::PodRef;
-use flatnet_model::evidence::{Extent, PodAt, Route};
+use flatnet_model::evidence::{Extent, HeldAddress, PodAt, Route};
 use flatnet_model::kernel::MacAddr;
 use flatnet_model::network::{Family, Protocol, Transport};
 use flatnet_model::reference::Endpoint;
@@ -65,6 +65,7 @@ said! {
     Vec<PodAt> => |words, pods| words.pods_at(pods);
     Endpoint => |words, end| words.names.end(end);
     Vec<Endpoint> => |words, ends| shown(ends.iter().map(|end| words.names.end(end)), 4);
+    HeldAddress => |words, held| words.held(held);
     Route => |words, route| words.route_with_owner(route);
     Vec<String> => |_words, names| listed(names, 6);
     Vec<IpAddr> => |_words, addresses| all(addresses, " or ");

@@ -68,7 +68,7 @@ impl Words<'_> {
                 false => format!("inside the pod: {}", shown(addresses, 4)),
             });
             AddressOfNode { node } => "an address of {node}";
-            Held { address, owner } => (self.held(address, owner.as_ref()));
+            Held(held) => "{held}";
             OwnAddress => "an IP of its own for every pod";
             HeldBy { address, pods } => ({
                 let names = all(pods.iter().map(|pod| self.pod_at(pod)), " and ");
@@ -98,11 +98,11 @@ impl Words<'_> {
                 Some(device) => format!("{address} on {device} of {node}"),
                 None => format!("{address} on {node}"),
             });
-            BelongsTo { address, owner } => (match owner {
-                Some(owner) => format!("{address} belongs to {}", self.owner(owner)),
-                None => format!("{address} is on no interface of any node"),
+            BelongsTo(held) => (match &held.owner {
+                Some(owner) => format!("{} belongs to {}", held.address, self.owner(owner)),
+                None => format!("{} is on no interface of any node", held.address),
             });
-            AnswerOf { address, owner } => (format!("an answer from {}", self.held(address, owner.as_ref())));
+            AnswerOf(held) => "an answer from {held}";
             Unanswered { transport, said } => "{transport}: {said}";
             VethOnBridge => "a veth whose host end is UP and a port of the bridge";
             DeviceIs { device, up } => (format!("{device} {}", if *up { "UP" } else { "DOWN" }));
@@ -149,7 +149,7 @@ impl Words<'_> {
             ForwardingIs { mac, dsts } => (match dsts.is_empty() {
                 true => format!("no entry for {mac}"),
                 false => {
-                    let held = dsts.iter().map(|(dst, owner)| self.held(dst, owner.as_ref()));
+                    let held = dsts.iter().map(|dst| self.held(dst));
                     format!("dst {}", shown(held, 2))
                 }
             });

@@ -1,5 +1,5 @@
 //! Whom it is about.
-use flatnet_model::evidence::{Owner, PodAt, Subject};
+use flatnet_model::evidence::{HeldAddress, Owner, PodAt, Subject};
 
 use super::Words;
 use super::list::{joined, listed};
@@ -79,7 +79,7 @@ impl Words<'_> {
     }
 
     /// `172.18.0.3, node2 (eth0)`.
-    pub(super) fn held(&self, address: &std::net::IpAddr, owner: Option<&Owner>) -> String {
+    pub(super) fn held(&self, HeldAddress { address, owner }: &HeldAddress) -> String {
         match owner {
             Some(owner) => format!("{address}, {}", self.owner(owner)),
             None => format!("{address}, which no pod or node holds"),

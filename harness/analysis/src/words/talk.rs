@@ -80,11 +80,7 @@ impl Words<'_> {
                 name_answer(answer)
             ));
             SeenAsOwn => "an answer, to the client's own address or its node's";
-            PeerSaw { client, address, owner } => (format!(
-                "the peer saw {} as {}",
-                self.names.end(client),
-                self.held(address, owner.as_ref())
-            ));
+            PeerSaw { client, source } => "the peer saw {client} as {source}";
             OneReadyAgent { set, node } => (match set {
                 Some(set) => format!("exactly one ready pod of {set} on {node}"),
                 None => "exactly one ready agent pod".to_owned(),
@@ -117,25 +113,17 @@ impl Words<'_> {
                 };
                 format!("answered by {who}{what}")
             }
-            Complaint::SeenAs { address, owner } => {
-                format!("seen as {}", self.held(address, owner.as_ref()))
-            }
+            Complaint::SeenAs(held) => format!("seen as {}", self.held(held)),
             Complaint::SourceUnknown => "the peer does not say which address it saw".to_owned(),
         }
     }
 
     fn mismatch(&self, mismatch: &Mismatch) -> String {
         match mismatch {
-            Mismatch::SeenAs { address, owner } => {
-                format!("seen as {}", self.held(address, owner.as_ref()))
-            }
+            Mismatch::SeenAs(held) => format!("seen as {}", self.held(held)),
             Mismatch::Responder(name) => format!("{} answered", self.names.own(name)),
-            Mismatch::AnswerFrom { address, owner } => {
-                format!("answer from {}", self.held(address, owner.as_ref()))
-            }
-            Mismatch::ArrivedFor { address, owner } => {
-                format!("arrived for {}", self.held(address, owner.as_ref()))
-            }
+            Mismatch::AnswerFrom(held) => format!("answer from {}", self.held(held)),
+            Mismatch::ArrivedFor(held) => format!("arrived for {}", self.held(held)),
         }
     }
 }

@@ -37,7 +37,7 @@ macro_rules! causes {
         }
 
         impl Cause {
-            /// Which it is.
+            /// The cause without its parameters.
             pub fn id(&self) -> CauseId {
                 match self {
                     $($(Cause::$name { .. } => CauseId::$name,)*)*

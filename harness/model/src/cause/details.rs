@@ -19,7 +19,7 @@ pub enum Unfit {
 /// A kubelet that did not take a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// Whose.
+    /// Name of the node whose kubelet refused it.
     pub node: String,
     /// `status.reason` of the pod.
     pub reason: String,

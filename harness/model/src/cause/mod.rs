@@ -8,7 +8,7 @@ pub use details::{AgentTrouble, Loss, NotRunnable, PullFailure, Refusal, Unfit};
 /// What a person should know of a cause before they meet it.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
-    /// Which.
+    /// The cause that this entry describes.
     pub cause: CauseId,
     /// The cause of which it is a special case.
     pub within: Option<CauseId>,

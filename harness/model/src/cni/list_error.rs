@@ -42,7 +42,7 @@ pub enum ListError {
     InChain {
         /// Its place, from 1.
         position: usize,
-        /// What is wrong with it.
+        /// The key that is missing or wrong.
         fault: PluginFault,
     },
     /// The single plugin of a `.conf` or `.json`.

@@ -8,7 +8,7 @@ use crate::PodRef;
 pub struct Command {
     /// Program and arguments; `sh -c LINE` where only a shell will do.
     pub argv: Vec<String>,
-    /// Where it runs.
+    /// The machine, node or pod in which to run it.
     pub at: At,
 }
 
@@ -56,7 +56,7 @@ impl Command {
 /// What puts something right: steps of which the first that fits will do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remediation {
-    /// At least one.
+    /// Steps in the order in which to take them; never empty.
     pub steps: Vec<Step>,
 }
 

@@ -17,7 +17,7 @@ pub use state::{Route, State, Vxlan};
 
 pub use crate::subject::{PodAt, Subject};
 pub use symptom::{Direction, Extent, Scope, Span, Symptom};
-pub use talk::{Arrivals, Complaint, Mismatch, NameAnswer, Talk};
+pub use talk::{Arrivals, Complaint, HeldAddress, Mismatch, NameAnswer, Talk};
 
 /// Who promises what does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Rule {
 pub struct Evidence {
     /// What does not hold.
     pub rule: Rule,
-    /// How.
+    /// Who is affected, what was seen instead of what, and why.
     #[serde(flatten)]
     pub deviation: Deviation,
     /// What puts it right, where that is known.
@@ -72,14 +72,14 @@ pub struct Deviation {
     /// Whose configuration is wrong, or whose row or column is red; empty where the observations single none out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub culprits: Vec<Subject>,
-    /// What is wrong.
+    /// The symptom, its cause, or both.
     #[serde(flatten)]
     pub finding: Finding,
     /// What should have been seen.
     pub expected: State,
     /// What was, the most telling first.
     pub observed: Vec<State>,
-    /// How to see it oneself.
+    /// The command that shows it.
     pub look: Command,
 }
 
@@ -89,7 +89,7 @@ pub struct Deviation {
 pub enum Finding {
     /// Something goes wrong, and why.
     Symptom {
-        /// What goes wrong.
+        /// What users of the network notice.
         symptom: Symptom,
         /// Why, where the observations tell.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,7 +97,7 @@ pub enum Finding {
     },
     /// What makes things go wrong.
     Cause {
-        /// Which.
+        /// The cause, observed itself.
         cause: Found,
     },
 }

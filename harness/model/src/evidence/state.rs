@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Owner;
-use super::{PodAt, Start, Talk};
+use super::{HeldAddress, PodAt, Start, Talk};
 use crate::kernel::MacAddr;
 use crate::network::{Family, Transport};
 
@@ -16,7 +16,7 @@ pub struct Route {
     pub kind: u8,
     /// What it is for.
     pub dst: IpNet,
-    /// The next hop.
+    /// Next hop; none for a route that is on link.
     pub via: Option<IpAddr>,
     /// Who holds the next hop.
     pub owner: Option<Owner>,
@@ -77,10 +77,7 @@ pub enum State {
     AddressOfNode {
         node: String,
     },
-    Held {
-        address: IpAddr,
-        owner: Option<Owner>,
-    },
+    Held(HeldAddress),
     OwnAddress,
     HeldBy {
         address: IpAddr,
@@ -116,14 +113,8 @@ pub enum State {
         device: Option<String>,
         node: String,
     },
-    BelongsTo {
-        address: IpAddr,
-        owner: Option<Owner>,
-    },
-    AnswerOf {
-        address: IpAddr,
-        owner: Option<Owner>,
-    },
+    BelongsTo(HeldAddress),
+    AnswerOf(HeldAddress),
     Unanswered {
         transport: Transport,
         said: String,
@@ -224,7 +215,7 @@ pub enum State {
     },
     ForwardingIs {
         mac: MacAddr,
-        dsts: Vec<(IpAddr, Option<Owner>)>,
+        dsts: Vec<HeldAddress>,
     },
     CommonVxlan {
         vxlan: Vxlan,

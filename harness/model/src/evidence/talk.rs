@@ -20,33 +20,27 @@ pub struct Arrivals {
     pub known: usize,
 }
 
+/// An address, and who holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldAddress {
+    /// The address as it was seen in a conversation or on an interface.
+    pub address: IpAddr,
+    /// The pod or node that holds it; none where no interface of the cluster does.
+    pub owner: Option<Owner>,
+}
+
 /// How a conversation was not what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mismatch {
     /// The server saw this source.
-    SeenAs {
-        /// The address.
-        address: IpAddr,
-        /// Whose it is.
-        owner: Option<Owner>,
-    },
+    SeenAs(HeldAddress),
     /// This one answered, in its own words.
     Responder(String),
     /// The answer came from this address.
-    AnswerFrom {
-        /// The address.
-        address: IpAddr,
-        /// Whose it is.
-        owner: Option<Owner>,
-    },
+    AnswerFrom(HeldAddress),
     /// The request arrived for this address.
-    ArrivedFor {
-        /// The address.
-        address: IpAddr,
-        /// Whose it is.
-        owner: Option<Owner>,
-    },
+    ArrivedFor(HeldAddress),
 }
 
 /// What is wrong with a dial that a cluster's user would make.
@@ -63,12 +57,7 @@ pub enum Complaint {
         no_backend: bool,
     },
     /// The far end saw an address that is neither the client's nor its node's.
-    SeenAs {
-        /// The address.
-        address: IpAddr,
-        /// Whose it is.
-        owner: Option<Owner>,
-    },
+    SeenAs(HeldAddress),
     /// The far end does not say what it saw.
     SourceUnknown,
 }
@@ -180,8 +169,8 @@ pub enum Talk {
     SeenAsOwn,
     PeerSaw {
         client: Endpoint,
-        address: IpAddr,
-        owner: Option<Owner>,
+        #[serde(flatten)]
+        source: HeldAddress,
     },
     OneReadyAgent {
         set: Option<String>,

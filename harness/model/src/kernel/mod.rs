@@ -115,7 +115,7 @@ pub struct RouteEntry {
 /// A packet whose way the kernel is asked for, as `ip route get TO from FROM iif IIF oif OIF` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Flow {
-    /// Its destination.
+    /// Destination address.
     pub to: IpAddr,
     /// Its source; what comes in by an interface needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

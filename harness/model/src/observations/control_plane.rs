@@ -28,9 +28,9 @@ pub struct ControlPlane {
 /// The same request made by one client several times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// Who dialled.
+    /// The client.
     pub from: Endpoint,
-    /// What was dialled.
+    /// Address, transport and port, the same for every dial.
     #[serde(flatten)]
     pub request: DialRequest,
     /// One result per dial; several where a service has several backends to answer.
@@ -57,9 +57,9 @@ pub struct Service {
 /// A service and who dialled it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Exposure {
-    /// The service.
+    /// The service as the API describes it.
     pub service: Service,
-    /// Who dialled it.
+    /// Dials of its addresses, one entry per client, address and transport.
     pub calls: Vec<Call>,
 }
 
@@ -86,7 +86,7 @@ pub struct Dns {
 /// One pod and its own nameserver.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DnsClient {
-    /// The pod.
+    /// The pod whose resolver was asked.
     pub pod: PodRef,
     /// What its `/etc/resolv.conf` says.
     pub conf: Observed<ResolvConf>,
@@ -108,7 +108,7 @@ pub struct HostPorts {
 /// A pod with a hostPort.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortPod {
-    /// Namespace and name.
+    /// The pod; its fields stand beside the others in JSON.
     #[serde(flatten)]
     pub pod: PodRef,
     /// Its node.

@@ -78,7 +78,7 @@ pub enum Forbidden {
 /// A node: as the API describes it, and as it was found from inside after the traffic.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ObservedNode {
-    /// As the API describes it.
+    /// The API object; its fields stand beside the others in JSON.
     #[serde(flatten)]
     pub object: NodeSnapshot,
     /// Facts, after the matrix, and CNI files.
@@ -107,7 +107,7 @@ impl ObservedNode {
 /// A pod: as the API describes it, and as it was found from inside.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ObservedPod {
-    /// As the API describes it.
+    /// The API object; its fields stand beside the others in JSON.
     #[serde(flatten)]
     pub object: PodSnapshot,
     /// `Running`, or why not: the STATUS column of `kubectl get pods`, or how it ended where it took no probe.
@@ -129,7 +129,7 @@ impl ObservedPod {
         }
     }
 
-    /// Namespace and name.
+    /// The key by which pods are told apart: namespace and name.
     pub fn reference(&self) -> &PodRef {
         &self.object.reference
     }
@@ -148,7 +148,7 @@ impl ObservedPod {
 /// One attempt of `from` to reach an address of `to`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Dial {
-    /// Who dialled.
+    /// The client.
     pub from: Endpoint,
     /// Who should answer.
     pub to: Endpoint,

@@ -63,7 +63,7 @@ pub struct Listen {
 /// hostname.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Dial {
-    /// What to dial.
+    /// Requests; results come in the same order.
     pub targets: Vec<DialRequest>,
     /// How many are under way at once, 1 to 512 (other numbers are taken as the nearest of these).
     pub at_once: usize,
@@ -98,7 +98,7 @@ pub struct Facts {}
 /// Which routes the kernel of the probe's network namespace gives packets, policy routing included.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Routes {
-    /// The packets.
+    /// Packets to look up; answers come in the same order.
     pub flows: Vec<Flow>,
 }
 

@@ -62,7 +62,7 @@ pub struct Routes {
 pub struct DialRequest {
     /// Address to dial.
     pub address: IpAddr,
-    /// Over what.
+    /// Which responder is asked: TCP, UDP, or the kernel by ICMP echo.
     pub transport: Transport,
     /// Port of its responder (ignored for ICMP).
     pub port: u16,
@@ -87,7 +87,7 @@ pub enum DialOutcome {
         /// Attempts it took, from 1.
         attempts: u32,
     },
-    /// It did not.
+    /// No attempt was answered.
     Failed {
         /// What kind of failure the last attempt was.
         kind: Failure,
@@ -119,7 +119,7 @@ pub enum Failure {
 /// Requests that arrived at a responder, alike in everything but their number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReceivedRequest {
-    /// Over what it arrived.
+    /// TCP, UDP, or ICMP echo.
     pub transport: Transport,
     /// The client's name in its own words (carried in the request).
     pub from: String,

@@ -59,7 +59,7 @@ pub enum Resolved {
         /// Attempts it took, from 1.
         attempts: u32,
     },
-    /// It did not.
+    /// No attempt was answered.
     Failed {
         /// What kind of failure the last attempt was.
         kind: Failure,

@@ -32,11 +32,11 @@ pub struct BoundSocket {
 /// A TCP connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Connection {
-    /// This end.
+    /// Address and port of the end in this namespace.
     pub local: SocketAddr,
-    /// The other.
+    /// Address and port of the peer.
     pub remote: SocketAddr,
-    /// Whose this end is.
+    /// Process that holds the local end, as for [`BoundSocket::owner`].
     pub owner: Option<Owner>,
 }
 
@@ -56,7 +56,7 @@ pub struct NodeProcess {
     pub pid: u32,
     /// Program name: /proc/PID/comm (15 bytes), or the file name of its first argument where that goes on after those.
     pub program: String,
-    /// Its command line.
+    /// `/proc/PID/cmdline`, split at its zero bytes.
     pub argv: Vec<String>,
 }
 
@@ -90,7 +90,7 @@ pub struct NetworkNamespace {
 /// A route in another namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespaceRoute {
-    /// Destination.
+    /// Destination prefix; `0.0.0.0/0` or `::/0` for the default route.
     pub dst: IpNet,
     /// Next hop, where it is not on link.
     pub gateway: Option<IpAddr>,
@@ -101,7 +101,7 @@ pub struct NamespaceRoute {
 /// An interface in another namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespaceInterface {
-    /// Interface name.
+    /// Interface name in its namespace (IFNAMSIZ: at most 15 bytes).
     pub name: String,
     /// Its index there.
     pub index: u32,
@@ -130,7 +130,7 @@ pub struct Files {
 pub struct NodeFile {
     /// Absolute, below the root that was asked about.
     pub path: String,
-    /// What is there.
+    /// The content read, or why there is none.
     pub content: FileContent,
 }
 
@@ -142,7 +142,7 @@ pub enum FileContent {
     Text(String),
     /// A folder with the names in it, in lexical order.
     Folder(Vec<String>),
-    /// Nothing.
+    /// No file of that path.
     Absent,
     /// Something that cannot be read: why.
     Unreadable(String),

@@ -12,7 +12,7 @@ use crate::PodRef;
 /// A pod as the API describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodSnapshot {
-    /// Namespace and name.
+    /// `metadata.namespace` (`default` where it is absent) and `metadata.name`.
     #[serde(flatten)]
     pub reference: PodRef,
     /// `metadata.uid`: another one for a later pod of that name.

@@ -245,21 +245,11 @@ fn mismatches(rewrites: &[&Rewrite], topology: &Topology<'_>) -> Vec<State> {
             .insert(rewrite.over);
     }
     let each = merged.into_iter().map(|((client, server, kind), over)| {
-        let owner = |address: &IpAddr| topology.owner(*address);
         let mismatch = match kind {
-            Kind::Source { seen } => Mismatch::SeenAs {
-                address: *seen,
-                owner: owner(seen),
-            },
+            Kind::Source { seen } => Mismatch::SeenAs(topology.held(*seen)),
             Kind::WrongResponder { responder } => Mismatch::Responder(responder.clone()),
-            Kind::ReplySource { from } => Mismatch::AnswerFrom {
-                address: *from,
-                owner: owner(from),
-            },
-            Kind::Destination { to } => Mismatch::ArrivedFor {
-                address: *to,
-                owner: owner(to),
-            },
+            Kind::ReplySource { from } => Mismatch::AnswerFrom(topology.held(*from)),
+            Kind::Destination { to } => Mismatch::ArrivedFor(topology.held(*to)),
         };
         State::from(Talk::Mismatched {
             from: client.clone(),

@@ -70,7 +70,7 @@ impl Hop<'_> {
             dsts: self.remote.object.internal_ips.clone(),
             node: self.to(),
         };
-        let owned = dsts.iter().map(|dst| (*dst, self.topology.owner(*dst)));
+        let owned = dsts.iter().map(|dst| self.topology.held(*dst));
         let observed = State::ForwardingIs {
             mac,
             dsts: owned.collect(),
