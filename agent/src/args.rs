@@ -13,16 +13,17 @@ use crate::reconcile::Runtime;
 use crate::source::{Access, FileSource, KubernetesSource, NodeSource, Timeouts};
 use crate::sysctl::{self, Sysctl};
 
-/// Keeps this node's routes to the pods of the other nodes, and writes the CNI configuration when the node is ready.
+/// Maintains this node's routes to the pods of the other nodes, and writes the CNI configuration when the node can network pods
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "flatnet-agent",
     version,
     group = ArgGroup::new("source").args(["nodes_file", "kubernetes"]).required(true),
-    after_help = "SIGHUP starts a pass at once; SIGTERM and SIGINT end the \
-agent and leave the node as it is.\n`flatnet-agent ready SOCKET` asks a running agent whether its node can network \
-pods.\nExit codes: 0 done, 1 something could not be applied (--once), 2 wrong usage or input, 3 something needed is \
-missing."
+    after_help = "Examples:\n  flatnet-agent --node node1 --nodes-file nodes.json --once\n  flatnet-agent --node node1 \
+--kubernetes --ready-socket /run/flatnet/agent.sock\n  flatnet-agent ready /run/flatnet/agent.sock   ask a running agent \
+whether its node can network pods\n\nSignals: SIGHUP starts a pass at once; SIGTERM and SIGINT end the agent and leave the \
+node as it is\n\nExit codes:\n  0  done\n  1  something could not be applied (--once)\n  2  wrong usage or input\n  3  \
+something needed is missing"
 )]
 pub struct Args {
     /// Name of this node in the node list
@@ -34,7 +35,7 @@ pub struct Args {
     /// Take the node list from the cluster's Nodes, watched through the API with the pod's service account
     #[arg(long)]
     pub kubernetes: bool,
-    /// Use this file's current context for the API instead, if the agent does not run in a pod
+    /// Use the current context of this kubeconfig for the API, if the agent does not run in a pod
     #[arg(
         long,
         value_name = "FILE",
@@ -61,22 +62,22 @@ pub struct Args {
     /// UDP port of VXLAN
     #[arg(long, default_value_t = 8472, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
-    /// MTU of the pods, bytes [default: what fits through the uplink and the tunnel]
+    /// MTU of the pods, in bytes [default: what fits through the uplink and the tunnel]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(576..65536))]
     pub mtu: Option<u32>,
-    /// The pods' bridge
+    /// Name of the pods' bridge
     #[arg(long, value_name = "NAME", default_value = "cni0", value_parser = interface_name)]
     pub bridge: String,
     /// Do not masquerade traffic that leaves the pod network
     #[arg(long)]
     pub no_masquerade: bool,
-    /// Where the runtime looks for network configurations
+    /// Directory in which the runtime looks for network configurations
     #[arg(long, value_name = "DIR", default_value = "/etc/cni/net.d")]
     pub conf_dir: PathBuf,
-    /// Where the runtime looks for plugins
+    /// Directory in which the runtime looks for plugins
     #[arg(long, value_name = "DIR", default_value = "/opt/cni/bin")]
     pub bin_dir: PathBuf,
-    /// The flatnet-cni program to install there [default: it is already there]
+    /// Install this flatnet-cni program into --bin-dir [default: it is already there]
     #[arg(long, value_name = "FILE")]
     pub install_plugin: Option<PathBuf>,
     /// Name of the network in its configuration
@@ -85,16 +86,16 @@ pub struct Args {
     /// CNI version in the configuration
     #[arg(long, value_name = "VERSION", value_enum, default_value = "1.1.0")]
     pub cni_version: CniVersion,
-    /// Where to read and write sysctls: a writable mount of /proc/sys/net
+    /// Directory to read and write sysctls in: a writable mount of /proc/sys/net
     #[arg(long, value_name = "DIR", default_value = sysctl::PROC)]
     pub sysctl_dir: PathBuf,
     /// Answer readiness probes at this Unix socket: whether the node can network pods
     #[arg(long, value_name = "SOCKET")]
     pub ready_socket: Option<PathBuf>,
-    /// How often to compare everything with the kernel even if nothing has changed
+    /// Interval between full comparisons with the kernel, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = RangedU64ValueParser::<u64>::new().range(1..=86400))]
     pub resync: u64,
-    /// Do one pass, then exit
+    /// Make one pass, then exit
     #[arg(long)]
     pub once: bool,
 }

@@ -23,7 +23,7 @@ pub enum Error {
         cause: std::io::Error,
     },
     /// serde names line and column.
-    #[error("malformed nodes file {}: {cause}", path.display())]
+    #[error("malformed nodes file {}: {cause}; correct it", path.display())]
     Malformed {
         path: PathBuf,
         cause: serde_json::Error,
@@ -56,7 +56,7 @@ pub enum Error {
         "cannot find the Kubernetes API as a pod does: {cause}; outside of a pod give --kubeconfig FILE"
     )]
     NotInCluster { cause: String },
-    #[error("unusable kubeconfig {}: {cause}", path.display())]
+    #[error("unusable kubeconfig {}: {cause}; name another with --kubeconfig", path.display())]
     Kubeconfig { path: PathBuf, cause: String },
     /// Certificates or keys for the API are invalid.
     #[error("cannot make a client of the Kubernetes API: {cause}")]
@@ -84,7 +84,7 @@ pub enum Error {
         value: String,
     },
     /// No agent answers the readiness probe.
-    #[error("no agent answers at {}: {cause}", path.display())]
+    #[error("no agent answers at {}: {cause}; start it with --ready-socket {}", path.display(), path.display())]
     NoAnswer {
         path: PathBuf,
         cause: std::io::Error,

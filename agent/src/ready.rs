@@ -97,9 +97,12 @@ impl Drop for ReadySocket {
 /// Asks a running agent whether its node can network pods. Exit codes: 0 it can, 1 it cannot, and the answer says why;
 /// 3 no agent answers.
 #[derive(Debug, Parser)]
-#[command(name = "flatnet-agent ready")]
+#[command(
+    name = "flatnet-agent ready",
+    override_usage = "flatnet-agent ready <SOCKET>"
+)]
 pub(crate) struct Ask {
-    /// The agent's --ready-socket
+    /// Socket that the agent was given with --ready-socket
     #[arg(value_name = "SOCKET")]
     socket: PathBuf,
 }

@@ -39,7 +39,7 @@ pub use client::{Lab, LabInfo, NodeFile};
 pub use connection::Stdio;
 pub use error::{Error, Result};
 pub use protocol::LabTarget;
-pub use spec::{IpFamily, LabSpec, NodeSpec, PROGRAMS_DIR, Underlay};
+pub use spec::{IpFamily, LabSpec, NODE_NETWORKS, NodeSpec, PROGRAMS_DIR, Underlay};
 
 /// The program.
 pub fn main() -> ExitCode {
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
         // The name is there for a person who looks at `ps`; the boot request on standard input counts.
         (Some("serve"), Some(_), None) => process::serve(),
         _ => {
-            eprintln!("flatnet-lab is started by flatnet; use `flatnet up`");
+            eprintln!("flatnet-lab serves one lab and is started by flatnet; use `flatnet up`");
             ExitCode::from(2)
         }
     }

@@ -1,9 +1,9 @@
 //! What a lab shall look like.
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 pub use flatnet_model::network::{IpFamily, Underlay};
@@ -43,12 +43,19 @@ pub struct LabSpec {
 /// Where every node and pod sees [`LabSpec::programs`].
 pub const PROGRAMS_DIR: &str = "/.flatnet";
 
+/// The networks of the nodes' addresses, for every underlay: no podCIDR may overlap them.
+pub const NODE_NETWORKS: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16)),
+    IpNet::V6(Ipv6Net::new_assert(
+        Ipv6Addr::new(0xfd00, 0x18, 0, 0, 0, 0, 0, 0),
+        32,
+    )),
+];
+
 /// The address of the lab's outside: on the wire, behind the default gateway, in neither pod nor node network.
-pub const OUTSIDE_V4: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1));
+pub const OUTSIDE_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1));
 /// The same for IPv6 (RFC 3849).
-pub const OUTSIDE_V6: IpAddr = IpAddr::V6(std::net::Ipv6Addr::new(
-    0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1,
-));
+pub const OUTSIDE_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1));
 
 /// More nodes than this do not fit the underlay's addresses.
 pub const MAX_NODES: usize = 250;
@@ -62,7 +69,7 @@ impl LabSpec {
         let mut problems = Vec::new();
         if !is_dns_label(&self.name) {
             problems.push(format!(
-                "lab name {:?} is not a DNS label (a-z, 0-9 and -, at most 63)",
+                "lab name {:?} is not a DNS label; use at most 63 of a-z, 0-9 and -, with a letter or digit at both ends",
                 self.name
             ));
         }
@@ -75,7 +82,7 @@ impl LabSpec {
         for node in &self.nodes {
             if !is_dns_label(&node.name) {
                 problems.push(format!(
-                    "node name {:?} is not a DNS label (a-z, 0-9 and -, at most 63)",
+                    "node name {:?} is not a DNS label; use at most 63 of a-z, 0-9 and -, with a letter or digit at both ends",
                     node.name
                 ));
             }

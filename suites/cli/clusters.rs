@@ -59,16 +59,16 @@ fn a_cluster_that_nobody_named_is_said_and_several_are_refused() {
     assert_eq!(
         lines[..],
         [
-            "error: no cluster runs; start one: flatnet up",
-            "on lab one, the only cluster that runs",
-            "on lab one, the only cluster that runs",
+            "error: no cluster is running; to boot one: flatnet up",
+            "using lab one, the only running cluster",
+            "using lab one, the only running cluster",
             "error: \"busybox-7\" on lab one: no pod or node of that name; nodes: node1; pods: default/busybox-1, default/busybox-host-1",
-            "on lab one, the only cluster that runs",
+            "using lab one, the only running cluster",
             "error: several clusters run: lab one, lab two; choose one with --cluster NAME",
             "error: several clusters run: lab one, lab two; choose one with --cluster NAME",
             "error: several clusters run: lab one, lab two; choose one with --cluster NAME",
-            "cluster two is gone",
-            "cluster one is gone",
+            "deleted cluster two",
+            "deleted cluster one",
         ]
     );
 }

@@ -118,8 +118,8 @@ fn a_cni_manifest_that_is_none_is_told(
 
 #[rstest]
 #[case::archive_missing(&["--image-archive", "/nowhere.tar"], "/nowhere.tar")]
-#[case::lab_option(&["--underlay", "routed"], "--underlay: not known to --provider kind")]
-#[case::cluster_and_nodes(&["--cluster", "a", "--nodes", "4"], "--cluster decides that")]
+#[case::lab_option(&["--underlay", "routed"], "--underlay: not supported by --provider kind")]
+#[case::cluster_and_nodes(&["--cluster", "a", "--nodes", "4"], "--nodes: cannot be combined with --cluster, which determines it")]
 #[case::bad_name(&["--name", "No_Name"], "a kind cluster's name is")]
 fn options_that_cannot_be_for_kind_are_refused(#[case] options: &[&str], #[case] says: &str) {
     let output = with_programs(

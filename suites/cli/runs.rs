@@ -80,7 +80,7 @@ fn what_a_kind_cluster_was_given_is_not_exchanged_by_the_way() {
         &output,
         2,
         &[
-            "--cni flatnet: kind stand-in was given --cni flannel; leave --cni out to keep that, or add --change-cni to exchange it",
+            "--cni flatnet: kind stand-in was created with --cni flannel; leave --cni out to keep that, or add --change-cni to replace it",
         ],
     );
 }
@@ -210,13 +210,13 @@ fn what_a_lab_was_made_with_is_kept_and_a_difference_is_refused() {
     tells(
         &other,
         2,
-        &["--backend auto: lab", "was given --backend vxlan"],
+        &["--backend auto: lab", "was created with --backend vxlan"],
     );
     tells(&changed, 2, &["keeps the CNI it was booted with"]);
     tells(
         &shape,
         2,
-        &["--nodes, --mtu with --cluster: --cluster decides that"],
+        &["--nodes, --mtu: cannot be combined with --cluster, which determines it"],
     );
     tells(&planted, 2, &["plant it by hand with flatnet exec"]);
 }
@@ -285,13 +285,13 @@ fn a_typed_name_is_for_a_new_cluster_whatever_the_environment_chooses() {
         &nobody,
         2,
         &[
-            "no cluster of that name runs",
-            "boot it with flatnet up --name",
+            "no cluster of that name is running",
+            "to boot it: flatnet up --name",
         ],
     );
     assert!(up.status.success(), "{}", words(&up));
     assert_eq!((found.status.code(), words(&found).as_str()), (Some(0), ""));
-    tells(&both, 2, &["--name with --cluster"]);
+    tells(&both, 2, &["--name: cannot be combined with --cluster"]);
     tells(&elsewhere, 2, &["kubeconfig /nowhere"]);
     assert!(down.status.success(), "{}", words(&down));
 }

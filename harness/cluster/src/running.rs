@@ -133,7 +133,7 @@ pub async fn find() -> Result<Found> {
         Ok(Err(e)) => found.unlisted = Some(format!("kind clusters cannot be listed: {e}")),
         Err(_) => {
             found.unlisted = Some(format!(
-                "kind clusters cannot be listed: the container engine says nothing within {} s",
+                "kind clusters cannot be listed: the container engine does not answer within {} s",
                 ENGINE_WITHIN.as_secs()
             ));
         }
@@ -180,7 +180,7 @@ impl Found {
                     None => "cluster",
                 };
                 Err(Error::Input(format!(
-                    "--cluster {name}: no {what} of that name runs; running: {}{}; boot it with flatnet up{kind} --name {name}",
+                    "--cluster {name}: no {what} of that name is running; running: {}{}; to boot it: flatnet up{kind} --name {name}",
                     listed(self.clusters.iter()),
                     self.aside()
                 )))
@@ -199,7 +199,7 @@ impl Found {
         match &self.clusters[..] {
             [cluster] => Ok(cluster.clone()),
             [] => Err(Error::Input(format!(
-                "no cluster runs{}; start one: flatnet up",
+                "no cluster is running{}; to boot one: flatnet up",
                 self.aside()
             ))),
             several => Err(Error::Input(format!(
@@ -283,11 +283,11 @@ mod tests {
         let found = found(vec![lab("demo"), kind("kind")]);
         assert_eq!(
             named(&found, "nobody").unwrap_err(),
-            "--cluster nobody: no cluster of that name runs; running: lab demo, kind kind; boot it with flatnet up --name nobody"
+            "--cluster nobody: no cluster of that name is running; running: lab demo, kind kind; to boot it: flatnet up --name nobody"
         );
         assert_eq!(
             named(&found, "kind/demo").unwrap_err(),
-            "--cluster demo: no kind cluster of that name runs; running: lab demo, kind kind; boot it with flatnet up --provider kind --name demo"
+            "--cluster demo: no kind cluster of that name is running; running: lab demo, kind kind; to boot it: flatnet up --provider kind --name demo"
         );
     }
 
@@ -307,7 +307,7 @@ mod tests {
         };
         assert_eq!(
             silent.only().unwrap_err().to_string(),
-            "no cluster runs (kind clusters cannot be listed: boom); start one: flatnet up"
+            "no cluster is running (kind clusters cannot be listed: boom); to boot one: flatnet up"
         );
     }
 }

@@ -67,7 +67,7 @@ pub fn image_missing(pod: &PodSnapshot) -> Option<Error> {
                 "pod {}: node {} does not have the image {} and cannot pull it ({words})",
                 pod.reference, pod.node, container.image,
             ),
-            remedy: "make the registry reachable or correct the image's name; where there is no registry, bring the image with --image-archive FILE".to_owned(),
+            remedy: "correct the image's name, make its registry reachable, or load the image with --image-archive FILE (kind); on the lab use the image busybox".to_owned(),
         })
     })
 }

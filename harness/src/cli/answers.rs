@@ -7,13 +7,13 @@ use indicatif::ProgressBar;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people.
+    /// Tables.
     Table,
-    /// For programs; docs/inspect-schema.md.
+    /// JSON, described in docs/inspect-schema.md.
     Json,
-    /// The same as YAML.
+    /// YAML of the same structure.
     Yaml,
-    /// For a page.
+    /// Markdown.
     Markdown,
 }
 

@@ -11,7 +11,7 @@ use flatnet_analysis::checks::catalogue;
     after_help = "Examples:\n  flatnet checks\n  flatnet checks --output markdown > docs/checks.md"
 )]
 pub(super) struct ChecksArgs {
-    /// How to print
+    /// Output format
     #[arg(long, short, value_enum, default_value = "text")]
     output: Format,
 }

@@ -1,4 +1,4 @@
-//! Clusters that run on this machine: list them, end them.
+//! Clusters that run on this machine: list and delete them.
 mod listed;
 
 use clap::Args;
@@ -15,10 +15,10 @@ use listed::Listed;
 /// Options of `flatnet list`.
 #[derive(Args)]
 #[command(
-    after_help = "CNI, PODS and AGE of a cluster that does not answer within 5 seconds are shown as ?; --output json says why"
+    after_help = "Examples:\n  flatnet list\n  flatnet list --output json\n\nCNI, PODS and AGE of a cluster that does not answer within 5 seconds are shown as ?; --output json says why"
 )]
 pub(super) struct ListArgs {
-    /// How to print
+    /// Output format
     #[arg(long, short, value_enum, default_value = "text")]
     output: Output,
 }
@@ -26,15 +26,15 @@ pub(super) struct ListArgs {
 /// Options of `flatnet down`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet down demo\n  flatnet down            the only cluster that runs, or the one of FLATNET_CLUSTER\n  flatnet down --all"
+    after_help = "Examples:\n  flatnet down demo    delete the cluster demo\n  flatnet down         delete the only running cluster, or the one that FLATNET_CLUSTER names\n  flatnet down --all   delete every lab"
 )]
 pub(super) struct DownArgs {
-    /// Which cluster, as --cluster has it
+    /// Name of the cluster, as with --cluster
     #[arg(value_name = "NAME", conflicts_with_all = ["cluster", "all"])]
     named: Option<String>,
     #[command(flatten)]
     cluster: ClusterArg,
-    /// Every lab of this user (kind clusters go by their name)
+    /// Delete every lab of this user (kind clusters are deleted by name only)
     #[arg(long)]
     all: bool,
 }
@@ -49,7 +49,7 @@ pub(super) fn list(args: &ListArgs) -> Result<u8> {
             anstream::println!("{text}");
         }
         Output::Text if clusters.is_empty() => {
-            anstream::eprintln!("no cluster runs; start one: flatnet up");
+            anstream::eprintln!("no cluster is running; to boot one: flatnet up");
         }
         Output::Text => anstream::println!("{}", table(&clusters)),
     }
@@ -82,11 +82,11 @@ pub(super) fn down(args: &DownArgs) -> Result<u8> {
         vec![cluster.of(&found)?]
     };
     if ending.is_empty() {
-        anstream::eprintln!("no cluster runs");
+        anstream::eprintln!("no cluster is running");
     }
     for cluster in ending {
         end(&cluster)?;
-        anstream::eprintln!("cluster {} is gone", cluster.name());
+        anstream::eprintln!("deleted cluster {}", cluster.name());
     }
     Ok(0)
 }

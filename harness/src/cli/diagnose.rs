@@ -12,29 +12,28 @@ use crate::{Error, Result, session};
 use flatnet_cluster::diagnose::Wanted;
 use flatnet_model::diagnosis::Diagnosis;
 
-/// Between two looks at somebody who is not healthy for no known reason.
+/// Between two looks at a pod or node that is unhealthy for no known reason.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Options of `flatnet diagnose`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet diagnose                      every pod that is not healthy, every node that is not Ready\n  flatnet diagnose busybox-1            also looks into a pod that runs\n  flatnet diagnose node2 --wait 1m      a node; gives it a minute to become Ready or to show why it does not\n  flatnet diagnose kube-system/coredns-0 --current-context\n\nExit codes:\n  0  nothing is wrong\n  1  a cause was found\n  2  wrong usage or input\n  3  something the run needs is missing\n  4  a pod or node is unhealthy and no cause was seen within --wait, or the cluster could not be asked"
+    after_help = "Examples:\n  flatnet diagnose                  explain every unhealthy pod and every node that is not Ready\n  flatnet diagnose busybox-1        explain one pod; if it runs, check its network too\n  flatnet diagnose node2 --wait 1m  give a node one minute to become Ready or to show why it does not\n  flatnet diagnose kube-system/coredns-0 --current-context\n\nExit codes:\n  0  nothing is wrong\n  1  a cause was found\n  2  wrong usage or input\n  3  something the run needs is missing\n  4  a pod or node is unhealthy and no cause was seen within --wait, or the cluster could not be asked"
 )]
 pub(super) struct DiagnoseArgs {
-    /// Pods (NAME, pod/NAME, NAMESPACE/NAME; a bare name is looked for in every namespace) and nodes (NAME, or node1, node2, …
-    /// which count them) [default: all that are not healthy]
+    /// Pods (NAME, pod/NAME, NAMESPACE/NAME; a bare name is looked up in every namespace) and nodes (NAME; node1, node2, … count
+    /// the nodes of any cluster) [default: all that are unhealthy]
     #[arg(value_name = "POD|NODE")]
     names: Vec<String>,
 
-    /// How long a pod that is not healthy may take to become so or to show why not: 500ms, 10s, 2m, or seconds. It has just been
-    /// made, perhaps
+    /// Time limit for an unhealthy pod or node to recover or to show a cause: 500ms, 10s, 2m, or seconds
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     wait: Duration,
 
     #[command(flatten)]
     which: WhichArgs,
 
-    /// How to print
+    /// Output format
     #[arg(long, short, value_enum, default_value = "text")]
     output: Output,
 }
@@ -58,7 +57,7 @@ pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed<'_>) -> Result<u8> {
     Ok(code)
 }
 
-/// Looks until everybody is well, a cause is known, or the time is up.
+/// Looks until everything is healthy, a cause is known, or the time is up.
 async fn until_known(attached: &Attached, names: &[String], wait: Duration) -> Result<Diagnosis> {
     let start = Instant::now();
     loop {

@@ -16,15 +16,16 @@ use flatnet_model::naming::Names;
 /// Options of `flatnet exec`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet exec busybox-1 -- ip route\n  flatnet exec node1 -- ip addr show type bridge\n  flatnet exec --cluster demo node2 -- ls /etc/cni/net.d\n  flatnet exec wire -- ip route\n\nExit code: the command's own; 2 where the cluster, pod or node is not there"
+    after_help = "Examples:\n  flatnet exec busybox-1 -- ip route                      show the routes of a pod\n  flatnet exec node1 -- ip addr show type bridge          show the bridges of a node\n  flatnet exec --cluster demo node2 -- ls /etc/cni/net.d  list the CNI configurations of a node\n  flatnet exec wire -- ip route                           show the routes between the nodes of a lab\n\nExit code: that of the command; 2 if the cluster, pod or node does not exist"
 )]
 pub(super) struct ExecArgs {
-    /// A pod (busybox-1, pod/busybox-1, NAMESPACE/busybox-1), a node (its name, or node1, node2, … which count them), or, in a
-    /// lab, `wire`: what joins the nodes
+    /// Pod (busybox-1, pod/busybox-1, NAMESPACE/busybox-1) or node (its name; node1, node2, … count the nodes of any cluster);
+    /// in a lab also `wire`, the network that connects the nodes
+    #[arg(value_name = "POD|NODE")]
     target: String,
     #[command(flatten)]
     cluster: ClusterArg,
-    /// The command and its arguments
+    /// Command to run, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -80,7 +81,7 @@ async fn on_kind(name: &str, engine: &Engine, args: &ExecArgs) -> Result<i32> {
         Target::Node(node) => engine.exec(&node, &args.command)?,
         Target::Pod(pod) => kube::start_in(client, &pod, &args.command).await?,
     };
-    // Reading a terminal cannot be given up, so it must not be waited for: the runtime is left with it.
+    // A read from a terminal cannot be cancelled, so it must not be waited for: it stays with the runtime.
     tokio::spawn(async move {
         let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut process.stdin).await;
         let _ = process.stdin.shutdown().await;
@@ -94,7 +95,7 @@ async fn on_kind(name: &str, engine: &Engine, args: &ExecArgs) -> Result<i32> {
     process.exit.await
 }
 
-/// Who is meant; `cluster` is what an error calls the place where nobody is.
+/// Resolves `target`; an error calls the cluster `cluster`.
 fn find(target: &str, cluster: &str, nodes: &[String], pods: &[PodRef]) -> Result<Target> {
     Names { nodes, pods }.find(&format!("{target:?} on {cluster}"), target)
 }

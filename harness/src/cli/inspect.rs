@@ -17,26 +17,26 @@ use flatnet_model::inspection::{Inspection, Outcome};
 /// Options of `flatnet inspect`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet inspect                      every question\n  flatnet inspect bridges node-routes\n  flatnet inspect cni-config --node node1 --explain\n  flatnet inspect route --from busybox-1 --to busybox-2\n  flatnet inspect --output json | jq '.answers[] | select(.id == \"ranges\")'\n\nExit codes: 0 answered, or skipped for a reason; 2 wrong usage or input; 3 something is missing or not allowed; 4 a question could not be answered"
+    after_help = "Examples:\n  flatnet inspect                      answer every question\n  flatnet inspect bridges node-routes  answer two questions\n  flatnet inspect cni-config --node node1 --explain\n  flatnet inspect route --from busybox-1 --to busybox-2\n  flatnet inspect --output json | jq '.answers[] | select(.id == \"ranges\")'\n\nExit codes:\n  0  every question was answered, or skipped for a stated reason\n  2  wrong usage or input\n  3  something is missing or not allowed\n  4  a question could not be answered"
 )]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct InspectArgs {
     #[command(subcommand)]
     traced: Option<Traced>,
 
-    /// Which questions [default: all]; --list shows them
+    /// Questions to answer (--list shows them) [default: all]
     #[arg(value_name = "QUESTION")]
     questions: Vec<String>,
 
-    /// Look at this node only: its name, or node1, node2, … which count them
+    /// Node to look at: its name, or node1, node2, … which count the nodes [default: all]
     #[arg(long, value_name = "NODE")]
     node: Option<String>,
 
-    /// How to print
+    /// Output format
     #[arg(long, short, value_enum, default_value = "table")]
     output: Format,
 
-    /// Say what the answers mean
+    /// Explain what the answers mean
     #[arg(long)]
     explain: bool,
 
@@ -50,7 +50,7 @@ pub(super) struct InspectArgs {
 
 #[derive(Subcommand)]
 enum Traced {
-    /// Where a packet goes, hop by hop
+    /// Trace a packet hop by hop
     Route(Box<inspect_route::RouteArgs>),
 }
 
@@ -106,7 +106,7 @@ fn show(inspection: &Inspection, nodes: usize, format: Format) -> Result<()> {
     Ok(())
 }
 
-/// Columns of the terminal; none where the output goes elsewhere, and lines may be as long as they are.
+/// Columns of the terminal; none where the output goes elsewhere and lines may have any length.
 fn width() -> Option<u16> {
     comfy_table::Table::new().width()
 }

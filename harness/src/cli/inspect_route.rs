@@ -19,19 +19,19 @@ use flatnet_model::inspection::{Inspection, SCHEMA};
     after_help = "Examples:\n  flatnet inspect route --from busybox-1 --to busybox-2\n  flatnet inspect route --from node1 --to 10.244.2.3 --both\n  flatnet inspect route --from kube-system/coredns-abc --to 10.96.0.1 --output json"
 )]
 pub(super) struct RouteArgs {
-    /// Who sends it: a pod (busybox-1, NAMESPACE/busybox-1) or a node (its name, or node1, node2, … which count them)
+    /// Sender: a pod (busybox-1, NAMESPACE/busybox-1) or a node (its name; node1, node2, … count the nodes of any cluster)
     #[arg(long, value_name = "POD|NODE")]
     from: String,
-    /// Where it goes: an address, a pod or a node
+    /// Destination: an address, a pod or a node
     #[arg(long, value_name = "ADDRESS|POD|NODE")]
     to: String,
-    /// The return path too, and whether it is the mirror image
+    /// Trace the reply too, and say whether it takes the same path in reverse
     #[arg(long)]
     both: bool,
-    /// How to print
+    /// Output format
     #[arg(long, short, value_enum, default_value = "table")]
     output: Format,
-    /// Say what it means, and with which command each hop can be seen
+    /// Explain the trace, and name the command that shows each hop
     #[arg(long)]
     explain: bool,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! `--log`: what is done and how long it took, on standard error. Reports and data go to standard output, so that `--output json`
-//! stays what it is.
+//! `--log`: what is done and how long it took, on standard error. Reports and data go to standard output, which `--log` does not
+//! change.
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -11,7 +11,7 @@ const OURS: &str = "flatnet";
 /// `debug` of our own parts, or `TARGET=LEVEL,…` of any.
 ///
 /// # Errors
-/// What is wrong with it, and what it may be.
+/// What is wrong with it, and which values are allowed.
 pub(super) fn filter(text: &str) -> Result<Targets, String> {
     if let Ok(level) = text.parse::<LevelFilter>() {
         return Ok(Targets::new().with_target(OURS, level));
@@ -23,13 +23,13 @@ pub(super) fn filter(text: &str) -> Result<Targets, String> {
     text.parse().map_err(|e| format!("{e}; {wrong}"))
 }
 
-/// From now on this process says what it does.
+/// Logs what this process does from now on.
 pub(super) fn start(filter: Targets) {
     let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(false)
         .with_timer(fmt::time::uptime());
-    // Nobody else in this process could have taken the place.
+    // This process sets no other subscriber.
     let _ = registry().with(lines.with_filter(filter)).try_init();
 }
 

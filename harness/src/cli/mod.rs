@@ -21,6 +21,7 @@ use jiff::SignedDuration;
 
 use tracing_subscriber::filter::Targets;
 
+use crate::config::variable;
 use crate::session::reaper;
 
 const EXIT_CODES: &str = "\
@@ -34,19 +35,19 @@ Exit codes:
 
 const EXAMPLES: &str = "\
 Examples:
-  flatnet test                                   three nodes, nine pods, every check
+  flatnet test                                   boot three nodes, deploy nine pods, run every check
   flatnet test --underlay routed --ip-family dual
-  flatnet test --cni reference --report report/
-  flatnet test --plant masquerade                see a check fail
-  flatnet test --provider kind --cni flannel     the same checks on a real cluster of containers
-  flatnet test --provider kubeconfig             the same on the cluster kubectl talks to
+  flatnet test --cni reference --report report/  check the reference plugins and write report/
+  flatnet test --plant masquerade                plant a fault and see a check fail
+  flatnet test --provider kind --cni flannel     run the same checks on a real cluster in containers
+  flatnet test --provider kubeconfig             run them on the cluster kubectl talks to
   flatnet up && flatnet exec busybox-1 -- ip route && flatnet down";
 
 /// Proves that a Kubernetes cluster's pod network is as flat as Kubernetes promises, and says what is wrong where it is not.
 #[derive(Parser)]
 #[command(name = "flatnet", version, about, after_help = const_str(), propagate_version = true)]
 struct Cli {
-    /// Say on standard error what is done and how long it took: info has phases and steps, debug every command, API and lab
+    /// Log level on standard error: info logs phases and steps with their times, debug adds every command, API call and lab
     /// call; or TARGET=LEVEL,…
     #[arg(long, global = true, env = "FLATNET_LOG", value_name = "LEVEL", value_parser = log::filter, hide_env_values = true, display_order = 100)]
     log: Option<Targets>,
@@ -61,33 +62,36 @@ fn const_str() -> String {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Boot, install the CNI, deploy pods, check, report, tear down
+    /// Boot a cluster, install a CNI, deploy pods, run the checks, report, tear down
     Test(test::TestArgs),
-    /// Boot a cluster to explore by hand
+    /// Boot a cluster with a CNI and pods, and leave it running
     Up(up::UpArgs),
-    /// End a cluster that `up` or --keep left running
+    /// Delete a cluster that `up` or --keep left running
     Down(clusters::DownArgs),
-    /// Clusters that run
+    /// List the running clusters
     List(clusters::ListArgs),
     /// Run a command in a pod or on a node
     Exec(exec::ExecArgs),
-    /// Questions about a running cluster's network, answered with where each answer comes from
+    /// Answer questions about a running cluster's network, with the source of each answer
     Inspect(Box<inspect::InspectArgs>),
-    /// Why a pod does not run or is not reached, and what mends it
+    /// Explain why a pod does not run or cannot be reached, and how to fix it
     Diagnose(diagnose::DiagnoseArgs),
-    /// What is checked, how it is observed, and the faults that prove it
+    /// List the checks, how each one observes its promise, and the faults that prove it
     Checks(checks::ChecksArgs),
-    /// Wait for a run to end and take away what it made; the run starts this itself
+    /// Wait for a run to end and delete what it created; started by the run itself
     #[command(name = reaper::SUBCOMMAND, hide = true)]
     Reap,
     /// Print shell completions
+    #[command(
+        after_help = "Examples:\n  source <(flatnet completions bash)\n  flatnet completions zsh > ~/.zfunc/_flatnet"
+    )]
     Completions {
-        /// For which shell
+        /// Shell to complete for
         shell: clap_complete::Shell,
     },
 }
 
-/// `500ms`, `10s`, `2m`, `1m 30s`, or a number of seconds.
+/// Parses `500ms`, `10s`, `2m`, `1m 30s`, or a number of seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = |why: String| format!("{why}; write it as 500ms, 10s or 2m");
     if let Ok(seconds) = text.parse::<u64>() {
@@ -102,9 +106,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// For people.
+    /// Plain text.
     Text,
-    /// For programs.
+    /// JSON.
     Json,
 }
 
@@ -142,8 +146,11 @@ pub fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(e) => {
             let code = if e.use_stderr() { 2 } else { 0 };
-            // A closed terminal is no reason to fail differently.
+            // A closed terminal does not change the exit code.
             let _ = e.print();
+            if let Some(variable) = variable::behind(&e) {
+                anstream::eprintln!("note: {variable} sets that value");
+            }
             return ExitCode::from(code);
         }
     };

@@ -19,13 +19,13 @@ use flatnet_model::observations::Observations;
 /// Options of `flatnet test`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet test\n  flatnet test --only no-nat,mtu --underlay routed\n  flatnet test --cni my.conflist --cni-bin ./bin --report report/\n  flatnet test --plant route-missing\n  flatnet test --cluster demo                 on a lab or kind cluster that runs, which stays"
+    after_help = "Examples:\n  flatnet test                                    boot a lab, run every check, delete the lab\n  flatnet test --only no-nat,mtu                  run two checks\n  flatnet test --cni my.conflist --cni-bin ./bin  check your own plugins\n  flatnet test --plant route-missing              plant a fault and see its checks fail\n  flatnet test --cluster demo                     check a running cluster, and keep it\n  flatnet test --report report/ --output json     write reports for programs"
 )]
 pub(super) struct TestArgs {
     #[command(flatten)]
     run: RunArgs,
 
-    /// Judge these checks only (`flatnet checks` lists them)
+    /// Checks to judge, separated by commas (`flatnet checks` lists them) [default: all]
     #[arg(
         long,
         value_delimiter = ',',
@@ -34,11 +34,11 @@ pub(super) struct TestArgs {
     )]
     only: Vec<String>,
 
-    /// Plant a fault, to see checks fail (`flatnet checks` lists them)
+    /// Fault to plant, so that its checks fail (`flatnet checks` lists them)
     #[arg(long, value_name = "FAULT", help_heading = "Checks")]
     plant: Option<String>,
 
-    /// How to print the report
+    /// Output format
     #[arg(
         long,
         short,
@@ -48,11 +48,11 @@ pub(super) struct TestArgs {
     )]
     output: Output,
 
-    /// Every fact of every check
+    /// Print every fact of every check
     #[arg(long, short, help_heading = "Report")]
     verbose: bool,
 
-    /// No progress, only the report
+    /// Print only the report, no progress
     #[arg(long, short, help_heading = "Report")]
     quiet: bool,
 }
@@ -110,7 +110,7 @@ fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
     }
 }
 
-/// The families that nodes have: on a cluster that runs already nobody chose them here.
+/// The families that nodes have: those of a running cluster were not chosen by this run.
 fn family_of(observations: &Observations) -> IpFamily {
     let mut ips = observations
         .nodes

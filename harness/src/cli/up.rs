@@ -17,7 +17,7 @@ use flatnet_model::snapshot::PodSnapshot;
 /// Options of `flatnet up`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet up --nodes 2\n  flatnet exec busybox-1 -- ip route\n  flatnet test --cluster flatnet          check it; again after something was changed by hand\n  flatnet up --report DIR                 also writes DIR/cluster.json: nodes, pods, addresses, times\n  flatnet down"
+    after_help = "Examples:\n  flatnet up --nodes 2                    boot a two-node lab called flatnet\n  flatnet exec busybox-1 -- ip route      run a command in one of its pods\n  flatnet test --cluster flatnet          check it, as often as you like\n  flatnet down                            delete it\n  flatnet up --name demo --provider kind  boot a kind cluster called demo\n  flatnet up --report DIR                 also write DIR/cluster.json (nodes, pods, addresses, times)"
 )]
 pub(super) struct UpArgs {
     #[command(flatten)]

@@ -10,8 +10,8 @@ use flatnet_cluster::running::{self, ClusterName, Found, Running};
 /// The option that names a cluster of this machine.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ClusterArg {
-    /// A running lab or kind cluster of this machine; lab/NAME or kind/NAME where both have one of that name [default: the
-    /// only one that runs]
+    /// Name of a running lab or kind cluster on this machine; lab/NAME or kind/NAME if both have a cluster of that name
+    /// [default: the only running cluster]
     #[arg(
         long,
         alias = "name",
@@ -30,7 +30,7 @@ impl ClusterArg {
         }
     }
 
-    /// Finds it. Where none was named, standard error is told which one it is.
+    /// Finds it. Where none was named, says on standard error which one it is.
     ///
     /// # Errors
     /// [`Error::Input`] where none runs, none is of that name, or several could be meant.
@@ -40,11 +40,11 @@ impl ClusterArg {
             return self.of(&found);
         }
         let only = found.only()?;
-        anstream::eprintln!("on {only}, the only cluster that runs");
+        anstream::eprintln!("using {only}, the only running cluster");
         Ok(only)
     }
 
-    /// The same among clusters that were looked for already, without a word.
+    /// The same among clusters that were already found, without printing it.
     pub(super) fn of(&self, found: &Found) -> Result<Running> {
         match &self.cluster {
             Some(name) => found.named(&ClusterName::new(name)),
@@ -53,7 +53,7 @@ impl ClusterArg {
     }
 }
 
-/// Clusters that run; standard error is told where kind's cannot be listed.
+/// Running clusters; says on standard error why kind's cannot be listed, if so.
 pub(super) fn look() -> Result<Found> {
     let found = session::runtime()?.block_on(running::find())?;
     if let Some(why) = &found.unlisted {
@@ -68,7 +68,7 @@ pub(super) struct WhichArgs {
     #[command(flatten)]
     cluster: ClusterArg,
 
-    /// The cluster kubectl talks to; implied by the options below
+    /// Use the cluster kubectl talks to; implied by the options below
     #[arg(long, help_heading = "Kubeconfig")]
     current_context: bool,
 

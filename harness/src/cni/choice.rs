@@ -75,7 +75,7 @@ impl Choice {
             ("none", Provider::Lab) => unfit("none", "its pods would never run; choose a CNI"),
             (name, Provider::Kubeconfig) => unfit(
                 name,
-                "flatnet installs nothing on a cluster it did not boot; leave --cni out to check what is there",
+                "flatnet installs no CNI on a cluster it did not boot; leave --cni out to check the CNI that is there",
             ),
             ("flatnet", _) => Ok(Choice::Flatnet {
                 backend: args.backend().to_owned(),
@@ -94,7 +94,7 @@ impl Choice {
                     "reference",
                     REFERENCE,
                     &dirs,
-                    "install containernetworking-plugins (Debian's name) or name their folder with --cni-bin",
+                    "install them (Debian: package containernetworking-plugins) or name their directory with --cni-bin",
                 )
             }
             ("reference", Provider::Kind) => unfit(
@@ -104,7 +104,7 @@ impl Choice {
             (file, provider) if file.contains(['/', '.']) => {
                 let text = std::fs::read_to_string(file).map_err(|e| {
                     Error::Input(format!(
-                        "--cni {file}: {e}; name a readable {}",
+                        "--cni {file}: {e}; give the path of a readable {}",
                         match provider {
                             Provider::Lab => "conflist",
                             Provider::Kind | Provider::Kubeconfig => "manifest",
@@ -114,7 +114,7 @@ impl Choice {
                 from_file(file, &text, args)
             }
             (unknown, _) => Err(Error::Input(format!(
-                "--cni {unknown}: unknown; known are {}, or the path of a conflist (lab) or manifest (kind), with a / or a . in it",
+                "--cni {unknown}: unknown CNI; choose {}, or the path of a conflist (lab) or manifest (kind), which contains a / or a .",
                 KNOWN.join(", ")
             ))),
         }
@@ -149,14 +149,14 @@ fn from_file(file: &str, text: &str, args: &RunArgs) -> Result<Choice> {
     }
     let dir = args.lab.cni_bin.clone().ok_or_else(|| {
         Error::Input(format!(
-            "--cni {file} needs --cni-bin DIR: the folder with the plugin programs it names"
+            "--cni {file} needs --cni-bin DIR, the directory with the plugins it names"
         ))
     })?;
     conflist(
         file,
         text,
         &[dir],
-        "put it there, or name another folder with --cni-bin",
+        "put it there, or name another directory with --cni-bin",
     )
 }
 
@@ -205,7 +205,7 @@ fn conflist(name: &str, text: &str, dirs: &[PathBuf], remedy: &str) -> Result<Ch
     }
     if !network.versions.iter().any(|version| version.is_spoken()) {
         return Err(bad(format!(
-            "unsupported cniVersion {}; the lab's runtime speaks {}",
+            "cniVersion {} is not supported; choose one of {}",
             network.declared.join(", "),
             Version::spoken()
         )));
@@ -218,7 +218,7 @@ fn conflist(name: &str, text: &str, dirs: &[PathBuf], remedy: &str) -> Result<Ch
             .find(|path| is_program(path));
         let path = found.ok_or_else(|| Error::Missing {
             what: format!(
-                "--cni {name}: the plugin program {plugin:?} is not in {}",
+                "--cni {name}: the plugin {plugin:?} is not in {}",
                 join(dirs)
             ),
             remedy: remedy.to_owned(),
@@ -239,10 +239,10 @@ fn conflist(name: &str, text: &str, dirs: &[PathBuf], remedy: &str) -> Result<Ch
 /// What a user can do about it: whatever the file is called, it becomes a list on each node.
 fn explain(error: &ListError) -> String {
     match error {
-        ListError::Json(why) => format!("not JSON: {why}"),
+        ListError::Json(why) => format!("not JSON: {why}; correct the file"),
         ListError::NoName => lacks("name"),
         ListError::NoPlugins | ListError::EmptyChain => {
-            "no \"plugins\" list with at least one plugin (a conflist, not a single plugin's conf)"
+            "no \"plugins\" list with at least one plugin; give a conflist, not the configuration of a single plugin"
                 .to_owned()
         }
         ListError::InChain { position, fault } => format!("plugins[{}] {fault}", position - 1),
@@ -251,7 +251,7 @@ fn explain(error: &ListError) -> String {
 }
 
 fn lacks(key: &str) -> String {
-    format!("no string {key:?}, which a network configuration list must have (CNI spec, section 1)")
+    format!("no string {key:?}; add it (CNI spec, section 1)")
 }
 
 fn is_program(path: &Path) -> bool {
@@ -293,12 +293,12 @@ mod tests {
         );
         assert_eq!(
             error(r#"{"name":"n","cniVersion":"0.2.0","plugins":[{"type":"bridge"}]}"#),
-            "--cni x.conflist: unsupported cniVersion 0.2.0; the lab's runtime speaks 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0"
+            "--cni x.conflist: cniVersion 0.2.0 is not supported; choose one of 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0"
         );
         let missing = error(r#"{"name":"n","cniVersion":"1.0.0","plugins":[{"type":"bridge"}]}"#);
         assert_eq!(
             missing,
-            "--cni x.conflist: the plugin program \"bridge\" is not in /nowhere; put it there"
+            "--cni x.conflist: the plugin \"bridge\" is not in /nowhere; put it there"
         );
     }
 

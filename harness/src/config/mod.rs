@@ -1,5 +1,6 @@
-//! What a run can be told: the same names as options and as `FLATNET_*` variables.
+//! Options of a run; each is also a `FLATNET_*` variable of the same name.
 mod provider;
+pub(crate) mod variable;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -15,14 +16,14 @@ pub use provider::{KindArgs, KubeArgs, LabArgs};
 
 use crate::{Error, Result};
 
-/// Who boots the cluster.
+/// Where the cluster comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Provider {
-    /// Linux namespaces on this machine; no container engine, no root needed.
+    /// Linux namespaces on this machine; needs no container engine and no root.
     Lab,
-    /// A real cluster of containers on this machine; needs kind, and docker or podman.
+    /// A real cluster in containers on this machine; needs kind, and docker or podman.
     Kind,
-    /// A cluster that runs already.
+    /// An existing cluster, reached through a kubeconfig.
     Kubeconfig,
 }
 
@@ -37,7 +38,7 @@ impl Provider {
     }
 }
 
-/// Parses one of a choice of words, which `--help` and errors list.
+/// Parses one of a set of words, which `--help` and errors list.
 fn one_of<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = UnknownWord> + Clone + Send + Sync + 'static,
@@ -48,12 +49,12 @@ where
 /// The cluster that a run boots and what it deploys there.
 #[derive(Args, Clone, Debug)]
 pub struct RunArgs {
-    /// Who boots the cluster [default: lab; with --cluster whoever booted that]
+    /// Where the cluster comes from [default: lab; with --cluster, the provider of that cluster]
     #[arg(long, env = "FLATNET_PROVIDER", value_enum, help_heading = "Cluster")]
     pub provider: Option<Provider>,
 
-    /// Use this running lab or kind cluster and keep it: the run's pods go to a namespace of their own, and away again.
-    /// lab/NAME or kind/NAME where both have one of that name
+    /// Running lab or kind cluster to use and keep: the run's pods go into a namespace of their own, which is deleted
+    /// afterwards; lab/NAME or kind/NAME if both have a cluster of that name
     #[arg(
         long,
         env = "FLATNET_CLUSTER",
@@ -62,8 +63,8 @@ pub struct RunArgs {
     )]
     pub cluster: Option<String>,
 
-    /// CNI: flatnet, flannel, weave, reference, none, or a FILE: a conflist for the lab (then with --cni-bin), a manifest for
-    /// kind [default: flatnet; what is there with --cluster and with a kubeconfig]
+    /// CNI to install: flatnet, flannel, weave, reference, none, or a FILE (a conflist for the lab, with --cni-bin; a manifest
+    /// for kind) [default: flatnet; with --cluster or a kubeconfig, the CNI already there]
     #[arg(
         long,
         env = "FLATNET_CNI",
@@ -72,11 +73,11 @@ pub struct RunArgs {
     )]
     pub cni: Option<String>,
 
-    /// How the flatnet CNI joins nodes: auto, vxlan or routes [default: auto]
+    /// How the flatnet CNI connects nodes: with VXLAN, with plain routes, or with the one that fits [default: auto]
     #[arg(long, env = "FLATNET_BACKEND", value_parser = ["auto", "vxlan", "routes"], help_heading = "Cluster")]
     pub backend: Option<String>,
 
-    /// Exchange the CNI of --cluster for --cni and --backend where it was given another; on kind only
+    /// Replace the CNI of the kind cluster named by --cluster where it differs from --cni and --backend
     #[arg(long, env = "FLATNET_CHANGE_CNI", help_heading = "Cluster")]
     pub change_cni: bool,
 
@@ -84,7 +85,7 @@ pub struct RunArgs {
     #[arg(long, env = "FLATNET_NODES", value_parser = clap::value_parser!(u16).range(1..=250), help_heading = "Cluster")]
     pub nodes: Option<u16>,
 
-    /// Busybox pods on each node; one hostNetwork pod a node comes on top [default: 3]
+    /// Number of busybox pods per node, in addition to one hostNetwork pod per node [default: 3]
     #[arg(long, env = "FLATNET_PODS_PER_NODE", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Cluster")]
     pub pods_per_node: Option<u16>,
 
@@ -92,7 +93,7 @@ pub struct RunArgs {
     #[arg(long, env = "FLATNET_IP_FAMILY", value_parser = one_of::<IpFamily>(IpFamily::WORDS), help_heading = "Cluster")]
     pub ip_family: Option<IpFamily>,
 
-    /// Pod network ranges, at most one per family [default: 10.244.0.0/16 and fd00:10:244::/48]
+    /// Pod network ranges, at most one per IP family, separated by commas [default: 10.244.0.0/16 and fd00:10:244::/48]
     #[arg(
         long,
         env = "FLATNET_POD_CIDR",
@@ -102,7 +103,8 @@ pub struct RunArgs {
     )]
     pub pod_cidr: Vec<IpNet>,
 
-    /// Pods of your own instead of the busybox ones; each names its node (node1, node2, … count them on any cluster)
+    /// Manifest of the pods to deploy instead of the busybox pods; each pod names its node (node1, node2, … count the nodes of
+    /// any cluster)
     #[arg(
         long,
         env = "FLATNET_MANIFEST",
@@ -111,7 +113,7 @@ pub struct RunArgs {
     )]
     pub manifest: Option<PathBuf>,
 
-    /// Name for a new cluster [default: a new one each run; flatnet for `up`]
+    /// Name of the new cluster [default: a generated one; flatnet for `up`]
     #[arg(
         long,
         env = "FLATNET_NAME",
@@ -120,27 +122,28 @@ pub struct RunArgs {
     )]
     pub name: Option<String>,
 
-    /// Keep the cluster afterwards (`flatnet list`, `flatnet down`)
+    /// Keep the cluster after the run (`flatnet list` shows it, `flatnet down` deletes it)
     #[arg(long, env = "FLATNET_KEEP", help_heading = "Cluster")]
     pub keep: bool,
 
-    /// How long pods may take to run, seconds [default: 30 on the lab, else 120: images may have to be pulled]
+    /// Time limit for all pods to run, in seconds, 1 to 3600 [default: 30 on the lab, 120 elsewhere: images may have to be pulled]
     #[arg(long, env = "FLATNET_POD_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS", help_heading = "Cluster")]
     pub pod_timeout: Option<u64>,
 
-    /// What only the lab knows.
+    /// Options of the lab.
     #[command(flatten)]
     pub lab: LabArgs,
 
-    /// What only kind knows.
+    /// Options of kind.
     #[command(flatten)]
     pub kind: KindArgs,
 
-    /// What only a cluster that runs already knows.
+    /// Options of a cluster reached through a kubeconfig.
     #[command(flatten)]
     pub kube: KubeArgs,
 
-    /// Write report.json, junit.xml and summary.md into this folder, and logs of a cluster that does not come up
+    /// Directory to write report.json, junit.xml and summary.md to (`up`: cluster.json), and the logs of a cluster that does not
+    /// come up
     #[arg(
         long,
         env = "FLATNET_REPORT",
@@ -149,7 +152,7 @@ pub struct RunArgs {
     )]
     pub report: Option<PathBuf>,
 
-    /// Transports of the matrix
+    /// Transports to test between all pairs, separated by commas
     #[arg(long, env = "FLATNET_TRANSPORTS", value_parser = one_of::<Transport>(Transport::WORDS), value_delimiter = ',', default_values = ["tcp", "udp", "icmp"], help_heading = "Checks")]
     pub transports: Vec<Transport>,
 }
@@ -164,12 +167,12 @@ impl RunArgs {
         }
     }
 
-    /// Who boots the cluster, or did.
+    /// Where the cluster comes from.
     pub fn provider(&self) -> Provider {
         self.provider.unwrap_or(Provider::Lab)
     }
 
-    /// How the flatnet CNI joins nodes.
+    /// How the flatnet CNI connects nodes.
     pub fn backend(&self) -> &str {
         self.backend.as_deref().unwrap_or("auto")
     }
@@ -192,12 +195,12 @@ impl RunArgs {
         self.ip_family.unwrap_or_default()
     }
 
-    /// Refuses options that the provider does not know: each would be silently without effect.
+    /// Refuses options that the provider does not support: each would have no effect, silently.
     ///
     /// # Errors
     /// [`Error::Input`] names every one of them.
     pub fn check_provider(&self) -> Result<()> {
-        /// An option, whether it was given, and who knows it.
+        /// An option, whether it was given, and which providers support it.
         type Placed<'a> = (&'a str, bool, &'a [Provider]);
         let lab_only: &[Provider] = &[Provider::Lab];
         let kind_only: &[Provider] = &[Provider::Kind];
@@ -243,7 +246,7 @@ impl RunArgs {
             .collect();
         if !misplaced.is_empty() {
             return Err(Error::Input(format!(
-                "{}: not known to --provider {}; leave out, or choose another provider",
+                "{}: not supported by --provider {}; leave it out, or choose another provider",
                 misplaced.join(", "),
                 self.provider().name()
             )));
@@ -257,7 +260,7 @@ impl RunArgs {
                 return Ok(());
             }
             Err(Error::Input(format!(
-                "{} with {by}: {by} decides that; leave one out",
+                "{}: cannot be combined with {by}, which determines it; leave one of them out",
                 given.join(", ")
             )))
         };
@@ -267,7 +270,7 @@ impl RunArgs {
         }
         if self.change_cni {
             return Err(Error::Input(
-                "--change-cni: a new cluster has no CNI to exchange; name the cluster with --cluster"
+                "--change-cni: a new cluster has no CNI to replace; name a running cluster with --cluster"
                     .to_owned(),
             ));
         }
@@ -277,7 +280,7 @@ impl RunArgs {
         Ok(())
     }
 
-    /// Of two options that mean different clusters, the one that was typed wins over the one that a variable has set.
+    /// Of two options that name different clusters, the one typed wins over the one set by a variable.
     pub fn settle(&mut self, typed: impl Fn(&str) -> bool) {
         if self.name.is_some() && self.cluster.is_some() {
             match (typed("name"), typed("cluster")) {
@@ -307,6 +310,13 @@ impl RunArgs {
         }
         Command::try_parse_from(["flatnet"])
             .map(|command| command.run)
-            .map_err(|e| Error::Input(e.to_string()))
+            .map_err(|e| {
+                let origin = variable::behind(&e).map(|name| format!("; {name} sets that value"));
+                Error::Input(format!(
+                    "{}{}",
+                    e.to_string().trim_end(),
+                    origin.unwrap_or_default()
+                ))
+            })
     }
 }

@@ -1,4 +1,4 @@
-//! Options that only one provider knows.
+//! Options of one provider each.
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,20 +10,20 @@ use super::one_of;
 /// Options of the lab.
 #[derive(Args, Clone, Debug)]
 pub struct LabArgs {
-    /// How nodes are joined: l2, one Ethernet segment as kind's docker network; or routed, each node in a subnet of its own
+    /// How nodes are connected: l2, one Ethernet segment like kind's docker network; or routed, each node in a subnet of its own
     /// behind a router [default: l2]
     #[arg(long, env = "FLATNET_UNDERLAY", value_parser = one_of::<Underlay>(Underlay::WORDS), help_heading = "Lab")]
     pub underlay: Option<Underlay>,
 
-    /// MTU between nodes, bytes, 1280 to 65535 [default: 1500]
+    /// MTU between nodes, in bytes, 1280 to 65535 [default: 1500]
     #[arg(long, env = "FLATNET_MTU", value_parser = clap::value_parser!(u32).range(1280..=65535), help_heading = "Lab")]
     pub mtu: Option<u32>,
 
-    /// Prefix length of each node's podCIDR (IPv4) [default: 24]
+    /// Prefix length of each node's IPv4 podCIDR, 8 to 30 [default: 24]
     #[arg(long, env = "FLATNET_NODE_CIDR_MASK", value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=30), help_heading = "Lab")]
     pub node_cidr_mask: Option<u8>,
 
-    /// Folder with the plugin programs of the conflist [default of reference: /usr/lib/cni, /opt/cni/bin]
+    /// Directory with the plugins that the conflist names [default for --cni reference: /usr/lib/cni, /opt/cni/bin]
     #[arg(
         long,
         env = "FLATNET_CNI_BIN",
@@ -32,7 +32,7 @@ pub struct LabArgs {
     )]
     pub cni_bin: Option<PathBuf>,
 
-    /// Static busybox for the pods' root [default: the one on this machine, if any]
+    /// Static busybox binary for the pods' root file system [default: the one on this machine, if any]
     #[arg(
         long,
         env = "FLATNET_BUSYBOX",
@@ -43,7 +43,7 @@ pub struct LabArgs {
 }
 
 impl LabArgs {
-    /// How nodes are joined.
+    /// How nodes are connected.
     pub fn underlay(&self) -> Underlay {
         self.underlay.unwrap_or_default()
     }
@@ -57,7 +57,7 @@ impl LabArgs {
 /// Options of kind.
 #[derive(Args, Clone, Debug)]
 pub struct KindArgs {
-    /// Node image [default: FLATNET_KIND_NODE_IMAGE, which `scripts/kind-engine` sets; else the one that kind was built for]
+    /// Node image [default: FLATNET_KIND_NODE_IMAGE, which `scripts/kind-engine` sets, else kind's own default]
     #[arg(
         long,
         env = "FLATNET_IMAGE",
@@ -66,7 +66,7 @@ pub struct KindArgs {
     )]
     pub image: Option<String>,
 
-    /// A kind configuration of your own instead of the default one
+    /// kind configuration to use instead of the default one
     #[arg(
         long,
         env = "FLATNET_KIND_CONFIG",
@@ -75,8 +75,8 @@ pub struct KindArgs {
     )]
     pub kind_config: Option<PathBuf>,
 
-    /// Images (`docker save` archives) to put onto the nodes, for where there is no registry; may be repeated [default: what
-    /// FLATNET_KIND_DIR, which `scripts/kind-engine` sets, has for the CNI]
+    /// Image archives (`docker save`) to load onto the nodes, where no registry is reachable; may be repeated [default: those
+    /// for the CNI in FLATNET_KIND_DIR, which `scripts/kind-engine` sets]
     #[arg(
         long,
         env = "FLATNET_IMAGE_ARCHIVE",
@@ -88,14 +88,14 @@ pub struct KindArgs {
 }
 
 impl KindArgs {
-    /// The node image: the one named, else that of the engine which flatnet runs beside (`scripts/kind-engine`).
+    /// The node image: the one named, else the one that `scripts/kind-engine` provides.
     pub fn node_image(&self) -> Option<String> {
         let beside = || std::env::var("FLATNET_KIND_NODE_IMAGE").ok();
         let image = self.image.clone().or_else(beside);
         image.filter(|image| !image.is_empty())
     }
 
-    /// Image archives for the nodes: those named, else what is kept beside that engine for the CNI.
+    /// Image archives for the nodes: those named, else those that `scripts/kind-engine` provides for the CNI.
     pub fn archives(&self, cni: &str) -> Vec<PathBuf> {
         if !self.image_archive.is_empty() {
             return self.image_archive.clone();
@@ -106,10 +106,10 @@ impl KindArgs {
     }
 }
 
-/// Options of a cluster that runs already.
+/// Options of a cluster reached through a kubeconfig.
 #[derive(Args, Clone, Debug)]
 pub struct KubeArgs {
-    /// Kubeconfig [default: $KUBECONFIG, ~/.kube/config]
+    /// kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
     #[arg(
         long,
         env = "FLATNET_KUBECONFIG",
@@ -118,7 +118,7 @@ pub struct KubeArgs {
     )]
     pub kubeconfig: Option<PathBuf>,
 
-    /// Context of the kubeconfig [default: the current one]
+    /// Context of the kubeconfig [default: the current context]
     #[arg(
         long,
         env = "FLATNET_CONTEXT",
@@ -127,7 +127,7 @@ pub struct KubeArgs {
     )]
     pub context: Option<String>,
 
-    /// Deploy into this existing namespace [default: one of the run's own, deleted afterwards]
+    /// Existing namespace to deploy into [default: a new one, deleted afterwards]
     #[arg(
         long,
         env = "FLATNET_NAMESPACE",

@@ -11,6 +11,7 @@ pub use scene::Scene;
 use async_trait::async_trait;
 use flatnet_lab::{Change, LabTarget, NodeSpec};
 use flatnet_model::cause::CauseId;
+use flatnet_model::nearest::nearest;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -38,11 +39,13 @@ pub fn proving(check: &str) -> Vec<&'static str> {
 /// # Errors
 /// [`Error::Input`] lists the known ones.
 pub fn find(id: &str) -> Result<&'static Fault> {
-    let known = || all().map(|f| f.id).collect::<Vec<_>>().join(", ");
     all().find(|f| f.id == id).ok_or_else(|| {
+        let known: Vec<&str> = all().map(|f| f.id).collect();
+        let hint = nearest(id, &known).map(|id| format!(", did you mean {id:?}?"));
         Error::Input(format!(
-            "--plant {id}: unknown fault; known are {}",
-            known()
+            "--plant {id}: unknown fault{}; known faults: {}",
+            hint.unwrap_or_default(),
+            known.join(", ")
         ))
     })
 }

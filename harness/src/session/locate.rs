@@ -76,10 +76,10 @@ fn keep(args: &mut RunArgs, cluster: &Running, given: &Given) -> Result<bool> {
             let change = if on_lab {
                 "boot another lab with flatnet up --name NAME"
             } else {
-                "add --change-cni to exchange it"
+                "add --change-cni to replace it"
             };
             Error::Input(format!(
-                "{option} {asked}: {cluster} was given {option} {has}; leave {option} out to keep that, or {change}"
+                "{option} {asked}: {cluster} was created with {option} {has}; leave {option} out to keep that, or {change}"
             ))
         };
         if let Some(cni) = args.cni.as_ref().filter(|cni| **cni != given.name) {
@@ -184,12 +184,12 @@ mod tests {
     fn something_else_is_refused_with_both_and_what_to_do() {
         assert_eq!(
             kept("--backend auto").unwrap_err(),
-            "--backend auto: lab demo was given --backend vxlan; leave --backend out to keep that, or boot another lab with flatnet up --name NAME"
+            "--backend auto: lab demo was created with --backend vxlan; leave --backend out to keep that, or boot another lab with flatnet up --name NAME"
         );
         assert!(
             kept("--cni reference")
                 .unwrap_err()
-                .starts_with("--cni reference: lab demo was given --cni flatnet;")
+                .starts_with("--cni reference: lab demo was created with --cni flatnet;")
         );
         assert!(
             kept("--cni reference --change-cni")

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flatnet_lab::{LabSpec, NodeSpec};
+use flatnet_lab::{LabSpec, NODE_NETWORKS, NodeSpec};
 use flatnet_model::probe::Transport;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -84,7 +84,7 @@ pub enum Site {
 pub struct Archives(pub Vec<PathBuf>);
 
 impl Site {
-    /// Whether somebody else booted the cluster.
+    /// Whether the cluster was already running.
     fn is_running(&self) -> bool {
         match self {
             Site::Lab { .. } | Site::NewKind(..) => false,
@@ -107,7 +107,7 @@ impl Plan {
     /// Decides everything, with options that fit each other and the cluster they name ([`super::locate`]); starts nothing.
     ///
     /// # Errors
-    /// [`Error::Input`] for what the user can mend in words, [`Error::Missing`] for what is not there.
+    /// [`Error::Input`] for what the user can correct on the command line, [`Error::Missing`] for what is not there.
     pub fn new(args: &RunArgs, existing: Option<Existing>, fault: Option<&Fault>) -> Result<Plan> {
         let programs = Programs::locate()?;
         let mut notes = Vec::new();
@@ -121,7 +121,7 @@ impl Plan {
             (Some(Running::Lab(lab)), _) => {
                 if let Some(fault) = fault {
                     return Err(Error::Input(format!(
-                        "--plant {}: it would stay in a lab that is kept; leave --cluster out, or plant it by hand with flatnet exec",
+                        "--plant {}: the fault would stay in the lab, which is kept; leave --cluster out, or plant it by hand with flatnet exec",
                         fault.id
                     )));
                 }
@@ -138,7 +138,7 @@ impl Plan {
             (None, Provider::Lab) => {
                 let busybox = busybox::choose(args.lab.busybox.as_deref())?;
                 if busybox.is_none() {
-                    notes.push("no static busybox on this machine: pods see the host's own programs, read-only (Debian: package busybox-static)".to_owned());
+                    notes.push("no static busybox on this machine: pods use the host's programs, read-only; to change that, install one (Debian: package busybox-static)".to_owned());
                 }
                 let pod_network = pod_network(args)?;
                 let mut nodes = nodes(args, &pod_network)?;
@@ -166,15 +166,15 @@ impl Plan {
 }
 
 impl Plan {
-    /// What a person is told whose cluster, or `namespace` in somebody else's, was kept.
+    /// What to print when the cluster, or `namespace` in a cluster that the run did not boot, was kept.
     pub(super) fn kept(&self, namespace: &str) -> String {
         match self.site.name() {
             Some(name) if self.site.is_running() => format!(
-                "pods are kept in namespace {namespace} of cluster {name}; end them with it: flatnet down {name}"
+                "pods are kept in namespace {namespace} of cluster {name}; to delete both: flatnet down {name}"
             ),
-            Some(name) => format!("cluster {name} is kept; end it: flatnet down {name}"),
+            Some(name) => format!("cluster {name} is kept; to delete it: flatnet down {name}"),
             None => format!(
-                "namespace {namespace} is kept; end it: kubectl delete namespace {namespace}"
+                "namespace {namespace} is kept; to delete it: kubectl delete namespace {namespace}"
             ),
         }
     }
@@ -300,7 +300,7 @@ fn cluster_name(name: &str) -> Result<String> {
         Ok(name.to_owned())
     } else {
         Err(Error::Input(format!(
-            "--name {name}: a kind cluster's name is 1 to 45 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
+            "--name {name}: not a name for a kind cluster; use 1 to 45 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
         )))
     }
 }
@@ -313,13 +313,21 @@ fn pod_network(args: &RunArgs) -> Result<Vec<IpNet>> {
         let wanted = if net.addr().is_ipv4() { v4 } else { v6 };
         if !wanted {
             return Err(Error::Input(format!(
-                "--pod-cidr {net}: not a family of this cluster; add --ip-family dual or leave it out"
+                "--pod-cidr {net}: not an IP family of this cluster; add --ip-family dual or leave the range out"
             )));
         }
         if net.trunc() != *net {
             return Err(Error::Input(format!(
                 "--pod-cidr {net}: host bits are set; did you mean {}?",
                 net.trunc()
+            )));
+        }
+        if let Some(nodes) = NODE_NETWORKS
+            .iter()
+            .find(|nodes| nodes.contains(net) || net.contains(*nodes))
+        {
+            return Err(Error::Input(format!(
+                "--pod-cidr {net}: overlaps {nodes}, the network of the lab's nodes; choose another range"
             )));
         }
     }
@@ -331,7 +339,7 @@ fn pod_network(args: &RunArgs) -> Result<Vec<IpNet>> {
         let net = *given.next().unwrap_or(&default);
         match given.next() {
             Some(second) => Err(Error::Input(format!(
-                "--pod-cidr names {net} and {second}; at most one range a family"
+                "--pod-cidr: {net} and {second} are of one IP family; give at most one range per family"
             ))),
             None => Ok(net),
         }
@@ -371,11 +379,11 @@ fn nodes(args: &RunArgs, pod_network: &[IpNet]) -> Result<Vec<NodeSpec>> {
         };
         let mut subnets = range
             .subnets(mask)
-            .map_err(|_| Error::Input(format!("pod network {range} is smaller than one node's /{mask}; give a larger --pod-cidr or a larger --node-cidr-mask")))?;
+            .map_err(|_| Error::Input(format!("pod network {range} is smaller than the /{mask} podCIDR of one node; give a larger --pod-cidr or a larger --node-cidr-mask")))?;
         for (given, node) in nodes.iter_mut().enumerate() {
             let Some(subnet) = subnets.next() else {
                 return Err(Error::Input(format!(
-                    "pod network {range} holds {given} node ranges of /{mask}, {} nodes wanted; give a larger --pod-cidr or a larger --node-cidr-mask",
+                    "pod network {range} has room for {given} podCIDRs of /{mask}, but {} nodes need one each; give a larger --pod-cidr, a larger --node-cidr-mask or fewer --nodes",
                     args.nodes()
                 )));
             };
@@ -383,7 +391,7 @@ fn nodes(args: &RunArgs, pod_network: &[IpNet]) -> Result<Vec<NodeSpec>> {
             let wanted = args.pods_per_node.unwrap_or(3);
             if room < u128::from(wanted) {
                 return Err(Error::Input(format!(
-                    "podCIDR {subnet} of {} holds {room} pods (network, broadcast and gateway addresses are taken), {wanted} wanted; give a smaller --node-cidr-mask or fewer --pods-per-node",
+                    "podCIDR {subnet} of {} has room for {room} pods (without network, broadcast and gateway addresses), but {wanted} are requested; give a smaller --node-cidr-mask or fewer --pods-per-node",
                     node.name
                 )));
             }
@@ -448,11 +456,16 @@ mod tests {
                 .contains("10.244.0.0/29 of node1 holds 5 pods")
         );
         assert!(
-            error("--pod-cidr 10.0.0.0/23").contains("holds 2 node ranges of /24, 3 nodes wanted")
+            error("--pod-cidr 10.0.0.0/23")
+                .contains("has room for 2 podCIDRs of /24, but 3 nodes need one each")
         );
         assert!(error("--pod-cidr 10.0.0.0/25").contains("smaller than one node's /24"));
         assert!(error("--pod-cidr fd00::/48").contains("not a family of this cluster"));
         assert!(error("--pod-cidr 10.0.0.1/16").contains("did you mean 10.0.0.0/16"));
+        for range in ["172.18.4.0/22", "172.16.0.0/12"] {
+            let overlap = error(&format!("--pod-cidr {range}"));
+            assert!(overlap.contains("overlaps 172.18.0.0/16"), "{overlap}");
+        }
         assert!(error("--pod-cidr 10.0.0.0/16,10.1.0.0/16").contains("at most one range a family"));
     }
 }

@@ -106,7 +106,7 @@ fn pinned(pod: &Pod, nodes: &[String], origin: &str) -> Result<Pod> {
             Ok(pod)
         }
         None => Err(Error::Input(format!(
-            "manifest {origin}: pod {name:?} wants node {wanted:?}: there is no node {wanted:?}; the nodes are {}",
+            "manifest {origin}: pod {name:?}: spec.nodeName {wanted:?} is not a node of the cluster; choose one of {}",
             nodes.join(", ")
         ))),
     }
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(on("n1").as_deref(), Some("n1"));
         assert_eq!(
             place("node3").unwrap_err().to_string(),
-            "manifest f.yaml: pod \"p\" wants node \"node3\": there is no node \"node3\"; the nodes are n1, n2"
+            "manifest f.yaml: pod \"p\": spec.nodeName \"node3\" is not a node of the cluster; choose one of n1, n2"
         );
     }
 }

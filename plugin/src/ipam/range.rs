@@ -216,7 +216,10 @@ impl Pools {
             });
         }
         if sets.is_empty() {
-            return Err(Error::config("ipam.ranges", "is missing"));
+            return Err(Error::config(
+                "ipam.ranges",
+                "is missing; add at least one range",
+            ));
         }
         let pools = Pools { sets };
         let all: Vec<&Range> = pools.ranges().collect();

@@ -95,7 +95,7 @@ impl<'a> NetConf<'a> {
         let name = places
             .name
             .filter(|name| !name.is_empty())
-            .ok_or_else(|| Error::config("name", "is missing"))?;
+            .ok_or_else(|| Error::config("name", "is missing; add it"))?;
         let name = NetworkName::new(&name)
             .ok_or_else(|| Error::config("name", format!("{name:?} {}", NetworkName::RULE)))?;
         let bridge = places

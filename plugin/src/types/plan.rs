@@ -106,9 +106,9 @@ impl Plan {
                 why,
             });
         }
-        let ipam = raw
-            .ipam
-            .ok_or_else(|| Error::config("ipam", "is missing"))?;
+        let ipam = raw.ipam.ok_or_else(|| {
+            Error::config("ipam", "is missing; add it with type host-local and ranges")
+        })?;
         if let Some(kind) = ipam
             .kind
             .filter(|kind| !kind.is_empty() && kind != "flatnet")

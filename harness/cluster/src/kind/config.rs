@@ -81,7 +81,7 @@ impl KindConfig {
         };
         if read.networking.disable_default_cni != Value::Bool(true) {
             return Err(Error::Input(format!(
-                "{file}: networking.disableDefaultCNI must be true: kind's own CNI would network the pods beside the one under test, and no check could tell whose work it sees"
+                "{file}: set networking.disableDefaultCNI to true: otherwise kind's own CNI networks the pods as well, and no check could tell which CNI it sees"
             )));
         }
         Ok(KindConfig {

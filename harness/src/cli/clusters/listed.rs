@@ -13,16 +13,16 @@ use flatnet_cluster::kind::{self, logs};
 use flatnet_cluster::kube;
 use flatnet_cluster::running::Running;
 
-/// How long a cluster may take to tell of itself: one that is broken does not hold the others up.
-const TELLS_WITHIN: Duration = Duration::from_secs(5);
+/// How long a cluster may take to answer: one that is broken must not delay the others.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// What is told of a cluster. The lab's fields that kind has not are left out of a kind cluster's JSON.
+/// What is known of a cluster. Fields that only a lab has are left out of a kind cluster's JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Listed {
     name: String,
     /// `lab` or `kind`.
     provider: &'static str,
-    /// As it was asked for; none where flatnet did not bring it.
+    /// As given to --cni; none where flatnet did not install it.
     cni: Option<String>,
     /// Names of nodes (lab), of their containers (kind).
     nodes: Vec<String>,
@@ -99,12 +99,12 @@ async fn of_kind(name: &str, engine: &Engine) -> Listed {
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::time::timeout(TELLS_WITHIN, work)
+    tokio::time::timeout(ANSWER_LIMIT, work)
         .await
         .unwrap_or_else(|_| {
             Err(Error::Failed(format!(
                 "no answer within {} s",
-                TELLS_WITHIN.as_secs()
+                ANSWER_LIMIT.as_secs()
             )))
         })
 }
@@ -146,7 +146,7 @@ async fn inside(engine: &Engine, name: &str) -> Result<(Option<String>, Vec<Stri
 }
 
 impl Listed {
-    /// Cells of the table: `-` for what there is not, `?` for what could not be read.
+    /// Cells of the table: `-` for what does not exist, `?` for what could not be read.
     pub(super) fn row(&self) -> [String; 7] {
         let none = || if self.unread.is_empty() { "-" } else { "?" }.to_owned();
         [
