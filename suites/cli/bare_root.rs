@@ -64,7 +64,7 @@ fn plugins_that_are_not_there_are_named() {
 
     assert_eq!(output.status.code(), Some(3), "{}", words(&output));
     assert!(
-        words(&output).contains("program \"bridge\" is not in"),
+        words(&output).contains("the plugin \"bridge\" is not in"),
         "{}",
         words(&output)
     );

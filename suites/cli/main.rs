@@ -48,11 +48,11 @@ fn pod(node: &str, command: &str) -> String {
 
 #[rstest]
 #[case::unknown_check(&["test", "--only", "no-natt"], 2, "did you mean \"no-nat\"?")]
-#[case::unknown_cni(&["test", "--cni", "calico"], 2, "unknown; known are flatnet, flannel, weave, reference, none")]
+#[case::unknown_cni(&["test", "--cni", "calico"], 2, "unknown CNI; choose flatnet, flannel, weave, reference, none")]
 #[case::conflist_missing(&["test", "--cni", "./nowhere.conflist"], 2, "nowhere.conflist: No such file")]
 #[case::no_nodes(&["test", "--nodes", "0"], 2, "0 is not in 1..=250")]
 #[case::too_many_nodes(&["test", "--nodes", "251"], 2, "251 is not in 1..=250")]
-#[case::small_cidr(&["test", "--node-cidr-mask", "30"], 2, "10.244.0.0/30 of node1 holds 1 pods")]
+#[case::small_cidr(&["test", "--node-cidr-mask", "30"], 2, "10.244.0.0/30 of node1 has room for 1 pods")]
 #[case::unknown_fault(&["test", "--plant", "gremlin"], 2, "unknown fault; known faults: pod-address-changed")]
 #[case::fault_elsewhere(&["test", "--plant", "dnat", "--cni", "reference"], 2, "needs --cni flatnet")]
 #[case::busybox_missing(&["test", "--busybox", "/nowhere/busybox"], 2, "--busybox /nowhere/busybox: No such file")]

@@ -120,7 +120,7 @@ fn a_cni_manifest_that_is_none_is_told(
 #[case::archive_missing(&["--image-archive", "/nowhere.tar"], "/nowhere.tar")]
 #[case::lab_option(&["--underlay", "routed"], "--underlay: not supported by --provider kind")]
 #[case::cluster_and_nodes(&["--cluster", "a", "--nodes", "4"], "--nodes: cannot be combined with --cluster, which determines it")]
-#[case::bad_name(&["--name", "No_Name"], "a kind cluster's name is")]
+#[case::bad_name(&["--name", "No_Name"], "not a name for a kind cluster; use 1 to 45 lower-case letters")]
 fn options_that_cannot_be_for_kind_are_refused(#[case] options: &[&str], #[case] says: &str) {
     let output = with_programs(
         &[KIND],
@@ -148,7 +148,7 @@ fn with_kubeconfig(text: &str, options: &[&str]) -> (TempDir, Output) {
 #[case::no_yaml("contexts: [\n", &[], 2, "name a readable kubeconfig with --kubeconfig")]
 #[case::no_such_context(KUBECONFIG, &["--context", "three"], 2, "no context \"three\"; it has one, two")]
 #[case::nobody_answers(KUBECONFIG, &[], 3, "does not answer")]
-#[case::cni_given(KUBECONFIG, &["--cni", "flannel"], 2, "flatnet installs nothing on a cluster it did not boot")]
+#[case::cni_given(KUBECONFIG, &["--cni", "flannel"], 2, "flatnet installs no CNI on a cluster it did not boot")]
 fn a_cluster_that_cannot_be_reached_is_told_why(
     #[case] kubeconfig: &str,
     #[case] options: &[&str],

@@ -453,19 +453,23 @@ mod tests {
         };
         assert!(
             error("--node-cidr-mask 29 --pods-per-node 6")
-                .contains("10.244.0.0/29 of node1 holds 5 pods")
+                .contains("10.244.0.0/29 of node1 has room for 5 pods")
         );
         assert!(
             error("--pod-cidr 10.0.0.0/23")
                 .contains("has room for 2 podCIDRs of /24, but 3 nodes need one each")
         );
-        assert!(error("--pod-cidr 10.0.0.0/25").contains("smaller than one node's /24"));
-        assert!(error("--pod-cidr fd00::/48").contains("not a family of this cluster"));
+        assert!(
+            error("--pod-cidr 10.0.0.0/25").contains("smaller than the /24 podCIDR of one node")
+        );
+        assert!(error("--pod-cidr fd00::/48").contains("not an IP family of this cluster"));
         assert!(error("--pod-cidr 10.0.0.1/16").contains("did you mean 10.0.0.0/16"));
         for range in ["172.18.4.0/22", "172.16.0.0/12"] {
             let overlap = error(&format!("--pod-cidr {range}"));
             assert!(overlap.contains("overlaps 172.18.0.0/16"), "{overlap}");
         }
-        assert!(error("--pod-cidr 10.0.0.0/16,10.1.0.0/16").contains("at most one range a family"));
+        assert!(
+            error("--pod-cidr 10.0.0.0/16,10.1.0.0/16").contains("at most one range per family")
+        );
     }
 }
