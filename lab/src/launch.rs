@@ -8,6 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// Where programs are looked for unless the environment says otherwise.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where nodes have busybox's applets, last in their PATH: a bare machine has no `ping`.
+pub(crate) const NODE_APPLETS: &str = "/.busybox";
 
 /// A command with everything but its streams.
 #[derive(Clone, Debug)]
@@ -29,10 +31,7 @@ pub(crate) struct Streams {
 /// What every environment on a node begins with.
 pub(crate) fn node_env(hostname: &str) -> BTreeMap<String, String> {
     let mut env = base_env(hostname);
-    env.insert(
-        "PATH".to_owned(),
-        format!("{PATH}:{}", crate::roots::NODE_APPLETS),
-    );
+    env.insert("PATH".to_owned(), format!("{PATH}:{NODE_APPLETS}"));
     env
 }
 

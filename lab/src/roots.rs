@@ -18,8 +18,6 @@ const HOST: &str = "/host";
 const NEW: &str = "/new";
 /// Device nodes, bound from the host's.
 const DEVICES: &str = "/devices";
-/// Where nodes have busybox's applets, last in their PATH: a bare machine has no `ping`.
-pub(crate) const NODE_APPLETS: &str = "/.busybox";
 /// The directory of busybox and its applets.
 const APPLETS: &str = "/applets";
 /// [`LabSpec::programs`].
@@ -103,10 +101,13 @@ impl Base {
         make_link(&new.join("var/run"), "/run")?;
         make_link(&new.join("var/lock"), "/run/lock")?;
         if self.with_busybox {
-            make_dir(&new.join(NODE_APPLETS.trim_start_matches('/')), 0o755)?;
+            make_dir(
+                &new.join(launch::NODE_APPLETS.trim_start_matches('/')),
+                0o755,
+            )?;
             mounts::bind_read_only(
                 Path::new(APPLETS),
-                &new.join(NODE_APPLETS.trim_start_matches('/')),
+                &new.join(launch::NODE_APPLETS.trim_start_matches('/')),
             )?;
         }
         names(new, identity)?;
