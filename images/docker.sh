@@ -1,4 +1,4 @@
-# A container engine from Debian packages, unpacked and not installed: nothing is started, and nobody's docker changes.
+# A container engine from Debian packages, unpacked and not installed: nothing is started, and an installed docker does not change.
 # Sourced by scripts/kind-image.
 # shellcheck shell=bash
 

@@ -37,7 +37,7 @@ impl Run {
         let observations = self
             .0
             .as_ref()
-            .unwrap_or_else(|e| panic!("the run did not come about: {e}"));
+            .unwrap_or_else(|e| panic!("the run failed to start: {e}"));
         let check = catalogue::find(id).unwrap_or_else(|e| panic!("{e}"));
         let report = CheckReport::of(check, observations);
         match &report.verdict {

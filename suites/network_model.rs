@@ -1,5 +1,5 @@
 //! `docs/network-model.md` shows what flatnet says today: the same questions, tables, columns and hops. `FLATNET_REGENERATE=1`
-//! writes its output anew from a lab.
+//! regenerates its output from a lab.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 use std::collections::BTreeMap;
 use std::path::PathBuf;

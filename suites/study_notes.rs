@@ -104,7 +104,7 @@ fn the_pod_behind_each_port(scene: Seen) {
     for node in scene.nodes() {
         for port in scene.facts("bridges", "port", &node) {
             let name = port.values["pod"].as_str().unwrap_or_default();
-            // Of pods that are not ours nobody can ask a shell.
+            // Other pods may have no shell.
             let Some(pod) = scene
                 .pods()
                 .into_iter()

@@ -169,7 +169,7 @@ mod tests {
     fn the_answer_is_worked_out_when_it_is_asked_for_and_names_everything_that_is_wrong() {
         let dir = tempfile::tempdir().unwrap();
         let socket = ReadySocket::open(&dir.path().join("run/agent.sock")).unwrap();
-        socket.answer(|| panic!("nobody asks"));
+        socket.answer(|| panic!("not asked"));
         assert_eq!(asked(&socket, &[]), "ready\n");
         assert_eq!(asked(&socket, &["this", "that"]), "not ready: this; that\n");
         let many: Vec<_> = (0..3)

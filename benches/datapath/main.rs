@@ -205,13 +205,13 @@ impl Sink {
         self.report(&Report::Row(row));
     }
 
-    /// What is being done, for whoever waits.
+    /// The current step, for progress output.
     pub(crate) fn progress(&self, words: &str) {
         eprintln!("  {words}");
     }
 
     fn report(&mut self, report: &Report) {
-        // Without its reader this process has nobody to tell that it cannot tell.
+        // A failure to print cannot be reported anywhere.
         let line = serde_json::to_string(report).unwrap_or_default();
         let _ = writeln!(std::io::stdout(), "{line}");
     }

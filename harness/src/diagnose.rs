@@ -23,7 +23,7 @@ const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::I
 /// the probe into them for a moment.
 ///
 /// # Errors
-/// Pods that cannot be listed, or a name that is no pod's. What else cannot be read is said in [`Diagnosis::unread`].
+/// Pods that cannot be listed, or a name that no pod has. What else cannot be read is said in [`Diagnosis::unread`].
 pub async fn diagnose(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Diagnosis> {
     let Look {
         mut symptoms,

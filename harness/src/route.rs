@@ -35,7 +35,7 @@ pub struct Question<'a> {
 /// Answers a question on a running cluster.
 ///
 /// # Errors
-/// [`Error::Input`] for a name that nobody has; otherwise what keeps nodes and pods from being listed. What cannot be looked
+/// [`Error::Input`] for an unknown name; otherwise what keeps nodes and pods from being listed. What cannot be looked
 /// into is part of the answer.
 pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found> {
     let mut nodes = observed_nodes(&attached.cluster.nodes().await?)?;

@@ -45,6 +45,6 @@ debian_tree() {
 	ln -sfn /lib/systemd/system/multi-user.target "$tree/etc/systemd/system/default.target"
 	# What a node of kind's own has, and bridge, on which flannel relies.
 	install -D -t "$tree/opt/cni/bin" "$tree"/usr/lib/cni/{host-local,loopback,portmap,ptp,bridge}
-	# Shims of runtimes that are not configured, and plugins nobody asks for: 55 MB.
+	# Shims of runtimes that are not configured, and unused plugins: 55 MB.
 	rm -r "$tree/usr/lib/cni" "$tree"/usr/bin/containerd-shim "$tree/usr/bin/containerd-shim-runc-v1"
 }

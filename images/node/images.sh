@@ -19,7 +19,7 @@ network_tools() {
 	done
 }
 
-# busybox_tree TREE DIR: busybox under all its names, and the two files without which nobody has a name.
+# busybox_tree TREE DIR: busybox under all its names, and the two files that give users and groups names.
 busybox_tree() {
 	install -d "$2/bin" "$2/etc" "$2/root" "$2/usr/sbin" "$2/run"
 	install -d -m 1777 "$2/tmp"

@@ -10,7 +10,7 @@ use crate::{Change, Error, Result, underlay};
 
 /// RTPROT_STATIC: made by an administrator.
 const BY_HAND: u8 = 4;
-/// Matches a route whoever made it.
+/// Matches a route regardless of its protocol.
 const BY_ANYONE: u8 = 0;
 
 /// Makes the changes in order in the net namespace `ns`; the first that fails ends it.

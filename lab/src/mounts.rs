@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 /// Makes every mount of this thread's fresh mount namespace private, and its root the namespace's.
 ///
-/// In a chroot the two differ: the namespace keeps the root of the system outside, and whoever enters it (setns(2)) lands there, away from
+/// In a chroot the two differ: the namespace keeps the root of the system outside, and a process that enters it (setns(2)) lands there, away from
 /// everything that the lab mounts.
 pub(crate) fn own_root() -> Result<()> {
     const NAMESPACE: &str = "/proc/self/ns/mnt";

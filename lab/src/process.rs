@@ -41,7 +41,7 @@ pub(crate) fn serve() -> ExitCode {
 }
 
 fn start() -> Result<ExitCode> {
-    // A session of its own: the terminal's Ctrl-C is for whoever started the lab. It fails only for a group leader, who has
+    // A session of its own: the terminal's Ctrl-C is for the process that started the lab. It fails only for a group leader, who has
     // been given a group of its own already.
     let _ = nix::unistd::setsid();
     let request = read_boot_request()?;
@@ -176,7 +176,7 @@ fn watch(init: Pid, signals: &SignalFd, lifeline: Option<BorrowedFd<'_>>) -> Res
             Err(errno) => return Err(Error::failed("wait for the lab", errno)),
         }
     }
-    // With its init the kernel kills the whole pid namespace; an init that has ended already is no error.
+    // With its init the kernel kills the whole pid namespace; an init that has already ended is not an error.
     let _ = kill(init, Signal::SIGKILL);
     match waitpid(init, None) {
         Ok(WaitStatus::Exited(_, code)) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),

@@ -14,7 +14,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An image id that is none.
-    #[error("{0:?} is no image id (sha256:…)")]
+    #[error("{0:?} is not an image id (sha256:…)")]
     ImageId(String),
     /// The engine's API is not there, or refuses.
     #[error("{doing}: {}", causes(source))]
@@ -40,7 +40,7 @@ pub struct Wanted<'a> {
 }
 
 /// A container that does nothing but wait for commands. It stays when this is dropped, because dropping may happen where there
-/// is no runtime (the client would panic there): whoever starts one sees to its end by [`Peer::remove`] or by its name.
+/// is no runtime (the client would panic there): the caller removes it with [`Peer::remove`] or by its name.
 pub struct Peer(ManuallyDrop<ContainerAsync<GenericImage>>);
 
 impl Peer {

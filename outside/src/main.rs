@@ -57,7 +57,7 @@ async fn keep(args: &Args) -> anyhow::Result<()> {
         labels: &labels,
     })
     .await?;
-    // Nobody reads it: then nobody waits, and the end of input comes at once.
+    // A closed output has no reader that waits, and the end of input comes at once.
     let _ = writeln!(std::io::stdout(), "{} runs", args.name);
     let mut rest = Vec::new();
     let _ = tokio::io::stdin().read_to_end(&mut rest).await;

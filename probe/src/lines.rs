@@ -150,7 +150,7 @@ impl Output {
         Ok(())
     }
 
-    /// Returns when nobody can read answers any more.
+    /// Returns when answers can no longer be read.
     pub(crate) async fn hung_up(&self) -> io::Result<()> {
         let Stream::Watched(fd) = &self.stream else {
             return std::future::pending().await;

@@ -22,7 +22,7 @@ fn parse(text: &str) -> ResolvConf {
     for line in text.lines() {
         let mut words = line.split_whitespace();
         match words.next() {
-            // A zone (`fe80::1%eth0`) is of no use to whoever asks from elsewhere.
+            // A zone (`fe80::1%eth0`) is meaningless on another machine.
             Some("nameserver") => conf.nameservers.extend(
                 words
                     .next()

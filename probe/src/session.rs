@@ -23,7 +23,7 @@ use crate::{
 /// ([`wire::failure_line`]).
 ///
 /// # Errors
-/// Streams that fail, or nobody reads the answers any more.
+/// Streams that fail, or a closed output.
 pub fn run(input: impl AsFd, output: impl AsFd) -> Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_io()

@@ -167,7 +167,7 @@ net_tests! {
         });
         let port = tcp.local_addr().unwrap().port();
         let targets = [target(Transport::Tcp, "127.0.0.1", port), target(Transport::Udp, "127.0.0.1", port)].to_vec();
-        // An answer of ours, but to a question nobody asked; then garbage; then silence that ends.
+        // An answer in our protocol, but to a question that was not asked; then garbage; then silence that ends.
         let stray = b"fnp1\x02NNNNNNNN\x00\x11\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\x01x";
         let cases: [(&[u8], &str); 3] = [
             (stray, "an answer to another question (wrong nonce)"),

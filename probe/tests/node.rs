@@ -254,7 +254,7 @@ net_tests! {
         assert!(found[0].versions.is_err());
         let child = fs::read_to_string(&told).unwrap();
         let state = fs::read_to_string(format!("/proc/{}/stat", child.trim()));
-        // Gone, or not yet waited for by whoever inherits it.
+        // Gone, or not yet reaped by the process that inherits it.
         assert!(state.as_ref().map_or(true, |stat| stat.contains(") Z ")), "{state:?}");
     }
 

@@ -5,7 +5,7 @@ mod support;
 use flatnet_model::probe::{MtuTrial, ask};
 use support::{Net, net_tests};
 
-/// `a` — router — `b`, where the second wire takes 1400 bytes and nobody at the first one knows.
+/// `a` — router — `b`, where the second link carries 1400 bytes, which hosts on the first do not know.
 fn narrow() -> (Net, Net, Net) {
     let (a, r, b) = (Net::new(), Net::new(), Net::new());
     a.join(

@@ -1,4 +1,4 @@
-//! Which cluster is meant: by every command the same way, said where nobody named it, and never guessed.
+//! Which cluster is meant: by every command the same way, printed if none was named, and never guessed.
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 

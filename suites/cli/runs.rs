@@ -39,7 +39,7 @@ fn beside_a_kind_engine_its_node_image_and_archives_are_the_default() {
         (output, calls)
     };
 
-    // The stand-in lets nobody make a namespace: everything before that has been asked for by then.
+    // The stand-in refuses to create a namespace: everything before that has been asked for by then.
     let (output, calls) = boot(&[]);
     let (_, named) = boot(&["--image", "mine:1"]);
     let config = dir.path().join("kind.yaml");

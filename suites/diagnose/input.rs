@@ -29,7 +29,7 @@ fn a_cluster_that_does_not_run_is_wrong_input() {
 #[test]
 fn a_file_that_cannot_be_read_is_said_and_the_others_are_read() {
     let ground = Ground::new("unreadable", "reference");
-    // A link to itself: nobody can open it.
+    // A link to itself, which cannot be opened.
     let name = "50-conflist.conflist";
     ground.on(
         "node1",

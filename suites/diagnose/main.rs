@@ -30,6 +30,6 @@ fn every_cause_is_planted_somewhere() {
                 !source[at + word.len()..].starts_with(|c: char| c.is_ascii_alphanumeric())
             })
         });
-        assert!(planted, "nobody plants {word}");
+        assert!(planted, "no test plants {word}");
     }
 }

@@ -109,7 +109,7 @@ fn two_conflists_of_which_the_first_is_of_an_add_on_that_is_gone() {
     ground.runs();
 }
 
-/// Weave's own plugin is not to be had here: a stand-in program gives its answer, word for word, so that runtime, event and
+/// Weave's own plugin is not available here: a stand-in program gives its answer, word for word, so that runtime, event and
 /// diagnosis are the real ones.
 #[test]
 fn weaves_agent_refuses_connections() {

@@ -122,7 +122,7 @@ impl Cluster {
     }
 
     pub(crate) fn remove_app(&self) {
-        // Its kubelet gives its address back; where there is none, nobody does, and it goes by force.
+        // Its kubelet releases its address; without a kubelet nothing does, and the pod is deleted by force.
         let delete = [
             "delete",
             "pod",
@@ -229,7 +229,7 @@ impl Drop for Cluster {
         }
         for (node, line) in self.afterwards.take().iter().rev() {
             let done = self.run(node, &["sh", "-c", line], "");
-            // Why the test failed is told already; this is for whoever looks at the next one.
+            // Why the test failed is told already; this is for the next test.
             if !done.status.success() {
                 eprintln!("{line} on {node}: {done:?}");
             }

@@ -142,7 +142,7 @@ fn a_version_that_nobody_speaks() {
     cluster.ready_is(&node, "True");
 }
 
-/// Weave's own plugin is not to be had here: a stand-in program gives its answer, word for word, so that kubelet, runtime,
+/// Weave's own plugin is not available here: a stand-in program gives its answer, word for word, so that kubelet, runtime,
 /// event and diagnosis are the real ones. Its file sorts before flannel's, as that of an add-on that was there before.
 #[test]
 fn two_conflists_and_weaves_agent_refuses_connections() {
@@ -232,7 +232,7 @@ fn a_kubelet_that_is_stopped() {
     cluster.runs();
 }
 
-/// The node is made anew while nobody assigns ranges, then while somebody does: it gets another one, and the bridge keeps the
+/// The Node object is recreated, first without a controller that assigns ranges, then with one: it gets another range, and the bridge keeps the
 /// address of the first.
 #[test]
 fn a_node_without_a_pod_cidr_and_with_another_one() {
@@ -267,7 +267,7 @@ fn a_node_without_a_pod_cidr_and_with_another_one() {
     cluster.until("the node to come again", |cluster| {
         cluster.get(&["node", &node]).is_object()
     });
-    // Its agent starts anew and finds no range; what the earlier one wrote is gone, as after a reboot.
+    // Its agent restarts and finds no range; what the earlier one wrote is gone, as after a reboot.
     cluster.on(&node, &["rm", "-f", "/run/flannel/subnet.env"]);
     let on_node = format!("spec.nodeName={node}");
     let agents = [
@@ -284,7 +284,7 @@ fn a_node_without_a_pod_cidr_and_with_another_one() {
 
     cluster.first_is(CauseId::PodCidrMissing, &[&node, "podCIDR"]);
 
-    // A controller manager that starts gives out the first range that is free: somebody else has the node's for a moment.
+    // A controller manager that starts gives out the first range that is free: another node has this node's range for a moment.
     let range_text = before.as_str().expect("a range");
     let taken = format!(
         "{{apiVersion: v1, kind: Node, metadata: {{name: diagnose-placeholder}}, spec: {{unschedulable: true, podCIDR: {range_text}, podCIDRs: [{range_text}]}}}}"

@@ -96,7 +96,7 @@ impl Api {
 
     /// Every request so far that begins so.
     pub(crate) fn asked(&self, line: &str) -> Vec<Request> {
-        let asked = self.shared.asked.lock().expect("nobody panicked");
+        let asked = self.shared.asked.lock().expect("no panic while locked");
         let like = asked
             .iter()
             .filter(|request| request.line.starts_with(line));
@@ -111,7 +111,12 @@ impl Api {
             if let Some(request) = self.asked(line).pop() {
                 return request;
             }
-            let asked = self.shared.asked.lock().expect("nobody panicked").clone();
+            let asked = self
+                .shared
+                .asked
+                .lock()
+                .expect("no panic while locked")
+                .clone();
             assert!(
                 begun.elapsed() < COMES_WITHIN,
                 "no {line} at {}, only {asked:?}",
@@ -123,7 +128,11 @@ impl Api {
 
     /// Names of the namespaces that are there.
     pub(crate) fn namespaces(&self) -> Vec<String> {
-        let namespaces = self.shared.namespaces.lock().expect("nobody panicked");
+        let namespaces = self
+            .shared
+            .namespaces
+            .lock()
+            .expect("no panic while locked");
         namespaces.keys().cloned().collect()
     }
 
@@ -140,7 +149,7 @@ impl Shared {
         while let Some(request) = read(&mut reader) {
             self.asked
                 .lock()
-                .expect("nobody panicked")
+                .expect("no panic while locked")
                 .push(request.clone());
             let answer = (self.handler)(&request).unwrap_or_else(|| self.own(&request));
             let (code, body) = match answer {
@@ -190,7 +199,7 @@ impl Shared {
                 {
                     return Answer::Json(200, json!({ "metadata": {}, "items": [] }));
                 }
-                let mut namespaces = self.namespaces.lock().expect("nobody panicked");
+                let mut namespaces = self.namespaces.lock().expect("no panic while locked");
                 match line.split_once(" /api/v1/namespaces/") {
                     Some(("GET", name)) => namespaces
                         .get(name)
@@ -207,7 +216,7 @@ impl Shared {
     fn put(&self, name: &str, object: &Value) -> Value {
         let mut object = object.clone();
         object["metadata"]["uid"] = json!(format!("uid-of-{name}"));
-        let mut namespaces = self.namespaces.lock().expect("nobody panicked");
+        let mut namespaces = self.namespaces.lock().expect("no panic while locked");
         namespaces.insert(name.to_owned(), object.clone());
         object
     }

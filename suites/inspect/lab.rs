@@ -10,7 +10,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(crate) fn flatnet(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_flatnet"))
         .args(arguments)
-        // Another cluster may be meant by whoever runs the tests.
+        // The environment of the tests may name another cluster.
         .env_remove("FLATNET_CLUSTER")
         .output()
         .expect("flatnet starts")

@@ -30,7 +30,7 @@ fn on_a_healthy_lab_every_question_is_answered_or_skipped_for_a_reason() {
     for answer in &inspection.answers {
         match &answer.outcome {
             Outcome::Answered { facts, problems } => {
-                // What only a control plane has is no fault of the lab.
+                // Questions about a control plane do not count against the lab.
                 let faults: Vec<_> = problems
                     .iter()
                     .filter(|p| !p.what.contains("the lab has no control plane"))
@@ -161,7 +161,7 @@ fn nothing_is_left_on_the_nodes() {
 
     lab.inspect(&[]);
 
-    // The probe ends when its input does; whoever reaps it may come a moment later.
+    // The probe ends when its input does; it may be reaped a moment later.
     lab.await_that("no probe runs", || !running().contains("flatnet-probe"));
     let only_lasting = |comms: String| {
         comms

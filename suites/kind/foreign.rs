@@ -1,4 +1,4 @@
-//! The same cluster as if it were somebody else's: reached by a kubeconfig, by its administrator and by a service account that
+//! The same cluster as an existing one: reached by a kubeconfig, by its administrator and by a service account that
 //! may do little; whatever was made there is gone afterwards.
 use std::path::Path;
 use std::process::{Command, Output};
@@ -43,7 +43,7 @@ impl Admin {
         self.kubectl(&["get", "namespaces", "-o", "name"])
     }
 
-    /// A kubeconfig called `name` for whoever this token belongs to.
+    /// A kubeconfig called `name` for the user of this token.
     fn write_kubeconfig(&self, name: &str, token: &str) -> String {
         let view = self.kubectl(&["config", "view", "--raw", "--minify", "-o", "json"]);
         let mut config: Value = serde_json::from_str(&view).expect("JSON");

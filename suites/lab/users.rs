@@ -36,7 +36,7 @@ fn rerun(wrapper: &[&str], test: &str) -> Output {
         .current_dir("/")
         .env("TMPDIR", "/nonexistent")
         .env("HOME", "/nonexistent");
-    // Spoken to by nobody else: a group of its own.
+    // Shared with no other process: a group of its own.
     command.process_group(0).output().unwrap()
 }
 

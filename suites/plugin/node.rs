@@ -171,7 +171,7 @@ pub(crate) fn spawn(vars: &[(&str, &str)], args: &[&str], input: &str) -> Child 
     child
 }
 
-/// Waits for the exit and for the end of both streams: whoever holds them keeps a runtime waiting too.
+/// Waits for the exit and for the end of both streams: any process that holds them keeps a runtime waiting too.
 pub(crate) fn finish(child: Child) -> Outcome {
     let output = child.wait_with_output().unwrap();
     Outcome {

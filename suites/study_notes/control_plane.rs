@@ -108,7 +108,7 @@ fn listeners_of_the_control_plane(scene: Seen) {
     }
 }
 
-/// `netstat -npa | grep etcd`: clients at 2379, and nobody else than this cluster has one member at 2380.
+/// `netstat -npa | grep etcd`: clients at 2379, and only etcd members at 2380, of which this cluster has one.
 #[rstest]
 fn who_is_connected_to_etcd(scene: Seen) {
     let Some(node) = control_plane(&scene, &["etcd"]) else {

@@ -29,7 +29,7 @@ fn an_add_on_is_taken_away_and_applied_again(mut alone: RwLockWriteGuard<'static
     pod.hangs();
     let first = pod.diagnosed(&[&[node.as_str()], away.agent.named].concat());
     assert_eq!(first.cause(), Some(CauseId::AgentDown));
-    away.mend(&first);
+    away.fix(&first);
 
     pod.runs();
     away.is_whole();
@@ -46,8 +46,8 @@ struct Agent {
     brought: &'static str,
     /// What the diagnosis has to name when it is away.
     named: &'static [&'static str],
-    /// What its command to mend that has to hold.
-    mend: &'static str,
+    /// What its fix must contain.
+    fix: &'static str,
 }
 
 impl Agent {
@@ -58,21 +58,21 @@ impl Agent {
                 set: "",
                 brought: "/opt/cni/bin/flatnet-cni",
                 named: &["flatnet-agent", "ended with exit code"],
-                mend: "flatnet exec",
+                fix: "flatnet exec",
             },
             ("flatnet", true) => Agent {
                 set: "-n kube-system daemonset/flatnet",
                 brought: "/opt/cni/bin/flatnet-cni",
                 named: &["flatnet", "no DaemonSet"],
-                mend: "kubectl apply -f manifests/flatnet.yaml",
+                fix: "kubectl apply -f manifests/flatnet.yaml",
             },
             ("cbr0", true) => Agent {
                 set: "-n kube-flannel daemonset/kube-flannel-ds",
                 brought: "/run/flannel/subnet.env",
                 named: &["flannel", "/run/flannel/subnet.env", "no DaemonSet"],
-                mend: "kubectl apply -f manifests/flannel.yaml",
+                fix: "kubectl apply -f manifests/flannel.yaml",
             },
-            (other, _) => panic!("nobody knows the agent of network {other}"),
+            (other, _) => panic!("unknown agent of network {other}"),
         }
     }
 }
@@ -90,7 +90,7 @@ struct Away<'a> {
 enum Again {
     /// On the lab: the agent's command line.
     Start(Lab, Vec<String>),
-    /// On kind, on the control plane's node: a line of shell, with the manifest as somebody had kept it.
+    /// On kind, on the control plane's node: a line of shell, with a copy of the manifest.
     Apply(String, String),
 }
 
@@ -120,7 +120,7 @@ impl<'a> Away<'a> {
                 Again::Start(lab, argv.collect())
             }
         };
-        // An agent that ends leaves what it wrote, so that pods outlive it; a node that starts anew has none of it.
+        // An agent that ends leaves what it wrote, so that pods outlive it; a restarted node has none of it.
         scene.on(node, &format!("rm {}", agent.brought));
         Away {
             scene,
@@ -131,8 +131,8 @@ impl<'a> Away<'a> {
     }
 
     /// Does what the finding says: on the lab the command itself, on kind with the manifest that was kept.
-    fn mend(&mut self, first: &First) {
-        assert!(first.fix().contains(self.agent.mend), "{first:#?}");
+    fn fix(&mut self, first: &First) {
+        assert!(first.fix().contains(self.agent.fix), "{first:#?}");
         match &self.again {
             Some(Again::Apply(control, apply)) => drop(self.scene.on(control, apply)),
             _ => {
@@ -142,7 +142,7 @@ impl<'a> Away<'a> {
         }
     }
 
-    /// Until its agents work on every node. On the lab the command to mend left none: it starts as the lab starts it.
+    /// Until its agents work on every node. On the lab the fix left none: it is started as the lab starts it.
     fn is_whole(&mut self) {
         match self.again.take() {
             Some(Again::Apply(control, _)) => {

@@ -16,7 +16,12 @@ use crate::bed::{BEHIND_ROUTERS, Bed, ONE_SEGMENT};
 )]
 #[case::route("route-missing", "busybox-3", "wire", "no route covers 10.244.2.")]
 #[case::gateway("gateway-missing", "busybox-4", "wire", "no route covers 10.244.0.")]
-#[case::host_end("host-end-off-bridge", "busybox-2", "node1", "is no port of a bridge")]
+#[case::host_end(
+    "host-end-off-bridge",
+    "busybox-2",
+    "node1",
+    "is not a port of a bridge"
+)]
 #[case::vtep(
     "wrong-vtep-mac",
     "busybox-2",

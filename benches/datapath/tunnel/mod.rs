@@ -39,7 +39,7 @@ pub(crate) fn run(effort: Effort, sink: &mut Sink) -> Result<()> {
     sink.progress("tunnel: traffic");
     for round in 0..effort.rounds(ROUNDS) {
         for turn in 0..pairs.len() {
-            // There and back again: nobody always comes after the same one.
+            // In alternating order, so that none always follows the same one.
             let index = if round % 2 == 0 {
                 turn
             } else {

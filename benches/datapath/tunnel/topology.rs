@@ -15,7 +15,7 @@ use crate::sandbox::{self, Netns};
 
 const AGENT: &str = env!("CARGO_BIN_EXE_flatnet-agent");
 const PLUGIN: &str = env!("CARGO_BIN_EXE_flatnet-cni");
-/// The pods' bridge, whoever makes it.
+/// The pods' bridge, for every plugin.
 const BRIDGE: &str = "cni0";
 /// MTU of the segment, bytes.
 const UNDERLAY_MTU: u32 = 1500;
@@ -36,7 +36,7 @@ pub(super) enum Way {
 /// A pair of nodes, each with a pod.
 pub(super) struct Pair {
     pub(super) pods: [Netns; 2],
-    /// They exist as long as somebody holds them.
+    /// They exist as long as a descriptor of them is open.
     _nodes: [Netns; 2],
 }
 

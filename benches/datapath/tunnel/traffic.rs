@@ -66,7 +66,7 @@ pub(super) fn stream(from: &Netns, to: &Netns, address: IpAddr, lasting: Duratio
 
 /// Datagrams that reach the interface of `to`, which has `address`, in a second of the sender's processor time. With
 /// veth the whole way, both nodes included, is walked within the sender's call, so on an idle machine that is a second of
-/// anybody's; on a busy one it leaves out the time that others had. They end in the buffer of a socket that nobody reads:
+/// anybody's; on a busy one it leaves out the time that others had. They end in the buffer of a socket that is never read:
 /// it is the way that is measured, not the reader.
 pub(super) fn datagrams(
     from: &Netns,

@@ -39,7 +39,7 @@ impl Exposed {
             .flat_map(PortPods::running)
     }
 
-    /// Takes away what is no part of the cluster.
+    /// Removes what is not part of the cluster.
     ///
     /// # Errors
     /// When it does not go.

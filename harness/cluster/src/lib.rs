@@ -1,4 +1,4 @@
-//! The seam: a running cluster, whoever booted it, speaking Kubernetes objects. One folder or file a provider: [`lab`],
+//! The seam: a running cluster of any provider, in Kubernetes objects. One directory or file per provider: [`lab`],
 //! [`kind`], and [`kube`] for what stands behind an API server.
 pub mod diagnose;
 pub mod exposed;

@@ -16,7 +16,7 @@ const ENGINE_WITHIN: Duration = Duration::from_secs(10);
 pub enum Running {
     /// A lab of this user.
     Lab(Box<LabInfo>),
-    /// A kind cluster, whoever booted it.
+    /// A kind cluster, booted by flatnet or not.
     Kind {
         /// Its name.
         name: String,

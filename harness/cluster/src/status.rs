@@ -47,7 +47,7 @@ pub fn event(object: &Event) -> Result<EventSnapshot> {
     EventSnapshot::read(&json(object)?).map_err(|e| Error::Failed(e.to_string()))
 }
 
-/// The image a pod cannot have: nothing about its network can be told then, which is no verdict on the network.
+/// The image that a pod cannot get: its network cannot be judged then.
 pub fn image_missing(pod: &PodSnapshot) -> Option<Error> {
     const PULL: [&str; 4] = [
         "ErrImagePull",

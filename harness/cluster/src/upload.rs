@@ -28,7 +28,7 @@ impl Upload {
     }
 
     /// The command that takes it in. `head -c` ends by count, so it needs no end of file, which the exec protocol before
-    /// version 5 cannot tell. A stream that broke off is no whole gzip file, so `gunzip` fails then.
+    /// version 5 cannot tell. A truncated stream is not a complete gzip file, so `gunzip` fails then.
     pub fn argv(&self) -> [String; 3] {
         let (path, len) = (&self.path, self.bytes.len());
         let unpack = if self.gzip { " | gunzip" } else { "" };

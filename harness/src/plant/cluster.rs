@@ -20,7 +20,7 @@ use flatnet_model::observations::Service;
 /// How long the DaemonSet's controller may take to remove a pod.
 const AGENT_GONE_WITHIN: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
-/// Writes that meet somebody else's are tried again so often.
+/// How often a write that conflicts with another is retried.
 const TRIES: usize = 5;
 
 /// What there is to break.
@@ -282,7 +282,7 @@ impl AgentSpec {
     }
 }
 
-/// Reads, changes and writes a DaemonSet; again where somebody else wrote meanwhile.
+/// Reads, changes and writes a DaemonSet; again after a conflicting write.
 async fn change(
     cluster: &KubeCluster,
     namespace: &str,

@@ -227,7 +227,7 @@ impl Fault {
         }
     }
 
-    /// Plants it in a lab now. The agents are ended first: mending what is broken is their work.
+    /// Plants it in a lab now. The agents are stopped first: they would repair the fault.
     ///
     /// # Errors
     /// Where the lab cannot be changed so.

@@ -151,7 +151,7 @@ pub(super) static FAULTS: &[Fault] = &[
 ];
 
 /// What is sent to `peer` from another address than `own` leaves as `other`. A connection's addresses are rewritten once, by
-/// whoever comes first, so this comes before every CNI: in a table of its own, just below the priority they all share.
+/// the first match, so this comes before every CNI: in a table of its own, just below the priority they all share.
 fn rewrite_source(node: &str, peer: IpAddr, own: IpAddr, other: IpAddr) -> Step {
     let family = if peer.is_ipv4() { "ip" } else { "ip6" };
     let table = format!("inet flatnet_fault_{family}");

@@ -69,7 +69,7 @@ pub struct PodEntry {
 }
 
 impl ClusterReport {
-    /// Version, schema and start; the rest is for whoever asks.
+    /// Version, schema and start; the caller fills in the rest.
     pub fn new(provider: &str, cni: &str, namespace: &str, started: SystemTime) -> Self {
         ClusterReport {
             schema: SCHEMA.to_owned(),

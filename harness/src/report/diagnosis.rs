@@ -1,4 +1,4 @@
-//! The diagnosis for people. Text carries ANSI colours; the stream it goes to drops them where it is no terminal.
+//! The diagnosis for people. Text carries ANSI colours; the stream it goes to drops them where it is not a terminal.
 use std::fmt::Write;
 
 use super::lines::{BOLD, DIM, GREEN, LABEL_WIDTH, RED, RESET, YELLOW, labelled};

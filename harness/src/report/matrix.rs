@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use flatnet_analysis::checks::outcomes;
 use flatnet_model::observations::{Endpoint, Observations, PodNames};
 
-/// More pods than this make a table nobody reads.
+/// More pods than this make an unreadable table.
 const MOST_PODS: usize = 12;
 
 /// The matrix of a run.

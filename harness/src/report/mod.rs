@@ -35,7 +35,7 @@ pub enum ReportError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The report does not fit JSON, or the text is no report.
+    /// The report cannot be written as JSON, or the text is not a report.
     #[error("report as json: {0}")]
     Json(#[from] serde_json::Error),
     /// The report does not fit JUnit's XML.

@@ -1,4 +1,4 @@
-//! The report for people. Text carries ANSI colours; [`print`] drops them where output is no terminal.
+//! The report for people. Text carries ANSI colours; [`print`] drops them where output is not a terminal.
 use std::io::Write;
 
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};

@@ -122,7 +122,7 @@ async fn new_kind(
     let progress = |step| observer(&Event::Step(format!("kind: {step}")));
     let started = |group| reaper.order(&[Reap::ProcessGroup { group }, doomed.clone()]);
     kind::create(&engine, boot, started, progress).await?;
-    // The group's number may be somebody else's from now on.
+    // The group's id may be reused from now on.
     reaper.order(std::slice::from_ref(&doomed))?;
     let lifetime = Lifetime::Booted(ClusterDeletion::by(reaper));
     kind_cluster(plan, engine, &boot.name, archives, Some(lifetime)).await

@@ -133,7 +133,7 @@ impl Bed<'_> {
         for pod in pods {
             match self.cluster.apply_pod(pod).await {
                 Ok(()) => created.push(pod),
-                // Many clusters let nobody into the nodes' network; the rest of the promises can be checked all the same.
+                // Many clusters forbid hostNetwork pods; the other promises can still be checked.
                 Err(Error::Denied { what, rule, .. }) if host_network(pod) => {
                     deployed.denied.push(Denied {
                         who: Forbidden::HostNetworkPods,
@@ -178,7 +178,7 @@ impl Bed<'_> {
     }
 }
 
-/// Why these pods do not run. That nobody could be asked is no reason to end the run: the checks judge the pods.
+/// Why these pods do not run. A cluster that cannot be asked does not end the run: the checks judge the pods.
 pub(super) async fn why(
     cluster: &Arc<dyn Cluster>,
     stuck: &[PodRef],

@@ -10,7 +10,7 @@ use flatnet_cluster::lab::LabDeletion;
 pub enum Lifetime {
     /// The cluster's: the run booted it.
     Booted(ClusterDeletion),
-    /// Only that of what the run put into somebody else's cluster; the reaper sees to it if the run is killed.
+    /// Only removing what the run put into an existing cluster; the reaper does it if the run is killed.
     Guest(Mutex<Reaper>),
     /// As [`Lifetime::Guest`], where nothing is put there that would outlive a run that is killed.
     Visitor,
@@ -53,7 +53,7 @@ impl Lifetime {
     /// Something more that is to end with the run.
     ///
     /// # Errors
-    /// When nobody would see to it.
+    /// If nothing else would do it.
     pub fn add(&self, thing: Reap) -> Result<()> {
         match self.reaper() {
             Some(reaper) => reaper
@@ -82,7 +82,7 @@ impl Lifetime {
         }
     }
 
-    /// Leaves everything as it is, for somebody to look at.
+    /// Leaves everything as it is, for inspection.
     ///
     /// # Errors
     /// When the reaper is gone.

@@ -48,7 +48,7 @@ impl Session {
     /// Boots, installs and deploys as `args` say. With a `fault`, the fault is planted on the way.
     ///
     /// # Errors
-    /// Wrong input, something missing, or a cluster that does not come up. A pod that does not come up is no error: checks
+    /// Wrong input, something missing, or a cluster that does not come up. A pod that does not come up is not an error: checks
     /// judge it. Whatever was started is gone again when this fails.
     pub async fn start(
         args: &RunArgs,
@@ -210,7 +210,7 @@ impl Session {
         };
         let keep = plan.keep && interrupted.is_ok();
         let end = async {
-            // The peer outside is no part of the cluster: it goes even where the cluster stays.
+            // The peer outside is not part of the cluster: it is removed even where the cluster stays.
             let outside = match &deployed.exposed {
                 Some(exposed) => exposed.close().await,
                 None => Ok(()),

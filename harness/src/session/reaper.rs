@@ -251,7 +251,7 @@ async fn remove(thing: &Reap) -> Result<()> {
             let mut command = Command::new(engine);
             command.args(["rm", "--force", "--volumes", name]);
             let said = run_within(DELETES_WITHIN, &mut command, &doing).await?;
-            // Gone already, or going at somebody else's word, is what is wanted.
+            // Already gone, or being deleted by another, is what is wanted.
             let going = ["no such container", "already in progress"];
             let lower = said.stderr.to_lowercase();
             if said.code == 0 || going.iter().any(|sign| lower.contains(sign)) {

@@ -82,7 +82,7 @@ type apiError struct {
 
 func (e *apiError) Error() string { return e.text }
 
-// notFound is no error where what is asked for may be gone.
+// notFound is not an error where the object may be gone.
 func notFound(err error) bool {
 	var api *apiError
 	return errors.As(err, &api) && api.status == http.StatusNotFound

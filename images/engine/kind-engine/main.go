@@ -1,12 +1,12 @@
 // kind-engine runs a container engine of its own where a machine has none: dockerd, everything it starts, and the command
 // that uses it live in network, mount and pid namespaces without a way out, and end together.
 //
-//	kind-engine run -- CMD…     an engine for one command
-//	kind-engine start           an engine that stays
-//	kind-engine exec -- CMD…    a command beside the engine that stays
-//	kind-engine stop
+//	kind-engine run -- CMD…     runs an engine for one command
+//	kind-engine start           starts an engine that keeps running
+//	kind-engine exec -- CMD…    runs a command with that engine
+//	kind-engine stop            stops it
 //
-// Processes, outside in: the supervisor is what the user started; the warden survives everything and clears away what a
+// Processes, from the outside in: the supervisor is what the user started; the cleanup watchdog outlives the others and removes what a
 // dead engine left on the machine; the init is process 1 of the namespaces, which the kernel empties when it ends.
 package main
 
@@ -26,13 +26,16 @@ const (
 	exitFailed  = 4
 )
 
-const usage = `usage: kind-engine run -- CMD [ARG…]    start an engine, run CMD beside it, end the engine
-       kind-engine start               start an engine that stays
-       kind-engine exec -- CMD [ARG…]  run CMD beside the engine that stays
-       kind-engine stop                end it
-CMD finds docker, kind and kubectl on its PATH, and no way out of this machine.
-FLATNET_KIND_DIR is where kind-image put what this needs and where engines keep their images;
-FLATNET_KIND_ENGINE is a name for the engine that stays, where one is not enough.
+const usage = `usage: kind-engine run -- CMD [ARG…]    start an engine, run CMD with it, stop the engine
+       kind-engine start               start an engine that keeps running
+       kind-engine exec -- CMD [ARG…]  run CMD with that engine
+       kind-engine stop                stop it
+CMD finds docker, kind and kubectl on its PATH, and has no network access outside this machine.
+FLATNET_KIND_DIR is the directory with what kind-image built, in which engines keep their images;
+FLATNET_KIND_ENGINE names the engine that keeps running, if you need more than one.
+
+Example:
+       kind-engine run -- flatnet test --provider kind --cni flannel
 `
 
 // A failure that ends the program with a code of its own.
@@ -74,8 +77,8 @@ func dispatch(args []string) (int, error) {
 		return 0, nil
 	case verbInit:
 		return initMain(rest)
-	case verbWarden:
-		return 0, wardenMain(rest)
+	case verbWatchdog:
+		return 0, watchdogMain(rest)
 	case verbChild:
 		return exitFailed, childMain(rest)
 	}

@@ -25,7 +25,7 @@ func forward(signals <-chan os.Signal, to int) {
 		if (s == syscall.SIGINT || s == syscall.SIGQUIT) && atTerminal() {
 			continue
 		}
-		// It may have ended meanwhile, which whoever waits for it sees.
+		// It may have ended meanwhile, which its waiter notices.
 		_ = unix.Kill(to, s.(syscall.Signal))
 	}
 }

@@ -57,7 +57,7 @@ func stayingDir(h home) (string, error) {
 		return h.path("engine"), nil
 	}
 	if !engineName.MatchString(name) {
-		return "", fail(exitUsage, "FLATNET_KIND_ENGINE=%s is no name for an engine: letters, digits and dashes, a letter first", name)
+		return "", fail(exitUsage, "FLATNET_KIND_ENGINE=%s is not a valid engine name; use letters, digits and dashes, with a letter first", name)
 	}
 	return h.path("engine-run", name), nil
 }

@@ -16,13 +16,13 @@ import (
 
 // engine is an init as its supervisor sees it.
 type engine struct {
-	init   *os.Process
-	warden *os.Process
-	words  *os.File // to the init: one byte for "go" and, to an engine that stays, one for "stay"
-	ready  *os.File // from the init: one line when the engine runs
+	init     *os.Process
+	watchdog *os.Process
+	words    *os.File // to the init: one byte for "go" and, to an engine that stays, one for "stay"
+	ready    *os.File // from the init: one line when the engine runs
 }
 
-// launch starts an init in new namespaces, and a warden that outlives it. The init does nothing before the warden is there.
+// launch starts an init in new namespaces, and a watchdog that outlives it. The init does nothing before the watchdog is there.
 func launch(h home, s *slot, mode string, command []string) (*engine, error) {
 	wordsIn, wordsOut, err := os.Pipe()
 	if err != nil {
@@ -78,20 +78,20 @@ func launch(h home, s *slot, mode string, command []string) (*engine, error) {
 	if err := os.WriteFile(s.path("pid"), []byte(strconv.Itoa(e.init.Pid)), 0o600); err != nil {
 		return nil, err
 	}
-	if e.warden, err = startWarden(self, e.init.Pid, s.dir); err != nil {
+	if e.watchdog, err = startWatchdog(self, e.init.Pid, s.dir); err != nil {
 		return nil, err
 	}
 	_, err = wordsOut.Write([]byte{'g'})
 	return e, err
 }
 
-// end waits until the init is dead and the warden has cleared away what was left.
+// end waits until the init is dead and the watchdog has removed what was left.
 func (e *engine) end() (int, error) {
 	state, err := e.init.Wait()
 	if err != nil {
 		return 0, err
 	}
-	if _, err := e.warden.Wait(); err != nil {
+	if _, err := e.watchdog.Wait(); err != nil {
 		return 0, err
 	}
 	return exitCode(state), nil
@@ -180,8 +180,8 @@ func stopMain(h home) error {
 		return err
 	}
 	waitPidfd(fd)
-	// The warden frees the lock of its own when it has cleared away the rest.
-	return waitWarden(dir)
+	// The watchdog releases its lock when it has removed the rest.
+	return waitWatchdog(dir)
 }
 
 // waitPidfd returns when the process is dead.

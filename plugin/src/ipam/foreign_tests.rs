@@ -143,7 +143,7 @@ fn a_record_that_cannot_be_made_is_said_where() {
                 assert_eq!(error.code(), 5);
                 assert!(error.to_string().contains("owner@c4@eth0"), "{error}");
             }
-            // A record of somebody else's words: DEL of that container takes it away.
+            // A record that another program wrote: DEL of that container removes it.
             Err(error) => assert_eq!(error.code(), 11, "{kind}: {error}"),
         }
         others_go_on(store, pools, kind);

@@ -85,7 +85,7 @@ fn present<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 impl<'a> NetConf<'a> {
-    /// Reads a configuration. Keys nobody here knows are left alone: runtimes and chained plugins add theirs.
+    /// Reads a configuration. Unknown keys are ignored: runtimes and chained plugins add theirs.
     pub(crate) fn parse(input: &'a [u8]) -> Result<Self> {
         // An absent version means 0.1.0, which predates this plugin's results.
         let version = read::<VersionKey>(input)?.version.unwrap_or_default();
@@ -157,7 +157,7 @@ impl<'a> NetConf<'a> {
     }
 }
 
-/// Reads part of a JSON object. Text that is no JSON, or no object, is a decoding error; an object whose values do not
+/// Reads part of a JSON object. Text that is not a JSON object is a decoding error; an object whose values do not
 /// fit is an invalid configuration.
 pub(crate) fn read<'a, T: Deserialize<'a>>(input: &'a [u8]) -> Result<T> {
     serde_json::from_slice(input).map_err(|source| match source.classify() {

@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::datagram::Notice;
 use crate::error::errno_words;
 
-/// Numbers that nobody on the path can guess (SipHash with a random key). The low 16 bits count up, so that they alone
+/// Numbers that cannot be guessed on the path (SipHash with a random key). The low 16 bits count up, so that they alone
 /// distinguish requests of the same time: an ICMP sequence number has no more room.
 #[derive(Default)]
 pub(crate) struct Nonces {

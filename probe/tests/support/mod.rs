@@ -93,7 +93,7 @@ pub(crate) struct Heard {
     pub(crate) reply_from: IpAddr,
 }
 
-/// What a responder of that name says to a client nobody stands in the way of.
+/// What a responder of that name answers a client that no NAT hides.
 pub(crate) fn flat(transport: Transport, local: &str, responder: &str, address: &str) -> Heard {
     let tells = transport != Transport::Icmp;
     Heard {

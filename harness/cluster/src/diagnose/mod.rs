@@ -28,7 +28,7 @@ pub enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// How many restarts of late a pod may have and be well: one comes with a node that is started anew.
+    /// How many recent restarts a healthy pod may have: a restarted node causes one.
     fn tolerated(self) -> i32 {
         match self {
             Wanted::Unhealthy | Wanted::Named(_) => 1,
@@ -43,14 +43,14 @@ pub struct Look {
     pub symptoms: Symptoms,
     /// Those asked about, or all that are not healthy.
     pub pods: Vec<PodSymptoms>,
-    /// Names of the nodes asked about; of those that are not Ready, where nobody in particular was.
+    /// Names of the nodes asked about; those that are not Ready, if none was named.
     pub nodes: Vec<String>,
 }
 
 /// Reads it all.
 ///
 /// # Errors
-/// Pods that cannot be listed, or a name that is no pod's.
+/// Pods that cannot be listed, or a name that no pod has.
 pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look> {
     let mut unread = Vec::new();
     let objects = cluster.nodes().await.unwrap_or_else(|e| {

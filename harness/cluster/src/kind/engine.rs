@@ -70,7 +70,7 @@ impl Engine {
         })
     }
 
-    /// One that nobody has asked anything.
+    /// One that was not asked anything yet.
     #[cfg(test)]
     pub(crate) fn unchecked(name: &str) -> Self {
         Engine {
@@ -91,12 +91,12 @@ impl Engine {
         command
     }
 
-    /// kind's own path, for whoever deletes the cluster later.
+    /// The path of kind, for deleting the cluster later.
     pub fn kind_path(&self) -> &Path {
         &self.kind
     }
 
-    /// The engine's own path, for whoever removes a container later.
+    /// The path of the engine, for removing a container later.
     pub fn path(&self) -> &Path {
         &self.program
     }

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 /// What may be done about a right that is missing.
 const ASK_FOR_RIGHT: &str =
-    "ask whoever runs the cluster for that right, or choose another context";
+    "ask an administrator of the cluster for that permission, or choose another context";
 
 /// An API error as ours: what was asked, the server's words, and what to do. By status (API conventions, HTTP status codes):
 /// 401 is [`Error::Missing`], 403 [`Error::Denied`], 400 and 422 [`Error::Input`], everything else [`Error::Failed`].

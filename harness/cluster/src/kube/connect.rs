@@ -149,7 +149,7 @@ fn in_cluster(context: Option<&str>) -> Result<Config> {
     })
 }
 
-/// The server's version: shows that it answers and takes the credentials (`/version` alone is open to everybody).
+/// The server's version: shows that it answers and takes the credentials (`/version` alone needs no credentials).
 async fn ask(client: &Client, context: &str, server: &str) -> Result<String> {
     let at = format!("the API server of context {context:?} at {server}");
     let silent = |why: String| Error::Missing {

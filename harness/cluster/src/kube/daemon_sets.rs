@@ -22,7 +22,7 @@ pub(crate) async fn list(client: &Client) -> Availability<Vec<AgentSet>> {
     }
 }
 
-/// As [`list`], for whoever changes one.
+/// As [`list`], for changing one.
 pub async fn sets(client: &Client) -> Result<Vec<AgentSet>> {
     let all: Api<DaemonSet> = Api::all(client.clone());
     let list = all.list(&ListParams::default()).await;

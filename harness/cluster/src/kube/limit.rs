@@ -35,7 +35,7 @@ pub(super) struct Silent;
 /// A client whose every call ends: with an answer, or with [`Silent`]. Streams (watches, followed logs, exec) only have to
 /// begin in time.
 pub(super) fn client(mut config: Config) -> kube::Result<Client> {
-    // kube's own retries go on for five minutes; whoever waits is to be told why.
+    // kube itself retries for five minutes; the user should see why.
     config.default_retry = false;
     let again = RetryPolicy::new(FIRST_PAUSE, LONGEST_PAUSE, RETRIES, true);
     let again = again.map_err(|e| kube::Error::Service(e.into()))?;

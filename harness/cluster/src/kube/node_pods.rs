@@ -79,7 +79,7 @@ impl NodePods {
                 (node, pod)
             }
         });
-        // A node that runs no pod keeps nobody from the others.
+        // A node on which the pod does not run does not hold up the others.
         Ok(join_all(waits).await.into_iter().collect())
     }
 

@@ -23,7 +23,7 @@ impl Objects {
     /// Reads every document of `text`; `List`s are unpacked. `origin` is the name that errors show.
     ///
     /// # Errors
-    /// [`Error::Input`]: not YAML (with the line), a document that is no Kubernetes object, none at all.
+    /// [`Error::Input`]: not YAML (with the line), a document that is not a Kubernetes object, none at all.
     pub fn parse(origin: &str, text: &str) -> Result<Objects> {
         let bad = |detail: String| Error::Input(format!("manifest {origin}: {detail}"));
         let mut list = Vec::new();
@@ -42,8 +42,9 @@ impl Objects {
                 _ => vec![value],
             };
             for item in items {
-                let object: DynamicObject = serde_yaml::from_value(item)
-                    .map_err(|e| bad(format!("document {number} is no Kubernetes object: {e}")))?;
+                let object: DynamicObject = serde_yaml::from_value(item).map_err(|e| {
+                    bad(format!("document {number} is not a Kubernetes object: {e}"))
+                })?;
                 if object.types.is_none() {
                     return Err(bad(format!("document {number} has no apiVersion and kind")));
                 }
@@ -247,6 +248,6 @@ mod tests {
         assert!(error("a: b\n").contains("document 1"), "{}", error("a: b"));
         assert!(error("apiVersion: v1\nkind: Pod\nmetadata: {}\n").contains("no metadata.name"));
         assert!(error("# nothing\n").contains("no object"));
-        assert!(error("just text").contains("document 1 is no Kubernetes object"));
+        assert!(error("just text").contains("document 1 is not a Kubernetes object"));
     }
 }

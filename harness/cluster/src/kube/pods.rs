@@ -89,14 +89,14 @@ impl Watched {
     pub(super) async fn wait(&self, name: &str, limit: Duration) -> Result<Pod> {
         let mut seen = self.seen.clone();
         let settled = seen.wait_for(|seen| seen.pods.get(name).is_some_and(settled));
-        // Out of time is no error: the pod is returned as it is.
+        // A timeout is not an error: the pod is returned as it is.
         let _ = tokio::time::timeout(limit, settled).await;
         let now = self.seen.borrow();
         match (now.pods.get(name), &now.trouble) {
             (Some(pod), _) => Ok(pod.clone()),
             (None, Some(why)) => Err(Error::Failed(format!("watch pod {name}: {why}"))),
             (None, None) => Err(Error::Failed(format!(
-                "pod {name} is gone while it was waited for; somebody else deleted it"
+                "pod {name} was deleted by something else while flatnet waited for it; run again"
             ))),
         }
     }

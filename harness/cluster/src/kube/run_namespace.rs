@@ -22,7 +22,7 @@ const OWNER: &str = "flatnet/owner";
 /// What helps where a namespace cannot be made.
 const USE_EXISTING: &str = "name an existing namespace with --namespace";
 
-/// Where a run's pods are going to live: decided before the API is asked for anything, so that whoever cleans up can be told
+/// Where a run's pods are going to live: decided before the first API request, so that the reaper can be told
 /// first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespacePlan {
@@ -258,7 +258,7 @@ impl RunNamespace {
         &self.plan.run
     }
 
-    /// Marks it as left for somebody to look at: the next change of the cluster's CNI may take it away.
+    /// Marks it as kept for inspection: the next change of the cluster's CNI may take it away.
     ///
     /// # Errors
     /// When it may not be changed.

@@ -32,13 +32,13 @@ impl LabDeletion {
 impl Drop for LabDeletion {
     fn drop(&mut self) {
         if let Some(lab) = self.lab.take() {
-            // There is nobody left to tell.
+            // The receiver is gone.
             let _ = lab.lab.shutdown();
         }
     }
 }
 
-/// A lab that came up and that nobody may be waiting for any more: it ends unless it is taken.
+/// A booted lab whose caller may be gone: it ends unless it is taken.
 struct Untaken(Option<Lab>);
 
 impl Untaken {
@@ -51,7 +51,7 @@ impl Untaken {
 impl Drop for Untaken {
     fn drop(&mut self) {
         if let Some(lab) = self.0.take() {
-            // An interrupted boot: there is nobody left to tell.
+            // An interrupted boot: the receiver is gone.
             let _ = lab.shutdown();
         }
     }

@@ -52,7 +52,7 @@ impl LabCluster {
         }
     }
 
-    /// The same lab, with a run's own pods in a namespace of theirs, beside those of whoever booted it.
+    /// The same lab, with a run's own pods in a namespace of theirs, beside those that it was booted with.
     pub fn in_namespace(self, namespace: &str) -> Self {
         LabCluster {
             namespace: Arc::from(namespace),
@@ -66,7 +66,7 @@ impl LabCluster {
     /// When one does not go.
     pub async fn clear(&self, namespace: &str) -> Result<()> {
         loop {
-            // The lab may still be busy with what whoever made the last of them had asked for.
+            // The lab may still be processing the request that created the last of them.
             tokio::time::sleep(SETTLES_WITHIN).await;
             let pods = self.call(Lab::pods).await?;
             let pods = pods.iter().map(pod_ref);
@@ -101,7 +101,7 @@ impl LabCluster {
             stderr: their_err.into_blocking_fd().map_err(io)?,
         };
         let (argv, lab) = (argv.to_vec(), Arc::clone(&self.lab));
-        // As long as the command runs: whoever waits for it has a limit.
+        // As long as the command runs: its caller has a limit.
         let running = tokio::task::spawn_blocking(move || lab.exec(&place, &argv, &[], stdio));
         Ok(Process {
             stdin: Box::new(stdin),
@@ -151,7 +151,7 @@ impl Cluster for LabCluster {
 
     async fn apply_pod(&self, pod: &Pod) -> Result<()> {
         let (name, pod) = (pod_ref(pod), pod.clone());
-        // Before it is there: whatever ends the call, it is known to whoever withdraws.
+        // Before it exists: however the call ends, `withdraw` knows it.
         self.made().insert(name);
         self.call(move |lab| lab.apply_pod(&pod)).await
     }

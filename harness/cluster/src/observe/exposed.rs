@@ -130,7 +130,7 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Each node's port from one other node: the next in order, or a pod there where nobody may go onto nodes.
+    /// Each node's port from one other node: the next in order, or a pod there where access to nodes is forbidden.
     async fn host_ports(&self, made: &Availability<PortPods>) -> Availability<HostPorts> {
         let made = match made.as_ref() {
             Availability::Found(made) => made,

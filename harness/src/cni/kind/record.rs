@@ -1,4 +1,4 @@
-//! What a cluster remembers of the CNI on it: enough to take it off again, whoever does.
+//! What a cluster records of its CNI: enough for any later run to remove it.
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;

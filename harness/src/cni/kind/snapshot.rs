@@ -116,8 +116,8 @@ fn of_others(section: Section, line: &str) -> bool {
     }
 }
 
-/// Chains that come with their table, as they come: a table is there from its first rule on, whoever wrote it, and stays. A
-/// chain of somebody's making has `-` for a policy (iptables-save).
+/// Chains that come with their table, as they come: a table exists from its first rule on, whatever wrote it, and stays. A
+/// chain that a program added has `-` for a policy (iptables-save).
 fn built_in_chain(section: Section, line: &str) -> bool {
     section == Section::Iptables && line.contains(" :") && line.trim_end().ends_with(" ACCEPT")
 }

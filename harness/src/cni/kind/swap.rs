@@ -45,7 +45,7 @@ pub(super) async fn take_off(onto: &KindCluster, record: &Record) -> Result<()> 
     Record::delete(client).await
 }
 
-/// Refuses a cluster whose CNI somebody else brought: only what was recorded can be taken off cleanly.
+/// Refuses a cluster whose CNI flatnet did not install: only what was recorded can be removed cleanly.
 pub(super) async fn refuse_foreign(onto: &KindCluster) -> Result<()> {
     let bare = without_conflist(onto).await?;
     let nodes = onto.cluster.nodes().await?;

@@ -151,7 +151,7 @@ pub(super) static FAULTS: &[Fault] = &[
     },
 ];
 
-/// What matches is not forwarded there; the rule counts, for whoever looks.
+/// What matches is not forwarded there; the rule has a counter, to show that it matched.
 fn not_forwarded(place: LabTarget, matches: &[Expr]) -> Step {
     let rule = [matches, &[Expr::Counter, Expr::Drop]].concat();
     nft(place, ChainType::Filter, Hook::Forward, 0, vec![rule])

@@ -121,7 +121,7 @@ pub(super) static FAULTS: &[Fault] = &[
     },
     Fault {
         id: "host-end-off-bridge",
-        summary: "the node's end of busybox-1's veth is no port of the bridge",
+        summary: "the node's end of busybox-1's veth is not a port of the bridge",
         moment: Moment::AfterPods,
         red: &["bridge"],
         follow: &["gateway", "same-node", "cross-node", "mtu"],

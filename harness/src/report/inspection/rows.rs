@@ -39,7 +39,7 @@ pub(super) fn topics(facts: &[Fact], nodes: usize) -> Vec<Rows<'_>> {
 fn rows<'a>(topic: &'a str, facts: &[&'a Fact], nodes: usize) -> Rows<'a> {
     let mut names: Vec<&str> = Vec::new();
     for name in facts.iter().flat_map(|fact| fact.values.keys()) {
-        // A column in which nobody has anything says nothing.
+        // A column without any value is left out.
         let told = facts.iter().any(|fact| {
             fact.values
                 .get(name)

@@ -10,7 +10,7 @@ const YELLOW: &str = "\x1b[33m";
 const RED: &str = "\x1b[31m";
 const RESET: &str = "\x1b[0m";
 
-/// One question after the other, `width` columns wide where that is known. Colours are escape sequences; whoever prints it
+/// One question after the other, `width` columns wide where that is known. Colours are escape sequences; the printer
 /// strips them where there is no terminal.
 pub fn table(inspection: &Inspection, nodes: usize, width: Option<u16>) -> String {
     let mut text = String::new();

@@ -27,7 +27,7 @@ pub(super) async fn backends(
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
     let names: Vec<&str> = wanted.iter().map(|(name, _)| *name).collect();
     let selector = format!("{OF_SERVICE} in ({})", names.join(","));
-    // A watch that is not allowed is tried for ever; a list says so.
+    // A forbidden watch is retried forever; a list reports it.
     let doing = format!("list EndpointSlices in namespace {namespace}");
     let list = slices.list(&ListParams::default().labels(&selector)).await;
     let list = list.map_err(|e| denied(&doing, e))?;
@@ -57,7 +57,7 @@ pub(super) async fn backends(
             }
         }
     };
-    // Out of time is no error: the checks judge what is ready.
+    // A timeout is not an error: the checks judge what is ready.
     let _ = tokio::time::timeout(limit, watch).await;
     let ready = ready(&seen).into_iter();
     Ok(ready

@@ -225,7 +225,7 @@ impl Store {
             let path = self.path.join(name);
             match files::open_to_read(&path) {
                 Ok(Found::Regular(file)) if file.try_lock().is_ok() => remove(&path)?,
-                // A directory stays: it is in nobody's way.
+                // A directory stays: it is harmless.
                 Ok(Found::Foreign) => drop(fs::remove_file(&path)),
                 _ => {}
             }

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const verbWarden = "warden"
+const verbWatchdog = "watchdog"
 
-// What namespaces do not take with them.
+// What namespaces do not remove when they end.
 const (
 	// The engine's cgroups are those below this one, so that nothing else is ever touched.
 	cgroupPrefix = "flatnet-engine-"
-	// kind gives each node the machine's kernel modules; docker makes the folder where the machine has none.
+	// kind gives each node the machine's kernel modules; docker creates the directory if the machine has none.
 	modulesDir = "/lib/modules"
 	// How long a dead container's cgroup may stay busy.
 	cgroupPatience = 10 * time.Second
@@ -28,15 +28,15 @@ const (
 
 func cgroupParent(pid int) string { return "/" + cgroupPrefix + strconv.Itoa(pid) }
 
-// startWarden starts a process that nothing but the init's death ends. It holds the slot's warden.lock meanwhile.
-func startWarden(self string, pid int, slotDir string) (*os.Process, error) {
+// startWatchdog starts a process that ends only after the init. It holds the slot's watchdog.lock until then.
+func startWatchdog(self string, pid int, slotDir string) (*os.Process, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return nil, err
 	}
 	init := os.NewFile(uintptr(fd), "init")
 	defer init.Close()
-	lock, err := os.OpenFile(filepath.Join(slotDir, "warden.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(filepath.Join(slotDir, "watchdog.lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -53,15 +53,15 @@ func startWarden(self string, pid int, slotDir string) (*os.Process, error) {
 	if _, err := os.Stat(modulesDir); errors.Is(err, os.ErrNotExist) {
 		modules = "remove"
 	}
-	return os.StartProcess(self, []string{self, verbWarden, strconv.Itoa(pid), modules}, &os.ProcAttr{
+	return os.StartProcess(self, []string{self, verbWatchdog, strconv.Itoa(pid), modules}, &os.ProcAttr{
 		Dir: "/", Env: []string{}, Sys: &syscall.SysProcAttr{Setsid: true},
 		Files: []*os.File{null, null, null, init, lock},
 	})
 }
 
-// waitWarden returns when the warden of a slot's last engine is done.
-func waitWarden(slotDir string) error {
-	lock, err := os.OpenFile(filepath.Join(slotDir, "warden.lock"), os.O_RDWR, 0)
+// waitWatchdog returns when the watchdog of a slot's last engine is done.
+func waitWatchdog(slotDir string) error {
+	lock, err := os.OpenFile(filepath.Join(slotDir, "watchdog.lock"), os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func waitWarden(slotDir string) error {
 	return unix.Flock(int(lock.Fd()), unix.LOCK_EX)
 }
 
-func wardenMain(args []string) error {
+func watchdogMain(args []string) error {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	pid, err := strconv.Atoi(args[0])
 	if err != nil {
@@ -81,13 +81,13 @@ func wardenMain(args []string) error {
 		err = errors.Join(err, removeCgroups(hierarchy+cgroupParent(pid)))
 	}
 	if args[1] == "remove" {
-		// Only where it is empty still.
+		// Only if it is still empty.
 		_ = unix.Rmdir(modulesDir)
 	}
 	return err
 }
 
-// cgroupMounts is where the machine's cgroup hierarchies are.
+// cgroupMounts returns the mount points of the machine's cgroup hierarchies.
 func cgroupMounts() ([]string, error) {
 	file, err := os.Open("/proc/self/mounts")
 	if err != nil {
@@ -104,7 +104,7 @@ func cgroupMounts() ([]string, error) {
 	return mounts, lines.Err()
 }
 
-// removeCgroups removes a cgroup and those within. Its processes are dead but may not be buried.
+// removeCgroups removes a cgroup and those within. Its processes are dead but may not be reaped yet.
 func removeCgroups(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
