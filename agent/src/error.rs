@@ -89,7 +89,10 @@ pub enum Error {
         path: PathBuf,
         cause: std::io::Error,
     },
-    #[error("node {name:?} is not in the node list ({})", some(listed))]
+    #[error(
+        "node {name:?} is not in the node list ({}); add it, or correct --node",
+        some(listed)
+    )]
     NodeNotListed { name: String, listed: Vec<String> },
     /// This node's own entry is incomplete or unusable.
     #[error("node {name:?} cannot be set up: {}", list(faults))]

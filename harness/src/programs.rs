@@ -39,8 +39,13 @@ impl Programs {
                 .map(|dir| dir.join(name))
                 .find(|path| path.is_file())
                 .ok_or_else(|| Error::Missing {
-                    what: format!("the program {name} is not beside {}", me.display()),
-                    remedy: "build all parts: cargo build --bins (or make build)".to_owned(),
+                    what: format!(
+                        "the program {name} is not in the directory of {}",
+                        me.display()
+                    ),
+                    remedy:
+                        "build all programs with make build, or keep those of a release together"
+                            .to_owned(),
                 })
         };
         let static_part = |name: &str| {

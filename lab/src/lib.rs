@@ -41,6 +41,8 @@ pub use error::{Error, Result};
 pub use protocol::LabTarget;
 pub use spec::{IpFamily, LabSpec, NODE_NETWORKS, NodeSpec, PROGRAMS_DIR, Underlay};
 
+const USE: &str = "flatnet-lab serves one lab and is started by flatnet; use `flatnet up`";
+
 /// The program.
 pub fn main() -> ExitCode {
     let mut args = std::env::args();
@@ -51,8 +53,12 @@ pub fn main() -> ExitCode {
     match (args.next().as_deref(), args.next(), args.next()) {
         // The name is there for a person who looks at `ps`; the boot request on standard input counts.
         (Some("serve"), Some(_), None) => process::serve(),
+        (Some("--help" | "-h"), None, None) => {
+            println!("{USE}");
+            ExitCode::SUCCESS
+        }
         _ => {
-            eprintln!("flatnet-lab serves one lab and is started by flatnet; use `flatnet up`");
+            eprintln!("{USE}");
             ExitCode::from(2)
         }
     }

@@ -100,7 +100,7 @@ fn bind(name: &str) -> Result<UnixListener> {
     debug_assert!(address.as_abstract_name().is_some());
     UnixListener::bind_addr(&address).map_err(|e| match e.kind() {
         std::io::ErrorKind::AddrInUse => Error::invalid(format!(
-            "a lab named {name} already runs; end it with `flatnet down {name}`, or choose another name"
+            "a lab named {name} is already running; delete it with `flatnet down {name}`, or choose another --name"
         )),
         _ => failed(e),
     })

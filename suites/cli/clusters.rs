@@ -45,14 +45,15 @@ fn a_cluster_that_nobody_named_is_said_and_several_are_refused() {
         $FLATNET inspect bridges; echo inspect $?
         $FLATNET down; echo down $?
         FLATNET_CLUSTER=two $FLATNET exec busybox-1 -- echo in two; echo chosen $?
-        FLATNET_CLUSTER=two $FLATNET down; echo down $?
-        $FLATNET down; echo down $?",
+        FLATNET_CLUSTER=one $FLATNET down two; echo down $?
+        FLATNET_CLUSTER=one $FLATNET down; echo down $?
+        FLATNET_CLUSTER=one $FLATNET down --all; echo down $?",
     );
 
     let (said, codes) = (words(&output), stdout(&output));
     assert_eq!(
         codes,
-        "none 2\nin one\nexec 0\nnobody 2\ndiagnose 0\nseveral 2\ninspect 2\ndown 2\nin two\nchosen 0\ndown 0\ndown 0\n",
+        "none 2\nin one\nexec 0\nnobody 2\ndiagnose 0\nseveral 2\ninspect 2\ndown 2\nin two\nchosen 0\ndown 0\ndown 0\ndown 0\n",
         "{said}"
     );
     let lines: Vec<&str> = said.lines().collect();
@@ -64,11 +65,12 @@ fn a_cluster_that_nobody_named_is_said_and_several_are_refused() {
             "using lab one, the only running cluster",
             "error: \"busybox-7\" on lab one: no pod or node of that name; nodes: node1; pods: default/busybox-1, default/busybox-host-1",
             "using lab one, the only running cluster",
-            "error: several clusters run: lab one, lab two; choose one with --cluster NAME",
-            "error: several clusters run: lab one, lab two; choose one with --cluster NAME",
-            "error: several clusters run: lab one, lab two; choose one with --cluster NAME",
+            "error: several clusters are running: lab one, lab two; choose one with --cluster NAME",
+            "error: several clusters are running: lab one, lab two; choose one with --cluster NAME",
+            "error: several clusters are running: lab one, lab two; choose one with --cluster NAME",
             "deleted cluster two",
             "deleted cluster one",
+            "no cluster is running",
         ]
     );
 }

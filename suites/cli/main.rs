@@ -65,6 +65,7 @@ fn pod(node: &str, command: &str) -> String {
 #[case::no_lab(&["inspect", "--cluster", "lab/flatnet-suite-nobody"], 2, "no lab of that name is running")]
 #[case::nothing_to_end(&["down", "flatnet-suite-nobody"], 2, "to boot it: flatnet up --name flatnet-suite-nobody")]
 #[case::two_names(&["down", "one", "--cluster", "two"], 2, "cannot be used with")]
+#[case::all_and_one(&["down", "--all", "--cluster", "two"], 2, "--all cannot be used with --cluster")]
 #[case::two_sources(&["diagnose", "--cluster", "one", "--context", "two"], 2, "give one of the two")]
 #[case::no_duration(&["diagnose", "--wait", "soon"], 2, "write it as 500ms, 10s or 2m")]
 #[case::no_command(&["exec", "busybox-1"], 2, "Usage")]
@@ -155,7 +156,11 @@ fn a_cluster_is_brought_up_looked_into_and_taken_down() {
     let gone = flatnet(&["down", &name]);
 
     assert_eq!(again.status.code(), Some(2), "{}", words(&again));
-    assert!(words(&again).contains("already runs"), "{}", words(&again));
+    assert!(
+        words(&again).contains("is already running"),
+        "{}",
+        words(&again)
+    );
     let route = String::from_utf8_lossy(&route.stdout).into_owned();
     assert!(route.contains("default via 10.244.0.1 dev eth0"), "{route}");
     assert_eq!(code.status.code(), Some(5));

@@ -119,7 +119,7 @@ fn a_cni_manifest_that_is_none_is_told(
 #[rstest]
 #[case::archive_missing(&["--image-archive", "/nowhere.tar"], "/nowhere.tar")]
 #[case::lab_option(&["--underlay", "routed"], "--underlay: not supported by --provider kind")]
-#[case::cluster_and_nodes(&["--cluster", "a", "--nodes", "4"], "--nodes: cannot be combined with --cluster, which determines it")]
+#[case::cluster_and_nodes(&["--cluster", "a", "--nodes", "4"], "--nodes: cannot be combined with --cluster, which already determines this")]
 #[case::bad_name(&["--name", "No_Name"], "not a name for a kind cluster; use 1 to 45 lower-case letters")]
 fn options_that_cannot_be_for_kind_are_refused(#[case] options: &[&str], #[case] says: &str) {
     let output = with_programs(

@@ -216,7 +216,7 @@ fn what_a_lab_was_made_with_is_kept_and_a_difference_is_refused() {
     tells(
         &shape,
         2,
-        &["--nodes, --mtu: cannot be combined with --cluster, which determines it"],
+        &["--nodes, --mtu: cannot be combined with --cluster, which already determines this"],
     );
     tells(&planted, 2, &["plant it by hand with flatnet exec"]);
 }

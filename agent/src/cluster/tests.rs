@@ -198,13 +198,13 @@ fn without_this_node_the_error_lists_the_others_and_waits() {
     ]);
     assert_eq!(
         error.to_string(),
-        "node \"a\" is not in the node list (b, c)"
+        "node \"a\" is not in the node list (b, c); add it, or correct --node"
     );
     assert!(error.is_waiting());
     assert_eq!(error.exit_code(), 3);
     assert_eq!(
         refusal(vec![]).to_string(),
-        "node \"a\" is not in the node list (none)"
+        "node \"a\" is not in the node list (none); add it, or correct --node"
     );
 }
 

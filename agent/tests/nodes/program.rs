@@ -38,7 +38,7 @@ fn it_waits_for_what_is_missing_follows_the_list_and_leaves_the_node_as_it_is() 
             "plugin bin/flatnet-cni: installed",
             "conflist conf/10-flatnet.conflist: written",
             NO_PORTMAP,
-            "no longer waiting: node \"node2\" is not in the node list (node3)",
+            "no longer waiting: node \"node2\" is not in the node list (node3); add it, or correct --node",
             "ready for pods",
         ]
         .map(|line| lines.iter().position(|l| l == line))

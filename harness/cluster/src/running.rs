@@ -203,7 +203,7 @@ impl Found {
                 self.aside()
             ))),
             several => Err(Error::Input(format!(
-                "several clusters run: {}; choose one with --cluster NAME",
+                "several clusters are running: {}; choose one with --cluster NAME",
                 listed(several.iter())
             ))),
         }
@@ -299,7 +299,7 @@ mod tests {
                 .only()
                 .unwrap_err()
                 .to_string(),
-            "several clusters run: lab a, kind b; choose one with --cluster NAME"
+            "several clusters are running: lab a, kind b; choose one with --cluster NAME"
         );
         let silent = Found {
             clusters: Vec::new(),

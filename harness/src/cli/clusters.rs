@@ -5,8 +5,8 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use flatnet_lab::Lab;
 
-use super::Output;
 use super::which::{ClusterArg, look};
+use super::{Output, Typed};
 use crate::session::reaper::{Reap, take_away};
 use crate::{Error, Result, session};
 use flatnet_cluster::running::Running;
@@ -30,7 +30,7 @@ pub(super) struct ListArgs {
 )]
 pub(super) struct DownArgs {
     /// Name of the cluster, as with --cluster
-    #[arg(value_name = "NAME", conflicts_with_all = ["cluster", "all"])]
+    #[arg(value_name = "NAME", conflicts_with = "all")]
     named: Option<String>,
     #[command(flatten)]
     cluster: ClusterArg,
@@ -69,7 +69,14 @@ fn table(clusters: &[Listed]) -> String {
     lines.join("\n")
 }
 
-pub(super) fn down(args: &DownArgs) -> Result<u8> {
+pub(super) fn down(args: &DownArgs, typed: &Typed<'_>) -> Result<u8> {
+    // A variable may name a cluster too; what was typed wins over it.
+    let other = args.named.as_deref().or(args.all.then_some("--all"));
+    if let Some(other) = other.filter(|_| typed.is("cluster")) {
+        return Err(Error::Input(format!(
+            "{other} cannot be used with --cluster; give one of the two"
+        )));
+    }
     let found = look()?;
     let ending = if args.all {
         let labs = |cluster: &Running| matches!(cluster, Running::Lab(_));

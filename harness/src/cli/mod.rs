@@ -93,14 +93,12 @@ enum Command {
 
 /// Parses `500ms`, `10s`, `2m`, `1m 30s`, or a number of seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = |why: String| format!("{why}; write it as 500ms, 10s or 2m");
+    let wrong = |why: &str| format!("{why}; write it as 500ms, 10s or 2m");
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
-    let span: SignedDuration = text
-        .parse()
-        .map_err(|e: jiff::Error| wrong(e.to_string()))?;
-    Duration::try_from(span).map_err(|_| wrong("it is negative".to_owned()))
+    let span: SignedDuration = text.parse().map_err(|_| wrong("not a duration"))?;
+    Duration::try_from(span).map_err(|_| wrong("it is negative"))
 }
 
 /// How results are printed.
@@ -161,7 +159,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Test(args) => test::run(args, &typed),
         Command::Up(args) => up::run(args, &typed),
-        Command::Down(args) => clusters::down(&args),
+        Command::Down(args) => clusters::down(&args, &typed),
         Command::List(args) => clusters::list(&args),
         Command::Exec(args) => exec::run(&args),
         Command::Inspect(args) => inspect::run(*args, &typed),

@@ -260,7 +260,7 @@ impl RunArgs {
                 return Ok(());
             }
             Err(Error::Input(format!(
-                "{}: cannot be combined with {by}, which determines it; leave one of them out",
+                "{}: cannot be combined with {by}, which already determines this; leave one of them out",
                 given.join(", ")
             )))
         };

@@ -78,9 +78,13 @@ async fn finish(mut config: Config, context: String) -> Result<Connection> {
 /// The kubeconfig and how to call it in an error; nothing where none is to be found but a pod's service account is.
 fn load(file: Option<&Path>) -> Result<Option<(Kubeconfig, String)>> {
     let bad = |origin: &str, e: KubeconfigError| {
+        let why = match e {
+            KubeconfigError::ReadConfig(cause, _) => cause.to_string(),
+            // The first line says what and where; the others draw it.
+            other => causes(&other).lines().next().unwrap_or_default().to_owned(),
+        };
         Error::Input(format!(
-            "kubeconfig {origin}: {}; name a readable kubeconfig with --kubeconfig",
-            causes(&e)
+            "kubeconfig {origin}: {why}; name a readable kubeconfig with --kubeconfig"
         ))
     };
     if let Some(path) = file {
