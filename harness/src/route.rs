@@ -143,7 +143,7 @@ impl Goal {
         let address = addresses.iter().find(shared).or(addresses.first()).copied();
         let Some(address) = address else {
             return Err(Error::Input(format!(
-                "--to: {} has no address; give one that it should have",
+                "--to: {} has no address; give an address instead",
                 party.name
             )));
         };
@@ -252,7 +252,7 @@ impl<'a> Look<'a> {
                     silent.filter(|netns| trace.hops.iter().any(|hop| hop.netns == **netns));
                 let remarks: Vec<String> = passed
                     .map(|netns| {
-                        format!("no program can be run in {netns}: it was looked at from its node")
+                        format!("no program can be run in {netns}: it was observed from its node")
                     })
                     .collect();
                 trace.remarks.extend(remarks);

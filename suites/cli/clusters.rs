@@ -177,7 +177,7 @@ fn a_name_that_a_lab_and_a_kind_cluster_have_is_refused_with_both() {
         "1",
     ]);
     assert!(up.status.success(), "{}", words(&up));
-    let both = format!("say which with --cluster lab/{name} or --cluster kind/{name}");
+    let both = format!("choose --cluster lab/{name} or --cluster kind/{name}");
 
     let exec = on_stand_in(&name, &["exec", "--cluster", &name, "node1", "--", "true"]);
     let down = on_stand_in(&name, &["down", &name]);

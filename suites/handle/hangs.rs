@@ -62,7 +62,7 @@ fn an_engine_that_hangs_is_given_up() {
         &[
             "docker does not answer",
             "docker info",
-            "no end after 20s",
+            "not finished after 20s",
             "start docker",
         ],
     );
@@ -77,7 +77,7 @@ fn a_kind_that_hangs_is_given_up() {
 
     let output = on_kind(dir.path());
 
-    tells(&output, 4, &["kind get clusters: no end after 20s"]);
+    tells(&output, 4, &["kind get clusters: not finished after 20s"]);
     nothing_sleeps(dir.path());
 }
 

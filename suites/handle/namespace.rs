@@ -28,7 +28,7 @@ fn run(api: &Api, more: &[&str]) -> Output {
 #[case::invalid(422, "Invalid", "a webhook wants a label", 2, &["--namespace"])]
 #[case::too_busy(429, "TooManyRequests", "too many requests, please try again later", 4, &["try again in a moment"])]
 #[case::failing(500, "InternalError", "etcdserver: request timed out", 4, &["look at the log of kube-apiserver"])]
-#[case::taken(409, "AlreadyExists", "namespaces already exists", 2, &["another run's", "--namespace"])]
+#[case::taken(409, "AlreadyExists", "namespaces already exists", 2, &["it belongs to another run", "--namespace"])]
 fn a_namespace_that_cannot_be_made_is_told_in_the_servers_words(
     #[case] status: u16,
     #[case] reason: &'static str,
@@ -74,7 +74,11 @@ fn a_namespace_of_that_name_that_is_another_runs_stays() {
 
     let output = child.wait_with_output().expect("it ends");
 
-    tells(&output, 2, &["create namespace", "another run's"]);
+    tells(
+        &output,
+        2,
+        &["create namespace", "it belongs to another run"],
+    );
     assert_eq!(api.namespaces(), [name]);
 }
 

@@ -15,7 +15,7 @@ pub async fn within<T>(
     match tokio::time::timeout(limit, work).await {
         Ok(done) => done,
         Err(_) => Err(Error::Failed(format!(
-            "{doing}: no end after {limit:?}; it hangs, or this machine is overloaded: look at both, and try again"
+            "{doing}: not finished after {limit:?}; it hangs or this machine is overloaded; check both and try again"
         ))),
     }
 }

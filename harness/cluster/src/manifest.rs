@@ -68,7 +68,7 @@ pub fn parse(origin: &str, text: &str) -> Result<Vec<Pod>> {
         pods.push(pod);
     }
     if pods.is_empty() {
-        return Err(bad("no Pod in it".to_owned()));
+        return Err(bad("it contains no Pod".to_owned()));
     }
     Ok(pods)
 }

@@ -186,7 +186,7 @@ impl Found {
                 )))
             }
             _ => Err(Error::Input(format!(
-                "--cluster {name}: a lab and a kind cluster are called that; say which with --cluster lab/{name} or --cluster kind/{name}"
+                "--cluster {name}: both a lab and a kind cluster have that name; choose --cluster lab/{name} or --cluster kind/{name}"
             ))),
         }
     }
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(named(&found, "kind/demo").as_deref(), Ok("kind demo"));
         assert_eq!(
             named(&found, "demo").unwrap_err(),
-            "--cluster demo: a lab and a kind cluster are called that; say which with --cluster lab/demo or --cluster kind/demo"
+            "--cluster demo: both a lab and a kind cluster have that name; choose --cluster lab/demo or --cluster kind/demo"
         );
         let of_kind = found.named(&ClusterName::new("demo").of(Maker::Kind));
         assert_eq!(of_kind.unwrap().to_string(), "kind demo");

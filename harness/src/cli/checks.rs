@@ -99,7 +99,7 @@ fn print_text(listing: &Listing) {
     anstream::println!("FAULTS (flatnet test --plant NAME)\n");
     for fault in &listing.faults {
         anstream::println!(
-            "{:<22} {}\n{:<22} turns red: {}",
+            "{:<22} {}\n{:<22} makes fail: {}",
             fault.id,
             fault.summary,
             "",

@@ -130,7 +130,7 @@ impl Planted {
             };
             outcome = outcome.and(done);
         }
-        outcome.map_err(|e| Error::failed(format!("take fault {} back", self.fault), e))
+        outcome.map_err(|e| Error::failed(format!("undo fault {}", self.fault), e))
     }
 
     /// What a person does who was left with it.
@@ -143,7 +143,7 @@ impl Planted {
             ),
         });
         format!(
-            "fault {} stays planted; take it back: {}",
+            "fault {} is still planted; to undo it: {}",
             self.fault,
             steps.collect::<Vec<_>>().join("; ")
         )

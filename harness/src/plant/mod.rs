@@ -167,7 +167,7 @@ impl Fault {
         if let Recipe::OnCluster { outside, .. } = self.recipe {
             if outside && Programs::locate()?.outside.is_none() {
                 return wants(&format!(
-                    "flatnet-outside beside flatnet; {}",
+                    "flatnet-outside in the directory of flatnet; {}",
                     BUILD_OUTSIDE
                 ));
             }

@@ -50,7 +50,8 @@ fn render_subject(subject: &Subject, words: &Words<'_>) -> String {
             (true, _) => "nothing is wrong with it".to_owned(),
             (false, Some(words)) => format!("no cause is known; the last warning: {words}"),
             (false, None) => {
-                "no cause is known, and nothing warns of one: it may have just been made".to_owned()
+                "no cause is known and there is no warning: it may have just been created"
+                    .to_owned()
             }
         };
         let _ = writeln!(text, "{:INDENT$}{line}", "");
@@ -83,7 +84,7 @@ fn render_finding(number: usize, finding: &Finding, words: &Words<'_>) -> String
 fn closing(diagnosis: &Diagnosis) -> String {
     let all = &diagnosis.subjects;
     if all.is_empty() {
-        return format!("{GREEN}every node is Ready and every pod is well{RESET}");
+        return format!("{GREEN}every node is Ready and every pod is healthy{RESET}");
     }
     let explained = all.iter().filter(|s| !s.findings.is_empty()).count();
     let unexplained = all
@@ -97,7 +98,7 @@ fn closing(diagnosis: &Diagnosis) -> String {
         _ => RED,
     };
     format!(
-        "{colour}{} looked at: {well} well, {explained} with a cause, {unexplained} without one{RESET}",
+        "{colour}{} examined: {well} healthy, {explained} with a cause, {unexplained} without one{RESET}",
         count(all.len(), "node or pod").replace("node or pods", "nodes and pods")
     )
 }

@@ -9,7 +9,7 @@ pub fn render(report: &Report) -> String {
     let counts = report.counts();
     let words = report.words();
     let mut text = format!(
-        "### flatnet: {} on {}, {} nodes, {} pods, {}\n\n{} passed, {} failed, {} skipped, {} broken\n\n| check | verdict | what was seen |\n|---|---|---|\n",
+        "### flatnet: {} on {}, {} nodes, {} pods, {}\n\n{} passed, {} failed, {} skipped, {} broken\n\n| check | verdict | observed |\n|---|---|---|\n",
         cell(&run.cni),
         run.provider,
         run.nodes,

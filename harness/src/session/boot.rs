@@ -108,7 +108,7 @@ async fn new_kind(
     let engine = Engine::find().await?;
     if kind::clusters(&engine).await?.contains(&boot.name) {
         return Err(Error::Input(format!(
-            "a kind cluster {:?} exists already; use it with --cluster {0}, or take another --name",
+            "a kind cluster {:?} already exists; use it with --cluster {0}, or choose another --name",
             boot.name
         )));
     }

@@ -190,7 +190,7 @@ pub(super) async fn why(
     match diagnose::diagnose(cluster, Wanted::Pods(stuck)).await {
         Ok(diagnosis) => Some(diagnosis),
         Err(e) => {
-            let words = format!("why pods do not run cannot be told: {e}");
+            let words = format!("cannot determine why pods do not run: {e}");
             observer(&Event::Note(words));
             None
         }

@@ -130,7 +130,7 @@ impl Reaper {
     /// # Errors
     /// When the reaper is gone.
     pub fn order(&mut self, things: &[Reap]) -> Result<()> {
-        let doing = "tell the reaper what to take away";
+        let doing = "tell the reaper what to delete";
         let mut line = serde_json::to_vec(things).map_err(|e| Error::failed(doing, e))?;
         line.push(b'\n');
         let pipe = self
@@ -170,7 +170,7 @@ impl Reaper {
         match self.end() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(Error::Failed(format!(
-                "not everything could be taken away (the reaper ended with {status})"
+                "not everything could be deleted (the reaper ended with {status})"
             ))),
             Err(e) => Err(Error::failed("wait for the reaper", e)),
         }
@@ -205,7 +205,7 @@ pub fn serve() -> Result<()> {
         return Ok(());
     }
     let things: Vec<Reap> =
-        serde_json::from_str(&last).map_err(|e| Error::failed("read the reaper's orders", e))?;
+        serde_json::from_str(&last).map_err(|e| Error::failed("read the reaper's requests", e))?;
     let mut outcome = Ok(());
     for thing in things {
         // The next one goes even where this one does not.
@@ -243,7 +243,7 @@ async fn remove(thing: &Reap) -> Result<()> {
                 delete.run().await?;
             }
             Err(Error::Failed(format!(
-                "kind cluster {name} comes back each time it is deleted; look: kind get nodes --name {name}"
+                "kind cluster {name} reappears after each deletion; to see its nodes: kind get nodes --name {name}"
             )))
         }
         Reap::Container { engine, name } => {

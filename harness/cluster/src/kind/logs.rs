@@ -72,12 +72,14 @@ pub(super) fn cause(words: &str, image: Option<&str>, cluster: &str) -> Error {
                 "the node image {} is not on this machine and cannot be pulled: {line}",
                 image.unwrap_or("that kind asks for")
             ),
-            remedy: "name one that is there with --image, or build one without a registry: make kind-image".to_owned(),
+            remedy:
+                "name a local image with --image, or build one without a registry: make kind-image"
+                    .to_owned(),
         };
     }
     if has(&["already exist for a cluster with the name"]) {
         return Error::Input(format!(
-            "a kind cluster {cluster:?} exists already; use it with --cluster {cluster}, or take another --name"
+            "a kind cluster {cluster:?} already exists; use it with --cluster {cluster}, or choose another --name"
         ));
     }
     // kind says this once it has accepted what it was asked for; a rootless engine is judged before that.

@@ -54,7 +54,8 @@ pub async fn create(
     started: impl FnOnce(u32) -> Result<()>,
     progress: impl Fn(String),
 ) -> Result<()> {
-    let scratch = tempfile::tempdir().map_err(|e| Error::failed("make a temporary folder", e))?;
+    let scratch =
+        tempfile::tempdir().map_err(|e| Error::failed("create a temporary directory", e))?;
     let config = scratch.path().join("kind-config.yaml");
     tokio::fs::write(&config, &boot.config)
         .await

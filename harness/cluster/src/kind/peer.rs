@@ -70,7 +70,7 @@ impl Peer {
         let mut words = told.split_whitespace();
         let (Some(image), Some(network)) = (words.next(), words.next()) else {
             return Err(Error::Failed(format!(
-                "container {node} tells no image and network: {told:?}"
+                "container {node} has no image or network: {told:?}"
             )));
         };
         let keeper = keep(

@@ -97,7 +97,10 @@ mod tests {
         .await;
 
         let error = hung.err().unwrap().to_string();
-        assert!(error.starts_with("wait for it: no end after 2s"), "{error}");
+        assert!(
+            error.starts_with("wait for it: not finished after 2s"),
+            "{error}"
+        );
         assert!(begun.elapsed() < Duration::from_secs(20));
         let pid = std::fs::read_to_string(pid).unwrap();
         let sleeps = || {

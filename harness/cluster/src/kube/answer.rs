@@ -40,7 +40,7 @@ fn refused(doing: &str, status: &Status) -> Error {
         },
         400 | 422 => Error::Input(format!("{doing}: {words}")),
         429 => Error::Failed(format!(
-            "{doing}: the API server has too much to do: {words}; try again in a moment"
+            "{doing}: the API server is overloaded: {words}; try again in a moment"
         )),
         500.. => Error::Failed(format!(
             "{doing}: the API server failed: {words}; try again, and if it stays so look at the log of kube-apiserver"

@@ -158,7 +158,7 @@ async fn ask(client: &Client, context: &str, server: &str) -> Result<String> {
     let at = format!("the API server of context {context:?} at {server}");
     let silent = |why: String| Error::Missing {
         what: format!("{at} does not answer: {why}"),
-        remedy: "is the cluster running, and this machine let through to it?".to_owned(),
+        remedy: "check that the cluster is running and that this machine can reach it".to_owned(),
     };
     let questions = async {
         let version = client.apiserver_version().await?;

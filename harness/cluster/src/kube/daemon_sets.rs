@@ -15,7 +15,7 @@ pub(crate) async fn list(client: &Client) -> Availability<Vec<AgentSet>> {
     match sets(client).await {
         Ok(sets) if sets.is_empty() => Availability::Absent {
             why: format!(
-                "no DaemonSet mounts {CONF_DIR} or {BIN_DIR} of its nodes: the CNI came there another way"
+                "no DaemonSet mounts {CONF_DIR} or {BIN_DIR} of its nodes: the CNI was installed another way"
             ),
         },
         result => result.into(),

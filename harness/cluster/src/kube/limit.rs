@@ -28,7 +28,7 @@ const AT_ONCE: usize = 1024;
 /// The API server said nothing for too long.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the API server did not answer within {ANSWERS_WITHIN:?}; is it running well, and does a firewall drop what it says?"
+    "the API server did not answer within {ANSWERS_WITHIN:?}; check that it is healthy and that no firewall drops its answers"
 )]
 pub(super) struct Silent;
 

@@ -89,7 +89,7 @@ impl NodePods {
             return Ok(name);
         }
         Err(Error::Failed(format!(
-            "pod {name}, which runs commands on node {node}, does not run within {RUNS_WITHIN:?}; look: kubectl -n {} describe pod {name}",
+            "pod {name}, which runs commands on node {node}, did not run within {RUNS_WITHIN:?}; to see why: kubectl -n {} describe pod {name}",
             self.namespace.name()
         )))
     }

@@ -55,7 +55,7 @@ impl Objects {
             }
         }
         if list.is_empty() {
-            return Err(bad("no object in it".to_owned()));
+            return Err(bad("it contains no object".to_owned()));
         }
         Ok(Objects {
             origin: origin.to_owned(),

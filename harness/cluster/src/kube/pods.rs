@@ -170,7 +170,7 @@ pub(super) async fn delete(pods: &Api<Pod>, name: &str) -> Result<()> {
     {
         if start.elapsed() > GONE_WITHIN {
             return Err(Error::Failed(format!(
-                "{doing}: still there after {GONE_WITHIN:?}; look: kubectl describe pod {name}"
+                "{doing}: still there after {GONE_WITHIN:?}; to see why: kubectl describe pod {name}"
             )));
         }
         tokio::time::sleep(PAUSE).await;

@@ -84,7 +84,7 @@ impl NamespacePlan {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 Err(Error::Input(format!(
-                    "{doing}: {}; it is another run's: start again, which takes another name, or {USE_EXISTING}",
+                    "{doing}: {}; it belongs to another run; run again, which uses a new name, or {USE_EXISTING}",
                     status.message
                 )))
             }
@@ -150,7 +150,7 @@ impl NamespacePlan {
         let start = Instant::now();
         let late = |left: String| {
             Error::Failed(format!(
-                "namespace {}: {left} still there after {GONE_WITHIN:?}; look: kubectl -n {0} get pods -o wide",
+                "namespace {}: {left} still there after {GONE_WITHIN:?}; to see why: kubectl -n {0} get pods -o wide",
                 self.name
             ))
         };

@@ -91,7 +91,7 @@ pub(crate) async fn look(
 /// The server's own words on which right is lacking.
 fn forbidden(rule: &str) -> Availability<NodeInside> {
     Availability::Absent {
-        why: format!("nodes are looked at through a pod on each, and that is not allowed: {rule}"),
+        why: format!("nodes are observed through a pod on each, which is not allowed: {rule}"),
     }
 }
 

@@ -89,10 +89,10 @@ pub(super) async fn bring_plugins(onto: &KindCluster, objects: &Objects) -> Resu
             }
             let from = find(plugin).ok_or_else(|| Error::Missing {
                 what: format!(
-                    "node {node} has no plugin program {plugin:?} in /opt/cni/bin, and neither has this machine in {}",
+                    "the plugin {plugin:?} is neither in /opt/cni/bin of node {node} nor on this machine in {}",
                     REFERENCE_DIRS.join(", ")
                 ),
-                remedy: "install containernetworking-plugins (Debian's name) here; flatnet copies it onto the nodes".to_owned(),
+                remedy: "install it on this machine (Debian: package containernetworking-plugins); flatnet copies it onto the nodes".to_owned(),
             })?;
             let upload = Upload::read(&from, &path).await?;
             let process = onto.cluster.start(&target, &upload.argv()).await?;

@@ -50,7 +50,7 @@ async fn wait_within(limits: Limits, client: &Client, cluster: &str, own: &str) 
             .partition(|namespace| namespace.labels().contains_key(LABEL_KEPT));
         if !busy.is_empty() && start.elapsed() > limits.deletion_begins {
             return Err(Error::Input(format!(
-                "cluster {cluster} is in use: namespace {} belongs to another run, whose pods a change of the CNI would cut off; wait for it, or delete it",
+                "cluster {cluster} is in use: namespace {} belongs to another run, whose pods would lose their network; wait for that run, or delete the namespace",
                 names(&busy)
             )));
         }
@@ -64,7 +64,7 @@ async fn wait_within(limits: Limits, client: &Client, cluster: &str, own: &str) 
         }
         if start.elapsed() > limits.gone {
             return Err(Error::Failed(format!(
-                "namespace {} of an earlier run is being deleted, and does not go; look: kubectl get namespace -o yaml {}",
+                "namespace {} of an earlier run is still being deleted; to see why: kubectl get namespace -o yaml {}",
                 names(&going),
                 going
                     .iter()

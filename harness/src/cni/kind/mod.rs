@@ -116,10 +116,7 @@ impl Cni for Manifest {
         let before = match Record::read(onto.client()).await? {
             Some(record) if record.given.name == self.name => Some(record),
             Some(record) => {
-                observer(&Event::Step(format!(
-                    "taking CNI {} off",
-                    record.given.name
-                )));
+                observer(&Event::Step(format!("removing CNI {}", record.given.name)));
                 swap::take_off(onto, &record).await?;
                 None
             }
@@ -175,7 +172,7 @@ impl Cni for Nothing {
         let bare = swap::without_conflist(&self.onto).await?;
         Ok((!bare.is_empty()).then(|| Trouble {
             what: format!(
-                "/etc/cni/net.d is empty on {}: no CNI was asked for (--cni none) and none is there; choose one with --cni",
+                "/etc/cni/net.d is empty on {}: --cni none expects a CNI that is already installed; choose one with --cni",
                 bare.join(", ")
             ),
             holds_back: true,

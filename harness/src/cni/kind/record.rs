@@ -61,7 +61,7 @@ impl Record {
         let mut field = |key: &str| {
             data.remove(key).ok_or_else(|| {
                 Error::Failed(format!(
-                    "{doing}: it has no {key:?}; delete it, and the CNI it is about, by hand"
+                    "{doing}: it has no {key:?}; delete it and the CNI it describes by hand"
                 ))
             })
         };

@@ -53,7 +53,7 @@ pub(super) async fn refuse_foreign(onto: &KindCluster) -> Result<()> {
         return Ok(());
     }
     Err(Error::Input(format!(
-        "cluster {}: /etc/cni/net.d of its nodes is not empty, and flatnet did not bring that CNI; check it as it is with --cni none, or take it off first",
+        "cluster {}: /etc/cni/net.d of its nodes is not empty, and flatnet did not install that CNI; check it as it is with --cni none, or remove it first",
         onto.name
     )))
 }
@@ -93,7 +93,7 @@ async fn delete_networked_pods(client: &Client) -> Result<()> {
         let names: Vec<String> = left.iter().map(|pod| pod.name_any()).collect();
         if start.elapsed() > GONE_WITHIN {
             return Err(Error::Failed(format!(
-                "pods of the CNI that is taken off do not go: {}; look: kubectl get pods -A -o wide",
+                "pods of the removed CNI are still there: {}; to see why: kubectl get pods -A -o wide",
                 names.join(", ")
             )));
         }
@@ -142,7 +142,7 @@ async fn wait_gone(client: &Client, objects: &Objects) -> Result<()> {
         }
         if start.elapsed() > GONE_WITHIN {
             return Err(Error::Failed(format!(
-                "the CNI that is taken off does not go: {}",
+                "the CNI cannot be removed: {}",
                 left.join(", ")
             )));
         }
@@ -163,7 +163,7 @@ async fn clean(onto: &KindCluster, node: &str, before: &Snapshot, paths: &[Strin
         .map(|(section, line)| format!("{}: {line}", section.name()))
         .collect();
     Err(Error::Failed(format!(
-        "node {node} keeps things of the CNI that was taken off: {}; the commands that should remove them said: {}",
+        "node {node} still has parts of the removed CNI: {}; the commands that should delete them said: {}",
         listed.join("; "),
         said.trim()
     )))

@@ -73,7 +73,7 @@ fn weave(objects: &mut Objects, pods: &[IpNet]) -> Result<()> {
     let range = pods.iter().find(|net| net.addr().is_ipv4());
     if range.is_none() && !pods.is_empty() {
         return Err(Error::Input(
-            "--cni weave: Weave Net networks IPv4 only, and this cluster has IPv6 alone; leave --ip-family out".to_owned(),
+            "--cni weave: Weave Net supports only IPv4, and this cluster has only IPv6; leave --ip-family out".to_owned(),
         ));
     }
     let no_fastdp = !Path::new("/sys/module/openvswitch").exists();

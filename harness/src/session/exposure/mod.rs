@@ -33,7 +33,7 @@ impl Exposure<'_> {
     /// Only where the nodes cannot be listed.
     pub(super) async fn expose(&self, pods: &[PodSnapshot]) -> Result<Exposed> {
         (self.observer)(&Event::Step(
-            "making services and pods with a hostPort".to_owned(),
+            "creating services and pods with a hostPort".to_owned(),
         ));
         let cluster = self.cluster;
         let nodes = cluster.nodes().await?;

@@ -35,7 +35,7 @@ async fn start_on_kind(
 ) -> Availability<Peer> {
     let Some(program) = &plan.programs.outside else {
         return Availability::Absent {
-            why: format!("flatnet-outside is not beside flatnet; {BUILD_OUTSIDE}"),
+            why: format!("flatnet-outside is not in the directory of flatnet; {BUILD_OUTSIDE}"),
         };
     };
     let engine = match Engine::find().await {
