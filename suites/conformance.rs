@@ -44,6 +44,7 @@ impl Run {
             Verdict::Pass { .. } => {}
             // libtest knows no skip at run time; the reason goes past its capture.
             Verdict::Skip { reason } => {
+                let reason = Words::of_report(Some(observations)).skip(reason);
                 drop(writeln!(std::io::stderr(), "{id}: skipped: {reason}"))
             }
             Verdict::Fail { .. } | Verdict::Broken { .. } => {

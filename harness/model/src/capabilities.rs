@@ -26,7 +26,7 @@ impl Capability {
         *self == Capability::Present
     }
 
-    /// Why it cannot.
+    /// The reason, for a skipped check; none where it is present.
     pub fn why_absent(&self) -> Option<&str> {
         match self {
             Capability::Present => None,
@@ -38,7 +38,7 @@ impl Capability {
 /// What a cluster can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
-    /// kubectl talks to it.
+    /// There is an API server that kubectl can talk to.
     pub kubectl: Capability,
     /// It has what makes a control plane: controllers, services, DaemonSets, DNS.
     pub control_plane: Capability,

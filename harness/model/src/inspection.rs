@@ -73,7 +73,7 @@ pub struct Fact {
     /// Names of values that differ between two looks at the same cluster (a count, an ephemeral port, an age).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub varies: Vec<String>,
-    /// Where it was read.
+    /// The file, or the command that shows a person the same.
     pub source: Source,
     /// What this one means; only where asked for, and where the question's own explanation does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,7 +112,7 @@ impl Fact {
         self.with(name, value)
     }
 
-    /// With what it means.
+    /// With an explanation for a learner.
     pub fn meaning(mut self, explanation: &str) -> Fact {
         self.explanation = Some(explanation.to_owned());
         self

@@ -21,6 +21,7 @@ pub mod nodes_file;
 pub mod observations;
 pub mod probe;
 pub mod reference;
+pub mod skip;
 pub mod snapshot;
 pub mod subject;
 pub mod symptoms;

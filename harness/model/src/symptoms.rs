@@ -134,7 +134,7 @@ impl NodeSymptoms {
             .collect()
     }
 
-    /// Reservations of addresses.
+    /// Reservations found in the node's `/var/lib/cni/networks`.
     pub fn leases(&self) -> impl Iterator<Item = Lease<'_>> {
         let files = self.inside.files().into_iter().flatten();
         let folders = files.filter_map(|(path, content)| {

@@ -2,11 +2,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
+use crate::skip::SkipReason;
 
-/// What a check found.
+/// What a check found: as data, or with what it says in words in place of evidence and reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
-pub enum Verdict<E = Evidence> {
+pub enum Verdict<E = Evidence, R = SkipReason> {
     /// The promise holds; what was seen, in short lines.
     Pass {
         /// For example `72 of 72 ordered pairs over tcp, udp, icmp`.
@@ -19,8 +20,8 @@ pub enum Verdict<E = Evidence> {
     },
     /// The question does not arise here.
     Skip {
-        /// Why, in words a reader can act on.
-        reason: String,
+        /// Why not.
+        reason: R,
     },
     /// It could not be measured: neither pass nor fail.
     Broken {
@@ -29,7 +30,7 @@ pub enum Verdict<E = Evidence> {
     },
 }
 
-impl<E> Verdict<E> {
+impl<E, R> Verdict<E, R> {
     /// `pass`, `fail`, `skip` or `broken`: the tag of the JSON form.
     pub fn name(&self) -> &'static str {
         match self {
@@ -40,14 +41,20 @@ impl<E> Verdict<E> {
         }
     }
 
-    /// Replaces each piece of evidence, such as by its form in words.
-    pub fn map<F>(self, change: impl FnMut(E) -> F) -> Verdict<F> {
+    /// Replaces each piece of evidence and the reason, such as by their form in words.
+    pub fn map<F, S>(
+        self,
+        evidence_as: impl FnMut(E) -> F,
+        reason_as: impl FnOnce(R) -> S,
+    ) -> Verdict<F, S> {
         match self {
             Verdict::Pass { facts } => Verdict::Pass { facts },
             Verdict::Fail { evidence } => Verdict::Fail {
-                evidence: evidence.into_iter().map(change).collect(),
+                evidence: evidence.into_iter().map(evidence_as).collect(),
             },
-            Verdict::Skip { reason } => Verdict::Skip { reason },
+            Verdict::Skip { reason } => Verdict::Skip {
+                reason: reason_as(reason),
+            },
             Verdict::Broken { error } => Verdict::Broken { error },
         }
     }

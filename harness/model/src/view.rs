@@ -40,7 +40,7 @@ pub struct View {
 pub struct InspectedNode {
     /// The API object.
     pub object: NodeSnapshot,
-    /// Seen from inside.
+    /// What a probe on it read; absent where commands may not run there.
     pub inside: Availability<NodeInside>,
 }
 
@@ -58,7 +58,7 @@ pub struct ApiObjects {
 /// A DaemonSet that networks the cluster.
 #[derive(Clone, Debug)]
 pub struct AddOnAgent {
-    /// It and its pods.
+    /// The DaemonSet and its pods, by node.
     pub set: AgentSet,
     /// Images of its containers.
     pub images: Vec<String>,

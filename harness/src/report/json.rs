@@ -2,24 +2,30 @@
 use flatnet_analysis::words::{Text, Words};
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::Evidence;
+use flatnet_model::skip::SkipReason;
 use serde::Serialize;
 
 use super::{CheckReport, Report, ReportError, SCHEMA};
 
-/// Evidence with its text.
+/// Data with its text.
 #[derive(Serialize)]
-struct Told {
+struct Told<D, T> {
     #[serde(flatten)]
-    evidence: Evidence,
-    text: Text,
+    data: D,
+    text: T,
 }
 
-impl Told {
-    fn by(words: &Words<'_>) -> impl FnMut(Evidence) -> Told {
-        |evidence| Told {
-            text: words.text(&evidence),
-            evidence,
-        }
+fn evidence(words: &Words<'_>) -> impl FnMut(Evidence) -> Told<Evidence, Text> {
+    |data| Told {
+        text: words.text(&data),
+        data,
+    }
+}
+
+fn reason(words: &Words<'_>) -> impl FnOnce(SkipReason) -> Told<SkipReason, String> {
+    |data| Told {
+        text: words.skip(&data),
+        data,
     }
 }
 
@@ -32,7 +38,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     let check = |check: CheckReport| CheckReport {
         id: check.id,
         promise: check.promise,
-        verdict: check.verdict.map(Told::by(&words)),
+        verdict: check.verdict.map(evidence(&words), reason(&words)),
     };
     let Report {
         schema,
@@ -68,9 +74,9 @@ pub fn render_diagnosis(diagnosis: Diagnosis) -> Result<String, ReportError> {
     Ok(serde_json::to_string_pretty(&told(diagnosis))?)
 }
 
-fn told(diagnosis: Diagnosis) -> Diagnosis<Told> {
+fn told(diagnosis: Diagnosis) -> Diagnosis<Told<Evidence, Text>> {
     let words = Words::of_diagnosis(&diagnosis);
-    diagnosis.map(Told::by(&words))
+    diagnosis.map(evidence(&words))
 }
 
 /// Reads a report back.

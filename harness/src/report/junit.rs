@@ -40,7 +40,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
 }
 
 fn case(check: &CheckReport, words: &Words<'_>) -> TestCase {
-    let verdict = check.verdict.clone().map(|evidence| words.text(&evidence));
+    let verdict = words.verdict(&check.verdict);
     let status = match &verdict {
         Verdict::Pass { .. } => TestCaseStatus::success(),
         Verdict::Fail { evidence } => {

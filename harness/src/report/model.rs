@@ -10,6 +10,7 @@ use flatnet_analysis::words::Words;
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::Evidence;
 use flatnet_model::observations::Observations;
+use flatnet_model::skip::SkipReason;
 use flatnet_model::verdict::Verdict;
 
 /// The version of the JSON form.
@@ -17,8 +18,8 @@ pub const SCHEMA: &str = "flatnet.report/v3";
 
 /// One run and what its checks found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(bound(deserialize = "E: Deserialize<'de>"))]
-pub struct Report<E = Evidence> {
+#[serde(bound(deserialize = "E: Deserialize<'de>, R: Deserialize<'de>"))]
+pub struct Report<E = Evidence, R = SkipReason> {
     /// [`SCHEMA`].
     pub schema: String,
     /// Version of the flatnet that ran.
@@ -30,7 +31,7 @@ pub struct Report<E = Evidence> {
     /// Parts of the run, in order.
     pub phases: Vec<Phase>,
     /// Verdicts, in the catalogue's order.
-    pub checks: Vec<CheckReport<E>>,
+    pub checks: Vec<CheckReport<E, R>>,
     /// Who reached whom.
     pub matrix: Matrix,
     /// Why pods do not run, where some do not.
@@ -83,14 +84,14 @@ impl Phase {
 
 /// One check's verdict. In JSON the verdict's fields are those of this object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckReport<E = Evidence> {
+pub struct CheckReport<E = Evidence, R = SkipReason> {
     /// The check's stable id.
     pub id: String,
     /// What should hold.
     pub promise: String,
     /// What was found.
     #[serde(flatten)]
-    pub verdict: Verdict<E>,
+    pub verdict: Verdict<E, R>,
 }
 
 impl CheckReport {

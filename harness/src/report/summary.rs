@@ -68,7 +68,7 @@ pub fn render(report: &Report) -> String {
 }
 
 fn row(check: &CheckReport, words: &Words<'_>) -> String {
-    let verdict = check.verdict.clone().map(|evidence| words.text(&evidence));
+    let verdict = words.verdict(&check.verdict);
     let seen = match &verdict {
         Verdict::Pass { facts } => facts.join("; "),
         Verdict::Fail { evidence } => match &evidence[..] {

@@ -62,7 +62,7 @@ pub fn render(report: &Report, detail: Detail) -> String {
 
 /// One check: its line, and below it the evidence or further facts. Ends with a newline.
 pub fn render_check(check: &CheckReport, words: &Words<'_>, detail: Detail) -> String {
-    let verdict = check.verdict.clone().map(|evidence| words.text(&evidence));
+    let verdict = words.verdict(&check.verdict);
     let (colour, word, text) = match &verdict {
         Verdict::Pass { facts } => (GREEN, "PASS", facts.first().map_or("", String::as_str)),
         Verdict::Fail { evidence } => (

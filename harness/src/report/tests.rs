@@ -12,6 +12,7 @@ use flatnet_analysis::checks::all;
 use flatnet_analysis::example::build::{Cluster, ETH0, Style};
 use flatnet_analysis::example::pieces::bare;
 use flatnet_model::observations::Observations;
+use flatnet_model::skip::SkipReason;
 use flatnet_model::verdict::Verdict;
 
 fn report(observations: Observations) -> Report {
@@ -74,7 +75,7 @@ fn mixed() -> Report {
         .find(|check| check.id == "bridge")
         .unwrap();
     bridge.verdict = Verdict::Skip {
-        reason: "this CNI uses no bridge".to_owned(),
+        reason: SkipReason::NoBridge,
     };
     report
 }

@@ -12,6 +12,7 @@ use super::findings::{Findings, Problem, Seen, count, listed, subjects, without_
 use super::topology::{Topology, at, same_family};
 use super::veth::{Wire, default_route, follow};
 use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
+use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -31,7 +32,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         && pairs(&topology).next().is_some()
     {
         return Verdict::Skip {
-            reason: "this CNI uses no bridge: no pod's host end is a port of one".to_owned(),
+            reason: SkipReason::NoBridge,
         };
     }
     findings.mention_idle(&topology);

@@ -11,6 +11,7 @@ use flatnet_model::PodRef;
 use flatnet_model::observations::{
     Availability, Call, ControlPlane, Endpoint, Observations, ObservedNode, ObservedPod,
 };
+use flatnet_model::skip::SkipReason;
 
 /// The part of a control plane that a check is about; else the verdict without it.
 pub(super) fn part<'a, T>(
@@ -20,12 +21,18 @@ pub(super) fn part<'a, T>(
     let Some(control_plane) = &observations.control_plane else {
         return Err(Verdict::Skip {
             reason: match observations.capabilities.control_plane.why_absent() {
-                Some(why) => why.to_owned(),
-                None => "the control plane was not looked at".to_owned(),
+                Some(why) => not_available(why),
+                None => SkipReason::ControlPlaneNotObserved,
             },
         });
     };
     available(of(control_plane))
+}
+
+fn not_available(why: &str) -> SkipReason {
+    SkipReason::NotAvailable {
+        why: why.to_owned(),
+    }
 }
 
 /// What was found; else the verdict without it.
@@ -33,7 +40,7 @@ pub(super) fn available<T>(part: &Availability<T>) -> Result<&T, Verdict> {
     match part {
         Availability::Found(found) => Ok(found),
         Availability::Absent { why } => Err(Verdict::Skip {
-            reason: why.clone(),
+            reason: not_available(why),
         }),
         Availability::Lost { error } => Err(Verdict::Broken {
             error: error.clone(),

@@ -14,7 +14,7 @@ pub struct Check {
     pub id: &'static str,
     /// What should hold, in one sentence.
     pub promise: &'static str,
-    /// How it is seen.
+    /// What is observed to judge it, for the catalogue.
     pub observed_by: &'static str,
     /// The document that makes the promise.
     pub source: &'static str,
@@ -25,11 +25,12 @@ pub struct Check {
 impl Check {
     /// What it finds in the observations.
     pub fn judge(&self, observations: &Observations) -> flatnet_model::verdict::Verdict {
-        (self.find)(observations).map(|deviation| Evidence {
+        let evidence = |deviation| Evidence {
             rule: Rule::new(self.id, self.source),
             deviation,
             remediation: None,
-        })
+        };
+        (self.find)(observations).map(evidence, |reason| reason)
     }
 }
 
@@ -37,7 +38,7 @@ impl Check {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown check {asked:?}{}; known checks: {}", suggestion(.nearest), ids().join(", "))]
 pub struct UnknownCheck {
-    /// What was asked for.
+    /// The id as it was given.
     pub asked: String,
     /// The known id that is spelt most like it, if one is near enough.
     pub nearest: Option<&'static str>,

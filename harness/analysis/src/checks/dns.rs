@@ -11,6 +11,7 @@ use super::findings::{Findings, count, listed, some, subjects};
 use super::topology::Topology;
 use super::{Deviation, Verdict};
 use flatnet_model::observations::{Dns, DnsClient, Observations, expected_names};
+use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let dns = match part(observations, |plane| &plane.dns) {
@@ -37,10 +38,13 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     }
     if asking.is_empty() && !without.is_empty() && without.len() == dns.clients.len() {
         return Verdict::Skip {
-            reason: format!(
-                "no cluster domain in /etc/resolv.conf of {}: dnsPolicy is not ClusterFirst there",
-                listed(&without, 4)
-            ),
+            reason: SkipReason::NoClusterDomain {
+                pods: dns
+                    .clients
+                    .iter()
+                    .map(|client| client.pod.clone())
+                    .collect(),
+            },
         };
     }
     for pod in topology.networked() {

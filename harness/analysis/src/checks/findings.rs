@@ -7,7 +7,8 @@ pub(super) use crate::words::{count, joined, listed, transports};
 use super::{Deviation, Verdict};
 use crate::checks::topology::Topology;
 use flatnet_model::PodRef;
-use flatnet_model::observations::Forbidden;
+use flatnet_model::observations::{Denied, Forbidden};
+use flatnet_model::skip::SkipReason;
 
 /// Facts, evidence, and what could not be measured.
 #[derive(Debug, Default)]
@@ -57,15 +58,13 @@ impl Findings {
 
     /// Says whom a missing right kept out: the verdict is about the others.
     pub(super) fn mention_forbidden(&mut self, topology: &Topology<'_>) {
-        if let Some(why) = topology.nodes_forbidden() {
-            self.fact(format!("nodes took no part: {why}"));
+        if let Some(denied) = topology.nodes_forbidden() {
+            self.fact(format!("nodes took no part: {}", not_allowed(denied)));
         }
         for denied in &topology.observations.denied {
             if denied.who == Forbidden::HostNetworkPods {
-                self.fact(format!(
-                    "hostNetwork pods took no part: {}: not allowed: {}",
-                    denied.what, denied.rule
-                ));
+                let why = not_allowed(denied);
+                self.fact(format!("hostNetwork pods took no part: {why}"));
             }
         }
     }
@@ -99,10 +98,18 @@ pub(super) struct Problem {
     pub(super) deviation: Deviation,
 }
 
+/// What was to be done, and who lacks which right for it.
+pub(super) fn not_allowed(denied: &Denied) -> String {
+    format!("{}: not allowed: {}", denied.what, denied.rule)
+}
+
 /// A check that is about nodes has nothing to say where a right is missing to look at them.
 pub(super) fn without_nodes(topology: &Topology<'_>) -> Option<Verdict> {
-    topology.nodes_forbidden().map(|why| Verdict::Skip {
-        reason: format!("nodes may not be looked at: {why}"),
+    topology.nodes_forbidden().map(|denied| Verdict::Skip {
+        reason: SkipReason::NodesForbidden {
+            what: denied.what.clone(),
+            rule: denied.rule.clone(),
+        },
     })
 }
 

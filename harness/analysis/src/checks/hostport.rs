@@ -9,6 +9,7 @@ use flatnet_model::cause::Cause;
 use flatnet_model::cni::{Plugin, in_use};
 use flatnet_model::evidence::{Command, Finding, Found, PodAt, Subject, Symptom, Talk};
 use flatnet_model::observations::{Availability, Call, HostPorts, Observations, ObservedNode};
+use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let made = match part(observations, |plane| &plane.host_ports) {
@@ -66,7 +67,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     // Nothing promises it where no plugin asks for port mappings; a CNI that maps ports its own way shows that it does.
     if wrong.len() == judged.len() && !judged.is_empty() && no_mapping(&topology) {
         return Verdict::Skip {
-            reason: "no plugin of the CNI configuration asks for port mappings (capabilities.portMappings), so hostPort is not promised: chain portmap".to_owned(),
+            reason: SkipReason::NoPortMapping,
         };
     }
     let bad: BTreeSet<Option<&str>> = wrong

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
 
-use super::findings::{Findings, Seen, count, listed, some};
+use super::findings::{Findings, Seen, count, listed, not_allowed, some};
 use super::topology::Topology;
 use super::{Deviation, Verdict};
 use flatnet_model::observations::{Endpoint, MtuRun, Observations, ObservedNode};
+use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -18,7 +19,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 error: "fewer than two pods run, see pod-ip-present".to_owned(),
             },
             None => Verdict::Skip {
-                reason: "a packet needs two pods: raise --nodes or --pods-per-node".to_owned(),
+                reason: SkipReason::OnePod,
             },
         };
     }
@@ -264,8 +265,11 @@ const FRAGMENT_COUNTERS: [&str; 6] = [
 ];
 
 fn fragments(topology: &Topology<'_>, findings: &mut Findings) {
-    if let Some(why) = topology.nodes_forbidden() {
-        findings.fact(format!("fragment counters of nodes not read: {why}"));
+    if let Some(denied) = topology.nodes_forbidden() {
+        findings.fact(format!(
+            "fragment counters of nodes not read: {}",
+            not_allowed(denied)
+        ));
         return;
     }
     let mut clean = 0;

@@ -5,12 +5,13 @@ use super::Verdict;
 use super::findings::{count, listed};
 use super::topology::Topology;
 use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
+use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
     if topology.networked().all(|pod| pod.object.ips.is_empty()) {
         return Verdict::Skip {
-            reason: "no pod has an IP of its own, see pod-ip-present".to_owned(),
+            reason: SkipReason::NoPodAddress,
         };
     }
     let mut facts: Vec<String> = observations

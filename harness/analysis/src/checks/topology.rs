@@ -8,7 +8,7 @@ use flatnet_model::probe::Facts;
 use flatnet_model::PodRef;
 use flatnet_model::evidence::{Command, HeldAddress, Owner, PodAt, Route, Subject};
 use flatnet_model::observations::{
-    Endpoint, Forbidden, Observations, ObservedNode, ObservedPod, PodNames,
+    Denied, Endpoint, Forbidden, Observations, ObservedNode, ObservedPod, PodNames,
 };
 
 /// Pods and nodes by name, and who holds which address.
@@ -150,16 +150,13 @@ impl<'a> Topology<'a> {
         }
     }
 
-    /// What keeps nodes from being looked at, in words, where a right is missing for it.
-    pub(super) fn nodes_forbidden(&self) -> Option<String> {
+    /// What keeps nodes from being looked at, where a right is missing for it.
+    pub(super) fn nodes_forbidden(&self) -> Option<&'a Denied> {
         if self.nodes().any(|node| node.inside.facts().is_ok()) {
             return None;
         }
-        let denied = self.observations.denied.iter();
-        let mut nodes = denied.filter(|denied| denied.who == Forbidden::Nodes);
-        nodes
-            .next()
-            .map(|denied| format!("{}: not allowed: {}", denied.what, denied.rule))
+        let mut denied = self.observations.denied.iter();
+        denied.find(|denied| denied.who == Forbidden::Nodes)
     }
 
     /// Whether an endpoint could be asked what it saw, as far as rights go.

@@ -52,7 +52,7 @@ pub struct Trace {
     pub goal: IpAddr,
     /// In the order in which they are passed.
     pub hops: Vec<Hop>,
-    /// What becomes of it.
+    /// Where the path ends, and why.
     pub ending: Ending,
     /// What a reader should know besides, in lower-case sentences.
     pub remarks: Vec<String>,
@@ -61,9 +61,9 @@ pub struct Trace {
 /// One device that a packet passes, in one direction.
 #[derive(Clone, Debug)]
 pub struct Hop {
-    /// Where the device is.
+    /// The namespace of the device.
     pub netns: Netns,
-    /// Its name there.
+    /// Name of the device in that namespace.
     pub device: String,
     /// Its MTU, bytes.
     pub mtu: u32,

@@ -5,6 +5,7 @@ mod names;
 mod reason;
 mod remediation;
 mod sentence;
+mod skip;
 mod start;
 mod state;
 mod subject;
@@ -15,6 +16,7 @@ use flatnet_model::advice::Advice;
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::{Command, Evidence, Finding};
 use flatnet_model::observations::{Observations, PodNames};
+use flatnet_model::verdict::Verdict;
 use serde::Serialize;
 
 pub use list::{count, listed};
@@ -47,9 +49,9 @@ pub struct Text {
 /// Writes evidence for one kind of reader.
 #[derive(Clone, Debug)]
 pub struct Words<'a> {
-    /// Writes commands.
+    /// Decides how commands are written for this cluster.
     pub advice: Advice,
-    /// Writes names of pods.
+    /// Decides how pods are named.
     pub names: Names<'a>,
 }
 
@@ -74,6 +76,12 @@ impl Words<'_> {
     /// A command as one line for a shell.
     fn line(&self, command: &Command) -> String {
         self.advice.line(command, |pod| self.names.pod(pod))
+    }
+
+    /// A verdict in words.
+    pub fn verdict(&self, verdict: &Verdict) -> Verdict<Text, String> {
+        let verdict = verdict.clone();
+        verdict.map(|evidence| self.text(&evidence), |reason| self.skip(&reason))
     }
 
     /// All there is to say of a piece of evidence.

@@ -101,7 +101,7 @@ pub enum Todo {
 }
 
 impl Remediation {
-    /// One command.
+    /// A single step of one command.
     pub fn run(command: Command) -> Self {
         Remediation::step(None, vec![command])
     }
@@ -117,7 +117,7 @@ impl Remediation {
         }
     }
 
-    /// And after it that.
+    /// Appends the steps of another one.
     pub fn then(mut self, next: Remediation) -> Self {
         self.steps.extend(next.steps);
         self

@@ -43,7 +43,7 @@ impl Rule {
         Rule::new("pod-runs", lifecycle)
     }
 
-    /// A node takes pods.
+    /// A node is Ready, so that it takes pods.
     pub fn node_ready() -> Self {
         let status =
             "Kubernetes, [Node status](https://kubernetes.io/docs/reference/node/node-status/)";
@@ -54,7 +54,7 @@ impl Rule {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// What does not hold.
+    /// The promise that is broken.
     pub rule: Rule,
     /// Who is affected, what was seen instead of what, and why.
     #[serde(flatten)]
@@ -67,7 +67,7 @@ pub struct Evidence {
 /// How something differs from what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deviation {
-    /// Whom it is about.
+    /// Nodes, pods, files and others that are affected.
     pub subjects: Vec<Subject>,
     /// Whose configuration is wrong, or whose row or column is red; empty where the observations single none out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -108,7 +108,7 @@ pub struct Found {
     /// Which, with its parameters.
     #[serde(flatten)]
     pub cause: Cause,
-    /// How it is known.
+    /// Observed itself, or concluded from other observations.
     pub basis: Basis,
 }
 

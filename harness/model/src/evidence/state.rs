@@ -14,7 +14,7 @@ use crate::network::{Family, Transport};
 pub struct Route {
     /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, RTN_PROHIBIT 8.
     pub kind: u8,
-    /// What it is for.
+    /// Destination prefix; length 0 for the default route.
     pub dst: IpNet,
     /// Next hop; none for a route that is on link.
     pub via: Option<IpAddr>,

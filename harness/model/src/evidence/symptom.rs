@@ -56,9 +56,9 @@ pub enum Scope {
 /// How far something reaches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
-    /// Ordered pairs of ends.
+    /// Number of ordered pairs of ends.
     pub pairs: usize,
-    /// Over which transports.
+    /// Transports over which they are affected.
     pub over: BTreeSet<Transport>,
     /// Nodes of client and server, each ordered pair once.
     pub between: Vec<(String, String)>,

@@ -15,7 +15,7 @@ use crate::PodRef;
 pub struct ControlPlane {
     /// Services of type ClusterIP.
     pub services: Availability<Services>,
-    /// Names of services.
+    /// Answers of the pods' own nameservers.
     pub dns: Availability<Dns>,
     /// Pods with a hostPort.
     pub host_ports: Availability<HostPorts>,
@@ -99,7 +99,7 @@ pub struct DnsClient {
 pub struct HostPorts {
     /// `hostPort`, for TCP and UDP, the same on each node.
     pub port: u16,
-    /// One pod per node.
+    /// One pod per schedulable node, running or not.
     pub pods: Vec<PortPod>,
     /// From another node of the cluster, or a pod there, to the node's addresses.
     pub calls: Vec<Call>,
@@ -111,7 +111,7 @@ pub struct PortPod {
     /// The pod; its fields stand beside the others in JSON.
     #[serde(flatten)]
     pub pod: PodRef,
-    /// Its node.
+    /// `spec.nodeName`.
     pub node: String,
     /// `Running`, or why not, as the STATUS column of `kubectl get pods` has it.
     pub phase: String,
@@ -141,7 +141,7 @@ pub struct AgentSet {
     pub name: String,
     /// `status.desiredNumberScheduled`.
     pub desired: i32,
-    /// Its pods.
+    /// Every pod of the DaemonSet, whatever its phase.
     pub pods: Vec<AgentPod>,
 }
 

@@ -150,21 +150,21 @@ impl ObservedPod {
 pub struct Dial {
     /// The client.
     pub from: Endpoint,
-    /// Who should answer.
+    /// The end that should answer.
     pub to: Endpoint,
     /// What was dialled: an address that the API gives `to`, or the gateway of `from`.
     #[serde(flatten)]
     pub request: DialRequest,
-    /// What became of it.
+    /// The answer, or the failure of the last attempt.
     pub result: DialOutcome,
 }
 
 /// Sizes sent from one pod to another with DF.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MtuRun {
-    /// Sender.
+    /// The sending pod.
     pub from: Endpoint,
-    /// Receiver.
+    /// The pod that acknowledges.
     pub to: Endpoint,
     /// The address that was dialled.
     pub address: IpAddr,

@@ -127,7 +127,7 @@ pub struct ReceivedRequest {
     pub source: IpAddr,
     /// The address of ours that was dialled.
     pub destination: IpAddr,
-    /// How many requests.
+    /// Number of requests, at least 1.
     pub count: u32,
 }
 
@@ -170,7 +170,7 @@ pub struct Facts {
     pub routes: Vec<RouteEntry>,
     /// Neighbour entries (ARP and NDP), permanent ones included.
     pub neighbours: Vec<Neighbour>,
-    /// Forwarding databases.
+    /// Forwarding entries of its bridges and VXLAN devices.
     pub fdb: Vec<FdbEntry>,
     /// `net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`, … where they can be read; key without `net.`.
     pub sysctls: BTreeMap<String, String>,
@@ -218,7 +218,7 @@ pub struct CniFiles {
 /// A file of the CNI configuration directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConfFile {
-    /// File name.
+    /// File name in the directory, without the path.
     pub name: String,
     /// Its text, or why it could not be read.
     pub content: Result<String, String>,

@@ -19,9 +19,9 @@ pub struct ResolvConf {
 pub struct Lookup {
     /// A whole name; no search list is applied.
     pub name: String,
-    /// Which record of it.
+    /// A or AAAA.
     pub record: Record,
-    /// How the question travels.
+    /// UDP or TCP.
     pub over: Protocol,
 }
 

@@ -94,7 +94,7 @@ pub struct NamespaceRoute {
     pub dst: IpNet,
     /// Next hop, where it is not on link.
     pub gateway: Option<IpAddr>,
-    /// Outgoing interface.
+    /// Name of the outgoing interface.
     pub device: String,
 }
 
@@ -103,7 +103,7 @@ pub struct NamespaceRoute {
 pub struct NamespaceInterface {
     /// Interface name in its namespace (IFNAMSIZ: at most 15 bytes).
     pub name: String,
-    /// Its index there.
+    /// Its index in its own namespace.
     pub index: u32,
     /// `iflink`: the index of the other end of a veth pair, in that end's namespace.
     pub peer: u32,
@@ -158,7 +158,7 @@ pub struct PluginVersions {
 /// What a program in the plugin folder says to CNI_COMMAND=VERSION (CNI specification, section 2, VERSION).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginVersion {
-    /// Its file name.
+    /// File name in the plugin folder.
     pub name: String,
     /// The version result, or why there is none.
     pub versions: Result<VersionResult, String>,

@@ -12,7 +12,7 @@ pub struct EventSnapshot {
     pub warning: bool,
     /// One word in CamelCase: `FailedCreatePodSandBox`, ….
     pub reason: String,
-    /// In words.
+    /// The source's words, which may have several lines.
     pub message: String,
     /// How often it was seen, from 1.
     pub count: i32,

@@ -73,9 +73,9 @@ pub struct Container {
 pub struct ContainerState {
     /// It does not run yet, or not again.
     pub waiting: Option<Waiting>,
-    /// It runs.
+    /// Its process has been started.
     pub running: Option<Running>,
-    /// It has ended.
+    /// Its process has ended.
     pub terminated: Option<Termination>,
 }
 
@@ -93,7 +93,7 @@ pub struct Waiting {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Running {
-    /// Since when.
+    /// Start of this run; none where the API does not say.
     pub started_at: Option<Timestamp>,
 }
 

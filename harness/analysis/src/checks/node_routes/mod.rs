@@ -15,6 +15,7 @@ use super::findings::{Findings, Problem, Seen, count, without_nodes};
 use super::topology::{Topology, ip_command};
 use super::{Deviation, Verdict};
 use flatnet_model::observations::{Observations, ObservedNode};
+use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -50,14 +51,12 @@ pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
 }
 
 /// weave has no podCIDRs, Calico's own IPAM does not use them: then there is nothing they promise about routes.
-fn not_applicable(topology: &Topology<'_>) -> Option<String> {
+fn not_applicable(topology: &Topology<'_>) -> Option<SkipReason> {
     if topology
         .nodes()
         .all(|node| node.object.pod_cidrs.is_empty())
     {
-        return Some(
-            "nodes have no podCIDRs: this CNI assigns addresses in its own way".to_owned(),
-        );
+        return Some(SkipReason::NoPodCidrs);
     }
     let mut pods = topology
         .networked()
@@ -69,10 +68,7 @@ fn not_applicable(topology: &Topology<'_>) -> Option<String> {
             .any(|node| node.object.pod_cidrs.iter().any(|cidr| cidr.contains(ip)))
     };
     let unused = pods.peek().is_some() && !pods.any(|pod| pod.object.ips.iter().any(from_cidr));
-    unused.then(|| {
-        "pod addresses do not come from the nodes' podCIDRs: this CNI assigns them in its own way"
-            .to_owned()
-    })
+    unused.then_some(SkipReason::PodCidrsUnused)
 }
 
 /// Which node's pods were answered by which other node's, by family (true: IPv4). A route that looks unusual but carries

@@ -13,6 +13,7 @@ use super::Verdict;
 use super::findings::{Findings, count, transports};
 use super::topology::Topology;
 use flatnet_model::observations::{Endpoint, Observations};
+use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
     let topology = Topology::of(observations);
@@ -74,8 +75,8 @@ fn nothing_measured(topology: &Topology<'_>, span: Span) -> Verdict {
     }
     Verdict::Skip {
         reason: match span {
-            Span::SameNode => "no node has two ends to pair: raise --pods-per-node".to_owned(),
-            Span::CrossNode => "pods are on one node only: raise --nodes".to_owned(),
+            Span::SameNode => SkipReason::NoPairOnNode,
+            Span::CrossNode => SkipReason::OneNode,
         },
     }
 }
