@@ -95,6 +95,15 @@ pub enum Protocol {
     Udp,
 }
 
+impl From<Protocol> for Transport {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Tcp => Transport::Tcp,
+            Protocol::Udp => Transport::Udp,
+        }
+    }
+}
+
 /// Words for the values of an enumeration: as options, files and reports write them.
 macro_rules! words {
     ($kind:ident: $($value:ident = $word:literal),+) => {

@@ -5,7 +5,7 @@ use super::cluster::{Stage, Step};
 use super::{Fault, Moment, Recipe};
 use crate::Result;
 use flatnet_model::cause::CauseId;
-use flatnet_model::probe::Transport;
+use flatnet_model::probe::Protocol;
 
 /// The end of the name of the node that is broken.
 const BROKEN: &str = "worker2";
@@ -81,7 +81,7 @@ pub(super) static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: true,
-            steps: |stage| drop_port(stage, stage.node_port(Transport::Tcp)?),
+            steps: |stage| drop_port(stage, stage.node_port(Protocol::Tcp)?),
         },
     },
     Fault {

@@ -260,7 +260,9 @@ fn outside(o: &Observations) -> Outside {
         }
     }
     let mut node_port = service(o, "flatnet-node-port", "10.96.0.22", pods(o));
-    node_port.node_ports = BOTH.map(|transport| (transport, NODE_PORT)).into();
+    node_port.node_ports = [Protocol::Tcp, Protocol::Udp]
+        .map(|protocol| (protocol, NODE_PORT))
+        .into();
     Outside {
         addresses: vec![ip(PEER)],
         node_port: Availability::Found(Exposure {

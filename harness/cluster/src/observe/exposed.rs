@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use flatnet_model::probe::{DialRequest, Lookup, Resolved, Transport, ask};
+use flatnet_model::probe::{DialRequest, Lookup, Protocol, Resolved, Transport, ask};
 
 use super::calls::{Repeated, make};
 use super::fleet::Fleet;
@@ -21,8 +21,7 @@ use flatnet_model::observations::{
 const PROGRAMMED_WITHIN: Duration = Duration::from_secs(12);
 /// Dials of the shared service over TCP: with nine backends, two of six differ all but surely.
 const TIMES: usize = 6;
-/// Transports that have ports.
-const WITH_PORTS: [Transport; 2] = [Transport::Tcp, Transport::Udp];
+const BOTH: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
 
 /// Makes every call there is to make.
 pub(super) async fn users(
@@ -184,7 +183,7 @@ impl<'a> Clients<'a> {
         let host_ports = match exposed.host_ports.found() {
             Some(made) => {
                 let runs: BTreeSet<&str> = made.nodes().collect();
-                let ports = WITH_PORTS.map(|transport| (transport, made.port));
+                let ports = BOTH.map(|protocol| (protocol, made.port));
                 let wanted = |node: &ObservedNode| match runs.contains(node.object.name.as_str()) {
                     true => BTreeMap::from(ports),
                     false => BTreeMap::new(),
@@ -217,14 +216,15 @@ impl<'a> Clients<'a> {
     async fn called_from_outside(
         &self,
         peer: &Peer,
-        ports: impl Fn(&ObservedNode) -> BTreeMap<Transport, u16>,
+        ports: impl Fn(&ObservedNode) -> BTreeMap<Protocol, u16>,
     ) -> Vec<Call> {
         let there = peer.endpoint();
         let mut requests = Vec::new();
         for node in self.nodes {
-            for (transport, port) in ports(node) {
+            for (protocol, port) in ports(node) {
                 let every = to(&there, &peer.addresses, &node.object.internal_ips, port, 1);
-                requests.extend(every.filter(|repeated| repeated.request.transport == transport));
+                let of = Transport::from(protocol);
+                requests.extend(every.filter(|repeated| repeated.request.transport == of));
             }
         }
         make(self.fleet, requests, PROGRAMMED_WITHIN).await
@@ -244,18 +244,14 @@ fn to<'a>(
         .iter()
         .filter(|address| own.iter().any(|own| own.is_ipv4() == address.is_ipv4()));
     reachable.flat_map(move |address| {
-        WITH_PORTS.map(|transport| Repeated {
+        BOTH.map(|protocol| Repeated {
             from: from.clone(),
             request: DialRequest {
                 address: *address,
-                transport,
+                transport: protocol.into(),
                 port,
             },
-            times: if transport == Transport::Tcp {
-                times
-            } else {
-                1
-            },
+            times: if protocol == Protocol::Tcp { times } else { 1 },
         })
     })
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::probe::{
-    DialOutcome, DialRequest, Lookup, ReceivedRequest, Record, ResolvConf, Resolved, Transport,
+    DialOutcome, DialRequest, Lookup, Protocol, ReceivedRequest, Record, ResolvConf, Resolved,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,7 @@ pub struct Service {
     /// Port of the cluster IPs, for TCP and UDP.
     pub port: u16,
     /// `spec.ports[].nodePort`, where it has them.
-    pub node_ports: BTreeMap<Transport, u16>,
+    pub node_ports: BTreeMap<Protocol, u16>,
     /// Pods that its EndpointSlices call ready, sorted.
     pub backends: Vec<PodRef>,
 }
