@@ -1,7 +1,12 @@
 //! The programs that go into nodes and pods: found beside this one, and static.
 use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use elf::abi::PT_INTERP;
+use elf::endian::LittleEndian;
+use elf::file::Class;
+use elf::{ElfStream, ParseError};
 
 use crate::{Error, Result};
 
@@ -85,43 +90,31 @@ pub enum Linkage {
     },
 }
 
-/// Reads the ELF program headers of a 64-bit little-endian program (System V ABI, "Program Header").
+/// Looks for an interpreter in the headers of a 64-bit little-endian program (System V ABI, "Program Header").
 ///
 /// # Errors
 /// Not readable, or not such a program (`InvalidData`).
-pub fn linkage(path: &Path) -> std::io::Result<Linkage> {
-    const PT_INTERP: u32 = 3;
-    let bad = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
-    let mut bytes = Vec::new();
-    // Headers and interpreter name sit in the first page of every linker's output.
-    File::open(path)?.take(64 * 1024).read_to_end(&mut bytes)?;
-    if bytes.len() < 64 || bytes[..4] != *b"\x7fELF" || bytes[4] != 2 || bytes[5] != 1 {
-        return Err(bad("not a 64-bit ELF program"));
-    }
-    let number = |at: usize, len: usize| -> std::io::Result<usize> {
-        let raw = bytes
-            .get(at..at + len)
-            .ok_or_else(|| bad("truncated ELF headers"))?;
-        Ok(raw
-            .iter()
-            .rev()
-            .fold(0, |n, byte| n << 8 | usize::from(*byte)))
+pub fn linkage(path: &Path) -> io::Result<Linkage> {
+    let invalid = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+    let bad = |e| match e {
+        ParseError::IOError(e) => e,
+        other => invalid(other.to_string()),
     };
-    let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
-    for entry in (0..count).map(|i| table + i * size) {
-        if number(entry, 4)? == PT_INTERP as usize {
-            let (offset, len) = (number(entry + 8, 8)?, number(entry + 32, 8)?);
-            let name = bytes
-                .get(offset..offset + len)
-                .ok_or_else(|| bad("truncated ELF interpreter"))?;
-            return Ok(Linkage::Dynamic {
-                interpreter: String::from_utf8_lossy(name)
-                    .trim_end_matches('\0')
-                    .to_owned(),
-            });
-        }
+    let file = File::open(path)?;
+    let mut program = ElfStream::<LittleEndian, _>::open_stream(file).map_err(bad)?;
+    if program.ehdr.class != Class::ELF64 {
+        return Err(invalid("not a 64-bit ELF program".to_owned()));
     }
-    Ok(Linkage::Static)
+    let mut segments = program.segments().iter();
+    let Some(named) = segments.find(|segment| segment.p_type == PT_INTERP) else {
+        return Ok(Linkage::Static);
+    };
+    let named = *named;
+    let interpreter = program.segment_data(&named).map_err(bad)?;
+    let interpreter = String::from_utf8_lossy(interpreter);
+    Ok(Linkage::Dynamic {
+        interpreter: interpreter.trim_end_matches('\0').to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -139,7 +132,7 @@ mod tests {
         );
         assert_eq!(
             linkage(Path::new("/etc/passwd")).unwrap_err().kind(),
-            std::io::ErrorKind::InvalidData
+            io::ErrorKind::InvalidData
         );
     }
 }

@@ -1,15 +1,14 @@
 //! `flatnet test`: one whole run and its report.
 use std::net::IpAddr;
-use std::time::SystemTime;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::{Output, Typed, progress};
 use crate::config::RunArgs;
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
 use crate::report::{self, Report};
-use crate::session::plan::Site;
 use crate::session::{self, Outcome, conduct};
 use crate::{Error, Result, plant};
 use flatnet_analysis::checks::{Check, catalogue};
@@ -61,7 +60,7 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed<'_>) -> Result<u8> {
     args.run.settle(|option| typed.is(option));
     let checks = selected(&args.only)?;
     let fault = args.plant.as_deref().map(plant::find).transpose()?;
-    let started = SystemTime::now();
+    let started = Timestamp::now();
     let (observer, phases) = progress::observer(args.quiet);
     let outcome = session::run(conduct(&args.run, fault, observer))?;
     let run = described(fault, &outcome);
@@ -94,10 +93,7 @@ fn selected(only: &[String]) -> Result<Vec<&'static Check>> {
 }
 
 fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
-    let lab = match &outcome.plan.site {
-        Site::Lab { spec, .. } | Site::RunningLab { spec, .. } => Some(spec),
-        Site::NewKind(..) | Site::RunningKind { .. } | Site::Kubeconfig(_) => None,
-    };
+    let lab = outcome.plan.source.lab();
     report::Run {
         provider: outcome.observations.provider.clone(),
         cni: outcome.plan.cni_name.clone(),

@@ -1,9 +1,8 @@
 //! `flatnet up`: a cluster with its CNI and pods, left running.
 use std::path::Path;
-use std::time::SystemTime;
 
 use clap::Args;
-use k8s_openapi::api::core::v1::Node;
+use jiff::Timestamp;
 
 use super::{Typed, progress};
 use crate::config::{Provider, RunArgs};
@@ -12,7 +11,6 @@ use crate::report::{self, ClusterReport};
 use crate::session::{self, Session};
 use crate::{Error, Result};
 use flatnet_cluster::status;
-use flatnet_model::snapshot::PodSnapshot;
 
 /// Options of `flatnet up`.
 #[derive(Args)]
@@ -31,7 +29,7 @@ pub(super) fn run(args: UpArgs, typed: &Typed<'_>) -> Result<u8> {
     if run.cluster.is_none() && run.provider() != Provider::Kubeconfig {
         run.name.get_or_insert_with(|| "flatnet".to_owned());
     }
-    let started = SystemTime::now();
+    let started = Timestamp::now();
     let (observer, phases) = progress::observer(false);
     let mut report = session::run(async {
         let session = Session::start(&run, None, observer).await?;
@@ -51,37 +49,19 @@ pub(super) fn run(args: UpArgs, typed: &Typed<'_>) -> Result<u8> {
 }
 
 /// What was brought up, as it is now.
-async fn describe(session: &Session, started: SystemTime) -> Result<ClusterReport> {
+async fn describe(session: &Session, started: Timestamp) -> Result<ClusterReport> {
     let cluster = session.cluster();
     let nodes = cluster.nodes().await?;
     let cni = &session.plan().cni_name;
     let mut report = ClusterReport::new(cluster.provider(), cni, cluster.namespace(), started);
-    report.name = session.plan().site.name().map(str::to_owned);
-    report.nodes = nodes.iter().map(node_entry).collect::<Result<_>>()?;
-    report.pods = session.pods().iter().map(pod_entry).collect();
+    report.name = session.plan().source.name().map(str::to_owned);
+    let nodes = nodes
+        .iter()
+        .map(|node| status::node(node).map(NodeEntry::from));
+    report.nodes = nodes.collect::<Result<_>>()?;
+    report.pods = session.pods().iter().cloned().map(PodEntry::from).collect();
     report.diagnosis = session.diagnosis().cloned();
     Ok(report)
-}
-
-fn node_entry(object: &Node) -> Result<NodeEntry> {
-    let node = status::node(object)?;
-    Ok(NodeEntry {
-        addresses: node.internal_ips.iter().map(ToString::to_string).collect(),
-        pod_cidrs: node.pod_cidrs.iter().map(ToString::to_string).collect(),
-        not_ready: node.not_ready(),
-        name: node.name,
-    })
-}
-
-fn pod_entry(pod: &PodSnapshot) -> PodEntry {
-    PodEntry {
-        namespace: pod.reference.namespace.clone(),
-        name: pod.reference.name.clone(),
-        node: pod.node.clone(),
-        phase: pod.phase.clone(),
-        host_network: pod.host_network,
-        addresses: pod.ips.iter().map(ToString::to_string).collect(),
-    }
 }
 
 fn write(report: &ClusterReport, dir: &Path) -> Result<()> {
@@ -99,19 +79,16 @@ fn show_around(report: &ClusterReport) {
     let Some(pod) = report.pods.first() else {
         return;
     };
+    let name = &pod.reference.name;
     let target = match report.namespace.as_str() {
-        "default" => pod.name.clone(),
-        namespace => format!("{namespace}/{}", pod.name),
+        "default" => name.clone(),
+        namespace => format!("{namespace}/{name}"),
     };
     anstream::eprintln!("look around:");
     match &report.name {
-        Some(name) => anstream::eprintln!(
-            "  flatnet exec --cluster {name} {target} -- ip route\n  flatnet test --cluster {name}"
+        Some(cluster) => anstream::eprintln!(
+            "  flatnet exec --cluster {cluster} {target} -- ip route\n  flatnet test --cluster {cluster}"
         ),
-        None => anstream::eprintln!(
-            "  kubectl -n {} exec {} -- ip route",
-            report.namespace,
-            pod.name
-        ),
+        None => anstream::eprintln!("  kubectl -n {} exec {name} -- ip route", report.namespace),
     }
 }

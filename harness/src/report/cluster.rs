@@ -1,11 +1,15 @@
 //! What `flatnet up` booted and deployed, as data: `cluster.json` of `docs/report-schema.md`.
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
+use ipnet::IpNet;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Phase, ReportError, rfc3339, write_files};
+use super::{Phase, ReportError, write_files};
+use flatnet_model::PodRef;
 use flatnet_model::diagnosis::Diagnosis;
+use flatnet_model::snapshot::{NodeSnapshot, PodSnapshot};
 
 /// The version of the JSON form; a change of meaning changes it.
 pub const SCHEMA: &str = "flatnet.cluster/v1";
@@ -17,7 +21,7 @@ pub struct ClusterReport {
     pub schema: String,
     /// Version of the flatnet that ran.
     pub flatnet_version: String,
-    /// When it began, RFC 3339, UTC.
+    /// When it began, RFC 3339, UTC, whole seconds.
     pub started: String,
     /// As `--cluster` takes it; of a kubeconfig none.
     pub name: Option<String>,
@@ -44,20 +48,30 @@ pub struct NodeEntry {
     /// Its name.
     pub name: String,
     /// InternalIPs.
-    pub addresses: Vec<String>,
+    pub addresses: Vec<IpAddr>,
     /// `spec.podCIDRs`.
-    pub pod_cidrs: Vec<String>,
+    pub pod_cidrs: Vec<IpNet>,
     /// Reason and message of a Ready condition that is not True.
     pub not_ready: Option<String>,
+}
+
+impl From<NodeSnapshot> for NodeEntry {
+    fn from(node: NodeSnapshot) -> Self {
+        NodeEntry {
+            not_ready: node.not_ready(),
+            name: node.name,
+            addresses: node.internal_ips,
+            pod_cidrs: node.pod_cidrs,
+        }
+    }
 }
 
 /// A pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodEntry {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
+    /// Its namespace and name.
+    #[serde(flatten)]
+    pub reference: PodRef,
     /// The node that it is on.
     pub node: String,
     /// `status.phase`.
@@ -65,16 +79,28 @@ pub struct PodEntry {
     /// Whether it has its node's network.
     pub host_network: bool,
     /// `status.podIPs`.
-    pub addresses: Vec<String>,
+    pub addresses: Vec<IpAddr>,
+}
+
+impl From<PodSnapshot> for PodEntry {
+    fn from(pod: PodSnapshot) -> Self {
+        PodEntry {
+            reference: pod.reference,
+            node: pod.node,
+            phase: pod.phase,
+            host_network: pod.host_network,
+            addresses: pod.ips,
+        }
+    }
 }
 
 impl ClusterReport {
     /// Version, schema and start; the caller fills in the rest.
-    pub fn new(provider: &str, cni: &str, namespace: &str, started: SystemTime) -> Self {
+    pub fn new(provider: &str, cni: &str, namespace: &str, started: Timestamp) -> Self {
         ClusterReport {
             schema: SCHEMA.to_owned(),
             flatnet_version: env!("CARGO_PKG_VERSION").to_owned(),
-            started: rfc3339(started),
+            started: format!("{started:.0}"),
             name: None,
             provider: provider.to_owned(),
             cni: cni.to_owned(),

@@ -1,13 +1,14 @@
 //! Lines of text that several reports share: the labelled lines of evidence, and colours.
+use anstyle::{AnsiColor, Reset, Style};
 use flatnet_analysis::words::Text;
 
-pub(super) const RESET: &str = "\u{1b}[0m";
-pub(super) const BOLD: &str = "\u{1b}[1m";
-pub(super) const DIM: &str = "\u{1b}[2m";
-pub(super) const RED: &str = "\u{1b}[1;31m";
-pub(super) const GREEN: &str = "\u{1b}[1;32m";
-pub(super) const YELLOW: &str = "\u{1b}[1;33m";
-pub(super) const MAGENTA: &str = "\u{1b}[1;35m";
+pub(super) const RESET: Reset = Reset;
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
+pub(super) const GREEN: Style = AnsiColor::Green.on_default().bold();
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const MAGENTA: Style = AnsiColor::Magenta.on_default().bold();
 
 pub(super) const LABELS: [&str; 6] = ["expected", "observed", "culprit", "cause", "look", "fix"];
 pub(super) const LABEL_WIDTH: usize = 10;

@@ -12,7 +12,6 @@ pub mod model;
 pub mod route;
 pub mod summary;
 pub mod terminal;
-mod time;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +21,6 @@ use std::path::{Path, PathBuf};
 pub use cluster::ClusterReport;
 pub use matrix::{Grid, Matrix, Share};
 pub use model::{CheckReport, Counts, Phase, Report, Run, SCHEMA};
-pub use time::rfc3339;
 
 /// Why a report could not be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,10 @@
 //! The report, as data. Its JSON form is documented in `docs/report-schema.md`; a change of meaning changes [`SCHEMA`].
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
-use super::time::rfc3339;
 use flatnet_analysis::checks::Check;
 use flatnet_analysis::words::Words;
 use flatnet_model::diagnosis::Diagnosis;
@@ -24,7 +24,7 @@ pub struct Report<E = Evidence, R = SkipReason> {
     pub schema: String,
     /// Version of the flatnet that ran.
     pub flatnet_version: String,
-    /// Start of the run, RFC 3339, UTC.
+    /// Start of the run, RFC 3339, UTC, whole seconds.
     pub started: String,
     /// What was run.
     pub run: Run,
@@ -170,7 +170,7 @@ impl Report {
     /// Judges the observations by these checks.
     pub fn of(
         run: Run,
-        started: SystemTime,
+        started: Timestamp,
         phases: Vec<Phase>,
         checks: &[&Check],
         observations: Observations,
@@ -178,7 +178,7 @@ impl Report {
         Report {
             schema: SCHEMA.to_owned(),
             flatnet_version: env!("CARGO_PKG_VERSION").to_owned(),
-            started: rfc3339(started),
+            started: format!("{started:.0}"),
             run,
             phases,
             checks: checks

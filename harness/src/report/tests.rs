@@ -1,12 +1,13 @@
 //! Reports of synthetic runs, compared with what a reader should get.
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use rstest::rstest;
 
 use super::terminal::Detail;
 use super::{
-    CheckReport, Counts, Phase, Report, ReportError, Run, json, junit, rfc3339, summary, terminal,
-    write_to,
+    CheckReport, ClusterReport, Counts, Phase, Report, ReportError, Run, json, junit, summary,
+    terminal, write_to,
 };
 use flatnet_analysis::checks::all;
 use flatnet_analysis::example::build::{Cluster, ETH0, Style};
@@ -31,15 +32,13 @@ fn report(observations: Observations) -> Report {
         Phase::new("observe", Duration::from_millis(1404)),
     ];
     let checks: Vec<_> = all().iter().collect();
-    let mut report = Report::of(
-        run,
-        UNIX_EPOCH + Duration::from_secs(1_793_696_707),
-        phases,
-        &checks,
-        observations,
-    );
+    let mut report = Report::of(run, at(1_793_696_707), phases, &checks, observations);
     report.flatnet_version = "0.0.0".to_owned();
     report
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
 }
 
 fn healthy() -> Observations {
@@ -97,7 +96,7 @@ fn terminal_of_a_mixed_run() {
 #[test]
 fn colours_are_codes_around_the_same_text() {
     let coloured = terminal::render(&mixed(), Detail::Full);
-    assert!(coloured.contains("\u{1b}[1;31mFAIL"), "{coloured}");
+    assert!(coloured.contains("\u{1b}[1m\u{1b}[31mFAIL"), "{coloured}");
     assert!(!plain(&coloured).contains('\u{1b}'));
 }
 
@@ -207,8 +206,10 @@ fn counts_give_the_closing_line_and_the_exit_code(
 #[case(1_704_067_199, "2023-12-31T23:59:59Z")]
 #[case(1_793_696_707, "2026-11-03T09:05:07Z")]
 #[case(4_107_542_400, "2100-03-01T00:00:00Z")]
-fn times_are_rfc_3339(#[case] seconds: u64, #[case] text: &str) {
-    assert_eq!(rfc3339(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+fn times_are_rfc_3339(#[case] second: i64, #[case] text: &str) {
+    let started = at(second) + Duration::from_millis(999);
+    let report = ClusterReport::new("lab", "flatnet", "default", started);
+    assert_eq!(report.started, text);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A row of `flatnet list`.
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use flatnet_lab::LabSpec;
 use futures::future::join_all;
@@ -165,9 +165,7 @@ impl Listed {
 }
 
 fn age(started: u64) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs());
+    let now = Timestamp::now().as_second().unsigned_abs();
     match now.saturating_sub(started) {
         age @ 0..120 => format!("{age}s"),
         age @ 120..7200 => format!("{}m", age / 60),

@@ -5,7 +5,7 @@ mod wiring;
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpAdd, IpNet};
 
 use super::{Fault, Moment, Recipe, Step};
 use crate::{Error, Result};
@@ -27,8 +27,8 @@ fn same_family(a: &IpNet, b: &IpNet) -> bool {
 /// The address of that number in a range.
 fn host(range: IpNet, number: u8) -> Result<IpAddr> {
     let address = match range.network() {
-        IpAddr::V4(base) => IpAddr::V4((u32::from(base) + u32::from(number)).into()),
-        IpAddr::V6(base) => IpAddr::V6((u128::from(base) + u128::from(number)).into()),
+        IpAddr::V4(base) => IpAddr::V4(base.saturating_add(number.into())),
+        IpAddr::V6(base) => IpAddr::V6(base.saturating_add(number.into())),
     };
     if range.contains(&address) {
         Ok(address)

@@ -2,13 +2,8 @@
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::rows::{Rows, topics};
+use crate::report::lines::{BOLD, DIM, RED, RESET, YELLOW};
 use flatnet_model::inspection::{Answer, Inspection, Outcome, Problem, Source};
-
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const YELLOW: &str = "\x1b[33m";
-const RED: &str = "\x1b[31m";
-const RESET: &str = "\x1b[0m";
 
 /// One question after the other, `width` columns wide where that is known. Colours are escape sequences; the printer
 /// strips them where there is no terminal.

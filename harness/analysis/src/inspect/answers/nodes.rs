@@ -76,25 +76,13 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
 /// power of two in words where it has more than 64 bits.
 pub(super) fn hosts(net: &IpNet) -> (IpAddr, IpAddr, Value) {
     let bits = net.max_prefix_len() - net.prefix_len();
-    match net {
-        IpNet::V4(v4) if bits >= 2 => {
-            let first = u32::from(v4.network()) + 1;
-            let last = u32::from(v4.broadcast()) - 1;
-            let count = u64::from(last - first) + 1;
-            (
-                IpAddr::V4(first.into()),
-                IpAddr::V4(last.into()),
-                count.into(),
-            )
-        }
-        _ => {
-            let count = match 1_u64.checked_shl(bits.into()) {
-                Some(count) => count.into(),
-                None => format!("2^{bits}").into(),
-            };
-            (net.network(), net.broadcast(), count)
-        }
-    }
+    let count = match (net, 1_u64.checked_shl(bits.into())) {
+        (IpNet::V4(v4), _) => v4.hosts().count().into(),
+        (IpNet::V6(_), Some(count)) => count.into(),
+        (IpNet::V6(_), None) => format!("2^{bits}").into(),
+    };
+    let last = net.hosts().last().unwrap_or(net.addr());
+    (net.hosts().next().unwrap_or(net.addr()), last, count)
 }
 
 #[cfg(test)]
