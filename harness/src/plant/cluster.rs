@@ -1,8 +1,8 @@
 //! Planting on a real cluster, and taking it back: such a cluster may be used again.
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use flatnet_model::probe::Transport;
+use flatnet_model::probe::Protocol;
 use flatnet_model::snapshot::NodeSnapshot;
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetUpdateStrategy};
 use k8s_openapi::api::core::v1::Affinity;
@@ -14,12 +14,12 @@ use crate::{Error, Result};
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::kind::peer::Peer;
 use flatnet_cluster::kube::{KubeCluster, daemon_sets, denied};
+use flatnet_cluster::limit::until_gone;
 use flatnet_cluster::{Cluster, Target};
 use flatnet_model::observations::Service;
 
 /// How long the DaemonSet's controller may take to remove a pod.
 const AGENT_GONE_WITHIN: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(200);
 /// How often a write that conflicts with another is retried.
 const TRIES: usize = 5;
 
@@ -198,10 +198,10 @@ impl Stage<'_> {
             .ok_or_else(|| Error::Failed("no hostPort was taken, see hostport".to_owned()))
     }
 
-    pub(super) fn node_port(&self, transport: Transport) -> Result<u16> {
+    pub(super) fn node_port(&self, protocol: Protocol) -> Result<u16> {
         let service = self.exposed.node_port.found();
         service
-            .and_then(|service| service.node_ports.get(&transport).copied())
+            .and_then(|service| service.node_ports.get(&protocol).copied())
             .ok_or_else(|| Error::Failed("no service has a node port, see nodeport".to_owned()))
     }
 
@@ -304,18 +304,13 @@ async fn change(
 }
 
 async fn wait_without_agent(cluster: &KubeCluster, node: &str) -> Result<()> {
-    let begun = Instant::now();
-    loop {
+    let look = || async {
         let sets = daemon_sets::sets(cluster.client()).await?;
-        let first = sets.first().into_iter();
-        if !first.flat_map(|set| &set.pods).any(|pod| pod.node == node) {
-            return Ok(());
-        }
-        if begun.elapsed() > AGENT_GONE_WITHIN {
-            return Err(Error::Failed(format!(
-                "the network agent's pod is still on {node} after {AGENT_GONE_WITHIN:?}"
-            )));
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+        let pods = sets.into_iter().take(1).flat_map(|set| set.pods);
+        Ok(pods.filter(|pod| pod.node == node).collect())
+    };
+    until_gone(AGENT_GONE_WITHIN, look, |_| {
+        format!("the network agent's pod is still on {node} after {AGENT_GONE_WITHIN:?}")
+    })
+    .await
 }

@@ -12,7 +12,7 @@ pub mod objects;
 pub mod pods;
 pub mod ranges;
 mod run_namespace;
-mod services;
+pub mod services;
 
 use crate::status::pod_ref;
 use std::net::IpAddr;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::answer::{self, Deletion, denied};
+use crate::limit::until_gone;
 use crate::status;
 use crate::{Error, Result};
 
@@ -157,23 +158,18 @@ pub(super) async fn create(pods: &Api<Pod>, pod: &Pod) -> Result<()> {
 /// Deletes a pod and waits until it is gone.
 pub(super) async fn delete(pods: &Api<Pod>, name: &str) -> Result<()> {
     let doing = format!("delete pod {name}");
-    let start = Instant::now();
     let params = DeleteParams::default();
     if answer::delete(pods, name, &params, &doing).await? == Deletion::WasGone {
         return Ok(());
     }
-    while pods
-        .get_opt(name)
-        .await
-        .map_err(|e| denied(&doing, e))?
-        .is_some()
-    {
-        if start.elapsed() > GONE_WITHIN {
-            return Err(Error::Failed(format!(
-                "{doing}: still there after {GONE_WITHIN:?}; to see why: kubectl describe pod {name}"
-            )));
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    Ok(())
+    let look = || async {
+        let left = pods.get_opt(name).await.map_err(|e| denied(&doing, e))?;
+        Ok(Vec::from_iter(left))
+    };
+    until_gone(GONE_WITHIN, look, |_| {
+        format!(
+            "{doing}: still there after {GONE_WITHIN:?}; to see why: kubectl describe pod {name}"
+        )
+    })
+    .await
 }

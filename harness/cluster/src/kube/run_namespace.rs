@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::Expression;
 use kube::{Api, Client, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::answer::{Deletion, delete, denied};
 use super::{FIELD_MANAGER, LABEL_APP, LABEL_KEPT, LABEL_RUN};
+use crate::limit::until_gone;
 use crate::{Error, Result};
 
 /// How long a namespace may take to be gone, its pods' CNI DEL included.
@@ -149,22 +151,16 @@ impl NamespacePlan {
     pub async fn release(&self, client: &Client) -> Result<()> {
         let start = Instant::now();
         let late = |left: String| {
-            Error::Failed(format!(
+            format!(
                 "namespace {}: {left} still there after {GONE_WITHIN:?}; to see why: kubectl -n {0} get pods -o wide",
                 self.name
-            ))
+            )
         };
         let Some(owner) = &self.owner else {
             self.delete_services(client).await?;
-            loop {
-                match self.delete_pods(client).await? {
-                    0 => return Ok(()),
-                    left if start.elapsed() > GONE_WITHIN => {
-                        return Err(late(format!("{left} pods")));
-                    }
-                    _ => tokio::time::sleep(PAUSE).await,
-                }
-            }
+            let look = || async { self.delete_pods(client).await };
+            let late = |left: Vec<Pod>| late(format!("{} pods", left.len()));
+            return until_gone(GONE_WITHIN, look, late).await;
         };
         let api: Api<Namespace> = Api::all(client.clone());
         let doing = format!("delete namespace {}", self.name);
@@ -191,22 +187,26 @@ impl NamespacePlan {
         if delete(&api, &self.name, &this_one, &doing).await? == Deletion::WasGone {
             return Ok(());
         }
-        while get().await?.is_some() {
-            if start.elapsed() > GONE_WITHIN {
-                return Err(late("it is".to_owned()));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
+        let look = || async { Ok(Vec::from_iter(get().await?)) };
+        until_gone(GONE_WITHIN, look, |_| late("it is".to_owned())).await
     }
 
-    /// Tells every pod of the run that is not told yet to go; returns how many are still there.
-    async fn delete_pods(&self, client: &Client) -> Result<usize> {
+    /// What the run made, by label.
+    fn ours(&self) -> ListParams {
+        let made = Expression::Equal(LABEL_RUN.to_owned(), self.run.clone());
+        ListParams::default().labels_from(&made.into())
+    }
+
+    /// Tells every pod of the run that is not told yet to go; returns those that are still there.
+    async fn delete_pods(&self, client: &Client) -> Result<Vec<Pod>> {
         let pods: Api<Pod> = Api::namespaced(client.clone(), &self.name);
-        let ours = ListParams::default().labels(&format!("{LABEL_RUN}={}", self.run));
         let doing = format!("delete the run's pods in namespace {}", self.name);
         let params = DeleteParams::default().grace_period(0);
-        let list = pods.list(&ours).await.map_err(|e| denied(&doing, e))?.items;
+        let list = pods
+            .list(&self.ours())
+            .await
+            .map_err(|e| denied(&doing, e))?
+            .items;
         // One by one: deletecollection is a right of its own.
         for pod in list
             .iter()
@@ -214,15 +214,14 @@ impl NamespacePlan {
         {
             delete(&pods, &pod.name_any(), &params, &doing).await?;
         }
-        Ok(list.len())
+        Ok(list)
     }
 
     /// Services go at once, and their EndpointSlices with them.
     async fn delete_services(&self, client: &Client) -> Result<()> {
         let services: Api<Service> = Api::namespaced(client.clone(), &self.name);
-        let ours = ListParams::default().labels(&format!("{LABEL_RUN}={}", self.run));
         let doing = format!("delete the run's services in namespace {}", self.name);
-        let list = match services.list(&ours).await {
+        let list = match services.list(&self.ours()).await {
             Ok(list) => list.items,
             // Whoever may not list services will hardly have been allowed to make any.
             Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(()),

@@ -2,8 +2,9 @@
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service as Object;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::api::ListParams;
+use kube::core::Expression;
 use kube::{Api, Client, ResourceExt};
 
 use super::denied;
@@ -11,7 +12,7 @@ use crate::Result;
 use flatnet_model::view::ServiceAt;
 
 /// The label by which an EndpointSlice names its service (KEP-752).
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// Looks for a service with this ClusterIP.
 ///
@@ -37,7 +38,8 @@ pub(super) async fn find(client: &Client, address: IpAddr) -> Result<Option<Serv
     };
     let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), &namespace);
-    let of_service = ListParams::default().labels(&format!("{SERVICE_NAME}={name}"));
+    let of_service = Expression::Equal(SERVICE_NAME.to_owned(), name.clone());
+    let of_service = ListParams::default().labels_from(&of_service.into());
     let slices = slices
         .list(&of_service)
         .await
@@ -54,14 +56,17 @@ pub(super) async fn find(client: &Client, address: IpAddr) -> Result<Option<Serv
     }))
 }
 
-/// Addresses of endpoints that are ready; one without the condition counts as ready (discovery/v1).
+/// Addresses of endpoints that are ready.
 fn ready(slice: &EndpointSlice) -> Vec<IpAddr> {
-    let ready = slice.endpoints.iter().filter(|endpoint| {
-        let conditions = endpoint.conditions.as_ref();
-        conditions.and_then(|c| c.ready).unwrap_or(true)
-    });
+    let ready = slice.endpoints.iter().filter(|endpoint| is_ready(endpoint));
     ready
         .flat_map(|endpoint| &endpoint.addresses)
         .filter_map(|address| address.parse().ok())
         .collect()
+}
+
+/// Whether an endpoint takes traffic; one without the condition is to be taken for ready (discovery/v1, EndpointConditions).
+pub fn is_ready(endpoint: &Endpoint) -> bool {
+    let conditions = endpoint.conditions.as_ref();
+    conditions.and_then(|c| c.ready).unwrap_or(true)
 }

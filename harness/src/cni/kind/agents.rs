@@ -2,6 +2,7 @@
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::{ListParams, LogParams};
+use kube::core::Selector;
 use kube::{Api, Client, ResourceExt};
 
 use crate::cni::Trouble;
@@ -22,7 +23,7 @@ const HOPELESS_RESTARTS: i32 = 3;
 pub(super) async fn trouble(client: &Client, objects: &Objects) -> Result<Option<Trouble>> {
     let mut waiting = Vec::new();
     for set in objects.daemon_sets() {
-        let namespace = set.namespace().unwrap_or_else(|| "default".to_owned());
+        let namespace = namespace_of(&set);
         let name = set.name_any();
         let api: Api<DaemonSet> = Api::namespaced(client.clone(), &namespace);
         let doing = format!("get DaemonSet {namespace}/{name}");
@@ -38,7 +39,7 @@ pub(super) async fn trouble(client: &Client, objects: &Objects) -> Result<Option
             continue;
         }
         let mut words = format!("DaemonSet {namespace}/{name} has {ready} of {wanted} pods ready");
-        for pod in pods_of(client, &namespace, &now).await? {
+        for pod in pods_of(client, &now).await? {
             if let Some(Error::Missing { what, remedy }) = image_missing(&status::pod(&pod)?) {
                 return Ok(Some(Trouble {
                     what,
@@ -86,20 +87,19 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     })
 }
 
-async fn pods_of(client: &Client, namespace: &str, set: &DaemonSet) -> Result<Vec<Pod>> {
-    let labels = set
-        .spec
-        .as_ref()
-        .and_then(|s| s.selector.match_labels.as_ref());
-    let selector: Vec<String> = labels
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let of_set = ListParams::default().labels(&selector.join(","));
+/// The pods that a DaemonSet selects.
+pub(super) async fn pods_of(client: &Client, set: &DaemonSet) -> Result<Vec<Pod>> {
+    let doing = format!("list the pods of DaemonSet {}", set.name_any());
+    let selector = set.spec.clone().unwrap_or_default().selector;
+    let selector = Selector::try_from(selector).map_err(|e| Error::failed(&doing, e))?;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace_of(set));
+    let of_set = ListParams::default().labels_from(&selector);
     let list = pods.list(&of_set).await;
-    Ok(list.map_err(|e| denied("list the agents' pods", e))?.items)
+    Ok(list.map_err(|e| denied(&doing, e))?.items)
+}
+
+fn namespace_of(set: &DaemonSet) -> String {
+    set.namespace().unwrap_or_else(|| "default".to_owned())
 }
 
 /// What an agent's pod waits for, with its last words where it ended; nothing for one that is ready.

@@ -1,6 +1,6 @@
 //! Takes a CNI off a kind cluster so that nothing of it is left: its pods' networks with it while it still can, then its
 //! objects, then what it left on nodes.
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -11,15 +11,15 @@ use serde_json::json;
 use super::record::Record;
 use super::removal::Removal;
 use super::snapshot::{self, Snapshot};
-use super::{KindCluster, in_use};
+use super::{KindCluster, agents, in_use};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_cluster::kube::{FIELD_MANAGER, delete, denied};
+use flatnet_cluster::limit::until_gone;
 use flatnet_cluster::{Cluster, Target};
 
 /// How long pods and objects may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
-const PAUSE: Duration = Duration::from_millis(200);
 /// Marks a node that this module has cordoned, apart from those a person has.
 const CORDONED: &str = "flatnet/cordoned";
 
@@ -75,28 +75,12 @@ pub(super) async fn without_conflist(onto: &KindCluster) -> Result<Vec<String>> 
 
 /// Deletes pods whose network the CNI made, and waits until they are gone.
 async fn delete_networked_pods(client: &Client) -> Result<()> {
-    let start = Instant::now();
-    loop {
-        let pods: Api<Pod> = Api::all(client.clone());
-        let list = pods
-            .list(&ListParams::default())
-            .await
-            .map_err(|e| denied("list pods", e))?;
-        let left: Vec<&Pod> = list
-            .iter()
-            // A pod that waits for a node to be uncordoned has no network.
-            .filter(|pod| is_networked(pod))
-            .collect();
-        if left.is_empty() {
-            return Ok(());
-        }
-        let names: Vec<String> = left.iter().map(|pod| pod.name_any()).collect();
-        if start.elapsed() > GONE_WITHIN {
-            return Err(Error::Failed(format!(
-                "pods of the removed CNI are still there: {}; to see why: kubectl get pods -A -o wide",
-                names.join(", ")
-            )));
-        }
+    let all: Api<Pod> = Api::all(client.clone());
+    let look = || async {
+        let list = all.list(&ListParams::default()).await;
+        let mut left = list.map_err(|e| denied("list pods", e))?.items;
+        // A pod that waits for a node to be uncordoned has no network.
+        left.retain(is_networked);
         for pod in left
             .iter()
             .filter(|pod| pod.metadata.deletion_timestamp.is_none())
@@ -107,8 +91,16 @@ async fn delete_networked_pods(client: &Client) -> Result<()> {
             let name = pod.name_any();
             delete(&api, &name, &params, &format!("delete pod {name}")).await?;
         }
-        tokio::time::sleep(PAUSE).await;
-    }
+        Ok(left)
+    };
+    until_gone(GONE_WITHIN, look, |left| {
+        let names: Vec<String> = left.iter().map(Pod::name_any).collect();
+        format!(
+            "pods of the removed CNI are still there: {}; to see why: kubectl get pods -A -o wide",
+            names.join(", ")
+        )
+    })
+    .await
 }
 
 fn is_networked(pod: &Pod) -> bool {
@@ -118,36 +110,18 @@ fn is_networked(pod: &Pod) -> bool {
 
 /// Waits until the objects and the pods of their DaemonSets are gone.
 async fn wait_gone(client: &Client, objects: &Objects) -> Result<()> {
-    let start = Instant::now();
-    loop {
+    let look = || async {
         let mut left = objects.remaining(client).await?;
         for set in objects.daemon_sets() {
-            let namespace = set.namespace().unwrap_or_else(|| "default".to_owned());
-            let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
-            let labels = set.spec.and_then(|s| s.selector.match_labels);
-            let selector: Vec<String> = labels
-                .iter()
-                .flatten()
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect();
-            let of_set = ListParams::default().labels(&selector.join(","));
-            let pods = pods
-                .list(&of_set)
-                .await
-                .map_err(|e| denied("list pods", e))?;
+            let pods = agents::pods_of(client, &set).await?;
             left.extend(pods.iter().map(|pod| format!("Pod {}", pod.name_any())));
         }
-        if left.is_empty() {
-            return Ok(());
-        }
-        if start.elapsed() > GONE_WITHIN {
-            return Err(Error::Failed(format!(
-                "the CNI cannot be removed: {}",
-                left.join(", ")
-            )));
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+        Ok(left)
+    };
+    until_gone(GONE_WITHIN, look, |left| {
+        format!("the CNI cannot be removed: {}", left.join(", "))
+    })
+    .await
 }
 
 /// Takes off a node what it has more than before, and looks whether it is gone.

@@ -1,19 +1,20 @@
 //! Waits, by watching, until pods are ready behind services.
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::core::Expression;
+use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Api, Client, ResourceExt};
 
 use crate::Result;
 use flatnet_cluster::PodRef;
 use flatnet_cluster::kube::denied;
+use flatnet_cluster::kube::services::{SERVICE_NAME, is_ready};
 
-/// Which service a slice belongs to (Kubernetes, well-known labels).
-const OF_SERVICE: &str = "kubernetes.io/service-name";
 /// A cluster whose nodes have just become Ready starts its DNS server only now.
 const DNS_WITHIN: Duration = Duration::from_secs(90);
 
@@ -25,41 +26,26 @@ pub(super) async fn backends(
     limit: Duration,
 ) -> Result<BTreeMap<String, Vec<PodRef>>> {
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
-    let names: Vec<&str> = wanted.iter().map(|(name, _)| *name).collect();
-    let selector = format!("{OF_SERVICE} in ({})", names.join(","));
+    let names = wanted.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let selector = Expression::In(SERVICE_NAME.to_owned(), names).into();
     // A forbidden watch is retried forever; a list reports it.
     let doing = format!("list EndpointSlices in namespace {namespace}");
-    let list = slices.list(&ListParams::default().labels(&selector)).await;
-    let list = list.map_err(|e| denied(&doing, e))?;
-    let mut seen: BTreeMap<String, EndpointSlice> = list
-        .items
-        .into_iter()
-        .map(|slice| (slice.name_any(), slice))
-        .collect();
+    let list = slices
+        .list(&ListParams::default().labels_from(&selector))
+        .await;
+    list.map_err(|e| denied(&doing, e))?;
     let enough = |ready: &BTreeMap<String, BTreeSet<String>>| {
         wanted
             .iter()
             .all(|(name, many)| ready.get(*name).is_some_and(|pods| pods.len() >= *many))
     };
-    let watch = async {
-        let mut events = watcher(slices, watcher::Config::default().labels(&selector))
-            .default_backoff()
-            .boxed();
-        while !enough(&ready(&seen)) {
-            match events.next().await {
-                Some(Ok(watcher::Event::Init)) => seen.clear(),
-                Some(Ok(watcher::Event::InitApply(slice) | watcher::Event::Apply(slice))) => {
-                    seen.insert(slice.name_any(), slice);
-                }
-                Some(Ok(watcher::Event::Delete(slice))) => drop(seen.remove(&slice.name_any())),
-                Some(Ok(watcher::Event::InitDone) | Err(_)) => {}
-                None => break,
-            }
-        }
-    };
+    let (seen, writer) = reflector::store();
+    let changes = watcher(slices, watcher::Config::default().labels_from(&selector));
+    let mut changes = changes.default_backoff().reflect(writer).boxed();
+    let watch = async { while !enough(&ready(&seen.state())) && changes.next().await.is_some() {} };
     // A timeout is not an error: the checks judge what is ready.
     let _ = tokio::time::timeout(limit, watch).await;
-    let ready = ready(&seen).into_iter();
+    let ready = ready(&seen.state()).into_iter();
     Ok(ready
         .map(|(service, pods)| {
             let pods = pods.into_iter().map(|pod| PodRef::new(namespace, pod));
@@ -75,17 +61,15 @@ pub(super) async fn dns(client: &Client) -> Result<usize> {
     Ok(ready.get("kube-dns").map_or(0, Vec::len))
 }
 
-fn ready(slices: &BTreeMap<String, EndpointSlice>) -> BTreeMap<String, BTreeSet<String>> {
+fn ready(slices: &[Arc<EndpointSlice>]) -> BTreeMap<String, BTreeSet<String>> {
     let mut ready: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for slice in slices.values() {
-        let Some(service) = slice.labels().get(OF_SERVICE) else {
+    for slice in slices {
+        let Some(service) = slice.labels().get(SERVICE_NAME) else {
             continue;
         };
         let pods = ready.entry(service.clone()).or_default();
         for endpoint in &slice.endpoints {
-            // Unknown is to be taken for ready (discovery/v1, EndpointConditions).
-            let conditions = endpoint.conditions.as_ref();
-            if conditions.and_then(|c| c.ready).unwrap_or(true) {
+            if is_ready(endpoint) {
                 let target = endpoint.target_ref.as_ref();
                 pods.extend(target.and_then(|target| target.name.clone()));
             }
@@ -100,14 +84,14 @@ mod tests {
 
     #[test]
     fn only_ready_pods_count_each_once() {
-        let slice = |name: &str, endpoints: serde_json::Value| -> (String, EndpointSlice) {
+        let slice = |name: &str, endpoints: serde_json::Value| -> Arc<EndpointSlice> {
             let slice = serde_json::json!({
                 "addressType": "IPv4", "endpoints": endpoints,
-                "metadata": { "name": name, "labels": { OF_SERVICE: "s" } },
+                "metadata": { "name": name, "labels": { SERVICE_NAME: "s" } },
             });
-            (name.to_owned(), serde_json::from_value(slice).unwrap())
+            Arc::new(serde_json::from_value(slice).unwrap())
         };
-        let slices = BTreeMap::from([
+        let slices = [
             slice(
                 "v4",
                 serde_json::json!([
@@ -122,7 +106,7 @@ mod tests {
                     { "addresses": ["fd00::3"], "conditions": {}, "targetRef": { "name": "c" } },
                 ]),
             ),
-        ]);
+        ];
         let pods: Vec<String> = ready(&slices).remove("s").unwrap().into_iter().collect();
         assert_eq!(pods, ["a", "c"]);
     }

@@ -2,7 +2,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use flatnet_model::probe::Transport;
+use flatnet_model::probe::Protocol;
 use k8s_openapi::api::core::v1::{Pod, Service as Object};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -119,11 +119,11 @@ fn service(object: &Object, backends: Vec<PodRef>) -> Result<Service> {
     let addresses = spec.cluster_ips.unwrap_or_default();
     let ports = spec.ports.unwrap_or_default();
     let node_ports = ports.iter().filter_map(|port| {
-        let transport = match port.protocol.as_deref() {
-            Some("UDP") => Transport::Udp,
-            _ => Transport::Tcp,
+        let protocol = match port.protocol.as_deref() {
+            Some("UDP") => Protocol::Udp,
+            _ => Protocol::Tcp,
         };
-        Some((transport, u16::try_from(port.node_port?).ok()?))
+        Some((protocol, u16::try_from(port.node_port?).ok()?))
     });
     Ok(Service {
         addresses: addresses
