@@ -55,7 +55,7 @@ fn asked(commands: &[&str]) -> Vec<String> {
     let session = runtime
         .block_on(Session::start(&args, None, Arc::new(|_| {})))
         .expect("a lab");
-    let name = session.plan().site.name().unwrap().to_owned();
+    let name = session.plan().source.name().unwrap().to_owned();
     let outputs: Vec<_> = commands
         .iter()
         .map(|command| {

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 
 use flatnet::config::RunArgs;
 use flatnet::session::Session;
-use flatnet::session::plan::run_id;
+use flatnet::session::run_id;
 use flatnet_cluster::{Cluster, ExecOutput, Target};
 use flatnet_model::inspection::{Fact, Inspection, Outcome};
 use rstest::fixture;

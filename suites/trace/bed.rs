@@ -80,7 +80,7 @@ impl Bed {
             let session = Session::start(&args, fault, Arc::new(|_| {}))
                 .await
                 .expect("a lab");
-            let name = session.plan().site.name().expect("a name").to_owned();
+            let name = session.plan().source.name().expect("a name").to_owned();
             let attached = Attached::to(&Which::Lab(name)).await.expect("the same lab");
             (session, attached)
         });

@@ -38,10 +38,7 @@ pub enum Choice {
         objects: Objects,
     },
     /// What the cluster was given when it was made, or later: it stays as it is.
-    Kept {
-        /// As it was named then.
-        name: String,
-    },
+    Kept,
     /// What is there, or nothing.
     None,
 }
@@ -123,10 +120,9 @@ impl Choice {
     /// Programs that nodes must be shown.
     pub fn programs(&self) -> Vec<(String, PathBuf)> {
         match self {
-            Choice::Flatnet { .. }
-            | Choice::Manifest { .. }
-            | Choice::Kept { .. }
-            | Choice::None => Vec::new(),
+            Choice::Flatnet { .. } | Choice::Manifest { .. } | Choice::Kept | Choice::None => {
+                Vec::new()
+            }
             Choice::Conflist { plugins, .. } => plugins.0.clone(),
         }
     }

@@ -48,49 +48,40 @@ where
 
 /// The cluster that a run boots and what it deploys there.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Cluster")]
 pub struct RunArgs {
     /// Where the cluster comes from [default: lab; with --cluster, the provider of that cluster]
-    #[arg(long, env = "FLATNET_PROVIDER", value_enum, help_heading = "Cluster")]
+    #[arg(long, env = "FLATNET_PROVIDER", value_enum)]
     pub provider: Option<Provider>,
 
     /// Running lab or kind cluster to use and keep: the run's pods go into a namespace of their own, which is deleted
     /// afterwards; lab/NAME or kind/NAME if both have a cluster of that name
-    #[arg(
-        long,
-        env = "FLATNET_CLUSTER",
-        value_name = "NAME",
-        help_heading = "Cluster"
-    )]
+    #[arg(long, env = "FLATNET_CLUSTER", value_name = "NAME")]
     pub cluster: Option<String>,
 
     /// CNI to install: flatnet, flannel, weave, reference, none, or a FILE (a conflist for the lab, with --cni-bin; a manifest
     /// for kind) [default: flatnet; with --cluster or a kubeconfig, the CNI already there]
-    #[arg(
-        long,
-        env = "FLATNET_CNI",
-        value_name = "NAME|FILE",
-        help_heading = "Cluster"
-    )]
+    #[arg(long, env = "FLATNET_CNI", value_name = "NAME|FILE")]
     pub cni: Option<String>,
 
     /// How the flatnet CNI connects nodes: with VXLAN, with plain routes, or with the one that fits [default: auto]
-    #[arg(long, env = "FLATNET_BACKEND", value_parser = ["auto", "vxlan", "routes"], help_heading = "Cluster")]
+    #[arg(long, env = "FLATNET_BACKEND", value_parser = ["auto", "vxlan", "routes"])]
     pub backend: Option<String>,
 
     /// Replace the CNI of the kind cluster named by --cluster where it differs from --cni and --backend
-    #[arg(long, env = "FLATNET_CHANGE_CNI", help_heading = "Cluster")]
+    #[arg(long, env = "FLATNET_CHANGE_CNI")]
     pub change_cni: bool,
 
     /// Number of nodes, 1 to 250 [default: 3]
-    #[arg(long, env = "FLATNET_NODES", value_parser = clap::value_parser!(u16).range(1..=250), help_heading = "Cluster")]
+    #[arg(long, env = "FLATNET_NODES", value_parser = clap::value_parser!(u16).range(1..=250))]
     pub nodes: Option<u16>,
 
     /// Number of busybox pods per node, in addition to one hostNetwork pod per node [default: 3]
-    #[arg(long, env = "FLATNET_PODS_PER_NODE", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Cluster")]
+    #[arg(long, env = "FLATNET_PODS_PER_NODE", value_parser = clap::value_parser!(u16).range(1..))]
     pub pods_per_node: Option<u16>,
 
     /// IP families of nodes and pods [default: ipv4]
-    #[arg(long, env = "FLATNET_IP_FAMILY", value_parser = one_of::<IpFamily>(IpFamily::WORDS), help_heading = "Cluster")]
+    #[arg(long, env = "FLATNET_IP_FAMILY", value_parser = one_of::<IpFamily>(IpFamily::WORDS))]
     pub ip_family: Option<IpFamily>,
 
     /// Pod network ranges, at most one per IP family, separated by commas [default: 10.244.0.0/16 and fd00:10:244::/48]
@@ -98,36 +89,25 @@ pub struct RunArgs {
         long,
         env = "FLATNET_POD_CIDR",
         value_delimiter = ',',
-        value_name = "CIDR",
-        help_heading = "Cluster"
+        value_name = "CIDR"
     )]
     pub pod_cidr: Vec<IpNet>,
 
     /// Manifest of the pods to deploy instead of the busybox pods; each pod names its node (node1, node2, … count the nodes of
     /// any cluster)
-    #[arg(
-        long,
-        env = "FLATNET_MANIFEST",
-        value_name = "FILE",
-        help_heading = "Cluster"
-    )]
+    #[arg(long, env = "FLATNET_MANIFEST", value_name = "FILE")]
     pub manifest: Option<PathBuf>,
 
     /// Name of the new cluster [default: a generated one; flatnet for `up`]
-    #[arg(
-        long,
-        env = "FLATNET_NAME",
-        value_name = "NAME",
-        help_heading = "Cluster"
-    )]
+    #[arg(long, env = "FLATNET_NAME", value_name = "NAME")]
     pub name: Option<String>,
 
     /// Keep the cluster after the run (`flatnet list` shows it, `flatnet down` deletes it)
-    #[arg(long, env = "FLATNET_KEEP", help_heading = "Cluster")]
+    #[arg(long, env = "FLATNET_KEEP")]
     pub keep: bool,
 
     /// Time limit for all pods to run, in seconds, 1 to 3600 [default: 30 on the lab, 120 elsewhere: images may have to be pulled]
-    #[arg(long, env = "FLATNET_POD_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS", help_heading = "Cluster")]
+    #[arg(long, env = "FLATNET_POD_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
     pub pod_timeout: Option<u64>,
 
     /// Options of the lab.
@@ -303,12 +283,20 @@ impl RunArgs {
     /// # Errors
     /// [`Error::Input`] names the variable whose value does not fit.
     pub fn from_env() -> Result<Self> {
+        RunArgs::parse([])
+    }
+
+    /// As [`RunArgs::from_env`], with these options on top.
+    ///
+    /// # Errors
+    /// [`Error::Input`] names the option or variable whose value does not fit.
+    pub fn parse<'a>(options: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         #[derive(Parser)]
         struct Command {
             #[command(flatten)]
             run: RunArgs,
         }
-        Command::try_parse_from(["flatnet"])
+        Command::try_parse_from(std::iter::once("flatnet").chain(options))
             .map(|command| command.run)
             .map_err(|e| {
                 let origin = variable::behind(&e).map(|name| format!("; {name} sets that value"));

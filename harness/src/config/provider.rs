@@ -9,36 +9,27 @@ use super::one_of;
 
 /// Options of the lab.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Lab")]
 pub struct LabArgs {
     /// How nodes are connected: l2, one Ethernet segment like kind's docker network; or routed, each node in a subnet of its own
     /// behind a router [default: l2]
-    #[arg(long, env = "FLATNET_UNDERLAY", value_parser = one_of::<Underlay>(Underlay::WORDS), help_heading = "Lab")]
+    #[arg(long, env = "FLATNET_UNDERLAY", value_parser = one_of::<Underlay>(Underlay::WORDS))]
     pub underlay: Option<Underlay>,
 
     /// MTU between nodes, in bytes, 1280 to 65535 [default: 1500]
-    #[arg(long, env = "FLATNET_MTU", value_parser = clap::value_parser!(u32).range(1280..=65535), help_heading = "Lab")]
+    #[arg(long, env = "FLATNET_MTU", value_parser = clap::value_parser!(u32).range(1280..=65535))]
     pub mtu: Option<u32>,
 
     /// Prefix length of each node's IPv4 podCIDR, 8 to 30 [default: 24]
-    #[arg(long, env = "FLATNET_NODE_CIDR_MASK", value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=30), help_heading = "Lab")]
+    #[arg(long, env = "FLATNET_NODE_CIDR_MASK", value_name = "BITS", value_parser = clap::value_parser!(u8).range(8..=30))]
     pub node_cidr_mask: Option<u8>,
 
     /// Directory with the plugins that the conflist names [default for --cni reference: /usr/lib/cni, /opt/cni/bin]
-    #[arg(
-        long,
-        env = "FLATNET_CNI_BIN",
-        value_name = "DIR",
-        help_heading = "Lab"
-    )]
+    #[arg(long, env = "FLATNET_CNI_BIN", value_name = "DIR")]
     pub cni_bin: Option<PathBuf>,
 
     /// Static busybox binary for the pods' root file system [default: the one on this machine, if any]
-    #[arg(
-        long,
-        env = "FLATNET_BUSYBOX",
-        value_name = "FILE",
-        help_heading = "Lab"
-    )]
+    #[arg(long, env = "FLATNET_BUSYBOX", value_name = "FILE")]
     pub busybox: Option<PathBuf>,
 }
 
@@ -56,23 +47,14 @@ impl LabArgs {
 
 /// Options of kind.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "kind")]
 pub struct KindArgs {
     /// Node image [default: FLATNET_KIND_NODE_IMAGE, which `scripts/kind-engine` sets, else kind's own default]
-    #[arg(
-        long,
-        env = "FLATNET_IMAGE",
-        value_name = "IMAGE",
-        help_heading = "kind"
-    )]
+    #[arg(long, env = "FLATNET_IMAGE", value_name = "IMAGE")]
     pub image: Option<String>,
 
     /// kind configuration to use instead of the default one
-    #[arg(
-        long,
-        env = "FLATNET_KIND_CONFIG",
-        value_name = "FILE",
-        help_heading = "kind"
-    )]
+    #[arg(long, env = "FLATNET_KIND_CONFIG", value_name = "FILE")]
     pub kind_config: Option<PathBuf>,
 
     /// Image archives (`docker save`) to load onto the nodes, where no registry is reachable; may be repeated [default: those
@@ -81,8 +63,7 @@ pub struct KindArgs {
         long,
         env = "FLATNET_IMAGE_ARCHIVE",
         value_delimiter = ',',
-        value_name = "FILE",
-        help_heading = "kind"
+        value_name = "FILE"
     )]
     pub image_archive: Vec<PathBuf>,
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use super::boot;
 use super::interrupts::Interrupts;
 use super::lifetime::Lifetime;
-use super::plan::run_id;
+use super::run_id;
 use crate::config::KubeArgs;
 use crate::programs::Programs;
 use crate::{Result, torn_down};
 use flatnet_cluster::Cluster;
-use flatnet_cluster::kind::{self, InContainers, engine::Engine};
-use flatnet_cluster::kube::{Identity, KubeCluster, NamespacePlan};
+use flatnet_cluster::kind::{self, engine::Engine};
+use flatnet_cluster::kube::NamespacePlan;
 use flatnet_cluster::lab::LabCluster;
 
 /// Which cluster is meant.
@@ -59,35 +59,25 @@ impl Attached {
         match which {
             Which::Lab(name) => {
                 let lab = LabCluster::connect(name).await?;
-                Ok(Attached {
-                    cluster: Arc::new(lab),
-                    lifetime: Lifetime::Visitor,
-                })
+                Ok(Attached::new(lab, Lifetime::Visitor))
             }
             Which::Kind { name, engine } => {
                 let connection = kind::connection(engine, name).await?;
-                let access = InContainers::new(engine.clone(), programs.probe.clone());
                 // Nodes are reached through their containers: no pod is made, so none has to go.
                 let namespace = NamespacePlan::existing("default", &run_id())
                     .establish(&connection.client)
                     .await?;
-                let cluster = KubeCluster::new(
-                    Identity::kind(name),
-                    connection,
-                    namespace,
-                    access,
-                    programs.probe,
-                );
-                Ok(Attached::kubernetes(cluster, Lifetime::Visitor))
+                let cluster = kind::cluster(engine, name, connection, namespace, &programs.probe);
+                Ok(Attached::new(cluster, Lifetime::Visitor))
             }
             Which::Kubeconfig(args) => {
                 let (cluster, lifetime) = boot::connect(args, &programs).await?;
-                Ok(Attached::kubernetes(cluster, lifetime))
+                Ok(Attached::new(cluster, lifetime))
             }
         }
     }
 
-    fn kubernetes(cluster: KubeCluster, lifetime: Lifetime) -> Attached {
+    fn new(cluster: impl Cluster + 'static, lifetime: Lifetime) -> Attached {
         Attached {
             cluster: Arc::new(cluster),
             lifetime,

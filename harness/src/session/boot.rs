@@ -1,22 +1,24 @@
 //! Boots the cluster, or connects to one, and installs the CNI on it.
 use flatnet_cluster::status;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flatnet_lab::LabSpec;
 use ipnet::IpNet;
 
 use super::lifetime::{ClusterDeletion, Lifetime};
-use super::plan::{Archives, Plan, Site, run_id};
-use super::reaper::{Reap, Reaper, Whereabouts};
+use super::plan::Plan;
+use super::reaper::{ClusterRef, Reap, Reaper};
+use super::run_id;
+use super::source::{Archives, ClusterSource};
 use crate::cni::{self, Cni, Trouble};
 use crate::config::KubeArgs;
 use crate::events::{Event, Observer};
 use crate::plant::Plantable;
 use crate::programs::Programs;
 use crate::{Error, Result};
-use flatnet_cluster::kind::{self, Boot, InContainers, engine::Engine};
+use flatnet_cluster::kind::{self, Boot, engine::Engine};
 use flatnet_cluster::kube::{Identity, KubeCluster, NamespacePlan, NodePods, connect};
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::{Cluster, kube};
@@ -40,34 +42,53 @@ pub struct Booted {
     pub lifetime: Lifetime,
 }
 
+impl Booted {
+    fn behind_api(
+        cluster: KubeCluster,
+        cni: Option<Box<dyn Cni>>,
+        pod_network: Vec<IpNet>,
+        lifetime: Lifetime,
+    ) -> Self {
+        Booted {
+            cluster: Arc::new(cluster.clone()),
+            faults: Box::new(cluster.clone()),
+            exposable: Some(cluster),
+            cni,
+            pod_network,
+            lifetime,
+        }
+    }
+}
+
 /// Boots or connects.
 ///
 /// # Errors
 /// What keeps the cluster from coming up. What was started is gone again.
 pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
-    for note in &plan.notes {
+    if let Some(note) = &plan.note {
         observer(&Event::Note(note.clone()));
     }
-    match &plan.site {
-        Site::Lab { spec, pod_network } => {
+    match &plan.source {
+        ClusterSource::NewLab { spec, pod_network } => {
             let program = plan.programs.lab.clone();
             let (lab, deletion) = LabCluster::boot(program, spec.clone(), plan.keep).await?;
-            let cni = cni::on_lab(&plan.cni, lab.clone(), spec, pod_network).await?;
-            Ok(Booted {
-                cluster: Arc::new(lab.clone()),
-                faults: Box::new(lab),
-                exposable: None,
-                cni,
-                pod_network: pod_network.clone(),
-                lifetime: Lifetime::Booted(ClusterDeletion::of_lab(deletion)),
-            })
+            let lifetime = Lifetime::Booted(ClusterDeletion::of_lab(deletion));
+            on_lab(plan, lab, spec, pod_network, lifetime).await
         }
-        Site::NewKind(boot, archives) => new_kind(plan, boot, archives, observer).await,
-        Site::RunningLab { spec, pod_network } => {
+        ClusterSource::RunningLab { spec, pod_network } => {
             observer(&Event::Step(format!("lab {} runs", spec.name)));
-            running_lab(plan, spec, pod_network).await
+            let namespace = format!("flatnet-{}", run_id());
+            let pods = Reap::LabPods {
+                lab: spec.name.clone(),
+                namespace: namespace.clone(),
+            };
+            let lifetime = Lifetime::guest(&plan.programs.flatnet, pods)?;
+            let lab = LabCluster::connect(&spec.name).await?;
+            let lab = lab.in_namespace(&namespace);
+            on_lab(plan, lab, spec, pod_network, lifetime).await
         }
-        Site::RunningKind {
+        ClusterSource::NewKind(boot, archives) => new_kind(plan, boot, archives, observer).await,
+        ClusterSource::RunningKind {
             name,
             engine,
             archives,
@@ -75,19 +96,17 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
             observer(&Event::Step(format!("kind: cluster {name} runs")));
             kind_cluster(plan, engine.clone(), name, archives, None).await
         }
-        Site::Kubeconfig(args) => existing(plan, args).await,
+        ClusterSource::Kubeconfig(args) => existing(plan, args).await,
     }
 }
 
-async fn running_lab(plan: &Plan, spec: &LabSpec, pod_network: &[IpNet]) -> Result<Booted> {
-    let namespace = format!("flatnet-{}", run_id());
-    let doomed = Reap::LabPods {
-        lab: spec.name.clone(),
-        namespace: namespace.clone(),
-    };
-    let reaper = Reaper::start(&plan.programs.flatnet, &[doomed])?;
-    let lab = LabCluster::connect(&spec.name).await?;
-    let lab = lab.in_namespace(&namespace);
+async fn on_lab(
+    plan: &Plan,
+    lab: LabCluster,
+    spec: &LabSpec,
+    pod_network: &[IpNet],
+    lifetime: Lifetime,
+) -> Result<Booted> {
     let cni = cni::on_lab(&plan.cni, lab.clone(), spec, pod_network).await?;
     Ok(Booted {
         cluster: Arc::new(lab.clone()),
@@ -95,7 +114,7 @@ async fn running_lab(plan: &Plan, spec: &LabSpec, pod_network: &[IpNet]) -> Resu
         exposable: None,
         cni,
         pod_network: pod_network.to_vec(),
-        lifetime: Lifetime::Guest(Mutex::new(reaper)),
+        lifetime,
     })
 }
 
@@ -112,18 +131,18 @@ async fn new_kind(
             boot.name
         )));
     }
-    let doomed = Reap::KindCluster {
+    let deletion = Reap::KindCluster {
         kind: engine.kind_path().to_owned(),
         engine: engine.name.clone(),
         name: boot.name.clone(),
     };
     // Before the cluster: a run killed while it boots leaves nothing either.
-    let mut reaper = Reaper::start(&plan.programs.flatnet, std::slice::from_ref(&doomed))?;
+    let mut reaper = Reaper::start(&plan.programs.flatnet, std::slice::from_ref(&deletion))?;
     let progress = |step| observer(&Event::Step(format!("kind: {step}")));
-    let started = |group| reaper.order(&[Reap::ProcessGroup { group }, doomed.clone()]);
+    let started = |group| reaper.order(&[Reap::ProcessGroup { group }, deletion.clone()]);
     kind::create(&engine, boot, started, progress).await?;
     // The group's id may be reused from now on.
-    reaper.order(std::slice::from_ref(&doomed))?;
+    reaper.order(std::slice::from_ref(&deletion))?;
     let lifetime = Lifetime::Booted(ClusterDeletion::by(reaper));
     kind_cluster(plan, engine, &boot.name, archives, Some(lifetime)).await
 }
@@ -140,25 +159,21 @@ async fn kind_cluster(
     for archive in &archives.0 {
         kind::images::load_archive(&engine, name, archive).await?;
     }
-    let access = InContainers::new(engine.clone(), plan.programs.probe.clone());
     let planned = NamespacePlan::own(&run_id());
     let lifetime = match lifetime {
         Some(lifetime) => lifetime,
         None => {
-            let of = Whereabouts::Kind {
+            let of = ClusterRef::Kind {
                 name: name.to_owned(),
             };
             let namespace = planned.clone();
-            let reaper =
-                Reaper::start(&plan.programs.flatnet, &[Reap::Namespace { of, namespace }])?;
-            Lifetime::Guest(Mutex::new(reaper))
+            Lifetime::guest(&plan.programs.flatnet, Reap::Namespace { of, namespace })?
         }
     };
     let namespace = planned.establish(&connection.client).await?;
     let ranges = kube::ranges::read(&connection.client).await?;
     let pod_network = ranges.pods.clone();
-    let probe = plan.programs.probe.clone();
-    let cluster = KubeCluster::new(Identity::kind(name), connection, namespace, access, probe);
+    let cluster = kind::cluster(&engine, name, connection, namespace, &plan.programs.probe);
     let cni = cni::on_kind(
         &plan.cni,
         cni::KindCluster {
@@ -169,14 +184,7 @@ async fn kind_cluster(
             programs: plan.programs.clone(),
         },
     )?;
-    Ok(Booted {
-        cluster: Arc::new(cluster.clone()),
-        faults: Box::new(cluster.clone()),
-        exposable: Some(cluster),
-        cni,
-        pod_network,
-        lifetime,
-    })
+    Ok(Booted::behind_api(cluster, cni, pod_network, lifetime))
 }
 
 async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
@@ -185,14 +193,7 @@ async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
     let ranges = kube::ranges::read(cluster.client())
         .await
         .unwrap_or_default();
-    Ok(Booted {
-        cluster: Arc::new(cluster.clone()),
-        faults: Box::new(cluster.clone()),
-        exposable: Some(cluster),
-        cni: None,
-        pod_network: ranges.pods,
-        lifetime,
-    })
+    Ok(Booted::behind_api(cluster, None, ranges.pods, lifetime))
 }
 
 /// A cluster that runs already, with a namespace in it for whatever is deployed there, and what is to be taken away afterwards.
@@ -208,12 +209,12 @@ pub(super) async fn connect(
         Some(name) => NamespacePlan::existing(name, &run_id()),
         None => NamespacePlan::own(&run_id()),
     };
-    let of = Whereabouts::Kubeconfig {
+    let of = ClusterRef::Kubeconfig {
         file: args.kubeconfig.clone(),
         context: args.context.clone(),
     };
     let namespace = planned.clone();
-    let reaper = Reaper::start(&programs.flatnet, &[Reap::Namespace { of, namespace }])?;
+    let lifetime = Lifetime::guest(&programs.flatnet, Reap::Namespace { of, namespace })?;
     let namespace = planned.establish(&connection.client).await?;
     let probe = programs.probe.clone();
     let nodes = NodePods::new(
@@ -224,7 +225,7 @@ pub(super) async fn connect(
     );
     let identity = Identity::kubeconfig(&connection.context);
     let cluster = KubeCluster::new(identity, connection, namespace, Arc::new(nodes), probe);
-    Ok((cluster, Lifetime::Guest(Mutex::new(reaper))))
+    Ok((cluster, lifetime))
 }
 
 /// Installs the CNI and waits until every node is Ready for pods.

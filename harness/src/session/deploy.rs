@@ -36,7 +36,7 @@ pub struct Deployed {
 }
 
 /// Where pods are deployed.
-pub struct Bed<'a> {
+pub struct Deployment<'a> {
     /// The seam.
     pub cluster: &'a Arc<dyn Cluster>,
     /// The same, for faults of its provider.
@@ -53,7 +53,7 @@ pub struct Bed<'a> {
     pub observer: &'a Observer,
 }
 
-impl Bed<'_> {
+impl Deployment<'_> {
     /// Creates every pod of the plan and waits for it; plants the `fault` on the way.
     ///
     /// # Errors

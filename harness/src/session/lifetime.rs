@@ -1,4 +1,5 @@
 //! How long a cluster lives beyond the run, and who ends it.
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::reaper::{Reap, Reaper};
@@ -50,6 +51,17 @@ impl ClusterDeletion {
 }
 
 impl Lifetime {
+    /// Of what the run is about to put into somebody else's cluster: the reaper, `flatnet` at `program`, knows of `thing` first.
+    ///
+    /// # Errors
+    /// When the reaper does not start.
+    pub(super) fn guest(program: &Path, thing: Reap) -> Result<Lifetime> {
+        Ok(Lifetime::Guest(Mutex::new(Reaper::start(
+            program,
+            &[thing],
+        )?)))
+    }
+
     /// Something more that is to end with the run.
     ///
     /// # Errors

@@ -128,17 +128,10 @@ pub(super) fn pod_network(spec: &LabSpec) -> Vec<IpNet> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use clap::Parser;
     use flatnet_lab::LabInfo;
     use flatnet_model::{IpFamily, Underlay};
 
     use super::*;
-
-    #[derive(Parser)]
-    struct Command {
-        #[command(flatten)]
-        run: RunArgs,
-    }
 
     fn lab(labels: BTreeMap<String, String>) -> Running {
         Running::Lab(Box::new(LabInfo {
@@ -164,8 +157,7 @@ mod tests {
             name: "flatnet".to_owned(),
             backend: Some("vxlan".to_owned()),
         };
-        let line = std::iter::once("flatnet").chain(line.split_whitespace());
-        let mut args = Command::try_parse_from(line).unwrap().run;
+        let mut args = RunArgs::parse(line.split_whitespace()).unwrap();
         let cluster = lab(labels(&given, &["10.1.0.0/16".parse().unwrap()]).collect());
         let stays = keep(&mut args, &cluster, &given).map_err(|e| e.to_string())?;
         assert!(stays);

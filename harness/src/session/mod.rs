@@ -6,11 +6,15 @@ pub mod exposure;
 pub mod interrupts;
 pub mod lifetime;
 pub mod locate;
+mod new_kind;
+mod new_lab;
 pub mod plan;
 pub mod reaper;
+pub mod source;
 pub mod workload;
 
 use flatnet_model::snapshot::PodSnapshot;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,12 +61,12 @@ impl Session {
     ) -> Result<Session> {
         let observer = events::logged(observer);
         let mut args = args.clone();
-        let existing = locate::locate(&mut args).await?;
+        let interrupts = Interrupts::listen()?;
+        let existing = interrupts.guard(locate::locate(&mut args)).await?;
         if let Some(fault) = fault {
             fault.fit(&mut args)?;
         }
         let plan = Plan::new(&args, existing, fault)?;
-        let interrupts = Interrupts::listen()?;
         let phases = Phases {
             interrupts: &interrupts,
             observer: &observer,
@@ -82,7 +86,7 @@ impl Session {
                 let install = boot::install(&cluster, cni.as_ref(), &observer);
                 phases.run(Phase::Install, install).await?;
             }
-            let bed = deploy::Bed {
+            let deployment = deploy::Deployment {
                 cluster: &cluster,
                 faults: &*faults,
                 exposable: exposable.as_ref(),
@@ -91,7 +95,7 @@ impl Session {
                 lifetime: &lifetime,
                 observer: &observer,
             };
-            phases.run(Phase::Deploy, bed.deploy(fault)).await
+            phases.run(Phase::Deploy, deployment.deploy(fault)).await
         };
         match rest.await {
             Ok(deployed) => Ok(Session {
@@ -313,6 +317,18 @@ pub fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     result
 }
 
+/// Runs `work` to its end or until Ctrl-C. What cannot be given up, as reading a terminal or a call of a lab that hangs, is left to
+/// end with the process.
+///
+/// # Errors
+/// [`Error::Interrupted`], the work's own, or when the machine has no thread left.
+pub fn run_until_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(async { Interrupts::listen()?.guard(work).await });
+    runtime.shutdown_background();
+    result
+}
+
 /// One runtime for everything a session does; enough blocking threads for one lab call a pod.
 ///
 /// # Errors
@@ -324,4 +340,12 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .map_err(|e| Error::failed("start the runtime", e))
+}
+
+/// Six hexadecimal digits, new for each run.
+pub fn run_id() -> String {
+    format!(
+        "{:06x}",
+        RandomState::new().hash_one(std::process::id()) & 0xff_ffff
+    )
 }

@@ -68,7 +68,7 @@ pub enum Reap {
     /// A run's namespace, or its pods in an existing one.
     Namespace {
         /// The cluster it is in.
-        of: Whereabouts,
+        of: ClusterRef,
         /// The namespace, which may never have been made.
         namespace: NamespacePlan,
     },
@@ -77,7 +77,7 @@ pub enum Reap {
 /// How the reaper finds a cluster again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case")]
-pub enum Whereabouts {
+pub enum ClusterRef {
     /// As the user named it.
     Kubeconfig {
         /// `--kubeconfig`.
@@ -222,7 +222,11 @@ pub fn take_away(thing: &Reap) -> Result<()> {
     super::runtime()?.block_on(remove(thing))
 }
 
-async fn remove(thing: &Reap) -> Result<()> {
+/// As [`take_away`], on the runtime that is there.
+///
+/// # Errors
+/// As there.
+pub async fn remove(thing: &Reap) -> Result<()> {
     match thing {
         Reap::ProcessGroup { group } => {
             if let Ok(group) = i32::try_from(*group) {
@@ -307,13 +311,13 @@ impl KindDelete<'_> {
 }
 
 /// Takes a run's namespace away, unless its whole cluster goes meanwhile.
-async fn release(of: &Whereabouts, namespace: &NamespacePlan) -> Result<()> {
+async fn release(of: &ClusterRef, namespace: &NamespacePlan) -> Result<()> {
     match of {
-        Whereabouts::Kubeconfig { file, context } => {
+        ClusterRef::Kubeconfig { file, context } => {
             let connection = connect::connect(file.as_deref(), context.as_deref()).await?;
             namespace.release(&connection.client).await
         }
-        Whereabouts::Kind { name } => {
+        ClusterRef::Kind { name } => {
             let engine = Engine::find().await?;
             let closed = async {
                 let connection = kind::connection(&engine, name).await?;

@@ -18,8 +18,6 @@ pub struct Engine {
     program: PathBuf,
     /// `docker` or `podman`.
     pub name: String,
-    /// `v0.33.0`.
-    pub kind_version: String,
 }
 
 impl Engine {
@@ -33,13 +31,12 @@ impl Engine {
             remedy: "install it: go install sigs.k8s.io/kind@latest, or its release for your system; without it: --provider lab".to_owned(),
         })?;
         let said = run(Command::new(&kind).arg("version"), "kind version").await?;
-        let kind_version = said
-            .stdout
-            .split_whitespace()
-            .find(|word| word.starts_with("v0") || word.starts_with("v1"))
-            .unwrap_or_default()
-            .to_owned();
-        if parse_version(&kind_version).is_none_or(|version| version < OLDEST_KIND) {
+        let mut words = said.stdout.split_whitespace();
+        let version = words.find(|word| word.starts_with("v0") || word.starts_with("v1"));
+        if version
+            .and_then(parse_version)
+            .is_none_or(|version| version < OLDEST_KIND)
+        {
             return Err(Error::Missing {
                 what: format!("{} is {:?}, too old", kind.display(), said.stdout.trim()),
                 remedy: format!("install kind v{}.{} or newer", OLDEST_KIND.0, OLDEST_KIND.1),
@@ -66,7 +63,6 @@ impl Engine {
             kind,
             program,
             name,
-            kind_version,
         })
     }
 
@@ -77,7 +73,6 @@ impl Engine {
             kind: PathBuf::from("kind"),
             program: PathBuf::from(name),
             name: name.to_owned(),
-            kind_version: String::new(),
         }
     }
 

@@ -6,7 +6,7 @@ pub mod logs;
 pub mod peer;
 pub mod program;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::Mutex;
 
 use super::Process;
-use super::kube::{Connection, NodeAccess, connect};
+use super::kube::{Connection, Identity, KubeCluster, NodeAccess, RunNamespace, connect};
 use super::upload::Upload;
 use crate::limit::within;
 use crate::{Error, Result};
@@ -153,8 +153,21 @@ pub async fn connection(engine: &Engine, name: &str) -> Result<Connection> {
     connect::with(kubeconfig, &format!("kind cluster {name}"), None).await
 }
 
+/// The handle of a cluster, its nodes reached through their containers; `probe` is the probe program on this machine.
+pub fn cluster(
+    engine: &Engine,
+    name: &str,
+    connection: Connection,
+    namespace: RunNamespace,
+    probe: &Path,
+) -> KubeCluster {
+    let nodes = InContainers::new(engine.clone(), probe.to_owned());
+    let probe = probe.to_owned();
+    KubeCluster::new(Identity::kind(name), connection, namespace, nodes, probe)
+}
+
 /// Commands on nodes, through the container engine: works without a CNI and without the API.
-pub struct InContainers {
+struct InContainers {
     engine: Engine,
     probe: PathBuf,
     /// Nodes that have the probe.
@@ -163,7 +176,7 @@ pub struct InContainers {
 
 impl InContainers {
     /// `probe` is the probe program on this machine.
-    pub fn new(engine: Engine, probe: PathBuf) -> Arc<Self> {
+    fn new(engine: Engine, probe: PathBuf) -> Arc<Self> {
         Arc::new(InContainers {
             engine,
             probe,

@@ -63,7 +63,7 @@ pub fn on_kind(choice: &Choice, onto: KindCluster) -> Result<Option<Box<dyn Cni>
             onto,
         }),
         Choice::None => Box::new(Nothing { onto }),
-        Choice::Kept { .. } => return Ok(None),
+        Choice::Kept => return Ok(None),
         Choice::Conflist { name, .. } => {
             return Err(Error::Input(format!(
                 "--cni {name}: a conflist is for the lab; kind takes a manifest"

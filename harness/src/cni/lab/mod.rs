@@ -44,7 +44,7 @@ pub async fn on_lab(
             plugins: plugins.clone(),
             spec: spec.clone(),
         }),
-        Choice::Kept { .. } => return Ok(None),
+        Choice::Kept => return Ok(None),
         Choice::Manifest { name, .. } => {
             return Err(Error::Input(format!(
                 "--cni {name}: a manifest needs an API server; choose --provider kind"
