@@ -1,7 +1,7 @@
 //! A root file system that has flatnet in it and nothing else, as an image with one program has.
 use std::process::{Command, Output};
 
-use super::{unchosen, words};
+use super::started::{unchosen, words};
 
 /// Runs `flatnet` there. The kernel's own file systems are what every container has.
 fn in_bare_root(arguments: &[&str]) -> Output {

@@ -4,6 +4,8 @@ mod clusters;
 mod real_clusters;
 mod runs;
 mod stand_in;
+#[path = "../started.rs"]
+mod started;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -11,24 +13,13 @@ use std::process::{Command, Output};
 use flatnet::programs::{Linkage, linkage};
 use flatnet_analysis::checks::catalogue;
 use rstest::rstest;
+use started::{unchosen, words};
 use tempfile::TempDir;
 
 fn flatnet(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flatnet"));
     unchosen(&mut command);
     command.args(arguments).output().expect("flatnet starts")
-}
-
-/// Without what the environment of the test might choose for flatnet.
-fn unchosen(command: &mut Command) {
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLATNET_")) {
-        command.env_remove(name);
-    }
-}
-
-/// Everything flatnet said to a person.
-fn words(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A file in a folder of its own.

@@ -1,13 +1,12 @@
 //! What keeps a real cluster from being booted or reached, told before anything is made. The programs that kind needs are
 //! stood in for by scripts that say what the real ones say; what happens on a cluster that runs is in `suites/kind`.
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use rstest::rstest;
 use tempfile::TempDir;
 
-use super::stand_in::install;
-use super::{file, unchosen, words};
+use super::file;
+use super::started::{alone, install, tells};
 
 /// flatnet, run where `PATH` has these programs and no others; each is a shell script's text.
 pub(super) fn with_programs(programs: &[(&str, &str)], arguments: &[&str]) -> Output {
@@ -17,33 +16,6 @@ pub(super) fn with_programs(programs: &[(&str, &str)], arguments: &[&str]) -> Ou
         .args(arguments)
         .output()
         .expect("flatnet starts")
-}
-
-/// flatnet without what the environment of the test might choose for it.
-pub(super) fn alone(path: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flatnet"));
-    command.env("PATH", path).env("HOME", path);
-    for name in [
-        "KUBECONFIG",
-        "DOCKER_HOST",
-        "KIND_EXPERIMENTAL_PROVIDER",
-        "KUBERNETES_SERVICE_HOST",
-    ] {
-        command.env_remove(name);
-    }
-    unchosen(&mut command);
-    command
-}
-
-#[track_caller]
-pub(super) fn tells(output: &Output, code: i32, says: &[&str]) {
-    let words = words(output);
-    assert_eq!(output.status.code(), Some(code), "{words}");
-    for said in says {
-        assert!(words.contains(said), "{said:?} is not in: {words}");
-    }
-    let errors = words.lines().filter(|line| line.starts_with("error: "));
-    assert_eq!(errors.count(), 1, "{words}");
 }
 
 pub(super) const KIND: (&str, &str) = ("kind", "echo kind v0.33.0 go1.26.8 linux/amd64");

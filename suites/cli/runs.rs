@@ -3,9 +3,10 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use super::real_clusters::{alone, tells, with_programs};
-use super::stand_in::{Api, install};
-use super::{flatnet, unchosen, words};
+use super::flatnet;
+use super::real_clusters::with_programs;
+use super::stand_in::Api;
+use super::started::{alone, install, tells, unchosen, words};
 
 #[test]
 fn beside_a_kind_engine_its_node_image_and_archives_are_the_default() {

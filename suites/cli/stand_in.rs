@@ -2,20 +2,8 @@
 //! nodes and their pods. What happens on a real one is in `suites/kind`.
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use serde_json::{Value, json};
-
-/// Puts programs into a folder; each is a shell script's text.
-pub(super) fn install(dir: &Path, programs: &[(&str, impl AsRef<str>)]) {
-    for (name, script) in programs {
-        let path = dir.join(name);
-        std::fs::write(&path, format!("#!/bin/sh\n{}\n", script.as_ref())).expect("a script");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
-            .expect("an executable script");
-    }
-}
 
 /// Where the API of a stand-in listens; its thread ends with the test's process.
 pub(super) struct Api {

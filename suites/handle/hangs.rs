@@ -1,5 +1,4 @@
 //! Programs and servers that never answer: one clear error within its limit, and nothing of them is left.
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -8,23 +7,31 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::api::{Answer, Api};
-use crate::{flatnet, interrupt, started, tells};
+use crate::started::{install, tells};
+use crate::{flatnet, interrupt, on_api, running};
 
-const KIND: &str =
-    "#!/bin/sh\ncase \"$1\" in version) echo kind v0.33.0 go1.26.8 linux/amd64; exit;; esac\n";
+const KIND: &str = "case \"$1\" in version) echo kind v0.33.0 go1.26.8 linux/amd64; exit;; esac\n";
 /// Leaves the id of a child that only a killed process group takes along.
 const HANG: &str = "/bin/sleep 1000 & echo $! >> \"${0%/*}/pids\"; wait\n";
 
 /// Programs for PATH, each a shell script.
 fn programs(scripts: &[(&str, &str)]) -> TempDir {
     let dir = tempfile::tempdir().expect("a folder");
-    for (name, script) in scripts {
-        let path = dir.path().join(name);
-        std::fs::write(&path, script).expect("a script");
-        let executable = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(&path, executable).expect("an executable script");
-    }
+    install(dir.path(), scripts);
     dir
+}
+
+/// Waits until a script hangs.
+#[track_caller]
+fn something_hangs(dir: &Path) {
+    let begun = Instant::now();
+    while !dir.join("pids").exists() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "nothing hangs yet"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Waits until no process whose id the scripts left is there any more.
@@ -50,8 +57,7 @@ fn on_kind(dir: &Path) -> Output {
 
 #[test]
 fn an_engine_that_hangs_is_given_up() {
-    let docker = format!("#!/bin/sh\n{HANG}");
-    let dir = programs(&[("kind", KIND), ("docker", &docker)]);
+    let dir = programs(&[("kind", KIND), ("docker", HANG)]);
     let begun = Instant::now();
 
     let output = on_kind(dir.path());
@@ -73,7 +79,7 @@ fn an_engine_that_hangs_is_given_up() {
 #[test]
 fn a_kind_that_hangs_is_given_up() {
     let kind = format!("{KIND}{HANG}");
-    let dir = programs(&[("kind", &kind), ("docker", "#!/bin/sh\necho '{}'\n")]);
+    let dir = programs(&[("kind", &kind), ("docker", "echo '{}'")]);
 
     let output = on_kind(dir.path());
 
@@ -85,17 +91,10 @@ fn a_kind_that_hangs_is_given_up() {
 fn ctrl_c_ends_a_kind_that_hangs_and_what_it_made() {
     let kind =
         format!("{KIND}echo \"$@\" >> \"${{0%/*}}/calls\"\ncase \"$1\" in create) {HANG};; esac\n");
-    let dir = programs(&[("kind", &kind), ("docker", "#!/bin/sh\necho '{}'\n")]);
+    let dir = programs(&[("kind", &kind), ("docker", "echo '{}'")]);
     let arguments = ["test", "--provider", "kind", "--name", "hangs"];
-    let child = started(&mut flatnet(dir.path(), &arguments));
-    let begun = Instant::now();
-    while !dir.path().join("pids").exists() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(30),
-            "kind is not asked to boot"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let child = running(&mut flatnet(dir.path(), &arguments));
+    something_hangs(dir.path());
 
     interrupt(&child);
     let output = child.wait_with_output().expect("it ends");
@@ -103,6 +102,27 @@ fn ctrl_c_ends_a_kind_that_hangs_and_what_it_made() {
     tells(&output, 130, &["interrupted"]);
     let calls = std::fs::read_to_string(dir.path().join("calls")).expect("kind was called");
     assert!(calls.contains("delete cluster --name hangs"), "{calls}");
+    nothing_sleeps(dir.path());
+}
+
+#[rstest]
+#[case::list(&["list"])]
+#[case::exec(&["exec", "node1", "--", "true"])]
+#[case::down(&["down"])]
+#[case::inspect(&["inspect"])]
+#[case::test(&["test", "--cluster", "hangs"])]
+fn ctrl_c_ends_the_looking_for_clusters(#[case] arguments: &[&str]) {
+    let kind = format!("{KIND}{HANG}");
+    let dir = programs(&[("kind", &kind), ("docker", "echo '{}'")]);
+    let child = running(&mut flatnet(dir.path(), arguments));
+    something_hangs(dir.path());
+    let begun = Instant::now();
+
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it ends");
+
+    tells(&output, 130, &["interrupted"]);
+    assert!(begun.elapsed() < Duration::from_secs(5));
     nothing_sleeps(dir.path());
 }
 
@@ -117,19 +137,9 @@ fn an_api_server_that_hangs_is_given_up(
     #[case] says: &[&str],
 ) {
     let api = Api::new(move |request| (request.line == line).then(|| answer.clone()));
-    let kubeconfig = api.kubeconfig();
-    let arguments = [
-        "test",
-        "--provider",
-        "kubeconfig",
-        "--kubeconfig",
-        &kubeconfig,
-    ];
     let begun = Instant::now();
 
-    let output = flatnet(Path::new("/nowhere"), &arguments)
-        .output()
-        .expect("flatnet starts");
+    let output = on_api(&api, &[]).output().expect("flatnet starts");
 
     tells(&output, code, says);
     assert!(begun.elapsed() < Duration::from_secs(60));
@@ -139,15 +149,7 @@ fn an_api_server_that_hangs_is_given_up(
 fn ctrl_c_ends_the_waiting_for_an_api_server() {
     let api =
         Api::new(|request| (request.line == "POST /api/v1/namespaces").then_some(Answer::Silence));
-    let kubeconfig = api.kubeconfig();
-    let arguments = [
-        "test",
-        "--provider",
-        "kubeconfig",
-        "--kubeconfig",
-        &kubeconfig,
-    ];
-    let child = started(&mut flatnet(Path::new("/nowhere"), &arguments));
+    let child = running(&mut on_api(&api, &[]));
     api.wait_for("POST /api/v1/namespaces");
     let begun = Instant::now();
 

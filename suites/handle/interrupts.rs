@@ -1,17 +1,18 @@
 //! Ctrl-C at every moment of a run in a lab: exit code 130, and no lab is left. The run is this test program once more, so that
 //! it can interrupt itself exactly there.
-use std::process::{Command, exit};
+use std::io::Read as _;
+use std::process::{Command, Output, exit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use flatnet::config::RunArgs;
 use flatnet::events::Event;
 use flatnet::session;
 use nix::sys::signal::{Signal, raise};
 use rstest::rstest;
 
-use crate::{flatnet, interrupt, started};
+use crate::started::tells;
+use crate::{flatnet, interrupt, running};
 
 /// Which lab the run boots.
 const NAME: &str = "HANDLE_SUITE_NAME";
@@ -19,12 +20,6 @@ const NAME: &str = "HANDLE_SUITE_NAME";
 const PHASE: &str = "HANDLE_SUITE_PHASE";
 /// How long after the beginning of the phase, milliseconds; `end`: when the phase has ended.
 const AFTER: &str = "HANDLE_SUITE_AFTER";
-
-#[derive(Parser)]
-struct Options {
-    #[command(flatten)]
-    run: RunArgs,
-}
 
 /// The run that interrupts itself; nothing where the variables do not say so.
 #[test]
@@ -37,7 +32,7 @@ fn interrupting_itself() {
     ) else {
         return;
     };
-    let args = Options::parse_from(["flatnet", "--name", &name, "--nodes", "2"]).run;
+    let args = RunArgs::parse(["--name", &name, "--nodes", "2"]).expect("options that fit");
     let observer = move |event: &Event| {
         let now = || raise(Signal::SIGINT).expect("a signal to itself");
         match (event, after.as_str()) {
@@ -62,17 +57,38 @@ fn interrupting_itself() {
     }
 }
 
+/// A run of that lab which interrupts itself so long after the beginning of the phase.
+fn interrupted(name: &str, phase: &str, after: &str) -> Output {
+    Command::new(std::env::current_exe().expect("this program"))
+        .args([
+            "--exact",
+            "interrupts::interrupting_itself",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(NAME, name)
+        .env(PHASE, phase)
+        .env(AFTER, after)
+        .output()
+        .expect("flatnet starts")
+}
+
 /// Waits until no process of a lab of that name is left.
 #[track_caller]
 fn is_gone(name: &str) {
-    let serving = format!("serve\0{name}\0");
+    no_process_has(&format!("serve\0{name}\0"));
+}
+
+/// Waits until no process with that in its arguments is left.
+#[track_caller]
+fn no_process_has(arguments: &str) {
     let begun = Instant::now();
     loop {
         let processes = std::fs::read_dir("/proc").expect("/proc");
         let lines = processes
             .flatten()
             .filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok());
-        let left: Vec<String> = lines.filter(|line| line.contains(&serving)).collect();
+        let left: Vec<String> = lines.filter(|line| line.contains(arguments)).collect();
         if left.is_empty() {
             return;
         }
@@ -88,18 +104,7 @@ fn ctrl_c_ends_a_run_in_any_phase(
 ) {
     let name = format!("int-{phase}-{after}-{}", std::process::id());
 
-    let output = Command::new(std::env::current_exe().expect("this program"))
-        .args([
-            "--exact",
-            "interrupts::interrupting_itself",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env(NAME, &name)
-        .env(PHASE, phase)
-        .env(AFTER, after)
-        .output()
-        .expect("flatnet starts");
+    let output = interrupted(&name, phase, after);
 
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     // A phase may be over before its time comes, and the last one ends the run.
@@ -115,18 +120,7 @@ fn ctrl_c_between_two_phases_is_not_lost(
 ) {
     let name = format!("int-{phase}-end-{}", std::process::id());
 
-    let output = Command::new(std::env::current_exe().expect("this program"))
-        .args([
-            "--exact",
-            "interrupts::interrupting_itself",
-            "--ignored",
-            "--nocapture",
-        ])
-        .env(NAME, &name)
-        .env(PHASE, phase)
-        .env(AFTER, "end")
-        .output()
-        .expect("flatnet starts");
+    let output = interrupted(&name, phase, "end");
 
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     is_gone(&name);
@@ -138,7 +132,7 @@ fn an_interrupted_up_leaves_no_lab(#[values(0, 20, 60, 120)] after: u64) {
     use std::os::unix::process::ExitStatusExt;
     let name = format!("int-up-{after}-{}", std::process::id());
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let child = started(&mut flatnet(path.as_ref(), &["up", "--name", &name]));
+    let child = running(&mut flatnet(path.as_ref(), &["up", "--name", &name]));
     std::thread::sleep(Duration::from_millis(after));
 
     interrupt(&child);
@@ -153,5 +147,42 @@ fn an_interrupted_up_leaves_no_lab(#[values(0, 20, 60, 120)] after: u64) {
         let by_signal = output.status.signal() == Some(2);
         assert!(by_signal || output.status.code() == Some(130), "{output:?}");
     }
+    is_gone(&name);
+}
+
+#[test]
+fn ctrl_c_ends_a_command_in_a_lab_and_what_it_started() {
+    let name = format!("int-exec-{}", std::process::id());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let up = ["up", "--name", &name, "--nodes", "1"];
+    let up = flatnet(path.as_ref(), &up)
+        .output()
+        .expect("flatnet starts");
+    assert!(up.status.success(), "{up:?}");
+    // A number by which it is known again.
+    let seconds = format!("9{}", std::process::id());
+    let script = format!("echo begun; exec sleep {seconds}");
+    let arguments = [
+        "exec",
+        "--cluster",
+        &name,
+        "node1",
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ];
+    let mut child = running(&mut flatnet(path.as_ref(), &arguments));
+    let mut begun = [0; 6];
+    let stdout = child.stdout.as_mut().expect("its output");
+    stdout.read_exact(&mut begun).expect("the command runs");
+
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it ends");
+
+    tells(&output, 130, &["interrupted"]);
+    no_process_has(&format!("sleep\0{seconds}\0"));
+    let down = flatnet(path.as_ref(), &["down", &name]).output();
+    assert!(down.expect("flatnet starts").status.success());
     is_gone(&name);
 }

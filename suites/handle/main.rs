@@ -4,37 +4,35 @@ mod api;
 mod hangs;
 mod interrupts;
 mod namespace;
+#[path = "../started.rs"]
+mod started;
 
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// flatnet without what the environment of the test might choose for it, its programs looked for in `path`.
+use api::Api;
+use started::alone;
+
+/// flatnet with these arguments, its programs looked for in `path`.
 fn flatnet(path: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flatnet"));
+    let mut command = alone(path);
+    command.args(arguments).stdin(Stdio::null());
     command
-        .args(arguments)
-        .env("PATH", path)
-        .env("HOME", path)
-        .stdin(Stdio::null());
-    for name in [
-        "KUBECONFIG",
-        "DOCKER_HOST",
-        "KIND_EXPERIMENTAL_PROVIDER",
-        "KUBERNETES_SERVICE_HOST",
-    ] {
-        command.env_remove(name);
-    }
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FLATNET_")) {
-        command.env_remove(name);
-    }
+}
+
+/// `flatnet test` on the cluster behind this API server.
+fn on_api(api: &Api, options: &[&str]) -> Command {
+    let kubeconfig = api.kubeconfig();
+    let mut command = flatnet(Path::new("/nowhere"), &["test", "--provider", "kubeconfig"]);
+    command.args(["--kubeconfig", &kubeconfig]).args(options);
     command
 }
 
 /// Started, with both output streams kept.
-fn started(command: &mut Command) -> Child {
+fn running(command: &mut Command) -> Child {
     command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -46,20 +44,4 @@ fn started(command: &mut Command) -> Child {
 fn interrupt(child: &Child) {
     let pid = Pid::from_raw(child.id().cast_signed());
     kill(pid, Signal::SIGINT).expect("a signal to flatnet");
-}
-
-/// Exit code, exactly one error, and what it says in this order.
-#[track_caller]
-fn tells(output: &Output, code: i32, says: &[&str]) {
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{words}");
-    let mut rest = words.as_str();
-    for said in says {
-        let Some(at) = rest.find(said) else {
-            panic!("{said:?} is not where it should be in: {words}");
-        };
-        rest = &rest[at + said.len()..];
-    }
-    let errors = words.lines().filter(|line| line.starts_with("error: "));
-    assert_eq!(errors.count(), 1, "{words}");
 }

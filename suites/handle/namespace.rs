@@ -3,24 +3,23 @@ use std::path::Path;
 use std::process::Output;
 
 use rstest::rstest;
+use serde_json::Value;
 
 use crate::api::{Answer, Api};
-use crate::{flatnet, started, tells};
+use crate::started::tells;
+use crate::{flatnet, on_api, running};
 
 const CREATE: &str = "POST /api/v1/namespaces";
 
-fn run(api: &Api, more: &[&str]) -> Output {
-    let kubeconfig = api.kubeconfig();
-    let arguments = [
-        "test",
-        "--provider",
-        "kubeconfig",
-        "--kubeconfig",
-        &kubeconfig,
-    ];
-    flatnet(Path::new("/nowhere"), &[&arguments, more].concat())
-        .output()
-        .expect("flatnet starts")
+fn run(api: &Api, options: &[&str]) -> Output {
+    on_api(api, options).output().expect("flatnet starts")
+}
+
+/// Waits until a namespace is asked for; its name, and the object.
+fn asked_for(api: &Api) -> (String, Value) {
+    let object = api.wait_for(CREATE).body;
+    let name = object["metadata"]["name"].as_str().expect("a name");
+    (name.to_owned(), object)
 }
 
 #[rstest]
@@ -56,20 +55,8 @@ fn a_namespace_of_that_name_that_is_another_runs_stays() {
     let api = Api::new(|request| {
         (request.line == CREATE).then(|| Answer::status(409, "AlreadyExists", "it exists"))
     });
-    let kubeconfig = api.kubeconfig();
-    let arguments = [
-        "test",
-        "--provider",
-        "kubeconfig",
-        "--kubeconfig",
-        &kubeconfig,
-    ];
-    let child = started(&mut flatnet(Path::new("/nowhere"), &arguments));
-    let request = api.wait_for(CREATE);
-    let name = request.body["metadata"]["name"]
-        .as_str()
-        .expect("a name")
-        .to_owned();
+    let child = running(&mut on_api(&api, &[]));
+    let (name, _) = asked_for(&api);
     api.put(&name, &serde_json::json!({ "metadata": { "name": name } }));
 
     let output = child.wait_with_output().expect("it ends");
@@ -86,21 +73,9 @@ fn a_namespace_of_that_name_that_is_another_runs_stays() {
 fn a_run_that_is_killed_while_its_namespace_is_made_leaves_none() {
     // The server makes it, and its answer never arrives.
     let api = Api::new(|request| (request.line == CREATE).then_some(Answer::Silence));
-    let kubeconfig = api.kubeconfig();
-    let arguments = [
-        "test",
-        "--provider",
-        "kubeconfig",
-        "--kubeconfig",
-        &kubeconfig,
-    ];
-    let mut child = started(&mut flatnet(Path::new("/nowhere"), &arguments));
-    let request = api.wait_for(CREATE);
-    let name = request.body["metadata"]["name"]
-        .as_str()
-        .expect("a name")
-        .to_owned();
-    api.put(&name, &request.body);
+    let mut child = running(&mut on_api(&api, &[]));
+    let (name, object) = asked_for(&api);
+    api.put(&name, &object);
 
     child.kill().expect("a signal");
     child.wait().expect("it ends");

@@ -7,10 +7,12 @@ use flatnet_lab::Lab;
 
 use super::which::{ClusterArg, look};
 use super::{Output, Typed};
-use crate::session::reaper::{Reap, take_away};
-use crate::{Error, Result, session};
+use crate::session::reaper::{Reap, remove};
+use crate::session::run_until_interrupted;
+use crate::{Error, Result};
 use flatnet_cluster::running::Running;
 use listed::Listed;
+use tokio::task::spawn_blocking;
 
 /// Options of `flatnet list`.
 #[derive(Args)]
@@ -40,8 +42,10 @@ pub(super) struct DownArgs {
 }
 
 pub(super) fn list(args: &ListArgs) -> Result<u8> {
-    let found = look()?;
-    let clusters = session::runtime()?.block_on(listed::all(&found.clusters));
+    let clusters = run_until_interrupted(async {
+        let found = look().await?;
+        Ok(listed::all(&found.clusters).await)
+    })?;
     match args.output {
         Output::Json => {
             let text = serde_json::to_string_pretty(&clusters)
@@ -77,7 +81,12 @@ pub(super) fn down(args: &DownArgs, typed: &Typed<'_>) -> Result<u8> {
             "{other} cannot be used with --cluster; give one of the two"
         )));
     }
-    let found = look()?;
+    run_until_interrupted(delete(args))?;
+    Ok(0)
+}
+
+async fn delete(args: &DownArgs) -> Result<()> {
+    let found = look().await?;
     let ending = if args.all {
         let labs = |cluster: &Running| matches!(cluster, Running::Lab(_));
         found.clusters.into_iter().filter(labs).collect()
@@ -92,19 +101,27 @@ pub(super) fn down(args: &DownArgs, typed: &Typed<'_>) -> Result<u8> {
         anstream::eprintln!("no cluster is running");
     }
     for cluster in ending {
-        end(&cluster)?;
+        end(&cluster).await?;
         anstream::eprintln!("deleted cluster {}", cluster.name());
     }
-    Ok(0)
+    Ok(())
 }
 
-fn end(cluster: &Running) -> Result<()> {
+async fn end(cluster: &Running) -> Result<()> {
     match cluster {
-        Running::Lab(lab) => Ok(Lab::connect(&lab.spec.name)?.shutdown()?),
-        Running::Kind { name, engine } => take_away(&Reap::KindCluster {
-            kind: engine.kind_path().to_owned(),
-            engine: engine.name.clone(),
-            name: name.clone(),
-        }),
+        Running::Lab(lab) => {
+            let name = lab.spec.name.clone();
+            let ending = spawn_blocking(move || Lab::connect(&name)?.shutdown());
+            let ended = ending.await.map_err(|e| Error::failed("end the lab", e))?;
+            Ok(ended?)
+        }
+        Running::Kind { name, engine } => {
+            let cluster = Reap::KindCluster {
+                kind: engine.kind_path().to_owned(),
+                engine: engine.name.clone(),
+                name: name.clone(),
+            };
+            remove(&cluster).await
+        }
     }
 }

@@ -5,16 +5,18 @@ use std::os::fd::{AsFd, OwnedFd};
 use clap::Args;
 use flatnet_lab::{Lab, LabTarget, Stdio};
 use tokio::io::AsyncWriteExt;
+use tokio::task::spawn_blocking;
 
 use super::which::ClusterArg;
-use crate::{Error, Result, session};
+use crate::session::run_until_interrupted;
+use crate::{Error, Result};
 use flatnet_cluster::kind::{self, engine::Engine};
 use flatnet_cluster::running::Running;
 use flatnet_cluster::{PodRef, Target, kube};
 use flatnet_model::naming::Names;
 
 /// Options of `flatnet exec`.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(
     after_help = "Examples:\n  flatnet exec busybox-1 -- ip route                      show the routes of a pod\n  flatnet exec node1 -- ip addr show type bridge          show the bridges of a node\n  flatnet exec --cluster demo node2 -- ls /etc/cni/net.d  list the CNI configurations of a node\n  flatnet exec wire -- ip route                           show the routes between the nodes of a lab\n\nExit code: that of the command; 2 if the cluster, pod or node does not exist"
 )]
@@ -31,13 +33,17 @@ pub(super) struct ExecArgs {
 }
 
 pub(super) fn run(args: &ExecArgs) -> Result<u8> {
-    let cluster = args.cluster.find()?;
-    let code = match &cluster {
-        Running::Lab(info) => on_lab(&info.spec.name, args)?,
-        Running::Kind { name, engine } => {
-            session::runtime()?.block_on(on_kind(name, engine, args))?
+    let code = run_until_interrupted(async {
+        match args.cluster.find().await? {
+            Running::Lab(info) => {
+                let args = args.clone();
+                let running = spawn_blocking(move || on_lab(&info.spec.name, &args));
+                let doing = "wait for the command";
+                running.await.map_err(|e| Error::failed(doing, e))?
+            }
+            Running::Kind { name, engine } => on_kind(&name, &engine, args).await,
         }
-    };
+    })?;
     Ok(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
@@ -81,7 +87,7 @@ async fn on_kind(name: &str, engine: &Engine, args: &ExecArgs) -> Result<i32> {
         Target::Node(node) => engine.exec(&node, &args.command)?,
         Target::Pod(pod) => kube::start_in(client, &pod, &args.command).await?,
     };
-    // A read from a terminal cannot be cancelled, so it must not be waited for: it stays with the runtime.
+    // A read from a terminal cannot be cancelled, so it must not be waited for.
     tokio::spawn(async move {
         let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut process.stdin).await;
         let _ = process.stdin.shutdown().await;

@@ -4,7 +4,8 @@ use clap::Args;
 use super::Typed;
 use crate::config::KubeArgs;
 use crate::session::attach::Which;
-use crate::{Error, Result, session};
+use crate::session::run_until_interrupted;
+use crate::{Error, Result};
 use flatnet_cluster::running::{self, ClusterName, Found, Running};
 
 /// The option that names a cluster of this machine.
@@ -34,8 +35,8 @@ impl ClusterArg {
     ///
     /// # Errors
     /// [`Error::Input`] where none runs, none is of that name, or several could be meant.
-    pub(super) fn find(&self) -> Result<Running> {
-        let found = look()?;
+    pub(super) async fn find(&self) -> Result<Running> {
+        let found = look().await?;
         if self.cluster.is_some() {
             return self.of(&found);
         }
@@ -54,8 +55,8 @@ impl ClusterArg {
 }
 
 /// Running clusters; says on standard error why kind's cannot be listed, if so.
-pub(super) fn look() -> Result<Found> {
-    let found = session::runtime()?.block_on(running::find())?;
+pub(super) async fn look() -> Result<Found> {
+    let found = running::find().await?;
     if let Some(why) = &found.unlisted {
         anstream::eprintln!("note: {why}");
     }
@@ -123,7 +124,7 @@ impl WhichArgs {
         if self.foreign() {
             return Ok(Which::Kubeconfig(self.kube.clone()));
         }
-        Ok(match self.cluster.find()? {
+        Ok(match run_until_interrupted(self.cluster.find())? {
             Running::Lab(lab) => Which::Lab(lab.spec.name.clone()),
             Running::Kind { name, engine } => Which::Kind { name, engine },
         })
