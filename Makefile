@@ -1,11 +1,11 @@
-# What a person types; CI types the same.
+# The commands that people and CI run.
 CARGO ?= cargo
 
-# Programs whose output the tests compare with our own, and the reference plugins: Debian's names.
+# Tools whose output the tests compare with flatnet's, and the reference plugins, by their Debian packages.
 OBSERVERS = iproute2 nftables busybox-static containernetworking-plugins iptables
 
-# Of the kind targets: what networks the pods, the node image (kind's own where empty), a running cluster to use, where the
-# report goes, archives of images for the nodes. What `scripts/kind-engine` provides flatnet finds by itself.
+# For the kind targets: the CNI, the node image (empty: kind's own), a running cluster to use, the directory of the report,
+# image archives for the nodes. flatnet finds what `scripts/kind-engine` provides by itself.
 CNI ?= flatnet
 NODE_IMAGE ?=
 CLUSTER ?=
@@ -21,8 +21,8 @@ KIND_OPTIONS = --provider kind --cni $(CNI) \
 	$(if $(CLUSTER),--cluster $(CLUSTER) --change-cni,$(if $(NODE_IMAGE),--image $(NODE_IMAGE))) \
 	$(if $(REPORT),--report $(REPORT))
 
-# Suites that fit what networks the cluster's pods: continuity and users are asked of flatnet's CNI, the causes of `flatnet diagnose`
-# are planted in what flannel brings.
+# Suites that fit the cluster's CNI: continuity and users are tested with flatnet's, the causes of `flatnet diagnose` are planted
+# with flannel.
 KIND_SUITES = study_notes $(if $(filter flatnet,$(CNI)),kind) $(if $(filter flannel,$(CNI)),diagnose_kind)
 
 .PHONY: help conformance test build outside observers lint deny layers bench docs install dist kind-image kind-up kind-down conformance-kind test-kind
@@ -34,8 +34,8 @@ help: ## Show this list
 build: ## Build flatnet and the programs it puts into nodes and pods
 	$(CARGO) build --bins
 
-# By itself, because together with the others it would change the features of the libraries they share, and compile those again.
-outside: build ## The same, and the peer outside a kind cluster
+# Built separately: together with the others it would change the features of shared libraries and compile them again.
+outside: build ## Build also the peer outside a kind cluster
 	$(CARGO) build --package flatnet-outside
 
 conformance: build ## Boot a three-node lab, deploy nine pods, check every promise
@@ -44,44 +44,44 @@ conformance: build ## Boot a three-node lab, deploy nine pods, check every promi
 test: observers ## Run every test that needs no real cluster
 	$(CARGO) test --no-fail-fast
 
-observers: ## Install the programs tests observe with, where that is possible (root, apt), else name them
+observers: ## Install the tools that the tests need (as root, with apt), or name them
 	@./scripts/observers $(OBSERVERS)
 
-lint: ## Format and clippy, warnings denied
+lint: ## Check format, and clippy with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-deny: ## Licences, sources and banned crates (needs cargo-deny)
+deny: ## Check licences, sources and banned crates (needs cargo-deny)
 	$(CARGO) deny --log-level error check bans licenses sources
 
 layers: ## Find dependencies that the table of layers forbids, and cycles of modules
 	$(CARGO) test --quiet --test layers
 
-bench: ## Measure against the reference plugins, side by side; prints ratios
+bench: ## Measure against the reference plugins, and print ratios
 	$(CARGO) bench --profile dist --bench datapath
 
-docs: ## Regenerate the documents that come from code
+docs: ## Regenerate the documents that are derived from code
 	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet-model --package flatnet --lib current
 	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet --test network_model shows
 
-install: ## Install flatnet and its parts into cargo's bin folder
+install: ## Install flatnet and its programs into cargo's bin directory
 	$(CARGO) install --path harness --locked --profile dist
 
-dist: ## Make the archive of a release and its checksum, in dist/
+dist: ## Build the release archive and its checksum in dist/
 	@./scripts/dist
 
-kind-image: ## Make a kind node image, and an engine to run it, where no container registry is in reach (Debian, root)
+kind-image: ## Build a kind node image and a container engine without a container registry (Debian, root)
 	@./scripts/kind-image
 
-conformance-kind: outside ## The same on a real kind cluster: make conformance-kind CNI=flannel [NODE_IMAGE=… CLUSTER=… REPORT=…]
+conformance-kind: outside ## Check every promise on a kind cluster: make conformance-kind CNI=flannel [NODE_IMAGE=… CLUSTER=… REPORT=…]
 	$(FLATNET) test $(KIND_OPTIONS) $(ARGS)
 
-test-kind: outside ## Every test for a real cluster with that CNI, on a running one: make test-kind CLUSTER=lab1 CNI=flannel
+test-kind: outside ## Run every test for a CNI on a running kind cluster: make test-kind CLUSTER=lab1 CNI=flannel
 	$(CARGO) test --package flatnet-outside
 	FLATNET_PROVIDER=kind FLATNET_CLUSTER=$(CLUSTER) FLATNET_CNI=$(CNI) FLATNET_CHANGE_CNI=true $(CARGO) test --no-fail-fast $(addprefix --test ,$(KIND_SUITES))
 
-kind-up: outside ## Boot a kind cluster with CNI and pods and keep it: make kind-up NAME=lab1 CNI=flannel
+kind-up: outside ## Boot a kind cluster with a CNI and pods, and keep it: make kind-up NAME=lab1 CNI=flannel
 	$(FLATNET) up --name $(NAME) $(KIND_OPTIONS) $(ARGS)
 
-kind-down: ## End it: make kind-down NAME=lab1
+kind-down: ## Delete it: make kind-down NAME=lab1
 	$(FLATNET) down $(NAME)

@@ -70,7 +70,7 @@ node_images() {
 }
 
 # node_store TREE ARCHIVE DIR: the content store of a containerd that has been given ARCHIVE, as DIR/var/lib/containerd.
-# Started in namespaces of its own, without a way out; layers are unpacked by the node, when a pod first wants them.
+# Started in its own namespaces without network access; the node unpacks layers when a pod first needs them.
 node_store() {
 	install -d "$3/var/lib/containerd"
 	# shellcheck disable=SC2016 # expanded inside

@@ -49,7 +49,7 @@ impl Process {
             }
             Ok((BootReply::Failed(error), lifeline)) => {
                 drop(lifeline);
-                // It said why and ends by itself; its status adds nothing.
+                // It has reported why and is ending; its status adds nothing.
                 let _ = child.wait();
                 Err(error)
             }
@@ -90,7 +90,7 @@ impl Process {
         })
     }
 
-    /// Ends it at once, and everything in it.
+    /// Kills it and everything in it.
     pub(crate) fn kill(&mut self) -> Result<()> {
         kill(&mut self.child)
     }
@@ -105,12 +105,12 @@ fn kill(child: &mut Child) -> Result<()> {
 }
 
 fn has_ended(child: &mut Child) -> io::Result<bool> {
-    // Not reaped before it is waited for, so that the number is its own.
+    // Not reaped before it is waited for, so its pid is not reused.
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     Ok(ends(&process)? && child.wait().is_ok())
 }
 
-/// Waits until the process of this pidfd has ended; whether it did in the time that a lab has to end.
+/// Waits until the process of this pidfd has ended; returns whether it ended within a lab's time limit.
 pub(crate) fn ends(process: &impl AsFd) -> io::Result<bool> {
     is_readable_within(process, END)
 }

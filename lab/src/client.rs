@@ -76,7 +76,7 @@ impl Lab {
     pub fn list() -> Result<Vec<LabInfo>> {
         let addresses =
             Address::all_mine().map_err(|e| Error::failed("read /proc/self/net/unix", e))?;
-        // One that does not answer ended between the two looks, or belongs to a stranger who took our name.
+        // One that does not answer has ended meanwhile, or another user took the name.
         let info = |address: &Address| match Connection::open(address)
             .and_then(|lab| lab.ask(&Request::Info, &[], None))
         {
@@ -108,7 +108,7 @@ impl Lab {
     }
 
     /// Waits in the lab, without polling, until the pod is settled, and returns it as it then is: it runs with its
-    /// addresses, it has ended (Succeeded, Failed), a container waits for something that will not come by itself
+    /// addresses, it has ended (Succeeded, Failed), a container waits for something that needs an intervention
     /// (`CrashLoopBackOff`, `RunContainerError`, `ErrImagePull`), or `limit` is over.
     ///
     /// # Errors
@@ -244,7 +244,7 @@ impl Lab {
 
 /// Asks the lab to shut down, and where it is another process's child waits until it has.
 fn end(lab: Connection, wait: bool) -> Result<()> {
-    // While it answers, the number is its own.
+    // While it answers, its pid is not reused.
     let pid = lab.pid;
     let process = Pid::from_raw(pid.cast_signed()).ok_or(Errno::SRCH);
     let process = process.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));

@@ -1,6 +1,6 @@
 //! A connection of the client's, and the one request it is for.
 //!
-//! The lab says at once that it has a request, and answers it when it is done: so a lab that hangs is noticed soon, however long
+//! The lab acknowledges a request immediately and answers when it is done: a lab that hangs is noticed early, however long
 //! the work may take.
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lab_that_ends_is_told_apart_from_one_that_hangs() {
+    fn a_lab_that_ends_is_distinguished_from_one_that_hangs() {
         let (connection, lab) = pair();
         protocol::send(&lab, &Received, &[], &[]).unwrap();
         drop(lab);

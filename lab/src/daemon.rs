@@ -14,7 +14,7 @@ use crate::{Error, Result};
 
 /// So much of the output is kept.
 const LOG_BYTES: usize = 64 << 10;
-/// So long a daemon has to end by itself.
+/// Time for a daemon to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Those of one node, by name.
@@ -88,7 +88,7 @@ impl Daemons {
             if state.exit.is_some() {
                 return Ok(());
             }
-            // The process is not reaped while its exit is unknown, so that the number is still its own.
+            // The process is not reaped while its exit is unknown, so its pid is not reused.
             killpg(daemon.group, signal)
                 .map_err(|e| Error::failed(format!("end the daemon {name}"), e.desc()))?;
             let waited = daemon

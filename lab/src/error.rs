@@ -1,4 +1,4 @@
-//! What can go wrong, in the three kinds a caller tells apart.
+//! Errors, in the three kinds that callers distinguish.
 use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};

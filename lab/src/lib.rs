@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
         return sleep::main(args);
     }
     match (args.next().as_deref(), args.next(), args.next()) {
-        // The name is there for a person who looks at `ps`; the boot request on standard input counts.
+        // The name is only for `ps`; the boot request on standard input is what counts.
         (Some("serve"), Some(_), None) => process::serve(),
         (Some("--help" | "-h"), None, None) => {
             println!("{USE}");

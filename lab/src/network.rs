@@ -1,4 +1,4 @@
-//! A node's pod network: whether it is ready, in the kubelet's words, and how much of it is done at once.
+//! A node's pod network: whether it is ready, in the kubelet's words, and how many operations run at once.
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use flatnet_model::cni::NetworkList;

@@ -282,7 +282,7 @@ pub(crate) fn own_namespace(kind: &str) -> Result<OwnedFd> {
         .map_err(|e| Error::failed(format!("open {path}"), e))
 }
 
-/// Enters namespaces with the calling thread, for good: it has to be a short-lived one.
+/// Enters namespaces with the calling thread, permanently: use a short-lived thread.
 pub(crate) fn join(namespaces: &[Namespace]) -> io::Result<()> {
     // A mount namespace can be entered only by a thread that shares its root and directory with no other.
     unshare(CloneFlags::CLONE_FS)?;

@@ -114,7 +114,7 @@ fn raise_file_limit() -> Result<()> {
         .map_err(|e| Error::failed("raise the limit of open files", e))
 }
 
-/// Whether this process may make namespaces and mounts without a user namespace of its own.
+/// Whether this process may create namespaces and mounts without its own user namespace.
 fn is_capable() -> bool {
     const CAP_NET_ADMIN: u64 = 1 << 12;
     const CAP_SYS_CHROOT: u64 = 1 << 18;
@@ -167,7 +167,7 @@ fn watch(init: Pid, signals: &SignalFd, lifeline: Option<BorrowedFd<'_>>) -> Res
         PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
         PollFd::new(signals.as_fd(), PollFlags::POLLIN),
     ];
-    // POLLHUP comes unasked; anything written there has no meaning and is not looked at.
+    // POLLHUP is always reported; anything written there is ignored.
     fds.extend(lifeline.map(|fd| PollFd::new(fd, PollFlags::empty())));
     loop {
         match poll(&mut fds, PollTimeout::NONE) {

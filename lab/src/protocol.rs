@@ -104,7 +104,7 @@ pub(crate) enum Request {
     Shutdown,
 }
 
-/// What the lab says at once when it has a request.
+/// The lab's acknowledgement of a request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Received;
 

@@ -42,7 +42,7 @@ pub(crate) struct Identity<'a> {
 impl Base {
     /// Turns the calling process's mount namespace into the server's.
     pub(crate) fn prepare(spec: &LabSpec) -> Result<Base> {
-        // Some directory has to carry the new root until it is one; then it is itself again.
+        // A directory must hold the new root until pivot_root; afterwards it is unchanged.
         let carrier = Path::new("/tmp");
         mounts::tmpfs(carrier, "mode=0755")?;
         make_dir(&carrier.join("host"), 0o755)?;
@@ -188,7 +188,7 @@ fn give_sleep(new: &Path) -> Result<()> {
     make_link(&dir.join(sleep::NAME), program)
 }
 
-/// Copies busybox, so that a rebuilt or removed file does not pull the floor from under the pods, and links its applets.
+/// Copies busybox, so that a rebuilt or removed file does not break running pods, and links its applets.
 fn applets(busybox: &Path) -> Result<()> {
     let copy = Path::new(APPLETS).join("busybox");
     std::fs::copy(on_host(busybox), &copy)
@@ -242,7 +242,7 @@ fn std_dirs(new: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The host's directories, read-only, but for those that a node or container has of its own.
+/// The host's directories, read-only, except those that a node or container replaces.
 fn host_programs(new: &Path) -> Result<()> {
     const OWN: [&str; 10] = [
         "proc",

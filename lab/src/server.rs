@@ -1,4 +1,4 @@
-//! The server: boots nodes, and answers each connection's one request on a thread of its own.
+//! The server: boots nodes, and answers the one request of each connection on its own thread.
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -30,7 +30,7 @@ struct Server {
     wire: NodeRoot,
 }
 
-/// Boots the lab, says so, and serves until it is told to shut down.
+/// Boots the lab, reports that it is ready, and serves until a shutdown request.
 pub(crate) fn run(
     spec: LabSpec,
     pid: u32,

@@ -125,7 +125,7 @@ impl LabSpec {
     }
 }
 
-/// RFC 1123 label: what Kubernetes takes as the name of most things.
+/// RFC 1123 label: the form of most Kubernetes names.
 pub(crate) fn is_dns_label(name: &str) -> bool {
     let inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-';
     (1..=63).contains(&name.len())

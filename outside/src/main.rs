@@ -1,6 +1,6 @@
 //! Keeps a container beside a kind cluster for as long as its standard input is open, then removes it.
 //!
-//! A program of its own, because it needs a client of the container engine's API, which nothing else here does. Whoever
+//! A separate program, because only it needs a client of the container engine's API. The process that
 //! starts it holds the other end of the pipe; when that end closes, however its holder died, the container goes.
 use std::io::Write as _;
 

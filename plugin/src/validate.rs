@@ -19,7 +19,7 @@ fn is_cni_name(text: &str) -> bool {
         && text.chars().all(allowed)
 }
 
-/// Folders of /proc/sys/net/ipv4/conf beside those of interfaces: the kernel refuses devices of these names
+/// Directories of /proc/sys/net/ipv4/conf beside those of interfaces: the kernel refuses devices of these names
 /// (sysctl_dev_name_is_allowed(), include/linux/inetdevice.h).
 const RESERVED_IFNAMES: [&str; 2] = ["all", "default"];
 

@@ -79,7 +79,7 @@ fn version_gives_back_what_was_asked_and_lists_what_is_spoken() {
 }
 
 #[test]
-fn without_a_command_a_person_is_told_what_this_is() {
+fn without_a_command_a_person_learns_what_this_is() {
     let outcome = invoke(&[], "");
     outcome.assert_error(4, "CNI_COMMAND");
     assert!(

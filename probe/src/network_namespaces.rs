@@ -1,5 +1,5 @@
 //! Network namespaces of other processes, without entering them: that would take more rights than reading /proc does, and a
-//! program inside is not to be counted on.
+//! program inside cannot be assumed.
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_does_not_exist_and_garbage_are_told_apart() {
+    fn a_name_that_does_not_exist_and_garbage_are_distinguished() {
         let missing = answer(&reply(Vec::new(), RCODE::NameError), Record::A)
             .ok()
             .unwrap();

@@ -128,7 +128,7 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, port))
 }
 
-/// Who holds each of these sockets, and how many processes may not be looked at.
+/// The holder of each of these sockets, and how many processes could not be read.
 fn owners(proc: &Path, wanted: &BTreeSet<u64>) -> Result<(BTreeMap<u64, Owner>, usize)> {
     let mut owners = BTreeMap::new();
     let mut closed = 0;

@@ -7,32 +7,11 @@ use std::net::{TcpListener, UdpSocket};
 use flatnet_model::probe::{DialRequest, Failure, Transport, ask};
 use support::{Net, all_transports, failed, heard, ip, net_tests, target};
 
-/// `a` 10.9.1.1 and fd09:1::1 — router .254 and ::fe — `b` 10.9.2.2 and fd09:2::2.
+/// [`Net::routed`] with every ICMP error sent.
 fn routed() -> (Net, Net, Net) {
-    let (a, r, b) = (Net::new(), Net::new(), Net::new());
-    a.join(
-        "eth0",
-        &["10.9.1.1/24", "fd09:1::1/64"],
-        &r,
-        "to-a",
-        &["10.9.1.254/24", "fd09:1::fe/64"],
-    );
-    b.join(
-        "eth0",
-        &["10.9.2.2/24", "fd09:2::2/64"],
-        &r,
-        "to-b",
-        &["10.9.2.254/24", "fd09:2::fe/64"],
-    );
-    r.sysctl("ipv4/ip_forward", "1");
-    r.sysctl("ipv6/conf/all/forwarding", "1");
-    // Else some of the errors are not sent.
+    let (a, r, b) = Net::routed();
     r.sysctl("ipv4/icmp_ratelimit", "0");
     r.sysctl("ipv6/icmp/ratelimit", "0");
-    a.run("ip route add default via 10.9.1.254");
-    a.run("ip route add default via fd09:1::fe");
-    b.run("ip route add default via 10.9.2.254");
-    b.run("ip route add default via fd09:2::fe");
     (a, r, b)
 }
 

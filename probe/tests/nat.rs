@@ -6,38 +6,9 @@ use support::{Heard, Net, all_transports, flat, heard, ip, net_tests, received, 
 
 const TCP_AND_UDP: [Transport; 2] = [Transport::Tcp, Transport::Udp];
 
-/// `a` 10.9.1.1 — router 10.9.1.254, 10.9.2.254 — `b` 10.9.2.2; likewise with IPv6.
-fn routed() -> (Net, Net, Net) {
-    let (a, r, b) = (Net::new(), Net::new(), Net::new());
-    a.join(
-        "eth0",
-        &["10.9.1.1/24", "fd09:1::1/64"],
-        &r,
-        "to-a",
-        &["10.9.1.254/24", "fd09:1::fe/64"],
-    );
-    b.join(
-        "eth0",
-        &["10.9.2.2/24", "fd09:2::2/64"],
-        &r,
-        "to-b",
-        &["10.9.2.254/24", "fd09:2::fe/64"],
-    );
-    r.sysctl("ipv4/ip_forward", "1");
-    r.sysctl("ipv6/conf/all/forwarding", "1");
-    for (net, four, six) in [
-        (&a, "10.9.1.254", "fd09:1::fe"),
-        (&b, "10.9.2.254", "fd09:2::fe"),
-    ] {
-        net.run(&format!("ip route add default via {four}"));
-        net.run(&format!("ip route add default via {six}"));
-    }
-    (a, r, b)
-}
-
 net_tests! {
     fn a_plain_router_changes_nothing() {
-        let (a, _r, b) = routed();
+        let (a, _r, b) = Net::routed();
         let (mut a, mut b) = (a.probe(), b.probe());
         a.listen("here");
         let port = b.listen("there");
@@ -51,7 +22,7 @@ net_tests! {
     }
 
     fn masquerade_shows_in_what_the_responder_saw() {
-        let (a, r, b) = routed();
+        let (a, r, b) = Net::routed();
         r.nft("table inet t { chain c { type nat hook postrouting priority srcnat; oifname to-b masquerade; }; }");
         let (mut a, mut b) = (a.probe(), b.probe());
         a.listen("here");
@@ -72,7 +43,7 @@ net_tests! {
     }
 
     fn a_changed_destination_shows_in_who_answers() {
-        let (a, r, b) = routed();
+        let (a, r, b) = Net::routed();
         r.nft("table inet t { chain c { type nat hook prerouting priority dstnat;
             ip daddr 10.9.9.9 dnat ip to 10.9.2.2
             ip6 daddr fd09:9::9 dnat ip6 to fd09:2::2
@@ -90,7 +61,7 @@ net_tests! {
     }
 
     fn a_port_redirected_to_another_peer_shows_in_its_name() {
-        let (a, r, b) = routed();
+        let (a, r, b) = Net::routed();
         let (mut a, mut middle, mut b) = (a.probe(), r.probe(), b.probe());
         let (port, middles) = (b.listen("there"), middle.listen("impostor"));
         r.nft(&format!("table ip t {{ chain c {{ type nat hook prerouting priority dstnat;
@@ -103,8 +74,8 @@ net_tests! {
         assert!(middle.seen().iter().all(|seen| seen.destination == ip("10.9.1.254")), "{:?}", middle.seen());
     }
 
-    fn a_rewritten_reply_source_is_heard_and_told() {
-        let (a, r, b) = routed();
+    fn a_rewritten_reply_source_is_received_and_reported() {
+        let (a, r, b) = Net::routed();
         // Stateless, so that nothing translates it back.
         r.nft("table inet t { chain c { type filter hook forward priority 0;
             meta l4proto != tcp ip saddr 10.9.2.2 ip saddr set 10.9.2.77
@@ -122,7 +93,7 @@ net_tests! {
 
     /// A flow's first packet decides about its translation; another row's must not.
     fn rules_count_from_the_next_row_on() {
-        let (a, r, b) = routed();
+        let (a, r, b) = Net::routed();
         let (mut a, mut b) = (a.probe(), b.probe());
         let port = b.listen("there");
         // Connection tracking is in use before the rule is.

@@ -7,34 +7,11 @@ use support::{Net, net_tests};
 
 /// `a` — router — `b`, where the second link carries 1400 bytes, which hosts on the first do not know.
 fn narrow() -> (Net, Net, Net) {
-    let (a, r, b) = (Net::new(), Net::new(), Net::new());
-    a.join(
-        "eth0",
-        &["10.9.1.1/24", "fd09:1::1/64"],
-        &r,
-        "to-a",
-        &["10.9.1.254/24", "fd09:1::fe/64"],
-    );
-    b.join(
-        "eth0",
-        &["10.9.2.2/24", "fd09:2::2/64"],
-        &r,
-        "to-b",
-        &["10.9.2.254/24", "fd09:2::fe/64"],
-    );
+    let (a, r, b) = Net::routed();
     b.run("ip link set dev eth0 mtu 1400");
     r.run("ip link set dev to-b mtu 1400");
-    r.sysctl("ipv4/ip_forward", "1");
-    r.sysctl("ipv6/conf/all/forwarding", "1");
     r.sysctl("ipv4/icmp_ratelimit", "0");
     r.sysctl("ipv6/icmp/ratelimit", "0");
-    for (net, four, six) in [
-        (&a, "10.9.1.254", "fd09:1::fe"),
-        (&b, "10.9.2.254", "fd09:2::fe"),
-    ] {
-        net.run(&format!("ip route add default via {four}"));
-        net.run(&format!("ip route add default via {six}"));
-    }
     (a, r, b)
 }
 
@@ -137,7 +114,7 @@ net_tests! {
         assert!(a.path_mtu("127.0.0.1", port, &sizes, 2000).iter().all(|trial| trial.arrived));
     }
 
-    fn nobody_there_is_told_as_it_was_told() {
+    fn an_absent_peer_is_reported_in_the_kernels_words() {
         let (a, _r, _b) = narrow();
         let mut a = a.probe();
         let trials = a.path_mtu("10.9.2.2", 9, &[1000], 2000);

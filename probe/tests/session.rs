@@ -50,7 +50,7 @@ net_tests! {
         assert_eq!(written, "{\"answer\":\"seen\",\"requests\":[]}\n".repeat(3));
     }
 
-    fn nobody_to_read_the_answer_ends_a_long_row() {
+    fn a_closed_output_ends_a_long_row() {
         let net = Net::new();
         net.nft("table inet t { chain c { type filter hook input priority 0; policy drop; }; }");
         let mut probe = net.probe();

@@ -34,7 +34,7 @@ fn stdout(output: &Output) -> String {
 }
 
 #[test]
-fn a_cluster_that_nobody_named_is_said_and_several_are_refused() {
+fn the_only_cluster_is_printed_and_several_are_refused() {
     let output = alone(
         "up() { $FLATNET up --name $1 --nodes 1 --pods-per-node 1 2>/dev/null; }
         $FLATNET exec busybox-1 -- true; echo none $?
@@ -101,7 +101,7 @@ fn a_node_of_kind_is_called_by_its_name_or_counted(#[case] target: &str, #[case]
 }
 
 #[test]
-fn a_node_that_is_not_there_is_told_with_those_that_are() {
+fn an_unknown_node_is_reported_with_the_known_ones() {
     let output = on_stand_in(
         "stand-in",
         &["exec", "--cluster", "kind/stand-in", "node3", "--", "true"],

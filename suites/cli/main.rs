@@ -60,7 +60,7 @@ fn pod(node: &str, command: &str) -> String {
 #[case::two_sources(&["diagnose", "--cluster", "one", "--context", "two"], 2, "give one of the two")]
 #[case::no_duration(&["diagnose", "--wait", "soon"], 2, "write it as 500ms, 10s or 2m")]
 #[case::no_command(&["exec", "busybox-1"], 2, "Usage")]
-fn bad_input_is_told_in_one_message(
+fn bad_input_is_reported_in_one_message(
     #[case] arguments: &[&str],
     #[case] code: i32,
     #[case] says: &str,
@@ -78,7 +78,7 @@ fn bad_input_is_told_in_one_message(
 }
 
 #[test]
-fn a_malformed_conflist_is_told_with_its_line() {
+fn a_malformed_conflist_is_reported_with_its_line() {
     let (_dir, path) = file(
         "x.conflist",
         "{\n  \"cniVersion\": \"1.0.0\",\n  \"name\": ,\n}",
@@ -94,7 +94,7 @@ fn a_malformed_conflist_is_told_with_its_line() {
 #[case::not_yaml("apiVersion: v1\nkind: [Pod\n".to_owned(), "line 3")]
 #[case::wrong_kind("apiVersion: apps/v1\nkind: Deployment\n".to_owned(), "expected v1/Pod")]
 #[case::unknown_node(pod("node9", "[sleep, infinity]"), "node9")]
-fn a_bad_manifest_is_told_where(#[case] text: String, #[case] says: &str) {
+fn a_bad_manifest_is_reported_with_the_place(#[case] text: String, #[case] says: &str) {
     let (_dir, path) = file("pods.yaml", &text);
 
     let output = flatnet(&["test", "--manifest", &path]);

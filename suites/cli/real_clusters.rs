@@ -43,7 +43,7 @@ create) echo 'ERROR: failed to create cluster: unable to decode config: yaml: un
 esac"#;
 
 #[test]
-fn every_mistake_of_a_kind_config_is_told_in_kinds_words() {
+fn every_mistake_in_a_kind_config_is_reported_in_kinds_words() {
     let (_dir, path) = file(
         "kind.yaml",
         "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnetworking:\n  disableDefaultCNI: true\n  apiServerPort: maybe\nnodes:\n- role: control-plane\n- role: worker\n  imagee: x\n",
@@ -61,7 +61,7 @@ fn every_mistake_of_a_kind_config_is_told_in_kinds_words() {
     "disableDefaultCNI"
 )]
 #[case::not_yaml("kind: [Cluster\n", "line 2")]
-fn a_kind_config_that_flatnet_cannot_use_is_told_before_kind_is_asked(
+fn a_kind_config_that_flatnet_cannot_use_is_refused_before_kind_is_asked(
     #[case] text: &str,
     #[case] says: &str,
 ) {
@@ -76,7 +76,7 @@ fn a_kind_config_that_flatnet_cannot_use_is_told_before_kind_is_asked(
 #[rstest]
 #[case::manifest_no_yaml("cni.yaml", "kind: [DaemonSet\n", &["cni.yaml", "line"])]
 #[case::manifest_no_object("cni.yaml", "hello: world\n", &["cni.yaml"])]
-fn a_cni_manifest_that_is_none_is_told(
+fn a_malformed_cni_manifest_is_reported(
     #[case] name: &str,
     #[case] text: &str,
     #[case] says: &[&str],
@@ -121,7 +121,7 @@ fn with_kubeconfig(text: &str, options: &[&str]) -> (TempDir, Output) {
 #[case::no_such_context(KUBECONFIG, &["--context", "three"], 2, "no context \"three\"; it has one, two")]
 #[case::nobody_answers(KUBECONFIG, &[], 3, "does not answer")]
 #[case::cni_given(KUBECONFIG, &["--cni", "flannel"], 2, "flatnet installs no CNI on a cluster it did not boot")]
-fn a_cluster_that_cannot_be_reached_is_told_why(
+fn a_cluster_that_cannot_be_reached_is_reported_with_the_reason(
     #[case] kubeconfig: &str,
     #[case] options: &[&str],
     #[case] code: i32,

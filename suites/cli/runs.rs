@@ -65,7 +65,7 @@ fn beside_a_kind_engine_its_node_image_and_archives_are_the_default() {
 }
 
 #[test]
-fn what_a_kind_cluster_was_given_is_not_exchanged_by_the_way() {
+fn the_cni_of_a_kind_cluster_is_not_replaced_unasked() {
     let programs = Api::of_cluster("stand-in").programs("stand-in");
     let programs: Vec<(&str, &str)> = programs
         .iter()

@@ -67,7 +67,7 @@ fn a_malformed_conflist() {
 }
 
 #[test]
-fn a_version_that_nobody_speaks() {
+fn a_version_that_the_runtime_does_not_support() {
     let ground = Ground::new("version", "reference");
     let edit = r#"s/"cniVersion": "1.0.0"/"cniVersion": "9.9.9"/"#;
     ground.on("node1", &["sed", "-i", edit, CONFLIST]);

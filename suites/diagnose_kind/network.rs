@@ -126,7 +126,7 @@ fn a_malformed_conflist() {
 }
 
 #[test]
-fn a_version_that_nobody_speaks() {
+fn a_version_that_the_runtime_does_not_support() {
     let cluster = Cluster::mine();
     let node = cluster.worker();
     cluster.keep_conflist(&node);

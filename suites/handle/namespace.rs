@@ -28,7 +28,7 @@ fn asked_for(api: &Api) -> (String, Value) {
 #[case::too_busy(429, "TooManyRequests", "too many requests, please try again later", 4, &["try again in a moment"])]
 #[case::failing(500, "InternalError", "etcdserver: request timed out", 4, &["look at the log of kube-apiserver"])]
 #[case::taken(409, "AlreadyExists", "namespaces already exists", 2, &["it belongs to another run", "--namespace"])]
-fn a_namespace_that_cannot_be_made_is_told_in_the_servers_words(
+fn a_namespace_that_cannot_be_created_is_reported_in_the_servers_words(
     #[case] status: u16,
     #[case] reason: &'static str,
     #[case] words: &'static str,
@@ -115,7 +115,7 @@ fn an_existing_namespace_is_looked_for(
     3,
     "try to create a pod in namespace mine: not allowed: pods is forbidden"
 )]
-fn whoever_may_not_look_at_namespaces_tries_a_pod(
+fn without_the_right_to_read_namespaces_a_pod_is_tried(
     #[case] pod: Answer,
     #[case] code: i32,
     #[case] says: &str,

@@ -129,7 +129,7 @@ fn one_node_is_looked_at_where_one_is_named() {
 #[case::question(&["inspect", "bridge"], "unknown question \"bridge\", did you mean \"bridges\"?")]
 #[case::format(&["inspect", "--output", "xml"], "invalid value 'xml'")]
 #[case::cluster(&["inspect", "--cluster", "flatnet-suite-nobody"], "cluster")]
-fn bad_input_is_told_in_one_message(#[case] arguments: &[&str], #[case] says: &str) {
+fn bad_input_is_reported_in_one_message(#[case] arguments: &[&str], #[case] says: &str) {
     let output = flatnet(arguments);
 
     assert_eq!(output.status.code(), Some(2), "{}", words(&output));

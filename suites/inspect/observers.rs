@@ -263,7 +263,7 @@ fn plugins_tell_the_versions_that_they_answer_themselves() {
 }
 
 #[test]
-fn the_configuration_in_use_is_told_key_by_key() {
+fn the_configuration_in_use_is_reported_key_by_key() {
     let lab = routed("config");
     for node in NODES {
         let file: Value =
@@ -299,7 +299,7 @@ fn the_configuration_in_use_is_told_key_by_key() {
 }
 
 #[test]
-fn the_add_on_is_told_with_its_agents_and_tunnels() {
+fn the_add_on_is_reported_with_its_agents_and_tunnels() {
     let lab = routed("addon");
     for node in NODES {
         assert_eq!(lab.facts("addon", "add-on", node)[0].about, "flatnet");

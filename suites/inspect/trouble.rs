@@ -4,7 +4,7 @@ use flatnet_model::inspection::{Outcome, Problem};
 use crate::lab::TestLab;
 
 #[track_caller]
-fn assert_told(problems: &[Problem], about: &str, words: &str) {
+fn assert_reported(problems: &[Problem], about: &str, words: &str) {
     let fits = |problem: &Problem| {
         problem.node.as_deref() == Some("node1")
             && problem.about == about
@@ -43,28 +43,28 @@ fn files_that_are_malformed_are_named_and_every_question_is_answered() {
             other => panic!("{id}: {other:?}"),
         }
     };
-    assert_told(
+    assert_reported(
         &problems("cni-config"),
         "/etc/cni/net.d/05-broken.conflist",
         "not a network configuration",
     );
-    assert_told(
+    assert_reported(
         &problems("plugins"),
         "/etc/cni/net.d/05-broken.conflist",
         "not a network configuration",
     );
-    assert_told(&problems("plugins"), "/opt/cni/bin/crashes", "signal: 11");
-    assert_told(
+    assert_reported(&problems("plugins"), "/opt/cni/bin/crashes", "signal: 11");
+    assert_reported(
         &problems("ranges"),
         "/etc/kubernetes/manifests/kube-apiserver.yaml",
         "not a pod's manifest",
     );
-    assert_told(
+    assert_reported(
         &problems("ranges"),
         "/etc/kubernetes/manifests/etcd.yaml",
         "not UTF-8 text",
     );
-    assert_told(
+    assert_reported(
         &problems("ranges"),
         "/run/flatnet/nodes.json",
         "does not parse",
@@ -91,7 +91,7 @@ fn a_plugin_that_is_needed_and_missing_is_named() {
 
     let (_, problems) = lab.ask("plugins");
 
-    assert_told(
+    assert_reported(
         &problems,
         "/opt/cni/bin/not-there",
         "10-flatnet.conflist needs this plugin and it is not there",
@@ -117,13 +117,13 @@ fn a_gateway_that_the_bridge_lost_and_a_route_that_is_gone_are_named() {
             .filter(|fact| fact.topic == "pod" && fact.node.as_deref() == Some("node1"))
             .all(|fact| fact.values["agrees"] == false)
     );
-    assert_told(
+    assert_reported(
         &problems,
         "default/busybox-1",
         "10.244.0.1 is not an address of the node",
     );
     let (_, problems) = lab.ask("node-routes");
-    assert_told(
+    assert_reported(
         &problems,
         "10.244.1.0/24",
         "no route to the podCIDR of node2",

@@ -161,7 +161,7 @@ fn a_service_account_without_privileges_gets_honest_skips() {
 }
 
 #[test]
-fn a_token_that_is_no_longer_good_is_told() {
+fn an_expired_token_is_reported() {
     let admin = Admin::new();
     let kubeconfig = admin.write_kubeconfig("expired", "not-a-token");
     assert!(Path::new(&kubeconfig).is_file());

@@ -115,7 +115,7 @@ fn killing_the_server_leaves_nothing() {
 }
 
 #[test]
-fn killing_whoever_booted_it_ends_the_lab() {
+fn killing_the_process_that_booted_it_ends_the_lab() {
     let name = format!("booter-{}", std::process::id());
     let mut booter = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "life::booter_of_a_lab", "--ignored"])
@@ -141,7 +141,7 @@ fn killing_whoever_booted_it_ends_the_lab() {
 }
 
 #[test]
-#[ignore = "run by killing_whoever_booted_it_ends_the_lab, in a process of its own"]
+#[ignore = "run by killing_the_process_that_booted_it_ends_the_lab, in a process of its own"]
 fn booter_of_a_lab() {
     let Ok(name) = std::env::var("LAB_TEST_NAME") else {
         return;

@@ -1,6 +1,8 @@
 //! The plugin as a runtime sees it: an executable, variables, standard streams, an exit code. Nothing of its code is known
 //! here; what it does to the kernel is read back with `ip`.
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
+#[path = "../../plugin/tests/namespaces/isolated.rs"]
+mod isolated;
 mod kills;
 mod node;
 

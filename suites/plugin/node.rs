@@ -3,56 +3,25 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{getegid, geteuid};
 use serde_json::{Value, json};
 
-pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_flatnet-cni");
-/// Says to the child of [`isolated`] that it is the child.
-const INSIDE: &str = "FLATNET_TEST_INSIDE";
+use crate::isolated::in_own_network;
 
-/// Runs `body` in a process with a network namespace of its own (and, for an ordinary user, a user namespace): this test
-/// binary, started again for the one test `name`.
+pub(crate) const PLUGIN: &str = env!("CARGO_BIN_EXE_flatnet-cni");
+/// Runs `body` as [`in_own_network`] does, on a new node.
 #[track_caller]
 pub(crate) fn isolated(name: &str, body: impl FnOnce(&Node)) {
-    if std::env::var_os(INSIDE).is_some() {
-        return body(&Node {
+    in_own_network(name, || {
+        body(&Node {
             directory: tempfile::tempdir().unwrap(),
         });
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args([name, "--exact", "--nocapture"])
-        .env(INSIDE, "1");
-    let (user, group) = (geteuid(), getegid());
-    // SAFETY: between fork and exec only system calls are made.
-    unsafe {
-        command.pre_exec(move || {
-            if user.is_root() {
-                unshare(CloneFlags::CLONE_NEWNET)?;
-                return Ok(());
-            }
-            unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
-            fs::write("/proc/self/setgroups", "deny")?;
-            fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
-            fs::write("/proc/self/gid_map", format!("0 {group} 1"))
-        });
-    }
-    let output = command
-        .output()
-        .expect("start this test in a namespace of its own (needs root or user namespaces)");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let fine = output.status.success() && text.contains("1 passed");
-    assert!(
-        fine,
-        "{name}: {text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    });
 }
 
 /// The namespace this process is in, with the plugin's directory.

@@ -34,7 +34,7 @@ fn text(output: &Output) -> String {
     "a multicast address has any number of receivers"
 )]
 #[case::of_a_link("busybox-1", "fe80::1", "another host on each link")]
-fn bad_input_is_told_in_one_line(#[case] from: &str, #[case] to: &str, #[case] says: &str) {
+fn bad_input_is_reported_in_one_line(#[case] from: &str, #[case] to: &str, #[case] says: &str) {
     let bed = Bed::new(ONE_SEGMENT);
 
     let output = route(&bed, &["--from", from, "--to", to]);

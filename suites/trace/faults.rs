@@ -89,7 +89,7 @@ fn a_narrow_link_sets_the_path_mtu() {
 }
 
 #[test]
-fn an_address_that_two_pods_hold_is_told() {
+fn an_address_that_two_pods_hold_is_reported() {
     let bed = Bed::broken(ONE_SEGMENT, plant::find("same-ip").unwrap());
     let duplicate = bed.namespaces().into_iter().find_map(|netns| {
         let Netns::Pod(pod) = &netns else { return None };

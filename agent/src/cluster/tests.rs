@@ -159,7 +159,7 @@ fn of_two_nodes_with_one_pod_cidr_the_earlier_is_served_and_this_node_comes_befo
 }
 
 #[test]
-fn names_and_addresses_that_are_taken_are_told() {
+fn names_and_addresses_that_are_taken_are_reported() {
     let (_, left_out) = judge(vec![
         node("a", &["172.18.0.2"], &["10.244.1.0/24"]),
         node("b", &["172.18.0.2"], &["10.244.2.0/24"]),

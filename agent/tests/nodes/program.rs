@@ -16,10 +16,7 @@ const NO_PORTMAP: &str = "warning: plugin bin/portmap is missing: pods that ask 
 fn it_waits_for_what_is_missing_follows_the_list_and_leaves_the_node_as_it_is() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = (
-            wire.on_segment(2, Families::V4),
-            wire.on_segment(3, Families::V4),
-        );
+        let (a, b) = wire.two_on_segment(Families::V4);
         let plugin = a.dir.path().join("plugin");
         fs::remove_file(a.dir.path().join("bin/flatnet-cni")).unwrap();
         fs::write(&plugin, "the plugin").unwrap();
@@ -72,13 +69,10 @@ fn it_waits_for_what_is_missing_follows_the_list_and_leaves_the_node_as_it_is() 
 }
 
 #[test]
-fn a_hang_up_mends_at_once_and_the_resync_without_being_asked() {
+fn sighup_repairs_at_once_and_the_resync_by_itself() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = (
-            wire.on_segment(2, Families::V4),
-            wire.on_segment(3, Families::V4),
-        );
+        let (a, b) = wire.two_on_segment(Families::V4);
         write(
             &a.dir.path().join("nodes.json"),
             &serde_json::to_string(&list([&a, &b])).unwrap(),
@@ -100,10 +94,7 @@ fn a_hang_up_mends_at_once_and_the_resync_without_being_asked() {
 fn traffic_goes_on_while_the_agent_is_killed_and_started_again() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = (
-            wire.behind_router(2, Families::V4),
-            wire.behind_router(3, Families::V4),
-        );
+        let (a, b) = wire.two_behind_router(Families::V4);
         let all = list([&a, &b]);
         b.pass(&mut b.agent(Backend::Auto), &all);
         write(

@@ -75,7 +75,7 @@ fn until(source: &mut KubernetesSource, wanted: &[&str]) {
 }
 
 #[test]
-fn a_heartbeat_wakes_nobody() {
+fn a_heartbeat_does_not_wake_the_agent() {
     as_root(|| {
         let mut wire = Wire::new();
         let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::V4));

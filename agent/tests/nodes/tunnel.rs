@@ -55,10 +55,7 @@ fn one_route_one_neighbour_and_one_fdb_entry_a_node() {
 fn pods_and_nodes_reach_each_other_under_their_own_addresses_even_with_strict_filtering() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = (
-            wire.behind_router(2, Families::V4),
-            wire.behind_router(3, Families::V4),
-        );
+        let (a, b) = wire.two_behind_router(Families::V4);
         let list = list([&a, &b]);
         for node in [&a, &b] {
             node.ns.set_sysctl("ipv4/conf/all/rp_filter", "1");
@@ -176,10 +173,7 @@ fn a_cluster_with_both_kinds_of_neighbours_uses_both_ways() {
 fn the_tunnel_can_be_forced_with_numbers_of_ones_own() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = (
-            wire.on_segment(2, Families::V4),
-            wire.on_segment(3, Families::V4),
-        );
+        let (a, b) = wire.two_on_segment(Families::V4);
         let list = list([&a, &b]);
         for node in [&a, &b] {
             let given = Settings {

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_cluster_has_is_told_with_those_that_run() {
+    fn an_unknown_cluster_is_reported_with_the_running_ones() {
         let found = found(vec![lab("demo"), kind("kind")]);
         assert_eq!(
             named(&found, "nobody").unwrap_err(),

@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_conflist_is_told_where_and_what() {
+    fn a_malformed_conflist_is_reported_with_place_and_reason() {
         assert!(error("{\n \"name\": ,\n}").contains("not JSON: expected value at line 2"));
         assert!(error("{}").contains("no string \"name\""));
         assert!(error(r#"{"name":"n","cniVersion":"1.0.0"}"#).contains("\"plugins\" list"));

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn too_small_a_range_is_told_with_figures() {
+    fn too_small_a_range_is_reported_with_figures() {
         let error = |line: &str| {
             let args = RunArgs::parse(line.split_whitespace()).unwrap();
             pod_network(&args)

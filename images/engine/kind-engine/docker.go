@@ -164,7 +164,7 @@ func beside(h home, name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// verbLoad is a command beside an engine.
+// verbLoad runs with an engine.
 const verbLoad = "load"
 
 // loadNodeImage gives the engine the node image, unless it has that very one.

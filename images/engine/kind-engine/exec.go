@@ -27,7 +27,7 @@ func execMain(h home, command []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	// Within the engine's /proc this process is not to be seen.
+	// This process is not visible in the engine's /proc.
 	self, err := os.Executable()
 	if err != nil {
 		return 0, err
@@ -49,7 +49,7 @@ func execMain(h home, command []string) (int, error) {
 	})
 }
 
-// enter moves the calling thread, to which its goroutine has to be locked, into the namespaces of a process.
+// enter moves the calling thread, to which its goroutine must be locked, into the namespaces of a process.
 func enter(pid int) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
@@ -75,7 +75,7 @@ func program(name string) (string, error) {
 	return path, nil
 }
 
-// setEnvironment makes this process's environment that of the engine and of commands beside it.
+// setEnvironment makes this process's environment that of the engine and of its commands.
 func setEnvironment(h home) {
 	for _, name := range []string{
 		// Another engine.

@@ -15,7 +15,7 @@ import (
 
 const verbInit = "init"
 
-// Whether an engine lives for one command or until it is told to stop.
+// Whether an engine runs for one command or until it is stopped.
 const (
 	modeRun  = "run"
 	modeStay = "stay"
@@ -119,7 +119,7 @@ func (e *inner) boot() (*daemon, error) {
 	return daemon, nil
 }
 
-// stay says that the engine runs, and returns when it is told to end.
+// stay reports that the engine runs, and returns when it is asked to stop.
 func (e *inner) stay(daemon *daemon) error {
 	if _, err := e.ready.WriteString("ready\n"); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (e *inner) stay(daemon *daemon) error {
 	}
 }
 
-// serve runs the command; it fails at once where the engine dies under it.
+// serve runs the command; it fails immediately if the engine dies.
 func (e *inner) serve(command []string, daemon *daemon) (int, error) {
 	path, err := program(command[0])
 	if err != nil {

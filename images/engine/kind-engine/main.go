@@ -1,5 +1,5 @@
-// kind-engine runs a container engine of its own where a machine has none: dockerd, everything it starts, and the command
-// that uses it live in network, mount and pid namespaces without a way out, and end together.
+// kind-engine runs a container engine on a machine without one: dockerd, everything it starts, and the command
+// that uses it run in network, mount and pid namespaces without access to other networks, and end together.
 //
 //	kind-engine run -- CMD…     runs an engine for one command
 //	kind-engine start           starts an engine that keeps running
@@ -38,7 +38,7 @@ Example:
        kind-engine run -- flatnet test --provider kind --cni flannel
 `
 
-// A failure that ends the program with a code of its own.
+// A failure with its own exit code.
 type failure struct {
 	code int
 	err  error

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Go's own resolver asks, and has to understand the answer.
+// Go's resolver asks, and must understand the answer.
 func TestNoNameExists(t *testing.T) {
 	server, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {

@@ -66,7 +66,7 @@ func privateRun() error {
 	return unix.Mount(filepath.Join("/proc/self/fd", strconv.Itoa(kept)), users, "", unix.MS_BIND|unix.MS_REC, "")
 }
 
-// raiseInotify lets several clusters live at once. A machine that does not allow it has room for two.
+// raiseInotify allows several clusters at once. Without it a machine has room for two.
 func raiseInotify() {
 	const file = "/proc/sys/fs/inotify/max_user_instances"
 	text, err := os.ReadFile(file)

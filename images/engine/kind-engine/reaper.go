@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// reaper buries every process that is left to process 1, and tells those who wait for one.
+// reaper reaps every process that process 1 inherits, and notifies its waiters.
 type reaper struct {
 	calls chan func(map[int]chan syscall.WaitStatus)
 }

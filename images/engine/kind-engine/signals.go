@@ -34,7 +34,7 @@ func forward(signals <-chan os.Signal, to int) {
 // foreground group, to which the terminal speaks.
 func ownGroup() bool { return !atTerminal() }
 
-// recipient is whom to signal for a command.
+// recipient is the process to signal for a command.
 func recipient(pid int, ownGroup bool) int {
 	if ownGroup {
 		return -pid
@@ -69,7 +69,7 @@ func withSignals(self, path string, args []string, attr *os.ProcAttr) (int, erro
 const verbChild = "child"
 
 // childMain makes this process die with its parent, then becomes the command. Go's own way of tying a child to its parent
-// compares process ids, which mean nothing between pid namespaces; here a pipe tells whether the parent lives.
+// compares process ids, which mean nothing between pid namespaces; here a pipe shows whether the parent lives.
 func childMain(args []string) error {
 	const alive = 3
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {

@@ -54,7 +54,7 @@ pub(super) fn parse(bytes: &[u8], source: &Path) -> Result<NetworkList, Error> {
     }
 }
 
-/// Where libcni has words of its own.
+/// The wording of libcni, where it differs.
 fn in_libcnis_words(error: &ListError) -> String {
     let missing_type = "missing 'type'";
     match error {

@@ -49,7 +49,7 @@ impl Call<'_> {
             .env("PATH", PATH)
             .env("CNI_PATH", paths.join(":"));
         command.envs(self.env.iter().map(|(key, value)| (key, value)));
-        // A group of its own, so that what it starts (an IPAM plugin) can be killed with it.
+        // Its own process group, so that what it starts (an IPAM plugin) can be killed with it.
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -171,7 +171,7 @@ fn converse(mut child: Child, input: &[u8], limit: Duration) -> io::Result<Optio
                 Err(e)
                     if e.kind() == io::ErrorKind::WouldBlock
                         || e.kind() == io::ErrorKind::Interrupted => {}
-                // A plugin need not read its configuration (VERSION, or one that refuses at once).
+                // A plugin need not read its configuration (VERSION, or an early refusal).
                 Err(_) => unsent = &[],
             }
             if unsent.is_empty() {

@@ -17,7 +17,7 @@ use crate::node_root::{self, Namespace};
 use crate::roots::{Base, Identity};
 use crate::{Error, Result};
 
-/// So much of the output tells why a container failed.
+/// How much of the output is kept to explain a failure, bytes.
 const TAIL_BYTES: usize = 2048;
 
 /// One that runs. Its worker alone reaps it.

@@ -288,7 +288,7 @@ impl<'a> Containers<'a> {
             }
         });
         if is_first {
-            // The first time a kubelet starts it again at once.
+            // A kubelet makes the first restart immediately.
             self.start(index);
         } else {
             self.pod.event(

@@ -2,7 +2,7 @@
 //! containers, and takes everything down again.
 //!
 //! [`manifest`] says what a pod shall be, [`pod`] holds what it is and [`status`] shows it in Kubernetes' terms; [`worker`] brings
-//! the one to the other by way of [`sandbox`] and [`containers`]. [`Kubelet`] is what clients talk to, for all nodes at once.
+//! the one to the other by way of [`sandbox`] and [`containers`]. [`Kubelet`] is the interface for clients, for all nodes.
 mod backoff;
 mod container;
 mod containers;

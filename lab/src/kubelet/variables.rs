@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::EnvVar;
 
 use crate::protocol::PodName;
 
-/// What the downward API tells in the lab.
+/// What the downward API provides in the lab.
 const FIELDS: [&str; 8] = [
     "metadata.name",
     "metadata.namespace",

@@ -1,4 +1,4 @@
-//! Hears that a node's CNI configuration changes, so that pods which wait for one go on at once.
+//! Watches a node's CNI configuration, so that pods that wait for one continue immediately.
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Arc, Weak};

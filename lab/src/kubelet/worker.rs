@@ -12,7 +12,7 @@ use super::sandbox::{Sandbox, Trouble};
 use crate::node::Node;
 use crate::{Error, Result};
 
-/// A pod that waits for the node's network looks again so often, even if nothing tells it to.
+/// How often a pod that waits for the node's network looks again without an event.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Starts the thread that runs the pod until it is deleted.

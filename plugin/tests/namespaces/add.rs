@@ -160,9 +160,9 @@ fn both_families_work_from_the_start() {
 }
 
 #[test]
-fn pods_of_a_node_reach_each_other_and_resolve_nobody() {
+fn pods_of_a_node_reach_each_other_without_neighbour_resolution() {
     isolated(
-        "add::pods_of_a_node_reach_each_other_and_resolve_nobody",
+        "add::pods_of_a_node_reach_each_other_without_neighbour_resolution",
         |world| {
             let (one, two, conf) = (
                 world.pod(),
@@ -249,22 +249,19 @@ fn what_a_crashed_add_left_is_replaced() {
 }
 
 #[test]
-fn a_link_of_somebody_else_is_not_taken_for_ours() {
-    isolated(
-        "add::a_link_of_somebody_else_is_not_taken_for_ours",
-        |world| {
-            let (pod, conf) = (world.pod(), world.conf(json!({})));
-            let result = world.add("c1", &pod, &conf);
-            let veth = result["interfaces"][1]["name"].as_str().unwrap().to_owned();
-            world.del("c1", &conf);
-            world.ip(&format!("link add {veth} type vxlan id 7 dstport 4789"));
-            let details = world.cni("ADD", "c1", &pod.path(), &conf).error(104);
-            assert!(details.starts_with(&veth), "{details}");
-            world.del("c1", &conf);
-            assert_eq!(names(&world.ip("link show type vxlan")), [veth]);
-            world.assert_clean();
-        },
-    );
+fn a_foreign_link_is_not_taken_for_ours() {
+    isolated("add::a_foreign_link_is_not_taken_for_ours", |world| {
+        let (pod, conf) = (world.pod(), world.conf(json!({})));
+        let result = world.add("c1", &pod, &conf);
+        let veth = result["interfaces"][1]["name"].as_str().unwrap().to_owned();
+        world.del("c1", &conf);
+        world.ip(&format!("link add {veth} type vxlan id 7 dstport 4789"));
+        let details = world.cni("ADD", "c1", &pod.path(), &conf).error(104);
+        assert!(details.starts_with(&veth), "{details}");
+        world.del("c1", &conf);
+        assert_eq!(names(&world.ip("link show type vxlan")), [veth]);
+        world.assert_clean();
+    });
 }
 
 #[test]

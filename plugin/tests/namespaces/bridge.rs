@@ -138,9 +138,9 @@ fn a_bridge_of_others_gets_a_mac_that_stays() {
 }
 
 #[test]
-fn a_bridge_that_forgot_its_pods_is_told_again() {
+fn a_bridge_that_forgot_its_pods_learns_them_again() {
     isolated(
-        "bridge::a_bridge_that_forgot_its_pods_is_told_again",
+        "bridge::a_bridge_that_forgot_its_pods_learns_them_again",
         |world| {
             let (one, two, conf) = (world.pod(), world.pod(), world.dual(json!({})));
             let result = world.add("c1", &one, &conf);

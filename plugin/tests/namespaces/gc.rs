@@ -51,32 +51,29 @@ fn gc_removes_the_stale_and_leaves_the_valid() {
 }
 
 #[test]
-fn an_intention_never_acted_on_costs_nobody_anything() {
-    isolated(
-        "gc::an_intention_never_acted_on_costs_nobody_anything",
-        |world| {
-            let (pod, conf) = (world.pod(), world.dual(json!({})));
-            let result = world.add("c1", &pod, &conf);
-            // As processes leave it that died before they took the addresses they had written down.
-            for id in ["dead1", "dead2", "dead3"] {
-                let record = json!({"containerID": id, "ifname": "eth0", "addresses": ["10.244.1.2", "fd00:10:244:1::2"]});
-                fs::write(
-                    world.data_dir().join(format!("net/owner@{id}@eth0")),
-                    record.to_string(),
-                )
-                .unwrap();
-            }
-            let other = world.pod();
-            world.del("dead1", &conf);
-            world.check("c1", &pod, &conf, &result).ok();
-            world.add("dead2", &other, &conf);
-            world.check("c1", &pod, &conf, &result).ok();
-            world
-                .cni("GC", "", "", &world.dual(valid(&["c1", "dead2"])))
-                .ok();
-            world.check("c1", &pod, &conf, &result).ok();
-        },
-    );
+fn an_intention_never_acted_on_is_harmless() {
+    isolated("gc::an_intention_never_acted_on_is_harmless", |world| {
+        let (pod, conf) = (world.pod(), world.dual(json!({})));
+        let result = world.add("c1", &pod, &conf);
+        // As processes leave it that died before they took the addresses they had written down.
+        for id in ["dead1", "dead2", "dead3"] {
+            let record = json!({"containerID": id, "ifname": "eth0", "addresses": ["10.244.1.2", "fd00:10:244:1::2"]});
+            fs::write(
+                world.data_dir().join(format!("net/owner@{id}@eth0")),
+                record.to_string(),
+            )
+            .unwrap();
+        }
+        let other = world.pod();
+        world.del("dead1", &conf);
+        world.check("c1", &pod, &conf, &result).ok();
+        world.add("dead2", &other, &conf);
+        world.check("c1", &pod, &conf, &result).ok();
+        world
+            .cni("GC", "", "", &world.dual(valid(&["c1", "dead2"])))
+            .ok();
+        world.check("c1", &pod, &conf, &result).ok();
+    });
 }
 
 /// Whatever became of its file: an address that an interface has is not given away.

@@ -6,5 +6,6 @@ mod bridge;
 mod check;
 mod del;
 mod gc;
+mod isolated;
 mod status;
 mod world;

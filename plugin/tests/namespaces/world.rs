@@ -10,47 +10,14 @@ use std::process::Command;
 use flatnet_cni::{Invocation, run};
 use flatnet_netlink::netns;
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::unistd::{getegid, geteuid};
 use serde_json::{Value, json};
 
-/// Says to the child of [`isolated`] that it is the child.
-const INSIDE: &str = "FLATNET_TEST_INSIDE";
+use crate::isolated::in_own_network;
 
-/// Runs `body` in a process with a network namespace of its own: this test binary, started again for the one test `name`
-/// (`module::function`). An ordinary user gets a user namespace besides.
+/// Runs `body` as [`in_own_network`] does, on a new node.
 #[track_caller]
 pub(crate) fn isolated(name: &str, body: impl FnOnce(&World)) {
-    if std::env::var_os(INSIDE).is_some() {
-        return body(&World::new());
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args([name, "--exact", "--nocapture"])
-        .env(INSIDE, "1");
-    let (user, group) = (geteuid(), getegid());
-    // SAFETY: between fork and exec only system calls are made.
-    unsafe {
-        command.pre_exec(move || {
-            if user.is_root() {
-                unshare(CloneFlags::CLONE_NEWNET)?;
-                return Ok(());
-            }
-            unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)?;
-            fs::write("/proc/self/setgroups", "deny")?;
-            fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
-            fs::write("/proc/self/gid_map", format!("0 {group} 1"))
-        });
-    }
-    let output = command
-        .output()
-        .expect("start this test in a namespace of its own (needs root or user namespaces)");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let fine = output.status.success() && text.contains("1 passed");
-    assert!(
-        fine,
-        "{name}: {text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    in_own_network(name, || body(&World::new()));
 }
 
 /// The node: the namespace this process is in, and the plugin's directory.

@@ -26,6 +26,30 @@ impl Net {
         net
     }
 
+    /// `a` 10.9.1.1 — router 10.9.1.254, 10.9.2.254 — `b` 10.9.2.2; likewise fd09:1::1, ::fe, fd09:2::2.
+    pub(crate) fn routed() -> (Net, Net, Net) {
+        let (a, r, b) = (Net::new(), Net::new(), Net::new());
+        for (net, n, host, port) in [(&a, 1, 1, "to-a"), (&b, 2, 2, "to-b")] {
+            let own = [
+                format!("10.9.{n}.{host}/24"),
+                format!("fd09:{n}::{host}/64"),
+            ];
+            let router = [format!("10.9.{n}.254/24"), format!("fd09:{n}::fe/64")];
+            net.join(
+                "eth0",
+                &own.each_ref().map(String::as_str),
+                &r,
+                port,
+                &router.each_ref().map(String::as_str),
+            );
+            net.run(&format!("ip route add default via 10.9.{n}.254"));
+            net.run(&format!("ip route add default via fd09:{n}::fe"));
+        }
+        r.sysctl("ipv4/ip_forward", "1");
+        r.sysctl("ipv6/conf/all/forwarding", "1");
+        (a, r, b)
+    }
+
     /// Runs `work` on a thread inside.
     pub(crate) fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         std::thread::scope(|scope| {

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_engine_needs_is_told_from_its_words() {
+    fn what_an_engine_needs_is_read_from_its_message() {
         let error = engine_trouble(
             "docker",
             "Client:\n Version: 20\nerrors pretty printing info: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",

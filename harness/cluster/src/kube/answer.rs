@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_words_is_told_by_code() {
+    fn a_server_without_a_message_is_judged_by_its_code() {
         assert!(
             answer(500, "InternalError", "")
                 .to_string()

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_context_is_told_with_those_there_are() {
+    fn an_unknown_context_is_reported_with_the_known_ones() {
         let config = kubeconfig(
             "contexts:\n- name: a\n  context: {cluster: c, user: u}\n- name: b\n  context: {cluster: c, user: u}\n",
         );

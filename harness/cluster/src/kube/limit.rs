@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_are_told_from_calls() {
+    fn streams_are_distinguished_from_calls() {
         let request = |uri: &str| Request::get(uri).body(()).unwrap();
         assert!(is_stream(&request("/api/v1/pods?limit=1&watch=true")));
         assert!(is_stream(&request("/api/v1/pods/p/log?follow=true")));

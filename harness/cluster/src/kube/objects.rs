@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_told_where() {
+    fn what_is_not_an_object_is_reported_with_its_place() {
         let error = |text: &str| Objects::parse("f.yaml", text).unwrap_err().to_string();
         assert!(error("a: [\n").contains("manifest f.yaml: not YAML"));
         assert!(error("a: b\n").contains("document 1"), "{}", error("a: b"));
