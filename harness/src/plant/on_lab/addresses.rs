@@ -1,4 +1,6 @@
-//! Faults of what pods are called.
+//! Faults of the addresses of pods.
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use flatnet_lab::Change;
 use ipnet::IpNet;
 
@@ -72,14 +74,27 @@ pub(super) static FAULTS: &[Fault] = &[
         recipe: Recipe::Steps(|scene| {
             let pod = scene.pod(1)?;
             let store = "/var/lib/cni/networks/flatnet";
-            let gone = |path: String| Step::Remove {
-                node: pod.object.node.clone(),
-                path,
-            };
+            let node = || pod.object.node.clone();
             Ok(vec![
-                gone(format!("{store}/{}", pod.ip)),
-                gone(format!("{store}/last@0")),
+                Step::Remove {
+                    node: node(),
+                    path: format!("{store}/{}", pod.ip),
+                },
+                // The next search starts after this one. Without it the plugin takes the store for a new one, and asks the kernel.
+                Step::Write {
+                    node: node(),
+                    path: format!("{store}/last@0"),
+                    text: format!("{:<39}\n", before(pod.ip).to_string()),
+                },
             ])
         }),
     },
 ];
+
+/// The address before this one.
+fn before(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => Ipv4Addr::from(u32::from(v4).wrapping_sub(1)).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6).wrapping_sub(1)).into(),
+    }
+}
