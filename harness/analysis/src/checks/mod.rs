@@ -32,6 +32,7 @@ mod veth;
 pub mod tests;
 
 pub use catalogue::{Check, UnknownCheck, all, find};
+pub use mtu::FRAGMENT_COUNTERS;
 pub use reachability::outcomes;
 pub use topology::{device, device_of, ip_command, is_link_local, own_addresses, route_words};
 pub use veth::paired;

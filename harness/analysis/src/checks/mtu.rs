@@ -255,7 +255,7 @@ fn unasked(topology: &Topology<'_>, findings: &mut Findings) {
 }
 
 /// Counters of RFC 4293 that move when a node splits or joins packets: outer packets, because pods send with DF.
-const FRAGMENT_COUNTERS: [&str; 6] = [
+pub const FRAGMENT_COUNTERS: [&str; 6] = [
     "Ip.FragCreates",
     "Ip.FragOKs",
     "Ip.ReasmReqds",

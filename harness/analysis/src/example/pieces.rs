@@ -1,6 +1,7 @@
 //! Links, addresses and routes of the synthetic cluster, and its address plan.
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::checks::FRAGMENT_COUNTERS;
 use flatnet_model::kernel::{Address, Link, LinkStats, MacAddr, Neighbour, RouteEntry};
 use flatnet_model::probe::Facts;
 use flatnet_model::snapshot::Observed;
@@ -33,14 +34,6 @@ pub fn bare(end: &Endpoint) -> &str {
 }
 
 pub fn empty_facts(hostname: &str) -> Facts {
-    let counters = [
-        "Ip.FragCreates",
-        "Ip.FragOKs",
-        "Ip.ReasmReqds",
-        "Ip6.FragCreates",
-        "Ip6.FragOKs",
-        "Ip6.ReasmReqds",
-    ];
     let sysctls = [("ipv4.ip_forward", "1"), ("ipv6.conf.all.forwarding", "1")];
     Facts {
         hostname: hostname.to_owned(),
@@ -56,7 +49,7 @@ pub fn empty_facts(hostname: &str) -> Facts {
         sysctls: sysctls
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
-        counters: counters.map(|name| (name.to_owned(), 0)).into(),
+        counters: FRAGMENT_COUNTERS.map(|name| (name.to_owned(), 0)).into(),
     }
 }
 

@@ -1,195 +1,135 @@
 //! How a cause that was seen itself may have come about.
 use std::collections::BTreeSet;
 
-use flatnet_model::cause::{AgentTrouble, Cause, NotRunnable, PullFailure, Unfit};
+use flatnet_model::cause::{AgentTrouble, Cause, NotRunnable, PullFailure, Refusal, Unfit};
+use flatnet_model::evidence::PodAt;
 
 use super::Words;
 use super::list::{all, shown};
+use super::sentence::sentences;
 
 impl Words<'_> {
+    /// None for a cause whose own sentence says it, and for one that only ever explains a symptom.
     pub(super) fn reason(&self, cause: &Cause) -> Option<String> {
-        let text = match cause {
-            Cause::Unschedulable {
-                refusal: Some(refusal),
-                ..
-            } if refusal.reason == "Evicted" => {
-                return Some(format!("{} ran short and ended the pod", refusal.node));
-            }
-            Cause::Unschedulable {
-                refusal: None,
-                unfit,
-                ..
-            } => {
-                let known = !unfit.is_empty();
-                return known.then(|| all(unfit.iter().map(|unfit| no_fit(*unfit)), "; "));
-            }
-            Cause::AgentDown { agent, trouble, .. } => {
-                return Some(agent_trouble(agent, trouble));
-            }
-            Cause::PluginFailed { plugin, .. } => {
-                return plugin.as_ref().map(|plugin| {
-                    format!("{plugin} failed for a reason of its own, in its own words above")
-                });
-            }
-            Cause::NodeNotReady {
-                network: false,
-                reason,
-                ..
-            } => return Some(format!("the kubelet says {reason}")),
-            Cause::AddressShared { pods, .. } => {
-                let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
-                return Some(match nodes.first() {
-                    Some(node) if nodes.len() == 1 => {
-                        format!(
-                            "IPAM on {node} gave the address out twice, or it was added by hand"
-                        )
-                    }
-                    _ => format!(
-                        "nodes {} assign from the same range, or the address was added by hand",
-                        shown(nodes, 4)
-                    ),
-                });
-            }
-            Cause::CrashLoop {
-                exit_code, reason, ..
-            } => crash(*exit_code, reason),
-            Cause::ImagePull { failure, .. } => pull(*failure),
-            Cause::CommandNotFound { how, .. } => not_run(*how),
-            Cause::NodeUnknown { .. } => {
-                "its manifest names a node that never was or is gone: no kubelet takes it up"
-            }
-            Cause::Unschedulable { .. } => "pinned to its node, it was never asked which one fits",
-            Cause::KubeletSilent { stopped: true, .. } => {
-                "the kubelet is stopped: pods there are neither started nor ended"
-            }
-            Cause::KubeletSilent { .. } => {
-                "the node is down, its kubelet is stopped, or it does not reach the API server: pods there are neither started nor ended"
-            }
-            Cause::PodCidrMissing { .. } => {
-                "the controller manager does not assign ranges, or has none left for a further node"
-            }
-            Cause::TwoConflists { .. } => {
-                "a second CNI was installed, or an add-on that is gone left its file behind: the runtime takes the first in lexical order"
-            }
-            Cause::ConflistMalformed { .. } => {
-                "it was edited or written incompletely; the runtime passes over none"
-            }
-            Cause::CniVersion { .. } => "the file was written for other plugins, or by hand",
-            Cause::NoConflist { .. } => {
-                "no network add-on was installed, its agent did not finish, or its file was removed"
-            }
-            Cause::ConflistNotLoaded { .. } => {
-                "the file was moved into the folder: containerd looks again when one is written or taken away, not when one is moved in"
-            }
-            Cause::PluginMissing { .. } => {
-                "it was not installed on this node, or was removed: no pod gets a network here"
-            }
-            Cause::AddressesExhausted { leaked: true, .. } => {
-                "reservations of pods that are gone were not given back: their DEL failed or never came"
-            }
-            Cause::AddressesExhausted { .. } => "the node's range is too small for its pods",
-            Cause::StaleBridge { .. } => "the node's podCIDR was changed, and the bridge stayed",
-            Cause::NodeNotReady { .. } => "its container runtime has no pod network to offer",
-            Cause::ObjectMissing { .. } => {
-                "it was never created, is called otherwise, or is in another namespace"
-            }
-            Cause::ContainerCreate { .. } => "the runtime refuses what the manifest asks for",
-            Cause::ProbeFails { .. } => {
-                "the program does not answer as its probe expects, or not yet"
-            }
-            Cause::AddressNotHeld { .. } => {
-                "the address was removed or replaced after the CNI plugin reported it"
-            }
-            Cause::NodeAddressOnPod { .. } => "IPAM does not leave out the gateway or node address",
-            Cause::GatewayOnPod { .. } => "IPAM does not leave out the gateway address",
-            Cause::InterfaceMissing { .. } => "the interface was deleted",
-            Cause::InterfaceDown { .. } => "the interface was set down inside the pod",
-            Cause::NotVeth { .. } => "another CNI configuration made this pod",
-            Cause::HostEndMissing { .. } => "the host end was moved or deleted",
-            Cause::HostEndDown { .. } => "the host end was set down",
-            Cause::HostEndOffBridge { .. } => "the host end was taken off the bridge",
-            Cause::BridgeDown { .. } => {
-                "the bridge was set down, or none of its ports has a carrier"
-            }
-            Cause::DefaultRouteMissing { .. } => {
-                "the route was removed, or the CNI configuration does not ask for one (isDefaultGateway, ipam.routes)"
-            }
-            Cause::GatewayOffLink { .. } => "the route to the gateway itself is missing in the pod",
-            Cause::RangeTwice { .. } => {
-                "the same range was assigned to two nodes: their pods get equal addresses, and a route can lead to one only"
-            }
-            Cause::OwnRangeElsewhere { .. } => {
-                "the node was taken for a remote one, or had another podCIDR before"
-            }
-            Cause::RouteMissing { .. } => {
-                "the route was removed, or the node agent did not learn of the node"
-            }
-            Cause::RouteTwice { .. } => "one was left over when the other was made",
-            Cause::RouteWithoutDevice { .. } => "the device was deleted",
-            Cause::RouteDeviceDown { .. } | Cause::VxlanDown { .. } => "the device was set down",
-            Cause::RouteOffLink { .. } => {
-                "both nodes are not on one segment: plain routes do not work between them"
-            }
-            Cause::RouteElsewhere {
-                holder: Some(_), ..
-            } => "the route was made for another node",
-            Cause::RouteElsewhere { .. } => {
-                "the node's address changed, or the route was written wrongly"
-            }
-            Cause::RouteIntoBridge { .. } => "the bridge's prefix covers the remote podCIDR",
-            Cause::StaleRoute { .. } | Cause::StaleForwarding { .. } => {
-                "a node left or got another podCIDR, and its entries stayed"
-            }
-            Cause::NeighbourMissing { .. } => "the neighbour entry was removed, or never made",
-            Cause::ForwardingElsewhere { .. } => {
-                "the FDB entry was removed, or made for another node"
-            }
-            Cause::VxlanDiffers { .. } => {
-                "the nodes' agents have different settings, or the device is gone"
-            }
-            Cause::VtepMacDiffers {
-                device_changed: true,
-                ..
-            } => "the device was created again with another Ethernet address",
-            Cause::VtepMacDiffers { .. } => {
-                "the entry is out of date or was changed: frames reach the node and are dropped there"
-            }
-            Cause::EndpointsMissing { .. } => {
-                "the pods are not ready, or the controller manager makes no EndpointSlices"
-            }
-            // Each says in its own sentence how it comes about, or only ever explains a symptom.
-            Cause::GatewayAddressMissing { .. }
-            | Cause::GatewayCutOff { .. }
-            | Cause::ForwardingOff { .. }
-            | Cause::Diverted { .. }
-            | Cause::TransportFiltered { .. }
-            | Cause::FamilyUnrouted { .. }
-            | Cause::UnderlayCut { .. }
-            | Cause::Rejected { .. }
-            | Cause::NoRouteOnTheWay { .. }
-            | Cause::PacketsLost { .. }
-            | Cause::Masquerade { .. }
-            | Cause::Dnat { .. }
-            | Cause::ReplyTranslated { .. }
-            | Cause::DestinationTranslated { .. }
-            | Cause::UnderlayMtu { .. }
-            | Cause::MtuIgnored { .. }
-            | Cause::OuterFragments { .. }
-            | Cause::LoopbackDown { .. }
-            | Cause::ConflistDiffers { .. }
-            | Cause::AgentTwice { .. }
-            | Cause::BackendsSilent { .. }
-            | Cause::ServiceProxyBehind { .. }
-            | Cause::ServiceHairpin { .. }
-            | Cause::DnsServerMissing {}
-            | Cause::DnsServerIgnorant {}
-            | Cause::DnsServerUnreached { .. }
-            | Cause::HostPortUnmapped { .. }
-            | Cause::NodePortUnmapped { .. }
-            | Cause::EgressSource { .. }
-            | Cause::EgressBlocked { .. } => return None,
-        };
-        Some(text.to_owned())
+        let reason = sentences!(self, cause, Cause {
+            NodeUnknown => "its manifest names a node that never was or is gone: no kubelet runs it";
+            Unschedulable { refusal, unfit } => (match refusal {
+                Some(Refusal { node, reason }) if reason == "Evicted" => format!("{node} ran short and ended the pod"),
+                Some(_) => "pinned to its node, it was never asked which one fits".to_owned(),
+                None => all(unfit.iter().map(|unfit| no_fit(*unfit)), "; "),
+            });
+            KubeletSilent { stopped } => (match stopped {
+                true => "the kubelet is stopped: pods there are neither started nor ended".to_owned(),
+                false => "the node is down, its kubelet is stopped, or it does not reach the API server: pods there are neither started nor ended".to_owned(),
+            });
+            PodCidrMissing => "the controller manager does not assign ranges, or has none left for a further node";
+            TwoConflists => "a second CNI was installed, or an add-on that is gone left its file behind: the runtime takes the first in lexical order";
+            ConflistMalformed => "it was edited or written incompletely; the runtime does not skip it";
+            CniVersion => "the file was written for other plugins, or by hand";
+            AgentDown { agent, trouble } => (agent_trouble(agent, trouble));
+            NoConflist => "no network add-on was installed, its agent did not finish, or its file was removed";
+            ConflistNotLoaded => "the file was moved into the folder: containerd looks again when one is written or taken away, not when one is moved in";
+            PluginMissing => "it was not installed on this node, or was removed: no pod gets a network here";
+            AddressesExhausted { leaked } => (match leaked {
+                true => "reservations of pods that are gone were not given back: their DEL failed or never came".to_owned(),
+                false => "the node's range is too small for its pods".to_owned(),
+            });
+            StaleBridge => "the node's podCIDR was changed, and the bridge stayed";
+            PluginFailed { plugin } => (plugin.as_ref().map_or_else(String::new, |plugin| {
+                format!("{plugin} failed for a reason of its own, in its own words above")
+            }));
+            NodeNotReady { network, reason } => (match network {
+                true => "its container runtime has no pod network to offer".to_owned(),
+                false => format!("the kubelet says {reason}"),
+            });
+            ObjectMissing => "it was never created, has another name, or is in another namespace";
+            ImagePull { failure } => (pull(*failure).to_owned());
+            CommandNotFound { how } => (not_run(*how).to_owned());
+            ContainerCreate => "the runtime refuses what the manifest asks for";
+            CrashLoop { exit_code, reason } => (crash(*exit_code, reason).to_owned());
+            ProbeFails => "the program does not answer as its probe expects, or not yet";
+            AddressNotHeld => "the address was removed or replaced after the CNI plugin reported it";
+            AddressShared { pods } => (given_twice(pods));
+            NodeAddressOnPod => "IPAM does not leave out the gateway or node address";
+            GatewayOnPod => "IPAM does not leave out the gateway address";
+            InterfaceMissing => "the interface was deleted";
+            InterfaceDown => "the interface was set down inside the pod";
+            NotVeth => "another CNI configuration made this pod";
+            HostEndMissing => "the host end was moved or deleted";
+            HostEndDown => "the host end was set down";
+            HostEndOffBridge => "the host end was taken off the bridge";
+            BridgeDown => "the bridge was set down, or none of its ports has a carrier";
+            GatewayAddressMissing => "";
+            DefaultRouteMissing => "the route was removed, or the CNI configuration does not ask for one (isDefaultGateway, ipam.routes)";
+            GatewayOffLink => "the route to the gateway itself is missing in the pod";
+            GatewayCutOff => "";
+            RangeTwice => "the same range was assigned to two nodes: their pods get equal addresses, and a route can lead to one only";
+            OwnRangeElsewhere => "the node was taken for a remote one, or had another podCIDR before";
+            RouteMissing => "the route was removed, or the node agent did not learn of the node";
+            RouteTwice => "one was left when the other was made";
+            RouteWithoutDevice => "the device was deleted";
+            RouteDeviceDown => "the device was set down";
+            RouteOffLink => "both nodes are not on one segment: plain routes do not work between them";
+            RouteElsewhere { holder } => (match holder {
+                Some(_) => "the route was made for another node".to_owned(),
+                None => "the node's address changed, or the route was written wrongly".to_owned(),
+            });
+            RouteIntoBridge => "the bridge's prefix covers the remote podCIDR";
+            StaleRoute => "a node left or got another podCIDR, and its entries stayed";
+            StaleForwarding => "a node left or got another podCIDR, and its entries stayed";
+            NeighbourMissing => "the neighbour entry was removed, or never made";
+            ForwardingElsewhere => "the FDB entry was removed, or made for another node";
+            VxlanDiffers => "the nodes' agents have different settings, or the device is gone";
+            VxlanDown => "the device was set down";
+            VtepMacDiffers { device_changed } => (match device_changed {
+                true => "the device was created again with another Ethernet address".to_owned(),
+                false => "the entry is out of date or was changed: frames reach the node and are dropped there".to_owned(),
+            });
+            ForwardingOff => "";
+            Diverted => "";
+            TransportFiltered => "";
+            FamilyUnrouted => "";
+            UnderlayCut => "";
+            Rejected => "";
+            NoRouteOnTheWay => "";
+            PacketsLost => "";
+            Masquerade => "";
+            Dnat => "";
+            ReplyTranslated => "";
+            DestinationTranslated => "";
+            UnderlayMtu => "";
+            MtuIgnored => "";
+            OuterFragments => "";
+            LoopbackDown => "";
+            ConflistDiffers => "";
+            AgentTwice => "";
+            EndpointsMissing => "the pods are not ready, or the controller manager makes no EndpointSlices";
+            BackendsSilent => "";
+            ServiceProxyBehind => "";
+            ServiceHairpin => "";
+            DnsServerMissing => "";
+            DnsServerIgnorant => "";
+            DnsServerUnreached => "";
+            HostPortUnmapped => "";
+            NodePortUnmapped => "";
+            EgressSource => "";
+            EgressBlocked => "";
+        });
+        (!reason.is_empty()).then_some(reason)
+    }
+}
+
+/// How several pods come to hold one address.
+fn given_twice(pods: &[PodAt]) -> String {
+    let nodes: BTreeSet<&str> = pods.iter().map(|pod| pod.node.as_str()).collect();
+    match nodes.first() {
+        Some(node) if nodes.len() == 1 => {
+            format!("IPAM on {node} gave the address out twice, or it was added by hand")
+        }
+        _ => format!(
+            "nodes {} assign from the same range, or the address was added by hand",
+            shown(nodes, 4)
+        ),
     }
 }
 
@@ -243,7 +183,7 @@ fn pull(failure: PullFailure) -> &'static str {
             "the registry wants credentials (imagePullSecrets), or there is no such repository"
         }
         PullFailure::Certificate => "the registry's certificate is not trusted by the node",
-        PullFailure::OutOfReach => "the registry is out of the node's reach",
+        PullFailure::OutOfReach => "the node cannot reach the registry",
         PullFailure::Unknown => "the image's name is wrong, or its registry does not give it out",
     }
 }
@@ -253,7 +193,7 @@ fn not_run(how: NotRunnable) -> &'static str {
         NotRunnable::NotInImage => "the image has no such program, or not in its PATH",
         NotRunnable::NotFoundByShell => "a shell in the container does not find what it is to run",
         NotRunnable::NotExecutable => {
-            "the command is there and may not be executed: no permission, or another machine's program"
+            "the command is there and may not be executed: no permission, or a program for another architecture"
         }
     }
 }

@@ -14,11 +14,11 @@ use crate::network::{Family, Protocol, Transport};
 use crate::reference::Endpoint;
 use crate::subject::{PodAt, Subject};
 
-/// `NAME { PARAMETERS } "what is wrong", "told by", "fixed by", [checks];` for each cause, in the order of rank. Those of a
-/// group are special cases of the cause that heads it, where one does.
+/// `NAME { PARAMETERS } "what is wrong", "known by" => "what fixes it", [checks];` for each cause, in the order of rank. Those
+/// of a group are special cases of the cause that heads it, where one does, and are known by the checks that name them.
 macro_rules! causes {
-    ($([$($group:ident $group_summary:literal, $group_told:literal, $group_fix:literal)?] $within:tt {$(
-        $name:ident { $($field:ident: $type:ty),* } $summary:literal, $told:literal, $fix:literal, [$($check:literal),*];
+    ($([$($group:ident $group_summary:literal, $group_known:literal, $group_fix:literal)?] $within:tt {$(
+        $name:ident { $($field:ident: $type:ty),* } $summary:literal $(, $known:literal)? => $fix:literal, [$($check:literal),*];
     )*})*) => {
         /// Which cause, without its parameters; special cases follow what they are special cases of.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ macro_rules! causes {
                     cause: CauseId::$group,
                     within: None,
                     summary: $group_summary,
-                    told_by: $group_told,
+                    known_by: $group_known,
                     fix: $group_fix,
                     checks: &[],
                 },)?
@@ -60,7 +60,7 @@ macro_rules! causes {
                     cause: CauseId::$name,
                     within: causes!(@within $within),
                     summary: $summary,
-                    told_by: $told,
+                    known_by: concat!($($known)?),
                     fix: $fix,
                     checks: &[$($check),*],
                 },)*
@@ -76,95 +76,95 @@ causes! {
     // Without a node nothing happens at all.
     NodeUnknown { pod: PodRef, node: String }
         "the pod is pinned to a node that is not there",
-        "`spec.nodeName` against the list of nodes",
+        "`spec.nodeName` against the list of nodes" =>
         "another `nodeName`; the pod has to be created again, the field cannot be changed", [];
     Unschedulable { pod: PodRef, refusal: Option<Refusal>, unfit: Vec<Unfit> }
         "no node takes the pod: resources, taints, selectors, a volume; or the one it is pinned to refuses it",
-        "the condition `PodScheduled`; `status.reason` of a pod the kubelet refused (`OutOfcpu`, `NodeAffinity`, …)",
+        "the condition `PodScheduled`; `status.reason` of a pod the kubelet refused (`OutOfcpu`, `NodeAffinity`, …)" =>
         "what the scheduler's words ask for: smaller requests, a toleration, a label, a volume", [];
     // Nothing works on that node.
     KubeletSilent { node: String, stopped: bool }
         "the node's kubelet does not report: it is stopped, or cut off",
-        "the node's Ready condition is `Unknown` (`NodeStatusUnknown`); where a command still runs there, systemd's word",
+        "the node's Ready condition is `Unknown` (`NodeStatusUnknown`); where a command still runs there, systemd's word" =>
         "`systemctl restart kubelet` on the node", [];
     // The range is what agents start from.
     PodCidrMissing { node: String }
         "the node has no podCIDR, and its network add-on needs one",
-        "`spec.podCIDRs`, the other nodes', and the agent's last words",
+        "`spec.podCIDRs`, the other nodes', and the agent's last words" =>
         "kube-controller-manager with `--allocate-node-cidrs` and a `--cluster-cidr` with room", [];
     // The wrong file is in use: what it lacks is not worth putting right.
     TwoConflists { node: String, used: String, shadowed: Vec<String> }
         "several CNI configurations: the first in lexical order is used and does not work, a later one would",
-        "`/etc/cni/net.d`, the plugins each file names, and whose plugin failed",
+        "`/etc/cni/net.d`, the plugins each file names, and whose plugin failed" =>
         "remove the file of the add-on that is gone", ["cni-config"];
     // A file that is there and unusable concerns only its writer: an agent that runs does not write it again.
     ConflistMalformed { node: String, file: String }
         "the CNI configuration in use does not parse",
-        "the file itself, with line and column",
+        "the file itself, with line and column" =>
         "have the add-on write it again", ["cni-config"];
     CniVersion { node: String, file: Option<String> }
         "the configuration's `cniVersion` is one that the runtime or a plugin does not speak",
-        "the file, and `incompatible CNI versions` from the plugin",
+        "the file, and `incompatible CNI versions` from the plugin" =>
         "a version that all of them speak, or newer plugins", ["cni-config"];
     // An agent brings both file and programs, so that it comes before their absence.
     AgentDown { node: String, agent: String, trouble: AgentTrouble }
         "the network add-on's agent does not run on the node",
-        "DaemonSets that mount `/etc/cni/net.d` or `/opt/cni/bin` and their pods' last words (on the lab: flatnet's agent); or a plugin that cannot reach its agent: weave's port 6784, flannel's `/run/flannel/subnet.env`, Calico's `nodename`, Cilium's socket",
+        "DaemonSets that mount `/etc/cni/net.d` or `/opt/cni/bin` and their pods' last words (on the lab: flatnet's agent); or a plugin that cannot reach its agent: weave's port 6784, flannel's `/run/flannel/subnet.env`, Calico's `nodename`, Cilium's socket" =>
         "apply the add-on again, or restart its DaemonSet", ["daemonset"];
     NoConflist { node: String }
         "there is no CNI configuration on the node",
-        "`/etc/cni/net.d`; `cni plugin not initialized` from the runtime",
+        "`/etc/cni/net.d`; `cni plugin not initialized` from the runtime" =>
         "install a network add-on, or restart the one there is", ["cni-config"];
     ConflistNotLoaded { node: String, file: String }
         "the CNI configuration is there, and the container runtime has not taken it up",
-        "`cni plugin not initialized` in the node's Ready condition although the file in use parses: containerd follows writes, and not files that are moved into the folder",
+        "`cni plugin not initialized` in the node's Ready condition although the file in use parses: containerd follows writes, and not files that are moved into the folder" =>
         "write the file again, or restart the runtime", [];
     PluginMissing { node: String, file: Option<String>, plugins: Vec<String> }
         "the configuration names a plugin that is not on the node",
-        "`/opt/cni/bin` against the configuration, IPAM and delegates included; `failed to find plugin`",
+        "`/opt/cni/bin` against the configuration, IPAM and delegates included; `failed to find plugin`" =>
         "put the plugin there: apply the add-on again, or install the reference plugins", ["cni-config"];
     // From here on the plugin ran by itself.
     AddressesExhausted { node: String, leaked: bool }
         "the node's range has no address left",
-        "the IPAM plugin's words; reservations in `/var/lib/cni/networks` against the pods that are there",
+        "the IPAM plugin's words; reservations in `/var/lib/cni/networks` against the pods that are there" =>
         "fewer pods on that node, a larger range per node, or reservations of dead pods removed", [];
     StaleBridge { node: String, bridge: String }
         "the bridge still holds the gateway address of an earlier podCIDR",
-        "`already has an IP address different from`; the bridge's addresses against the podCIDR",
+        "`already has an IP address different from`; the bridge's addresses against the podCIDR" =>
         "delete the bridge: the plugin creates it again; then restart the node's pods", [];
     PluginFailed { pod: PodAt, plugin: Option<String> }
         "a CNI plugin failed for a reason of its own",
-        "`FailedCreatePodSandBox` that is none of the above",
+        "`FailedCreatePodSandBox` that is none of the above" =>
         "what its own words say", ["pod-ip-present"];
     // What the kubelet sums up of the above, or has of its own (disk, memory).
     NodeNotReady { node: String, network: bool, reason: String }
         "the node is not Ready",
-        "its Ready condition, with the kubelet's reason",
+        "its Ready condition, with the kubelet's reason" =>
         "what the reason says; often it follows from a cause named before", [];
     // The kubelet mounts before it starts anything, and pulls before it starts.
     ObjectMissing { pod: PodAt, object: Option<(String, String, String)> }
         "a ConfigMap, Secret, claim or path that the pod names is not there",
-        "`FailedMount`, `CreateContainerConfigError`",
+        "`FailedMount`, `CreateContainerConfigError`" =>
         "create the object, or correct its name", [];
     ImagePull { pod: PodAt, container: String, image: String, failure: PullFailure }
         "an image is not on the node and cannot be pulled",
-        "`ErrImagePull`, `ImagePullBackOff`, `ErrImageNeverPull`, `InvalidImageName`",
+        "`ErrImagePull`, `ImagePullBackOff`, `ErrImageNeverPull`, `InvalidImageName`" =>
         "the image's right name, a registry that the node reaches, or the image put onto the node", [];
     CommandNotFound { pod: PodAt, container: String, command: Vec<String>, how: NotRunnable }
         "a container's command is not in its image, or cannot be executed",
-        "`executable file not found`, `StartError`, exit codes 126 and 127",
+        "`executable file not found`, `StartError`, exit codes 126 and 127" =>
         "a command that the image has", [];
     ContainerCreate { pod: PodAt, container: String }
         "the runtime cannot create a container",
-        "`CreateContainerError`, `RunContainerError` that is none of the above",
+        "`CreateContainerError`, `RunContainerError` that is none of the above" =>
         "what the runtime's words say", [];
     CrashLoop { pod: PodAt, container: Option<String>, exit_code: Option<i32>, reason: String }
         "a container starts and ends again",
-        "`CrashLoopBackOff`, exit code, last words; `OOMKilled`",
+        "`CrashLoopBackOff`, exit code, last words; `OOMKilled`" =>
         "what its last words say; a command that lasts; a higher memory limit", ["pod-ip-present"];
     ProbeFails { pod: PodAt, containers: Vec<String> }
         "the pod runs, and its readiness, liveness or startup probe fails",
-        "`Unhealthy` events of a pod that is not Ready",
+        "`Unhealthy` events of a pod that is not Ready" =>
         "what the probe's words say", [];
     }
     // It runs: how it is wired, and last whom it does not reach.
@@ -173,192 +173,132 @@ causes! {
         "the checks `pod-ip-present`, `pod-ip-unique`, `gateway`, `bridge`, `node-routes`",
         "create the pod again; restart the node's agent for a route"] (Wiring) {
     AddressNotHeld { pod: PodAt, address: IpAddr }
-        "a pod does not hold the IP that the API gives it",
-        "", "create the pod again", ["pod-ip-present", "same-node", "cross-node", "hairpin"];
+        "a pod does not hold the IP that the API gives it" => "create the pod again", ["pod-ip-present", "same-node", "cross-node", "hairpin"];
     AddressShared { address: IpAddr, pods: Vec<PodAt> }
-        "two pods hold one IP",
-        "", "delete one of the pods; where two nodes assign from one range, correct their podCIDRs", ["pod-ip-unique", "same-node", "cross-node"];
+        "two pods hold one IP" => "delete one of the pods; where two nodes assign from one range, correct their podCIDRs", ["pod-ip-unique", "same-node", "cross-node"];
     NodeAddressOnPod { address: IpAddr, node: String, pods: Vec<PodAt> }
-        "a pod holds the IP of a node or of its gateway",
-        "", "exclude the address from the pods' range", ["pod-ip-unique"];
+        "a pod holds the IP of a node or of its gateway" => "exclude the address from the pods' range", ["pod-ip-unique"];
     GatewayOnPod { address: IpAddr, pod: PodAt }
-        "a pod holds the IP that other pods use as their gateway",
-        "", "exclude the address from the pods' range", ["pod-ip-unique"];
+        "a pod holds the IP that other pods use as their gateway" => "exclude the address from the pods' range", ["pod-ip-unique"];
     InterfaceMissing { pod: PodAt }
-        "a pod has no interface besides loopback",
-        "", "create the pod again", ["bridge", "same-node", "cross-node"];
+        "a pod has no interface besides loopback" => "create the pod again", ["bridge", "same-node", "cross-node"];
     InterfaceDown { pod: PodAt, device: String }
-        "a pod's interface is down",
-        "", "`ip link set` up, or create the pod again", ["bridge", "same-node", "cross-node"];
+        "a pod's interface is down" => "`ip link set` up, or create the pod again", ["bridge", "same-node", "cross-node"];
     NotVeth { pod: PodAt, device: String }
-        "a pod's interface is not a veth, where other pods hang on a bridge",
-        "", "create the pod again under the CNI configuration in use", ["bridge", "same-node", "cross-node"];
+        "a pod's interface is not a veth, where other pods hang on a bridge" => "create the pod again under the CNI configuration in use", ["bridge", "same-node", "cross-node"];
     HostEndMissing { pod: PodAt, device: String }
-        "the node's end of a pod's veth is gone",
-        "", "create the pod again", ["bridge", "same-node", "cross-node"];
+        "the node's end of a pod's veth is gone" => "create the pod again", ["bridge", "same-node", "cross-node"];
     HostEndDown { pod: PodAt, device: String }
-        "the node's end of a pod's veth is down",
-        "", "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
+        "the node's end of a pod's veth is down" => "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
     HostEndOffBridge { pod: PodAt, device: String }
-        "the node's end of a pod's veth is not a port of the bridge",
-        "", "`ip link set … master` on the node, or create the pod again", ["bridge", "same-node", "cross-node"];
+        "the node's end of a pod's veth is not a port of the bridge" => "`ip link set … master` on the node, or create the pod again", ["bridge", "same-node", "cross-node"];
     BridgeDown { node: String, bridge: String }
-        "a bridge that pods hang on is down",
-        "", "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
+        "a bridge that pods hang on is down" => "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
     GatewayAddressMissing { node: String, bridge: Option<String>, address: IpAddr }
-        "the gateway address of pods is gone from their node's bridge",
-        "", "`ip addr add` on the node, or restart the add-on's agent", ["bridge", "gateway", "same-node", "cross-node"];
+        "the gateway address of pods is gone from their node's bridge" => "`ip addr add` on the node, or restart the add-on's agent", ["bridge", "gateway", "same-node", "cross-node"];
     DefaultRouteMissing { pods: Vec<PodAt>, family: Family }
-        "a pod has no default route",
-        "", "create the pod again; `isDefaultGateway` or `ipam.routes` in the CNI configuration", ["gateway", "same-node", "cross-node"];
+        "a pod has no default route" => "create the pod again; `isDefaultGateway` or `ipam.routes` in the CNI configuration", ["gateway", "same-node", "cross-node"];
     GatewayOffLink { pods: Vec<PodAt>, hop: IpAddr }
-        "a pod has no route to its gateway itself",
-        "", "create the pod again", ["gateway", "same-node", "cross-node"];
+        "a pod has no route to its gateway itself" => "create the pod again", ["gateway", "same-node", "cross-node"];
     GatewayCutOff { node: String, hop: IpAddr }
-        "a gateway that is as it should be does not answer",
-        "", "the wire between pod and bridge; the node's packet filter", ["gateway"];
+        "a gateway that is as it should be does not answer" => "the wire between pod and bridge; the node's packet filter", ["gateway"];
     RangeTwice { nodes: (String, String), ranges: (IpNet, IpNet) }
-        "the podCIDRs of two nodes overlap",
-        "", "give one of the nodes another podCIDR", ["node-routes", "same-node", "cross-node"];
+        "the podCIDRs of two nodes overlap" => "give one of the nodes another podCIDR", ["node-routes", "same-node", "cross-node"];
     OwnRangeElsewhere { node: String, range: IpNet }
-        "a node sends its own pods' range away",
-        "", "remove the route; restart the add-on's agent", ["node-routes", "cross-node"];
+        "a node sends its own pods' range away" => "remove the route; restart the add-on's agent", ["node-routes", "cross-node"];
     RouteMissing { node: String, to: String, range: IpNet }
-        "a node has no working route to another node's pods",
-        "", "restart the add-on's agent on the node", ["node-routes", "cross-node"];
+        "a node has no working route to another node's pods" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     RouteTwice { node: String, to: String, range: IpNet, routes: usize }
-        "a node has several routes to another node's pods",
-        "", "remove the one that was left over", ["node-routes", "cross-node"];
+        "a node has several routes to another node's pods" => "remove the one that was left over", ["node-routes", "cross-node"];
     RouteWithoutDevice { node: String, to: String, range: IpNet }
-        "a route's device is gone",
-        "", "restart the add-on's agent on the node", ["node-routes", "cross-node"];
+        "a route's device is gone" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     RouteDeviceDown { node: String, to: String, range: IpNet, device: String }
-        "a route leads through a device that is down",
-        "", "`ip link set` up on the node", ["node-routes", "cross-node"];
+        "a route leads through a device that is down" => "`ip link set` up on the node", ["node-routes", "cross-node"];
     RouteOffLink { node: String, range: IpNet, hop: IpAddr }
-        "a route's next hop is not on link",
-        "", "routes through a tunnel, where nodes are on different segments", ["node-routes", "cross-node"];
+        "a route's next hop is not on link" => "routes through a tunnel, where nodes are on different segments", ["node-routes", "cross-node"];
     RouteElsewhere { node: String, to: String, range: IpNet, hop: IpAddr, holder: Option<String> }
-        "a route's next hop is not an address of the node that has the pods",
-        "", "restart the add-on's agent on the node", ["node-routes", "cross-node"];
+        "a route's next hop is not an address of the node that has the pods" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     RouteIntoBridge { node: String, to: String, range: IpNet }
-        "a node takes another node's pods for its own",
-        "", "a prefix of the bridge that is the node's podCIDR", ["node-routes", "cross-node"];
+        "a node takes another node's pods for its own" => "a prefix of the bridge that is the node's podCIDR", ["node-routes", "cross-node"];
     StaleRoute { node: String, range: IpNet }
-        "a route to a podCIDR that no node has",
-        "", "`ip route del` on the node", ["node-routes"];
+        "a route to a podCIDR that no node has" => "`ip route del` on the node", ["node-routes"];
     StaleForwarding { node: String, device: String, dst: IpAddr }
-        "a forwarding entry for a node that is gone",
-        "", "`bridge fdb del` on the node", ["node-routes"];
+        "a forwarding entry for a node that is gone" => "`bridge fdb del` on the node", ["node-routes"];
     NeighbourMissing { node: String, to: String, hop: IpAddr }
-        "a node has no neighbour entry for another node's VTEP",
-        "", "restart the add-on's agent on the node", ["node-routes", "cross-node"];
+        "a node has no neighbour entry for another node's VTEP" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     ForwardingElsewhere { node: String, to: String, device: String, mac: MacAddr }
-        "a node's forwarding entry does not lead to the other node",
-        "", "restart the add-on's agent on the node", ["node-routes", "cross-node"];
+        "a node's forwarding entry does not lead to the other node" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     VxlanDiffers { node: String, to: String }
-        "two nodes have no VXLAN in common",
-        "", "the same VNI and port in the add-on's configuration of all nodes", ["node-routes", "cross-node"];
+        "two nodes have no VXLAN in common" => "the same VNI and port in the add-on's configuration of all nodes", ["node-routes", "cross-node"];
     VxlanDown { node: String, device: String }
-        "a node's VXLAN device is down",
-        "", "`ip link set` up on the node", ["node-routes", "cross-node"];
+        "a node's VXLAN device is down" => "`ip link set` up on the node", ["node-routes", "cross-node"];
     VtepMacDiffers { node: String, to: String, device_changed: bool }
-        "a node knows a wrong Ethernet address for another node's VTEP",
-        "", "restart the add-on's agent on both nodes", ["node-routes", "cross-node"];
+        "a node knows a wrong Ethernet address for another node's VTEP" => "restart the add-on's agent on both nodes", ["node-routes", "cross-node"];
     }
     [Unreachable
         "the pod runs and is wired as it should be, and packets do not come through or are rewritten",
         "the checks `same-node`, `cross-node`, `no-nat`, `mtu`, `hairpin`, with nodes as peers",
         "the rule or device that the check's evidence names"] (Unreachable) {
     ForwardingOff { node: String, key: String }
-        "a node does not forward packets",
-        "", "`sysctl -w` on the node", ["same-node", "cross-node"];
+        "a node does not forward packets" => "`sysctl -w` on the node", ["same-node", "cross-node"];
     Diverted { to: Endpoint, by: Endpoint }
-        "what is sent to a pod is diverted to another",
-        "", "the DNAT rule on the node", ["same-node", "cross-node"];
+        "what is sent to a pod is diverted to another" => "the DNAT rule on the node", ["same-node", "cross-node"];
     TransportFiltered { failing: BTreeSet<Transport>, passing: BTreeSet<Transport>, family: Option<Family>, at: Vec<Subject> }
-        "only some transports come through: a packet filter looks at the protocol",
-        "", "the rule: `nft list ruleset`, `iptables-save` on the node", ["same-node", "cross-node"];
+        "only some transports come through: a packet filter looks at the protocol" => "the rule: `nft list ruleset`, `iptables-save` on the node", ["same-node", "cross-node"];
     FamilyUnrouted { family: Family, at: Vec<Subject> }
-        "only one IP family comes through",
-        "", "routes and forwarding of the other family", ["same-node", "cross-node"];
+        "only one IP family comes through" => "routes and forwarding of the other family", ["same-node", "cross-node"];
     UnderlayCut { nodes: (String, String) }
-        "the nodes do not reach each other either",
-        "", "the network between the nodes", ["cross-node"];
+        "the nodes do not reach each other either" => "the network between the nodes", ["cross-node"];
     Rejected { at: Vec<Subject> }
-        "packets come through and are refused",
-        "", "the packet filter's rule; a listener", ["same-node", "cross-node"];
+        "packets come through and are refused" => "the packet filter's rule; a listener", ["same-node", "cross-node"];
     NoRouteOnTheWay { at: Vec<Subject> }
-        "a node or router on the path has no route",
-        "", "the route on the node or router that says so", ["same-node", "cross-node"];
+        "a node or router on the path has no route" => "the route on the node or router that says so", ["same-node", "cross-node"];
     PacketsLost { loss: Loss, at: Vec<Subject> }
-        "packets get lost",
-        "", "the packet filter's rule, the route or the link; `flatnet inspect route` shows the way", ["same-node", "cross-node"];
+        "packets get lost" => "the packet filter's rule, the route or the link; `flatnet inspect route` shows the way", ["same-node", "cross-node"];
     Masquerade { node: Option<String> }
-        "a node puts its own address in place of a pod's",
-        "", "a rule that excludes the pod network from masquerading", ["no-nat"];
+        "a node puts its own address in place of a pod's" => "a rule that excludes the pod network from masquerading", ["no-nat"];
     Dnat { address: IpAddr, target: Endpoint }
-        "what is sent to a pod's address is answered by another pod",
-        "", "the DNAT rule on the node", ["no-nat"];
+        "what is sent to a pod's address is answered by another pod" => "the DNAT rule on the node", ["no-nat"];
     ReplyTranslated { node: Option<String> }
-        "answers come from another address than was dialled",
-        "", "the rule on the server's node", ["no-nat"];
+        "answers come from another address than was dialled" => "the rule on the server's node", ["no-nat"];
     DestinationTranslated { node: Option<String> }
-        "requests arrive for another address than was dialled",
-        "", "the rule on the server's node", ["no-nat"];
+        "requests arrive for another address than was dialled" => "the rule on the server's node", ["no-nat"];
     UnderlayMtu { node: Option<String> }
-        "the underlay's MTU is below that of the pods' interfaces",
-        "", "a smaller MTU in the CNI configuration, or a larger one of the underlay", ["mtu"];
+        "the underlay's MTU is below that of the pods' interfaces" => "a smaller MTU in the CNI configuration, or a larger one of the underlay", ["mtu"];
     MtuIgnored { interface_mtu: u32 }
-        "an interface lets more through than its MTU says",
-        "", "the interface's MTU; nothing that changes it during a run", ["mtu"];
+        "an interface lets more through than its MTU says" => "the interface's MTU; nothing that changes it during a run", ["mtu"];
     OuterFragments { nodes: Vec<String> }
-        "packets between nodes are split",
-        "", "a pod MTU that leaves room for the tunnel's header", ["mtu"];
+        "packets between nodes are split" => "a pod MTU that leaves room for the tunnel's header", ["mtu"];
     LoopbackDown { pod: PodAt }
-        "a pod's loopback interface is down",
-        "", "create the pod again; the CNI's loopback plugin", ["hairpin"];
+        "a pod's loopback interface is down" => "create the pod again; the CNI's loopback plugin", ["hairpin"];
     }
     // What those who use a cluster see.
     [] () {
     ConflistDiffers { nodes: Vec<String> }
-        "nodes use different CNI configurations",
-        "", "apply the add-on again on all nodes", ["cni-config"];
+        "nodes use different CNI configurations" => "apply the add-on again on all nodes", ["cni-config"];
     AgentTwice { node: String, set: String }
-        "two agents of one add-on work on a node",
-        "", "remove the copy", ["daemonset"];
+        "two agents of one add-on work on a node" => "remove the copy", ["daemonset"];
     EndpointsMissing { namespace: String, service: String }
-        "a service has no ready backend",
-        "", "the pods' readiness; kube-controller-manager", ["service"];
+        "a service has no ready backend" => "the pods' readiness; kube-controller-manager", ["service"];
     BackendsSilent { node: String }
-        "some backends of a service do not answer a node",
-        "", "what `cross-node` and `same-node` name", ["service"];
+        "some backends of a service do not answer a node" => "what `cross-node` and `same-node` name", ["service"];
     ServiceProxyBehind { node: Option<String> }
-        "a node does not send a service's address to a backend",
-        "", "kube-proxy or what stands in for it; the node's packet filter", ["service"];
+        "a node does not send a service's address to a backend" => "kube-proxy or what stands in for it; the node's packet filter", ["service"];
     ServiceHairpin { node: String }
-        "a pod that is its service's own backend does not reach itself",
-        "", "hairpin mode of the bridge's ports", ["service"];
+        "a pod that is its service's own backend does not reach itself" => "hairpin mode of the bridge's ports", ["service"];
     DnsServerMissing {}
-        "no DNS server is ready",
-        "", "the pods of `kube-system/kube-dns`", ["dns"];
+        "no DNS server is ready" => "the pods of `kube-system/kube-dns`", ["dns"];
     DnsServerIgnorant {}
-        "the DNS server answers and does not know the services",
-        "", "its way to the API server", ["dns"];
+        "the DNS server answers and does not know the services" => "its way to the API server", ["dns"];
     DnsServerUnreached { node: Option<String>, over: BTreeSet<Protocol> }
-        "questions do not reach the DNS server, or answers do not come back",
-        "", "what `service` and `cross-node` name; the node's packet filter", ["dns"];
+        "questions do not reach the DNS server, or answers do not come back" => "what `service` and `cross-node` name; the node's packet filter", ["dns"];
     HostPortUnmapped { node: String }
-        "a node does not send a hostPort to its pod",
-        "", "portmap in the CNI configuration; the node's packet filter", ["hostport"];
+        "a node does not send a hostPort to its pod" => "portmap in the CNI configuration; the node's packet filter", ["hostport"];
     NodePortUnmapped { node: Option<String> }
-        "a node does not send a node port to a backend",
-        "", "kube-proxy or what stands in for it; the node's packet filter", ["nodeport"];
+        "a node does not send a node port to a backend" => "kube-proxy or what stands in for it; the node's packet filter", ["nodeport"];
     EgressSource { node: String, source: IpAddr }
-        "what leaves the cluster has a source to which no answer comes back",
-        "", "the node's masquerade rule", ["egress"];
+        "what leaves the cluster has a source to which no answer comes back" => "the node's masquerade rule", ["egress"];
     EgressBlocked { node: Option<String> }
-        "a node does not forward what its pods send out of the cluster",
-        "", "masquerading and forwarding on the node; its packet filter", ["egress"];
+        "a node does not forward what its pods send out of the cluster" => "masquerading and forwarding on the node; its packet filter", ["egress"];
     }
 }

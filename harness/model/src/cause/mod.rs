@@ -14,8 +14,8 @@ pub struct Entry {
     pub within: Option<CauseId>,
     /// What is wrong, in a few words.
     pub summary: &'static str,
-    /// What it is told by.
-    pub told_by: &'static str,
+    /// The words, conditions or files by which it is known; empty for special cases, which checks name.
+    pub known_by: &'static str,
     /// What puts it right, in general.
     pub fix: &'static str,
     /// Checks whose evidence names it.
@@ -57,13 +57,13 @@ pub fn named_by(check: &str) -> impl Iterator<Item = &'static Entry> {
 
 /// The rows of the table of ranked causes in `docs/troubleshooting.md`.
 pub fn markdown() -> String {
-    let heading = "| cause | what is wrong | told by | fixed by |\n|---|---|---|---|\n";
+    let heading = "| cause | what is wrong | known by | fixed by |\n|---|---|---|---|\n";
     let row = |entry: &Entry| {
         format!(
             "| `{}` | {} | {} | {} |\n",
             entry.cause.id(),
             entry.summary,
-            entry.told_by,
+            entry.known_by,
             entry.fix
         )
     };

@@ -48,12 +48,4 @@ impl<'a> PodNames<'a> {
             Endpoint::Node(name) | Endpoint::Outside(name) => name.clone(),
         }
     }
-
-    /// What a person calls the end that calls itself so; any other text as it is.
-    pub fn own_name(&self, text: &str) -> String {
-        match text.parse() {
-            Ok(end) => self.end(&end),
-            Err(_) => text.to_owned(),
-        }
-    }
 }

@@ -45,14 +45,7 @@ fn a_control_plane_survives_json() {
 #[test]
 fn without_a_control_plane_they_are_skipped_and_say_so() {
     let o = healthy(Style::Vxlan);
-    for id in [
-        "service",
-        "dns",
-        "hostport",
-        "nodeport",
-        "egress",
-        "daemonset",
-    ] {
+    for id in REAL_ONLY {
         match judge(id, &o) {
             Verdict::Skip { reason } => {
                 let reason = Words::of_report(Some(&o)).skip(&reason);

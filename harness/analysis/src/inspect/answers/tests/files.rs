@@ -1,4 +1,5 @@
 //! Configurations and programs, and what is wrong with them.
+use crate::example::pieces::found;
 use flatnet_model::probe::{ConfFile, FileContent, PluginVersion};
 use serde_json::json;
 
@@ -91,14 +92,7 @@ fn a_configuration_that_cannot_be_used_is_said_to_be_none() {
         answered(plugins::answer(&view)).has_problem(&["cp", "05-bad.conflist", said]);
     }
     let mut view = build::view();
-    build::inside(&mut view, 1)
-        .cni
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
-        .conf
-        .clear();
+    found(&mut build::inside(&mut view, 1).cni).conf.clear();
     answered(cni_config::answer(&view)).has_problem(&[
         "w1",
         "/etc/cni/net.d",
@@ -110,12 +104,7 @@ fn a_configuration_that_cannot_be_used_is_said_to_be_none() {
 fn plugins_say_who_needs_them_and_missing_ones_are_named() {
     let mut view = build::view();
     view.nodes.truncate(1);
-    let found = build::inside(&mut view, 0)
-        .plugins
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap();
+    let found = found(&mut build::inside(&mut view, 0).plugins);
     found.retain(|plugin| plugin.name != "bridge");
     found.push(PluginVersion {
         name: "vrf".to_owned(),
@@ -154,12 +143,7 @@ fn the_endpoint_comes_from_the_flag_then_the_file_then_the_default() {
     view.nodes.truncate(1);
     assert_eq!(endpoint(&view).1, "containerRuntimeEndpoint");
     let config = "/var/lib/kubelet/config.yaml".to_owned();
-    build::inside(&mut view, 0)
-        .files
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
+    found(&mut build::inside(&mut view, 0).files)
         .insert(config.clone(), build::text("kind: KubeletConfiguration\n"));
     assert_eq!(
         endpoint(&view),
@@ -198,12 +182,7 @@ fn configurations_that_do_not_parse_are_named_and_the_rest_is_answered() {
         (FileContent::Absent, "not there"),
     ] {
         let mut view = build::view();
-        let files = build::inside(&mut view, 0)
-            .files
-            .as_mut()
-            .unwrap()
-            .as_mut()
-            .unwrap();
+        let files = found(&mut build::inside(&mut view, 0).files);
         files.insert("/var/lib/kubelet/config.yaml".to_owned(), content);
         files.insert(
             "/etc/containerd/config.toml".to_owned(),

@@ -1,4 +1,5 @@
 //! Interfaces, routes, pods.
+use crate::example::pieces::found;
 use flatnet_model::kernel::{FdbEntry, Neighbour};
 use serde_json::json;
 
@@ -54,22 +55,12 @@ fn a_pod_behind_a_port_is_known_by_either_of_three_witnesses() {
     };
     assert_eq!(known(&view), (json!("default/a"), json!("veth pair")));
     // No sysfs in view of the pod's processes.
-    build::inside(&mut view, 0)
-        .namespaces
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()[0]
+    found(&mut build::inside(&mut view, 0).namespaces)[0]
         .interfaces
         .clear();
     assert_eq!(known(&view), (json!(null), json!(null)));
     let mac = flatnet_model::kernel::MacAddr([2, 0, 0, 0, 9, 9]);
-    let facts = build::inside(&mut view, 0)
-        .facts
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap();
+    let facts = found(&mut build::inside(&mut view, 0).facts);
     facts.neighbours.push(Neighbour {
         index: build::CNI0,
         address: "10.244.0.9".parse().unwrap(),
@@ -88,12 +79,7 @@ fn a_pod_behind_a_port_is_known_by_either_of_three_witnesses() {
         (json!("default/a"), json!("neighbour and FDB"))
     );
     let result = r#"{"kind":"cniCacheV1","cniArgs":[["K8S_POD_NAMESPACE","default"],["K8S_POD_NAME","a"]],"result":{"interfaces":[{"name":"cni0"},{"name":"veth0"},{"name":"eth0","sandbox":"/run/netns/x"}]}}"#;
-    let files = build::inside(&mut view, 0)
-        .files
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap();
+    let files = found(&mut build::inside(&mut view, 0).files);
     files.insert(
         "/var/lib/cni/results/cbr0-1-eth0".to_owned(),
         build::text("{ cut off"),
@@ -115,12 +101,7 @@ fn pods_of_other_nodes_are_not_mistaken_for_own_ones() {
         .clone()
         .unwrap()
         .unwrap();
-    let here = build::inside(&mut view, 0)
-        .namespaces
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap();
+    let here = found(&mut build::inside(&mut view, 0).namespaces);
     here.splice(0..0, theirs);
     let answer = answered(bridges::answer(&view));
     assert_eq!(answer.one("port", "veth0").values["pod"], "default/a");
@@ -159,26 +140,14 @@ fn routes_say_whose_pods_they_lead_to_and_missing_ones_are_named() {
         answer.all("pod-route", "device"),
         ["cni0", "flannel.1", "flannel.1", "cni0"]
     );
-    let routes = &mut build::inside(&mut view, 0)
-        .facts
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
-        .routes;
+    let routes = &mut found(&mut build::inside(&mut view, 0).facts).routes;
     routes.remove(2);
     routes.remove(0);
     let answer = answered(node_routes::answer(&view));
     answer.has_problem(&["cp", "10.244.1.0/24", "no route", "w1"]);
     answer.has_problem(&["cp", "default route", "IPv4"]);
     // Weave's one route for all pods holds every podCIDR.
-    let routes = &mut build::inside(&mut view, 0)
-        .facts
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
-        .routes;
+    let routes = &mut found(&mut build::inside(&mut view, 0).facts).routes;
     *routes = vec![
         build::route("0.0.0.0/0", Some("172.18.0.1"), build::ETH0),
         build::route("10.244.0.0/16", None, build::CNI0),

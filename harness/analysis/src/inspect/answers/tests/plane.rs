@@ -1,5 +1,5 @@
 //! The control plane, ranges, the add-on.
-use crate::example::pieces::assert_contains;
+use crate::example::pieces::{assert_contains, found};
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::probe::Protocol;
 use serde_json::json;
@@ -22,13 +22,7 @@ fn without_api(view: &mut View) {
 #[test]
 fn ports_are_told_with_their_purpose() {
     let mut view = build::view();
-    let bound = &mut build::inside(&mut view, 0)
-        .sockets
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
-        .bound;
+    let bound = &mut found(&mut build::inside(&mut view, 0).sockets).bound;
     let mut tunnel = build::bound("0.0.0.0:8472", "x");
     (tunnel.owner, tunnel.protocol) = (None, Protocol::Udp);
     let mut resolver = build::bound("127.0.0.11:40000", "x");
@@ -65,12 +59,7 @@ fn ports_are_told_with_their_purpose() {
 #[test]
 fn clients_of_etcd_are_counted_by_program_and_place() {
     let mut view = build::view();
-    build::inside(&mut view, 0)
-        .sockets
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
+    found(&mut build::inside(&mut view, 0).sockets)
         .connections
         .extend([
             build::connection("127.0.0.1:2379", "127.0.0.1:40001", "etcd"),
@@ -78,13 +67,7 @@ fn clients_of_etcd_are_counted_by_program_and_place() {
             build::connection("172.18.0.2:2379", "172.18.0.3:50000", "etcd"),
             build::connection("172.18.0.2:2380", "172.18.0.9:50000", "etcd"),
         ]);
-    build::inside(&mut view, 1)
-        .sockets
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
-        .connections = vec![build::connection(
+    found(&mut build::inside(&mut view, 1).sockets).connections = vec![build::connection(
         "172.18.0.3:50000",
         "172.18.0.2:2379",
         "etcdctl",
@@ -132,12 +115,7 @@ fn overlapping_ranges_are_named_with_who_set_them() {
         answer.one("ranges-of", "nodes, services, pods").values["overlap"],
         false
     );
-    let files = build::inside(&mut view, 0)
-        .files
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap();
+    let files = found(&mut build::inside(&mut view, 0).files);
     let manifest = files
         .get_mut("/etc/kubernetes/manifests/kube-apiserver.yaml")
         .unwrap();
@@ -179,20 +157,14 @@ fn pod_cidrs_keep_apart_and_within_the_clusters_range() {
 fn a_manifest_that_does_not_parse_leaves_what_runs() {
     let mut view = build::view();
     let inside = build::inside(&mut view, 0);
-    inside.files.as_mut().unwrap().as_mut().unwrap().insert(
+    found(&mut inside.files).insert(
         "/etc/kubernetes/manifests/kube-apiserver.yaml".to_owned(),
         build::text("a: ["),
     );
-    inside
-        .processes
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
-        .push(build::process(
-            "kube-apiserver",
-            &["kube-apiserver", "--service-cluster-ip-range=10.96.0.0/16"],
-        ));
+    found(&mut inside.processes).push(build::process(
+        "kube-apiserver",
+        &["kube-apiserver", "--service-cluster-ip-range=10.96.0.0/16"],
+    ));
     let answer = answered(ranges::answer(&view));
     answer.has_problem(&["cp", "kube-apiserver.yaml", "not a pod's manifest"]);
     let read = answer.facts.iter().find(|fact| {
@@ -227,13 +199,7 @@ fn an_agent_that_is_missing_or_not_ready_is_named() {
 fn a_configuration_with_ranges_of_its_own_tells_them() {
     let mut view = build::view();
     view.nodes.truncate(1);
-    let conf = &mut build::inside(&mut view, 0)
-        .cni
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
-        .conf[0];
+    let conf = &mut found(&mut build::inside(&mut view, 0).cni).conf[0];
     let subnets = |view: &View| {
         let answer = answered(addon::answer(view));
         let own = answer
@@ -252,13 +218,7 @@ fn a_configuration_with_ranges_of_its_own_tells_them() {
             ("fd00::/64".to_owned(), whole)
         ]
     );
-    let conf = &mut build::inside(&mut view, 0)
-        .cni
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
-        .conf[0];
+    let conf = &mut found(&mut build::inside(&mut view, 0).cni).conf[0];
     conf.content = Ok(r#"{"name":"x","plugins":[{"type":"bridge","ipam":{"type":"host-local","subnet":"10.22.0.0/16"}}]}"#.to_owned());
     assert_eq!(subnets(&view), [("10.22.0.0/16".to_owned(), json!(null))]);
 }
@@ -282,13 +242,7 @@ fn the_pod_range_is_read_from_where_each_add_on_keeps_it() {
     }
     let log = "INFO: 2025/02/07 09:04:31.416680 Command line options: map[http-addr:127.0.0.1:6784 ipalloc-range:10.32.0.0/12 port:6783]\n";
     agent.weave_log = Some(Ok(("weave-net-1".to_owned(), log.to_owned())));
-    build::inside(&mut view, 0)
-        .files
-        .as_mut()
-        .unwrap()
-        .as_mut()
-        .unwrap()
-        .remove("/run/flannel/subnet.env");
+    found(&mut build::inside(&mut view, 0).files).remove("/run/flannel/subnet.env");
     let answer = answered(addon::answer(&view));
     answer.has_problem(&["kube-flannel-cfg net-conf.json", "does not parse"]);
     answer.has_problem(&["cp", "/run/flannel/subnet.env", "not there"]);
