@@ -19,7 +19,7 @@ use crate::Result;
 /// Transports by which nodes and pod are asked to reach each other.
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
 
-/// Looks at the cluster and says what is wrong with whom. Pods that run are looked into only where they are named: that puts
+/// Observes the cluster and finds what is wrong. Running pods are examined only if they are named: that puts
 /// the probe into them for a moment.
 ///
 /// # Errors

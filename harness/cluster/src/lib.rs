@@ -50,7 +50,7 @@ impl Process {
     pub async fn finish(mut self, doing: &str, input: &[u8]) -> Result<ExecOutput> {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let feed = async {
-            // A command may end without reading all of its input; its exit code then tells more than EPIPE.
+            // A command may end without reading all of its input; its exit code then says more than EPIPE.
             match self.stdin.write_all(input).await {
                 Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e),
                 _ => {
@@ -106,7 +106,7 @@ pub struct LogPart {
 }
 
 /// A running cluster: the Kubernetes API, and a way onto a node. Everything that looks at a cluster goes through here, so that
-/// nothing knows which provider it is on; what a provider cannot do is told by [`Cluster::capabilities`].
+/// nothing knows which provider it is on; what a provider cannot do is in [`Cluster::capabilities`].
 #[async_trait]
 pub trait Cluster: Send + Sync {
     /// `lab`, `kind`, `kubeconfig`: for reports.

@@ -1,4 +1,4 @@
-//! A limit for what is waited for, told when it is over.
+//! A time limit for waits, which names what was waited for.
 use std::time::{Duration, Instant};
 
 use crate::{Error, Result};

@@ -18,7 +18,7 @@ use flatnet_model::naming::Names;
 /// Options of `flatnet exec`.
 #[derive(Args, Clone)]
 #[command(
-    after_help = "Examples:\n  flatnet exec busybox-1 -- ip route                      show the routes of a pod\n  flatnet exec node1 -- ip addr show type bridge          show the bridges of a node\n  flatnet exec --cluster demo node2 -- ls /etc/cni/net.d  list the CNI configurations of a node\n  flatnet exec wire -- ip route                           show the routes between the nodes of a lab\n\nExit code: that of the command; 2 if the cluster, pod or node does not exist"
+    after_help = "Examples:\n  flatnet exec busybox-1 -- ip route                      show the routes of a pod\n  flatnet exec node1 -- ip addr show type bridge          show the bridges of a node\n  flatnet exec --cluster demo node2 -- ls /etc/cni/net.d  list the CNI configurations of a node\n  flatnet exec wire -- ip route                           show the routes between the nodes of a lab\n\nExit code: that of the command; 2 if the cluster, pod, node or program does not exist"
 )]
 pub(super) struct ExecArgs {
     /// Pod (busybox-1, pod/busybox-1, NAMESPACE/busybox-1) or node (its name; node1, node2, … count the nodes of any cluster);

@@ -48,7 +48,7 @@ pub(super) fn run(args: UpArgs, typed: &Typed<'_>) -> Result<u8> {
     Ok(0)
 }
 
-/// What was brought up, as it is now.
+/// The booted cluster, as it is now.
 async fn describe(session: &Session, started: Timestamp) -> Result<ClusterReport> {
     let cluster = session.cluster();
     let nodes = cluster.nodes().await?;

@@ -14,7 +14,7 @@ use flatnet_model::snapshot::{NodeSnapshot, PodSnapshot};
 /// The version of the JSON form; a change of meaning changes it.
 pub const SCHEMA: &str = "flatnet.cluster/v1";
 
-/// A cluster that was brought up.
+/// A booted cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClusterReport {
     /// [`SCHEMA`].

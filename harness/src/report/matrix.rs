@@ -1,4 +1,4 @@
-//! Who reached whom, as a table: nodes by nodes, and pods by pods while there are few.
+//! Which pairs reached each other, as a table: nodes by nodes, and pods by pods if there are few.
 use std::collections::BTreeMap;
 
 use flatnet_model::probe::{DialOutcome, Failure};

@@ -32,7 +32,7 @@ pub struct Report<E = Evidence, R = SkipReason> {
     pub phases: Vec<Phase>,
     /// Verdicts, in the catalogue's order.
     pub checks: Vec<CheckReport<E, R>>,
-    /// Who reached whom.
+    /// Which pairs reached each other.
     pub matrix: Matrix,
     /// Why pods do not run, where some do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -28,7 +28,7 @@ pub enum Which {
     Kubeconfig(KubeArgs),
 }
 
-/// Has `work` look at a cluster, and takes away what looking needed there, whatever came of it. Ctrl-C ends the looking.
+/// Lets `work` observe a cluster, and always deletes afterwards what observing needed there. Ctrl-C ends the work.
 ///
 /// # Errors
 /// A cluster that does not answer, a part of flatnet that is missing, or the work's own; then what does not go.
@@ -42,7 +42,7 @@ pub async fn looking<T>(
     torn_down(seen, interrupts.guard(attached.close()).await)
 }
 
-/// A cluster that is looked at. [`Attached::close`] takes away what looking needed there.
+/// An observed cluster. [`Attached::close`] deletes what observing needed there.
 pub struct Attached {
     /// The seam.
     pub cluster: Arc<dyn Cluster>,

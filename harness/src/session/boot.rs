@@ -189,14 +189,14 @@ async fn kind_cluster(
 
 async fn existing(plan: &Plan, args: &KubeArgs) -> Result<Booted> {
     let (cluster, lifetime) = connect(args, &plan.programs).await?;
-    // Not every cluster tells its ranges, and not every user may ask.
+    // Not every cluster publishes its ranges, and not every user may read them.
     let ranges = kube::ranges::read(cluster.client())
         .await
         .unwrap_or_default();
     Ok(Booted::behind_api(cluster, None, ranges.pods, lifetime))
 }
 
-/// A cluster that runs already, with a namespace in it for whatever is deployed there, and what is to be taken away afterwards.
+/// A running cluster, with a namespace for what is deployed there, and what to delete afterwards.
 ///
 /// # Errors
 /// As [`connect::connect`]; [`Error::Denied`] where no namespace may be made.

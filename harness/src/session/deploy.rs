@@ -47,7 +47,7 @@ pub struct Deployment<'a> {
     pub plan: &'a Plan,
     /// Pod network ranges of the whole cluster, where known.
     pub pod_network: &'a [IpNet],
-    /// Who takes away what is made outside the cluster.
+    /// Deletes what is created outside the cluster.
     pub lifetime: &'a Lifetime,
     /// Hears of every pod.
     pub observer: &'a Observer,

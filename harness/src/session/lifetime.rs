@@ -32,7 +32,7 @@ impl ClusterDeletion {
         ClusterDeletion(Deletion::Lab(deletion))
     }
 
-    /// Of a cluster whose deletion the reaper was told before it was booted.
+    /// Deleting a cluster that was registered with the reaper before it was booted.
     pub(super) fn by(reaper: Reaper) -> Self {
         ClusterDeletion(Deletion::Reaped(Mutex::new(reaper)))
     }

@@ -96,7 +96,7 @@ fn keep(args: &mut RunArgs, cluster: &Running, given: &Given) -> Result<bool> {
     Ok(on_lab || !(asked || args.change_cni))
 }
 
-/// The labels by which a new lab tells later runs what it was made with.
+/// The labels in which a new lab records for later runs what it was created with.
 pub(super) fn labels(
     given: &Given,
     pod_network: &[IpNet],

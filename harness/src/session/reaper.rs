@@ -1,7 +1,7 @@
 //! Takes away what a run made on a cluster that outlives it, even when the run is killed: a process of its own that waits for the run to
 //! end and then deletes.
 //!
-//! The run holds the writing end of the reaper's standard input and tells it, line by line, what there is to take away; the
+//! The run holds the write end of the reaper's standard input and sends it, line by line, what it must delete; the
 //! kernel closes that end however the run dies. The reaper is in a process group of its own, so that neither Ctrl-C nor a
 //! signal to the run's group reaches it.
 use std::io::{BufRead, Write};
@@ -33,7 +33,7 @@ const DELETIONS: usize = 10;
 /// The hidden subcommand of `flatnet` that is the reaper.
 pub const SUBCOMMAND: &str = "reap";
 
-/// Something to take away.
+/// Something to delete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Reap {
@@ -125,7 +125,7 @@ impl Reaper {
         Ok(reaper)
     }
 
-    /// What there is to take away from now on; nothing leaves everything as it is.
+    /// What to delete from now on; an empty list keeps everything.
     ///
     /// # Errors
     /// When the reaper is gone.
@@ -142,7 +142,7 @@ impl Reaper {
         Ok(())
     }
 
-    /// One more thing to take away, before the others.
+    /// One more thing to delete, before the others.
     ///
     /// # Errors
     /// When the reaper is gone.
@@ -192,7 +192,7 @@ impl Drop for Reaper {
 /// The reaper's own life: reads orders until the run ends, then carries out the last.
 ///
 /// # Errors
-/// What could not be taken away.
+/// What could not be deleted.
 pub fn serve() -> Result<()> {
     let mut last = String::new();
     for line in std::io::stdin().lock().lines() {

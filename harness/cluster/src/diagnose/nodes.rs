@@ -68,7 +68,7 @@ pub(super) async fn read(
     symptoms
 }
 
-/// What of a node could not be read; one reason for several parts is told once.
+/// What of a node could not be read; one reason for several parts is reported once.
 fn missing(node: &str, inside: &NodeInside) -> Vec<Unread> {
     let files = inside.cni().into_iter().flat_map(|files| &files.conf);
     let mut unread: Vec<Unread> = files

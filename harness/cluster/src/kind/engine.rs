@@ -1,4 +1,4 @@
-//! The programs behind a kind cluster: kind itself, and docker or podman; whether they are there and work.
+//! The programs behind a kind cluster: kind itself, and docker or podman; whether they are installed and work.
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 

@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::program::run;
 use crate::{Error, Result};
 
-/// Services of a node whose journal tells why it does not come up.
+/// Services of a node whose journal shows why it does not come up.
 const UNITS: [&str; 2] = ["kubelet", "containerd"];
 
 /// Saves, for each node container, its console and its services' journals into `dir`; returns the folder.

@@ -43,7 +43,7 @@ pub struct Boot {
 /// How long a cluster may take to come up, its node image pulled.
 const CREATED_WITHIN: Duration = Duration::from_secs(1200);
 
-/// `kind create cluster`, in a process group of its own whose id `started` is told; `progress` hears each of its steps. Returns
+/// `kind create cluster`, in its own process group, whose id is passed to `started`; `progress` gets each of its steps. Returns
 /// when the API answers; nodes are not Ready without a CNI.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! A limit for everything that is asked of the API server: a server that hangs is told from one that is slow.
+//! A time limit for every request to the API server: it distinguishes a server that hangs from a slow one.
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -47,7 +47,7 @@ pub const FIELD_MANAGER: &str = "flatnet";
 pub const LABEL_APP: &str = "app.kubernetes.io/managed-by";
 /// The run that made an object.
 pub const LABEL_RUN: &str = "flatnet/run";
-/// On the namespace of a run that was told to keep what it made.
+/// On the namespace of a run that keeps what it created.
 pub const LABEL_KEPT: &str = "flatnet/kept";
 /// Where pods have room for the probe.
 const PROBE_IN_POD: &str = "/tmp/flatnet-probe";

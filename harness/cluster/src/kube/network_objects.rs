@@ -11,7 +11,7 @@ use crate::Result;
 use flatnet_model::observations::{AgentSet, Availability, Observed};
 use flatnet_model::view::{AddOnAgent, ApiObjects, ConfigFile};
 
-/// The container of weave's pods whose log tells its options.
+/// The container of weave's pods whose log shows its options.
 const WEAVE: &str = "weave";
 /// The options come first; the rest of the log may be long, bytes.
 const LOG_BEGINNING: i64 = 16 * 1024;

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 
 /// The admission of a pod needs the namespace's `default` service account, which a controller makes a moment later.
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(15);
-/// Between two looks at what only polling tells.
+/// Pause between polls.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a deleted pod may take to be gone, its CNI DEL included.
 const GONE_WITHIN: Duration = Duration::from_secs(60);
@@ -118,7 +118,7 @@ impl Seen {
     }
 }
 
-/// Whether waiting longer tells nothing new.
+/// Whether waiting longer changes nothing.
 fn settled(pod: &Pod) -> bool {
     let Ok(pod) = status::pod(pod) else {
         return false;

@@ -19,7 +19,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a request of a run that was killed may still be on its way to the API server.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(1);
-/// The annotation that tells this run's namespace from another one of the same name.
+/// The annotation that distinguishes this run's namespace from another of the same name.
 const OWNER: &str = "flatnet/owner";
 /// What helps where a namespace cannot be made.
 const USE_EXISTING: &str = "name an existing namespace with --namespace";
@@ -197,7 +197,7 @@ impl NamespacePlan {
         ListParams::default().labels_from(&made.into())
     }
 
-    /// Tells every pod of the run that is not told yet to go; returns those that are still there.
+    /// Deletes every pod of the run that is not being deleted yet; returns those that are still there.
     async fn delete_pods(&self, client: &Client) -> Result<Vec<Pod>> {
         let pods: Api<Pod> = Api::namespaced(client.clone(), &self.name);
         let doing = format!("delete the run's pods in namespace {}", self.name);

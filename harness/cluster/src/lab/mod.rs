@@ -88,7 +88,7 @@ impl LabCluster {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a command anywhere in the lab; `whom` is what errors call the place.
+    /// Starts a command anywhere in the lab; errors call the place `whom`.
     fn start_at(&self, place: LabTarget, argv: &[String], whom: &str) -> Result<Process> {
         let doing = format!("exec {argv:?} in {whom}");
         let pipe = || pipe::pipe().map_err(|e| Error::failed(&doing, e));

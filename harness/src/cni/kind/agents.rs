@@ -12,11 +12,11 @@ use flatnet_cluster::kube::objects::Objects;
 use flatnet_cluster::kube::pods::log;
 use flatnet_cluster::status::{self, image_missing};
 
-/// Lines of a failed agent's log that are told.
+/// Lines of a failed agent's log to report.
 const LOG_LINES: i64 = 3;
 
-/// An agent that was restarted so often, and crashes still, is not waited for any longer. The kubelet's pauses between restarts
-/// (10 s, doubled each time) have by then given kube-proxy, whom some agents cannot do without at first, half a minute.
+/// After so many restarts, an agent that still crashes is given up. The kubelet's pauses between restarts
+/// (10 s, doubled each time) have by then given kube-proxy, which some agents need at first, half a minute.
 const HOPELESS_RESTARTS: i32 = 3;
 
 /// What keeps the DaemonSets among `objects` from being ready everywhere.

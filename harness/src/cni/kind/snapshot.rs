@@ -1,4 +1,4 @@
-//! What a CNI may leave on a node, listed; the difference of two lists is what it brought.
+//! What a CNI may leave on a node, listed; the difference of two lists is what the CNI added.
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;

@@ -27,7 +27,7 @@ pub(super) struct Exposure<'a> {
 }
 
 impl Exposure<'_> {
-    /// Makes everything, and waits until it is ready as the API sees it. What cannot be made is told in its place.
+    /// Creates everything, and waits until the API reports it ready. What cannot be created is an error in its place.
     ///
     /// # Errors
     /// Only where the nodes cannot be listed.

@@ -54,7 +54,7 @@ async fn start_on_kind(
     started.await.into()
 }
 
-/// On the network of the cluster's nodes; the reaper is told before it is there, so that a killed run leaves nothing either.
+/// On the network of the cluster's nodes; the reaper knows of it before it exists, so that a killed run leaves nothing behind.
 async fn start_beside(
     cluster: &KubeCluster,
     plan: &Plan,
