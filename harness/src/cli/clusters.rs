@@ -34,11 +34,11 @@ pub(super) struct DownArgs {
     /// Name of the cluster, as with --cluster
     #[arg(value_name = "NAME", conflicts_with = "all")]
     named: Option<String>,
-    #[command(flatten)]
-    cluster: ClusterArg,
     /// Delete every lab of this user (kind clusters are deleted by name only)
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    cluster: ClusterArg,
 }
 
 pub(super) fn list(args: &ListArgs) -> Result<u8> {

@@ -30,12 +30,12 @@ pub(super) struct DiagnoseArgs {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     wait: Duration,
 
-    #[command(flatten)]
-    which: WhichArgs,
-
     /// Output format
     #[arg(long, short, value_enum, default_value = "text")]
     output: Output,
+
+    #[command(flatten)]
+    which: WhichArgs,
 }
 
 pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed<'_>) -> Result<u8> {

@@ -25,11 +25,11 @@ pub(super) struct ExecArgs {
     /// in a lab also `wire`, the network that connects the nodes
     #[arg(value_name = "POD|NODE")]
     target: String,
-    #[command(flatten)]
-    cluster: ClusterArg,
     /// Command to run, and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
+    #[command(flatten)]
+    cluster: ClusterArg,
 }
 
 pub(super) fn run(args: &ExecArgs) -> Result<u8> {

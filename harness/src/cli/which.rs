@@ -10,16 +10,11 @@ use flatnet_cluster::running::{self, ClusterName, Found, Running};
 
 /// The option that names a cluster of this machine.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Cluster")]
 pub(super) struct ClusterArg {
     /// Name of a running lab or kind cluster on this machine; lab/NAME or kind/NAME if both have a cluster of that name
     /// [default: the only running cluster]
-    #[arg(
-        long,
-        alias = "name",
-        env = "FLATNET_CLUSTER",
-        value_name = "NAME",
-        help_heading = "Cluster"
-    )]
+    #[arg(long, alias = "name", env = "FLATNET_CLUSTER", value_name = "NAME")]
     cluster: Option<String>,
 }
 

@@ -89,31 +89,17 @@ impl KindArgs {
 
 /// Options of a cluster reached through a kubeconfig.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Kubeconfig")]
 pub struct KubeArgs {
     /// kubeconfig file [default: $KUBECONFIG, else ~/.kube/config]
-    #[arg(
-        long,
-        env = "FLATNET_KUBECONFIG",
-        value_name = "FILE",
-        help_heading = "Kubeconfig"
-    )]
+    #[arg(long, env = "FLATNET_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 
     /// Context of the kubeconfig [default: the current context]
-    #[arg(
-        long,
-        env = "FLATNET_CONTEXT",
-        value_name = "NAME",
-        help_heading = "Kubeconfig"
-    )]
+    #[arg(long, env = "FLATNET_CONTEXT", value_name = "NAME")]
     pub context: Option<String>,
 
     /// Existing namespace to deploy into [default: a new one, deleted afterwards]
-    #[arg(
-        long,
-        env = "FLATNET_NAMESPACE",
-        value_name = "NAME",
-        help_heading = "Kubeconfig"
-    )]
+    #[arg(long, env = "FLATNET_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
 }
