@@ -46,42 +46,25 @@ impl Exposure<'_> {
         );
         (self.observer)(&Event::Step("waiting for the DNS server's pods".to_owned()));
         let dns_servers = ready::dns(cluster.client()).await;
-        let mut exposed = Exposed {
+        let services = Availability::from(services);
+        let mut names = BTreeMap::from([(
+            "kubernetes.default.svc".to_owned(),
+            services::addresses(cluster.client(), "default", "kubernetes").await,
+        )]);
+        names.extend(services.found().map(|made| {
+            let name = format!("{}.{}.svc", made.shared.name, made.shared.namespace);
+            (name, made.shared.addresses.clone())
+        }));
+        Ok(Exposed {
             client: cluster.client().clone(),
-            names: BTreeMap::from([(
-                "kubernetes.default.svc".to_owned(),
-                services::addresses(cluster.client(), "default", "kubernetes").await,
-            )]),
+            names,
             dns_addresses: services::addresses(cluster.client(), "kube-system", "kube-dns").await,
-            services: Availability::Absent { why: String::new() },
-            node_port: Availability::Absent { why: String::new() },
+            node_port: services.as_ref().map(|made| made.node_port.clone()),
+            services: services.map(|made| [made.shared, made.single]),
             host_ports: host_ports.into(),
             dns_servers: dns_servers.map_err(|e| e.to_string()),
             outside: outside.map(Arc::new),
-        };
-        match Availability::from(services) {
-            Availability::Found(services::Made {
-                shared,
-                single,
-                node_port,
-            }) => {
-                let name = format!("{}.{}.svc", shared.name, shared.namespace);
-                exposed.names.insert(name, shared.addresses.clone());
-                exposed.services = Availability::Found([shared, single]);
-                exposed.node_port = Availability::Found(node_port);
-            }
-            Availability::Absent { why } => {
-                exposed.services = Availability::Absent { why: why.clone() };
-                exposed.node_port = Availability::Absent { why };
-            }
-            Availability::Lost { error } => {
-                exposed.services = Availability::Lost {
-                    error: error.clone(),
-                };
-                exposed.node_port = Availability::Lost { error };
-            }
-        }
-        Ok(exposed)
+        })
     }
 }
 
