@@ -44,3 +44,28 @@ pub async fn until_gone<T, L: Future<Output = Result<Vec<T>>>>(
         tokio::time::sleep(PAUSE).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_left_is_told_once_the_time_is_up() {
+        let left = Cell::new(2);
+        let look = || async {
+            left.set(left.get() - 1);
+            Ok(vec!["pod a"; left.get()])
+        };
+        let late = |left: Vec<&str>| format!("still there: {}", left.join(", "));
+        until_gone(Duration::from_secs(20), look, late)
+            .await
+            .unwrap();
+        assert_eq!(left.get(), 0);
+
+        let stays = || async { Ok(vec!["pod a", "pod b"]) };
+        let error = until_gone(Duration::ZERO, stays, late).await.unwrap_err();
+        assert_eq!(error.to_string(), "still there: pod a, pod b");
+    }
+}

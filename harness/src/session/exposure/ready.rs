@@ -80,34 +80,64 @@ fn ready(slices: &[Arc<EndpointSlice>]) -> BTreeMap<String, BTreeSet<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::{Value, json};
+
     use super::*;
+
+    fn slice(name: &str, endpoints: &Value) -> Value {
+        json!({
+            "addressType": "IPv4", "endpoints": endpoints,
+            "metadata": { "name": name, "namespace": "n", "labels": { SERVICE_NAME: "s" } },
+        })
+    }
+
+    /// Of a service with three pods, of which `a` and `c` are ready.
+    fn slices() -> [Value; 2] {
+        let v4 = json!([
+            { "addresses": ["10.0.0.1"], "conditions": { "ready": true }, "targetRef": { "name": "a" } },
+            { "addresses": ["10.0.0.2"], "conditions": { "ready": false }, "targetRef": { "name": "b" } },
+        ]);
+        let v6 = json!([
+            { "addresses": ["fd00::1"], "targetRef": { "name": "a" } },
+            { "addresses": ["fd00::3"], "conditions": {}, "targetRef": { "name": "c" } },
+        ]);
+        [slice("v4", &v4), slice("v6", &v6)]
+    }
 
     #[test]
     fn only_ready_pods_count_each_once() {
-        let slice = |name: &str, endpoints: serde_json::Value| -> Arc<EndpointSlice> {
-            let slice = serde_json::json!({
-                "addressType": "IPv4", "endpoints": endpoints,
-                "metadata": { "name": name, "labels": { SERVICE_NAME: "s" } },
-            });
-            Arc::new(serde_json::from_value(slice).unwrap())
-        };
-        let slices = [
-            slice(
-                "v4",
-                serde_json::json!([
-                    { "addresses": ["10.0.0.1"], "conditions": { "ready": true }, "targetRef": { "name": "a" } },
-                    { "addresses": ["10.0.0.2"], "conditions": { "ready": false }, "targetRef": { "name": "b" } },
-                ]),
-            ),
-            slice(
-                "v6",
-                serde_json::json!([
-                    { "addresses": ["fd00::1"], "targetRef": { "name": "a" } },
-                    { "addresses": ["fd00::3"], "conditions": {}, "targetRef": { "name": "c" } },
-                ]),
-            ),
-        ];
+        let slices = slices().map(|slice| Arc::new(serde_json::from_value(slice).unwrap()));
         let pods: Vec<String> = ready(&slices).remove("s").unwrap().into_iter().collect();
         assert_eq!(pods, ["a", "c"]);
+    }
+
+    /// An API with these slices, which never change.
+    fn api() -> Client {
+        let answer = |request: Request<Body>| async move {
+            let query = request.uri().query().unwrap_or_default();
+            assert!(query.contains("labelSelector=kubernetes.io%2Fservice-name+in+%28s%29"));
+            if query.contains("watch=true") {
+                std::future::pending::<()>().await;
+            }
+            let list = json!({ "metadata": { "resourceVersion": "1" }, "items": slices() });
+            Ok::<_, Infallible>(Response::new(Body::from(list.to_string().into_bytes())))
+        };
+        Client::new(tower::service_fn(answer), "default")
+    }
+
+    #[tokio::test]
+    async fn the_wait_ends_with_enough_pods_or_with_its_time() {
+        let pods = Vec::from(["a", "c"].map(|pod| PodRef::new("n", pod)));
+        let ready = BTreeMap::from([("s".to_owned(), pods)]);
+        for (wanted, limit) in [(2, Duration::from_secs(60)), (3, Duration::from_secs(1))] {
+            let begun = std::time::Instant::now();
+            let seen = backends(&api(), "n", &[("s", wanted)], limit).await;
+            assert_eq!(seen.unwrap(), ready);
+            assert!(begun.elapsed() < Duration::from_secs(30));
+        }
     }
 }

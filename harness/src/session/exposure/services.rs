@@ -1,4 +1,5 @@
 //! Services for the run's pods.
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use flatnet_model::probe::Protocol;
 use k8s_openapi::api::core::v1::{Pod, Service as Object};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::{address, ready};
 use crate::{Error, Result};
@@ -15,6 +16,9 @@ use flatnet_cluster::observe::fleet::POD_PORT;
 use flatnet_model::PodRef;
 use flatnet_model::observations::Service;
 
+const SHARED: &str = "flatnet-shared";
+const SINGLE: &str = "flatnet-single";
+const NODE_PORT: &str = "flatnet-node-port";
 /// Label of the pods behind every service of the run.
 const LABEL_SHARED: &str = "flatnet/backend";
 /// Label of the one pod behind the service that has only one.
@@ -40,38 +44,22 @@ pub(super) async fn make(cluster: &KubeCluster, backends: &[PodRef]) -> Result<M
     for pod in backends {
         label(cluster, pod, pod == first).await?;
     }
+    let shared = create(cluster, SHARED, LABEL_SHARED, "ClusterIP").await?;
+    let single = create(cluster, SINGLE, LABEL_SINGLE, "ClusterIP").await?;
+    let node_port = create(cluster, NODE_PORT, LABEL_SHARED, "NodePort").await?;
+    let all = backends.len();
+    let wanted = [(SHARED, all), (SINGLE, 1), (NODE_PORT, all)];
     let client = cluster.client();
-    let services: Api<Object> = Api::namespaced(client.clone(), cluster.namespace());
-    let mut made = Vec::new();
-    for (name, backend, kind) in [
-        ("flatnet-shared", LABEL_SHARED, "ClusterIP"),
-        ("flatnet-single", LABEL_SINGLE, "ClusterIP"),
-        ("flatnet-node-port", LABEL_SHARED, "NodePort"),
-    ] {
-        let doing = format!("create service {}/{name}", cluster.namespace());
-        let object = object(cluster, name, backend, kind)?;
-        let created = services.create(&PostParams::default(), &object).await;
-        made.push(created.map_err(|e| denied(&doing, e))?);
-    }
-    let wanted: Vec<(&str, usize)> = vec![
-        ("flatnet-shared", backends.len()),
-        ("flatnet-single", 1),
-        ("flatnet-node-port", backends.len()),
-    ];
     let mut ready = ready::backends(client, cluster.namespace(), &wanted, READY_WITHIN).await?;
-    let mut made = made.iter().map(|object| {
-        let name = object.metadata.name.clone().unwrap_or_default();
-        let backends = ready.remove(&name).unwrap_or_default();
-        service(object, backends)
-    });
-    let mut next = || {
-        let none = || Err(Error::Failed("a service is missing".to_owned()));
-        made.next().unwrap_or_else(none)
+    let mut with_backends = |object: Object| {
+        let name = object.metadata.name.as_ref();
+        let backends = name.and_then(|name| ready.remove(name));
+        service(object, backends.unwrap_or_default())
     };
     Ok(Made {
-        shared: next()?,
-        single: next()?,
-        node_port: next()?,
+        shared: with_backends(shared)?,
+        single: with_backends(single)?,
+        node_port: with_backends(node_port)?,
     })
 }
 
@@ -92,30 +80,28 @@ async fn label(cluster: &KubeCluster, pod: &PodRef, single: bool) -> Result<()> 
     }
 }
 
-fn object(cluster: &KubeCluster, name: &str, backend: &str, kind: &str) -> Result<Object> {
-    let run = cluster.labels().map(|(_, value)| value.to_owned());
-    let [_, run] = run;
-    let labels: Map<String, Value> = cluster
-        .labels()
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), json!(value)))
-        .collect();
+async fn create(cluster: &KubeCluster, name: &str, backend: &str, kind: &str) -> Result<Object> {
+    let doing = format!("create service {}/{name}", cluster.namespace());
+    let labels = BTreeMap::from(cluster.labels());
     let port = |name: &str, protocol: &str| json!({ "name": name, "protocol": protocol, "port": POD_PORT, "targetPort": POD_PORT });
-    serde_json::from_value(json!({
+    let object = serde_json::from_value(json!({
         "metadata": { "name": name, "namespace": cluster.namespace(), "labels": labels },
         "spec": {
             "type": kind,
             "ipFamilyPolicy": "PreferDualStack",
-            "selector": { LABEL_RUN: run, backend: "yes" },
+            "selector": { LABEL_RUN: labels[LABEL_RUN], backend: "yes" },
             "ports": [port("tcp", "TCP"), port("udp", "UDP")],
         }
     }))
-    .map_err(|e| Error::failed("write a service", e))
+    .map_err(|e| Error::failed(&doing, e))?;
+    let services: Api<Object> = Api::namespaced(cluster.client().clone(), cluster.namespace());
+    let created = services.create(&PostParams::default(), &object).await;
+    created.map_err(|e| denied(&doing, e))
 }
 
-fn service(object: &Object, backends: Vec<PodRef>) -> Result<Service> {
-    let name = object.metadata.name.clone().unwrap_or_default();
-    let spec = object.spec.clone().unwrap_or_default();
+fn service(object: Object, backends: Vec<PodRef>) -> Result<Service> {
+    let name = object.metadata.name.unwrap_or_default();
+    let spec = object.spec.unwrap_or_default();
     let addresses = spec.cluster_ips.unwrap_or_default();
     let ports = spec.ports.unwrap_or_default();
     let node_ports = ports.iter().filter_map(|port| {
@@ -133,7 +119,7 @@ fn service(object: &Object, backends: Vec<PodRef>) -> Result<Service> {
         port: POD_PORT,
         node_ports: node_ports.collect(),
         backends,
-        namespace: object.metadata.namespace.clone().unwrap_or_default(),
+        namespace: object.metadata.namespace.unwrap_or_default(),
         name,
     })
 }
@@ -142,6 +128,6 @@ fn service(object: &Object, backends: Vec<PodRef>) -> Result<Service> {
 pub(super) async fn addresses(client: &Client, namespace: &str, name: &str) -> Vec<IpAddr> {
     let services: Api<Object> = Api::namespaced(client.clone(), namespace);
     let object = services.get_opt(name).await.ok().flatten();
-    let found = object.and_then(|object| service(&object, Vec::new()).ok());
+    let found = object.and_then(|object| service(object, Vec::new()).ok());
     found.map(|service| service.addresses).unwrap_or_default()
 }
