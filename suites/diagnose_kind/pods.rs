@@ -71,7 +71,7 @@ fn the_node_it_is_pinned_to_refuses_it() {
 }
 
 #[rstest]
-#[case::pull("image: 'localhost:1/none:1'", &["ErrImagePull", "ImagePullBackOff"], "out of the node's reach")]
+#[case::pull("image: 'localhost:1/none:1'", &["ErrImagePull", "ImagePullBackOff"], "cannot reach the registry")]
 #[case::never("image: 'none:1', imagePullPolicy: Never", &["ErrImageNeverPull"], "imagePullPolicy is Never")]
 #[case::name("image: 'NO_NAME!'", &["InvalidImageName"], "not an image reference")]
 fn an_image_that_cannot_be_had(#[case] image: &str, #[case] reasons: &[&str], #[case] why: &str) {

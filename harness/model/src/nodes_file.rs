@@ -1,4 +1,4 @@
-//! The nodes of a cluster as the agent knows them, whoever told it: a file in the lab, the Kubernetes API elsewhere.
+//! The nodes of a cluster as the agent knows them, wherever it learned of them: a file in the lab, the Kubernetes API elsewhere.
 use std::net::IpAddr;
 
 use ipnet::IpNet;

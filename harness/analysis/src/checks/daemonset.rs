@@ -2,7 +2,7 @@
 use super::calls::part;
 use super::findings::{Findings, Seen, count, some};
 use super::{Deviation, Verdict};
-use flatnet_model::cause::{AgentTrouble, Cause};
+use flatnet_model::cause::{AgentState, Cause};
 use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
 use flatnet_model::observations::{AgentPod, AgentSet, Observations};
 
@@ -78,7 +78,7 @@ fn wrong(node: &str, set: &AgentSet, pods: &[AgentPod], ready: usize) -> Deviati
         let cause = Cause::AgentDown {
             node: node.clone(),
             agent: full_name(set),
-            trouble: AgentTrouble::NotReady,
+            state: AgentState::NotReady,
         };
         (symptom, cause)
     };
@@ -124,7 +124,7 @@ fn absent(node: &str, not_ready: Option<&str>, sets: &[AgentSet]) -> Deviation {
         agent: sets
             .first()
             .map_or_else(|| "the network add-on".to_owned(), full_name),
-        trouble: AgentTrouble::KeptOff,
+        state: AgentState::NotScheduled,
     };
     let symptom = Symptom::NoAgent { node: node.clone() };
     let look = Command::here(&format!("kubectl -n {namespace} get pods -o wide"));

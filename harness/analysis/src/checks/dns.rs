@@ -117,7 +117,7 @@ fn headline(asking: &[(&DnsClient, &[(Lookup, Resolved)])], wrong: usize, findin
         .filter_map(|(client, _)| Some(client.conf.as_ref().ok()?.nameservers.first()?.to_string()))
         .collect();
     findings.fact(format!(
-        "{} of {} told {} by {} over udp, tcp",
+        "{} of {} get the addresses of {} from {} over udp, tcp",
         asking.len() - wrong,
         count(asking.len(), "pod"),
         listed(&names, 2),

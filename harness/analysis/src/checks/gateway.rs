@@ -256,7 +256,7 @@ fn bridge_of<'a>(pods: &[&ObservedPod], node: &'a Facts) -> Option<&'a str> {
         })
 }
 
-/// Gateways that do not answer, one piece of evidence a node and next hop. Pods whose route is known to be wrong are left out.
+/// Gateways that do not answer, one piece of evidence per node and next hop. Pods whose route is known to be wrong are left out.
 fn silent(
     topology: &Topology<'_>,
     broken: &BTreeSet<&PodRef>,

@@ -180,7 +180,7 @@ impl<'a> Topology<'a> {
             .collect()
     }
 
-    /// Whose address this is; nothing where nobody's.
+    /// The pod or node that holds an address; none where no interface of the cluster does.
     pub(super) fn owner(&self, address: IpAddr) -> Option<Owner> {
         if let Some(pod) = self
             .running()
@@ -281,7 +281,7 @@ pub(super) fn same_family(a: IpAddr, b: IpAddr) -> bool {
     a.is_ipv4() == b.is_ipv4()
 }
 
-/// `ip` or `ip -6`, for the commands people are told to type.
+/// `ip` or `ip -6`, for the commands that people are to type.
 pub fn ip_command(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "ip" } else { "ip -6" }
 }

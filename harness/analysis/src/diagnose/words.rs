@@ -22,7 +22,7 @@ pub(super) enum Said {
         /// The add-on.
         addon: String,
         /// What it looked for.
-        sought: &'static str,
+        resource: &'static str,
     },
     /// No address is left.
     Exhausted,
@@ -104,17 +104,17 @@ pub(super) fn read(message: &str) -> Said {
             wanted: first_word(wanted),
         };
     }
-    if let Some((_, addon, sought)) = AGENTS.iter().find(|(words, ..)| has(words)) {
+    if let Some((_, addon, resource)) = AGENTS.iter().find(|(words, ..)| has(words)) {
         return Said::AgentSilent {
             addon: (*addon).to_owned(),
-            sought,
+            resource,
         };
     }
     let loopback = has("dial tcp 127.0.0.1:") || has("dial tcp [::1]:");
     if (loopback && has("connection refused")) || (has("dial unix ") && has("connect: ")) {
         return Said::AgentSilent {
             addon: plugin(message).unwrap_or_else(|| "network add-on".to_owned()),
-            sought: "its agent's socket",
+            resource: "its agent's socket",
         };
     }
     if has("failed to load cni config") || has("error parsing configuration") {
@@ -168,10 +168,10 @@ mod tests {
 
     use super::*;
 
-    fn silent(addon: &str, sought: &'static str) -> Said {
+    fn silent(addon: &str, resource: &'static str) -> Said {
         Said::AgentSilent {
             addon: addon.to_owned(),
-            sought,
+            resource,
         }
     }
 

@@ -59,7 +59,7 @@ pub fn trace(
     } = request;
     let destination = *destination;
     let rewritten = rewrite.as_ref().filter(|r| r.service == destination);
-    let goal = rewritten
+    let target = rewritten
         .and_then(|rewrite| rewrite.endpoint)
         .unwrap_or(destination);
     let network = Network::of(observed);
@@ -98,10 +98,10 @@ pub fn trace(
         from: from.clone(),
         source: walk.source,
         destination,
-        goal,
+        target,
         hops: walk.hops,
         ending,
-        remarks: remarks(&network, goal),
+        remarks: remarks(&network, target),
     };
     (trace, walk.questions)
 }

@@ -49,7 +49,7 @@ pub struct Trace {
     /// Its destination when it is sent.
     pub destination: IpAddr,
     /// Its destination in the end: another one where that is a service's.
-    pub goal: IpAddr,
+    pub target: IpAddr,
     /// In the order in which they are passed.
     pub hops: Vec<Hop>,
     /// Where the path ends, and why.

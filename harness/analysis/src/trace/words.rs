@@ -93,7 +93,7 @@ pub fn neighbour(step: &Step) -> Option<&str> {
 
 /// What becomes of the packet, in one sentence.
 pub fn ending(trace: &Trace) -> String {
-    let to = trace.goal;
+    let to = trace.target;
     match &trace.ending {
         Ending::Delivered {
             to: Netns::Wire,
@@ -194,7 +194,7 @@ pub fn look_at_ending(trace: &Trace) -> Option<String> {
     let Ending::Stopped { at, cause } = &trace.ending else {
         return None;
     };
-    let to = trace.goal;
+    let to = trace.target;
     let command = match cause {
         Cause::NoRoute | Cause::Rejected { .. } | Cause::Refused { .. } | Cause::NoDevice => {
             commands::routes(to)

@@ -1,6 +1,6 @@
 //! Causes: what makes things go wrong, in one sentence each.
 use flatnet_model::Family;
-use flatnet_model::cause::{AgentTrouble, Cause, Loss, Refusal};
+use flatnet_model::cause::{AgentState, Cause, Loss, Refusal};
 use flatnet_model::evidence::{PodAt, Subject};
 
 use super::Words;
@@ -33,7 +33,7 @@ impl Words<'_> {
                 Some(file) => format!("{CONF_DIR}/{file} of {node} has a version that is not spoken there"),
                 None => format!("the configuration of {node} has a version that is not spoken there"),
             });
-            AgentDown { node, agent, trouble } => (agent_down(node, agent, trouble));
+            AgentDown { node, agent, state } => (agent_down(node, agent, state));
             NoConflist { node } => "there is no CNI configuration in /etc/cni/net.d of {node}";
             ConflistNotLoaded { node, file } => "the runtime of {node} has not loaded /etc/cni/net.d/{file}";
             PluginMissing { node, file, plugins } => (format!(
@@ -219,15 +219,15 @@ impl Words<'_> {
     }
 }
 
-fn agent_down(node: &str, agent: &str, trouble: &AgentTrouble) -> String {
-    match trouble {
-        AgentTrouble::NotReady => {
+fn agent_down(node: &str, agent: &str, state: &AgentState) -> String {
+    match state {
+        AgentState::NotReady => {
             format!("the network add-on's agent does not work on {node}: {agent}")
         }
-        AgentTrouble::KeptOff | AgentTrouble::Gone => {
+        AgentState::NotScheduled | AgentState::Gone => {
             format!("the agent of {agent} is not there on {node}")
         }
-        AgentTrouble::Silent { .. } => format!("the agent of {agent} does not answer on {node}"),
+        AgentState::Silent { .. } => format!("the agent of {agent} does not answer on {node}"),
     }
 }
 

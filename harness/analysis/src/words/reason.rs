@@ -1,7 +1,7 @@
 //! How a cause that was seen itself may have come about.
 use std::collections::BTreeSet;
 
-use flatnet_model::cause::{AgentTrouble, Cause, NotRunnable, PullFailure, Refusal, Unfit};
+use flatnet_model::cause::{AgentState, Cause, NotRunnable, PullFailure, Refusal, Unfit};
 use flatnet_model::evidence::PodAt;
 
 use super::Words;
@@ -26,7 +26,7 @@ impl Words<'_> {
             TwoConflists => "a second CNI was installed, or an add-on that is gone left its file behind: the runtime takes the first in lexical order";
             ConflistMalformed => "it was edited or written incompletely; the runtime does not skip it";
             CniVersion => "the file was written for other plugins, or by hand";
-            AgentDown { agent, trouble } => (agent_trouble(agent, trouble));
+            AgentDown { agent, state } => (agent_state(agent, state));
             NoConflist => "no network add-on was installed, its agent did not finish, or its file was removed";
             ConflistNotLoaded => "the file was moved into the folder: containerd looks again when one is written or taken away, not when one is moved in";
             PluginMissing => "it was not installed on this node, or was removed: no pod gets a network here";
@@ -146,19 +146,19 @@ fn no_fit(unfit: Unfit) -> &'static str {
     }
 }
 
-fn agent_trouble(agent: &str, trouble: &AgentTrouble) -> String {
-    match trouble {
-        AgentTrouble::NotReady => {
+fn agent_state(agent: &str, state: &AgentState) -> String {
+    match state {
+        AgentState::NotReady => {
             "without its agent the node has no network to give to new pods".to_owned()
         }
-        AgentTrouble::KeptOff => {
+        AgentState::NotScheduled => {
             "a selector, an affinity or a taint keeps it off the node".to_owned()
         }
-        AgentTrouble::Gone => "the add-on was taken away, and its files stayed".to_owned(),
-        AgentTrouble::Silent { ready: true } => format!(
+        AgentState::Gone => "the add-on was taken away, and its files stayed".to_owned(),
+        AgentState::Silent { ready: true } => format!(
             "{agent} has a pod there that is ready, and yet does not serve the plugin: it has just started, or what it wrote was removed"
         ),
-        AgentTrouble::Silent { ready: false } => {
+        AgentState::Silent { ready: false } => {
             "its agent does not run there, and none is known that should".to_owned()
         }
     }

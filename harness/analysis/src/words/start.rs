@@ -104,8 +104,8 @@ impl Words<'_> {
             SetHasNoPod { set, node } => "{set} has no pod on {node}";
             NotStarted { node } => "no agent was started on {node}";
             NoDaemonSet => "no DaemonSet mounts /etc/cni/net.d or /opt/cni/bin of its nodes";
-            PluginSeeks { sought } => "the plugin does not find {sought}";
-            PluginFinds { sought } => "the plugin finds {sought}";
+            PluginSeeks { resource } => "the plugin does not find {resource}";
+            PluginFinds { resource } => "the plugin finds {resource}";
             ObjectThere { object } => (match object {
                 Some((kind, namespace, name)) => format!("{kind} {namespace}/{name} is there before the pod starts"),
                 None => "something that it mounts or reads is there before the pod starts".to_owned(),

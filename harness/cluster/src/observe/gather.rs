@@ -154,7 +154,7 @@ async fn observed_pod(cluster: &Arc<dyn Cluster>, object: PodSnapshot, lost: boo
     };
     let mut pod = ObservedPod::new(object);
     if lost {
-        pod.status = pod.object.trouble();
+        pod.status = pod.object.failure_status();
     }
     pod.warnings = warnings;
     pod

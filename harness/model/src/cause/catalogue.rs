@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentTrouble, Entry, Loss, NotRunnable, PullFailure, Refusal, Unfit};
+use super::{AgentState, Entry, Loss, NotRunnable, PullFailure, Refusal, Unfit};
 use crate::PodRef;
 use crate::kernel::MacAddr;
 use crate::network::{Family, Protocol, Transport};
@@ -107,7 +107,7 @@ causes! {
         "the file, and `incompatible CNI versions` from the plugin" =>
         "a version that all of them speak, or newer plugins", ["cni-config"];
     // An agent brings both file and programs, so that it comes before their absence.
-    AgentDown { node: String, agent: String, trouble: AgentTrouble }
+    AgentDown { node: String, agent: String, state: AgentState }
         "the network add-on's agent does not run on the node",
         "DaemonSets that mount `/etc/cni/net.d` or `/opt/cni/bin` and their pods' last words (on the lab: flatnet's agent); or a plugin that cannot reach its agent: weave's port 6784, flannel's `/run/flannel/subnet.env`, Calico's `nodename`, Cilium's socket" =>
         "apply the add-on again, or restart its DaemonSet", ["daemonset"];

@@ -25,14 +25,14 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// What is the matter with a network add-on's agent on a node.
+/// In which way a network add-on's agent does not serve a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum AgentTrouble {
+pub enum AgentState {
     /// It is there and not ready.
     NotReady,
     /// It is on other nodes.
-    KeptOff,
+    NotScheduled,
     /// It is nowhere, and the add-on's files are.
     Gone,
     /// The plugin does not find it.

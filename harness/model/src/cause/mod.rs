@@ -3,7 +3,7 @@ mod catalogue;
 mod details;
 
 pub use catalogue::{ALL, Cause, CauseId};
-pub use details::{AgentTrouble, Loss, NotRunnable, PullFailure, Refusal, Unfit};
+pub use details::{AgentState, Loss, NotRunnable, PullFailure, Refusal, Unfit};
 
 /// What a person should know of a cause before they meet it.
 #[derive(Clone, Copy, Debug)]

@@ -103,10 +103,10 @@ pub enum Start {
     },
     NoDaemonSet,
     PluginSeeks {
-        sought: String,
+        resource: String,
     },
     PluginFinds {
-        sought: String,
+        resource: String,
     },
     ObjectThere {
         object: Option<(String, String, String)>,

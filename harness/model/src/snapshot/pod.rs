@@ -230,13 +230,13 @@ impl PodSnapshot {
     pub fn status(&self) -> String {
         match self.is_running() {
             true => self.phase.clone(),
-            false => self.trouble(),
+            false => self.failure_status(),
         }
     }
 
     /// The same of a pod in which nothing can be run although its containers seem to: between two crashes a container runs
     /// for a moment.
-    pub fn trouble(&self) -> String {
+    pub fn failure_status(&self) -> String {
         if self.phase != "Running" {
             return self.phase.clone();
         }

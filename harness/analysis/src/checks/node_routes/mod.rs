@@ -136,8 +136,8 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
                 };
                 match hop.judge() {
                     Ok(kind) => *kinds.entry(kind).or_default() += 1,
-                    Err(remote::Trouble::Wrong(problem)) => problems.push(*problem),
-                    Err(remote::Trouble::Unmeasured(why)) => findings.unmeasured(why),
+                    Err(remote::NotVerified::Wrong(problem)) => problems.push(*problem),
+                    Err(remote::NotVerified::Unmeasured(why)) => findings.unmeasured(why),
                 }
             }
         }

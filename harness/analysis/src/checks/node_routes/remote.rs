@@ -24,14 +24,14 @@ pub(super) struct Hop<'a> {
 }
 
 /// Why a route is not known to be good.
-pub(super) enum Trouble {
+pub(super) enum NotVerified {
     Wrong(Box<Problem>),
     Unmeasured(String),
 }
 
 impl Hop<'_> {
     /// How the route works, in words that equal routes share.
-    pub(super) fn judge(&self) -> Result<String, Trouble> {
+    pub(super) fn judge(&self) -> Result<String, NotVerified> {
         let routes = self.best();
         let Some(route) = routes.first().copied() else {
             return Err(self.no_route(State::Uncovered));
@@ -120,7 +120,7 @@ impl Hop<'_> {
         ))
     }
 
-    fn direct(&self, route: &RouteEntry, link: &Link, hop: IpAddr) -> Result<String, Trouble> {
+    fn direct(&self, route: &RouteEntry, link: &Link, hop: IpAddr) -> Result<String, NotVerified> {
         let seen = State::RouteIs {
             route: self.route(route),
         };
@@ -157,7 +157,7 @@ impl Hop<'_> {
     }
 
     /// A device that needs no next hop (wireguard, ipip) is right; the node's own bridge is not.
-    fn no_next_hop(&self, route: &RouteEntry, link: &Link) -> Result<String, Trouble> {
+    fn no_next_hop(&self, route: &RouteEntry, link: &Link) -> Result<String, NotVerified> {
         if self.carries() || !matches!(link.kind.as_str(), "bridge" | "veth") {
             return Ok(format!(
                 "to remote podCIDRs through {}, without a next hop",
@@ -175,7 +175,7 @@ impl Hop<'_> {
         Err(self.wrong(cause, State::RouteToNode { node: self.to() }, seen))
     }
 
-    fn no_route(&self, observed: State) -> Trouble {
+    fn no_route(&self, observed: State) -> NotVerified {
         let cause = Cause::RouteMissing {
             node: self.name(),
             to: self.to(),
@@ -184,7 +184,7 @@ impl Hop<'_> {
         self.wrong(cause, State::RouteTo { range: self.cidr }, observed)
     }
 
-    fn duplicates(&self, routes: &[&RouteEntry]) -> Trouble {
+    fn duplicates(&self, routes: &[&RouteEntry]) -> NotVerified {
         let cause = Cause::RouteTwice {
             node: self.name(),
             to: self.to(),
@@ -202,7 +202,7 @@ impl Hop<'_> {
         self.problem(&self.node.object.name, cause, seen)
     }
 
-    fn wrong(&self, cause: Cause, expected: State, observed: State) -> Trouble {
+    fn wrong(&self, cause: Cause, expected: State, observed: State) -> NotVerified {
         let node = &self.node.object.name;
         self.problem(
             node,
@@ -212,7 +212,7 @@ impl Hop<'_> {
     }
 
     /// A cause for which that node is to blame; it is about both.
-    pub(super) fn problem(&self, culprit: &str, cause: Cause, seen: Seen) -> Trouble {
+    pub(super) fn problem(&self, culprit: &str, cause: Cause, seen: Seen) -> NotVerified {
         let mut problem = Problem::on(culprit, cause, seen);
         let (node, remote) = (self.name(), self.to());
         problem.peer = Some(if culprit == remote {
@@ -224,7 +224,7 @@ impl Hop<'_> {
             from: node,
             to: remote,
         }];
-        Trouble::Wrong(Box::new(problem))
+        NotVerified::Wrong(Box::new(problem))
     }
 }
 

@@ -6,14 +6,14 @@ use flatnet_model::evidence::{Command, State, Vxlan};
 use flatnet_model::kernel::{Link, MacAddr, VxlanInfo};
 use flatnet_model::probe::Facts;
 
-use super::remote::{Hop, Trouble};
+use super::remote::{Hop, NotVerified};
 use crate::checks::findings::Seen;
 use crate::checks::topology::ip_command;
 
 impl Hop<'_> {
     /// Next hop → Ethernet address (neighbour) → node address (FDB) → the remote VTEP, which must have that Ethernet address,
     /// VNI and port (Documentation/networking/vxlan.rst).
-    pub(super) fn tunnel(&self, link: &Link, hop: IpAddr) -> Result<String, Trouble> {
+    pub(super) fn tunnel(&self, link: &Link, hop: IpAddr) -> Result<String, NotVerified> {
         let node = &self.node.object.name;
         let known = |state: &str| !matches!(state, "FAILED" | "INCOMPLETE" | "NONE");
         let neighbour = self
@@ -44,7 +44,7 @@ impl Hop<'_> {
         ))
     }
 
-    fn forwarding(&self, link: &Link, mac: MacAddr) -> Result<(), Trouble> {
+    fn forwarding(&self, link: &Link, mac: MacAddr) -> Result<(), NotVerified> {
         let node = &self.node.object.name;
         let dsts: Vec<IpAddr> = self
             .facts
@@ -80,13 +80,12 @@ impl Hop<'_> {
         Err(self.problem(node, cause, Seen::new(expected, observed, look)))
     }
 
-    fn vtep(&self, link: &Link, mac: MacAddr, hop: IpAddr) -> Result<(), Trouble> {
+    fn vtep(&self, link: &Link, mac: MacAddr, hop: IpAddr) -> Result<(), NotVerified> {
         let (node, remote) = (&self.node.object.name, &self.remote.object.name);
-        let facts = self
-            .remote
-            .inside
-            .facts()
-            .map_err(|error| Trouble::Unmeasured(format!("the VTEP of {remote}: {error}")))?;
+        let facts =
+            self.remote.inside.facts().map_err(|error| {
+                NotVerified::Unmeasured(format!("the VTEP of {remote}: {error}"))
+            })?;
         let Some(local) = &link.vxlan else {
             return Ok(());
         };
@@ -145,7 +144,7 @@ impl Hop<'_> {
         real: MacAddr,
         hop: IpAddr,
         remote_facts: &Facts,
-    ) -> Trouble {
+    ) -> NotVerified {
         let (node, remote) = (&self.node.object.name, &self.remote.object.name);
         let others: Vec<MacAddr> = self
             .topology

@@ -19,7 +19,7 @@ use crate::checks::topology::Topology;
 use crate::checks::{bridge, gateway, node_routes, pod_ip_present, pod_ip_unique};
 use flatnet_model::observations::Endpoint;
 
-/// What explanations draw on, computed once a check.
+/// What explanations draw on, computed once per check.
 pub(super) struct Context<'a> {
     topology: &'a Topology<'a>,
     problems: Vec<Problem>,

@@ -61,7 +61,7 @@ pub(super) fn observed(group: &Group<'_, '_>, arrivals: &Arrivals<'_>) -> Vec<St
         let count = pairs.len() - states.len();
         states.push(State::MorePairs { count });
     }
-    let told = arrivals.iter().map(|((from, to), (arrived, known))| {
+    let arrived = arrivals.iter().map(|((from, to), (arrived, known))| {
         State::from(Talk::Arrived(evidence::Arrivals {
             from: (*from).to_owned(),
             to: (*to).to_owned(),
@@ -69,7 +69,7 @@ pub(super) fn observed(group: &Group<'_, '_>, arrivals: &Arrivals<'_>) -> Vec<St
             known: *known,
         }))
     });
-    states.extend(some(told.collect(), 4));
+    states.extend(some(arrived.collect(), 4));
     states
 }
 

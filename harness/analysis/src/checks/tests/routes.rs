@@ -233,7 +233,7 @@ fn equal_pod_cidrs_name_both_nodes() {
         "{unique:#?}"
     );
     assert_contains(
-        &unique[0].cause.as_ref().unwrap(),
+        unique[0].cause.as_ref().unwrap(),
         "node1, node2 assign from the same range",
     );
 }

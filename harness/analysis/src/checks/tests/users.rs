@@ -14,7 +14,7 @@ fn a_healthy_real_cluster_passes_every_check() {
         facts("service", &o)[0],
         "12 of 12 clients reach 10.96.0.20:7411 over tcp, udp; 6 of 6 backends answered"
     );
-    assert!(facts("dns", &o)[0].starts_with("6 of 6 pods told "));
+    assert!(facts("dns", &o)[0].starts_with("6 of 6 pods get the addresses of "));
     assert_eq!(
         facts("hostport", &o),
         [

@@ -1,5 +1,5 @@
 //! The network add-on's agent on a node.
-use flatnet_model::cause::AgentTrouble;
+use flatnet_model::cause::AgentState;
 use flatnet_model::cni::in_use;
 use flatnet_model::diagnosis::one_line;
 use flatnet_model::evidence::{At, Command, Remediation, Start, State, Step, Subject, Todo};
@@ -50,7 +50,7 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
         Said::AgentSilent { addon, .. } if nowhere && about.evidence.advice.has_kubectl() => {
             Some(absent(about, None, Some(&addon)))
         }
-        Said::AgentSilent { addon, sought } => Some(silent(about, agents, &addon, sought)),
+        Said::AgentSilent { addon, resource } => Some(silent(about, agents, &addon, resource)),
         _ if nowhere => {
             let addon = addon(about)?;
             Some(absent(about, None, Some(addon)))
@@ -139,7 +139,7 @@ fn not_ready(about: &About<'_>, agent: &Agent, one: &AgentOnNode) -> Finding {
     let cause = Cause::AgentDown {
         node,
         agent: agent.name.clone(),
-        trouble: AgentTrouble::NotReady,
+        state: AgentState::NotReady,
     };
     about.finding(cause, known)
 }
@@ -167,8 +167,8 @@ fn absent(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>) -> Find
         ),
     };
     let missed = match about.said() {
-        Said::AgentSilent { sought, .. } => Some(Start::PluginSeeks {
-            sought: sought.to_owned(),
+        Said::AgentSilent { resource, .. } => Some(Start::PluginSeeks {
+            resource: resource.to_owned(),
         }),
         _ => None,
     };
@@ -201,16 +201,16 @@ fn absent(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>) -> Find
     let cause = Cause::AgentDown {
         node,
         agent: name,
-        trouble: match agent {
-            Some(_) => AgentTrouble::KeptOff,
-            None => AgentTrouble::Gone,
+        state: match agent {
+            Some(_) => AgentState::NotScheduled,
+            None => AgentState::Gone,
         },
     };
     about.finding(cause, known)
 }
 
 /// A plugin that does not find its agent although there is one, or it is not known.
-fn silent(about: &About<'_>, agents: &[Agent], addon: &str, sought: &str) -> Finding {
+fn silent(about: &About<'_>, agents: &[Agent], addon: &str, resource: &str) -> Finding {
     let node = about.node.object.name.clone();
     let words = about.network_words();
     let core = words.as_ref().map_or("", |seen| words::core(&seen.text));
@@ -223,7 +223,7 @@ fn silent(about: &About<'_>, agents: &[Agent], addon: &str, sought: &str) -> Fin
             agent: addon.to_owned(),
         },
         expected: Start::PluginFinds {
-            sought: sought.to_owned(),
+            resource: resource.to_owned(),
         }
         .into(),
         observed: vec![said(core)],
@@ -240,7 +240,7 @@ fn silent(about: &About<'_>, agents: &[Agent], addon: &str, sought: &str) -> Fin
     let cause = Cause::AgentDown {
         node,
         agent: agent.map_or_else(|| addon.to_owned(), |agent| agent.name.clone()),
-        trouble: AgentTrouble::Silent {
+        state: AgentState::Silent {
             ready: agent.is_some(),
         },
     };

@@ -1,4 +1,4 @@
-//! The way of a pod onto a node.
+//! How a pod comes onto a node: its `nodeName`, the scheduler, and the kubelet that takes it.
 use flatnet_model::advice::Advice;
 use flatnet_model::cause::{Refusal, Unfit};
 use flatnet_model::evidence::{At, Command, Remediation, Rule, Start, Step, Subject, Todo};

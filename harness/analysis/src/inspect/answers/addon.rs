@@ -133,7 +133,7 @@ struct Backend {
     kind: String,
 }
 
-/// Pod ranges as the agent is told them.
+/// Pod ranges that the agent is configured with.
 fn configured(agent: &AddOnAgent, findings: &mut Findings) {
     let files = findings.available("ConfigMaps of the agent", &agent.config);
     for file in files

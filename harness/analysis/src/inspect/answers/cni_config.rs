@@ -29,7 +29,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
                 .with("in-use", used)
                 .with("why", why),
             );
-            // Whatever is wrong with a file that would be read is told, in use or not.
+            // Whatever is wrong with a file that would be read is reported, in use or not.
             if candidates
                 .iter()
                 .any(|candidate| candidate.name == file.name)
@@ -108,7 +108,7 @@ fn standing(file: &ConfFile, candidates: &[&ConfFile]) -> (bool, String) {
     (false, why)
 }
 
-/// One fact a key: what is executed comes first, the rest by name.
+/// One fact per key: what is executed comes first, the rest by name.
 fn keys(config: &NetworkList, source: &Source, facts: &mut Vec<Fact>) {
     let mut walk = Walk { source, facts };
     for (key, value) in config.root.as_object().into_iter().flatten() {

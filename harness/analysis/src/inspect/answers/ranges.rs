@@ -94,7 +94,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     findings.outcome(|| "the cluster tells no range".to_owned())
 }
 
-/// Flags of the control plane: comma-separated, one a family.
+/// Flags of the control plane: comma-separated, one per family.
 fn from_components(
     node: &str,
     inside: &NodeInside,

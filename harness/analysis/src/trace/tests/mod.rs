@@ -70,7 +70,7 @@ fn pod_facts<'a>(observed: &'a mut ObservedNetwork, name: &str) -> &'a mut Facts
     pod.unwrap().facts.as_mut().unwrap()
 }
 
-/// `node1 eth0 out`, one a device.
+/// `node1 eth0 out`, one per device.
 fn devices(trace: &Trace) -> Vec<String> {
     let devices = trace.devices().into_iter();
     devices

@@ -135,9 +135,9 @@ fn what_is_no_part_of_the_cluster_leaves_by_the_default_route() {
         panic!("{:?}", inside.ending);
     };
     assert_eq!(*at, node("node1"));
-    assert_contains(&what, "172.18.0.1, which is not a node");
+    assert_contains(what, "172.18.0.1, which is not a node");
     let note = inside.hops.last().unwrap().note.as_deref().unwrap();
-    assert_contains(&note, "the podCIDR 10.244.2.0/24 of node2");
+    assert_contains(note, "the podCIDR 10.244.2.0/24 of node2");
 }
 
 #[test]

@@ -32,19 +32,19 @@ fn ports_are_told_with_their_purpose() {
     let scheduler = answer.one("listener", "tcp 127.0.0.1:10259");
     assert_eq!(scheduler.values["program"], "kube-scheduler");
     assert_eq!(scheduler.values["bound-to"], "127.0.0.1 (this node only)");
-    assert_contains(&scheduler.values["purpose"].as_str().unwrap(), "scheduler");
+    assert_contains(scheduler.values["purpose"].as_str().unwrap(), "scheduler");
     assert_eq!(
         answer.one("listener", "udp 0.0.0.0:8472").values["program"],
         "kernel"
     );
     assert_contains(
-        &answer.one("listener", "udp 0.0.0.0:8472").values["purpose"]
+        answer.one("listener", "udp 0.0.0.0:8472").values["purpose"]
             .as_str()
             .unwrap(),
         "flannel.1",
     );
     assert_contains(
-        &answer.one("listener", "tcp 127.0.0.11:40000").values["purpose"]
+        answer.one("listener", "tcp 127.0.0.11:40000").values["purpose"]
             .as_str()
             .unwrap(),
         "resolver",
