@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 use serde_json::Value;
 
-use super::flatnet;
+use super::{file, flatnet};
 use super::real_clusters::with_programs;
 use super::stand_in::Api;
 use super::started::{tells, unchosen, words};
@@ -196,4 +196,27 @@ fn a_name_that_a_lab_and_a_kind_cluster_have_is_refused_with_both() {
         words(&on_kind)
     );
     assert!(ended.status.success(), "{}", words(&ended));
+}
+
+#[test]
+fn pods_that_were_there_before_a_run_are_not_taken_for_its_own() {
+    let manifest = ["a", "b"].map(|namespace| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: app, namespace: {namespace}}}\nspec:\n  nodeName: node1\n  terminationGracePeriodSeconds: 1\n  containers:\n  - {{name: c, image: busybox, command: [sleep, infinity]}}\n"
+        )
+    });
+    let (_dir, path) = file("two.yaml", &manifest.join("---\n"));
+    let output = alone(&format!(
+        "$FLATNET up --name two --nodes 1 --manifest {path} 2>/dev/null
+        $FLATNET test --cluster two --manifest {path} >/dev/null; echo test $?
+        for pod in a/app b/app; do $FLATNET exec --cluster two $pod -- true; echo $pod $?; done
+        $FLATNET down two 2>/dev/null",
+    ));
+
+    assert_eq!(stdout(&output), "test 2\na/app 0\nb/app 0\n");
+    let said = words(&output);
+    assert!(
+        said.contains("on cluster two already: pod a/app, b/app"),
+        "{said}"
+    );
 }

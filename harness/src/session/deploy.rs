@@ -1,8 +1,9 @@
 //! Creates the pods and waits for them; plants the fault between, where it says so.
-use flatnet_cluster::status::{self, image_missing, pod_ref, warnings};
-use flatnet_model::snapshot::PodSnapshot;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use flatnet_cluster::status::{self, image_missing, pod_ref, warnings};
+use flatnet_model::snapshot::PodSnapshot;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 use tokio::task::JoinSet;
@@ -60,6 +61,7 @@ impl Deployment<'_> {
     /// A pod that the cluster refuses (unknown node, bad spec), an image that is nowhere, or a fault that cannot be planted.
     pub async fn deploy(&self, fault: Option<&Fault>) -> Result<Deployed> {
         let mut wanted = self.pods().await?;
+        self.refuse_existing(&wanted).await?;
         (self.observer)(&Event::Expect(wanted.len()));
         self.plant(fault, Moment::BeforePods, &wanted, None).await?;
         let mut deployed = Deployed {
@@ -106,6 +108,25 @@ impl Deployment<'_> {
         let nodes = self.cluster.nodes().await?;
         let names: Vec<String> = nodes.into_iter().filter_map(|n| n.metadata.name).collect();
         self.plan.workload.place(&names, self.cluster.namespace())
+    }
+
+    /// A run deletes its pods when it ends: those of somebody else must not be taken for its own.
+    async fn refuse_existing(&self, wanted: &[Pod]) -> Result<()> {
+        let there: BTreeSet<PodRef> = self.cluster.pods().await?.iter().map(pod_ref).collect();
+        let existing: Vec<String> = wanted
+            .iter()
+            .map(pod_ref)
+            .filter(|pod| there.contains(pod))
+            .map(|pod| pod.to_string())
+            .collect();
+        if existing.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Input(format!(
+            "on cluster {} already: pod {}; a run creates its pods and deletes them when it ends: give them another name or namespace in the manifest, or leave the namespace out",
+            self.cluster.name(),
+            existing.join(", ")
+        )))
     }
 
     async fn plant(
