@@ -8,7 +8,7 @@ use crate::wire::{Families, OUTSIDE, Wire, as_root, list, talk};
 fn pods_reach_each_other_by_plain_routes_under_their_own_addresses() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_on_segment(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::V4));
         let list = list([&a, &b]);
         for node in [&a, &b] {
             node.pass(&mut node.agent(Backend::Auto), &list);
@@ -35,7 +35,7 @@ fn pods_reach_each_other_by_plain_routes_under_their_own_addresses() {
 fn both_families_at_once() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_on_segment(Families::Dual);
+        let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::Dual));
         let list = list([&a, &b]);
         for node in [&a, &b] {
             node.pass(&mut node.agent(Backend::Auto), &list);
@@ -121,7 +121,7 @@ fn the_conflist_says_what_the_plugin_needs() {
 fn the_outside_sees_the_nodes_address_unless_the_masquerade_is_off() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_on_segment(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::V4));
         let list = list([&a, &b]);
         a.pass(&mut a.agent(Backend::Auto), &list);
         let pod = a.pod();
@@ -144,7 +144,7 @@ fn the_outside_sees_the_nodes_address_unless_the_masquerade_is_off() {
 fn routes_forced_across_a_router_are_an_error_of_that_node_alone() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_on_segment(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::V4));
         let far = wire.behind_router(7, Families::V4);
         let pass = a.any_pass(&mut a.agent(Backend::Routes), &list([&a, &far, &b]));
         assert_eq!(

@@ -1,12 +1,18 @@
 //! The program: what it waits for, what it says, how it ends.
 use std::fs;
+use std::path::Path;
 
 use flatnet_agent::desired::Backend;
 use flatnet_agent::install::ensure_file;
 use nix::sys::signal::Signal;
 
 use crate::process::{Daemon, STANDARD, agent, in_container, once, write};
-use crate::wire::{Families, Wire, as_root, list, talk};
+use crate::wire::{Families, TestNode, Wire, as_root, list, talk};
+
+/// Writes the list of these nodes to `path`.
+fn write_list<const N: usize>(path: &Path, nodes: [&TestNode; N]) {
+    write(path, &serde_json::to_string(&list(nodes)).unwrap());
+}
 
 /// What it says of a node without that plugin.
 const NO_PORTMAP: &str = "warning: plugin bin/portmap is missing: pods that ask for a hostPort start without it; \
@@ -16,19 +22,16 @@ const NO_PORTMAP: &str = "warning: plugin bin/portmap is missing: pods that ask 
 fn it_waits_for_what_is_missing_follows_the_list_and_leaves_the_node_as_it_is() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_on_segment(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::V4));
         let plugin = a.dir.path().join("plugin");
         fs::remove_file(a.dir.path().join("bin/flatnet-cni")).unwrap();
         fs::write(&plugin, "the plugin").unwrap();
         let mut daemon = Daemon::start(&a, &["--install-plugin", "plugin", "--resync", "3600"]);
         daemon.until("waiting: nodes file nodes.json is missing");
-        write(&daemon.nodes, &serde_json::to_string(&list([&b])).unwrap());
+        write_list(&daemon.nodes, [&b]);
         daemon.until("waiting: node \"node2\" is not in the node list (node3)");
         assert!(!a.dir.path().join("conf").exists());
-        write(
-            &daemon.nodes,
-            &serde_json::to_string(&list([&a, &b])).unwrap(),
-        );
+        write_list(&daemon.nodes, [&a, &b]);
         let lines = daemon.until("ready for pods");
         let order: Vec<_> = [
             "route 10.244.3.0/24 via 172.18.0.3 dev eth0: added",
@@ -54,12 +57,9 @@ fn it_waits_for_what_is_missing_follows_the_list_and_leaves_the_node_as_it_is() 
         write(&daemon.nodes, "{\"podNetwork\": [],\n \"nodes\": 7}");
         daemon.until("error: malformed nodes file nodes.json: invalid type: integer `7`, expected a sequence at line 2 column 11");
         daemon.signal(Signal::SIGHUP);
-        write(&daemon.nodes, &serde_json::to_string(&list([&a])).unwrap());
+        write_list(&daemon.nodes, [&a]);
         daemon.until("route 10.244.3.0/24 via 172.18.0.3: removed");
-        write(
-            &daemon.nodes,
-            &serde_json::to_string(&list([&a, &b])).unwrap(),
-        );
+        write_list(&daemon.nodes, [&a, &b]);
         daemon.until("route 10.244.3.0/24 via 172.18.0.3 dev eth0: added");
         let before = a.ns.snapshot();
         assert!(daemon.stop(Signal::SIGTERM).success());
@@ -72,11 +72,8 @@ fn it_waits_for_what_is_missing_follows_the_list_and_leaves_the_node_as_it_is() 
 fn sighup_repairs_at_once_and_the_resync_by_itself() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_on_segment(Families::V4);
-        write(
-            &a.dir.path().join("nodes.json"),
-            &serde_json::to_string(&list([&a, &b])).unwrap(),
-        );
+        let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::V4));
+        write_list(&a.dir.path().join("nodes.json"), [&a, &b]);
         let mut daemon = Daemon::start(&a, &["--resync", "3600"]);
         daemon.until("ready for pods");
         a.ns.run("ip route del 10.244.3.0/24");
@@ -94,7 +91,7 @@ fn sighup_repairs_at_once_and_the_resync_by_itself() {
 fn traffic_goes_on_while_the_agent_is_killed_and_started_again() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_behind_router(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.behind_router(n, Families::V4));
         let all = list([&a, &b]);
         b.pass(&mut b.agent(Backend::Auto), &all);
         write(
@@ -170,13 +167,13 @@ fn once_ends_with_the_code_that_says_what_is_the_matter() {
         );
         write(&nodes, "[]");
         check(&with(&[]), 2, "malformed nodes file nodes.json");
-        write(&nodes, &serde_json::to_string(&list([&far])).unwrap());
+        write_list(&nodes, [&far]);
         check(
             &with(&[]),
             3,
             "node \"node2\" is not in the node list (node7)",
         );
-        write(&nodes, &serde_json::to_string(&list([&a, &far])).unwrap());
+        write_list(&nodes, [&a, &far]);
         check(
             &with(&["--backend", "routes"]),
             1,
@@ -202,10 +199,7 @@ fn portmap_is_chained_when_it_comes_and_left_out_when_it_went() {
     as_root(|| {
         let mut wire = Wire::new();
         let a = wire.on_segment(2, Families::V4);
-        write(
-            &a.dir.path().join("nodes.json"),
-            &serde_json::to_string(&list([&a])).unwrap(),
-        );
+        write_list(&a.dir.path().join("nodes.json"), [&a]);
         let portmap = a.dir.path().join("bin/portmap");
         let mut daemon = Daemon::start(&a, &["--resync", "3600", "--cni-version", "1.0.0"]);
         daemon.until(NO_PORTMAP);
@@ -229,10 +223,7 @@ fn where_the_kernels_switches_are_read_only_only_what_is_wrong_has_to_be_written
     as_root(|| {
         let mut wire = Wire::new();
         let a = wire.on_segment(2, Families::V4);
-        write(
-            &a.dir.path().join("nodes.json"),
-            &serde_json::to_string(&list([&a])).unwrap(),
-        );
+        write_list(&a.dir.path().join("nodes.json"), [&a]);
         fs::create_dir(a.dir.path().join("net")).unwrap();
         a.ns.set_sysctl("ipv4/ip_forward", "0");
         let contained = |more: &[&str]| {

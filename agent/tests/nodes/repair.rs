@@ -122,7 +122,7 @@ fn a_node_that_changes_its_address_is_followed_from_segment_to_tunnel_and_back()
 fn leftovers_of_ours_go_and_routes_of_others_stay() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_behind_router(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.behind_router(n, Families::V4));
         let list = list([&a, &b]);
         a.pass(&mut a.agent(Backend::Auto), &list);
         for command in [
@@ -169,7 +169,7 @@ fn leftovers_of_ours_go_and_routes_of_others_stay() {
 fn wrong_routes_to_a_podcidr_are_replaced_whatever_their_protocol() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_on_segment(Families::Dual);
+        let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::Dual));
         let list = list([&a, &b]);
         let mut agent = a.agent(Backend::Auto);
         a.pass(&mut agent, &list);
@@ -201,7 +201,7 @@ fn wrong_routes_to_a_podcidr_are_replaced_whatever_their_protocol() {
 fn a_damaged_tunnel_is_repaired_in_place_or_recreated() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_behind_router(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.behind_router(n, Families::V4));
         let list = list([&a, &b]);
         let mut agent = a.agent(Backend::Auto);
         a.pass(&mut agent, &list);
@@ -365,7 +365,7 @@ fn something_else_of_that_name_is_an_error_and_stays() {
 fn a_conflist_stays_while_the_node_is_not_in_order() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_on_segment(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::V4));
         let mut agent = a.agent(Backend::Auto);
         a.pass(&mut agent, &list([&a, &b]));
         let (conflist, before) = (a.conflist(), a.ns.snapshot());

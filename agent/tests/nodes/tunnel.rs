@@ -7,10 +7,7 @@ use crate::wire::{Families, TestNode, Wire, as_root, list, settings, talk};
 /// Two nodes behind the router, set up.
 fn pair(families: Families) -> (Wire, TestNode, TestNode) {
     let mut wire = Wire::new();
-    let (a, b) = (
-        wire.behind_router(2, families),
-        wire.behind_router(3, families),
-    );
+    let [a, b] = [2, 3].map(|n| wire.behind_router(n, families));
     let list = list([&a, &b]);
     for node in [&a, &b] {
         node.pass(&mut node.agent(Backend::Auto), &list);
@@ -55,7 +52,7 @@ fn one_route_one_neighbour_and_one_fdb_entry_a_node() {
 fn pods_and_nodes_reach_each_other_under_their_own_addresses_even_with_strict_filtering() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_behind_router(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.behind_router(n, Families::V4));
         let list = list([&a, &b]);
         for node in [&a, &b] {
             node.ns.set_sysctl("ipv4/conf/all/rp_filter", "1");
@@ -173,7 +170,7 @@ fn a_cluster_with_both_kinds_of_neighbours_uses_both_ways() {
 fn the_tunnel_can_be_forced_with_numbers_of_ones_own() {
     as_root(|| {
         let mut wire = Wire::new();
-        let (a, b) = wire.two_on_segment(Families::V4);
+        let [a, b] = [2, 3].map(|n| wire.on_segment(n, Families::V4));
         let list = list([&a, &b]);
         for node in [&a, &b] {
             let given = Settings {

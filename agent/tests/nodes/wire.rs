@@ -185,19 +185,6 @@ impl Wire {
         node
     }
 
-    /// Nodes 2 and 3 on the common segment.
-    pub(crate) fn two_on_segment(&mut self, families: Families) -> (TestNode, TestNode) {
-        (self.on_segment(2, families), self.on_segment(3, families))
-    }
-
-    /// Nodes 2 and 3 behind the router.
-    pub(crate) fn two_behind_router(&mut self, families: Families) -> (TestNode, TestNode) {
-        (
-            self.behind_router(2, families),
-            self.behind_router(3, families),
-        )
-    }
-
     /// A node in a subnet of its own behind the router: 172.18.N.2 of 172.30.N.0/24, fd00:30:N::2.
     pub(crate) fn behind_router(&mut self, n: u8, families: Families) -> TestNode {
         let addresses = families.pick(format!("172.30.{n}.2/24"), format!("fd00:30:{n}::2/64"));
