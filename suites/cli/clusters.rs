@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{file, flatnet};
 use super::real_clusters::with_programs;
 use super::stand_in::Api;
 use super::started::{tells, unchosen, words};
+use super::{file, flatnet};
 
 /// Runs a script where no other lab of this machine is seen: in a network namespace of its own. `$FLATNET` is the program.
 fn alone(script: &str) -> Output {

@@ -64,6 +64,7 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed<'_>) -> Result<u8> {
     let (observer, phases) = progress::observer(args.quiet);
     let outcome = session::run(conduct(&args.run, fault, observer))?;
     let run = described(fault, &outcome);
+    let deleted = run.cluster.is_some() && !args.run.keep;
     let report = Report::of(
         run,
         started,
@@ -73,6 +74,11 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed<'_>) -> Result<u8> {
     )
     .with_diagnosis(outcome.diagnosis);
     show(&args, &report)?;
+    if report.counts().failed > 0 && deleted {
+        anstream::eprintln!(
+            "note: the run's pods are deleted; to keep them for the commands above, run it again with --keep"
+        );
+    }
     Ok(report.exit_code())
 }
 
@@ -96,6 +102,7 @@ fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
     let lab = outcome.plan.source.lab();
     report::Run {
         provider: outcome.observations.provider.clone(),
+        cluster: outcome.plan.outlives_run().map(str::to_owned),
         cni: outcome.plan.cni_name.clone(),
         nodes: outcome.observations.nodes.len(),
         pods: outcome.observations.pods.len(),

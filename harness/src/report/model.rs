@@ -47,6 +47,9 @@ pub struct Report<E = Evidence, R = SkipReason> {
 pub struct Run {
     /// `lab`, `kind`, `kubeconfig`.
     pub provider: String,
+    /// The cluster's name, where it is there after the run: it ran before, or is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// As chosen: a name or a file.
     pub cni: String,
     /// Number of nodes.
@@ -199,7 +202,7 @@ impl Report {
 
     /// Writes its evidence.
     pub fn words(&self) -> Words<'_> {
-        Words::of_report(self.observations.as_ref())
+        Words::of_report(self.observations.as_ref(), self.run.cluster.as_deref())
     }
 
     /// How many checks came out how.

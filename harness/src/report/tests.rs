@@ -19,6 +19,7 @@ use flatnet_model::verdict::Verdict;
 fn report(observations: Observations) -> Report {
     let run = Run {
         provider: "lab".to_owned(),
+        cluster: None,
         cni: "flatnet".to_owned(),
         nodes: observations.nodes.len(),
         pods: observations.pods.len(),

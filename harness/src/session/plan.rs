@@ -92,6 +92,12 @@ impl Plan {
         })
     }
 
+    /// The cluster's name, where it is there after the run.
+    pub fn outlives_run(&self) -> Option<&str> {
+        let outlives = self.keep || self.source.is_running();
+        self.source.name().filter(|_| outlives)
+    }
+
     /// What to print when the cluster, or `namespace` in a cluster that the run did not boot, was kept.
     pub(super) fn kept(&self, namespace: &str) -> String {
         match self.source.name() {

@@ -107,7 +107,7 @@ impl Plan {
             });
         }
         let ipam = raw.ipam.ok_or_else(|| {
-            Error::config("ipam", "is missing; add it with type host-local and ranges")
+            Error::config("ipam", "is missing; add it with ranges, or with a subnet")
         })?;
         if let Some(kind) = ipam
             .kind

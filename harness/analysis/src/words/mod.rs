@@ -56,11 +56,17 @@ pub struct Words<'a> {
 }
 
 impl Words<'_> {
-    /// For the reader of a report: short names, and commands for the only cluster that is meant.
-    pub fn of_report(observations: Option<&Observations>) -> Words<'_> {
+    /// For the reader of a report: short names. Commands are for `cluster`, or for the cluster of the run where that is gone by then.
+    pub fn of_report<'a>(
+        observations: Option<&'a Observations>,
+        cluster: Option<&str>,
+    ) -> Words<'a> {
         let names = observations.map_or(Names::Bare, |all| Names::Short(PodNames::of(all)));
         Words {
-            advice: Advice::brief(),
+            advice: Advice {
+                cluster: cluster.map(str::to_owned),
+                ..Advice::brief()
+            },
             names,
         }
     }
@@ -75,7 +81,14 @@ impl Words<'_> {
 
     /// A command as one line for a shell.
     fn line(&self, command: &Command) -> String {
-        self.advice.line(command, |pod| self.names.pod(pod))
+        self.advice.line(command, |pod| {
+            // Others on a cluster that goes on running may have the same name.
+            if self.advice.cluster.is_some() {
+                pod.to_string()
+            } else {
+                self.names.pod(pod)
+            }
+        })
     }
 
     /// A verdict in words.

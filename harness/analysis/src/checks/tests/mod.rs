@@ -89,7 +89,7 @@ fn against(id: &str, observations: &Observations) -> Vec<Evidence> {
 /// In words, as a report shows it.
 #[track_caller]
 fn evidence(id: &str, observations: &Observations) -> Vec<Text> {
-    let words = Words::of_report(Some(observations));
+    let words = Words::of_report(Some(observations), None);
     let found = against(id, observations);
     found.iter().map(|evidence| words.text(evidence)).collect()
 }

@@ -48,7 +48,7 @@ fn without_a_control_plane_they_are_skipped_and_say_so() {
     for id in REAL_ONLY {
         match judge(id, &o) {
             Verdict::Skip { reason } => {
-                let reason = Words::of_report(Some(&o)).skip(&reason);
+                let reason = Words::of_report(Some(&o), None).skip(&reason);
                 assert_contains(&reason, "provider lab has no control plane");
             }
             other => panic!("{id}: {other:?}"),
@@ -197,7 +197,10 @@ fn without_rights_on_nodes_pods_are_judged_all_the_same() {
     );
     match judge("gateway", &o) {
         Verdict::Skip { reason } => {
-            assert_contains(&Words::of_report(Some(&o)).skip(&reason), "PodSecurity");
+            assert_contains(
+                &Words::of_report(Some(&o), None).skip(&reason),
+                "PodSecurity",
+            );
         }
         other => panic!("{other:?}"),
     }
