@@ -118,6 +118,16 @@ fn facts(id: &str, observations: &Observations) -> Vec<String> {
     }
 }
 
+/// Asserts that the check passes, and that one of its facts has that part.
+#[track_caller]
+fn assert_fact(id: &str, observations: &Observations, part: &str) {
+    let facts = facts(id, observations);
+    assert!(
+        facts.iter().any(|fact| fact.contains(part)),
+        "{part:?} is in none of {facts:#?}"
+    );
+}
+
 #[track_caller]
 fn broken(id: &str, observations: &Observations) -> String {
     match judge(id, observations) {
@@ -309,10 +319,10 @@ fn facts_say_how_much_was_measured() {
         facts("node-routes", &observations),
         ["6 routes to remote podCIDRs through flatnet.1 (VXLAN 1), neighbour, FDB and VTEP agree"]
     );
-    assert!(
-        facts("no-nat", &observations)
-            .iter()
-            .any(|fact| fact.contains("masqueraded) on node1, node2, node3"))
+    assert_fact(
+        "no-nat",
+        &observations,
+        "masqueraded) on node1, node2, node3",
     );
     assert!(
         facts("bridge", &observations)

@@ -80,11 +80,7 @@ fn source_rewritten_by_the_servers_node_blames_that_node() {
 #[test]
 fn masquerade_towards_nodes_is_a_fact_but_a_strange_source_is_not() {
     let mut o = healthy(Style::Vxlan);
-    assert!(
-        facts("no-nat", &o)
-            .iter()
-            .any(|fact| fact.contains("own node's address (masqueraded)"))
-    );
+    assert_fact("no-nat", &o, "own node's address (masqueraded)");
     rewrite_source(&mut o, ip("192.0.2.7"), |e| {
         !e.from_host && e.to_host && e.crosses() && e.from_node == "node1"
     });
@@ -220,11 +216,7 @@ fn records_that_cannot_be_read_are_broken_and_missing_icmp_records_a_fact() {
     for seen in o.received.values_mut().flatten() {
         seen.retain(|request| request.transport != Transport::Icmp);
     }
-    assert!(
-        facts("no-nat", &o)
-            .iter()
-            .any(|fact| fact.contains("no raw socket"))
-    );
+    assert_fact("no-nat", &o, "no raw socket");
     o.received
         .insert(pod_end("busybox-1"), Err("probe killed".to_owned()));
     assert_contains(&broken("no-nat", &o), "pod/busybox-1: probe killed");

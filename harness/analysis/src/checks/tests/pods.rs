@@ -25,11 +25,7 @@ fn a_pod_that_does_not_run_fails_with_its_warning_and_the_rest_is_judged() {
     assert_contains(&evidence.what, "busybox-2 on node2");
     assert_contains(&evidence.observed, "no free address in 10.244.2.0/24");
     assert_eq!(evidence.culprit.as_deref(), Some("node2"));
-    assert!(
-        facts("same-node", &o)
-            .iter()
-            .any(|fact| fact.contains("busybox-2 on node2 (Pending)"))
-    );
+    assert_fact("same-node", &o, "busybox-2 on node2 (Pending)");
 }
 
 #[test]

@@ -211,9 +211,5 @@ fn without_rights_on_nodes_pods_are_judged_all_the_same() {
             "{id}: {said:?}"
         );
     }
-    assert!(
-        facts("mtu", &o)
-            .iter()
-            .any(|fact| fact.contains("not read"))
-    );
+    assert_fact("mtu", &o, "not read");
 }
