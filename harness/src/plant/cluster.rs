@@ -24,7 +24,7 @@ const AGENT_GONE_WITHIN: Duration = Duration::from_secs(60);
 const TRIES: usize = 5;
 
 /// What there is to break.
-pub struct Stage<'a> {
+pub struct ClusterContext<'a> {
     nodes: Vec<NodeSnapshot>,
     /// What was made for those who use the cluster.
     pub(super) exposed: &'a Exposed,
@@ -74,10 +74,10 @@ impl Planted {
         cluster: &KubeCluster,
         fault: &'static str,
         exposed: &Exposed,
-        steps: fn(&Stage<'_>) -> Result<Vec<Step>>,
+        steps: fn(&ClusterContext<'_>) -> Result<Vec<Step>>,
     ) -> Result<Planted> {
         let nodes = cluster.nodes().await?;
-        let stage = Stage {
+        let context = ClusterContext {
             nodes: nodes
                 .iter()
                 .map(flatnet_cluster::status::node)
@@ -89,7 +89,7 @@ impl Planted {
             fault,
             undo: Vec::new(),
         };
-        for step in steps(&stage)? {
+        for step in steps(&context)? {
             if let Err(e) = planted.step(step).await {
                 // What failed matters more than what cannot be taken back either.
                 let _ = planted.undo().await;
@@ -150,7 +150,7 @@ impl Planted {
     }
 }
 
-impl Stage<'_> {
+impl ClusterContext<'_> {
     /// The node whose name ends so.
     pub(super) fn node(&self, end: &str) -> Result<&str> {
         let names = || self.nodes.iter().map(|node| node.name.as_str());

@@ -1,12 +1,12 @@
 //! Planted faults: one broken thing each, and which checks must see it. They prove that the checks can fail.
 mod cluster;
+mod lab_context;
 mod on_kind;
 mod on_lab;
 pub mod page;
-mod scene;
 
-pub use cluster::{Planted, Stage};
-pub use scene::Scene;
+pub use cluster::{ClusterContext, Planted};
+pub use lab_context::LabContext;
 
 use async_trait::async_trait;
 use flatnet_lab::{Change, LabTarget, NodeSpec};
@@ -89,12 +89,12 @@ enum Recipe {
     /// The plan itself is wrong.
     Nodes(fn(&mut [NodeSpec])),
     /// Steps worked out from the lab as it is.
-    Steps(fn(&Scene) -> Result<Vec<Step>>),
+    Steps(fn(&LabContext) -> Result<Vec<Step>>),
     /// Steps on a kind cluster, worked out from it as it is, and each with its way back.
     OnCluster {
         /// It only shows from outside the cluster.
         outside: bool,
-        steps: fn(&Stage<'_>) -> Result<Vec<cluster::Step>>,
+        steps: fn(&ClusterContext<'_>) -> Result<Vec<cluster::Step>>,
     },
 }
 
@@ -240,11 +240,11 @@ impl Fault {
         let Recipe::Steps(recipe) = &self.recipe else {
             return Ok(());
         };
-        let scene = Scene::of(lab, pods, pod_network).await?;
-        for node in &scene.nodes {
+        let context = LabContext::of(lab, pods, pod_network).await?;
+        for node in &context.nodes {
             lab.stop_daemon(&node.name, AGENT).await?;
         }
-        for step in recipe(&scene)? {
+        for step in recipe(&context)? {
             match step {
                 Step::Change(place, changes) => lab.change(place, changes).await?,
                 Step::Remove { node, path } => lab.remove_file(&node, &path).await?,

@@ -1,7 +1,7 @@
 //! Faults of a real cluster. They are planted on its third node, which kind calls `…-worker2` when there is one control plane.
 use std::net::IpAddr;
 
-use super::cluster::{Stage, Step};
+use super::cluster::{ClusterContext, Step};
 use super::{Fault, Moment, Recipe};
 use crate::Result;
 use flatnet_model::cause::CauseId;
@@ -22,10 +22,10 @@ pub(super) static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: false,
-            steps: |stage| {
-                let node = stage.node(BROKEN)?;
+            steps: |context| {
+                let node = context.node(BROKEN)?;
                 let mut steps = Vec::new();
-                for address in &stage.services()?[0].addresses {
+                for address in &context.services()?[0].addresses {
                     for chain in ["PREROUTING", "OUTPUT"] {
                         let rule = format!("-t raw {chain} -d {address} -j DROP");
                         steps.push(rule_at_head(node, *address, &rule));
@@ -46,13 +46,13 @@ pub(super) static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: false,
-            steps: |stage| {
-                let node = stage.node(BROKEN)?;
+            steps: |context| {
+                let node = context.node(BROKEN)?;
                 let drop = |address: &IpAddr| {
                     let rule = format!("-t raw PREROUTING -d {address} -p udp --dport 53 -j DROP");
                     rule_at_head(node, *address, &rule)
                 };
-                Ok(stage.exposed.dns_addresses.iter().map(drop).collect())
+                Ok(context.exposed.dns_addresses.iter().map(drop).collect())
             },
         },
     },
@@ -67,7 +67,7 @@ pub(super) static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: false,
-            steps: |stage| drop_port(stage, stage.host_port()?),
+            steps: |context| drop_port(context, context.host_port()?),
         },
     },
     Fault {
@@ -81,7 +81,7 @@ pub(super) static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: true,
-            steps: |stage| drop_port(stage, stage.node_port(Protocol::Tcp)?),
+            steps: |context| drop_port(context, context.node_port(Protocol::Tcp)?),
         },
     },
     Fault {
@@ -95,15 +95,15 @@ pub(super) static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: true,
-            steps: |stage| {
-                let node = stage.node(BROKEN)?;
+            steps: |context| {
+                let node = context.node(BROKEN)?;
                 let drop = |peer: &IpAddr| {
                     // Answers to what the peer asks still pass: those are for `nodeport` and `hostport`.
                     let rule =
                         format!("-t mangle FORWARD -d {peer} -m conntrack --ctstate NEW -j DROP");
                     rule_at_head(node, *peer, &rule)
                 };
-                Ok(stage.peer_in_reach(node)?.into_iter().map(drop).collect())
+                Ok(context.peer_in_reach(node)?.into_iter().map(drop).collect())
             },
         },
     },
@@ -118,12 +118,12 @@ pub(super) static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: true,
-            steps: |stage| {
-                let node = stage.node(BROKEN)?;
+            steps: |context| {
+                let node = context.node(BROKEN)?;
                 let mut steps = Vec::new();
-                for peer in stage.peer_in_reach(node)? {
-                    let own = stage.address(node, *peer)?;
-                    let other = stage.address(stage.another(node)?, *peer)?;
+                for peer in context.peer_in_reach(node)? {
+                    let own = context.address(node, *peer)?;
+                    let other = context.address(context.another(node)?, *peer)?;
                     steps.push(rewrite_source(node, *peer, own, other));
                 }
                 Ok(steps)
@@ -141,9 +141,9 @@ pub(super) static FAULTS: &[Fault] = &[
         needs_vxlan: false,
         recipe: Recipe::OnCluster {
             outside: false,
-            steps: |stage| {
+            steps: |context| {
                 Ok(vec![Step::KeepAgentOff {
-                    node: stage.node(BROKEN)?.to_owned(),
+                    node: context.node(BROKEN)?.to_owned(),
                 }])
             },
         },
@@ -168,10 +168,10 @@ fn rewrite_source(node: &str, peer: IpAddr, own: IpAddr, other: IpAddr) -> Step 
 }
 
 /// TCP to that port of the broken node, over every family it has.
-fn drop_port(stage: &Stage<'_>, port: u16) -> Result<Vec<Step>> {
-    let node = stage.node(BROKEN)?;
+fn drop_port(context: &ClusterContext<'_>, port: u16) -> Result<Vec<Step>> {
+    let node = context.node(BROKEN)?;
     let rule = format!("-t raw PREROUTING -p tcp --dport {port} -j DROP");
-    let addresses = stage.addresses(node);
+    let addresses = context.addresses(node);
     Ok(addresses
         .iter()
         .map(|address| rule_at_head(node, *address, &rule))

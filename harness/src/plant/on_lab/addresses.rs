@@ -26,9 +26,9 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "busybox-1",
         causes: &[CauseId::AddressNotHeld],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
-            let pod = scene.pod(1)?;
-            let other = IpNet::new(host(scene.cidr(1)?, 200)?, pod.prefix_len)
+        recipe: Recipe::Steps(|context| {
+            let pod = context.pod(1)?;
+            let other = IpNet::new(host(context.cidr(1)?, 200)?, pod.prefix_len)
                 .map_err(|e| Error::failed("address", e))?;
             let dev = || UPLINK.to_owned();
             let swap = vec![
@@ -71,8 +71,8 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "busybox-1",
         causes: &[CauseId::AddressShared],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
-            let pod = scene.pod(1)?;
+        recipe: Recipe::Steps(|context| {
+            let pod = context.pod(1)?;
             let store = "/var/lib/cni/networks/flatnet";
             let node = || pod.object.node.clone();
             Ok(vec![

@@ -22,12 +22,12 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node1",
         causes: &[CauseId::PacketsLost],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
+        recipe: Recipe::Steps(|context| {
             let own = [
                 Expr::InInterface(BRIDGE.to_owned()),
                 Expr::OutInterface(BRIDGE.to_owned()),
             ];
-            Ok(vec![not_forwarded(scene.on(1)?, &own)])
+            Ok(vec![not_forwarded(context.on(1)?, &own)])
         }),
     },
     Fault {
@@ -39,9 +39,9 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node2",
         causes: &[CauseId::PacketsLost],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
+        recipe: Recipe::Steps(|context| {
             let from_others = [Expr::InInterface(UPLINK.to_owned())];
-            Ok(vec![not_forwarded(scene.on(2)?, &from_others)])
+            Ok(vec![not_forwarded(context.on(2)?, &from_others)])
         }),
     },
     Fault {
@@ -53,13 +53,13 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node2",
         causes: &[CauseId::TransportFiltered],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
+        recipe: Recipe::Steps(|context| {
             let udp_from_others = [
                 Expr::InInterface(UPLINK.to_owned()),
                 Expr::Protocol(UDP),
                 Expr::DestinationPort(POD_PORT),
             ];
-            Ok(vec![not_forwarded(scene.on(2)?, &udp_from_others)])
+            Ok(vec![not_forwarded(context.on(2)?, &udp_from_others)])
         }),
     },
     Fault {
@@ -71,9 +71,9 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node1",
         causes: &[CauseId::Masquerade],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
-            let own = scene.cidr(1)?;
-            let rules = scene
+        recipe: Recipe::Steps(|context| {
+            let own = context.cidr(1)?;
+            let rules = context
                 .pod_network
                 .iter()
                 .filter(|n| same_family(n, &own))
@@ -86,7 +86,7 @@ pub(super) static FAULTS: &[Fault] = &[
                     ]
                 });
             Ok(vec![nft(
-                scene.on(1)?,
+                context.on(1)?,
                 ChainType::Nat,
                 Hook::Postrouting,
                 90,
@@ -103,9 +103,9 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "busybox-2",
         causes: &[CauseId::Dnat],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
-            let pod = scene.pod(2)?;
-            let to = SocketAddr::new(scene.neighbour_of(pod)?.ip, POD_PORT);
+        recipe: Recipe::Steps(|context| {
+            let pod = context.pod(2)?;
+            let to = SocketAddr::new(context.neighbour_of(pod)?.ip, POD_PORT);
             let rule = vec![
                 Expr::DestinationIn(IpNet::from(pod.ip)),
                 Expr::Protocol(TCP),
@@ -130,9 +130,9 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "busybox-2",
         causes: &[CauseId::ReplyTranslated],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
-            let pod = scene.pod(2)?;
-            let other = host(scene.cidr(2)?, 200)?;
+        recipe: Recipe::Steps(|context| {
+            let pod = context.pod(2)?;
+            let other = host(context.cidr(2)?, 200)?;
             let rule = vec![
                 Expr::SourceIn(IpNet::from(pod.ip)),
                 Expr::Protocol(UDP),

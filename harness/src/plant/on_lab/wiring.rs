@@ -19,8 +19,8 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "busybox-1",
         causes: &[CauseId::DefaultRouteMissing],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
-            let pod = scene.pod(1)?;
+        recipe: Recipe::Steps(|context| {
+            let pod = context.pod(1)?;
             Ok(vec![Step::Change(
                 pod.place(),
                 vec![Change::DelRoute {
@@ -38,12 +38,12 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node1",
         causes: &[CauseId::GatewayAddressMissing],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
-            let cidr = scene.cidr(1)?;
+        recipe: Recipe::Steps(|context| {
+            let cidr = context.cidr(1)?;
             let net = IpNet::new(host(cidr, 1)?, cidr.prefix_len())
                 .map_err(|e| Error::failed("gateway address", e))?;
             Ok(vec![Step::Change(
-                scene.on(1)?,
+                context.on(1)?,
                 vec![Change::DelAddress {
                     dev: BRIDGE.to_owned(),
                     net,
@@ -60,11 +60,11 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node1",
         causes: &[CauseId::RouteMissing],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
+        recipe: Recipe::Steps(|context| {
             Ok(vec![Step::Change(
-                scene.on(1)?,
+                context.on(1)?,
                 vec![Change::DelRoute {
-                    dst: scene.cidr(3)?,
+                    dst: context.cidr(3)?,
                 }],
             )])
         }),
@@ -78,9 +78,9 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node1",
         causes: &[CauseId::StaleRoute],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
-            let cidr = scene.cidr(1)?;
-            let unused = scene
+        recipe: Recipe::Steps(|context| {
+            let cidr = context.cidr(1)?;
+            let unused = context
                 .pod_network
                 .iter()
                 .filter(|n| same_family(n, &cidr))
@@ -92,11 +92,11 @@ pub(super) static FAULTS: &[Fault] = &[
             })?;
             let route = Change::ReplaceRoute {
                 dst,
-                gateway: Some(scene.way_to(2)?),
+                gateway: Some(context.way_to(2)?),
                 dev: UPLINK.to_owned(),
                 onlink: true,
             };
-            Ok(vec![Step::Change(scene.on(1)?, vec![route])])
+            Ok(vec![Step::Change(context.on(1)?, vec![route])])
         }),
     },
     Fault {
@@ -108,10 +108,10 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node2",
         causes: &[CauseId::VtepMacDiffers],
         needs_vxlan: true,
-        recipe: Recipe::Steps(|scene| {
+        recipe: Recipe::Steps(|context| {
             let mac = MacAddr([0x0a, 0x58, 0xff, 0xff, 0xff, 0xfe]);
             Ok(vec![Step::Change(
-                scene.on(2)?,
+                context.on(2)?,
                 vec![Change::SetMac {
                     dev: "flatnet.1".to_owned(),
                     mac,
@@ -128,8 +128,8 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "busybox-1",
         causes: &[CauseId::HostEndOffBridge],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
-            let pod = scene.pod(1)?;
+        recipe: Recipe::Steps(|context| {
+            let pod = context.pod(1)?;
             let off = Change::SetMaster {
                 dev: pod.host_end.clone(),
                 master: None,
@@ -149,13 +149,13 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node1",
         causes: &[CauseId::TwoConflists],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
+        recipe: Recipe::Steps(|context| {
             let text =
                 r#"{"cniVersion":"1.0.0","name":"leftover","plugins":[{"type":"flatnet-cni"}]}"#
                     .to_owned();
             let path = "/etc/cni/net.d/00-leftover.conflist".to_owned();
             Ok(vec![Step::Write {
-                node: scene.node(1)?.name.clone(),
+                node: context.node(1)?.name.clone(),
                 path,
                 text,
             }])
@@ -170,9 +170,9 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node1",
         causes: &[CauseId::PluginMissing],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
+        recipe: Recipe::Steps(|context| {
             Ok(vec![Step::Remove {
-                node: scene.node(1)?.name.clone(),
+                node: context.node(1)?.name.clone(),
                 path: "/opt/cni/bin/flatnet-cni".to_owned(),
             }])
         }),
@@ -186,9 +186,9 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "node2",
         causes: &[CauseId::UnderlayMtu],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
+        recipe: Recipe::Steps(|context| {
             let port = Change::SetMtu {
-                dev: LabSpec::wire_port(&scene.node(2)?.name),
+                dev: LabSpec::wire_port(&context.node(2)?.name),
                 mtu: 1300,
             };
             Ok(vec![Step::Change(LabTarget::Wire, vec![port])])
@@ -203,9 +203,9 @@ pub(super) static FAULTS: &[Fault] = &[
         culprit: "busybox-1",
         causes: &[CauseId::LoopbackDown],
         needs_vxlan: false,
-        recipe: Recipe::Steps(|scene| {
+        recipe: Recipe::Steps(|context| {
             Ok(vec![Step::Change(
-                scene.pod(1)?.place(),
+                context.pod(1)?.place(),
                 vec![Change::SetUp {
                     dev: "lo".to_owned(),
                     up: false,

@@ -27,7 +27,7 @@ pub struct WiredPod {
 }
 
 /// What there is to break.
-pub struct Scene {
+pub struct LabContext {
     /// Nodes, in order.
     pub nodes: Vec<NodeSnapshot>,
     /// Pods of the pod network, in order.
@@ -36,13 +36,13 @@ pub struct Scene {
     pub pod_network: Vec<IpNet>,
 }
 
-impl Scene {
+impl LabContext {
     /// Looks around.
     pub(super) async fn of(
         lab: &LabCluster,
         wanted: &[Pod],
         pod_network: &[IpNet],
-    ) -> Result<Scene> {
+    ) -> Result<LabContext> {
         let nodes = lab.nodes().await?;
         let nodes = nodes.iter().map(status::node).collect::<Result<_>>()?;
         let objects = lab.pods().await?;
@@ -58,7 +58,7 @@ impl Scene {
                 pods.push(WiredPod::of(&probes, object, ip).await?);
             }
         }
-        Ok(Scene {
+        Ok(LabContext {
             nodes,
             pods,
             pod_network: pod_network.to_vec(),
