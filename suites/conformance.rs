@@ -44,11 +44,11 @@ impl Run {
             Verdict::Pass { .. } => {}
             // libtest knows no skip at run time; the reason goes past its capture.
             Verdict::Skip { reason } => {
-                let reason = Words::of_report(Some(observations)).skip(reason);
+                let reason = Words::of_report(Some(observations), None).skip(reason);
                 drop(writeln!(std::io::stderr(), "{id}: skipped: {reason}"))
             }
             Verdict::Fail { .. } | Verdict::Broken { .. } => {
-                let words = Words::of_report(Some(observations));
+                let words = Words::of_report(Some(observations), None);
                 panic!("{}", terminal::render_check(&report, &words, Detail::Full))
             }
         }

@@ -51,7 +51,7 @@ fn verdicts(fault: Option<&'static Fault>) -> BTreeMap<&'static str, Verdict> {
 
 /// Whether a piece of evidence names what is broken.
 fn names(evidence: &Evidence, culprit: &str) -> bool {
-    let text = Words::of_report(None).text(evidence);
+    let text = Words::of_report(None, None).text(evidence);
     text.culprit.is_some_and(|named| named.contains(culprit)) || text.what.contains(culprit)
 }
 
