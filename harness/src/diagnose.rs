@@ -132,6 +132,7 @@ async fn observe(
         cluster,
         pods,
         denied: &[],
+        before: None,
         exposed: None,
         transports: &TRANSPORTS,
         pod_network: &[],

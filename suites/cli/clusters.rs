@@ -220,3 +220,25 @@ fn pods_that_were_there_before_a_run_are_not_taken_for_its_own() {
         "{said}"
     );
 }
+
+#[test]
+fn a_bridge_that_the_run_would_repair_is_found_broken() {
+    let output = alone(
+        "$FLATNET up --name mended --nodes 2 2>/dev/null
+        check() { $FLATNET test --cluster mended --only bridge; echo exit $?; }
+        $FLATNET exec --cluster mended node2 -- ip link set cni0 down; check
+        $FLATNET exec --cluster mended node2 -- ip addr flush dev cni0; check
+        check
+        $FLATNET down mended",
+    );
+
+    let (said, table) = (words(&output), stdout(&output));
+    let codes: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("exit"))
+        .collect();
+    assert_eq!(codes, ["exit 1", "exit 1", "exit 0"], "{table}{said}");
+    let verdict = "bridge cni0 of node2 was unfit for the pods on it until this run added its own";
+    assert_eq!(table.matches(verdict).count(), 2, "{table}");
+    assert!(table.contains("state DOWN, set down"), "{table}");
+}

@@ -13,7 +13,6 @@ pub mod reaper;
 pub mod source;
 pub mod workload;
 
-use flatnet_model::snapshot::PodSnapshot;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,11 +26,13 @@ use crate::{Error, Result, torn_down};
 use boot::Booted;
 use deploy::Deployed;
 use flatnet_cluster::exposed::Exposed;
+use flatnet_cluster::observe::before::{self, NodesBefore};
 use flatnet_cluster::observe::fleet::Fleet;
 use flatnet_cluster::observe::gather::Scope;
 use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::observations::Observations;
+use flatnet_model::snapshot::PodSnapshot;
 use interrupts::Interrupts;
 use lifetime::Lifetime;
 use plan::Plan;
@@ -42,6 +43,7 @@ pub struct Session {
     cluster: Arc<dyn Cluster>,
     plan: Plan,
     pod_network: Vec<IpNet>,
+    before: Option<NodesBefore>,
     deployed: Deployed,
     lifetime: Lifetime,
     interrupts: Interrupts,
@@ -86,6 +88,13 @@ impl Session {
                 let install = boot::install(&cluster, cni.as_ref(), &observer);
                 phases.run(Phase::Install, install).await?;
             }
+            let looking = async {
+                match plan.source.is_running() {
+                    true => before::nodes(&cluster).await.map(Some),
+                    false => Ok(None),
+                }
+            };
+            let before = phases.interrupts.guard(looking).await?;
             let deployment = deploy::Deployment {
                 cluster: &cluster,
                 faults: &*faults,
@@ -95,13 +104,15 @@ impl Session {
                 lifetime: &lifetime,
                 observer: &observer,
             };
-            phases.run(Phase::Deploy, deployment.deploy(fault)).await
+            let deployed = phases.run(Phase::Deploy, deployment.deploy(fault)).await?;
+            Ok((before, deployed))
         };
         match rest.await {
-            Ok(deployed) => Ok(Session {
+            Ok((before, deployed)) => Ok(Session {
                 cluster,
                 plan,
                 pod_network,
+                before,
                 deployed,
                 lifetime,
                 interrupts,
@@ -174,6 +185,7 @@ impl Session {
             cluster: &self.cluster,
             pods: &self.deployed.pods,
             denied: &self.deployed.denied,
+            before: self.before.as_ref(),
             exposed: self.deployed.exposed.as_ref(),
             transports: &self.plan.transports,
             pod_network: &self.pod_network,

@@ -121,6 +121,7 @@ impl Cluster {
                 info: NodeInfo::default(),
             },
             counters_before: facts.counters.clone(),
+            before_pods: None,
             inside: NodeInside {
                 facts: Some(Ok(facts)),
                 cni: Some(Ok(self.cni(n))),

@@ -32,6 +32,7 @@ impl Words<'_> {
                 "bridge {bridge} of {node} does not hold {hop}, the gateway of pod {}",
                 self.names.pod(&pod.pod)
             ));
+            BridgeRepairedByRun { node, bridge } => "bridge {bridge} of {node} was unfit for the pods on it until this run added its own: the plugin then set it up again";
             Unreached { scope, span, red, all, hosts, over, family } => ({
                 let among = match hosts {
                     0 => String::new(),

@@ -8,6 +8,7 @@ use flatnet_model::probe::{CniFiles, DialRequest, Facts, Transport, ask};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Node;
 
+use super::before::NodesBefore;
 use super::dials::dial;
 use super::fleet::{Fleet, READ_WITHIN};
 use super::{exposed, mtu};
@@ -30,6 +31,8 @@ pub struct Scope<'a> {
     pub pods: &'a [PodSnapshot],
     /// What the cluster did not allow to be deployed.
     pub denied: &'a [Denied],
+    /// How nodes were before the pods were added, where the cluster ran before.
+    pub before: Option<&'a NodesBefore>,
     /// What was made for those who use the cluster, where it has a control plane.
     pub exposed: Option<&'a Exposed>,
     /// Transports of the matrix.
@@ -83,6 +86,9 @@ pub async fn everything(
         let at = view.endpoint();
         view.inside.facts = Some(taken(&mut facts, &at));
         view.inside.cni = files.remove(&at);
+        view.before_pods = scope
+            .before
+            .and_then(|before| before.get(&view.object.name).cloned());
         view.counters_before = counters_before.get(&at).cloned().unwrap_or_default();
     }
     for view in &mut pod_views {

@@ -1,4 +1,5 @@
 //! Looks at a cluster for the checks: starts probes, sends the traffic, reads both ends and every node.
+pub mod before;
 mod calls;
 mod dials;
 mod exposed;

@@ -94,6 +94,11 @@ pub enum Symptom {
         hop: IpAddr,
         pod: PodAt,
     },
+    /// A bridge was unfit for the pods on it until the run added its own, which made the plugin set it up again.
+    BridgeRepairedByRun {
+        node: String,
+        bridge: String,
+    },
     Unreached {
         scope: Scope,
         span: Span,

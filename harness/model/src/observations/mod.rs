@@ -86,6 +86,9 @@ pub struct ObservedNode {
     pub inside: NodeInside,
     /// The IP counters before the first packet of the matrix ([`Facts::counters`]), for differences.
     pub counters_before: BTreeMap<String, u64>,
+    /// As it was before the run's pods were added, on a cluster that ran before: to add a pod can repair what was broken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_pods: Option<Observed<Facts>>,
 }
 
 impl ObservedNode {
@@ -95,6 +98,7 @@ impl ObservedNode {
             object,
             inside: NodeInside::default(),
             counters_before: BTreeMap::new(),
+            before_pods: None,
         }
     }
 

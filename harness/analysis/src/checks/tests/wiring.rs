@@ -223,3 +223,37 @@ fn a_cni_without_bridges_is_skipped() {
     o.nodes[0].inside.facts = Some(Err("permission denied".to_owned()));
     assert_contains(&broken("bridge", &o), "permission denied");
 }
+
+#[test]
+fn a_bridge_that_the_run_itself_repaired_is_not_passed_over() {
+    let mut o = healthy(Style::Vxlan);
+    for node in &mut o.nodes {
+        node.before_pods = Some(Ok(found(&mut node.inside.facts).clone()));
+    }
+    assert_red(&o, &[], &[]);
+    let before = |o: &mut Observations, change: &dyn Fn(&mut Facts)| {
+        let facts = node(o, "node2").before_pods.as_mut().unwrap();
+        change(facts.as_mut().unwrap());
+    };
+    before(&mut o, &|facts| {
+        let bridge = facts.links.iter_mut().find(|link| link.index == CNI0);
+        bridge.unwrap().up = false;
+    });
+    assert_red(&o, &["bridge"], &[]);
+    assert_eq!(causes("bridge", &o), [CauseId::BridgeDown]);
+    let down = sole("bridge", &o);
+    assert_eq!(
+        down.what,
+        "bridge cni0 of node2 was unfit for the pods on it until this run added its own: the plugin then set it up again"
+    );
+    assert_eq!(down.culprit.as_deref(), Some("node2"));
+
+    let mut o = healthy(Style::Vxlan);
+    let mut facts = node_facts(&mut o, "node2").clone();
+    facts.addresses.retain(|address| address.index != CNI0);
+    node(&mut o, "node2").before_pods = Some(Ok(facts));
+    assert_eq!(causes("bridge", &o), [CauseId::GatewayAddressMissing]);
+
+    node(&mut o, "node2").before_pods = Some(Err("no such file".to_owned()));
+    assert_red(&o, &[], &["bridge"]);
+}

@@ -1,4 +1,6 @@
 //! `bridge`: a pod's host end sits on an UP bridge that holds the pod's gateway address.
+mod before;
+
 use std::collections::BTreeMap;
 
 use flatnet_model::kernel::Link;
@@ -7,14 +9,14 @@ use flatnet_model::probe::Facts;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Subject, Symptom};
 
-use super::Verdict;
-use super::findings::{Findings, Problem, Seen, count, listed, subjects, without_nodes};
-use super::topology::{Topology, at, same_family};
-use super::veth::{Wire, default_route, follow};
+use crate::checks::Verdict;
+use crate::checks::findings::{Findings, Problem, Seen, count, listed, subjects, without_nodes};
+use crate::checks::topology::{Topology, at, same_family};
+use crate::checks::veth::{Wire, default_route, follow};
 use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
 use flatnet_model::skip::SkipReason;
 
-pub(super) fn judge(observations: &Observations) -> Verdict {
+pub(in crate::checks) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
     if let Some(skip) = without_nodes(&topology) {
         return skip;
@@ -28,6 +30,9 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         for problem in examine(&topology, &mut findings) {
             findings.fail(problem.deviation);
         }
+        for deviation in before::repaired(observations, &mut findings) {
+            findings.fail(deviation);
+        }
     } else if pairs(&topology).count() == topology.networked().count()
         && pairs(&topology).next().is_some()
     {
@@ -40,7 +45,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 }
 
 /// What is wrong between pods and bridges. Empty where the CNI uses no bridge.
-pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
+pub(in crate::checks) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
     if uses_bridges(topology) {
         examine(topology, &mut Findings::default())
     } else {
