@@ -116,6 +116,7 @@ impl Words<'_> {
                 Some(holder) => format!("{node} routes {range} of {to} to {holder}"),
                 None => format!("{node}: next hop {hop} of the route to {range} is not an address of {to}"),
             });
+            PartRoutedElsewhere { node, to, range, part } => "{node} routes {part}, a part of {range} of {to}, elsewhere";
             RouteIntoBridge { node, to, range } => "{node} takes {range} of {to} for its own";
             StaleRoute { node, range } => "stale route on {node}: {range} is not the podCIDR of any node";
             StaleForwarding { node, device, dst } => "stale forwarding entry on {device} of {node}: {dst} is not a node";

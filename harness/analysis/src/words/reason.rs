@@ -74,6 +74,7 @@ impl Words<'_> {
                 Some(_) => "the route was made for another node".to_owned(),
                 None => "the node's address changed, or the route was written wrongly".to_owned(),
             });
+            PartRoutedElsewhere => "somebody added a more specific route, which wins over that of the CNI";
             RouteIntoBridge => "the bridge's prefix covers the remote podCIDR";
             StaleRoute => "a node left or got another podCIDR, and its entries stayed";
             StaleForwarding => "a node left or got another podCIDR, and its entries stayed";

@@ -218,6 +218,8 @@ causes! {
         "a route's next hop is not on link" => "routes through a tunnel, where nodes are on different segments", ["node-routes", "cross-node"];
     RouteElsewhere { node: String, to: String, range: IpNet, hop: IpAddr, holder: Option<String> }
         "a route's next hop is not an address of the node that has the pods" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
+    PartRoutedElsewhere { node: String, to: String, range: IpNet, part: IpNet }
+        "a more specific route takes a part of another node's podCIDR elsewhere" => "`ip route del` on the node", ["node-routes", "cross-node"];
     RouteIntoBridge { node: String, to: String, range: IpNet }
         "a node takes another node's pods for its own" => "a prefix of the bridge that is the node's podCIDR", ["node-routes", "cross-node"];
     StaleRoute { node: String, range: IpNet }

@@ -13,6 +13,9 @@ use crate::checks::topology::{Topology, route};
 use crate::checks::veth::on_link;
 use flatnet_model::observations::ObservedNode;
 
+/// RTN_UNICAST (linux/rtnetlink.h).
+const UNICAST: u8 = 1;
+
 /// The route from `node` to `cidr` of `remote`.
 pub(super) struct Hop<'a> {
     pub(super) node: &'a ObservedNode,
@@ -32,6 +35,15 @@ pub(super) enum NotVerified {
 impl Hop<'_> {
     /// How the route works, in words that equal routes share.
     pub(super) fn judge(&self) -> Result<String, NotVerified> {
+        let fine = self.whole()?;
+        match self.diverted_part() {
+            Some(route) => Err(self.part_elsewhere(route)),
+            None => Ok(fine),
+        }
+    }
+
+    /// The route to the whole range.
+    fn whole(&self) -> Result<String, NotVerified> {
         let routes = self.best();
         let Some(route) = routes.first().copied() else {
             return Err(self.no_route(State::Uncovered));
@@ -40,7 +52,7 @@ impl Hop<'_> {
             return Err(self.duplicates(&routes));
         }
         let seen = self.route(route);
-        if route.kind != 1 {
+        if route.kind != UNICAST {
             return Err(self.no_route(State::Rejected { route: seen }));
         }
         if route.dst.prefix_len() == 0 {
@@ -110,6 +122,22 @@ impl Hop<'_> {
             covering.truncate(1);
         }
         covering
+    }
+
+    /// A route to a part of the range that leads neither where the whole does nor to the node that has the range.
+    fn diverted_part(&self) -> Option<&RouteEntry> {
+        let whole = self.best();
+        self.facts.routes.iter().find(|part| {
+            let within = self.cidr.contains(&part.dst) && part.dst != self.cidr;
+            let alike = |route: &&RouteEntry| {
+                (route.kind, route.gateway, route.oif) == (part.kind, part.gateway, part.oif)
+            };
+            let to_remote = part.kind == UNICAST
+                && part
+                    .gateway
+                    .is_some_and(|hop| self.topology.node_has(&self.remote.object.name, hop));
+            within && !to_remote && !whole.iter().any(alike)
+        })
     }
 
     fn carries(&self) -> bool {
@@ -182,6 +210,19 @@ impl Hop<'_> {
             range: self.cidr,
         };
         self.wrong(cause, State::RouteTo { range: self.cidr }, observed)
+    }
+
+    fn part_elsewhere(&self, route: &RouteEntry) -> NotVerified {
+        let cause = Cause::PartRoutedElsewhere {
+            node: self.name(),
+            to: self.to(),
+            range: self.cidr,
+            part: route.dst,
+        };
+        let seen = State::RouteIs {
+            route: self.route(route),
+        };
+        self.wrong(cause, State::RouteToNode { node: self.to() }, seen)
     }
 
     fn duplicates(&self, routes: &[&RouteEntry]) -> NotVerified {

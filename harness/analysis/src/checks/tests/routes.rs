@@ -267,3 +267,37 @@ fn a_node_that_cannot_be_read_is_broken() {
         "{error}"
     );
 }
+
+#[rstest]
+#[case::rejected(6, None)]
+#[case::by_another_node(1, Some("172.18.0.3"))]
+#[case::by_nobody(1, Some("172.18.0.99"))]
+fn a_route_to_a_part_of_a_pod_cidr_blames_the_node_that_has_it(
+    #[case] kind: u8,
+    #[case] hop: Option<&str>,
+) {
+    for style in [Style::Direct, Style::Vxlan] {
+        let mut o = healthy(style);
+        let mut part = route("10.244.3.0/25", hop.map(ip), ETH0, 4);
+        part.kind = kind;
+        node_facts(&mut o, "node1").routes.push(part);
+
+        // Nothing need be red for it: what is behind the part may have no pod yet.
+        assert_red(&o, &["node-routes"], &[]);
+        assert_eq!(causes("node-routes", &o), [CauseId::PartRoutedElsewhere]);
+        let own = sole("node-routes", &o);
+        assert_eq!(own.culprit.as_deref(), Some("node1"));
+        assert_eq!(
+            own.what,
+            "node1 routes 10.244.3.0/25, a part of 10.244.3.0/24 of node3, elsewhere"
+        );
+    }
+}
+
+#[test]
+fn a_route_to_a_part_that_leads_where_the_whole_does_is_fine() {
+    let mut o = healthy(Style::Direct);
+    let part = route("10.244.3.0/25", Some(internal(3, false)), ETH0, 4);
+    node_facts(&mut o, "node1").routes.push(part);
+    assert_red(&o, &[], &[]);
+}
