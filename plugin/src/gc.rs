@@ -37,11 +37,17 @@ pub(crate) fn gc(conf: &NetConf) -> Result<()> {
             Ok(Some(owner)) if is_valid(&owner) || recorded.contains(&owner) => {}
             Ok(Some(owner)) => record(collect(conf, &store, &mut host, bridge, &owner)),
             Ok(None) => {
-                let living = match &held_by_pods {
-                    Some(known) => known,
-                    None => held_by_pods.insert(living(&mut host)?),
-                };
-                if living.contains(&address) {
+                if held_by_pods.is_none() {
+                    match living(&mut host) {
+                        Ok(found) => held_by_pods = Some(found),
+                        Err(error) => record(Err(error)),
+                    }
+                }
+                // Kept, too, where nobody knows whether something has it.
+                if held_by_pods
+                    .as_ref()
+                    .is_none_or(|held| held.contains(&address))
+                {
                     continue;
                 }
                 record(bridge.map_or(Ok(()), |index| {

@@ -47,7 +47,7 @@ pub(crate) fn del(conf: &NetConf, owner: &Owner) -> Result<()> {
     let mut unrecorded = Vec::new();
     if let Some(link) = host.link(&end.name)?.filter(|link| end.is(link)) {
         if held.is_none() {
-            unrecorded = behind(&mut host, &link);
+            unrecorded = behind(&mut host, &link)?;
         }
         unlist(&mut watch, &link)?;
     }
