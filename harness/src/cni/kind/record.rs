@@ -6,7 +6,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{self, Snapshot};
 use crate::cni::Given;
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
@@ -22,6 +22,8 @@ pub(super) struct Record {
     pub(super) given: Given,
     /// What was applied, YAML.
     pub(super) manifest: String,
+    /// The paths on nodes, besides the usual ones, that were looked at before that.
+    pub(super) paths: Vec<String>,
     /// Each node before that.
     pub(super) nodes: BTreeMap<String, Snapshot>,
 }
@@ -35,6 +37,7 @@ impl Record {
         Ok(Record {
             given,
             manifest: objects.to_yaml()?,
+            paths: snapshot::host_paths(objects),
             nodes,
         })
     }
@@ -58,6 +61,8 @@ impl Record {
             return Ok(None);
         };
         let backend = data.remove("backend");
+        // Records of earlier versions have none: then only the usual places are cleaned.
+        let paths = data.remove("paths").unwrap_or_else(|| "[]".to_owned());
         let mut field = |key: &str| {
             data.remove(key).ok_or_else(|| {
                 Error::Failed(format!(
@@ -72,6 +77,7 @@ impl Record {
                 backend,
             },
             manifest: field("manifest")?,
+            paths: serde_json::from_str(&paths).map_err(|e| Error::failed(&doing, e))?,
             nodes: serde_json::from_str(&nodes).map_err(|e| Error::failed(&doing, e))?,
         }))
     }
@@ -79,8 +85,10 @@ impl Record {
     pub(super) async fn write(&self, client: &Client) -> Result<()> {
         let doing = format!("write ConfigMap {NAMESPACE}/{NAME}");
         let nodes = serde_json::to_string(&self.nodes).map_err(|e| Error::failed(&doing, e))?;
+        let paths = serde_json::to_string(&self.paths).map_err(|e| Error::failed(&doing, e))?;
         let Given { name, backend } = &self.given;
-        let mut data = json!({ "name": name, "manifest": self.manifest, "nodes": nodes });
+        let mut data =
+            json!({ "name": name, "manifest": self.manifest, "paths": paths, "nodes": nodes });
         if let Some(backend) = backend {
             data["backend"] = json!(backend);
         }

@@ -122,13 +122,16 @@ fn built_in_chain(section: Section, line: &str) -> bool {
     section == Section::Iptables && line.contains(" :") && line.trim_end().ends_with(" ACCEPT")
 }
 
-/// Lists everything; `$@` are the hostPaths of the CNI's volumes. A missing program leaves its section empty.
+/// Lists everything; `$@` are the hostPaths of the CNI's volumes. A missing program leaves its section empty. A path with a line feed in
+/// it is left out: half of it would be another path.
 const SCRIPT: &str = r#"
 echo '== links'; ls /sys/class/net
 echo '== conf'; ls -A /etc/cni/net.d 2>/dev/null
 echo '== bin'; ls -A /opt/cni/bin 2>/dev/null
-echo '== state'; for f in /var/lib/cni/* /var/lib/cni/*/*; do [ -e "$f" ] && echo "$f"; done
-for f; do [ -e "$f" ] && echo "$f"; done
+nl='
+'
+show() { for f; do case $f in *"$nl"*) ;; *) [ -e "$f" ] && printf '%s\n' "$f";; esac; done; }
+echo '== state'; show /var/lib/cni/* /var/lib/cni/*/*; show "$@"
 echo '== tables'; nft list tables 2>/dev/null | sed 's/^table //'
 echo '== iptables'
 for p in iptables ip6tables; do

@@ -36,11 +36,11 @@ pub(super) async fn take_off(onto: &KindCluster, record: &Record) -> Result<()> 
     delete_networked_pods(client).await?;
     objects.delete(client).await?;
     wait_gone(client, &objects).await?;
-    let paths = snapshot::host_paths(&objects);
-    let nodes = record.nodes.iter().map(|(node, before)| {
-        let paths = &paths;
-        async move { clean(onto, node, before, paths).await }
-    });
+    // Not those of a manifest that was applied later: of them nobody knows what was there before.
+    let nodes = record
+        .nodes
+        .iter()
+        .map(|(node, before)| clean(onto, node, before, &record.paths));
     try_join_all(nodes).await?;
     Record::delete(client).await
 }
@@ -63,9 +63,16 @@ pub(super) async fn without_conflist(onto: &KindCluster) -> Result<Vec<String>> 
     let mut bare = Vec::new();
     for node in onto.cluster.nodes().await? {
         let name = node.name_any();
-        let argv = ["ls", "-A", "/etc/cni/net.d"].map(str::to_owned);
+        let list = "[ ! -d /etc/cni/net.d ] || ls -A /etc/cni/net.d";
+        let argv = ["sh", "-c", list].map(str::to_owned);
         let target = Target::Node(name.clone());
         let done = onto.cluster.exec(&target, &argv, b"").await?;
+        if done.code != 0 {
+            return Err(Error::Failed(format!(
+                "list /etc/cni/net.d of node {name}: {}",
+                done.stderr.trim()
+            )));
+        }
         if done.stdout.trim().is_empty() {
             bare.push(name);
         }
@@ -182,6 +189,6 @@ async fn mark(api: &Api<Node>, node: &str, cordoned: bool) -> Result<()> {
     };
     api.patch(node, &params, &Patch::Merge(patch))
         .await
-        .map_err(|e| denied(&format!("cordon node {node}"), e))?;
+        .map_err(|e| denied(&format!("cordon or uncordon node {node}"), e))?;
     Ok(())
 }
