@@ -216,7 +216,7 @@ fn pods_that_were_there_before_a_run_are_not_taken_for_its_own() {
     assert_eq!(stdout(&output), "test 2\na/app 0\nb/app 0\n");
     let said = words(&output);
     assert!(
-        said.contains("on cluster two already: pod a/app, b/app"),
+        said.contains("pod a/app is on the cluster already"),
         "{said}"
     );
 }

@@ -344,7 +344,7 @@ fn what_is_done_is_logged_on_standard_error_alone() {
     let said = words(&output);
     for told in [
         "done phase=\"boot\" took=",
-        "asked the lab call=\"apply_pod\" took=",
+        "asked the lab call=\"create_pod\" took=",
         "runs pod=\"busybox-1\"",
         "done phase=\"tear-down\" took=",
     ] {

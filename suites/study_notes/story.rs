@@ -208,7 +208,7 @@ impl<'a> Sleeper<'a> {
             },
         }))
         .unwrap();
-        runtime.block_on(cluster.apply_pod(&pod)).unwrap();
+        runtime.block_on(cluster.create_pod(&pod)).unwrap();
         Sleeper {
             scene,
             pod: pod_ref(&pod),

@@ -133,7 +133,10 @@ pub trait Cluster: Send + Sync {
     async fn pods(&self) -> Result<Vec<Pod>>;
 
     /// Creates the pod of a run, with what the cluster wants of one; returns before it runs.
-    async fn apply_pod(&self, pod: &Pod) -> Result<()>;
+    ///
+    /// # Errors
+    /// Also where there is a pod of that name already: a run deletes its pods when it ends, and must not take another's for its own.
+    async fn create_pod(&self, pod: &Pod) -> Result<()>;
 
     /// Waits until the pod runs and has its IPs, or has ended, or `limit` has passed; returns it as last seen.
     async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod>;
@@ -208,4 +211,11 @@ pub trait Cluster: Send + Sync {
     async fn keep(&self) -> Result<()> {
         Ok(())
     }
+}
+
+/// A pod of the name that a run wants is there, and is not the run's.
+fn already_there(pod: &PodRef) -> Error {
+    Error::Input(format!(
+        "pod {pod} is on the cluster already; a run creates its pods and deletes them when it ends: give it another name in the manifest, or leave metadata.namespace out"
+    ))
 }

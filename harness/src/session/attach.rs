@@ -44,7 +44,7 @@ pub async fn looking<T>(
 
 /// An observed cluster. [`Attached::close`] deletes what observing needed there.
 pub struct Attached {
-    /// The seam.
+    /// Its handle.
     pub cluster: Arc<dyn Cluster>,
     lifetime: Lifetime,
 }

@@ -17,7 +17,7 @@ use crate::config::KubeArgs;
 use crate::events::{Event, Observer};
 use crate::plant::Plantable;
 use crate::programs::Programs;
-use crate::{Error, Result};
+use crate::{Error, Result, torn_down};
 use flatnet_cluster::kind::{self, Boot, engine::Engine};
 use flatnet_cluster::kube::{Identity, KubeCluster, NamespacePlan, NodePods, connect};
 use flatnet_cluster::lab::LabCluster;
@@ -28,7 +28,7 @@ const NODE_POD_IMAGE: &str = "busybox:1.36";
 
 /// A cluster without a network of its own making yet.
 pub struct Booted {
-    /// The seam.
+    /// Its handle.
     pub cluster: Arc<dyn Cluster>,
     /// The same, for faults of its provider.
     pub faults: Box<dyn Plantable>,
@@ -84,7 +84,7 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
             };
             let lifetime = Lifetime::guest(&plan.programs.flatnet, pods)?;
             let lab = LabCluster::connect(&spec.name).await?;
-            let lab = lab.in_namespace(&namespace);
+            let lab = lab.in_namespace(&namespace).await?;
             on_lab(plan, lab, spec, pod_network, lifetime).await
         }
         ClusterSource::NewKind(boot, archives) => new_kind(plan, boot, archives, observer).await,
@@ -234,8 +234,7 @@ pub(super) async fn connect(
 /// When a node is not Ready in time: which, what its Ready condition says, and what the CNI says.
 pub async fn install(cluster: &Arc<dyn Cluster>, cni: &dyn Cni, observer: &Observer) -> Result<()> {
     let ready = become_ready(cluster, cni, observer).await;
-    let settled = cni.settled().await;
-    ready.and(settled)
+    torn_down(ready, cni.settled().await)
 }
 
 async fn become_ready(

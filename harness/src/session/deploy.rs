@@ -1,5 +1,4 @@
 //! Creates the pods and waits for them; plants the fault between, where it says so.
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flatnet_cluster::status::{self, image_missing, pod_ref, warnings};
@@ -38,7 +37,7 @@ pub struct Deployed {
 
 /// Where pods are deployed.
 pub struct Deployment<'a> {
-    /// The seam.
+    /// Its handle.
     pub cluster: &'a Arc<dyn Cluster>,
     /// The same, for faults of its provider.
     pub faults: &'a dyn Plantable,
@@ -61,7 +60,6 @@ impl Deployment<'_> {
     /// A pod that the cluster refuses (unknown node, bad spec), an image that is nowhere, or a fault that cannot be planted.
     pub async fn deploy(&self, fault: Option<&Fault>) -> Result<Deployed> {
         let mut wanted = self.pods().await?;
-        self.refuse_existing(&wanted).await?;
         (self.observer)(&Event::Expect(wanted.len()));
         self.plant(fault, Moment::BeforePods, &wanted, None).await?;
         let mut deployed = Deployed {
@@ -110,25 +108,6 @@ impl Deployment<'_> {
         self.plan.workload.place(&names, self.cluster.namespace())
     }
 
-    /// A run deletes its pods when it ends: those of somebody else must not be taken for its own.
-    async fn refuse_existing(&self, wanted: &[Pod]) -> Result<()> {
-        let there: BTreeSet<PodRef> = self.cluster.pods().await?.iter().map(pod_ref).collect();
-        let existing: Vec<String> = wanted
-            .iter()
-            .map(pod_ref)
-            .filter(|pod| there.contains(pod))
-            .map(|pod| pod.to_string())
-            .collect();
-        if existing.is_empty() {
-            return Ok(());
-        }
-        Err(Error::Input(format!(
-            "on cluster {} already: pod {}; a run creates its pods and deletes them when it ends: give them another name or namespace in the manifest, or leave the namespace out",
-            self.cluster.name(),
-            existing.join(", ")
-        )))
-    }
-
     async fn plant(
         &self,
         fault: Option<&Fault>,
@@ -152,7 +131,7 @@ impl Deployment<'_> {
     async fn create(&self, pods: &[Pod], deployed: &mut Deployed) -> Result<()> {
         let mut created = Vec::new();
         for pod in pods {
-            match self.cluster.apply_pod(pod).await {
+            match self.cluster.create_pod(pod).await {
                 Ok(()) => created.push(pod),
                 // Many clusters forbid hostNetwork pods; the other promises can still be checked.
                 Err(Error::Denied { what, rule, .. }) if host_network(pod) => {

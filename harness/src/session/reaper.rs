@@ -195,11 +195,14 @@ impl Drop for Reaper {
 /// What could not be deleted.
 pub fn serve() -> Result<()> {
     let mut last = String::new();
-    for line in std::io::stdin().lock().lines() {
-        match line {
-            Ok(line) => last = line,
-            Err(_) => break,
+    let mut orders = std::io::stdin().lock();
+    let mut line = String::new();
+    while orders.read_line(&mut line).is_ok_and(|read| read > 0) {
+        // A run that was killed while it wrote leaves half a line: the order before stands.
+        if line.ends_with('\n') {
+            last.clone_from(&line);
         }
+        line.clear();
     }
     if last.is_empty() {
         return Ok(());

@@ -33,7 +33,7 @@ use kube::{Api, Client};
 use super::limit::within;
 use super::upload::Packed;
 use super::{Cluster, LogPart, PLACED_WITHIN, PodRef, Process, Target};
-use crate::{Result, torn_down};
+use crate::{Error, Result, torn_down};
 pub use answer::{Deletion, delete, denied};
 pub use connect::Connection;
 pub use identity::Identity;
@@ -161,10 +161,16 @@ impl Cluster for KubeCluster {
         all_pods(self.client()).await
     }
 
-    async fn apply_pod(&self, pod: &Pod) -> Result<()> {
-        let mut pod = pod.clone();
+    async fn create_pod(&self, pod: &Pod) -> Result<()> {
+        let (reference, mut pod) = (pod_ref(pod), pod.clone());
+        if reference.namespace != self.namespace.name() {
+            return Err(Error::Input(format!(
+                "pod {reference}: on a cluster behind the Kubernetes API a run's pods are in its own namespace, {}, which is deleted with them; leave metadata.namespace out, or name that namespace with --namespace",
+                self.namespace.name()
+            )));
+        }
         fit(&mut pod, &self.labels());
-        pods::create(&self.pods_of(&pod_ref(&pod).namespace), &pod).await
+        pods::create(&self.pods_of(&reference.namespace), &pod).await
     }
 
     async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod> {

@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::answer::{self, Deletion, denied};
 use crate::limit::until_gone;
-use crate::status;
-use crate::{Error, Result};
+use crate::status::{self, pod_ref};
+use crate::{Error, Result, already_there};
 
 /// The admission of a pod needs the namespace's `default` service account, which a controller makes a moment later.
 const ACCOUNT_WITHIN: Duration = Duration::from_secs(15);
@@ -136,6 +136,9 @@ fn settled(pod: &Pod) -> bool {
 }
 
 /// Creates a pod; waits for what its admission needs.
+///
+/// # Errors
+/// Also where one of that name is there already.
 pub(super) async fn create(pods: &Api<Pod>, pod: &Pod) -> Result<()> {
     let doing = format!("create pod {}", pod.name_any());
     let start = Instant::now();
@@ -149,6 +152,9 @@ pub(super) async fn create(pods: &Api<Pod>, pod: &Pod) -> Result<()> {
                     && start.elapsed() < ACCOUNT_WITHIN =>
             {
                 tokio::time::sleep(PAUSE).await;
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                return Err(already_there(&pod_ref(pod)));
             }
             Err(e) => return Err(denied(&doing, e)),
         }

@@ -97,7 +97,7 @@ impl LabCluster {
     }
 }
 
-/// `apply_pod`: the name of a function, or of the one that a closure is in.
+/// `create_pod`: the name of a function, or of the one that a closure is in.
 fn call_name<F>() -> &'static str {
     let path = std::any::type_name::<F>();
     let name = path.rsplit("::").find(|part| !part.starts_with('{'));

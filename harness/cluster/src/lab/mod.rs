@@ -18,7 +18,7 @@ use flatnet_model::view::{ApiObjects, ServiceAt};
 use k8s_openapi::api::core::v1::{ContainerState, Event, Node, Pod};
 use tokio::net::unix::pipe;
 
-use super::{Cluster, LogPart, PodRef, Process, Target};
+use super::{Cluster, LogPart, PodRef, Process, Target, already_there};
 use crate::status::pod_ref;
 use crate::{Error, Result, torn_down};
 pub use boot::LabDeletion;
@@ -37,6 +37,8 @@ pub struct LabCluster {
     capabilities: Arc<Capabilities>,
     /// Where the run's own pods go.
     namespace: Arc<str>,
+    /// Pods that were there before the run that this handle is for.
+    others: Arc<BTreeSet<PodRef>>,
     /// Pods that were made through this handle.
     made: Arc<Mutex<BTreeSet<PodRef>>>,
 }
@@ -48,16 +50,22 @@ impl LabCluster {
             name: name.into(),
             capabilities: Arc::new(Capabilities::lab()),
             namespace: Arc::from("default"),
+            others: Arc::default(),
             made: Arc::default(),
         }
     }
 
-    /// The same lab, with a run's own pods in a namespace of theirs, beside those that it was booted with.
-    pub fn in_namespace(self, namespace: &str) -> Self {
-        LabCluster {
+    /// The same lab, with a run's own pods in a namespace of theirs, beside those that are there.
+    ///
+    /// # Errors
+    /// A lab that does not list its pods.
+    pub async fn in_namespace(self, namespace: &str) -> Result<Self> {
+        let pods = self.pods().await?;
+        Ok(LabCluster {
             namespace: Arc::from(namespace),
+            others: Arc::new(pods.iter().map(pod_ref).collect()),
             ..self
-        }
+        })
     }
 
     /// Deletes every pod of a namespace and waits until they are gone.
@@ -149,8 +157,11 @@ impl Cluster for LabCluster {
         self.call(Lab::pods).await
     }
 
-    async fn apply_pod(&self, pod: &Pod) -> Result<()> {
+    async fn create_pod(&self, pod: &Pod) -> Result<()> {
         let (name, pod) = (pod_ref(pod), pod.clone());
+        if self.others.contains(&name) {
+            return Err(already_there(&name));
+        }
         // Before it exists: however the call ends, `withdraw` knows it.
         self.made().insert(name);
         self.call(move |lab| lab.apply_pod(&pod)).await

@@ -25,7 +25,7 @@ pub(super) async fn make(
     let mut waits = JoinSet::new();
     for (index, node) in nodes.iter().enumerate() {
         let pod = object(cluster, &format!("busybox-port-{}", index + 1), node, port)?;
-        cluster.apply_pod(&pod).await?;
+        cluster.create_pod(&pod).await?;
         let (cluster, name) = (cluster.clone(), pod_ref(&pod));
         waits.spawn(async move { (index, cluster.wait_pod(&name, limit).await) });
     }

@@ -137,6 +137,10 @@ mod tests {
             let begun = std::time::Instant::now();
             let seen = backends(&api(), "n", &[("s", wanted)], limit).await;
             assert_eq!(seen.unwrap(), ready);
+            assert!(
+                wanted == 2 || begun.elapsed() >= limit,
+                "it did not wait for the third"
+            );
             assert!(begun.elapsed() < Duration::from_secs(30));
         }
     }
