@@ -119,9 +119,6 @@ pub(crate) fn talk(client: &Ns, server: &Ns, address: &str) -> IpAddr {
     let listening = server.udp(SocketAddr::new(address, 0));
     let dialling = client.udp(any);
     let dialled = listening.local_addr().unwrap();
-    dialling
-        .send_to(b"question", dialled)
-        .unwrap_or_else(|e| panic!("send to {dialled}: {e}"));
     let mut buffer = [0; 16];
     // Asked again as a resolver would: a device whose carrier has just come drops what the kernel sends before its
     // link watch has run.
