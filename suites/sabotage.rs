@@ -82,11 +82,11 @@ fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
     let verdicts = verdicts(&args, Some(fault));
 
     for (check, verdict) in &verdicts {
-        let red = fault.red.contains(check);
+        let red = fault.must_fail.contains(check);
         match verdict {
             Verdict::Fail { evidence } => {
                 assert!(
-                    red || fault.follow.contains(check),
+                    red || fault.may_fail.contains(check),
                     "{id} reddens {check}, which it should not: {evidence:#?}"
                 );
                 let named = evidence.iter().any(|e| names(e, fault.culprit));
@@ -155,7 +155,7 @@ fn every_fault_is_sabotaged_and_every_check_has_one() {
     // `subnet` reports facts and cannot fail.
     for check in catalogue::all().iter().filter(|check| check.id != "subnet") {
         assert!(
-            plant::all().any(|fault| fault.red.contains(&check.id)),
+            plant::all().any(|fault| fault.must_fail.contains(&check.id)),
             "no fault reddens {}",
             check.id
         );

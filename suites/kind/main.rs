@@ -89,11 +89,11 @@ fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
     let verdicts = verdicts(Some(fault));
 
     for (check, verdict) in &verdicts {
-        let red = fault.red.contains(check);
+        let red = fault.must_fail.contains(check);
         match verdict {
             Verdict::Fail { evidence } => {
                 assert!(
-                    red || fault.follow.contains(check),
+                    red || fault.may_fail.contains(check),
                     "{id} reddens {check}, which it should not: {evidence:#?}"
                 );
                 let named = evidence.iter().all(|e| names(e, fault.culprit));

@@ -71,8 +71,8 @@ fn listing() -> Listing {
     let faults = plant::all().map(|fault| Fault {
         id: fault.id,
         summary: fault.summary,
-        reddens: fault.red,
-        may_redden: fault.follow,
+        reddens: fault.must_fail,
+        may_redden: fault.may_fail,
     });
     Listing {
         checks: checks.collect(),

@@ -30,7 +30,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> + Clone {
 
 /// Names of the faults that turn a check red; none for a check that only reports.
 pub fn proving(check: &str) -> Vec<&'static str> {
-    let proving = all().filter(|fault| fault.red.contains(&check));
+    let proving = all().filter(|fault| fault.must_fail.contains(&check));
     proving.map(|fault| fault.id).collect()
 }
 
@@ -72,9 +72,9 @@ pub struct Fault {
     /// When.
     pub moment: Moment,
     /// Checks that turn red.
-    pub red: &'static [&'static str],
+    pub must_fail: &'static [&'static str],
     /// Checks that may turn red too, because they cannot hold any more either.
-    pub follow: &'static [&'static str],
+    pub may_fail: &'static [&'static str],
     /// What the evidence must name: a node or a pod.
     pub culprit: &'static str,
     /// The cause that evidence of the red checks must name, and what follows from it that they may name instead.

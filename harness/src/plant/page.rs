@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn faults_name_checks_that_exist() {
         for fault in crate::plant::all() {
-            for id in fault.red.iter().chain(fault.follow) {
+            for id in fault.must_fail.iter().chain(fault.may_fail) {
                 checks::find(id).unwrap();
             }
         }

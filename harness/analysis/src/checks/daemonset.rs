@@ -65,7 +65,7 @@ fn wrong(node: &str, set: &AgentSet, pods: &[AgentPod], ready: usize) -> Deviati
             set: name.clone(),
             node: node.clone(),
         };
-        let cause = Cause::AgentTwice {
+        let cause = Cause::DuplicateAgent {
             node: node.clone(),
             set: name,
         };

@@ -87,7 +87,7 @@ impl Words<'_> {
             NotVeth { pod, device } => "{pod}: its {device} is not a veth";
             HostEndMissing { pod, device } => "{pod}: the host end of its {device} is gone";
             HostEndDown { pod, device } => "{pod}: its host end {device} is down";
-            HostEndOffBridge { pod, device } => "{pod}: its host end {device} is on no bridge";
+            HostEndNotOnBridge { pod, device } => "{pod}: its host end {device} is on no bridge";
             BridgeDown { node, bridge } => "bridge {bridge} of {node} is down";
             GatewayAddressMissing { node, bridge, address } => (match bridge {
                 Some(bridge) => format!("the gateway address {address} is gone from {bridge} of {node}"),
@@ -99,20 +99,20 @@ impl Words<'_> {
             });
             GatewayOffLink { pods, hop } => "{pods}: next hop {hop} of the default route is not on link";
             GatewayCutOff { node } => "the wire between pod and bridge is cut, or a packet filter on {node} drops what pods send to it";
-            RangeTwice { nodes, ranges } => ({
+            OverlappingPodCidrs { nodes, ranges } => ({
                 let ((a, b), (a_range, b_range)) = (nodes, ranges);
                 match a_range == b_range {
                     true => format!("{a} and {b} both claim the podCIDR {a_range}"),
                     false => format!("the podCIDRs {a_range} of {a} and {b_range} of {b} overlap"),
                 }
             });
-            OwnRangeElsewhere { node, range } => "{node} routes its own podCIDR {range} to elsewhere";
+            OwnPodCidrRoutedAway { node, range } => "{node} routes its own podCIDR {range} to elsewhere";
             RouteMissing { node, to, range } => "{node} has no route to {range} of {to}";
-            RouteTwice { node, to, range, routes } => "{node} has {routes} routes to {range} of {to}";
+            DuplicateRoute { node, to, range, routes } => "{node} has {routes} routes to {range} of {to}";
             RouteWithoutDevice { node, range } => "the route of {node} to {range} has no device";
             RouteDeviceDown { node, to, range, device } => "the route of {node} to {range} of {to} goes through {device}, which is down";
             RouteOffLink { node, range, hop } => "{node}: next hop {hop} of the route to {range} is not on link";
-            RouteElsewhere { node, to, range, hop, holder } => (match holder {
+            WrongNextHop { node, to, range, hop, holder } => (match holder {
                 Some(holder) => format!("{node} routes {range} of {to} to {holder}"),
                 None => format!("{node}: next hop {hop} of the route to {range} is not an address of {to}"),
             });
@@ -122,9 +122,9 @@ impl Words<'_> {
             StaleForwarding { node, device, dst } => "stale forwarding entry on {device} of {node}: {dst} is not a node";
             NeighbourMissing { node, to, hop } => "{node} has no neighbour entry for {hop}, the next hop to {to}";
             ForwardingElsewhere { node, to, device, mac } => "{node}'s forwarding entry for {mac} on {device} does not lead to {to}";
-            VxlanDiffers { node, to } => "{node} and {to} have no VXLAN in common";
+            VxlanMismatch { node, to } => "{node} and {to} have no VXLAN in common";
             VxlanDown { node, device } => "the VXLAN device {device} of {node} is down";
-            VtepMacDiffers { node, to } => "{node} knows a wrong VTEP MAC for {to}";
+            VtepMacMismatch { node, to } => "{node} knows a wrong VTEP MAC for {to}";
             ForwardingOff { node, key } => "{node} does not forward packets: net.{key} is 0";
             Diverted { to, by } => "what is sent to {to} is diverted to {by}, which cannot answer itself, see no-nat";
             TransportFiltered { failing, passing, family, at } => (format!(
@@ -145,7 +145,7 @@ impl Words<'_> {
                 "packets pass, but a packet filter {} rejects them or nothing listens there",
                 self.at(at)
             ));
-            NoRouteOnTheWay { at } => (format!("a node or router {} has no route to the address", self.at(at)));
+            NoRouteInTransit { at } => (format!("a node or router {} has no route to the address", self.at(at)));
             PacketsLost { loss, at } => (lost(loss, &self.at(at)));
             Masquerade { node } => (match node {
                 Some(node) => format!("{node} masquerades traffic that stays within the pod network"),
@@ -162,7 +162,7 @@ impl Words<'_> {
             OuterFragments => "the underlay MTU is below the pods' MTU plus what the tunnel adds, so outer packets are split";
             LoopbackDown { pod } => (format!("the loopback interface of pod {} is down", self.names.pod(&pod.pod)));
             ConflistDiffers => "the CNI was changed on some nodes only";
-            AgentTwice => "two agents change the same interfaces, routes and files; the DaemonSet's surge or a second copy of the pod";
+            DuplicateAgent => "two agents change the same interfaces, routes and files; the DaemonSet's surge or a second copy of the pod";
             EndpointsMissing { service } => "service {service} has no ready backend";
             BackendsSilent { node } => "some backends do not answer {node}, see cross-node and same-node";
             ServiceProxyBehind { node } => (match node {

@@ -57,20 +57,20 @@ impl Words<'_> {
             NotVeth => "another CNI configuration made this pod";
             HostEndMissing => "the host end was moved or deleted";
             HostEndDown => "the host end was set down";
-            HostEndOffBridge => "the host end was taken off the bridge";
+            HostEndNotOnBridge => "the host end was taken off the bridge";
             BridgeDown => "the bridge was set down, or none of its ports has a carrier";
             GatewayAddressMissing => "";
             DefaultRouteMissing => "the route was removed, or the CNI configuration does not ask for one (isDefaultGateway, ipam.routes)";
             GatewayOffLink => "the route to the gateway itself is missing in the pod";
             GatewayCutOff => "";
-            RangeTwice => "the same range was assigned to two nodes: their pods get equal addresses, and a route can lead to one only";
-            OwnRangeElsewhere => "the node was taken for a remote one, or had another podCIDR before";
+            OverlappingPodCidrs => "the same range was assigned to two nodes: their pods get equal addresses, and a route can lead to one only";
+            OwnPodCidrRoutedAway => "the node was taken for a remote one, or had another podCIDR before";
             RouteMissing => "the route was removed, or the node agent did not learn of the node";
-            RouteTwice => "one was left when the other was made";
+            DuplicateRoute => "one was left when the other was made";
             RouteWithoutDevice => "the device was deleted";
             RouteDeviceDown => "the device was set down";
             RouteOffLink => "both nodes are not on one segment: plain routes do not work between them";
-            RouteElsewhere { holder } => (match holder {
+            WrongNextHop { holder } => (match holder {
                 Some(_) => "the route was made for another node".to_owned(),
                 None => "the node's address changed, or the route was written wrongly".to_owned(),
             });
@@ -80,9 +80,9 @@ impl Words<'_> {
             StaleForwarding => "a node left or got another podCIDR, and its entries stayed";
             NeighbourMissing => "the neighbour entry was removed, or never made";
             ForwardingElsewhere => "the FDB entry was removed, or made for another node";
-            VxlanDiffers => "the nodes' agents have different settings, or the device is gone";
+            VxlanMismatch => "the nodes' agents have different settings, or the device is gone";
             VxlanDown => "the device was set down";
-            VtepMacDiffers { device_changed } => (match device_changed {
+            VtepMacMismatch { device_changed } => (match device_changed {
                 true => "the device was created again with another Ethernet address".to_owned(),
                 false => "the entry is out of date or was changed: frames reach the node and are dropped there".to_owned(),
             });
@@ -92,7 +92,7 @@ impl Words<'_> {
             FamilyUnrouted => "";
             UnderlayCut => "";
             Rejected => "";
-            NoRouteOnTheWay => "";
+            NoRouteInTransit => "";
             PacketsLost => "";
             Masquerade => "";
             Dnat => "";
@@ -103,7 +103,7 @@ impl Words<'_> {
             OuterFragments => "";
             LoopbackDown => "";
             ConflistDiffers => "";
-            AgentTwice => "";
+            DuplicateAgent => "";
             EndpointsMissing => "the pods are not ready, or the controller manager makes no EndpointSlices";
             BackendsSilent => "";
             ServiceProxyBehind => "";

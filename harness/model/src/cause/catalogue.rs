@@ -190,7 +190,7 @@ causes! {
         "the node's end of a pod's veth is gone" => "create the pod again", ["bridge", "same-node", "cross-node"];
     HostEndDown { pod: PodAt, device: String }
         "the node's end of a pod's veth is down" => "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
-    HostEndOffBridge { pod: PodAt, device: String }
+    HostEndNotOnBridge { pod: PodAt, device: String }
         "the node's end of a pod's veth is not a port of the bridge" => "`ip link set … master` on the node, or create the pod again", ["bridge", "same-node", "cross-node"];
     BridgeDown { node: String, bridge: String }
         "a bridge that pods hang on is down" => "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
@@ -202,13 +202,13 @@ causes! {
         "a pod has no route to its gateway itself" => "create the pod again", ["gateway", "same-node", "cross-node"];
     GatewayCutOff { node: String, hop: IpAddr }
         "a gateway that is as it should be does not answer" => "the wire between pod and bridge; the node's packet filter", ["gateway"];
-    RangeTwice { nodes: (String, String), ranges: (IpNet, IpNet) }
+    OverlappingPodCidrs { nodes: (String, String), ranges: (IpNet, IpNet) }
         "the podCIDRs of two nodes overlap" => "give one of the nodes another podCIDR", ["node-routes", "same-node", "cross-node"];
-    OwnRangeElsewhere { node: String, range: IpNet }
+    OwnPodCidrRoutedAway { node: String, range: IpNet }
         "a node sends its own pods' range away" => "remove the route; restart the add-on's agent", ["node-routes", "cross-node"];
     RouteMissing { node: String, to: String, range: IpNet }
         "a node has no working route to another node's pods" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
-    RouteTwice { node: String, to: String, range: IpNet, routes: usize }
+    DuplicateRoute { node: String, to: String, range: IpNet, routes: usize }
         "a node has several routes to another node's pods" => "remove the one that was left over", ["node-routes", "cross-node"];
     RouteWithoutDevice { node: String, to: String, range: IpNet }
         "a route's device is gone" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
@@ -216,7 +216,7 @@ causes! {
         "a route leads through a device that is down" => "`ip link set` up on the node", ["node-routes", "cross-node"];
     RouteOffLink { node: String, range: IpNet, hop: IpAddr }
         "a route's next hop is not on link" => "routes through a tunnel, where nodes are on different segments", ["node-routes", "cross-node"];
-    RouteElsewhere { node: String, to: String, range: IpNet, hop: IpAddr, holder: Option<String> }
+    WrongNextHop { node: String, to: String, range: IpNet, hop: IpAddr, holder: Option<String> }
         "a route's next hop is not an address of the node that has the pods" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     PartRoutedElsewhere { node: String, to: String, range: IpNet, part: IpNet }
         "a more specific route takes a part of another node's podCIDR elsewhere" => "`ip route del` on the node", ["node-routes", "cross-node"];
@@ -230,11 +230,11 @@ causes! {
         "a node has no neighbour entry for another node's VTEP" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     ForwardingElsewhere { node: String, to: String, device: String, mac: MacAddr }
         "a node's forwarding entry does not lead to the other node" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
-    VxlanDiffers { node: String, to: String }
+    VxlanMismatch { node: String, to: String }
         "two nodes have no VXLAN in common" => "the same VNI and port in the add-on's configuration of all nodes", ["node-routes", "cross-node"];
     VxlanDown { node: String, device: String }
         "a node's VXLAN device is down" => "`ip link set` up on the node", ["node-routes", "cross-node"];
-    VtepMacDiffers { node: String, to: String, device_changed: bool }
+    VtepMacMismatch { node: String, to: String, device_changed: bool }
         "a node knows a wrong Ethernet address for another node's VTEP" => "restart the add-on's agent on both nodes", ["node-routes", "cross-node"];
     }
     [Unreachable
@@ -253,7 +253,7 @@ causes! {
         "the nodes do not reach each other either" => "the network between the nodes", ["cross-node"];
     Rejected { at: Vec<Subject> }
         "packets come through and are refused" => "the packet filter's rule; a listener", ["same-node", "cross-node"];
-    NoRouteOnTheWay { at: Vec<Subject> }
+    NoRouteInTransit { at: Vec<Subject> }
         "a node or router on the path has no route" => "the route on the node or router that says so", ["same-node", "cross-node"];
     PacketsLost { loss: Loss, at: Vec<Subject> }
         "packets get lost" => "the packet filter's rule, the route or the link; `flatnet inspect route` shows the way", ["same-node", "cross-node"];
@@ -278,7 +278,7 @@ causes! {
     [] () {
     ConflistDiffers { nodes: Vec<String> }
         "nodes use different CNI configurations" => "apply the add-on again on all nodes", ["cni-config"];
-    AgentTwice { node: String, set: String }
+    DuplicateAgent { node: String, set: String }
         "two agents of one add-on work on a node" => "remove the copy", ["daemonset"];
     EndpointsMissing { namespace: String, service: String }
         "a service has no ready backend" => "the pods' readiness; kube-controller-manager", ["service"];

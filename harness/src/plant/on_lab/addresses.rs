@@ -13,8 +13,8 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "pod-address-changed",
         summary: "busybox-1 has another address than the API says",
         moment: Moment::AfterPods,
-        red: &["pod-ip-present"],
-        follow: &[
+        must_fail: &["pod-ip-present"],
+        may_fail: &[
             "same-node",
             "cross-node",
             "gateway",
@@ -48,10 +48,10 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "equal-pod-cidr",
         summary: "node2 is given node1's podCIDR",
         moment: Moment::Planning,
-        red: &["pod-ip-unique", "node-routes"],
-        follow: &["same-node", "cross-node", "no-nat", "gateway", "mtu"],
+        must_fail: &["pod-ip-unique", "node-routes"],
+        may_fail: &["same-node", "cross-node", "no-nat", "gateway", "mtu"],
         culprit: "node2",
-        causes: &[CauseId::RangeTwice, CauseId::AddressShared],
+        causes: &[CauseId::OverlappingPodCidrs, CauseId::AddressShared],
         needs_vxlan: false,
         recipe: Recipe::Nodes(|nodes| nodes[1].pod_cidrs = nodes[0].pod_cidrs.clone()),
     },
@@ -59,8 +59,8 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "same-ip",
         summary: "the reservation of busybox-1's address is lost, and the next pod on its node gets it again",
         moment: Moment::AfterFirstPod,
-        red: &["pod-ip-unique"],
-        follow: &[
+        must_fail: &["pod-ip-unique"],
+        may_fail: &[
             "same-node",
             "cross-node",
             "no-nat",

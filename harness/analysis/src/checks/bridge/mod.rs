@@ -237,7 +237,7 @@ fn port<'a>(
         let observed = State::NoMaster {
             device: device.clone(),
         };
-        let cause = Cause::HostEndOffBridge { pod, device };
+        let cause = Cause::HostEndNotOnBridge { pod, device };
         complain(cause, observed, on_node())
     })
 }

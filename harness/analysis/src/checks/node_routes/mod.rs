@@ -194,7 +194,7 @@ fn twice(
             expected: State::SeparateRanges,
             observed: claims.to_vec(),
             look: Command::on(&a, "ip route"),
-            finding: Finding::cause(Cause::RangeTwice {
+            finding: Finding::cause(Cause::OverlappingPodCidrs {
                 nodes: (a, b),
                 ranges: (a_range, b_range),
             }),
@@ -213,7 +213,7 @@ fn own_cidr_elsewhere(node: &ObservedNode, facts: &Facts, topology: &Topology<'_
     let name = &node.object.name;
     found
         .map(|route| {
-            let cause = Cause::OwnRangeElsewhere {
+            let cause = Cause::OwnPodCidrRoutedAway {
                 node: name.clone(),
                 range: route.dst,
             };

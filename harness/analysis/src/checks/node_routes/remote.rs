@@ -174,7 +174,7 @@ impl Hop<'_> {
                 link.name
             ));
         }
-        let cause = Cause::RouteElsewhere {
+        let cause = Cause::WrongNextHop {
             node: self.name(),
             to: self.to(),
             range: self.cidr,
@@ -226,7 +226,7 @@ impl Hop<'_> {
     }
 
     fn duplicates(&self, routes: &[&RouteEntry]) -> NotVerified {
-        let cause = Cause::RouteTwice {
+        let cause = Cause::DuplicateRoute {
             node: self.name(),
             to: self.to(),
             range: routes[0].dst,

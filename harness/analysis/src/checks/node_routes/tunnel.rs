@@ -104,7 +104,7 @@ impl Hop<'_> {
             .iter()
             .find(|(_, vxlan)| vxlan.vni == local.vni && vxlan.port == local.port)
         else {
-            let cause = Cause::VxlanDiffers {
+            let cause = Cause::VxlanMismatch {
                 node: self.name(),
                 to: self.to(),
             };
@@ -162,7 +162,7 @@ impl Hop<'_> {
         let device_changed = !others.is_empty() && others.iter().all(|mac| *mac == entry);
         let device = remote_facts.links.iter().find(|l| l.mac == Some(real));
         let culprit = if device_changed { remote } else { node };
-        let cause = Cause::VtepMacDiffers {
+        let cause = Cause::VtepMacMismatch {
             node: self.name(),
             to: self.to(),
             device_changed,

@@ -39,7 +39,7 @@ pub(super) fn guess(
     let kinds: BTreeSet<Kind> = failed.map(|dial| kind(dial)).collect();
     match Vec::from_iter(kinds)[..] {
         [Kind::Refused] => Cause::Rejected { at },
-        [Kind::Unreachable] => Cause::NoRouteOnTheWay { at },
+        [Kind::Unreachable] => Cause::NoRouteInTransit { at },
         _ => Cause::PacketsLost {
             loss: loss(group.scope, arrivals),
             at,
