@@ -35,6 +35,7 @@ mod uplink;
 mod valid_node;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use error::{Error, Result};
@@ -61,7 +62,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match daemon::run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("flatnet-agent: {error}");
+            let _ = writeln!(std::io::stderr(), "flatnet-agent: {error}");
             ExitCode::from(error.exit_code())
         }
     }

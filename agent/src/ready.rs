@@ -112,11 +112,11 @@ impl Ask {
     pub(crate) fn run(&self) -> ExitCode {
         match self.ask() {
             Ok(answer) => {
-                print!("{answer}");
+                let _ = write!(io::stdout(), "{answer}");
                 ExitCode::from(u8::from(!answer.starts_with(READY)))
             }
             Err(error) => {
-                eprintln!("flatnet-agent: {error}");
+                let _ = writeln!(io::stderr(), "flatnet-agent: {error}");
                 ExitCode::from(error.exit_code())
             }
         }

@@ -32,6 +32,7 @@ mod sleep;
 pub mod spec;
 mod underlay;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use change::Change;
@@ -54,11 +55,11 @@ pub fn main() -> ExitCode {
         // The name is only for `ps`; the boot request on standard input is what counts.
         (Some("serve"), Some(_), None) => process::serve(),
         (Some("--help" | "-h"), None, None) => {
-            println!("{USE}");
+            let _ = writeln!(std::io::stdout(), "{USE}");
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("{USE}");
+            let _ = writeln!(std::io::stderr(), "{USE}");
             ExitCode::from(2)
         }
     }

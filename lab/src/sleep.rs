@@ -1,5 +1,6 @@
 //! The one program that every pod of a run needs, for machines that have neither busybox nor a `sleep` of their own: this program
 //! under that name.
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,7 +32,8 @@ pub(crate) fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!(
+            let _ = writeln!(
+                std::io::stderr(),
                 "sleep: this one takes a number of seconds or `infinity`; for another, install busybox (Debian: busybox-static)"
             );
             ExitCode::from(2)

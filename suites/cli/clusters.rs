@@ -11,7 +11,7 @@ use super::started::{tells, unchosen, words};
 use super::{file, flatnet};
 
 /// Runs a script where no other lab of this machine is seen: in a network namespace of its own. `$FLATNET` is the program.
-fn alone(script: &str) -> Output {
+pub(super) fn alone(script: &str) -> Output {
     let own: &[&str] = if nix::unistd::geteuid().is_root() {
         &["--net"]
     } else {
@@ -29,7 +29,7 @@ fn alone(script: &str) -> Output {
         .expect("unshare starts")
 }
 
-fn stdout(output: &Output) -> String {
+pub(super) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

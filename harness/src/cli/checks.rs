@@ -2,6 +2,7 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use super::output;
 use crate::{Error, Result, plant};
 use flatnet_analysis::checks::catalogue;
 
@@ -49,13 +50,13 @@ struct Fault {
 
 pub(super) fn run(args: &ChecksArgs) -> Result<u8> {
     match args.output {
-        Format::Markdown => anstream::print!("{}", plant::page::markdown()),
+        Format::Markdown => output::print(plant::page::markdown())?,
         Format::Json => {
             let text = serde_json::to_string_pretty(&listing())
                 .map_err(|e| Error::failed("write JSON", e))?;
-            anstream::println!("{text}");
+            output::print_line(text)?;
         }
-        Format::Text => print_text(&listing()),
+        Format::Text => output::print(text(&listing()))?,
     }
     Ok(0)
 }
@@ -80,30 +81,28 @@ fn listing() -> Listing {
     }
 }
 
-fn print_text(listing: &Listing) {
-    anstream::println!("CHECKS (flatnet test --only ID,ID…)\n");
+fn text(listing: &Listing) -> String {
+    let mut text = "CHECKS (flatnet test --only ID,ID…)\n\n".to_owned();
     for check in &listing.checks {
-        anstream::println!(
-            "{}\n    promise   {}\n    observed  {}",
-            check.id,
-            check.promise,
-            check.observed_by
-        );
         let faults = if check.faults.is_empty() {
             "none: it reports facts and cannot fail".to_owned()
         } else {
             check.faults.join(", ")
         };
-        anstream::println!("    proven by {faults}\n");
+        text.push_str(&format!(
+            "{}\n    promise   {}\n    observed  {}\n    proven by {faults}\n\n",
+            check.id, check.promise, check.observed_by
+        ));
     }
-    anstream::println!("FAULTS (flatnet test --plant NAME)\n");
+    text.push_str("FAULTS (flatnet test --plant NAME)\n\n");
     for fault in &listing.faults {
-        anstream::println!(
-            "{:<22} {}\n{:<22} makes fail: {}",
+        text.push_str(&format!(
+            "{:<22} {}\n{:<22} makes fail: {}\n",
             fault.id,
             fault.summary,
             "",
             fault.reddens.join(", ")
-        );
+        ));
     }
+    text
 }

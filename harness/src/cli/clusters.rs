@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 use flatnet_lab::Lab;
 
 use super::which::{ClusterArg, look};
-use super::{Output, Typed};
+use super::{Output, Typed, output};
 use crate::session::reaper::{Reap, remove};
 use crate::session::run_until_interrupted;
 use crate::{Error, Result};
@@ -50,12 +50,12 @@ pub(super) fn list(args: &ListArgs) -> Result<u8> {
         Output::Json => {
             let text = serde_json::to_string_pretty(&clusters)
                 .map_err(|e| Error::failed("write JSON", e))?;
-            anstream::println!("{text}");
+            output::print_line(text)?;
         }
         Output::Text if clusters.is_empty() => {
-            anstream::eprintln!("no cluster is running; to boot one: flatnet up");
+            output::say("no cluster is running; to boot one: flatnet up");
         }
-        Output::Text => anstream::println!("{}", table(&clusters)),
+        Output::Text => output::print_line(table(&clusters))?,
     }
     Ok(0)
 }
@@ -98,11 +98,11 @@ async fn delete(args: &DownArgs) -> Result<()> {
         vec![cluster.of(&found)?]
     };
     if ending.is_empty() {
-        anstream::eprintln!("no cluster is running");
+        output::say("no cluster is running");
     }
     for cluster in ending {
         end(&cluster).await?;
-        anstream::eprintln!("deleted cluster {}", cluster.name());
+        output::say(format_args!("deleted cluster {}", cluster.name()));
     }
     Ok(())
 }

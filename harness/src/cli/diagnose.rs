@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::which::WhichArgs;
-use super::{Output, Typed, duration};
+use super::{Output, Typed, duration, output};
 use crate::diagnose::diagnose;
 use crate::report::{self, diagnosis as text};
 use crate::session::attach::{Attached, looking};
@@ -46,15 +46,15 @@ pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed<'_>) -> Result<u8> {
     });
     let diagnosis = session::run(looking)?;
     let code = diagnosis.exit_code();
-    match args.output {
+    let printed = match args.output {
         Output::Json => {
             let text = report::json::render_diagnosis(diagnosis)
                 .map_err(|e| Error::failed("write JSON", e))?;
-            anstream::println!("{text}");
+            output::print_line(text)
         }
-        Output::Text => anstream::print!("{}", text::render(&diagnosis)),
-    }
-    Ok(code)
+        Output::Text => output::print(text::render(&diagnosis)),
+    };
+    Ok(output::delivered(code, [printed]))
 }
 
 /// Looks until everything is healthy, a cause is known, or the time is up.

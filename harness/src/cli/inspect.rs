@@ -3,8 +3,8 @@ use clap::{Args, Subcommand};
 
 use super::Typed;
 use super::answers::{Format, progress};
-use super::inspect_route;
 use super::which::WhichArgs;
+use super::{inspect_route, output};
 use crate::report::inspection as print;
 use crate::session::attach::looking;
 use crate::{Result, session};
@@ -60,8 +60,7 @@ pub(super) fn run(mut args: InspectArgs, typed: &Typed<'_>) -> Result<u8> {
     }
     let questions = catalogue::find(&args.questions)?;
     if args.list {
-        list(&questions);
-        return Ok(0);
+        return output::print(list(&questions)).map(|()| 0);
     }
     args.which.settle(typed)?;
     let which = args.which.find()?;
@@ -89,21 +88,23 @@ pub(super) fn run(mut args: InspectArgs, typed: &Typed<'_>) -> Result<u8> {
     )
 }
 
-fn list(questions: &[&Question]) {
-    for question in questions {
-        anstream::println!("{:<12} {}", question.id, question.words);
-    }
-    anstream::println!("{:<12} {}", route::ID, route::WORDS);
+fn list(questions: &[&Question]) -> String {
+    let questions = questions
+        .iter()
+        .map(|question| (question.id, question.words));
+    questions
+        .chain([(route::ID, route::WORDS)])
+        .map(|(id, words)| format!("{id:<12} {words}\n"))
+        .collect()
 }
 
 fn show(inspection: &Inspection, nodes: usize, format: Format) -> Result<()> {
     match format {
-        Format::Table => anstream::print!("{}", print::table(inspection, nodes, width())),
-        Format::Json => anstream::println!("{}", print::json(inspection)?),
-        Format::Yaml => anstream::print!("{}", print::yaml(inspection)?),
-        Format::Markdown => anstream::print!("{}", print::markdown(inspection, nodes)),
+        Format::Table => output::print(print::table(inspection, nodes, width())),
+        Format::Json => output::print_line(print::json(inspection)?),
+        Format::Yaml => output::print(print::yaml(inspection)?),
+        Format::Markdown => output::print(print::markdown(inspection, nodes)),
     }
-    Ok(())
 }
 
 /// Columns of the terminal; none where the output goes elsewhere and lines may have any length.

@@ -1,9 +1,9 @@
 //! `flatnet inspect route`: where a packet goes, hop by hop.
 use clap::Args;
 
-use super::Typed;
 use super::answers::{Format, progress};
 use super::which::WhichArgs;
+use super::{Typed, output};
 use crate::report::inspection as print;
 use crate::report::route as table;
 use crate::route::{self, Question};
@@ -53,7 +53,7 @@ pub(super) fn run(mut args: RouteArgs, typed: &Typed<'_>) -> Result<u8> {
         text(&args, attached, &found)
     }));
     progress.finish_and_clear();
-    anstream::print!("{}", text?);
+    output::print(text?)?;
     Ok(0)
 }
 

@@ -7,6 +7,7 @@ mod exec;
 mod inspect;
 mod inspect_route;
 mod log;
+mod output;
 mod progress;
 mod test;
 mod up;
@@ -143,13 +144,15 @@ pub fn main() -> ExitCode {
     let (cli, typed) = match parse() {
         Ok(parsed) => parsed,
         Err(e) => {
-            let code = if e.use_stderr() { 2 } else { 0 };
-            // A closed terminal does not change the exit code.
-            let _ = e.print();
-            if let Some(variable) = variable::behind(&e) {
-                anstream::eprintln!("note: {variable} sets that value");
+            if !e.use_stderr() {
+                let help = output::print(e.render().ansi());
+                return ExitCode::from(output::delivered(0, [help]));
             }
-            return ExitCode::from(code);
+            output::say(e.render().ansi().to_string().trim_end());
+            if let Some(variable) = variable::behind(&e) {
+                output::say(format_args!("note: {variable} sets that value"));
+            }
+            return ExitCode::from(2);
         }
     };
     let typed = Typed::of(&typed);
@@ -167,19 +170,15 @@ pub fn main() -> ExitCode {
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "flatnet",
-                &mut std::io::stdout(),
-            );
-            Ok(0)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "flatnet", &mut script);
+            output::print(String::from_utf8_lossy(&script)).map(|()| 0)
         }
     };
     match done {
         Ok(code) => ExitCode::from(code),
         Err(e) => {
-            anstream::eprintln!("error: {e}");
+            output::say(format_args!("error: {e}"));
             ExitCode::from(e.exit_code())
         }
     }

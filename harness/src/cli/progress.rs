@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::say;
 use crate::events::{Event, Observer, Phase};
 use crate::report;
 
@@ -76,13 +77,8 @@ pub(super) fn observer(quiet: bool) -> (Observer, Phases) {
 }
 
 fn show(state: &mut State, terminal: bool, event: &Event) {
-    let say = |state: &State, line: String| {
-        if terminal {
-            state.bar.suspend(|| anstream::eprintln!("{line}"));
-        } else {
-            anstream::eprintln!("{line}");
-        }
-    };
+    // A bar that is hidden has nothing to redraw.
+    let above = |state: &State, line: String| state.bar.suspend(|| say(line));
     match event {
         Event::PhaseStarted(phase) => {
             state.count = 0;
@@ -109,15 +105,15 @@ fn show(state: &mut State, terminal: bool, event: &Event) {
             if terminal {
                 state.bar.set_message(step.clone());
             } else {
-                anstream::eprintln!("{step}");
+                say(step);
             }
         }
-        Event::PodFailed(pod, why) => say(state, format!("pod {pod} does not run: {why}")),
-        Event::Note(note) => say(state, format!("note: {note}")),
-        Event::Planted(fault) => say(state, format!("planted {fault}")),
+        Event::PodFailed(pod, why) => above(state, format!("pod {pod} does not run: {why}")),
+        Event::Note(note) => above(state, format!("note: {note}")),
+        Event::Planted(fault) => above(state, format!("planted {fault}")),
         Event::PhaseEnded(phase, took) => {
             state.bar.finish_and_clear();
-            say(
+            above(
                 state,
                 format!(
                     "{:<24} {:>6.2} s",

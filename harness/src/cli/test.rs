@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{Output, Typed, progress};
+use super::{Output, Typed, output, progress};
 use crate::config::RunArgs;
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
@@ -60,6 +60,7 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed<'_>) -> Result<u8> {
     args.run.settle(|option| typed.is(option));
     let checks = selected(&args.only)?;
     let fault = args.plant.as_deref().map(plant::find).transpose()?;
+    output::check_report(args.run.report.as_deref(), &report::FILES)?;
     let started = Timestamp::now();
     let (observer, phases) = progress::observer(args.quiet);
     let outcome = session::run(conduct(&args.run, fault, observer))?;
@@ -73,13 +74,13 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed<'_>) -> Result<u8> {
         outcome.observations,
     )
     .with_diagnosis(outcome.diagnosis);
-    show(&args, &report)?;
+    let written = [show(&args, &report), keep(&args, &report)];
     if report.counts().failed > 0 && deleted {
-        anstream::eprintln!(
-            "note: the run's pods are deleted; to keep them for the commands above, run it again with --keep"
+        output::say(
+            "note: the run's pods are deleted; to keep them for the commands above, run it again with --keep",
         );
     }
-    Ok(report.exit_code())
+    Ok(output::delivered(report.exit_code(), written))
 }
 
 /// The checks named, in the catalogue's order; all where none is.
@@ -126,11 +127,13 @@ fn family_of(observations: &Observations) -> IpFamily {
         _ => IpFamily::Ipv4,
     }
 }
+
+/// On standard output.
 fn show(args: &TestArgs, report: &Report) -> Result<()> {
     match args.output {
         Output::Json => {
             let text = report::json::render(report).map_err(|e| Error::Failed(e.to_string()))?;
-            anstream::println!("{text}");
+            output::print_line(text)
         }
         Output::Text => {
             let detail = if args.verbose {
@@ -138,13 +141,18 @@ fn show(args: &TestArgs, report: &Report) -> Result<()> {
             } else {
                 Detail::Brief
             };
-            terminal::print(report, detail).map_err(|e| Error::failed("print the report", e))?;
+            output::print(terminal::render(report, detail))
         }
     }
-    if let Some(dir) = &args.run.report {
-        for path in report::write_to(dir, report).map_err(|e| Error::Input(e.to_string()))? {
-            anstream::eprintln!("wrote {}", path.display());
-        }
+}
+
+/// In the directory of `--report`.
+fn keep(args: &TestArgs, report: &Report) -> Result<()> {
+    let Some(dir) = &args.run.report else {
+        return Ok(());
+    };
+    for path in report::write_to(dir, report).map_err(|e| Error::Failed(e.to_string()))? {
+        output::say(format_args!("wrote {}", path.display()));
     }
     Ok(())
 }

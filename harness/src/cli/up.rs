@@ -4,9 +4,9 @@ use std::path::Path;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{Typed, progress};
+use super::{Typed, output, progress};
 use crate::config::{Provider, RunArgs};
-use crate::report::cluster::{NodeEntry, PodEntry};
+use crate::report::cluster::{FILE, NodeEntry, PodEntry};
 use crate::report::{self, ClusterReport};
 use crate::session::{self, Session};
 use crate::{Error, Result};
@@ -29,23 +29,22 @@ pub(super) fn run(args: UpArgs, typed: &Typed<'_>) -> Result<u8> {
     if run.cluster.is_none() && run.provider() != Provider::Kubeconfig {
         run.name.get_or_insert_with(|| "flatnet".to_owned());
     }
+    output::check_report(run.report.as_deref(), &[FILE])?;
     let started = Timestamp::now();
     let (observer, phases) = progress::observer(false);
     let mut report = session::run(async {
         let session = Session::start(&run, None, observer).await?;
         let report = describe(&session, started).await;
         if let Some(diagnosis) = session.diagnosis() {
-            anstream::eprint!("{}", report::diagnosis::render(diagnosis));
+            output::say(report::diagnosis::render(diagnosis).trim_end());
         }
         session.close().await?;
         report
     })?;
     report.phases = progress::timed(&phases);
-    if let Some(dir) = &run.report {
-        write(&report, dir)?;
-    }
+    let written = run.report.as_deref().map(|dir| write(&report, dir));
     show_around(&report);
-    Ok(0)
+    Ok(output::delivered(0, written))
 }
 
 /// The booted cluster, as it is now.
@@ -67,9 +66,9 @@ async fn describe(session: &Session, started: Timestamp) -> Result<ClusterReport
 fn write(report: &ClusterReport, dir: &Path) -> Result<()> {
     let written = report
         .write_to(dir)
-        .map_err(|e| Error::Input(e.to_string()))?;
+        .map_err(|e| Error::Failed(e.to_string()))?;
     for path in written {
-        anstream::eprintln!("wrote {}", path.display());
+        output::say(format_args!("wrote {}", path.display()));
     }
     Ok(())
 }
@@ -84,11 +83,14 @@ fn show_around(report: &ClusterReport) {
         "default" => name.clone(),
         namespace => format!("{namespace}/{name}"),
     };
-    anstream::eprintln!("look around:");
+    output::say("look around:");
     match &report.name {
-        Some(cluster) => anstream::eprintln!(
+        Some(cluster) => output::say(format_args!(
             "  flatnet exec --cluster {cluster} {target} -- ip route\n  flatnet test --cluster {cluster}"
-        ),
-        None => anstream::eprintln!("  kubectl -n {} exec {name} -- ip route", report.namespace),
+        )),
+        None => output::say(format_args!(
+            "  kubectl -n {} exec {name} -- ip route",
+            report.namespace
+        )),
     }
 }

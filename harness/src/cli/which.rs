@@ -1,7 +1,7 @@
 //! The running cluster that is meant by `--cluster`, by a kubeconfig, or because it is the only one.
 use clap::Args;
 
-use super::Typed;
+use super::{Typed, output};
 use crate::config::KubeArgs;
 use crate::session::attach::Which;
 use crate::session::run_until_interrupted;
@@ -36,7 +36,7 @@ impl ClusterArg {
             return self.of(&found);
         }
         let only = found.only()?;
-        anstream::eprintln!("using {only}, the only running cluster");
+        output::say(format_args!("using {only}, the only running cluster"));
         Ok(only)
     }
 
@@ -53,7 +53,7 @@ impl ClusterArg {
 pub(super) async fn look() -> Result<Found> {
     let found = running::find().await?;
     if let Some(why) = &found.unlisted {
-        anstream::eprintln!("note: {why}");
+        output::say(format_args!("note: {why}"));
     }
     Ok(found)
 }

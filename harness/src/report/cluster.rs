@@ -14,6 +14,9 @@ use flatnet_model::snapshot::{NodeSnapshot, PodSnapshot};
 /// The version of the JSON form; a change of meaning changes it.
 pub const SCHEMA: &str = "flatnet.cluster/v1";
 
+/// What [`ClusterReport::write_to`] writes.
+pub const FILE: &str = "cluster.json";
+
 /// A booted cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClusterReport {
@@ -112,13 +115,13 @@ impl ClusterReport {
         }
     }
 
-    /// Writes `cluster.json` into `dir`, which is made where it is missing. Returns its path.
+    /// Writes [`FILE`] into `dir`, which is made where it is missing. Returns its path.
     ///
     /// # Errors
     /// [`ReportError`]. The file is complete or not there.
     pub fn write_to(&self, dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
-        write_files(dir, &[("cluster.json", text)])
+        write_files(dir, [(FILE, text)])
     }
 }

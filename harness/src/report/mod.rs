@@ -16,7 +16,12 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 
+use std::fs::Permissions;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 pub use cluster::ClusterReport;
 pub use matrix::{Grid, Matrix, Share};
@@ -49,33 +54,68 @@ pub enum ReportError {
     },
 }
 
-/// Writes `report.json`, `junit.xml` and `summary.md` into `dir`, which is made where it is missing. Returns the paths.
+/// What [`write_to`] writes.
+pub const FILES: [&str; 3] = ["report.json", "junit.xml", "summary.md"];
+
+/// Writes [`FILES`] into `dir`, which is made where it is missing. Returns the paths.
 ///
 /// # Errors
-/// [`ReportError`]. Each file is complete or not there: it is written aside and renamed.
+/// [`ReportError`]. Each file is complete or not there.
 pub fn write_to(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
-    let files = [
-        ("report.json", json::render(report)?),
-        ("junit.xml", junit::render(report)?),
-        ("summary.md", summary::render(report)),
+    let texts = [
+        json::render(report)?,
+        junit::render(report)?,
+        summary::render(report),
     ];
-    write_files(dir, &files)
+    write_files(dir, FILES.into_iter().zip(texts))
+}
+
+/// Whether these `files` can be written into `dir`, which is made where it is missing: to be asked before a run, whose result
+/// would otherwise be lost.
+///
+/// # Errors
+/// [`ReportError::Write`].
+pub fn check(dir: &Path, files: &[&str]) -> Result<(), ReportError> {
+    aside(dir)?;
+    for path in files.iter().map(|name| dir.join(name)) {
+        if path.is_dir() {
+            return Err(unwritten(&path)(ErrorKind::IsADirectory.into()));
+        }
+    }
+    Ok(())
 }
 
 /// Each file is complete or not there: it is written aside and renamed.
-fn write_files(dir: &Path, files: &[(&str, String)]) -> Result<Vec<PathBuf>, ReportError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        |source| ReportError::Write { path, source }
-    };
-    std::fs::create_dir_all(dir).map_err(failed(dir))?;
+fn write_files(
+    dir: &Path,
+    files: impl IntoIterator<Item = (&'static str, String)>,
+) -> Result<Vec<PathBuf>, ReportError> {
     let mut written = Vec::new();
     for (name, text) in files {
         let path = dir.join(name);
-        let aside = dir.join(format!(".{name}.{}", std::process::id()));
-        std::fs::write(&aside, text).map_err(failed(&aside))?;
-        std::fs::rename(&aside, &path).map_err(failed(&path))?;
+        let mut file = aside(dir)?;
+        file.write_all(text.as_bytes()).map_err(unwritten(&path))?;
+        file.persist(&path).map_err(|e| unwritten(&path)(e.error))?;
         written.push(path);
     }
     Ok(written)
+}
+
+/// A file in `dir` that goes away again unless it is renamed.
+fn aside(dir: &Path) -> Result<NamedTempFile, ReportError> {
+    std::fs::create_dir_all(dir).map_err(unwritten(dir))?;
+    tempfile::Builder::new()
+        .prefix(".report.")
+        // Reports are for others too, as far as the umask lets them.
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(dir)
+        .map_err(unwritten(dir))
+}
+
+fn unwritten(path: &Path) -> impl Fn(std::io::Error) -> ReportError + use<> {
+    let path = path.to_owned();
+    move |source| ReportError::Write {
+        path: path.clone(),
+        source,
+    }
 }

@@ -1,6 +1,4 @@
-//! The report for people. Text carries ANSI colours; [`print`] drops them where output is not a terminal.
-use std::io::Write;
-
+//! The report for people. Text carries ANSI colours; whoever prints it drops them where output is not a terminal.
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 use super::lines::{
@@ -28,17 +26,7 @@ pub enum Detail {
     Full,
 }
 
-/// The whole report on standard output: checks, matrix, closing line. Colours only on a terminal that wants them (NO_COLOR).
-///
-/// # Errors
-/// When standard output cannot be written.
-pub fn print(report: &Report, detail: Detail) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    out.write_all(render(report, detail).as_bytes())?;
-    out.flush()
-}
-
-/// The whole report, coloured.
+/// The whole report, coloured: checks, matrix, closing line.
 pub fn render(report: &Report, detail: Detail) -> String {
     let words = report.words();
     let checks: String = report

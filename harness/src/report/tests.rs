@@ -6,8 +6,8 @@ use rstest::rstest;
 
 use super::terminal::Detail;
 use super::{
-    CheckReport, ClusterReport, Counts, Phase, Report, ReportError, Run, json, junit, summary,
-    terminal, write_to,
+    CheckReport, ClusterReport, Counts, FILES, Phase, Report, ReportError, Run, check, json, junit,
+    summary, terminal, write_to,
 };
 use flatnet_analysis::checks::all;
 use flatnet_analysis::example::build::{Cluster, ETH0, Style};
@@ -228,6 +228,22 @@ fn a_directory_gets_all_files_and_nothing_else() {
     std::fs::write(&blocked, "").unwrap();
     let error = write_to(&blocked, &mixed()).unwrap_err();
     assert!(error.to_string().contains("--report"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_written_is_found_before_a_run_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let entries = || std::fs::read_dir(dir.path()).unwrap().count();
+    check(dir.path(), &FILES).unwrap();
+    assert_eq!(entries(), 0);
+    std::fs::create_dir(dir.path().join("summary.md")).unwrap();
+
+    let error = check(dir.path(), &FILES).unwrap_err().to_string();
+    let late = write_to(dir.path(), &mixed()).unwrap_err().to_string();
+
+    assert!(error.contains("summary.md: is a directory;"), "{error}");
+    assert!(late.contains("summary.md: "), "{late}");
+    assert_eq!(entries(), 3, "two reports and the folder");
 }
 
 /// Every key of the JSON form is documented.
