@@ -1,5 +1,4 @@
 //! The programs that go into nodes and pods: found beside this one, and static.
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use elf::file::Class;
 use elf::{ElfStream, ParseError};
 
 use crate::{Error, Result};
+use flatnet_cluster::input;
 
 /// Where flatnet's parts are.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ pub fn linkage(path: &Path) -> io::Result<Linkage> {
         ParseError::IOError(e) => e,
         other => invalid(other.to_string()),
     };
-    let file = File::open(path)?;
+    let file = input::open(path)?;
     let mut program = ElfStream::<LittleEndian, _>::open_stream(file).map_err(bad)?;
     if program.ehdr.class != Class::ELF64 {
         return Err(invalid("not a 64-bit ELF program".to_owned()));

@@ -1,6 +1,7 @@
 //! The command line as a person meets it: exit codes, one clear message each, and nothing left behind.
 mod bare_root;
 mod clusters;
+mod input;
 mod output;
 mod real_clusters;
 mod runs;

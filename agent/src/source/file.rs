@@ -1,6 +1,6 @@
 //! The node list in a watched file.
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,9 @@ use super::NodeSource;
 use crate::error::file;
 use crate::node::NodesFile;
 use crate::{Error, Result};
+
+/// Bytes that a nodes file may have: room for some thousand nodes.
+const LIMIT: u64 = 1 << 20;
 
 /// Reads the node list from a file. Watches its directory rather than the file itself: replacing a file by rename (or, as
 /// the kubelet does with a mounted ConfigMap, a symlink beside it) would leave the watch on the old inode.
@@ -94,7 +97,7 @@ impl NodeSource for FileSource {
         // Before reading the file, so that later changes wake us again.
         self.drain()?;
         self.watch()?;
-        let content = match fs::read(&self.path) {
+        let content = match read(&self.path) {
             Ok(content) => content,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::Missing {
@@ -117,8 +120,28 @@ impl NodeSource for FileSource {
     }
 }
 
+/// A regular file of at most [`LIMIT`] bytes, without a byte order mark: a FIFO would be waited for, a device read forever.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut content = Vec::new();
+    File::open(path)?
+        .take(LIMIT + 1)
+        .read_to_end(&mut content)?;
+    if content.len() as u64 > LIMIT {
+        return Err(io::Error::other("larger than 1 MiB"));
+    }
+    if content.starts_with("\u{feff}".as_bytes()) {
+        content.drain(..3);
+    }
+    Ok(content)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -171,6 +194,21 @@ mod tests {
         assert_eq!(source.changed().unwrap(), None);
         fs::write(&path, ONE).unwrap();
         assert!(source.changed().unwrap().is_some());
+    }
+
+    #[test]
+    fn only_a_regular_file_of_bounded_size_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("nodes.json");
+        let mut source = FileSource::open(&path).unwrap();
+        let mut refused = || source.changed().unwrap_err().to_string();
+        fs::write(&path, vec![b' '; (1 << 20) + 1]).unwrap();
+        assert!(refused().ends_with("larger than 1 MiB"));
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(refused().ends_with("not a regular file"));
+        replace(&path, &format!("\u{feff}{ONE}"));
+        assert_eq!(source.changed().unwrap().unwrap().nodes[0].name, "a");
     }
 
     #[test]

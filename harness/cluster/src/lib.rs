@@ -2,6 +2,7 @@
 //! [`kind`], and [`kube`] for what stands behind an API server.
 pub mod diagnose;
 pub mod exposed;
+pub mod input;
 pub mod inspect;
 pub mod kind;
 pub mod kube;

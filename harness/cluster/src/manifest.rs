@@ -1,10 +1,12 @@
-//! Pod manifests: the file a person would `kubectl apply`.
+//! Pod manifests: the file a person would `kubectl apply`. Also what every manifest has: documents, and no object twice.
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
+use serde_yaml::Value;
 
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// The manifest that ships with flatnet.
 pub const BUSYBOX: &str = include_str!("../../../manifests/busybox.yaml");
@@ -12,9 +14,10 @@ pub const BUSYBOX: &str = include_str!("../../../manifests/busybox.yaml");
 /// Reads every Pod of a YAML file.
 ///
 /// # Errors
-/// [`Error::Input`] names the file, the line, and what is wrong: not readable, not YAML, not a Pod, no name, no node.
+/// [`Error::Input`] names the file, the line, and what is wrong: not readable, not YAML, not a Pod, no name, no node, a
+/// Pod that stands there twice.
 pub fn read(path: &Path) -> Result<Vec<Pod>> {
-    let text = std::fs::read_to_string(path).map_err(|e| {
+    let text = input::text(path).map_err(|e| {
         Error::Input(format!(
             "manifest {}: {e}; name a readable YAML file of Pods",
             path.display()
@@ -30,13 +33,9 @@ pub fn read(path: &Path) -> Result<Vec<Pod>> {
 pub fn parse(origin: &str, text: &str) -> Result<Vec<Pod>> {
     let bad = |detail: String| Error::Input(format!("manifest {origin}: {detail}"));
     let mut pods = Vec::new();
-    for (index, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
-        let value =
-            serde_yaml::Value::deserialize(document).map_err(|e| bad(format!("not YAML: {e}")))?;
-        if value.is_null() {
-            continue;
-        }
-        let number = index + 1;
+    let mut seen = Seen::default();
+    for document in documents(text) {
+        let (number, value) = document.map_err(bad)?;
         match (
             value.get("apiVersion").and_then(|v| v.as_str()),
             value.get("kind").and_then(|v| v.as_str()),
@@ -65,12 +64,48 @@ pub fn parse(origin: &str, text: &str) -> Result<Vec<Pod>> {
                 "pod {name:?} has no spec.nodeName; flatnet pins every pod to a node"
             )));
         }
+        // As kubectl has it: without a namespace, it is for the default one.
+        let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
+        seen.once(format!("{namespace}/{name}"), number)
+            .map_err(bad)?;
         pods.push(pod);
     }
     if pods.is_empty() {
         return Err(bad("it contains no Pod".to_owned()));
     }
     Ok(pods)
+}
+
+/// The documents of a YAML text that hold something, each with its number, counted from 1; an error says where it is not YAML.
+pub(crate) fn documents(
+    text: &str,
+) -> impl Iterator<Item = std::result::Result<(usize, Value), String>> {
+    let documents = serde_yaml::Deserializer::from_str(text).zip(1..);
+    documents.filter_map(|(document, number)| match Value::deserialize(document) {
+        Ok(Value::Null) => None,
+        Ok(value) => Some(Ok((number, value))),
+        Err(e) => Some(Err(format!("not YAML: {e}"))),
+    })
+}
+
+/// Objects of a manifest, and the document that each is in.
+#[derive(Default)]
+pub(crate) struct Seen(BTreeMap<String, usize>);
+
+impl Seen {
+    /// Refuses an object that an earlier document has too: the second would silently replace the first.
+    pub(crate) fn once(
+        &mut self,
+        object: String,
+        document: usize,
+    ) -> std::result::Result<(), String> {
+        match self.0.insert(object.clone(), document) {
+            None => Ok(()),
+            Some(first) => Err(format!(
+                "{object} stands twice, in documents {first} and {document}; give one of them another name or namespace"
+            )),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +142,18 @@ mod tests {
         );
         assert!(error("apiVersion: v1\nkind: Pod\nmetadata: {}\n").contains("no metadata.name"));
         assert!(error("# nothing\n").contains("no Pod"));
+        let pod = |metadata: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Pod\nmetadata: {{{metadata}}}\nspec: {{nodeName: node1, containers: []}}\n"
+            )
+        };
+        let twice = ["name: a", "name: b", "name: a, namespace: default"].map(pod);
+        assert_eq!(
+            error(&twice.concat()),
+            "manifest f.yaml: default/a stands twice, in documents 1 and 3; give one of them another name or namespace"
+        );
+        let once = ["name: a", "name: a, namespace: other"].map(pod).concat();
+        assert_eq!(parse("f.yaml", &once).unwrap().len(), 2);
         assert!(
             error("apiVersion: v1\nkind: Pod\nmetadata: {name: 1}\n").contains("not a valid Pod"),
             "{}",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use super::shipped::{FLANNEL, REFERENCE, REFERENCE_DIRS, WEAVE};
 use crate::config::{Provider, RunArgs};
 use crate::{Error, Result};
+use flatnet_cluster::input;
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_model::cni::{ListError, NetworkList, Version};
 
@@ -99,7 +100,7 @@ impl Choice {
                 "it is a conflist for the lab; choose flatnet, flannel, weave or a manifest",
             ),
             (file, provider) if file.contains(['/', '.']) => {
-                let text = std::fs::read_to_string(file).map_err(|e| {
+                let text = input::text(Path::new(file)).map_err(|e| {
                     Error::Input(format!(
                         "--cni {file}: {e}; give the path of a readable {}",
                         match provider {

@@ -5,6 +5,7 @@ use super::run_id;
 use super::source::{Archives, ClusterSource};
 use crate::config::RunArgs;
 use crate::{Error, Result};
+use flatnet_cluster::input;
 use flatnet_cluster::kind::Boot;
 use flatnet_cluster::kind::config::{KindConfig, Shape};
 
@@ -16,7 +17,7 @@ pub(super) fn plan(args: &RunArgs) -> Result<ClusterSource> {
     let config = match &kind.kind_config {
         Some(path) => {
             let origin = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|e| {
+            let text = input::text(path).map_err(|e| {
                 Error::Input(format!(
                     "--kind-config {origin}: {e}; name a readable kind configuration"
                 ))
@@ -80,7 +81,7 @@ fn cluster_name(name: &str) -> Result<String> {
 pub(super) fn archives(args: &RunArgs) -> Result<Archives> {
     let archives = args.kind.archives(args.cni());
     for archive in &archives {
-        std::fs::File::open(archive).map_err(|e| {
+        input::open(archive).map_err(|e| {
             Error::Input(format!(
                 "--image-archive {}: {e}; name a readable archive made by docker save",
                 archive.display()

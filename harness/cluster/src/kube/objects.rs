@@ -1,16 +1,15 @@
 //! Any Kubernetes objects of a YAML file: applied server-side, asked about, deleted again.
 use std::collections::BTreeSet;
 
+use super::FIELD_MANAGER;
+use super::answer::{self, denied};
+use crate::manifest::{self, Seen};
+use crate::{Error, Result};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
 use kube::core::GroupVersionKind;
 use kube::discovery::{self, ApiResource, Scope};
 use kube::{Api, Client, ResourceExt};
-use serde::Deserialize;
-
-use super::FIELD_MANAGER;
-use super::answer::{self, denied};
-use crate::{Error, Result};
 
 /// The objects of one manifest, in its order.
 #[derive(Clone, Debug)]
@@ -23,17 +22,14 @@ impl Objects {
     /// Reads every document of `text`; `List`s are unpacked. `origin` is the name that errors show.
     ///
     /// # Errors
-    /// [`Error::Input`]: not YAML (with the line), a document that is not a Kubernetes object, none at all.
+    /// [`Error::Input`]: not YAML (with the line), a document that is not a Kubernetes object, none at all, an
+    /// object that stands there twice.
     pub fn parse(origin: &str, text: &str) -> Result<Objects> {
         let bad = |detail: String| Error::Input(format!("manifest {origin}: {detail}"));
         let mut list = Vec::new();
-        for (index, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
-            let value = serde_yaml::Value::deserialize(document)
-                .map_err(|e| bad(format!("not YAML: {e}")))?;
-            if value.is_null() {
-                continue;
-            }
-            let number = index + 1;
+        let mut seen = Seen::default();
+        for document in manifest::documents(text) {
+            let (number, value) = document.map_err(bad)?;
             let items = match (
                 value.get("kind").and_then(|k| k.as_str()),
                 value.get("items"),
@@ -45,12 +41,14 @@ impl Objects {
                 let object: DynamicObject = serde_yaml::from_value(item).map_err(|e| {
                     bad(format!("document {number} is not a Kubernetes object: {e}"))
                 })?;
-                if object.types.is_none() {
+                let Some(types) = &object.types else {
                     return Err(bad(format!("document {number} has no apiVersion and kind")));
-                }
+                };
                 if object.metadata.name.as_deref().unwrap_or("").is_empty() {
                     return Err(bad(format!("document {number} has no metadata.name")));
                 }
+                let called = format!("{} {}", types.api_version, title(&object));
+                seen.once(called, number).map_err(bad)?;
                 list.push(object);
             }
         }
@@ -248,6 +246,13 @@ mod tests {
         assert!(error("a: b\n").contains("document 1"), "{}", error("a: b"));
         assert!(error("apiVersion: v1\nkind: Pod\nmetadata: {}\n").contains("no metadata.name"));
         assert!(error("# nothing\n").contains("no object"));
+        let twice =
+            "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: n}\n---\n".repeat(2);
+        assert!(
+            error(&twice).contains("v1 Service n/s stands twice, in documents 1 and 2"),
+            "{}",
+            error(&twice)
+        );
         assert!(error("just text").contains("document 1 is not a Kubernetes object"));
     }
 }
