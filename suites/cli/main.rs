@@ -8,6 +8,7 @@ mod runs;
 mod stand_in;
 #[path = "../started.rs"]
 mod started;
+mod variables;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! Runs on clusters that run already, what a cluster was made with, and what a run takes from its environment.
+//! Runs on clusters that run already, and what a cluster was made with.
 use std::process::Output;
 
 use serde_json::Value;
@@ -248,53 +248,6 @@ fn a_run_on_a_lab_that_is_killed_leaves_nothing_there() {
         assert!(start.elapsed().as_secs() < 20, "{:?}", lab.pods());
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-}
-
-#[test]
-fn a_typed_name_is_for_a_new_cluster_whatever_the_environment_chooses() {
-    let name = format!("typed-{}", std::process::id());
-    let run = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_flatnet"));
-        unchosen(&mut command);
-        let command = command.env("FLATNET_CLUSTER", &name).args(arguments);
-        command.output().expect("flatnet starts")
-    };
-
-    let nobody = run(&["test"]);
-    let up = run(&[
-        "up",
-        "--name",
-        &name,
-        "--nodes",
-        "1",
-        "--pods-per-node",
-        "1",
-    ]);
-    let found = run(&["exec", "node1", "--", "true"]);
-    let both = run(&["test", "--name", "x", "--cluster", &name]);
-    let kubeconfig = [
-        "test",
-        "--provider",
-        "kubeconfig",
-        "--kubeconfig",
-        "/nowhere",
-    ];
-    let elsewhere = run(&kubeconfig);
-    let down = run(&["down"]);
-
-    tells(
-        &nobody,
-        2,
-        &[
-            "no cluster of that name is running",
-            "to boot it: flatnet up --name",
-        ],
-    );
-    assert!(up.status.success(), "{}", words(&up));
-    assert_eq!((found.status.code(), words(&found).as_str()), (Some(0), ""));
-    tells(&both, 2, &["--name: cannot be combined with --cluster"]);
-    tells(&elsewhere, 2, &["kubeconfig /nowhere"]);
-    assert!(down.status.success(), "{}", words(&down));
 }
 
 #[test]

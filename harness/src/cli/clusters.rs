@@ -73,7 +73,7 @@ fn table(clusters: &[Listed]) -> String {
     lines.join("\n")
 }
 
-pub(super) fn down(args: &DownArgs, typed: &Typed<'_>) -> Result<u8> {
+pub(super) fn down(args: &DownArgs, typed: &Typed) -> Result<u8> {
     // A variable may name a cluster too; what was typed wins over it.
     let other = args.named.as_deref().or(args.all.then_some("--all"));
     if let Some(other) = other.filter(|_| typed.is("cluster")) {

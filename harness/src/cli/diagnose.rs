@@ -38,7 +38,7 @@ pub(super) struct DiagnoseArgs {
     which: WhichArgs,
 }
 
-pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed<'_>) -> Result<u8> {
+pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed) -> Result<u8> {
     args.which.settle(typed)?;
     let which = args.which.find()?;
     let looking = looking(&which, async |attached| {

@@ -54,7 +54,7 @@ enum Traced {
     Route(Box<inspect_route::RouteArgs>),
 }
 
-pub(super) fn run(mut args: InspectArgs, typed: &Typed<'_>) -> Result<u8> {
+pub(super) fn run(mut args: InspectArgs, typed: &Typed) -> Result<u8> {
     if let Some(Traced::Route(route)) = args.traced {
         return inspect_route::run(*route, typed);
     }

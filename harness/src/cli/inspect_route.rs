@@ -38,7 +38,7 @@ pub(super) struct RouteArgs {
     which: WhichArgs,
 }
 
-pub(super) fn run(mut args: RouteArgs, typed: &Typed<'_>) -> Result<u8> {
+pub(super) fn run(mut args: RouteArgs, typed: &Typed) -> Result<u8> {
     args.which.settle(typed)?;
     let which = args.which.find()?;
     let question = Question {

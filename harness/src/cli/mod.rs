@@ -22,6 +22,7 @@ use jiff::SignedDuration;
 
 use tracing_subscriber::filter::Targets;
 
+use crate::Error;
 use crate::config::variable;
 use crate::session::reaper;
 
@@ -111,27 +112,34 @@ enum Output {
     Json,
 }
 
-/// Which options of the innermost subcommand were typed: those win over what the environment chooses.
-struct Typed<'a>(&'a ArgMatches);
+/// The innermost subcommand and where its options come from: those that were typed win over what the environment chooses.
+struct Typed {
+    command: clap::Command,
+    matches: ArgMatches,
+}
 
-impl<'a> Typed<'a> {
-    fn of(matches: &'a ArgMatches) -> Self {
-        let mut innermost = matches;
-        while let Some((_, sub)) = innermost.subcommand() {
-            innermost = sub;
+impl Typed {
+    fn of(mut command: clap::Command, mut matches: ArgMatches) -> Self {
+        while let Some((name, inner)) = matches.remove_subcommand() {
+            if let Some(subcommand) = command.find_subcommand(&name) {
+                command = subcommand.clone();
+            }
+            matches = inner;
         }
-        Typed(innermost)
+        Typed { command, matches }
     }
 
     fn is(&self, option: &str) -> bool {
-        let known = self.0.try_contains_id(option).is_ok();
-        known && self.0.value_source(option) == Some(ValueSource::CommandLine)
+        let known = self.matches.try_contains_id(option).is_ok();
+        known && self.matches.value_source(option) == Some(ValueSource::CommandLine)
     }
 }
 
-fn parse() -> Result<(Cli, ArgMatches), clap::Error> {
-    let matches = Cli::command().try_get_matches()?;
-    Ok((Cli::from_arg_matches(&matches)?, matches))
+fn parse() -> Result<(Cli, Typed), clap::Error> {
+    let command = variable::nonempty(Cli::command());
+    let matches = command.clone().try_get_matches()?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    Ok((cli, Typed::of(command, matches)))
 }
 
 /// The command line as data, for what describes it: man pages.
@@ -155,7 +163,6 @@ pub fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let typed = Typed::of(&typed);
     if let Some(filter) = cli.log {
         log::start(filter);
     }
@@ -178,7 +185,12 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(e) => {
-            output::say(format_args!("error: {e}"));
+            let words = match &e {
+                // The other errors have words of other programs in them.
+                Error::Input(words) => variable::named(words, &typed.command, &typed.matches),
+                other => other.to_string(),
+            };
+            output::say(format_args!("error: {words}"));
             ExitCode::from(e.exit_code())
         }
     }

@@ -56,7 +56,7 @@ pub(super) struct TestArgs {
     quiet: bool,
 }
 
-pub(super) fn run(mut args: TestArgs, typed: &Typed<'_>) -> Result<u8> {
+pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     args.run.settle(|option| typed.is(option));
     let checks = selected(&args.only)?;
     let fault = args.plant.as_deref().map(plant::find).transpose()?;

@@ -22,7 +22,7 @@ pub(super) struct UpArgs {
     run: RunArgs,
 }
 
-pub(super) fn run(args: UpArgs, typed: &Typed<'_>) -> Result<u8> {
+pub(super) fn run(args: UpArgs, typed: &Typed) -> Result<u8> {
     let mut run = args.run;
     run.settle(|option| typed.is(option));
     run.keep = true;

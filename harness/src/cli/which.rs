@@ -77,7 +77,7 @@ impl WhichArgs {
     ///
     /// # Errors
     /// [`Error::Input`] where two clusters are named in the same way.
-    pub(super) fn settle(&mut self, typed: &Typed<'_>) -> Result<()> {
+    pub(super) fn settle(&mut self, typed: &Typed) -> Result<()> {
         let by_name = self.cluster.cluster.is_some();
         if !by_name || !self.foreign() {
             return Ok(());
@@ -98,7 +98,7 @@ impl WhichArgs {
                 Ok(())
             }
             _ => Err(Error::Input(
-                "--cluster (FLATNET_CLUSTER) names a cluster of this machine, --current-context, --kubeconfig, --context and --namespace (FLATNET_KUBECONFIG, FLATNET_CONTEXT, FLATNET_NAMESPACE) one of a kubeconfig; give one of the two".to_owned(),
+                "--cluster names a cluster of this machine, --current-context, --kubeconfig, --context and --namespace one of a kubeconfig; give one of the two".to_owned(),
             )),
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use flatnet_model::IpFamily;
 use flatnet_model::network::UnknownWord;
 use flatnet_model::probe::Transport;
@@ -296,7 +296,10 @@ impl RunArgs {
             #[command(flatten)]
             run: RunArgs,
         }
-        Command::try_parse_from(std::iter::once("flatnet").chain(options))
+        let command = variable::nonempty(Command::command());
+        command
+            .try_get_matches_from(std::iter::once("flatnet").chain(options))
+            .and_then(|matches| Command::from_arg_matches(&matches))
             .map(|command| command.run)
             .map_err(|e| {
                 let origin = variable::behind(&e).map(|name| format!("; {name} sets that value"));
