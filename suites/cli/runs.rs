@@ -3,10 +3,10 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use super::flatnet;
 use super::real_clusters::with_programs;
 use super::stand_in::Api;
 use super::started::{alone, install, tells, unchosen, words};
+use super::{file, flatnet};
 
 #[test]
 fn beside_a_kind_engine_its_node_image_and_archives_are_the_default() {
@@ -311,4 +311,68 @@ fn what_is_done_is_logged_on_standard_error_alone() {
         2,
         &["choose off, error, warn, info, debug or trace"],
     );
+}
+
+/// A pod of the user's in a namespace.
+fn pod_in(namespace: &str, command: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: app, namespace: {namespace}}}\nspec:\n  nodeName: node1\n  containers:\n  - {{name: c, image: busybox, command: {command}}}\n"
+    )
+}
+
+#[test]
+fn pods_of_one_name_are_called_with_their_namespaces() {
+    let (_dir, path) = file(
+        "pods.yaml",
+        &[
+            pod_in("a", "[sleep, infinity]"),
+            pod_in("b", "[nowhere]"),
+        ]
+        .concat(),
+    );
+    let name = format!("namesakes-{}", std::process::id());
+
+    let up = flatnet(&[
+        "up",
+        "--name",
+        &name,
+        "--nodes",
+        "1",
+        "--manifest",
+        &path,
+        "--pod-timeout",
+        "2",
+    ]);
+    let lab = Lab { name };
+
+    let said = words(&up);
+    assert!(said.contains("pod b/app does not run: "), "{said}");
+    let suggested = format!("  flatnet exec --cluster {} a/app -- ip route", lab.name);
+    assert!(said.lines().any(|line| line == suggested), "{said}");
+    assert!(
+        lab.exec(&["a/app", "--", "ip", "route"])
+            .contains("default via")
+    );
+}
+
+#[test]
+fn a_lab_that_is_deleted_under_a_run_is_reported_in_one_short_message() {
+    let lab = Lab::up("deleted", &["--nodes", "2", "--pods-per-node", "1"]);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_flatnet"));
+    unchosen(&mut command);
+    let run = command
+        .args(["test", "--cluster", &lab.name, "--quiet"])
+        .args(["--pods-per-node", "30"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("flatnet starts");
+    while lab.pods().len() < 30 {}
+
+    let down = flatnet(&["down", &lab.name]);
+    let output = run.wait_with_output().expect("a child");
+
+    assert!(down.status.success(), "{}", words(&down));
+    tells(&output, 4, &[&lab.name]);
+    assert!(words(&output).len() < 2000, "{}", words(&output));
 }

@@ -68,16 +68,22 @@ impl Error {
         }
     }
 
-    /// This error, and the one that came after it.
+    /// This error, and the one that came after it, unless it says what was said already: Ctrl-C twice is still Ctrl-C.
     #[must_use]
     pub fn then(self, later: Error) -> Self {
         match (self, later) {
-            // Ctrl-C twice is still Ctrl-C.
-            (Error::Interrupted, Error::Interrupted) => Error::Interrupted,
+            (first, later) if first.says(&later.to_string()) => first,
             (first, later) => Error::TearDown {
                 first: Box::new(first),
                 later: Box::new(later),
             },
+        }
+    }
+
+    fn says(&self, words: &str) -> bool {
+        match self {
+            Error::TearDown { first, later } => first.says(words) || later.says(words),
+            other => other.to_string() == words,
         }
     }
 }
@@ -116,6 +122,11 @@ mod tests {
                 .to_string(),
             "a"
         );
+        let repeated = failed("a")
+            .then(failed("b"))
+            .then(failed("a"))
+            .then(failed("b"));
+        assert_eq!(repeated.to_string(), "a; and then, while tearing down: b");
     }
 
     #[test]

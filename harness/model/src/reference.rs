@@ -21,6 +21,18 @@ impl PodRef {
             name: name.into(),
         }
     }
+
+    /// How to call it among `others`: by its name alone, unless that is in another namespace too or the pod is not in the default
+    /// one.
+    pub fn called_among<'a>(&self, others: impl IntoIterator<Item = &'a PodRef>) -> String {
+        let mut others = others.into_iter();
+        let namesake = |other: &PodRef| other.name == self.name && other != self;
+        if self.namespace == "default" && !others.any(namesake) {
+            self.name.clone()
+        } else {
+            self.to_string()
+        }
+    }
 }
 
 impl fmt::Display for PodRef {
@@ -132,6 +144,15 @@ impl FromStr for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_is_called_by_its_name_where_that_is_enough() {
+        let [here, there, other] = [("default", "a"), ("n", "a"), ("default", "b")]
+            .map(|(namespace, name)| PodRef::new(namespace, name));
+        assert_eq!(here.called_among([&here, &other]), "a");
+        assert_eq!(here.called_among([&here, &there]), "default/a");
+        assert_eq!(there.called_among([&there]), "n/a");
+    }
 
     #[test]
     fn an_endpoint_is_its_text_and_back() {

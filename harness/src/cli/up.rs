@@ -75,22 +75,20 @@ fn write(report: &ClusterReport, dir: &Path) -> Result<()> {
 
 /// The first thing to try.
 fn show_around(report: &ClusterReport) {
-    let Some(pod) = report.pods.first() else {
+    let Some(pod) = report.pods.first().map(|pod| &pod.reference) else {
         return;
-    };
-    let name = &pod.reference.name;
-    let target = match report.namespace.as_str() {
-        "default" => name.clone(),
-        namespace => format!("{namespace}/{name}"),
     };
     output::say("look around:");
     match &report.name {
-        Some(cluster) => output::say(format_args!(
-            "  flatnet exec --cluster {cluster} {target} -- ip route\n  flatnet test --cluster {cluster}"
-        )),
+        Some(cluster) => {
+            let pod = pod.called_among(report.pods.iter().map(|pod| &pod.reference));
+            output::say(format_args!(
+                "  flatnet exec --cluster {cluster} {pod} -- ip route\n  flatnet test --cluster {cluster}"
+            ));
+        }
         None => output::say(format_args!(
-            "  kubectl -n {} exec {name} -- ip route",
-            report.namespace
+            "  kubectl -n {} exec {} -- ip route",
+            pod.namespace, pod.name
         )),
     }
 }

@@ -145,17 +145,19 @@ impl Deployment<'_> {
             }
         }
         let mut waits = JoinSet::new();
-        for (index, pod) in created.into_iter().enumerate() {
+        let created: Vec<PodRef> = created.into_iter().map(pod_ref).collect();
+        for (index, pod) in created.iter().enumerate() {
+            let called = pod.called_among(&created);
             let (cluster, pod, limit, observer) = (
                 Arc::clone(self.cluster),
-                pod_ref(pod),
+                pod.clone(),
                 self.plan.pod_timeout,
                 Arc::clone(self.observer),
             );
             waits.spawn(async move {
                 let seen = status::pod(&cluster.wait_pod(&pod, limit).await?)?;
                 if seen.is_running() {
-                    observer(&Event::PodReady(pod.name));
+                    observer(&Event::PodReady(called));
                 } else if let Some(missing) = image_missing(&seen) {
                     return Err(missing);
                 } else {
@@ -163,7 +165,7 @@ impl Deployment<'_> {
                         .await
                         .pop()
                         .unwrap_or_else(|| "no event says why".to_owned());
-                    observer(&Event::PodFailed(pod.name, why));
+                    observer(&Event::PodFailed(called, why));
                 }
                 Ok::<_, Error>((index, seen))
             });

@@ -11,16 +11,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flatnet_lab::{Lab, LabTarget, Stdio};
 use flatnet_model::capabilities::Capabilities;
+use flatnet_model::naming::listed;
 use flatnet_model::observations::Availability;
 use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::Agent;
 use flatnet_model::view::{ApiObjects, ServiceAt};
+use indexmap::IndexMap;
 use k8s_openapi::api::core::v1::{ContainerState, Event, Node, Pod};
 use tokio::net::unix::pipe;
 
 use super::{Cluster, LogPart, PodRef, Process, Target, already_there};
 use crate::status::pod_ref;
-use crate::{Error, Result, torn_down};
+use crate::{Error, Result};
 pub use boot::LabDeletion;
 
 /// The name of flatnet's agent among the daemons of a lab's node.
@@ -87,9 +89,12 @@ impl LabCluster {
     }
 
     async fn delete(&self, pods: impl Iterator<Item = PodRef>) -> Result<()> {
-        let deleting = pods.map(|pod| async move { self.delete_pod(&pod).await });
+        let deleting = pods.map(|pod| async move { (self.delete_pod(&pod).await, pod) });
         let outcomes = futures::future::join_all(deleting).await;
-        outcomes.into_iter().fold(Ok(()), torn_down)
+        let failed = outcomes
+            .into_iter()
+            .filter_map(|(outcome, pod)| Some((pod, outcome.err()?)));
+        remaining(failed).map_or(Ok(()), Err)
     }
 
     fn made(&self) -> MutexGuard<'_, BTreeSet<PodRef>> {
@@ -219,12 +224,35 @@ impl Cluster for LabCluster {
 
     async fn withdraw(&self) -> Result<()> {
         let made = std::mem::take(&mut *self.made());
-        self.delete(made.into_iter()).await
+        match self.delete(made.into_iter()).await {
+            // A lab that is gone took its pods along.
+            Err(_) if matches!(self.nodes().await, Err(Error::Input(_))) => Ok(()),
+            deleted => deleted,
+        }
     }
 
     fn namespace(&self) -> &str {
         &self.namespace
     }
+}
+
+/// One error for all pods that could not be deleted: a sentence that differs only in the pod is said once, with the pods.
+fn remaining(failed: impl Iterator<Item = (PodRef, Error)>) -> Option<Error> {
+    let mut sentences: IndexMap<String, (Error, Vec<PodRef>)> = IndexMap::new();
+    for (pod, error) in failed {
+        let sentence = error.to_string().replace(&pod.to_string(), "");
+        let (_, pods) = sentences
+            .entry(sentence)
+            .or_insert_with(|| (error, Vec::new()));
+        pods.push(pod);
+    }
+    let errors = sentences
+        .into_values()
+        .map(|(error, pods)| match &pods[..] {
+            [_] => error,
+            pods => Error::failed(format!("delete pods {}", listed(pods.iter())), error),
+        });
+    errors.reduce(Error::then)
 }
 
 /// What the status of a container that ended has of its output.
@@ -240,5 +268,30 @@ fn last_words(pod: &Pod, part: &LogPart) -> Option<String> {
         message(&container.last_state)
     } else {
         message(&container.state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_that_do_not_go_for_one_reason_are_one_error() {
+        let failed = |words: fn(&PodRef) -> String| {
+            let pods = (1..=30).map(|number| PodRef::new("n", format!("p-{number}")));
+            remaining(pods.map(|pod| (pod.clone(), Error::Failed(words(&pod)))))
+        };
+        let gone = failed(|_| "no lab".to_owned()).unwrap().to_string();
+        assert!(gone.starts_with("delete pods n/p-1, n/p-2, "), "{gone}");
+        assert!(gone.ends_with(" and 18 more: no lab"), "{gone}");
+        let ended = failed(|pod| format!("ended (delete {pod}); boot it")).unwrap();
+        assert!(
+            ended
+                .to_string()
+                .ends_with(" and 18 more: ended (delete n/p-1); boot it"),
+            "{ended}"
+        );
+        let one = [(PodRef::new("n", "a"), Error::Failed("a hangs".to_owned()))];
+        assert_eq!(remaining(one.into_iter()).unwrap().to_string(), "a hangs");
     }
 }
