@@ -324,11 +324,7 @@ fn pod_in(namespace: &str, command: &str) -> String {
 fn pods_of_one_name_are_called_with_their_namespaces() {
     let (_dir, path) = file(
         "pods.yaml",
-        &[
-            pod_in("a", "[sleep, infinity]"),
-            pod_in("b", "[nowhere]"),
-        ]
-        .concat(),
+        &[pod_in("a", "[sleep, infinity]"), pod_in("b", "[nowhere]")].concat(),
     );
     let name = format!("namesakes-{}", std::process::id());
 

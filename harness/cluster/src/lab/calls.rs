@@ -15,10 +15,19 @@ impl LabCluster {
         T: Send + 'static,
         F: FnOnce(&Lab) -> flatnet_lab::Result<T> + Send + 'static,
     {
-        let lab = Arc::clone(&self.lab);
+        let (lab, name) = (Arc::clone(&self.lab), Arc::clone(&self.name));
         let started = Instant::now();
-        let result = match tokio::task::spawn_blocking(move || work(&lab)).await {
-            Ok(result) => result.map_err(Error::from),
+        let asking = tokio::task::spawn_blocking(move || {
+            work(&lab).map_err(|e| match e {
+                // It ended meanwhile: nothing was wrong with what was asked.
+                flatnet_lab::Error::Invalid { what } if Lab::connect(&name).is_err() => {
+                    Error::Failed(what)
+                }
+                e => e.into(),
+            })
+        });
+        let result = match asking.await {
+            Ok(result) => result,
             Err(e) => Err(Error::failed("ask the lab", e)),
         };
         let error = result.as_ref().err().map(tracing::field::display);

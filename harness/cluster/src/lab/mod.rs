@@ -75,6 +75,11 @@ impl LabCluster {
     /// # Errors
     /// When one does not go.
     pub async fn clear(&self, namespace: &str) -> Result<()> {
+        let cleared = self.empty(namespace).await;
+        self.unless_ended(cleared).await
+    }
+
+    async fn empty(&self, namespace: &str) -> Result<()> {
         loop {
             // The lab may still be processing the request that created the last of them.
             tokio::time::sleep(SETTLES_WITHIN).await;
@@ -95,6 +100,14 @@ impl LabCluster {
             .into_iter()
             .filter_map(|(outcome, pod)| Some((pod, outcome.err()?)));
         remaining(failed).map_or(Ok(()), Err)
+    }
+
+    /// A lab that ended took its pods along.
+    async fn unless_ended(&self, deleted: Result<()>) -> Result<()> {
+        match deleted {
+            Err(_) if matches!(Self::connect(&self.name).await, Err(Error::Input(_))) => Ok(()),
+            deleted => deleted,
+        }
     }
 
     fn made(&self) -> MutexGuard<'_, BTreeSet<PodRef>> {
@@ -224,11 +237,8 @@ impl Cluster for LabCluster {
 
     async fn withdraw(&self) -> Result<()> {
         let made = std::mem::take(&mut *self.made());
-        match self.delete(made.into_iter()).await {
-            // A lab that is gone took its pods along.
-            Err(_) if matches!(self.nodes().await, Err(Error::Input(_))) => Ok(()),
-            deleted => deleted,
-        }
+        let deleted = self.delete(made.into_iter()).await;
+        self.unless_ended(deleted).await
     }
 
     fn namespace(&self) -> &str {
