@@ -19,6 +19,9 @@ use crate::node_root::{self, NodeRoot};
 use crate::roots::{Base, Identity};
 use crate::{Error, LabSpec, Result, underlay};
 
+/// The longest file of a node's `/etc` that is read, bytes.
+pub(crate) const FILE_BYTES: u64 = 64 << 10;
+
 /// One node of a running lab.
 pub(crate) struct Node {
     pub(crate) name: String,
@@ -130,10 +133,9 @@ impl Node {
                 .trim()
                 .to_owned()
         };
-        let release = self
-            .root
-            .read(std::path::Path::new("/etc/os-release"))
-            .or_else(|_| self.root.read(std::path::Path::new("/usr/lib/os-release")));
+        let release = ["/etc/os-release", "/usr/lib/os-release"]
+            .into_iter()
+            .find_map(|path| self.root.read(path.as_ref(), FILE_BYTES).ok());
         let release = String::from_utf8_lossy(&release.unwrap_or_default()).into_owned();
         let pretty = release
             .lines()

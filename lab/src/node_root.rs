@@ -1,6 +1,6 @@
 //! A root directory with the namespaces that belong to it: where files are read and written, and programs started.
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,22 +138,60 @@ impl NodeRoot {
         }
     }
 
-    /// The whole file.
+    /// The whole file: a regular one of at most `most` bytes. Who owns the node may have put anything there, and the lab must
+    /// neither wait for it nor run out of memory.
     ///
     /// # Errors
-    /// As of opening and reading it.
-    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+    /// As of opening and reading it; it is not a regular file, or longer.
+    pub fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let file = self.open_regular(path)?;
         let mut content = Vec::new();
-        File::from(self.open(path, OFlags::RDONLY)?).read_to_end(&mut content)?;
+        (&file).take(most + 1).read_to_end(&mut content)?;
+        if content.len() as u64 > most {
+            let length = file.metadata()?.len();
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("longer than {} KiB ({length} bytes)", most / 1024),
+            ));
+        }
         Ok(content)
+    }
+
+    /// The last `most` bytes of a regular file, the whole of a shorter one.
+    ///
+    /// # Errors
+    /// As of opening and reading it; it is not a regular file.
+    pub(crate) fn read_end(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let mut file = self.open_regular(path)?;
+        file.seek(SeekFrom::Start(file.metadata()?.len().saturating_sub(most)))?;
+        let mut end = Vec::new();
+        file.take(most).read_to_end(&mut end)?;
+        Ok(end)
+    }
+
+    fn open_regular(&self, path: &Path) -> io::Result<File> {
+        // Looked at before it is opened: to open a device can have an effect.
+        if !is_regular(&self.open(path, OFlags::PATH)?)? {
+            return Err(not_regular());
+        }
+        regular(self.open(path, OFlags::RDONLY | OFlags::NONBLOCK)?)
     }
 
     /// A file to append to, created with mode 0640, directories included.
     pub(crate) fn append_to(&self, path: &Path) -> io::Result<File> {
         let (dir, name) = self.parent_of(path)?;
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        Ok(rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o640))?.into())
+        let flags = OFlags::WRONLY
+            | OFlags::CREATE
+            | OFlags::APPEND
+            | OFlags::CLOEXEC
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK;
+        regular(rustix::fs::openat(
+            dir,
+            name,
+            flags,
+            Mode::from_raw_mode(0o640),
+        )?)
     }
 
     /// Names in a directory, sorted; `.` and `..` are left out.
@@ -175,10 +213,8 @@ impl NodeRoot {
 
     /// Whether a regular file is there.
     pub fn is_file(&self, path: &Path) -> bool {
-        let stat = self
-            .open(path, OFlags::PATH)
-            .and_then(|fd| Ok(rustix::fs::fstat(fd)?));
-        stat.is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file())
+        let found = self.open(path, OFlags::PATH);
+        found.and_then(|fd| is_regular(&fd)).unwrap_or(false)
     }
 
     /// Writes the file whole and renames it into place; missing directories are created (0755).
@@ -264,6 +300,23 @@ impl NodeRoot {
         let path = PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
         Ok((fd, path))
     }
+}
+
+/// An open file that is a regular one: something else may have taken its place since it was looked at.
+fn regular(fd: OwnedFd) -> io::Result<File> {
+    match is_regular(&fd)? {
+        true => Ok(fd.into()),
+        false => Err(not_regular()),
+    }
+}
+
+fn is_regular(fd: &OwnedFd) -> io::Result<bool> {
+    let stat = rustix::fs::fstat(fd)?;
+    Ok(rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file())
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
 fn open_root() -> io::Result<OwnedFd> {
@@ -357,8 +410,44 @@ mod tests {
         assert_eq!(std::fs::read(dir.path().join("run/here")).unwrap(), b"x");
         symlink("/etc/passwd", dir.path().join("escape")).unwrap();
         assert_eq!(
-            root.read(Path::new("/escape")).unwrap_err().kind(),
+            root.read(Path::new("/escape"), 1).unwrap_err().kind(),
             io::ErrorKind::NotFound
         );
+    }
+
+    #[test]
+    fn only_a_regular_file_of_limited_length_is_read_and_nothing_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = root(&dir);
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        symlink("/fifo", dir.path().join("link")).unwrap();
+        for name in ["/fifo", "/link", "/"] {
+            let path = Path::new(name);
+            let refused = [
+                root.read(path, 10).map(drop),
+                root.read_end(path, 10).map(drop),
+                root.append_to(path).map(drop),
+            ];
+            for error in refused.map(Result::unwrap_err) {
+                assert_ne!(error.kind(), io::ErrorKind::NotFound, "{name}: {error}");
+            }
+        }
+        std::fs::write(dir.path().join("file"), "0123456789").unwrap();
+        let file = Path::new("/file");
+        assert_eq!(root.read(file, 10).unwrap(), b"0123456789");
+        assert_eq!(
+            root.read(file, 9).unwrap_err().to_string(),
+            "longer than 0 KiB (10 bytes)"
+        );
+        assert_eq!(root.read_end(file, 3).unwrap(), b"789");
+        assert_eq!(root.read_end(file, 30).unwrap(), b"0123456789");
+    }
+
+    #[test]
+    fn a_device_that_never_ends_is_not_read() {
+        let root = NodeRoot::here().unwrap();
+        let error = root.read(Path::new("/dev/zero"), 10).unwrap_err();
+        assert_eq!(error.to_string(), "not a regular file");
     }
 }

@@ -66,6 +66,23 @@ fn a_malformed_conflist() {
     ground.first_is(CauseId::ConflistMalformed, &[CONFLIST, "node1", "line 2"]);
 }
 
+/// Whoever reads it waits: neither the lab nor the probe may.
+#[test]
+fn a_conflist_that_is_no_file() {
+    let ground = Ground::new("no-file", "reference");
+    let path = "/etc/cni/net.d/00-x.conflist";
+    ground.on("node1", &["mkfifo", path]);
+    ground.on("node1", &["rm", CONFLIST]);
+    ground.apply(SLEEPER);
+    ground.warned("NetworkNotReady");
+
+    let first = ground.first_is(
+        CauseId::ConflistMalformed,
+        &[path, "node1", "not a regular file"],
+    );
+    assert!(first.fix().contains(&format!("rm {path}")), "{first:?}");
+}
+
 #[test]
 fn a_version_that_the_runtime_does_not_support() {
     let ground = Ground::new("version", "reference");

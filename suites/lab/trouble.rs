@@ -1,26 +1,28 @@
 //! What goes wrong, and in which words.
 use std::path::Path;
 
-use flatnet_lab::{Error, Lab, LabSpec};
+use flatnet_lab::{Error, Lab, LabSpec, NodeFile};
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::support::*;
 
+/// The Ready condition of the first node: its status, and its message.
+fn ready(lab: &Lab) -> (String, String) {
+    let node = lab.nodes().unwrap().remove(0);
+    let condition = node
+        .status
+        .unwrap()
+        .conditions
+        .unwrap()
+        .into_iter()
+        .find(|c| c.type_ == "Ready")
+        .unwrap();
+    (condition.status, condition.message.unwrap())
+}
+
 #[test]
 fn a_node_without_a_conflist_is_not_ready_and_its_pods_wait_for_one() {
     let lab = boot(&spec("late", 1));
-    let ready = |lab: &Lab| {
-        let node = lab.nodes().unwrap().remove(0);
-        let condition = node
-            .status
-            .unwrap()
-            .conditions
-            .unwrap()
-            .into_iter()
-            .find(|c| c.type_ == "Ready")
-            .unwrap();
-        (condition.status, condition.message.unwrap())
-    };
     let (status, message) = ready(&lab);
     assert_eq!(status, "False");
     assert_eq!(
@@ -45,6 +47,67 @@ fn a_node_without_a_conflist_is_not_ready_and_its_pods_wait_for_one() {
     let running = lab.wait_pod("default", "early", LIMIT).unwrap();
     assert_eq!(ip(&running), "10.244.1.2");
     assert_eq!(ready(&lab).0, "True");
+}
+
+/// A FIFO stands for all that must not be read: whoever opens it waits.
+#[test]
+fn what_is_no_file_in_a_nodes_folders_stops_nothing() {
+    let lab = boot(&spec("fifo", 1));
+    install_reference(&lab, 1, &["10.244.1.0/24"], "1.0.0");
+    started(&lab, &pod("first", 1, SLEEPER));
+    ok(&lab, &node(1), &["rm", "/etc/os-release", "/etc/hosts"]);
+    for path in [
+        "/etc/cni/net.d/00-x.conflist",
+        "/var/lib/cni/results/x",
+        "/etc/os-release",
+        "/etc/hosts",
+    ] {
+        ok(&lab, &node(1), &["mkfifo", path]);
+    }
+
+    let (status, message) = ready(&lab);
+    assert_eq!(status, "False");
+    assert!(
+        message.ends_with(
+            "cni config load failed: failed to load CNI config list file /etc/cni/net.d/00-x.conflist: error reading file: not a regular file"
+        ),
+        "{message}"
+    );
+    lab.apply_pod(&pod("waits", 1, SLEEPER)).unwrap();
+    let said = event(&lab, "waits", "NetworkNotReady").message.unwrap();
+    assert!(said.contains("00-x.conflist"), "{said}");
+    started(
+        &lab,
+        &pod("on-host", 1, &format!("hostNetwork: true, {SLEEPER}")),
+    );
+
+    ok(&lab, &node(1), &["rm", "/etc/cni/net.d/00-x.conflist"]);
+    lab.wait_pod("default", "waits", LIMIT).unwrap();
+    lab.gc("node1").unwrap();
+    lab.delete_pod("default", "first").unwrap();
+    assert_eq!(ready(&lab).0, "True");
+}
+
+#[test]
+fn a_plugin_that_prints_without_end_is_killed() {
+    let lab = boot(&spec("prints", 1));
+    install_reference(&lab, 1, &["10.244.1.0/24"], "1.0.0");
+    let file = NodeFile {
+        path: "/opt/cni/bin/bridge",
+        content: b"#!/bin/sh\nexec cat /dev/zero\n",
+        mode: 0o755,
+    };
+    lab.write_file("node1", &file).unwrap();
+
+    lab.apply_pod(&pod("app", 1, SLEEPER)).unwrap();
+
+    let said = event(&lab, "app", "FailedCreatePodSandBox");
+    let said = said.message.unwrap();
+    assert!(
+        said.contains("run /opt/cni/bin/bridge: it printed more than 1024 KiB and was killed"),
+        "{said}"
+    );
+    lab.remove_file("node1", "/opt/cni/bin/bridge").unwrap();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Results of earlier ADDs, kept where libcni keeps them: `/var/lib/cni/results/NETWORK-CONTAINERID-IFNAME`.
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use flatnet_model::cni::NetworkList;
@@ -8,6 +9,9 @@ use serde_json::Value;
 
 use super::{Error, conf};
 use crate::node_root::NodeRoot;
+
+/// The longest record that is kept, bytes: more than the longest configuration and result need.
+const MOST: u64 = 4 << 20;
 
 /// What DEL and CHECK need to know of an ADD: "the runtime must use the configuration of the ADD" (spec section 3).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +44,13 @@ impl Cached {
             what: what.clone(),
             cause: e.into(),
         })?;
+        // Said now: a record that is not read again would keep DEL from ever succeeding.
+        if bytes.len() as u64 > MOST {
+            return Err(Error::Io {
+                what,
+                cause: io::ErrorKind::FileTooLarge.into(),
+            });
+        }
         root.write(&path, &bytes, 0o600).map_err(Error::io(what))
     }
 
@@ -48,7 +59,7 @@ impl Cached {
         let dir = dir.join("results");
         let names = match root.list(&dir) {
             Ok(names) => names,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => {
                 return Err(Error::Io {
                     what: format!("list {}", dir.display()),
@@ -56,7 +67,8 @@ impl Cached {
                 });
             }
         };
-        let read = |name: String| serde_json::from_slice(&root.read(&dir.join(name)).ok()?).ok();
+        let read =
+            |name: String| serde_json::from_slice(&root.read(&dir.join(name), MOST).ok()?).ok();
         Ok(names
             .into_iter()
             .filter(|name| !name.starts_with('.'))
@@ -74,7 +86,7 @@ impl Cached {
         let of_attachment = format!("-{container}-{ifname}");
         let names = match root.list(&dir.join("results")) {
             Ok(names) => names,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => {
                 return Err(Error::Io {
                     what: format!("list {}", dir.display()),
@@ -90,7 +102,7 @@ impl Cached {
         };
         let path = dir.join("results").join(name);
         let bytes = root
-            .read(&path)
+            .read(&path, MOST)
             .map_err(Error::io(format!("read {}", path.display())))?;
         let cached: Cached = serde_json::from_slice(&bytes).map_err(|e| Error::Io {
             what: format!("read {}", path.display()),

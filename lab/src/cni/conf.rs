@@ -6,12 +6,15 @@ use flatnet_model::cni::{ListError, NetworkList, PluginFault, Version, is_config
 use super::Error;
 use crate::node_root::NodeRoot;
 
+/// The longest configuration that is read, bytes.
+const MOST: u64 = 64 << 10;
+
 /// The network in use: the first file in lexical order that is a configuration by its name. A file that is malformed is not
 /// passed over, as containerd does not pass it over.
 ///
 /// # Errors
-/// [`Error::NoConfig`] without such a file, [`Error::Config`] for one that is malformed or has no version that this runtime
-/// speaks.
+/// [`Error::NoConfig`] without such a file, [`Error::Config`] for one that cannot be read, is malformed or has no version that
+/// this runtime speaks.
 pub(super) fn load(root: &NodeRoot, dir: &Path) -> Result<NetworkList, Error> {
     let names = match root.list(dir) {
         Ok(names) => names,
@@ -26,20 +29,23 @@ pub(super) fn load(root: &NodeRoot, dir: &Path) -> Result<NetworkList, Error> {
     let first = names.into_iter().find(|name| is_configuration(name));
     let path = dir.join(first.ok_or(Error::NoConfig)?);
     let bytes = root
-        .read(&path)
-        .map_err(Error::io(format!("read {}", path.display())))?;
+        .read(&path, MOST)
+        .map_err(|e| bad(&path, format!("error reading file: {e}")))?;
     parse(&bytes, &path)
+}
+
+/// What containerd says of a file that it does not load.
+fn bad(source: &Path, why: String) -> Error {
+    let what = match source.extension() {
+        Some(ending) if ending == "conflist" => "CNI config list file",
+        _ => "CNI config file",
+    };
+    Error::Config(format!("failed to load {what} {}: {why}", source.display()))
 }
 
 /// Reads the bytes of the file `source`, and leaves of its versions those that this runtime speaks.
 pub(super) fn parse(bytes: &[u8], source: &Path) -> Result<NetworkList, Error> {
-    let bad = |why: String| {
-        let what = match source.extension() {
-            Some(ending) if ending == "conflist" => "CNI config list file",
-            _ => "CNI config file",
-        };
-        Error::Config(format!("failed to load {what} {}: {why}", source.display()))
-    };
+    let bad = |why: String| bad(source, why);
     let mut list = NetworkList::parse(bytes, source).map_err(|e| bad(in_libcnis_words(&e)))?;
     list.versions.retain(|version| version.is_spoken());
     match (list.versions.is_empty(), list.declared.is_empty()) {
@@ -155,5 +161,25 @@ mod tests {
         assert_eq!(load(&root, dir.path()).unwrap().name, "a");
         std::fs::write(dir.path().join("05-bad.conflist"), "{").unwrap();
         assert!(matches!(load(&root, dir.path()), Err(Error::Config(_))));
+    }
+
+    #[test]
+    fn what_is_not_a_file_or_too_long_is_said_as_a_malformed_one_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = NodeRoot::here().unwrap();
+        let path = dir.path().join("00-x.conflist");
+        let said = || load(&root, dir.path()).unwrap_err().to_string();
+        let loading = format!(
+            "cni config load failed: failed to load CNI config list file {}: error reading file: ",
+            path.display()
+        );
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert_eq!(said(), format!("{loading}not a regular file"));
+        std::fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(said(), format!("{loading}not a regular file"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, " ".repeat(70_000)).unwrap();
+        assert_eq!(said(), format!("{loading}longer than 64 KiB (70000 bytes)"));
     }
 }

@@ -15,6 +15,9 @@ use super::{Error, PluginError};
 use crate::launch::{PATH, retry_busy};
 use crate::node_root::NodeRoot;
 
+/// The most that a plugin may print on either stream, bytes: the lab keeps it in memory.
+const PRINTED: usize = 1 << 20;
+
 /// What a plugin is run with.
 pub(super) struct Call<'a> {
     pub(super) root: &'a NodeRoot,
@@ -117,6 +120,9 @@ fn explain(output: &Output) -> PluginError {
 
 /// Feeds it and hears it out, until it has ended and closed both outputs (a child that it leaves behind holding them is waited
 /// for, as libcni waits for it). `None`: it did not end in time, and was killed.
+///
+/// # Errors
+/// As of talking to it; [`io::ErrorKind::FileTooLarge`]: it printed more than [`PRINTED`], and was killed.
 fn converse(mut child: Child, input: &[u8], limit: Duration) -> io::Result<Option<Output>> {
     let deadline = Instant::now() + limit;
     let process = pidfd_open(
@@ -150,12 +156,7 @@ fn converse(mut child: Child, input: &[u8], limit: Duration) -> io::Result<Optio
             PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
         ) {
             Ok(0) if left.is_zero() => {
-                // It may end at this very moment; its group is not reused before it is reaped.
-                let _ = killpg(
-                    nix::unistd::Pid::from_raw(child.id().cast_signed()),
-                    Signal::SIGKILL,
-                );
-                child.wait()?;
+                end(&mut child)?;
                 return Ok(None);
             }
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
@@ -178,7 +179,10 @@ fn converse(mut child: Child, input: &[u8], limit: Duration) -> io::Result<Optio
                 stdin = None;
             }
         }
-        outputs.iter_mut().try_for_each(Stream::drain)?;
+        if let Err(e) = outputs.iter_mut().try_for_each(Stream::drain) {
+            end(&mut child)?;
+            return Err(e);
+        }
     }
     let [stdout, stderr] = outputs.map(|stream| stream.bytes);
     Ok(Some(Output {
@@ -186,6 +190,16 @@ fn converse(mut child: Child, input: &[u8], limit: Duration) -> io::Result<Optio
         stdout,
         stderr,
     }))
+}
+
+/// Kills a plugin with what it started.
+fn end(child: &mut Child) -> io::Result<()> {
+    // It may end at this very moment; its group is not reused before it is reaped.
+    let _ = killpg(
+        nix::unistd::Pid::from_raw(child.id().cast_signed()),
+        Signal::SIGKILL,
+    );
+    child.wait().map(drop)
 }
 
 /// An output, read as far as it has come.
@@ -213,7 +227,14 @@ impl Stream {
         let Some(fd) = &mut self.fd else {
             return Ok(());
         };
-        match fd.read_to_end(&mut self.bytes) {
+        let room = (PRINTED + 1).saturating_sub(self.bytes.len());
+        match fd.take(room as u64).read_to_end(&mut self.bytes) {
+            Ok(_) if self.bytes.len() > PRINTED => {
+                return Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    format!("it printed more than {} KiB and was killed", PRINTED / 1024),
+                ));
+            }
             Ok(_) => self.fd = None,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(e) => return Err(e),

@@ -12,13 +12,13 @@ use super::pod::Inside;
 use super::sandbox::Sandbox;
 use super::variables::Facts;
 use crate::launch::{Launch, Streams, base_env};
-use crate::node::Node;
+use crate::node::{FILE_BYTES, Node};
 use crate::node_root::{self, Namespace};
 use crate::roots::{Base, Identity};
 use crate::{Error, Result};
 
 /// How much of the output is kept to explain a failure, bytes.
-const TAIL_BYTES: usize = 2048;
+const TAIL_BYTES: u64 = 2048;
 
 /// One that runs. Its worker alone reaps it.
 pub(super) struct Container {
@@ -151,7 +151,7 @@ impl Home<'_> {
             let hosts = self
                 .node
                 .root
-                .read("/etc/hosts".as_ref())
+                .read("/etc/hosts".as_ref(), FILE_BYTES)
                 .unwrap_or_default();
             return String::from_utf8_lossy(&hosts).into_owned();
         }
@@ -166,12 +166,8 @@ impl Home<'_> {
 impl Container {
     /// The end of what it printed, if anything.
     pub(super) fn tail(&self, node: &Node) -> Option<String> {
-        let printed = node
-            .root
-            .read(&self.log)
-            .ok()
-            .filter(|bytes| !bytes.is_empty())?;
-        let tail = &printed[printed.len().saturating_sub(TAIL_BYTES)..];
-        Some(String::from_utf8_lossy(tail).into_owned())
+        let tail = node.root.read_end(&self.log, TAIL_BYTES);
+        let tail = tail.ok().filter(|bytes| !bytes.is_empty())?;
+        Some(String::from_utf8_lossy(&tail).into_owned())
     }
 }

@@ -47,9 +47,13 @@ fn broken(about: &About<'_>, file: &ConfFile, files: &CniFiles) -> Vec<Finding> 
     let parsed = match file.network() {
         Ok(parsed) => parsed,
         // That it cannot be read here does not mean that the runtime cannot: its words decide.
+        Err(Unusable::Unreadable(why)) if about.said() == Said::Malformed => {
+            // To read what is no file may never end.
+            return vec![malformed(about, name, &why, "ls -lL")];
+        }
         Err(Unusable::Unreadable(_)) => return unseen(about).into_iter().collect(),
         Err(Unusable::Malformed(why)) => {
-            return vec![malformed(about, name, &why.to_string())];
+            return vec![malformed(about, name, &why.to_string(), "cat")];
         }
     };
     let mut findings = Vec::new();
@@ -193,13 +197,14 @@ fn not_loaded(about: &About<'_>, file: &ConfFile) -> Option<Finding> {
     Some(finding)
 }
 
-fn malformed(about: &About<'_>, file: &str, why: &str) -> Finding {
+/// `look`: the command that shows it.
+fn malformed(about: &About<'_>, file: &str, why: &str, look: &str) -> Finding {
     let path = format!("{CONF_DIR}/{file}");
     let mut known = about.configured(
         about.file(file),
         Start::Conflist,
         Vec::new(),
-        about.on_node(&format!("cat {path}")),
+        about.on_node(&format!("{look} {path}")),
         Remediation::run(about.on_node(&format!("rm {path}"))).then(restore(about)),
     );
     known.observed = vec![said(why)];
