@@ -153,20 +153,36 @@ impl Connection {
     }
 }
 
+/// Whether a lab of the address's user listens there. It is not waited for.
+pub(crate) fn is_there(address: &Address) -> bool {
+    let connected = open_socket(SockFlag::SOCK_NONBLOCK)
+        .and_then(|socket| connect_to(&socket, address).map(|()| socket));
+    match connected {
+        // Else a stranger has taken the name.
+        Ok(socket) => getsockopt(&socket, PeerCredentials).is_ok_and(|p| p.uid() == address.uid),
+        // Its queue of connections is full.
+        Err(e) => e.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
 /// Connecting waits while the lab's queue of connections is full; `std` knows no limit for that.
 fn reach(address: &Address, limit: Duration) -> io::Result<UnixStream> {
-    let name = address.socket()?;
-    let name = UnixAddr::new_abstract(name.as_abstract_name().unwrap_or_default())?;
-    let socket = socket(
-        AddressFamily::Unix,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let socket = open_socket(SockFlag::empty())?;
     let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
     setsockopt(&socket, SendTimeout, &TimeVal::seconds(seconds))?;
-    connect(socket.as_raw_fd(), &name)?;
+    connect_to(&socket, address)?;
     Ok(UnixStream::from(socket))
+}
+
+fn open_socket(flags: SockFlag) -> io::Result<OwnedFd> {
+    let flags = flags | SockFlag::SOCK_CLOEXEC;
+    Ok(socket(AddressFamily::Unix, SockType::Stream, flags, None)?)
+}
+
+fn connect_to(socket: &OwnedFd, address: &Address) -> io::Result<()> {
+    let name = address.socket()?;
+    let name = UnixAddr::new_abstract(name.as_abstract_name().unwrap_or_default())?;
+    Ok(connect(socket.as_raw_fd(), &name)?)
 }
 
 #[cfg(test)]

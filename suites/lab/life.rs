@@ -18,11 +18,8 @@ fn a_name_is_taken_until_its_lab_is_gone() {
             .contains(&format!("flatnet down {}", spec.name)),
         "{error}"
     );
-    let listed = Lab::list().unwrap();
-    let info = listed
-        .iter()
-        .find(|info| info.spec.name == spec.name)
-        .expect("it is listed");
+    assert!(Lab::names().unwrap().contains(&spec.name));
+    let info = Lab::connect(&spec.name).unwrap().info().unwrap();
     assert_eq!((&info.spec, info.pid), (&spec, lab.info().unwrap().pid));
     let pid = info.pid;
     Lab::connect(&spec.name).unwrap().shutdown().unwrap();

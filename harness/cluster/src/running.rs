@@ -2,7 +2,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use flatnet_lab::{Lab, LabInfo};
+use flatnet_lab::Lab;
 use flatnet_model::naming::listed;
 
 use crate::kind::{self, engine::Engine};
@@ -14,8 +14,8 @@ const ENGINE_WITHIN: Duration = Duration::from_secs(10);
 /// A cluster that runs.
 #[derive(Clone, Debug)]
 pub enum Running {
-    /// A lab of this user.
-    Lab(Box<LabInfo>),
+    /// A lab of this user, by name. Whether it answers is not known.
+    Lab(String),
     /// A kind cluster, booted by flatnet or not.
     Kind {
         /// Its name.
@@ -29,8 +29,7 @@ impl Running {
     /// Its name: unique among labs and among kind clusters, but not between the two.
     pub fn name(&self) -> &str {
         match self {
-            Running::Lab(lab) => &lab.spec.name,
-            Running::Kind { name, .. } => name,
+            Running::Lab(name) | Running::Kind { name, .. } => name,
         }
     }
 
@@ -113,19 +112,14 @@ pub struct Found {
     pub unlisted: Option<String>,
 }
 
-/// Looks for labs of this user, and for kind clusters where kind and its engine are here and work.
+/// Looks for labs of this user, and for kind clusters where kind and its engine are here and work. No cluster is asked
+/// anything: one that hangs keeps nobody from the others.
 ///
 /// # Errors
 /// When the kernel does not list this machine's sockets.
 pub async fn find() -> Result<Found> {
-    let labs = tokio::task::spawn_blocking(Lab::list)
-        .await
-        .map_err(|e| Error::failed("list labs", e))??;
     let mut found = Found {
-        clusters: labs
-            .into_iter()
-            .map(|lab| Running::Lab(Box::new(lab)))
-            .collect(),
+        clusters: Lab::names()?.into_iter().map(Running::Lab).collect(),
         unlisted: None,
     };
     match tokio::time::timeout(ENGINE_WITHIN, kind_clusters()).await {
@@ -219,29 +213,10 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use flatnet_lab::LabSpec;
-    use flatnet_model::{IpFamily, Underlay};
-
     use super::*;
 
     fn lab(name: &str) -> Running {
-        Running::Lab(Box::new(LabInfo {
-            spec: LabSpec {
-                name: name.to_owned(),
-                nodes: Vec::new(),
-                underlay: Underlay::L2,
-                mtu: 1500,
-                family: IpFamily::Ipv4,
-                busybox: None,
-                programs: Vec::new(),
-                labels: BTreeMap::new(),
-            },
-            pid: 1,
-            started: 0,
-            pods: Vec::new(),
-        }))
+        Running::Lab(name.to_owned())
     }
 
     fn kind(name: &str) -> Running {

@@ -9,15 +9,16 @@ use super::which::{ClusterArg, look};
 use super::{Output, Typed, output};
 use crate::session::reaper::{Reap, remove};
 use crate::session::run_until_interrupted;
-use crate::{Error, Result};
+use crate::{Error, Result, torn_down};
 use flatnet_cluster::running::Running;
+use futures::future::join_all;
 use listed::Listed;
 use tokio::task::spawn_blocking;
 
 /// Options of `flatnet list`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet list\n  flatnet list --output json\n\nCNI, PODS and AGE of a cluster that does not answer within 5 seconds are shown as ?; --output json says why"
+    after_help = "Examples:\n  flatnet list\n  flatnet list --output json\n\nWhat a cluster does not answer within 5 seconds is shown as ?; --output json says why"
 )]
 pub(super) struct ListArgs {
     /// Output format
@@ -100,20 +101,18 @@ async fn delete(args: &DownArgs) -> Result<()> {
     if ending.is_empty() {
         output::say("no cluster is running");
     }
-    for cluster in ending {
-        end(&cluster).await?;
-        output::say(format_args!("deleted cluster {}", cluster.name()));
-    }
-    Ok(())
+    // One that does not end keeps none of the others.
+    let ended = join_all(ending.iter().map(end)).await;
+    ended.into_iter().fold(Ok(()), torn_down)
 }
 
 async fn end(cluster: &Running) -> Result<()> {
     match cluster {
-        Running::Lab(lab) => {
-            let name = lab.spec.name.clone();
+        Running::Lab(name) => {
+            let name = name.clone();
             let ending = spawn_blocking(move || Lab::connect(&name)?.shutdown());
             let ended = ending.await.map_err(|e| Error::failed("end the lab", e))?;
-            Ok(ended?)
+            ended?;
         }
         Running::Kind { name, engine } => {
             let cluster = Reap::KindCluster {
@@ -121,7 +120,9 @@ async fn end(cluster: &Running) -> Result<()> {
                 engine: engine.name.clone(),
                 name: name.clone(),
             };
-            remove(&cluster).await
+            remove(&cluster).await?;
         }
     }
+    output::say(format_args!("deleted cluster {}", cluster.name()));
+    Ok(())
 }

@@ -35,9 +35,9 @@ pub(super) struct ExecArgs {
 pub(super) fn run(args: &ExecArgs) -> Result<u8> {
     let code = run_until_interrupted(async {
         match args.cluster.find().await? {
-            Running::Lab(info) => {
+            Running::Lab(name) => {
                 let args = args.clone();
-                let running = spawn_blocking(move || on_lab(&info.spec.name, &args));
+                let running = spawn_blocking(move || on_lab(&name, &args));
                 let doing = "wait for the command";
                 running.await.map_err(|e| Error::failed(doing, e))?
             }

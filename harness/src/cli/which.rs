@@ -120,7 +120,7 @@ impl WhichArgs {
             return Ok(Which::Kubeconfig(self.kube.clone()));
         }
         Ok(match run_until_interrupted(self.cluster.find())? {
-            Running::Lab(lab) => Which::Lab(lab.spec.name.clone()),
+            Running::Lab(name) => Which::Lab(name),
             Running::Kind { name, engine } => Which::Kind { name, engine },
         })
     }

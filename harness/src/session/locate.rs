@@ -5,7 +5,8 @@ use ipnet::IpNet;
 use crate::cni::{self, Given};
 use crate::config::{Provider, RunArgs};
 use crate::{Error, Result};
-use flatnet_cluster::kind;
+use flatnet_cluster::kind::{self, engine::Engine};
+use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::running::{self, ClusterName, Maker, Running};
 
 /// The label of a lab that has its pod network ranges.
@@ -15,9 +16,23 @@ const POD_CIDR: &str = "pod-cidr";
 #[derive(Clone, Debug)]
 pub struct Existing {
     /// Which.
-    pub cluster: Running,
+    pub cluster: Located,
     /// Whether the CNI that it has stays, untouched.
     pub cni_stays: bool,
+}
+
+/// What is known of a cluster that runs.
+#[derive(Clone, Debug)]
+pub enum Located {
+    /// What a lab was made from.
+    Lab(LabSpec),
+    /// A kind cluster.
+    Kind {
+        /// Its name.
+        name: String,
+        /// The engine that its nodes are in.
+        engine: Engine,
+    },
 }
 
 /// Finds the cluster that `--cluster` names, if any, and fills in what it decides: who made it, its CNI and the backend.
@@ -45,18 +60,26 @@ pub async fn locate(args: &mut RunArgs) -> Result<Option<Existing>> {
         Maker::Kind => Provider::Kind,
     });
     args.check_provider()?;
-    let given = match &cluster {
-        Running::Lab(lab) => Given::of_lab(&lab.spec),
+    let (located, given) = match cluster.clone() {
+        Running::Lab(name) => {
+            let spec = LabCluster::connect(&name).await?.info().await?.spec;
+            let given = Given::of_lab(&spec);
+            (Located::Lab(spec), given)
+        }
         Running::Kind { name, engine } => {
-            let connection = kind::connection(engine, name).await?;
-            cni::recorded(&connection.client).await?
+            let connection = kind::connection(&engine, &name).await?;
+            let given = cni::recorded(&connection.client).await?;
+            (Located::Kind { name, engine }, given)
         }
     };
     let cni_stays = match &given {
         Some(given) => keep(args, &cluster, given)?,
         None => false,
     };
-    Ok(Some(Existing { cluster, cni_stays }))
+    Ok(Some(Existing {
+        cluster: located,
+        cni_stays,
+    }))
 }
 
 /// Compares what is asked for with what the cluster was given, which becomes the default. Whether the CNI is left as it is.
@@ -128,27 +151,21 @@ pub(super) fn pod_network(spec: &LabSpec) -> Vec<IpNet> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use flatnet_lab::LabInfo;
     use flatnet_model::{IpFamily, Underlay};
 
     use super::*;
 
-    fn lab(labels: BTreeMap<String, String>) -> Running {
-        Running::Lab(Box::new(LabInfo {
-            spec: LabSpec {
-                name: "demo".to_owned(),
-                nodes: Vec::new(),
-                underlay: Underlay::L2,
-                mtu: 1500,
-                family: IpFamily::Ipv4,
-                busybox: None,
-                programs: Vec::new(),
-                labels,
-            },
-            pid: 1,
-            started: 0,
-            pods: Vec::new(),
-        }))
+    fn lab(labels: BTreeMap<String, String>) -> LabSpec {
+        LabSpec {
+            name: "demo".to_owned(),
+            nodes: Vec::new(),
+            underlay: Underlay::L2,
+            mtu: 1500,
+            family: IpFamily::Ipv4,
+            busybox: None,
+            programs: Vec::new(),
+            labels,
+        }
     }
 
     /// What a run on a lab with that CNI would have, or why there is none.
@@ -158,7 +175,7 @@ mod tests {
             backend: Some("vxlan".to_owned()),
         };
         let mut args = RunArgs::parse(line.split_whitespace()).unwrap();
-        let cluster = lab(labels(&given, &["10.1.0.0/16".parse().unwrap()]).collect());
+        let cluster = Running::Lab("demo".to_owned());
         let stays = keep(&mut args, &cluster, &given).map_err(|e| e.to_string())?;
         assert!(stays);
         Ok((args.cni().to_owned(), args.backend().to_owned()))
@@ -197,10 +214,8 @@ mod tests {
             backend: None,
         };
         let ranges: Vec<IpNet> = vec!["10.1.0.0/16".parse().unwrap(), "fd00::/48".parse().unwrap()];
-        let Running::Lab(lab) = lab(labels(&given, &ranges).collect()) else {
-            panic!("a lab");
-        };
-        assert_eq!(Given::of_lab(&lab.spec), Some(given));
-        assert_eq!(pod_network(&lab.spec), ranges);
+        let spec = lab(labels(&given, &ranges).collect());
+        assert_eq!(Given::of_lab(&spec), Some(given));
+        assert_eq!(pod_network(&spec), ranges);
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use flatnet_model::probe::Transport;
 
-use super::locate::{self, Existing};
+use super::locate::{self, Existing, Located};
 use super::source::ClusterSource;
 use super::workload::Workload;
 use super::{new_kind, new_lab};
@@ -12,7 +12,6 @@ use crate::config::{Provider, RunArgs};
 use crate::plant::Fault;
 use crate::programs::Programs;
 use crate::{Error, Result};
-use flatnet_cluster::running::Running;
 
 /// What pods of a lab see where there is no static busybox.
 const NO_BUSYBOX: &str = "no static busybox on this machine: pods use the host's programs, read-only; to change that, install one (Debian: package busybox-static)";
@@ -52,7 +51,7 @@ impl Plan {
             _ => Choice::parse(args)?,
         };
         let source = match (existing.map(|existing| existing.cluster), args.provider()) {
-            (Some(Running::Lab(lab)), _) => {
+            (Some(Located::Lab(spec)), _) => {
                 if let Some(fault) = fault {
                     return Err(Error::Input(format!(
                         "--plant {}: the fault would stay in the lab, which is kept; leave --cluster out, or plant it by hand with flatnet exec",
@@ -60,11 +59,11 @@ impl Plan {
                     )));
                 }
                 ClusterSource::RunningLab {
-                    pod_network: locate::pod_network(&lab.spec),
-                    spec: lab.spec,
+                    pod_network: locate::pod_network(&spec),
+                    spec,
                 }
             }
-            (Some(Running::Kind { name, engine }), _) => ClusterSource::RunningKind {
+            (Some(Located::Kind { name, engine }), _) => ClusterSource::RunningKind {
                 name,
                 engine,
                 archives: new_kind::archives(args)?,

@@ -53,16 +53,24 @@ pub struct Look {
 /// Pods that cannot be listed, or a name that no pod has.
 pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look> {
     let mut unread = Vec::new();
-    let objects = cluster.nodes().await.unwrap_or_else(|e| {
-        unread.push(note("nodes", &e));
-        Vec::new()
-    });
+    // At the same time: a cluster that does not answer is waited for once.
+    let (objects, everyone) = tokio::join!(cluster.nodes(), everyone(&**cluster));
+    let everyone = everyone?;
+    let (objects, unlisted) = match objects {
+        Ok(objects) => (objects, None),
+        Err(e) => (Vec::new(), Some(e)),
+    };
+    unread.extend(unlisted.as_ref().map(|e| note("nodes", e)));
     let names: Vec<String> = objects.iter().map(name_of).collect();
-    let everyone = everyone(&**cluster).await?;
     let Chosen {
         pods: subjects,
         nodes: named,
-    } = chosen(&everyone, wanted, &names)?;
+    } = chosen(&everyone, wanted, &names).map_err(|unknown| match unlisted {
+        // It may be one of the nodes that the cluster did not tell.
+        Some(silent @ Error::Failed(_)) => silent,
+        Some(why) => Error::Input(format!("{unknown}; nodes cannot be listed: {why}")),
+        None => unknown,
+    })?;
     let mut snapshots = Vec::new();
     for object in &objects {
         match status::node(object) {

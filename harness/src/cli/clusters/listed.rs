@@ -11,6 +11,7 @@ use flatnet_cluster::kind::engine::Engine;
 use flatnet_cluster::kind::program::run;
 use flatnet_cluster::kind::{self, logs};
 use flatnet_cluster::kube;
+use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::running::Running;
 
 /// How long a cluster may take to answer: one that is broken must not delay the others.
@@ -24,8 +25,8 @@ pub(super) struct Listed {
     provider: &'static str,
     /// As given to --cni; none where flatnet did not install it.
     cni: Option<String>,
-    /// Names of nodes (lab), of their containers (kind).
-    nodes: Vec<String>,
+    /// Names of nodes (lab), of their containers (kind); none where they cannot be listed.
+    nodes: Option<Vec<String>>,
     /// `NAMESPACE/NAME` of every pod; none where they cannot be listed.
     pods: Option<Vec<String>>,
     /// When it was booted, seconds since the epoch.
@@ -40,31 +41,45 @@ pub(super) struct Listed {
     unread: Vec<String>,
 }
 
-/// Every cluster, asked at the same time.
+/// Every cluster, asked at the same time; one that has ended meanwhile is left out.
 pub(super) async fn all(clusters: &[Running]) -> Vec<Listed> {
-    join_all(clusters.iter().map(of)).await
+    let all = join_all(clusters.iter().map(of)).await;
+    all.into_iter().flatten().collect()
 }
 
-async fn of(cluster: &Running) -> Listed {
+async fn of(cluster: &Running) -> Option<Listed> {
     match cluster {
-        Running::Lab(lab) => Listed {
-            name: lab.spec.name.clone(),
-            provider: "lab",
-            cni: lab.spec.labels.get("cni").cloned(),
-            nodes: lab
-                .spec
-                .nodes
-                .iter()
-                .map(|node| node.name.clone())
-                .collect(),
-            pods: Some(lab.pods.clone()),
-            started: Some(lab.started),
-            pid: Some(lab.pid),
-            spec: Some(lab.spec.clone()),
-            unread: Vec::new(),
-        },
-        Running::Kind { name, engine } => of_kind(name, engine).await,
+        Running::Lab(name) => of_lab(name).await,
+        Running::Kind { name, engine } => Some(of_kind(name, engine).await),
     }
+}
+
+async fn of_lab(name: &str) -> Option<Listed> {
+    let info = in_time(async { LabCluster::connect(name).await?.info().await });
+    let (info, unread) = match info.await {
+        Ok(info) => (Some(info), Vec::new()),
+        Err(Error::Input(_)) => return None,
+        Err(e) => (None, vec![format!("all but its name: {e}")]),
+    };
+    let (pods, started, pid) = match &info {
+        Some(info) => (Some(info.pods.clone()), Some(info.started), Some(info.pid)),
+        None => (None, None, None),
+    };
+    let spec = info.map(|info| info.spec);
+    let nodes = spec.as_ref().map(|spec| &spec.nodes);
+    Some(Listed {
+        name: name.to_owned(),
+        provider: "lab",
+        cni: spec
+            .as_ref()
+            .and_then(|spec| spec.labels.get("cni").cloned()),
+        nodes: nodes.map(|nodes| nodes.iter().map(|node| node.name.clone()).collect()),
+        pods,
+        started,
+        pid,
+        spec,
+        unread,
+    })
 }
 
 async fn of_kind(name: &str, engine: &Engine) -> Listed {
@@ -74,10 +89,13 @@ async fn of_kind(name: &str, engine: &Engine) -> Listed {
     );
     let mut unread = Vec::new();
     let mut kept = |what: &str, e: &Error| unread.push(format!("{what}: {e}"));
-    let (nodes, started) = containers.unwrap_or_else(|e| {
-        kept("its nodes' containers", &e);
-        (Vec::new(), None)
-    });
+    let (nodes, started) = match containers {
+        Ok((nodes, started)) => (Some(nodes), started),
+        Err(e) => {
+            kept("its nodes' containers", &e);
+            (None, None)
+        }
+    };
     let (cni, pods) = match inside {
         Ok((cni, pods)) => (cni, Some(pods)),
         Err(e) => {
@@ -149,17 +167,23 @@ impl Listed {
     /// Cells of the table: `-` for what does not exist, `?` for what could not be read.
     pub(super) fn row(&self) -> [String; 7] {
         let none = || if self.unread.is_empty() { "-" } else { "?" }.to_owned();
+        let count = |names: &Option<Vec<String>>| {
+            names
+                .as_ref()
+                .map_or_else(none, |names| names.len().to_string())
+        };
         [
             self.name.clone(),
             self.provider.to_owned(),
             self.cni.clone().unwrap_or_else(none),
-            self.nodes.len().to_string(),
-            self.pods
-                .as_ref()
-                .map_or_else(none, |pods| pods.len().to_string()),
+            count(&self.nodes),
+            count(&self.pods),
             self.started.map_or_else(none, age),
-            self.pid
-                .map_or_else(|| "-".to_owned(), |pid| pid.to_string()),
+            match (self.pid, self.provider) {
+                (Some(pid), _) => pid.to_string(),
+                (None, "lab") => none(),
+                (None, _) => "-".to_owned(),
+            },
         ]
     }
 }
@@ -197,7 +221,7 @@ mod tests {
             name: "demo".to_owned(),
             provider: "kind",
             cni: None,
-            nodes: vec!["demo-control-plane".to_owned()],
+            nodes: Some(vec!["demo-control-plane".to_owned()]),
             pods: Some(Vec::new()),
             started: None,
             pid: None,
