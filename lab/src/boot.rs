@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::protocol::{BootReply, BootRequest};
+use crate::protocol::{BootReply, BootRequest, RELEASE};
 use crate::{Error, LabSpec, Result, sleep};
 
 /// How long nodes may take to come up: a third of a second, unless the machine is busy or the nodes are many.
@@ -21,12 +21,12 @@ const END: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// Open as long as an attached lab shall live; none for a detached one.
+    /// Open as long as the lab shall live with this process; none once it is released.
     lifeline: Option<ChildStdin>,
 }
 
 impl Process {
-    /// Starts it and waits for its reply.
+    /// Starts it and waits for its reply. `detached`: it keeps none of this process's streams, and may be released.
     pub(crate) fn start(program: &Path, spec: &LabSpec, detached: bool) -> Result<Process> {
         let mut spec = with_real_paths(spec)?;
         spec.validate()?;
@@ -43,10 +43,7 @@ impl Process {
             })?;
         let request = BootRequest { spec, detached };
         match request_boot(&mut child, &request) {
-            Ok((BootReply::Ready, lifeline)) => {
-                let lifeline = lifeline.filter(|_| !detached);
-                Ok(Process { child, lifeline })
-            }
+            Ok((BootReply::Ready, lifeline)) => Ok(Process { child, lifeline }),
             Ok((BootReply::Failed(error), lifeline)) => {
                 drop(lifeline);
                 // It has reported why and is ending; its status adds nothing.
@@ -72,6 +69,22 @@ impl Process {
                 ))
             }
         }
+    }
+
+    /// Lets it outlive this process.
+    pub(crate) fn release(&mut self) -> Result<()> {
+        let Some(mut lifeline) = self.lifeline.take() else {
+            return Ok(());
+        };
+        lifeline
+            .write_all(RELEASE)
+            .map_err(|e| Error::failed("let the lab outlive this process (has it ended?)", e))
+    }
+
+    /// Ends it, without asking: it may hang. Whether this process could, as it holds the lifeline.
+    pub(crate) fn end(&mut self) -> Option<Result<()>> {
+        drop(self.lifeline.take()?);
+        Some(self.wait())
     }
 
     /// Waits until it has ended; kills it when it takes too long, which is an error.
@@ -142,10 +155,8 @@ fn is_readable_within(fd: &impl AsFd, limit: Duration) -> io::Result<bool> {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.lifeline.take().is_some() {
-            // The end of its standard input is its end; nothing can be done about an error here.
-            let _ = self.wait();
-        }
+        // The end of its standard input is its end; nothing can be done about an error here.
+        let _ = self.end();
     }
 }
 

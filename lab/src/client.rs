@@ -3,7 +3,7 @@
 //! The socket is abstract (`@flatnet-lab/UID/NAME`, bound in the caller's network namespace before the lab leaves it): nothing
 //! on disk can go stale, a second lab of that name fails to bind, and `list` reads /proc/net/unix.
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
@@ -32,8 +32,8 @@ pub struct LabInfo {
     pub pods: Vec<String>,
 }
 
-/// A handle on a lab. The one that [`Lab::boot`] returned holds the lab's lifeline unless it was booted detached: when the
-/// handle (or the process) is gone, the lab is.
+/// A handle on a lab. The one that [`Lab::boot`] returned holds the lab's lifeline until [`Lab::release`]: when the handle (or
+/// the process) is gone, the lab is.
 #[derive(Debug)]
 pub struct Lab {
     address: Address,
@@ -53,7 +53,8 @@ pub struct NodeFile<'a> {
 }
 
 impl Lab {
-    /// Starts `program` (flatnet-lab) and returns when nodes are up. `detached`: the lab outlives the caller (`flatnet up`).
+    /// Starts `program` (flatnet-lab) and returns when nodes are up. `detached`: the lab keeps none of the caller's streams,
+    /// as one must that is to outlive it (`flatnet up`).
     pub fn boot(program: &Path, spec: &LabSpec, detached: bool) -> Result<Lab> {
         let process = Process::start(program, spec, detached)?;
         Ok(Lab {
@@ -209,11 +210,27 @@ impl Lab {
         self.call(&Request::CheckPod(PodName::new(namespace, name)))
     }
 
-    /// Ends the lab and waits until it is gone; a lab that is gone already is fine.
+    /// Lets a lab that this handle booted outlive handle and process.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn release(&self) -> Result<()> {
+        self.booted
+            .as_ref()
+            .map_or(Ok(()), |process| locked(process).release())
+    }
+
+    /// Ends the lab and waits until it is gone; a lab that is gone already is fine. One that lives with this handle ends even if
+    /// it hangs.
     ///
     /// # Errors
     /// It does not end in time: one that this handle booted has been killed then, of another one its process is named.
     pub fn shutdown(&self) -> Result<()> {
+        if let Some(process) = &self.booted
+            && let Some(ended) = locked(process).end()
+        {
+            return ended;
+        }
         let asked = match Connection::open(&self.address) {
             Ok(lab) => end(lab, self.booted.is_none()),
             // Gone already is what was asked for.
@@ -221,7 +238,7 @@ impl Lab {
             Err(error) => Err(error),
         };
         let ended = self.booted.as_ref().map_or(Ok(()), |process| {
-            let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut process = locked(process);
             match &asked {
                 Ok(()) => process.wait(),
                 Err(_) => process.kill(),
@@ -233,6 +250,10 @@ impl Lab {
     fn call<T: DeserializeOwned>(&self, request: &Request) -> Result<T> {
         Connection::open(&self.address)?.ask(request, &[], None)
     }
+}
+
+fn locked(process: &Mutex<Process>) -> MutexGuard<'_, Process> {
+    process.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks the lab to shut down, and where it is another process's child waits until it has.

@@ -18,7 +18,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 use rustix::process::{PidfdFlags, Resource, pidfd_open};
 
 use crate::address::Address;
-use crate::protocol::{BootReply, BootRequest};
+use crate::protocol::{BootReply, BootRequest, RELEASE};
 use crate::{Error, Result, mounts, refusal, server};
 
 /// Signals that end a lab in good order.
@@ -69,20 +69,13 @@ fn start() -> Result<ExitCode> {
         ForkResult::Parent { child } => {
             drop(listener);
             redirect_output(&null, request.detached)?;
-            watch(
-                child,
-                &signals,
-                (!request.detached)
-                    .then(std::io::stdin)
-                    .as_ref()
-                    .map(AsFd::as_fd),
-            )
+            watch(child, &signals, std::io::stdin().as_fd())
         }
     }
 }
 
 fn read_boot_request() -> Result<BootRequest> {
-    // Nothing follows that line: the rest of standard input is the lifeline, and silent.
+    // Nothing follows that line before the reply: the rest of standard input is the lifeline.
     let mut line = String::new();
     std::io::stdin()
         .read_line(&mut line)
@@ -156,8 +149,8 @@ fn enter_namespaces() -> Result<()> {
     mounts::own_root()
 }
 
-/// Waits for init; ends it on a signal, or when the lifeline does.
-fn watch(init: Pid, signals: &SignalFd, lifeline: Option<BorrowedFd<'_>>) -> Result<ExitCode> {
+/// Waits for init; ends it on a signal, or when the lifeline does without a release.
+fn watch(init: Pid, signals: &SignalFd, lifeline: BorrowedFd<'_>) -> Result<ExitCode> {
     let pidfd = rustix::process::Pid::from_raw(init.as_raw()).ok_or(Errno::ESRCH);
     let pidfd = pidfd.and_then(|pid| {
         pidfd_open(pid, PidfdFlags::empty()).map_err(|e| Errno::from_raw(e.raw_os_error()))
@@ -166,12 +159,18 @@ fn watch(init: Pid, signals: &SignalFd, lifeline: Option<BorrowedFd<'_>>) -> Res
     let mut fds = vec![
         PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
         PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        PollFd::new(lifeline, PollFlags::POLLIN),
     ];
-    // POLLHUP is always reported; anything written there is ignored.
-    fds.extend(lifeline.map(|fd| PollFd::new(fd, PollFlags::empty())));
     loop {
         match poll(&mut fds, PollTimeout::NONE) {
-            Ok(_) => break,
+            Ok(_) => {
+                let only_lifeline = fds[..2].iter().all(|fd| fd.any() != Some(true));
+                if only_lifeline && is_released(lifeline) {
+                    fds.truncate(2);
+                } else {
+                    break;
+                }
+            }
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(Error::failed("wait for the lab", errno)),
         }
@@ -183,6 +182,12 @@ fn watch(init: Pid, signals: &SignalFd, lifeline: Option<BorrowedFd<'_>>) -> Res
         Ok(_) => Ok(ExitCode::SUCCESS),
         Err(errno) => Err(Error::failed("wait for the lab", errno)),
     }
+}
+
+/// Whether the parent let the lab outlive it; else it has ended, or wrote what is not known.
+fn is_released(lifeline: BorrowedFd<'_>) -> bool {
+    let mut said = [0; RELEASE.len()];
+    rustix::io::read(lifeline, &mut said).is_ok_and(|bytes| &said[..bytes] == RELEASE)
 }
 
 /// Process 1 of the pid namespace: reaps orphans, and ends with the server.

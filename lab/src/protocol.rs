@@ -112,9 +112,13 @@ pub(crate) struct Received;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct BootRequest {
     pub(crate) spec: LabSpec,
-    /// Outlives its parent; otherwise the end of its standard input is its end.
+    /// Keeps none of its parent's streams, since it may outlive it.
     pub(crate) detached: bool,
 }
+
+/// What releases a lab, on its standard input after the boot request: from then on it outlives its parent. Without it the end
+/// of that input, which comes with the parent's however that ends, is the lab's.
+pub(crate) const RELEASE: &[u8] = b"release\n";
 
 /// What a new lab writes to its standard output, one line of JSON.
 #[derive(Debug, Serialize, Deserialize)]

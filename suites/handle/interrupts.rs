@@ -1,6 +1,7 @@
 //! Ctrl-C at every moment of a run in a lab: exit code 130, and no lab is left. The run is this test program once more, so that
 //! it can interrupt itself exactly there.
 use std::io::Read as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Output, exit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +9,8 @@ use std::time::{Duration, Instant};
 use flatnet::config::RunArgs;
 use flatnet::events::Event;
 use flatnet::session;
-use nix::sys::signal::{Signal, raise};
+use nix::sys::signal::{Signal, kill, raise};
+use nix::unistd::Pid;
 use rstest::rstest;
 
 use crate::started::tells;
@@ -129,7 +131,6 @@ fn ctrl_c_between_two_phases_is_not_lost(
 /// What keeps a cluster has it outlive the run; one that was interrupted before it was there keeps nothing.
 #[rstest]
 fn an_interrupted_up_leaves_no_lab(#[values(0, 20, 60, 120)] after: u64) {
-    use std::os::unix::process::ExitStatusExt;
     let name = format!("int-up-{after}-{}", std::process::id());
     let path = std::env::var_os("PATH").unwrap_or_default();
     let child = running(&mut flatnet(path.as_ref(), &["up", "--name", &name]));
@@ -146,6 +147,34 @@ fn an_interrupted_up_leaves_no_lab(#[values(0, 20, 60, 120)] after: u64) {
         // Before flatnet listens, the signal itself ends it.
         let by_signal = output.status.signal() == Some(2);
         assert!(by_signal || output.status.code() == Some(130), "{output:?}");
+    }
+    is_gone(&name);
+}
+
+/// However it ends before it has succeeded; SIGKILL it cannot hear.
+#[rstest]
+fn an_up_that_is_killed_leaves_no_lab(
+    #[values(Signal::SIGTERM, Signal::SIGHUP, Signal::SIGKILL)] signal: Signal,
+    #[values(30, 80)] after: u64,
+) {
+    let name = format!("kill-up-{signal}-{after}-{}", std::process::id()).to_lowercase();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let up = ["up", "--name", &name, "--nodes", "5"];
+    let mut child = running(&mut flatnet(path.as_ref(), &up));
+    std::thread::sleep(Duration::from_millis(after));
+
+    kill(Pid::from_raw(child.id().cast_signed()), signal).expect("a signal to flatnet");
+    let status = child.wait().expect("it ends");
+
+    match (status.code(), status.signal()) {
+        // It was faster than the signal: what it says is kept is there.
+        (Some(0), _) => {
+            let down = flatnet(path.as_ref(), &["down", &name]).output();
+            assert!(down.expect("flatnet starts").status.success());
+        }
+        // Before flatnet listens, the signal itself ends it.
+        (None, Some(by)) => assert_eq!(by, signal as i32),
+        (code, _) => assert_eq!(code, Some(128 + signal as i32)),
     }
     is_gone(&name);
 }

@@ -46,10 +46,14 @@ impl Drop for Ended {
 }
 
 #[test]
-fn a_detached_lab_outlives_its_handle() {
+fn a_detached_lab_outlives_its_handle_once_it_is_released() {
     let spec = spec("detached", 1);
     let lab = Lab::boot(Path::new(PROGRAM), &spec, true).unwrap();
     let _ended = Ended(spec.name.clone());
+    drop(lab);
+    assert!(Lab::connect(&spec.name).is_err());
+    let lab = Lab::boot(Path::new(PROGRAM), &spec, true).unwrap();
+    lab.release().unwrap();
     drop(lab);
     let lab = Lab::connect(&spec.name).unwrap();
     assert_eq!(ok(&lab, &node(1), &["hostname"]), "node1\n");
@@ -109,6 +113,21 @@ fn killing_init_leaves_nothing() {
 #[test]
 fn killing_the_server_leaves_nothing() {
     killed_leaves_nothing("kill-server", |family| family[2]);
+}
+
+#[test]
+fn a_lab_that_hangs_ends_with_its_handle() {
+    let spec = spec("hangs", 1);
+    let lab = boot(&spec);
+    let everyone = family(lab.info().unwrap().pid);
+    let stopped = Command::new("kill")
+        .args(["-STOP", &everyone[2].to_string()])
+        .status();
+    assert!(stopped.unwrap().success());
+
+    lab.shutdown().unwrap();
+
+    assert!(everyone.iter().all(|pid| !is_alive(*pid)));
 }
 
 #[test]

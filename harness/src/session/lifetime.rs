@@ -97,14 +97,11 @@ impl Lifetime {
     /// Leaves everything as it is, for inspection.
     ///
     /// # Errors
-    /// When the reaper is gone.
+    /// When the reaper or the lab is gone.
     pub async fn keep(self, cluster: &Arc<dyn Cluster>) -> Result<()> {
         cluster.keep().await?;
         match self {
-            Lifetime::Booted(ClusterDeletion(Deletion::Lab(lab))) => {
-                lab.keep();
-                Ok(())
-            }
+            Lifetime::Booted(ClusterDeletion(Deletion::Lab(lab))) => lab.keep().await,
             Lifetime::Booted(ClusterDeletion(Deletion::Reaped(reaper)))
             | Lifetime::Guest(reaper) => spare_cluster(&reaper),
             Lifetime::Visitor => Ok(()),

@@ -23,9 +23,15 @@ impl LabDeletion {
         }
     }
 
-    /// Leaves the lab as it is; it outlives this process where it was booted so.
-    pub fn keep(mut self) {
-        self.lab = None;
+    /// Lets the lab outlive this process.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub async fn keep(mut self) -> Result<()> {
+        match self.lab.take() {
+            Some(lab) => lab.call(Lab::release).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -58,7 +64,7 @@ impl Drop for Untaken {
 }
 
 impl LabCluster {
-    /// Boots a lab with `program` (flatnet-lab); `detached`: it outlives this process. Whoever stops waiting has it end.
+    /// Boots a lab with `program` (flatnet-lab); `detached`: it can be kept. Whoever stops waiting has it end.
     ///
     /// # Errors
     /// What keeps it from coming up.
