@@ -17,4 +17,4 @@ pub mod report;
 pub mod route;
 pub mod session;
 
-pub use flatnet_model::{Error, Result, torn_down};
+pub use flatnet_model::{Error, Interrupt, Result, torn_down};

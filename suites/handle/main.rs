@@ -4,6 +4,7 @@ mod api;
 mod hangs;
 mod interrupts;
 mod namespace;
+mod silent_lab;
 #[path = "../started.rs"]
 mod started;
 

@@ -3,6 +3,28 @@
 /// Result of the harness' calls.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The signals that end a run in good order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// SIGHUP: its terminal is gone.
+    HangUp,
+    /// SIGINT: Ctrl-C.
+    CtrlC,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Interrupt {
+    /// What a shell makes of the signal.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Interrupt::HangUp => 129,
+            Interrupt::CtrlC => 130,
+            Interrupt::Terminate => 143,
+        }
+    }
+}
+
 /// Lower-case fragments that end with what to do.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -30,9 +52,9 @@ pub enum Error {
     /// The cluster could not be brought up or asked. Exit code 4.
     #[error("{0}")]
     Failed(String),
-    /// Ctrl-C. Exit code 130.
+    /// A signal ended it. Exit code 128 and the signal's number.
     #[error("interrupted; everything that was started is gone")]
-    Interrupted,
+    Interrupted(Interrupt),
     /// Something failed, and then what had been started could not all be taken away either. Exit code of the first.
     #[error("{}; and then, while tearing down: {later}", before_tear_down(first))]
     TearDown {
@@ -46,7 +68,7 @@ pub enum Error {
 /// The first error without the promise that a tear-down which failed too did not keep.
 fn before_tear_down(first: &Error) -> String {
     match first {
-        Error::Interrupted => "interrupted".to_owned(),
+        Error::Interrupted(_) => "interrupted".to_owned(),
         other => other.to_string(),
     }
 }
@@ -63,7 +85,7 @@ impl Error {
             Error::Input(_) => 2,
             Error::Missing { .. } | Error::Denied { .. } => 3,
             Error::Failed(_) => 4,
-            Error::Interrupted => 130,
+            Error::Interrupted(signal) => signal.exit_code(),
             Error::TearDown { first, .. } => first.exit_code(),
         }
     }
@@ -131,14 +153,15 @@ mod tests {
 
     #[test]
     fn who_interrupts_is_not_told_that_everything_is_gone_where_it_is_not() {
-        let both = Error::Interrupted.then(Error::Failed("b".to_owned()));
+        let both = Error::Interrupted(Interrupt::CtrlC).then(Error::Failed("b".to_owned()));
         assert_eq!(
             both.to_string(),
             "interrupted; and then, while tearing down: b"
         );
         assert_eq!(both.exit_code(), 130);
-        let twice = Error::Interrupted.then(Error::Interrupted);
-        assert_eq!(twice.exit_code(), 130);
+        let twice =
+            Error::Interrupted(Interrupt::Terminate).then(Error::Interrupted(Interrupt::CtrlC));
+        assert_eq!(twice.exit_code(), 143);
         assert!(twice.to_string().contains("is gone"));
     }
 }

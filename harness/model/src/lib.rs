@@ -28,6 +28,6 @@ pub mod symptoms;
 pub mod verdict;
 pub mod view;
 
-pub use error::{Error, Result, torn_down};
+pub use error::{Error, Interrupt, Result, torn_down};
 pub use network::{Family, IpFamily, Protocol, Transport, Underlay};
 pub use reference::{Endpoint, PodRef, Target};

@@ -33,7 +33,7 @@ Exit codes:
   2    wrong usage or input
   3    something the run needs is missing (named, with how to get it)
   4    could not measure
-  130  interrupted";
+  130  interrupted (129 by SIGHUP, 143 by SIGTERM)";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,7 +9,7 @@ use crate::config::{Provider, RunArgs};
 use crate::report::cluster::{FILE, NodeEntry, PodEntry};
 use crate::report::{self, ClusterReport};
 use crate::session::{self, Session};
-use crate::{Error, Result};
+use crate::{Error, Result, torn_down};
 use flatnet_cluster::status;
 
 /// Options of `flatnet up`.
@@ -34,12 +34,11 @@ pub(super) fn run(args: UpArgs, typed: &Typed) -> Result<u8> {
     let (observer, phases) = progress::observer(false);
     let mut report = session::run(async {
         let session = Session::start(&run, None, observer).await?;
-        let report = describe(&session, started).await;
+        let report = session.guard(describe(&session, started)).await;
         if let Some(diagnosis) = session.diagnosis() {
             output::say(report::diagnosis::render(diagnosis).trim_end());
         }
-        session.close().await?;
-        report
+        torn_down(report, session.close().await)
     })?;
     report.phases = progress::timed(&phases);
     let written = run.report.as_deref().map(|dir| write(&report, dir));

@@ -28,7 +28,7 @@ pub enum Which {
     Kubeconfig(KubeArgs),
 }
 
-/// Lets `work` observe a cluster, and always deletes afterwards what observing needed there. Ctrl-C ends the work.
+/// Lets `work` observe a cluster, and always deletes afterwards what observing needed there. Ctrl-C, SIGTERM or SIGHUP ends the work.
 ///
 /// # Errors
 /// A cluster that does not answer, a part of flatnet that is missing, or the work's own; then what does not go.
@@ -89,6 +89,6 @@ impl Attached {
     /// # Errors
     /// When something does not go.
     pub async fn close(self) -> Result<()> {
-        self.lifetime.end(&self.cluster).await
+        self.lifetime.end(&self.cluster, false).await
     }
 }

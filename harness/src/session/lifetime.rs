@@ -1,11 +1,15 @@
 //! How long a cluster lives beyond the run, and who ends it.
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::reaper::{Reap, Reaper};
 use crate::{Error, Result};
 use flatnet_cluster::Cluster;
 use flatnet_cluster::lab::LabDeletion;
+
+/// How long a run that was interrupted takes to delete its pods from a lab. The reaper goes on without it.
+const HURRIED: Duration = Duration::from_secs(5);
 
 /// Whose end comes with the run's.
 pub enum Lifetime {
@@ -78,16 +82,37 @@ impl Lifetime {
         }
     }
 
-    /// Ends what is to end, and waits for it.
+    /// Whether the whole cluster ends with the run.
+    pub(super) fn is_booted(&self) -> bool {
+        matches!(self, Lifetime::Booted(_))
+    }
+
+    /// Ends what is to end, and waits for it. `hurried`, after a signal: not longer than [`HURRIED`] for a lab's pods.
     ///
     /// # Errors
     /// When it does not go.
-    pub async fn end(self, cluster: &Arc<dyn Cluster>) -> Result<()> {
+    pub async fn end(self, cluster: &Arc<dyn Cluster>, hurried: bool) -> Result<()> {
         match self {
             Lifetime::Booted(deletion) => deletion.delete().await,
-            Lifetime::Guest(reaper) => {
+            Lifetime::Guest(mut reaper) => {
+                let is_lab = reaper
+                    .get_mut()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_of_lab();
+                let limit = match hurried && is_lab {
+                    true => HURRIED,
+                    false => Duration::MAX,
+                };
                 // What fails here, the reaper tries once more as it is dropped.
-                cluster.withdraw().await?;
+                tokio::time::timeout(limit, cluster.withdraw())
+                    .await
+                    .unwrap_or_else(|_| {
+                        Err(Error::Failed(format!(
+                            "the run's pods in lab {} were not deleted within {} s: it hangs or is busy; they are still being deleted in the background, and flatnet list shows whether the lab answers",
+                            cluster.name(),
+                            HURRIED.as_secs()
+                        )))
+                    })?;
                 spare_cluster(&reaper)
             }
             Lifetime::Visitor => cluster.withdraw().await,

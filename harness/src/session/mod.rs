@@ -119,8 +119,8 @@ impl Session {
                 observer,
             }),
             Err(e) => {
-                let end = phases.run(Phase::TearDown, lifetime.end(&cluster));
-                torn_down(Err(e), end.await)
+                let end = lifetime.end(&cluster, interrupts.heard());
+                torn_down(Err(e), phases.run(Phase::TearDown, end).await)
             }
         }
     }
@@ -179,6 +179,14 @@ impl Session {
         self.phases().run(Phase::Observe, observing).await
     }
 
+    /// Runs `work` on the cluster to its end or until a signal; then [`Session::close`] keeps nothing.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`], or the work's own.
+    pub async fn guard<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.interrupts.guard(work).await
+    }
+
     /// What there is to observe.
     pub fn scope(&self) -> Scope<'_> {
         Scope {
@@ -219,12 +227,13 @@ impl Session {
             interrupts: &interrupts,
             observer: &observer,
         };
-        // What is kept stays whole: only a Ctrl-C that came before now takes it away again.
+        // What is kept stays whole: only a signal that came before now takes it away again.
         let interrupted = match plan.keep {
             true => phases.interrupts.guard(std::future::ready(Ok(()))).await,
             false => Ok(()),
         };
-        let keep = plan.keep && interrupted.is_ok();
+        let hurried = interrupts.heard();
+        let keep = plan.keep && !hurried;
         let end = async {
             // The peer outside is not part of the cluster: it is removed even where the cluster stays.
             let outside = match &deployed.exposed {
@@ -236,6 +245,8 @@ impl Session {
                     observer(&Event::Note(planted.stays()));
                     Ok(())
                 }
+                // It goes with its cluster.
+                Some(_) if hurried && lifetime.is_booted() => Ok(()),
                 Some(planted) => planted.undo().await,
                 None => Ok(()),
             };
@@ -243,7 +254,7 @@ impl Session {
                 observer(&Event::Note(plan.kept(cluster.namespace())));
                 lifetime.keep(&cluster).await
             } else {
-                lifetime.end(&cluster).await
+                lifetime.end(&cluster, hurried).await
             };
             torn_down(torn_down(outside, planted), cluster)
         };
@@ -267,11 +278,15 @@ pub async fn conduct(
     let session = Session::start(args, fault, observer).await?;
     let observations = session.observe().await;
     let plan = session.plan.clone();
-    let diagnosis = match &observations {
-        Ok(observations) => session.diagnosis_now(observations).await,
-        Err(_) => None,
+    let diagnosed = async |observations: Observations| {
+        let diagnosis = session.diagnosis_now(&observations).await;
+        Ok((observations, diagnosis))
     };
-    let observations = torn_down(observations, session.close().await)?;
+    let seen = match observations {
+        Ok(observations) => session.guard(diagnosed(observations)).await,
+        Err(e) => Err(e),
+    };
+    let (observations, diagnosis) = torn_down(seen, session.close().await)?;
     Ok(Outcome {
         plan,
         observations,
@@ -289,7 +304,7 @@ pub struct Outcome {
     pub diagnosis: Option<Diagnosis>,
 }
 
-/// The phases of a run, each of which Ctrl-C ends.
+/// The phases of a run, each of which Ctrl-C, SIGTERM or SIGHUP ends.
 #[derive(Clone, Copy)]
 struct Phases<'a> {
     interrupts: &'a Interrupts,
@@ -315,8 +330,9 @@ impl Phases<'_> {
     }
 }
 
-/// How long calls that were given up may take to end before the process does: the reaper works on without it.
-const ENDS_WITHIN: Duration = Duration::from_secs(5);
+/// How long calls that were given up may take to end before the process does. The reaper works on without it, and a lab that is
+/// still booting ends with it.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs `work` to its end on a runtime of its own, which it does not outlive.
 ///
@@ -329,8 +345,8 @@ pub fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     result
 }
 
-/// Runs `work` to its end or until Ctrl-C. What cannot be given up, as reading a terminal or a call of a lab that hangs, is left to
-/// end with the process.
+/// Runs `work` to its end or until Ctrl-C, SIGTERM or SIGHUP. What cannot be given up, as reading a terminal or a call of a lab
+/// that hangs, is left to end with the process.
 ///
 /// # Errors
 /// [`Error::Interrupted`], the work's own, or when the machine has no thread left.

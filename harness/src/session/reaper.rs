@@ -27,8 +27,13 @@ const DELETES_WITHIN: Duration = Duration::from_secs(120);
 const DELETED_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Between two looks at the reaper itself.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// How often a cluster is deleted before it is called stubborn.
 const DELETIONS: usize = 10;
+
+/// How long the end of a run waits for pods of a lab, which may hang; the reaper goes on without it.
+const LAB_WITHIN: Duration = Duration::from_secs(2);
 
 /// The hidden subcommand of `flatnet` that is the reaper.
 pub const SUBCOMMAND: &str = "reap";
@@ -92,7 +97,8 @@ pub enum ClusterRef {
     },
 }
 
-/// A reaper at work. Dropping it lets it take everything away, and waits for that.
+/// A reaper at work. Dropping it lets it take everything away, and waits for that; for a lab's pods not longer than
+/// [`LAB_WITHIN`].
 pub struct Reaper {
     process: Child,
     orders: Option<ChildStdin>,
@@ -176,6 +182,12 @@ impl Reaper {
         }
     }
 
+    /// Whether all it deletes is in a lab.
+    pub(super) fn is_of_lab(&self) -> bool {
+        let pods = |thing| matches!(thing, &Reap::LabPods { .. });
+        !self.things.is_empty() && self.things.iter().all(pods)
+    }
+
     fn end(&mut self) -> std::io::Result<std::process::ExitStatus> {
         drop(self.orders.take());
         self.process.wait()
@@ -185,7 +197,15 @@ impl Reaper {
 impl Drop for Reaper {
     fn drop(&mut self) {
         // Ended already after `reap`; else this is an early way out, whose error matters more.
-        let _ = self.end();
+        if !self.is_of_lab() {
+            let _ = self.end();
+            return;
+        }
+        drop(self.orders.take());
+        let start = Instant::now();
+        while start.elapsed() < LAB_WITHIN && matches!(self.process.try_wait(), Ok(None)) {
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 }
 
