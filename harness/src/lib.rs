@@ -5,6 +5,8 @@
 //! [`flatnet_analysis::checks`] are pure functions from it to a verdict; [`report`] shows them. [`plant`] holds the faults that
 //! prove each check can fail; [`cli`] is the command line. [`route`] follows a packet on a cluster that runs, [`diagnose`] says
 //! why a pod does not run.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod busybox;
 pub mod cli;
 pub mod cni;

@@ -32,7 +32,7 @@ Exit codes:
   1    a check failed
   2    wrong usage or input
   3    something the run needs is missing (named, with how to get it)
-  4    could not measure
+  4    could not measure, or could not write the results
   130  interrupted (129 by SIGHUP, 143 by SIGTERM)";
 
 const EXAMPLES: &str = "\
