@@ -142,7 +142,8 @@ impl NodeRoot {
     /// neither wait for it nor run out of memory.
     ///
     /// # Errors
-    /// As of opening and reading it; it is not a regular file, or longer.
+    /// As of opening and reading it; [`io::ErrorKind::InvalidInput`]: it is not a regular file,
+    /// [`io::ErrorKind::FileTooLarge`]: it is longer.
     pub fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let file = self.open_regular(path)?;
         let mut content = Vec::new();

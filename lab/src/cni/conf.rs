@@ -1,4 +1,5 @@
 //! The network configuration of a node, as this runtime takes it.
+use std::io::ErrorKind;
 use std::path::Path;
 
 use flatnet_model::cni::{ListError, NetworkList, PluginFault, Version, is_configuration};
@@ -6,19 +7,19 @@ use flatnet_model::cni::{ListError, NetworkList, PluginFault, Version, is_config
 use super::Error;
 use crate::node_root::NodeRoot;
 
-/// The longest configuration that is read, bytes.
-const MOST: u64 = 64 << 10;
+/// The longest configuration that is read, bytes. Runtimes know no limit, and a real one has a few KiB.
+const MOST: u64 = 1 << 20;
 
 /// The network in use: the first file in lexical order that is a configuration by its name. A file that is malformed is not
 /// passed over, as containerd does not pass it over.
 ///
 /// # Errors
-/// [`Error::NoConfig`] without such a file, [`Error::Config`] for one that cannot be read, is malformed or has no version that
-/// this runtime speaks.
+/// [`Error::NoConfig`] without such a file, [`Error::Config`] for one that is not a regular file, too long, malformed or has no
+/// version that this runtime speaks.
 pub(super) fn load(root: &NodeRoot, dir: &Path) -> Result<NetworkList, Error> {
     let names = match root.list(dir) {
         Ok(names) => names,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(Error::NoConfig),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Err(Error::NoConfig),
         Err(e) => {
             return Err(Error::Io {
                 what: format!("list {}", dir.display()),
@@ -28,9 +29,12 @@ pub(super) fn load(root: &NodeRoot, dir: &Path) -> Result<NetworkList, Error> {
     };
     let first = names.into_iter().find(|name| is_configuration(name));
     let path = dir.join(first.ok_or(Error::NoConfig)?);
-    let bytes = root
-        .read(&path, MOST)
-        .map_err(|e| bad(&path, format!("error reading file: {e}")))?;
+    let bytes = root.read(&path, MOST).map_err(|e| match e.kind() {
+        ErrorKind::InvalidInput | ErrorKind::FileTooLarge => {
+            bad(&path, format!("error reading file: {e}"))
+        }
+        _ => Error::io(format!("read {}", path.display()))(e),
+    })?;
     parse(&bytes, &path)
 }
 
@@ -179,7 +183,10 @@ mod tests {
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(said(), format!("{loading}not a regular file"));
         std::fs::remove_file(&path).unwrap();
-        std::fs::write(&path, " ".repeat(70_000)).unwrap();
-        assert_eq!(said(), format!("{loading}longer than 64 KiB (70000 bytes)"));
+        std::fs::write(&path, " ".repeat(2_000_000)).unwrap();
+        assert_eq!(
+            said(),
+            format!("{loading}longer than 1024 KiB (2000000 bytes)")
+        );
     }
 }
