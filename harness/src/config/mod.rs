@@ -68,7 +68,8 @@ pub struct RunArgs {
     #[arg(long, env = "FLATNET_BACKEND", value_parser = ["auto", "vxlan", "routes"])]
     pub backend: Option<String>,
 
-    /// Replace the CNI of the kind cluster named by --cluster where it differs from --cni and --backend
+    /// Replace the CNI of the kind cluster named by --cluster where it differs from --cni and --backend; deletes every pod that the
+    /// old CNI networks, also those that nothing creates again
     #[arg(long, env = "FLATNET_CHANGE_CNI")]
     pub change_cni: bool,
 
