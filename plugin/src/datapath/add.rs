@@ -48,11 +48,7 @@ pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String>
         bridge::ensure_masquerade(conf, &plan)?;
     }
 
-    if store.is_new(&plan.pools) {
-        // It was lost, or the network has another name now: pods that live on keep their addresses.
-        store.adopt(&plan.pools, &living(&mut attachment.host)?)?;
-    }
-    let allocation = allocate(&store, owner, &plan.pools)?;
+    let allocation = allocate(&store, owner, &plan.pools, || living(&mut attachment.host))?;
     let mac = MacAddr::from_ip(allocation.assigned[0].address);
     let routes = plan.pod_routes(&allocation.assigned);
     let mtu = plan.mtu.unwrap_or(bridge.mtu);

@@ -21,11 +21,24 @@ pub(crate) struct Allocation {
 ///
 /// The search starts after the address assigned last, so that an address is not reused immediately, and checks only file
 /// names, so that its cost does not depend on the number of pods until a range is nearly full.
-pub(crate) fn allocate(store: &Store, owner: &Owner, pools: &Pools) -> Result<Allocation> {
-    let mut searches = Vec::with_capacity(pools.sets().len());
-    let mut picks = Vec::with_capacity(pools.sets().len());
-    for (index, set) in pools.sets().iter().enumerate() {
-        let mut search = Search::new(store, set, store.hint(index));
+///
+/// A store from which some set has assigned nothing yet may have been lost, or be that of a network with another name before: then `living`
+/// says which addresses something on this node has, and those are reserved first.
+pub(crate) fn allocate(
+    store: &Store,
+    owner: &Owner,
+    pools: &Pools,
+    living: impl FnOnce() -> Result<HashSet<IpAddr>>,
+) -> Result<Allocation> {
+    let sets = pools.sets();
+    let hints: Vec<Option<IpAddr>> = (0..sets.len()).map(|set| store.hint(set)).collect();
+    if hints.contains(&None) {
+        store.adopt(pools, &living()?)?;
+    }
+    let mut searches = Vec::with_capacity(sets.len());
+    let mut picks = Vec::with_capacity(sets.len());
+    for (set, hint) in sets.iter().zip(hints) {
+        let mut search = Search::new(store, set, hint);
         picks.push(search.next()?);
         searches.push(search);
     }
@@ -125,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ipam::Wait;
+    use crate::ipam::{Wait, allocate_alone};
     use crate::validate::{ContainerId, IfName, NetworkName};
 
     fn owner(id: impl std::fmt::Display) -> Owner {
@@ -169,11 +182,11 @@ mod tests {
             pools(r#"[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00::/64"}]]"#),
         );
         assert_eq!(
-            text(&allocate(&store, &owner(1), &pools).unwrap()),
+            text(&allocate_alone(&store, &owner(1), &pools).unwrap()),
             ["10.1.0.2", "fd00::2"]
         );
         assert_eq!(
-            text(&allocate(&store, &owner(2), &pools).unwrap()),
+            text(&allocate_alone(&store, &owner(2), &pools).unwrap()),
             ["10.1.0.3", "fd00::3"]
         );
         assert_eq!(store.owners().unwrap().len(), 2);
@@ -185,7 +198,7 @@ mod tests {
         );
         // The freed address is not reused before the search wraps around.
         assert_eq!(
-            text(&allocate(&store, &owner(3), &pools).unwrap()),
+            text(&allocate_alone(&store, &owner(3), &pools).unwrap()),
             ["10.1.0.4", "fd00::4"]
         );
         let content = std::fs::read_to_string(dir.path().join("net/10.1.0.4")).unwrap();
@@ -203,9 +216,9 @@ mod tests {
             pools(r#"[[{"subnet":"fd00::/64"}],[{"subnet":"10.1.0.0/28"}]]"#),
         );
         for id in 0..13 {
-            allocate(&store, &owner(id), &pools).unwrap();
+            allocate_alone(&store, &owner(id), &pools).unwrap();
         }
-        let error = allocate(&store, &owner("late"), &pools).unwrap_err();
+        let error = allocate_alone(&store, &owner("late"), &pools).unwrap_err();
         assert_eq!(
             error.to_string(),
             "no free addresses in 10.1.0.0/28 (13 reserved)"
@@ -215,7 +228,7 @@ mod tests {
         assert_eq!(store.taken().unwrap().len(), 26);
         release(&store, &owner(4));
         assert_eq!(
-            text(&allocate(&store, &owner("late"), &pools).unwrap())[1],
+            text(&allocate_alone(&store, &owner("late"), &pools).unwrap())[1],
             "10.1.0.6"
         );
     }
@@ -224,8 +237,13 @@ mod tests {
     fn an_owner_gets_only_one_allocation() {
         let dir = tempfile::tempdir().unwrap();
         let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));
-        let first = allocate(&store, &owner(1), &pools).unwrap();
-        assert_eq!(allocate(&store, &owner(1), &pools).unwrap_err().code(), 11);
+        let first = allocate_alone(&store, &owner(1), &pools).unwrap();
+        assert_eq!(
+            allocate_alone(&store, &owner(1), &pools)
+                .unwrap_err()
+                .code(),
+            11
+        );
         assert_eq!(store.record(&owner(1), Wait::No).unwrap_err().code(), 11);
         assert_eq!(store.taken().unwrap().len(), 1);
         drop(first);
@@ -236,7 +254,10 @@ mod tests {
     fn a_record_never_frees_what_another_owner_has() {
         let dir = tempfile::tempdir().unwrap();
         let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));
-        let taken = allocate(&store, &owner(1), &pools).unwrap().held.addresses;
+        let taken = allocate_alone(&store, &owner(1), &pools)
+            .unwrap()
+            .held
+            .addresses;
         // The state after a process was killed between recording and taking the address.
         drop(store.claim(&owner(2), &taken).unwrap());
         release(&store, &owner(2));
@@ -249,7 +270,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));
         for id in 1..4 {
-            allocate(&store, &owner(id), &pools).unwrap();
+            allocate_alone(&store, &owner(id), &pools).unwrap();
         }
         let record = dir.path().join("net/owner@c2@eth0");
         std::fs::remove_file(&record).unwrap();
@@ -288,8 +309,10 @@ mod tests {
                                 owner(format!("{worker}-{round}")),
                                 owner(format!("{worker}-{round}-x")),
                             );
-                            kept.push(allocate(&store, &keep, &pools).unwrap().assigned[0].address);
-                            allocate(&store, &drop, &pools).unwrap();
+                            kept.push(
+                                allocate_alone(&store, &keep, &pools).unwrap().assigned[0].address,
+                            );
+                            allocate_alone(&store, &drop, &pools).unwrap();
                             release(&store, &drop);
                         }
                         kept
@@ -316,7 +339,7 @@ mod tests {
             for (add, id) in steps {
                 let who = owner(id);
                 if add && !model.contains_key(&who) {
-                    match allocate(&store, &who, &pools) {
+                    match allocate_alone(&store, &who, &pools) {
                         Ok(allocation) => { model.insert(who, allocation.held.addresses.clone()); }
                         Err(error) => { prop_assert_eq!(error.code(), 100); prop_assert_eq!(model.len(), 13); }
                     }

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe};
 
-use super::{Pools, Record, Store, Wait, allocate};
+use super::{Pools, Record, Store, Wait, allocate_alone};
 use crate::owner::Owner;
 use crate::validate::{ContainerId, IfName, NetworkName};
 
@@ -120,7 +120,7 @@ fn survives_a_kill_anywhere(prepare: impl Fn(&Store), work: impl Fn(&Store)) {
             .map(|id| {
                 (
                     owner(id),
-                    allocate(&store(dir.path()), &owner(id), &pools())
+                    allocate_alone(&store(dir.path()), &owner(id), &pools())
                         .unwrap()
                         .held
                         .addresses
@@ -134,7 +134,7 @@ fn survives_a_kill_anywhere(prepare: impl Fn(&Store), work: impl Fn(&Store)) {
         assert_sound(dir.path());
         let store = store(dir.path());
         let before = store.taken().unwrap();
-        let next = allocate(&store, &owner("next"), &pools()).unwrap();
+        let next = allocate_alone(&store, &owner("next"), &pools()).unwrap();
         assert!(
             next.held
                 .addresses
@@ -184,14 +184,14 @@ fn survives_a_kill_anywhere(prepare: impl Fn(&Store), work: impl Fn(&Store)) {
 fn a_reservation_killed_anywhere_is_whole_or_can_be_taken_back() {
     survives_a_kill_anywhere(
         |_| {},
-        |store| drop(allocate(store, &owner("victim"), &pools()).unwrap()),
+        |store| drop(allocate_alone(store, &owner("victim"), &pools()).unwrap()),
     );
 }
 
 #[test]
 fn a_release_killed_anywhere_can_be_repeated() {
     survives_a_kill_anywhere(
-        |store| drop(allocate(store, &owner("victim"), &pools()).unwrap()),
+        |store| drop(allocate_alone(store, &owner("victim"), &pools()).unwrap()),
         |store| release(store, &owner("victim")),
     );
 }
@@ -228,10 +228,10 @@ fn processes_that_race_and_are_killed_share_nothing() {
                     std::fs::File::from(write.try_clone().unwrap()),
                 );
                 for round in 0.. {
-                    let kept =
-                        allocate(&store, &owner(format!("{worker}-{round}")), &pools).unwrap();
+                    let kept = allocate_alone(&store, &owner(format!("{worker}-{round}")), &pools)
+                        .unwrap();
                     let brief = owner(format!("{worker}-{round}-brief"));
-                    drop(allocate(&store, &brief, &pools).unwrap());
+                    drop(allocate_alone(&store, &brief, &pools).unwrap());
                     release(&store, &brief);
                     // In one write: killed in between, it would report half an address.
                     let line = format!("{}\n", kept.held.addresses[0]);

@@ -50,22 +50,18 @@ pub(super) fn open_to_read(path: &Path) -> io::Result<Found<File>> {
 /// The content of a regular file.
 pub(super) fn read(path: &Path) -> io::Result<Found<Vec<u8>>> {
     match open_to_read(path)? {
-        Found::Regular(file) => content(&file),
+        Found::Regular(file) => Ok(content(&file)?.map_or(Found::Foreign, Found::Regular)),
         Found::Foreign => Ok(Found::Foreign),
         Found::Nothing => Ok(Found::Nothing),
     }
 }
 
-/// The content of an open file.
-pub(super) fn content(file: &File) -> io::Result<Found<Vec<u8>>> {
+/// The content of an open file; `None` where it is longer than any of the store.
+pub(super) fn content(file: &File) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut bytes)?;
     let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= LONGEST);
-    Ok(if fits {
-        Found::Regular(bytes)
-    } else {
-        Found::Foreign
-    })
+    Ok(fits.then_some(bytes))
 }
 
 /// Whether anything has the name, a link that leads nowhere included.

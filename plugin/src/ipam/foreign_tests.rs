@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use super::{Pools, Store, Wait, allocate};
+use super::{Pools, Store, Wait, allocate_alone};
 use crate::owner::Owner;
 use crate::validate::{ContainerId, IfName, NetworkName};
 
@@ -66,7 +66,7 @@ fn each(name: &str, work: fn(&Store, &Pools, &str)) {
         let pools =
             Pools::new(serde_json::from_str(r#"[[{"subnet":"10.1.0.0/24"}]]"#).unwrap()).unwrap();
         for id in ["c1", "c2", "c3"] {
-            allocate(&store, &owner(id), &pools).unwrap();
+            allocate_alone(&store, &owner(id), &pools).unwrap();
         }
         let at = dir.path().join("net").join(name);
         let _ = fs::remove_file(&at);
@@ -89,7 +89,7 @@ fn each(name: &str, work: fn(&Store, &Pools, &str)) {
 
 /// ADD and DEL of another container, a sweep, and the lists that GC and the agent's restart read.
 fn others_go_on(store: &Store, pools: &Pools, kind: &str) {
-    let added = allocate(store, &owner("new"), pools).unwrap();
+    let added = allocate_alone(store, &owner("new"), pools).unwrap();
     let address = added.assigned[0].address;
     assert!(
         ![ip("10.1.0.2"), ip("10.1.0.3"), ip("10.1.0.4")].contains(&address),
@@ -137,7 +137,7 @@ fn a_record_that_is_not_a_file_of_the_store_is_as_good_as_lost() {
 fn a_record_that_cannot_be_made_is_said_where() {
     each("owner@c4@eth0", |store, pools, kind| {
         let _ = store.record(&owner("c4"), Wait::Forever).unwrap();
-        match allocate(store, &owner("c4"), pools) {
+        match allocate_alone(store, &owner("c4"), pools) {
             Ok(_) => assert!(!kind.starts_with("directory")),
             Err(error) if kind.starts_with("directory") => {
                 assert_eq!(error.code(), 5);

@@ -14,3 +14,13 @@ pub(crate) use allocate::{allocate, exhausted};
 pub(crate) use range::{Assigned, Pools, RawRange};
 use record::Record;
 pub(crate) use store::{Held, Store, Wait};
+
+/// [`allocate`] on a node where nothing has an address yet.
+#[cfg(test)]
+fn allocate_alone(
+    store: &Store,
+    owner: &crate::owner::Owner,
+    pools: &Pools,
+) -> crate::error::Result<allocate::Allocation> {
+    allocate(store, owner, pools, || Ok(std::collections::HashSet::new()))
+}

@@ -87,11 +87,6 @@ impl Store {
         Ok(found)
     }
 
-    /// Whether no address of some range set was ever assigned from here.
-    pub(crate) fn is_new(&self, pools: &Pools) -> bool {
-        (0..pools.sets().len()).any(|set| self.hint(set).is_none())
-    }
-
     /// Reserves for nobody those of `living` that a pod could be given: something on this node has them that the store does not know.
     /// GC releases them when nothing has.
     pub(crate) fn adopt(&self, pools: &Pools, living: &HashSet<IpAddr>) -> Result<()> {

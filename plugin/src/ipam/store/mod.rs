@@ -104,10 +104,8 @@ impl Store {
             if !is_current(&path, &file).map_err(failed)? {
                 continue;
             }
-            let record = match files::content(&file).map_err(failed)? {
-                Found::Regular(bytes) => Record::decode(&bytes),
-                Found::Foreign | Found::Nothing => None,
-            };
+            let content = files::content(&file).map_err(failed)?;
+            let record = content.and_then(|bytes| Record::decode(&bytes));
             let addresses = match record {
                 Some(record) if record.owner == *owner => self.owned(&record)?,
                 _ => self.scan(owner)?,
