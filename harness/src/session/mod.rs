@@ -88,13 +88,6 @@ impl Session {
                 let install = boot::install(&cluster, cni.as_ref(), &observer);
                 phases.run(Phase::Install, install).await?;
             }
-            let looking = async {
-                match plan.source.is_running() {
-                    true => before::nodes(&cluster).await.map(Some),
-                    false => Ok(None),
-                }
-            };
-            let before = phases.interrupts.guard(looking).await?;
             let deployment = deploy::Deployment {
                 cluster: &cluster,
                 faults: &*faults,
@@ -104,8 +97,14 @@ impl Session {
                 lifetime: &lifetime,
                 observer: &observer,
             };
-            let deployed = phases.run(Phase::Deploy, deployment.deploy(fault)).await?;
-            Ok((before, deployed))
+            let deploying = async {
+                let before = match plan.source.is_running() {
+                    true => Some(before::nodes(&cluster).await?),
+                    false => None,
+                };
+                Ok((before, deployment.deploy(fault).await?))
+            };
+            phases.run(Phase::Deploy, deploying).await
         };
         match rest.await {
             Ok((before, deployed)) => Ok(Session {

@@ -192,6 +192,9 @@ impl NodeAccess for InContainers {
     }
 
     async fn place_probe(&self, node: &str) -> Result<String> {
+        if self.placed.lock().await.iter().any(|placed| placed == node) {
+            return Ok(PROBE_ON_NODE.to_owned());
+        }
         let upload = Upload::read(&self.probe, PROBE_ON_NODE).await?;
         let process = self.engine.exec(node, &upload.argv())?;
         let path = upload.through(process, &format!("node {node}")).await?;

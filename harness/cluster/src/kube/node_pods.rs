@@ -1,6 +1,6 @@
 //! Commands on the nodes of a cluster that flatnet did not boot: through one pod a node that shares the node's network and
 //! process namespaces and sees its files read-only.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client};
 use serde_json::json;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{FIELD_MANAGER, LABEL_APP, LABEL_RUN, NodeAccess, PROBE_IN_POD, RunNamespace};
 use super::{exec, nodes, pods};
@@ -29,6 +29,8 @@ pub struct NodePods {
     namespace: RunNamespace,
     image: String,
     probe: Packed,
+    /// Pods that have the probe.
+    placed: Mutex<BTreeSet<String>>,
     /// Node to pod, or why there is none: on one node, or anywhere.
     made: OnceCell<Result<BTreeMap<String, Result<String>>>>,
 }
@@ -41,6 +43,7 @@ impl NodePods {
             namespace,
             image,
             probe: Packed::new(probe),
+            placed: Mutex::default(),
             made: OnceCell::new(),
         }
     }
@@ -134,9 +137,14 @@ impl NodeAccess for NodePods {
 
     async fn place_probe(&self, node: &str) -> Result<String> {
         let pod = self.pod_of(node).await?;
+        if self.placed.lock().await.contains(&pod) {
+            return Ok(PROBE_IN_POD.to_owned());
+        }
         let upload = self.probe.upload(PROBE_IN_POD).await?;
         let process = exec::start(&self.api(), &pod, &upload.argv()).await?;
-        upload.through(process, &format!("node {node}")).await
+        let path = upload.through(process, &format!("node {node}")).await?;
+        self.placed.lock().await.insert(pod);
+        Ok(path)
     }
 
     fn root(&self) -> &'static str {
