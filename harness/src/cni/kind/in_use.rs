@@ -7,12 +7,12 @@ use kube::{Api, Client, ResourceExt};
 
 use crate::{Error, Result};
 use flatnet_cluster::kube::{LABEL_KEPT, LABEL_RUN, delete, denied};
+use flatnet_cluster::limit::until_gone;
 
 /// How long a namespace may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 /// How long after a run has ended its reaper may need until the deletion of its namespace begins.
 const DELETION_BEGINS_WITHIN: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Waits until no other run has pods on the cluster. Those that a finished run kept are deleted, and a namespace that is being deleted is
 /// waited for. `own` is the namespace of this run.
@@ -34,52 +34,43 @@ struct Limits {
 }
 
 async fn wait_within(limits: Limits, client: &Client, cluster: &str, own: &str) -> Result<()> {
-    let api: Api<Namespace> = Api::all(client.clone());
-    let runs = ListParams::default().labels(LABEL_RUN);
+    let api: &Api<Namespace> = &Api::all(client.clone());
     let start = Instant::now();
-    loop {
-        let list = api
-            .list(&runs)
-            .await
-            .map_err(|e| denied("list namespaces", e))?;
-        let others = list.iter().filter(|namespace| namespace.name_any() != own);
-        let (going, staying): (Vec<&Namespace>, Vec<&Namespace>) =
-            others.partition(|namespace| namespace.metadata.deletion_timestamp.is_some());
-        let (kept, busy): (Vec<&Namespace>, Vec<&Namespace>) = staying
-            .into_iter()
+    let look = || async {
+        let runs = ListParams::default().labels(LABEL_RUN);
+        let list = api.list(&runs).await;
+        let mut others = list.map_err(|e| denied("list namespaces", e))?.items;
+        others.retain(|namespace| namespace.name_any() != own);
+        let staying = |namespace: &&Namespace| namespace.metadata.deletion_timestamp.is_none();
+        let (kept, busy): (Vec<&Namespace>, Vec<&Namespace>) = others
+            .iter()
+            .filter(staying)
             .partition(|namespace| namespace.labels().contains_key(LABEL_KEPT));
         if !busy.is_empty() && start.elapsed() > limits.deletion_begins {
             return Err(Error::Input(format!(
                 "cluster {cluster} is in use: namespace {} belongs to another run, whose pods would lose their network; wait for that run, or delete the namespace",
-                names(&busy)
+                names(busy).join(", ")
             )));
-        }
-        if kept.is_empty() && busy.is_empty() && going.is_empty() {
-            return Ok(());
         }
         for namespace in kept {
             let name = namespace.name_any();
             let doing = format!("delete namespace {name}");
-            delete(&api, &name, &DeleteParams::default(), &doing).await?;
+            delete(api, &name, &DeleteParams::default(), &doing).await?;
         }
-        if start.elapsed() > limits.gone {
-            return Err(Error::Failed(format!(
-                "namespace {} of an earlier run is still being deleted; to see why: kubectl get namespace -o yaml {}",
-                names(&going),
-                going
-                    .iter()
-                    .map(|n| n.name_any())
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            )));
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
+        Ok(names(&others))
+    };
+    until_gone(limits.gone, look, |left| {
+        format!(
+            "namespace {} of an earlier run is still being deleted; to see why: kubectl get namespace -o yaml {}",
+            left.join(", "),
+            left.join(" ")
+        )
+    })
+    .await
 }
 
-fn names(namespaces: &[&Namespace]) -> String {
-    let names: Vec<String> = namespaces.iter().map(|n| n.name_any()).collect();
-    names.join(", ")
+fn names<'a>(namespaces: impl IntoIterator<Item = &'a Namespace>) -> Vec<String> {
+    namespaces.into_iter().map(ResourceExt::name_any).collect()
 }
 
 #[cfg(test)]
@@ -136,8 +127,8 @@ mod tests {
 
     async fn wait(client: &Client) -> Result<()> {
         let limits = Limits {
-            deletion_begins: PAUSE * 2,
-            gone: PAUSE * 4,
+            deletion_begins: Duration::from_millis(400),
+            gone: Duration::from_millis(800),
         };
         wait_within(limits, client, "walk", "flatnet-own").await
     }
