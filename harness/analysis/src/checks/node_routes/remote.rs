@@ -126,17 +126,20 @@ impl Hop<'_> {
 
     /// A route to a part of the range that leads neither where the whole does nor to the node that has the range.
     fn diverted_part(&self) -> Option<&RouteEntry> {
-        let whole = self.best();
-        self.facts.routes.iter().find(|part| {
-            let within = self.cidr.contains(&part.dst) && part.dst != self.cidr;
-            let alike = |route: &&RouteEntry| {
-                (route.kind, route.gateway, route.oif) == (part.kind, part.gateway, part.oif)
+        let within = |route: &&RouteEntry| self.cidr.contains(&route.dst) && route.dst != self.cidr;
+        let to_remote = |route: &RouteEntry| {
+            let of_remote = |hop| self.topology.node_has(&self.remote.object.name, hop);
+            route.kind == UNICAST && route.gateway.is_some_and(of_remote)
+        };
+        let leads = |route: &RouteEntry| (route.kind, route.gateway, route.oif);
+        let mut parts = self.facts.routes.iter().filter(within);
+        parts.find(|part| {
+            let with_whole = || {
+                self.best()
+                    .into_iter()
+                    .any(|whole| leads(whole) == leads(part))
             };
-            let to_remote = part.kind == UNICAST
-                && part
-                    .gateway
-                    .is_some_and(|hop| self.topology.node_has(&self.remote.object.name, hop));
-            within && !to_remote && !whole.iter().any(alike)
+            !to_remote(part) && !with_whole()
         })
     }
 
