@@ -56,3 +56,8 @@ pub(crate) fn tells(output: &Output, code: i32, says: &[&str]) {
     let errors = words.lines().filter(|line| line.starts_with("error: "));
     assert_eq!(errors.count(), 1, "{words}");
 }
+
+/// Boots a lab of one node with one pod.
+pub(crate) fn smallest_lab(name: &str) -> [&str; 7] {
+    ["up", "--name", name, "--nodes", "1", "--pods-per-node", "1"]
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::real_clusters::with_programs;
 use super::stand_in::Api;
-use super::started::{tells, unchosen, words};
+use super::started::{smallest_lab, tells, unchosen, words};
 use super::{file, flatnet};
 
 /// Runs a script where no other lab of this machine is seen: in a network namespace of its own. `$FLATNET` is the program.
@@ -168,15 +168,7 @@ fn a_cluster_that_is_dead_does_not_hold_the_list_up() {
 #[test]
 fn a_name_that_a_lab_and_a_kind_cluster_have_is_refused_with_both() {
     let name = format!("twins-{}", std::process::id());
-    let up = flatnet(&[
-        "up",
-        "--name",
-        &name,
-        "--nodes",
-        "1",
-        "--pods-per-node",
-        "1",
-    ]);
+    let up = flatnet(&smallest_lab(&name));
     assert!(up.status.success(), "{}", words(&up));
     let both = format!("choose --cluster lab/{name} or --cluster kind/{name}");
 

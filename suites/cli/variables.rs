@@ -3,7 +3,7 @@ use std::process::Output;
 
 use rstest::rstest;
 
-use super::started::{tells, unchosen, words};
+use super::started::{smallest_lab, tells, unchosen, words};
 
 /// flatnet with these variables.
 fn with(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
@@ -19,15 +19,7 @@ fn a_typed_name_is_for_a_new_cluster_whatever_the_environment_chooses() {
     let run = |arguments: &[&str]| with(&[("FLATNET_CLUSTER", &name)], arguments);
 
     let nobody = run(&["test"]);
-    let up = run(&[
-        "up",
-        "--name",
-        &name,
-        "--nodes",
-        "1",
-        "--pods-per-node",
-        "1",
-    ]);
+    let up = run(&smallest_lab(&name));
     let found = run(&["exec", "node1", "--", "true"]);
     let both = run(&["test", "--name", "x", "--cluster", &name]);
     let kubeconfig = [

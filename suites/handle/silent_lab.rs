@@ -6,7 +6,7 @@ use flatnet_lab::Lab;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::started::tells;
+use crate::started::{smallest_lab, tells};
 use crate::{flatnet, interrupt, running};
 
 /// flatnet as a person starts it.
@@ -31,15 +31,7 @@ struct TestLab {
 impl TestLab {
     fn up(name: &str) -> TestLab {
         let name = format!("{name}-{}", std::process::id());
-        let up = [
-            "up",
-            "--name",
-            &name,
-            "--nodes",
-            "1",
-            "--pods-per-node",
-            "1",
-        ];
+        let up = smallest_lab(&name);
         let up = run(&up);
         assert!(up.status.success(), "{up:?}");
         TestLab {
