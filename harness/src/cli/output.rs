@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::{Error, Result, report};
 
-/// Prints `text` as it is on standard output, without colours where that is not a terminal. A reader that has gone away has read
-/// what it wanted: that is no error.
+/// Prints `text` as it is on standard output, without colours where that is not a terminal. A reader that has gone away has
+/// read what it wanted, which is not an error.
 ///
 /// # Errors
 /// [`Error::Failed`] where standard output takes no more, as a full disk does.

@@ -48,7 +48,7 @@ fn broken(about: &About<'_>, file: &ConfFile, files: &CniFiles) -> Vec<Finding> 
         Ok(parsed) => parsed,
         // That it cannot be read here does not mean that the runtime cannot: its words decide.
         Err(Unusable::Unreadable(why)) if about.said() == Said::Malformed => {
-            // To read what is no file may never end.
+            // Reading something that is not a file may never end.
             return vec![malformed(about, name, &why, "ls -lL")];
         }
         Err(Unusable::Unreadable(_)) => return unseen(about).into_iter().collect(),
