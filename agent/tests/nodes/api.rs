@@ -1,15 +1,19 @@
 //! An API server as far as Nodes go: list, watch, bookmarks, and everything that may go wrong with them.
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use flatnet_agent::node::Node;
 use serde_json::{Value, json};
 
 use crate::wire::TestNode;
+
+/// How long the program of another test may take to be started on a busy machine.
+const RELEASED_WITHIN: Duration = Duration::from_secs(10);
 
 /// On the loopback of a node. Nodes are kept while it is stopped, as etcd would.
 pub(crate) struct Api {
@@ -45,6 +49,20 @@ struct State {
     listed: u64,
 }
 
+/// Listens where another listener was before. A program that a test beside this one is just starting has that listener, too, between
+/// fork and exec.
+fn bound(address: SocketAddr) -> TcpListener {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind(address) {
+            Err(e) if e.kind() == ErrorKind::AddrInUse && begun.elapsed() < RELEASED_WITHIN => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            listener => return listener.unwrap(),
+        }
+    }
+}
+
 impl Api {
     /// Reserves the address at once; nothing answers there before [`Api::start`].
     pub(crate) fn new(node: &TestNode) -> Self {
@@ -71,7 +89,7 @@ impl Api {
     }
 
     pub(crate) fn start(&mut self, node: &TestNode) {
-        let listener = node.ns.within(|| TcpListener::bind(self.address)).unwrap();
+        let listener = node.ns.within(|| bound(self.address));
         self.state().stopped = false;
         let shared = self.shared.clone();
         self.accepting = Some(std::thread::spawn(move || {
@@ -280,7 +298,7 @@ impl Shared {
                 from = from.max(*version);
             }
             if state.stopped {
-                return Err(std::io::ErrorKind::ConnectionAborted.into());
+                return Err(ErrorKind::ConnectionAborted.into());
             }
             state = self.changed.wait(state).unwrap();
         }
