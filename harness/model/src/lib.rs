@@ -2,7 +2,7 @@
 //!
 //! In the order of a run: [`reference`] names pods and nodes, [`naming`] finds the one that a person means, [`snapshot`] is what the API says of them, [`kernel`] what a
 //! network namespace's kernel says, [`probe`] the questions that the probe answers. Gathered, they are [`observations`] (for the
-//! checks), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`] or
+//! checks; what died is [`follow`]ed), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`] or
 //! a [`diagnosis`], both with [`evidence`] that names [`cause`]s, or an [`inspection`].
 pub mod advice;
 pub mod capabilities;
@@ -12,6 +12,7 @@ pub mod components;
 pub mod diagnosis;
 pub mod error;
 pub mod evidence;
+pub mod follow;
 pub mod inspection;
 pub mod kernel;
 pub mod naming;
@@ -30,4 +31,4 @@ pub mod view;
 
 pub use error::{Error, Interrupt, Result, torn_down};
 pub use network::{Family, IpFamily, Protocol, Transport, Underlay};
-pub use reference::{Endpoint, PodRef, Target};
+pub use reference::{Endpoint, Netns, PodRef, Target};

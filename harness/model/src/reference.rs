@@ -104,6 +104,40 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// A network namespace of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Netns {
+    /// A pod with a network of its own.
+    Pod(PodRef),
+    /// A node, hostNetwork pods included.
+    Node(String),
+    /// What joins the nodes of a lab, and the world outside it.
+    Wire,
+}
+
+impl Netns {
+    /// As `flatnet exec` takes it.
+    pub fn exec_name(&self) -> String {
+        match self {
+            Netns::Pod(pod) if pod.namespace == "default" => pod.name.clone(),
+            Netns::Pod(pod) => pod.to_string(),
+            Netns::Node(name) => name.clone(),
+            Netns::Wire => "wire".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Netns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Netns::Pod(_) => write!(f, "pod/{}", self.exec_name()),
+            Netns::Node(name) => write!(f, "node/{name}"),
+            Netns::Wire => f.write_str("wire"),
+        }
+    }
+}
+
 /// Text that is not an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an endpoint: {0:?} (expected pod/NAMESPACE/NAME, node/NAME or outside/NAME)")]

@@ -1,43 +1,10 @@
 //! The path of one packet, as data.
-use std::fmt;
 use std::net::IpAddr;
 
 use flatnet_model::kernel::{MacAddr, RouteEntry};
 
+pub use flatnet_model::Netns;
 use flatnet_model::PodRef;
-
-/// A network namespace of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Netns {
-    /// A pod with a network of its own.
-    Pod(PodRef),
-    /// A node, hostNetwork pods included.
-    Node(String),
-    /// What joins the nodes of a lab, and the world outside it.
-    Wire,
-}
-
-impl Netns {
-    /// As `flatnet exec` takes it.
-    pub fn exec_name(&self) -> String {
-        match self {
-            Netns::Pod(pod) if pod.namespace == "default" => pod.name.clone(),
-            Netns::Pod(pod) => pod.to_string(),
-            Netns::Node(name) => name.clone(),
-            Netns::Wire => "wire".to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Netns {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Netns::Pod(_) => write!(f, "pod/{}", self.exec_name()),
-            Netns::Node(name) => write!(f, "node/{name}"),
-            Netns::Wire => f.write_str("wire"),
-        }
-    }
-}
 
 /// The path of one packet, and where it ends.
 #[derive(Clone, Debug)]

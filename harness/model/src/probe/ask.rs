@@ -48,6 +48,8 @@ question!(Processes "processes" => super::Processes);
 question!(NetworkNamespaces "network-namespaces" => super::NetworkNamespaces);
 question!(Files "files" => super::Files);
 question!(PluginVersions "plugin-versions" => super::PluginVersions);
+question!(Watch "watch" => super::watch::Watching);
+question!(WatchEnd "watch-end" => super::watch::Watched);
 
 /// Start answering peers under `name` on TCP, UDP and (where raw sockets are allowed) record ICMP echo requests, over IPv4
 /// and IPv6. Asked again, it starts over: nothing seen yet.
@@ -175,3 +177,20 @@ pub struct PluginVersions {
     /// How long each may run, milliseconds.
     pub timeout_ms: u64,
 }
+
+/// Watch the packets of probes in this network namespace until [`WatchEnd`]; a second one starts over. What cannot be watched is
+/// said in the answer and does not keep the rest from it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Watch {
+    /// TCP and UDP ports of responders: packets from and to them are watched.
+    pub ports: Vec<u16>,
+    /// Let netfilter trace the packets: adds a table of this name until the watch ends, however it ends.
+    pub rules: Option<String>,
+    /// Let the kernel tell why it drops packets: opens a trace instance of this name until the watch ends. It sees the whole
+    /// machine, so one place of a machine is enough.
+    pub drops: Option<String>,
+}
+
+/// End the watch, and tell what was seen.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct WatchEnd {}

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub mod ask;
 mod names;
 mod node;
+pub mod watch;
 pub mod wire;
 
 pub use crate::network::{Protocol, Transport};
