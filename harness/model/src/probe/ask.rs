@@ -186,9 +186,9 @@ pub struct Watch {
     pub ports: Vec<u16>,
     /// Let netfilter trace the packets: adds a table of this name until the watch ends, however it ends.
     pub rules: Option<String>,
-    /// Let the kernel tell why it drops packets: opens a trace instance of this name until the watch ends. It sees the whole
-    /// machine, so one place of a machine is enough.
-    pub drops: Option<String>,
+    /// Let the kernel tell why it drops packets, by a perf event of the tracepoint `skb:kfree_skb`, which ends with the probe
+    /// however that ends. It sees the whole machine, so one probe of a machine is enough.
+    pub drops: bool,
 }
 
 /// End the watch, and tell what was seen.

@@ -17,8 +17,8 @@ pub struct Watching {
     pub drops: Result<(), String>,
 }
 
-/// Answer to [`ask::WatchEnd`](super::ask::WatchEnd): what was seen since the watch began. Everything is over by then: the table
-/// and the trace instance are gone.
+/// Answer to [`ask::WatchEnd`](super::ask::WatchEnd): what was seen since the watch began. Everything is over by then: the
+/// table is gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watched {
     /// Packets at devices, in the order in which they passed.
@@ -164,7 +164,9 @@ pub enum Body {
         code: u8,
         /// The MTU in "fragmentation needed" and "packet too big", bytes.
         mtu: Option<u32>,
-        /// The packet that it is about, as far as it is quoted.
+        /// Tunnel headers around the packet that it is about, the outermost first.
+        within: Vec<Outer>,
+        /// The packet that it is about, as far as it is quoted: numbers that are cut off are 0.
         about: Option<Box<Packet>>,
     },
     /// ARP, or an IPv6 neighbour solicitation or advertisement.
