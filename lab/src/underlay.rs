@@ -3,11 +3,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::BorrowedFd;
 
 use flatnet_netlink::request::{NewRoute, Veth};
-use flatnet_netlink::{MacAddr, Request, Route};
+use flatnet_netlink::{Link, MacAddr, Request, Route};
 use ipnet::IpNet;
 
 use crate::spec::{OUTSIDE_V4, OUTSIDE_V6};
 use crate::{Error, LabSpec, Result, Underlay};
+use neighbours::End;
+
+mod neighbours;
 
 /// The device of a node that leads to the wire.
 pub(crate) const NODE_DEVICE: &str = "eth0";
@@ -110,10 +113,11 @@ pub(crate) fn lay(spec: &LabSpec, nodes: &[BorrowedFd<'_>]) -> Result<()> {
     cables.commit().map_err(failed)?;
     if spec.underlay == Underlay::Routed {
         for (index, name) in names.iter().enumerate() {
-            let device = required_link(&mut wire, name)?;
+            let device = required_link(&mut wire, name)?.index;
             bring_up(&mut wire, device, &gateway_addresses(spec, index), &[]).map_err(failed)?;
         }
     }
+    let mut ends = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
         let gateways = gateway_addresses(spec, index);
         let failed = |e: flatnet_netlink::Error| {
@@ -121,10 +125,28 @@ pub(crate) fn lay(spec: &LabSpec, nodes: &[BorrowedFd<'_>]) -> Result<()> {
         };
         let mut route = Route::open_in(*node).map_err(failed)?;
         route.send(Request::set_up(LOOPBACK)).map_err(failed)?;
-        let device = required_link(&mut route, NODE_DEVICE)?;
-        bring_up(&mut route, device, &node_addresses(spec, index), &gateways).map_err(failed)?;
+        let link = required_link(&mut route, NODE_DEVICE)?;
+        let addresses = node_addresses(spec, index);
+        bring_up(&mut route, link.index, &addresses, &gateways).map_err(failed)?;
+        ends.push(End {
+            route,
+            device: link.index,
+            addresses: neighbours::reached_at(&addresses, link.mac),
+        });
     }
-    Ok(())
+    match master {
+        Some(bridge) => {
+            let link = required_link(&mut wire, BRIDGE)?;
+            ends.push(End {
+                route: wire,
+                device: bridge,
+                addresses: neighbours::reached_at(&gateway_addresses(spec, 0), link.mac),
+            });
+            neighbours::reserve(&mut ends).map_err(failed)
+        }
+        // One neighbour per cable: nothing that grows faster than the nodes.
+        None => Ok(()),
+    }
 }
 
 /// Loopback, the outside, and on one segment the bridge with the router's address; the bridge's index.
@@ -161,11 +183,11 @@ fn prepare_wire(wire: &mut Route, spec: &LabSpec) -> flatnet_netlink::Result<Opt
     Ok(Some(bridge.index))
 }
 
-fn required_link(route: &mut Route, name: &str) -> Result<u32> {
+fn required_link(route: &mut Route, name: &str) -> Result<Link> {
     let link = route
         .link(name)
         .map_err(|e| Error::failed(format!("look up {name}"), e))?;
-    link.map(|link| link.index).ok_or_else(|| Error::Failed {
+    link.ok_or_else(|| Error::Failed {
         what: format!("{name} is not there after it was created"),
     })
 }

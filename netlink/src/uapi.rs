@@ -143,6 +143,8 @@ pub(crate) mod nda {
 
     /// The device's own table, not its bridge's.
     pub(crate) const F_SELF: u8 = 0x02;
+    /// Somebody else than the kernel learned it.
+    pub(crate) const F_EXT_LEARNED: u8 = 0x10;
     pub(crate) const STATE_NONE: u16 = 0x00;
     pub(crate) const STATE_NOARP: u16 = 0x40;
     pub(crate) const STATE_PERMANENT: u16 = 0x80;

@@ -247,3 +247,55 @@ fn daemons_run_on_their_node_and_keep_their_last_words() {
             .contains("not found in $PATH")
     );
 }
+
+#[test]
+fn more_nodes_than_the_kernel_has_neighbours_for_reach_each_other() {
+    // 34 × 33 neighbours; gc_thresh3 is 1024 for all namespaces together.
+    let lab = boot(&spec("crowd", 34));
+    let pings =
+        "for n in $(seq 2 35); do ping -c1 -W5 172.18.0.$n >/dev/null || echo 172.18.0.$n; done";
+    for i in 1..=34 {
+        assert_eq!(ok(&lab, &node(i), &["sh", "-c", pings]), "", "node{i}");
+    }
+    lab.shutdown().unwrap();
+}
+
+#[test]
+fn nodes_learn_each_others_mac_from_the_segment() {
+    let lab = boot(&LabSpec {
+        family: IpFamily::Dual,
+        ..spec("learn", 3)
+    });
+    let mac = "02:00:00:00:00:77";
+    ok(
+        &lab,
+        &node(3),
+        &["ip", "link", "set", "eth0", "address", mac],
+    );
+    let known = |address: &str| {
+        let entry = ok(
+            &lab,
+            &node(1),
+            &["ip", "-j", "neigh", "show", address, "dev", "eth0"],
+        );
+        let entry: serde_json::Value = serde_json::from_str(&entry).unwrap();
+        entry[0]["lladdr"].as_str().map(str::to_owned)
+    };
+    for address in ["172.18.0.4", "fd00:18::4"] {
+        assert_eq!(known(address), None, "nothing is known before it is asked");
+        ok(&lab, &node(1), &["ping", "-c1", "-W5", address]);
+        assert_eq!(known(address).as_deref(), Some(mac));
+    }
+    // node2 takes node3's address over and announces it.
+    let net = "172.18.0.4/16";
+    ok(&lab, &node(3), &["ip", "addr", "del", net, "dev", "eth0"]);
+    ok(&lab, &node(2), &["ip", "addr", "add", net, "dev", "eth0"]);
+    ok(
+        &lab,
+        &node(2),
+        &["arping", "-U", "-c2", "-I", "eth0", "172.18.0.4"],
+    );
+    ok(&lab, &node(1), &["ping", "-c1", "-W5", "172.18.0.4"]);
+    assert_ne!(known("172.18.0.4").as_deref(), Some(mac));
+    lab.shutdown().unwrap();
+}

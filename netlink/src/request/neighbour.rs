@@ -31,6 +31,23 @@ impl Request {
         )
     }
 
+    /// Creates an entry without an Ethernet address: the kernel resolves it when it is first used and keeps it up to date, like
+    /// one of its own, but does not count it against `gc_thresh3`, the limit of a table that all namespaces share (NTF_EXT_LEARNED;
+    /// neigh_alloc in net/core/neighbour.c). The kernel drops it when the link goes down.
+    pub fn reserve_neighbour(index: u32, address: IpAddr) -> Self {
+        let what = format!("reserve an entry for neighbour {address} on link {index}");
+        let header = header(af::of(address), index, nda::STATE_NONE, nda::F_EXT_LEARNED);
+        Request::new(
+            what,
+            rtm::NEWNEIGH,
+            Existing::Replace.flags(),
+            &header,
+            |m| {
+                m.attr_ip(nda::DST, address);
+            },
+        )
+    }
+
     /// Deletes a neighbour; ENOENT if it does not exist.
     pub fn del_neighbour(index: u32, address: IpAddr) -> Self {
         let what = format!("delete neighbour {address} from link {index}");

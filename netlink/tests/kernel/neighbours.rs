@@ -203,3 +203,45 @@ fn the_forwarding_database_is_read_as_bridge_reads_it() {
         )));
     });
 }
+
+#[test]
+fn reserved_neighbours_are_empty_until_used_and_not_counted() {
+    alone(|route| {
+        route
+            .send(Request::add_veth(&veth("a", "b", None)))
+            .unwrap();
+        let index = link(route, "a").index;
+        route
+            .send(Request::add_address(
+                index,
+                "10.9.0.1/16".parse().unwrap(),
+                false,
+            ))
+            .unwrap();
+        let mut batch = route.batch();
+        // More than gc_thresh3, which no namespace can change for itself.
+        for number in 0..1500_u16 {
+            let [high, low] = number.to_be_bytes();
+            let address = std::net::Ipv4Addr::new(10, 9, high + 1, low);
+            batch.push(Request::reserve_neighbour(index, address.into()));
+        }
+        batch.commit().unwrap();
+        assert_eq!(route.neighbours().unwrap(), [], "none has been used");
+        let seen = ip("neighbour show dev a");
+        let seen = seen.as_array().unwrap();
+        assert_eq!(seen.len(), 1500);
+        assert!(
+            seen.iter()
+                .all(|entry| entry.get("lladdr").is_none() && entry.get("extern_learn").is_some())
+        );
+        route
+            .send(Request::set_neighbour(
+                index,
+                "10.9.1.5".parse().unwrap(),
+                mac(7),
+            ))
+            .unwrap();
+        let set = ip("neighbour show 10.9.1.5 dev a");
+        assert_eq!(set[0]["lladdr"], json!(mac(7).to_string()));
+    });
+}
