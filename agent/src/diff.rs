@@ -284,6 +284,7 @@ impl Write {
                 // Any protocol: the kernel reports only the first hop's, and other hops may have been added by others.
                 protocol: 0,
                 metric: r.metric,
+                mtu: None,
             }),
             Write::SetNeighbour(dev, address, mac) => {
                 Request::set_neighbour(dev.index, *address, *mac)
@@ -314,6 +315,7 @@ impl Route {
             src: None,
             protocol: PROTOCOL,
             metric: None,
+            mtu: None,
         }
     }
 }

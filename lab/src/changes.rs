@@ -81,6 +81,7 @@ fn a_route(
         src: None,
         protocol,
         metric: None,
+        mtu: None,
     }
 }
 

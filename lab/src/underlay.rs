@@ -222,6 +222,7 @@ fn bring_up(
             src: None,
             protocol: PROTOCOL,
             metric: None,
+            mtu: None,
         }));
     }
     batch.commit()

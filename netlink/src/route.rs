@@ -8,7 +8,8 @@ use crate::socket::{Connection, Outcome, check, outcome};
 use crate::uapi::{af, ifa, ifla, rta, rtm};
 use crate::wire::Message;
 use crate::{
-    Address, Error, FdbEntry, Flow, Link, Neighbour, Request, Result, RouteEntry, decode, netns,
+    Address, Error, FdbEntry, Flow, Link, Neighbour, Request, Result, RouteEntry, Rule, decode,
+    netns,
 };
 
 /// Bytes of one `send`. The kernel takes up to SO_SNDBUF, about 200 KiB.
@@ -124,11 +125,23 @@ impl Route {
     /// Lists the unicast, blackhole, unreachable and prohibit routes of the main table, both families. A route with several
     /// next hops gives one entry per hop.
     pub fn routes(&mut self) -> Result<Vec<RouteEntry>> {
+        let main = u32::from(rta::TABLE_MAIN);
+        let of_main = |(table, route): (u32, RouteEntry)| (table == main).then_some(route);
+        let routes = self.route_dump(rta::TABLE_MAIN)?;
+        Ok(routes.into_iter().filter_map(of_main).collect())
+    }
+
+    /// The same of every table, each with its table's number.
+    pub fn routes_of_all_tables(&mut self) -> Result<Vec<(u32, RouteEntry)>> {
+        self.route_dump(rta::TABLE_UNSPEC)
+    }
+
+    fn route_dump(&mut self, table: u8) -> Result<Vec<(u32, RouteEntry)>> {
         let mut routes = Vec::new();
         for family in Family::BOTH.map(Family::number) {
             let mut header = [0; 12];
             header[0] = family;
-            header[4] = rta::TABLE_MAIN;
+            header[4] = table;
             let read = self.connection.dump(
                 Message::dump(rtm::GETROUTE, &header),
                 "list routes",
@@ -145,6 +158,18 @@ impl Route {
             }
         }
         Ok(routes)
+    }
+
+    /// Lists the policy rules of both families.
+    pub fn rules(&mut self) -> Result<Vec<Rule>> {
+        let mut rules = Vec::new();
+        for family in Family::BOTH.map(Family::number) {
+            let mut header = [0; 12];
+            header[0] = family;
+            let message = Message::dump(rtm::GETRULE, &header);
+            rules.extend(self.connection.dump(message, "list rules", decode::rule)?);
+        }
+        Ok(rules)
     }
 
     /// Looks up the route of a packet (RTM_GETROUTE without dump). The entry's destination is [`Flow::to`] itself, and it

@@ -42,6 +42,7 @@ pub(crate) mod rtm {
     pub(crate) const NEWNEIGH: u16 = 28;
     pub(crate) const DELNEIGH: u16 = 29;
     pub(crate) const GETNEIGH: u16 = 30;
+    pub(crate) const GETRULE: u16 = 34;
 
     /// Multicast group of link changes.
     pub(crate) const GROUP_LINK: u32 = 1;
@@ -82,8 +83,15 @@ pub(crate) mod ifla {
     pub(crate) const VETH_INFO_PEER: u16 = 1;
     pub(crate) const BR_FORWARD_DELAY: u16 = 1;
     pub(crate) const BR_MCAST_SNOOPING: u16 = 23;
+    pub(crate) const BRPORT_STATE: u16 = 1;
     /// Hairpin mode of a bridge port.
     pub(crate) const BRPORT_MODE: u16 = 4;
+    pub(crate) const BRPORT_LEARNING: u16 = 8;
+    pub(crate) const BRPORT_UNICAST_FLOOD: u16 = 9;
+    pub(crate) const BRPORT_MCAST_FLOOD: u16 = 27;
+    pub(crate) const BRPORT_BCAST_FLOOD: u16 = 30;
+    pub(crate) const BRPORT_ISOLATED: u16 = 33;
+    pub(crate) const BRPORT_LOCKED: u16 = 39;
     pub(crate) const VXLAN_ID: u16 = 1;
     pub(crate) const VXLAN_LINK: u16 = 3;
     pub(crate) const VXLAN_LOCAL: u16 = 4;
@@ -116,10 +124,15 @@ pub(crate) mod rta {
     pub(crate) const GATEWAY: u16 = 5;
     pub(crate) const PRIORITY: u16 = 6;
     pub(crate) const PREFSRC: u16 = 7;
+    pub(crate) const METRICS: u16 = 8;
     pub(crate) const MULTIPATH: u16 = 9;
     pub(crate) const TABLE: u16 = 15;
     pub(crate) const VIA: u16 = 18;
+    /// RTAX_MTU, within RTA_METRICS.
+    pub(crate) const METRIC_MTU: u16 = 2;
 
+    /// Every table.
+    pub(crate) const TABLE_UNSPEC: u8 = 0;
     pub(crate) const TABLE_MAIN: u8 = 254;
     pub(crate) const SCOPE_UNIVERSE: u8 = 0;
     pub(crate) const SCOPE_LINK: u8 = 253;
@@ -133,6 +146,16 @@ pub(crate) mod rta {
     pub(crate) const NH_ONLINK: u32 = 4;
     /// rtm_flags: an entry of the route cache.
     pub(crate) const F_CLONED: u32 = 0x200;
+}
+
+/// Policy rules (include/uapi/linux/fib_rules.h).
+pub(crate) mod fra {
+    pub(crate) const DST: u16 = 1;
+    pub(crate) const SRC: u16 = 2;
+    pub(crate) const IIFNAME: u16 = 3;
+    pub(crate) const PRIORITY: u16 = 6;
+    pub(crate) const FWMARK: u16 = 10;
+    pub(crate) const TABLE: u16 = 15;
 }
 
 /// Neighbours and forwarding entries.

@@ -105,6 +105,11 @@ impl Message {
         self.bytes.len()
     }
 
+    /// The attributes so far, after a family header of that length.
+    pub(crate) fn attributes(&self, family_header: usize) -> &[u8] {
+        self.bytes.get(HEADER + family_header..).unwrap_or_default()
+    }
+
     /// Why the message must not be sent.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         self.fault
@@ -167,6 +172,17 @@ impl<'a> Iterator for Attributes<'a> {
         self.0 = self.0.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some((kind, value))
     }
+}
+
+/// [`Attributes`] with their flags, as (flags, type, value).
+pub(crate) fn flagged(bytes: &[u8]) -> impl Iterator<Item = (u16, u16, &[u8])> {
+    let mut rest = bytes;
+    Attributes(bytes).map(move |(kind, value)| {
+        let flags = u16_at(rest, 2).unwrap_or(0) & !nlm::ATTR_TYPE_MASK;
+        let length = (ATTRIBUTE_HEADER + value.len()).next_multiple_of(4);
+        rest = rest.get(length..).unwrap_or_default();
+        (flags, kind, value)
+    })
 }
 
 /// The value of the first attribute of that type.

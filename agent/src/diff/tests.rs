@@ -67,6 +67,7 @@ fn route(dst: &str, via: Option<&str>, oif: u32, protocol: u8) -> RouteEntry {
         scope: if via.is_some() { "global" } else { "link" }.into(),
         metric: None,
         kind: UNICAST,
+        mtu: None,
     }
 }
 

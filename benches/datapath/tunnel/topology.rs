@@ -219,6 +219,7 @@ fn pod(node: &Netns, index: usize) -> Result<Netns> {
             src: None,
             protocol: PROTOCOL_STATIC,
             metric: None,
+            mtu: None,
         }));
         batch.commit()
     };

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use super::scope_name;
 use crate::uapi::{ifa, ifla};
 use crate::wire::{Attributes, find, i32_at, ip, mac, text, u8_at, u32_at, u64_at};
-use crate::{Address, BridgePort, Link, LinkStats, VxlanInfo};
+use crate::{Address, BridgePort, Link, LinkStats, PortState, VxlanInfo};
 
 /// Length of `struct ifinfomsg`.
 const IFINFOMSG: usize = 16;
@@ -59,11 +59,33 @@ fn info(nested: &[u8], link: &mut Link) -> Option<()> {
     }
     if find(nested, ifla::INFO_SLAVE_KIND).is_some_and(|kind| text(kind) == "bridge") {
         let settings = find(nested, ifla::INFO_SLAVE_DATA)?;
-        link.port = Some(BridgePort {
-            hairpin: u8_at(find(settings, ifla::BRPORT_MODE)?, 0)? != 0,
-        });
+        link.port = Some(port(settings)?);
     }
     Some(())
+}
+
+/// Settings that an older kernel does not have are at their defaults.
+fn port(settings: &[u8]) -> Option<BridgePort> {
+    let number = |kind| find(settings, kind).and_then(|value| u8_at(value, 0));
+    let usual = BridgePort::default();
+    let flag = |kind, usual| number(kind).map_or(usual, |value| value != 0);
+    Some(BridgePort {
+        hairpin: number(ifla::BRPORT_MODE)? != 0,
+        state: match number(ifla::BRPORT_STATE)? {
+            0 => PortState::Disabled,
+            1 => PortState::Listening,
+            2 => PortState::Learning,
+            3 => PortState::Forwarding,
+            4 => PortState::Blocking,
+            _ => return None,
+        },
+        isolated: flag(ifla::BRPORT_ISOLATED, usual.isolated),
+        learning: flag(ifla::BRPORT_LEARNING, usual.learning),
+        flood: flag(ifla::BRPORT_UNICAST_FLOOD, usual.flood),
+        broadcast_flood: flag(ifla::BRPORT_BCAST_FLOOD, usual.broadcast_flood),
+        multicast_flood: flag(ifla::BRPORT_MCAST_FLOOD, usual.multicast_flood),
+        locked: flag(ifla::BRPORT_LOCKED, usual.locked),
+    })
 }
 
 fn vxlan(data: &[u8]) -> Option<VxlanInfo> {

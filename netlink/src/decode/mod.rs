@@ -6,7 +6,7 @@ mod route;
 
 pub(crate) use link::{address, link};
 pub(crate) use neighbour::{forwarding, neighbour};
-pub(crate) use route::{route, route_lookup};
+pub(crate) use route::{route, route_lookup, rule};
 
 use crate::uapi::rta;
 

@@ -4,17 +4,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use super::scope_name;
-use crate::RouteEntry;
-use crate::uapi::{af, rta};
-use crate::wire::{find, ip, u8_at, u16_at, u32_at};
+use crate::uapi::{af, fra, rta};
+use crate::wire::{find, ip, text, u8_at, u16_at, u32_at};
+use crate::{RouteEntry, Rule};
 
 /// Length of `struct rtmsg`.
 const RTMSG: usize = 12;
 /// Length of `struct rtnexthop`.
 const RTNEXTHOP: usize = 8;
 
-/// Appends one entry per next hop; skips other tables, other types and cached routes.
-pub(crate) fn route(payload: &[u8], family: u8, entries: &mut Vec<RouteEntry>) -> Option<()> {
+/// Appends one entry per next hop, with its table; skips other types and cached routes.
+pub(crate) fn route(
+    payload: &[u8],
+    family: u8,
+    entries: &mut Vec<(u32, RouteEntry)>,
+) -> Option<()> {
     let attributes = payload.get(RTMSG..)?;
     let table = match find(attributes, rta::TABLE) {
         Some(value) => u32_at(value, 0)?,
@@ -25,23 +29,24 @@ pub(crate) fn route(payload: &[u8], family: u8, entries: &mut Vec<RouteEntry>) -
         rta::TYPE_UNICAST | rta::TYPE_BLACKHOLE | rta::TYPE_UNREACHABLE | rta::TYPE_PROHIBIT
     );
     let cached = u32_at(payload, 8)? & rta::F_CLONED != 0;
-    if u8_at(payload, 0)? != family || table != u32::from(rta::TABLE_MAIN) || !decides || cached {
+    if u8_at(payload, 0)? != family || !decides || cached {
         return Some(());
     }
     let entry = route_lookup(payload)?;
     match find(attributes, rta::MULTIPATH) {
-        None => entries.push(entry),
+        None => entries.push((table, entry)),
         Some(mut hops) => {
             while !hops.is_empty() {
                 let length = usize::from(u16_at(hops, 0)?);
                 let hop = hops.get(..length)?;
                 let attributes = hop.get(RTNEXTHOP..)?;
-                entries.push(RouteEntry {
+                let entry = RouteEntry {
                     gateway: gateway(attributes),
                     oif: u32_at(hop, 4),
                     onlink: u32::from(u8_at(hop, 2)?) & rta::NH_ONLINK != 0,
                     ..entry.clone()
-                });
+                };
+                entries.push((table, entry));
                 hops = hops.get(length.next_multiple_of(4)..).unwrap_or_default();
             }
         }
@@ -68,7 +73,35 @@ pub(crate) fn route_lookup(payload: &[u8]) -> Option<RouteEntry> {
         scope: scope_name(u8_at(payload, 6)?),
         metric: number(rta::PRIORITY),
         kind: u8_at(payload, 7)?,
+        mtu: find(attributes, rta::METRICS)
+            .and_then(|metrics| find(metrics, rta::METRIC_MTU))
+            .and_then(|value| u32_at(value, 0)),
     })
+}
+
+/// Appends a policy rule (struct fib_rule_hdr, as long as struct rtmsg).
+pub(crate) fn rule(payload: &[u8], rules: &mut Vec<Rule>) -> Option<()> {
+    let attributes = payload.get(RTMSG..)?;
+    let number = |kind| find(attributes, kind).and_then(|value| u32_at(value, 0));
+    let prefix = |kind, length| {
+        let address = find(attributes, kind).and_then(ip)?;
+        IpNet::new(address, length).ok()
+    };
+    rules.push(Rule {
+        // The kernel leaves out a priority of 0.
+        priority: number(fra::PRIORITY).unwrap_or(0),
+        action: u8_at(payload, 7)?,
+        table: match number(fra::TABLE) {
+            Some(table) => table,
+            None => u32::from(u8_at(payload, 4)?),
+        },
+        v6: u8_at(payload, 0)? == af::INET6,
+        from: prefix(fra::SRC, u8_at(payload, 2)?),
+        to: prefix(fra::DST, u8_at(payload, 1)?),
+        iif: find(attributes, fra::IIFNAME).map(text),
+        mark: number(fra::FWMARK),
+    });
+    Some(())
 }
 
 /// RTA_GATEWAY, or RTA_VIA if the next hop is of the other family (which its first two bytes name).

@@ -1,4 +1,5 @@
 //! nftables over netlink, without the `nft` program: one transaction per call.
+mod compare;
 mod interval;
 mod masquerade;
 mod model;

@@ -287,7 +287,7 @@ fn grow_send_buffer(connection: &mut Connection, bytes: usize) -> io::Result<()>
 }
 
 /// enum nf_inet_hooks.
-fn hook_number(hook: Hook) -> u32 {
+pub(crate) fn hook_number(hook: Hook) -> u32 {
     match hook {
         Hook::Prerouting => 0,
         Hook::Input => 1,

@@ -14,9 +14,12 @@ pub(crate) mod msg {
     pub(crate) const GETTABLE: u16 = NFTABLES | 1;
     pub(crate) const DELTABLE: u16 = NFTABLES | 2;
     pub(crate) const NEWCHAIN: u16 = NFTABLES | 3;
+    pub(crate) const GETCHAIN: u16 = NFTABLES | 4;
     pub(crate) const NEWRULE: u16 = NFTABLES | 6;
+    pub(crate) const GETRULE: u16 = NFTABLES | 7;
     pub(crate) const NEWSET: u16 = NFTABLES | 9;
     pub(crate) const NEWSETELEM: u16 = NFTABLES | 12;
+    pub(crate) const GETSETELEM: u16 = NFTABLES | 13;
 }
 
 /// Protocol families of netfilter.

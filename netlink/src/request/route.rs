@@ -25,6 +25,8 @@ pub struct NewRoute {
     pub protocol: u8,
     /// Priority; lower wins.
     pub metric: Option<u32>,
+    /// The MTU of packets that take the route, bytes; the interface's if absent.
+    pub mtu: Option<u32>,
 }
 
 /// struct rtmsg.
@@ -70,6 +72,11 @@ fn fill(m: &mut Message, route: &NewRoute) {
         if let Some(number) = number {
             m.attr_u32(kind, number);
         }
+    }
+    if let Some(mtu) = route.mtu {
+        m.nest(rta::METRICS, |m| {
+            m.attr_u32(rta::METRIC_MTU, mtu);
+        });
     }
 }
 

@@ -20,6 +20,7 @@ fn the_kernels_explanation_is_part_of_the_message() {
                 src: None,
                 protocol: 4,
                 metric: None,
+                mtu: None,
             }))
             .unwrap_err();
         assert_eq!(

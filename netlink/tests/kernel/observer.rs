@@ -32,6 +32,14 @@ pub(crate) fn ip_succeeds(arguments: &str) -> bool {
     output("ip", "iproute2", arguments).status.success()
 }
 
+/// Whether `bridge …` or `nft …` succeeds.
+#[track_caller]
+pub(crate) fn succeeds(program: &str, arguments: &str) -> bool {
+    output(program, "iproute2 or nftables", arguments)
+        .status
+        .success()
+}
+
 #[track_caller]
 fn json(program: &str, package: &str, arguments: &str) -> Value {
     let output = output(program, package, arguments);

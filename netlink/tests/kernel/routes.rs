@@ -28,6 +28,7 @@ fn to(dst: &str, gateway: Option<&str>, oif: u32) -> NewRoute {
         src: None,
         protocol: 4,
         metric: None,
+        mtu: None,
     }
 }
 
@@ -98,6 +99,7 @@ fn everything_about_a_route_is_written_and_read() {
                 scope: "global".to_owned(),
                 metric: Some(50),
                 kind: 1,
+                mtu: None,
             };
             assert_eq!(read(route, dst), [expected]);
         }

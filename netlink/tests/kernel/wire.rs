@@ -73,6 +73,7 @@ impl Wire {
                     src: None,
                     protocol: 4,
                     metric: None,
+                    mtu: None,
                 };
                 far.send(Request::add_route(&route)).unwrap();
             }

@@ -250,5 +250,6 @@ fn new_route(route: &PodRoute, oif: u32) -> NewRoute {
         src: None,
         protocol: PROTOCOL_STATIC,
         metric: route.priority,
+        mtu: None,
     }
 }

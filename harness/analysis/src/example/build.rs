@@ -170,7 +170,10 @@ impl Cluster {
             veth.master = Some(CNI0);
             veth.link = Some(ETH0);
             veth.link_netnsid = Some(i32::from(pod));
-            veth.port = Some(BridgePort { hairpin: true });
+            veth.port = Some(BridgePort {
+                hairpin: true,
+                ..BridgePort::default()
+            });
             facts.links.push(veth);
         }
         if self.style == Style::Vxlan {

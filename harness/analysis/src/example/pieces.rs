@@ -92,6 +92,7 @@ pub fn route(dst: &str, gateway: Option<IpAddr>, oif: u32, protocol: u8) -> Rout
         scope: scope.to_owned(),
         metric: None,
         kind: 1,
+        mtu: None,
     }
 }
 

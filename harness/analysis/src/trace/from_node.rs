@@ -44,6 +44,7 @@ pub fn facts(pod: &ObservedPod, namespaces: &[NetworkNamespace]) -> Option<Facts
         .to_owned(),
         metric: None,
         kind: UNICAST,
+        mtu: None,
     };
     Some(Facts {
         hostname: pod.object.reference.name.clone(),

@@ -58,11 +58,67 @@ pub struct LinkStats {
     pub tx_errors: u64,
 }
 
-/// IFLA_INFO_SLAVE_DATA / IFLA_PROTINFO of a bridge port.
+/// The STP state of a bridge port (IFLA_BRPORT_STATE, include/uapi/linux/if_bridge.h); a port has one without STP, too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names are those of bridge(8)")]
+pub enum PortState {
+    Disabled,
+    Listening,
+    Learning,
+    #[default]
+    Forwarding,
+    Blocking,
+}
+
+impl PortState {
+    /// The word of `bridge link`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PortState::Disabled => "disabled",
+            PortState::Listening => "listening",
+            PortState::Learning => "learning",
+            PortState::Forwarding => "forwarding",
+            PortState::Blocking => "blocking",
+        }
+    }
+}
+
+/// IFLA_INFO_SLAVE_DATA / IFLA_PROTINFO of a bridge port. The default is what the kernel gives a new port that forwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BridgePort {
     /// Frames may leave through the port they came in by.
     pub hairpin: bool,
+    /// Only a forwarding port passes frames.
+    pub state: PortState,
+    /// Frames of this port do not leave through other isolated ports.
+    pub isolated: bool,
+    /// The bridge learns behind which port an Ethernet address is from this port's frames.
+    pub learning: bool,
+    /// Frames to Ethernet addresses that the bridge has not learned leave through the port.
+    pub flood: bool,
+    /// Broadcast frames leave through the port.
+    pub broadcast_flood: bool,
+    /// Multicast frames that nobody has asked for leave through the port.
+    pub multicast_flood: bool,
+    /// Frames come in only from Ethernet addresses with a forwarding entry for the port.
+    pub locked: bool,
+}
+
+impl Default for BridgePort {
+    fn default() -> Self {
+        BridgePort {
+            hairpin: false,
+            state: PortState::Forwarding,
+            isolated: false,
+            learning: true,
+            flood: true,
+            broadcast_flood: true,
+            multicast_flood: true,
+            locked: false,
+        }
+    }
 }
 
 /// IFLA_INFO_DATA of a vxlan link.
@@ -110,6 +166,30 @@ pub struct RouteEntry {
     pub metric: Option<u32>,
     /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, RTN_PROHIBIT 8, …
     pub kind: u8,
+    /// The MTU of packets that take the route, bytes (RTAX_MTU), where it is not the interface's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+}
+
+/// A policy rule (RTM_NEWRULE): which packets look up which table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Rules are tried in ascending order.
+    pub priority: u32,
+    /// 1 looks up `table`; 6 blackhole, 7 unreachable and 8 prohibit end the packet, …
+    pub action: u8,
+    /// The table that is looked up.
+    pub table: u32,
+    /// Of IPv6 rather than IPv4 packets.
+    pub v6: bool,
+    /// Sources that match; all if absent.
+    pub from: Option<IpNet>,
+    /// Destinations that match; all if absent.
+    pub to: Option<IpNet>,
+    /// The interface by which a packet comes in; any if absent.
+    pub iif: Option<String>,
+    /// The firewall mark of a packet; any if absent.
+    pub mark: Option<u32>,
 }
 
 /// A packet whose way the kernel is asked for, as `ip route get TO from FROM iif IIF oif OIF` does.

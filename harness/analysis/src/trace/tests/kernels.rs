@@ -19,6 +19,7 @@ fn route(dst: &str, gateway: &str, metric: Option<u32>) -> RouteEntry {
         scope: "global".to_owned(),
         metric,
         kind: 1,
+        mtu: None,
     }
 }
 

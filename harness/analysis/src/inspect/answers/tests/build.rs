@@ -56,6 +56,7 @@ pub(super) fn route(dst: &str, gateway: Option<&str>, oif: u32) -> RouteEntry {
         scope: "global".to_owned(),
         metric: None,
         kind: 1,
+        mtu: None,
     }
 }
 
