@@ -43,6 +43,9 @@ pub enum Error {
         /// Those it knows.
         known: String,
     },
+    /// The end of a watch that has not begun.
+    #[error("nothing is being watched")]
+    NoWatch,
     /// An answer that cannot be written as JSON.
     #[error("write the answer as JSON: {0}")]
     Answer(serde_json::Error),

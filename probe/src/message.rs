@@ -141,6 +141,11 @@ pub(crate) fn nonce_of(bytes: &[u8]) -> Option<u64> {
     }
 }
 
+/// Whether a message that may be cut off answers another.
+pub(crate) fn is_answer(bytes: &[u8]) -> bool {
+    matches!(bytes.get(4), Some(2 | 4))
+}
+
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes
         .get(at..)?

@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use flatnet_model::probe::watch::Watching;
 use tokio::runtime::{Builder, LocalOptions};
 
 use crate::dial::{Row, dial};
@@ -11,6 +12,7 @@ use crate::echo::Pinger;
 use crate::error::{Error, Result};
 use crate::lines::{Input, Output};
 use crate::responder::Responder;
+use crate::watch::Watch;
 use crate::{
     DialResults, Files, Listening, MtuTrials, NetworkNamespaces, PluginVersions, Processes,
     Question, ReceivedRequests, Resolutions, Routes, ask, cni_files, facts, files,
@@ -54,6 +56,7 @@ pub fn run(input: impl AsFd, output: impl AsFd) -> Result<()> {
 #[derive(Default)]
 struct Session {
     responder: Option<Responder>,
+    watch: Option<Watch>,
 }
 
 /// Picks the arm of the question that a line asks. An arm gets the question, and what it returns must be that question's
@@ -131,6 +134,8 @@ impl Session {
                 )
                 .await?,
             },
+            Watch(asked) => self.watch(&asked),
+            WatchEnd(_) => self.watch.take().ok_or(Error::NoWatch)?.end(),
         }
     }
 
@@ -152,6 +157,14 @@ impl Session {
             results,
             took_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
         })
+    }
+
+    /// A second `watch` starts over. The first is over before the second begins: both may want a table of one name.
+    fn watch(&mut self, asked: &ask::Watch) -> Watching {
+        drop(self.watch.take());
+        let (watch, watching) = Watch::start(asked);
+        self.watch = Some(watch);
+        watching
     }
 
     /// A second `listen` starts over: another name or port, and nothing seen yet.

@@ -11,7 +11,7 @@ use std::process::Command;
 use flatnet_model::probe::{DialOutcome, DialRequest, Failure, ReceivedRequest, Transport};
 use nix::sched::{CloneFlags, unshare};
 
-pub(crate) use net::Net;
+pub(crate) use net::{Net, tun};
 pub(crate) use probe::Probe;
 
 /// Tests that need namespaces. Where this user may not make them, a test runs again as root of a user namespace.

@@ -155,3 +155,21 @@ impl Net {
         Probe::new(to, from, thread)
     }
 }
+
+/// A tun device; it has a carrier for as long as the file is open.
+pub(crate) fn tun(name: &str) -> File {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")
+        .unwrap();
+    let mut request = [0_u8; 40];
+    request[..name.len()].copy_from_slice(name.as_bytes());
+    let flags = (nix::libc::IFF_TUN | nix::libc::IFF_NO_PI) as u16;
+    request[16..18].copy_from_slice(&flags.to_ne_bytes());
+    // SAFETY: the request is as long as a struct ifreq, and lives through the call.
+    let done =
+        unsafe { nix::libc::ioctl(file.as_raw_fd(), nix::libc::TUNSETIFF, &raw mut request) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    file
+}
