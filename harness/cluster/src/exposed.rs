@@ -20,8 +20,8 @@ pub struct Exposed {
     pub node_port: Availability<Service>,
     /// Pods with a hostPort.
     pub host_ports: Availability<PortPods>,
-    /// Addresses of services by name, without the cluster's domain; none where they may not be asked for.
-    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// Addresses of services by name, without the cluster's domain; an error where the API does not tell.
+    pub names: BTreeMap<String, Observed<Vec<IpAddr>>>,
     /// Addresses of the service `kube-system/kube-dns`; none where they may not be asked for.
     pub dns_addresses: Vec<IpAddr>,
     /// Ready pods behind it.

@@ -1,7 +1,6 @@
 //! Which pairs reached each other, as a table: nodes by nodes, and pods by pods if there are few.
 use std::collections::BTreeMap;
 
-use flatnet_model::probe::{DialOutcome, Failure};
 use serde::{Deserialize, Serialize};
 
 use flatnet_analysis::checks::outcomes;
@@ -110,13 +109,8 @@ fn hairpins(observations: &Observations) -> BTreeMap<&Endpoint, bool> {
         .iter()
         .filter(|dial| dial.from == dial.to)
     {
-        let answered = match &dial.result {
-            DialOutcome::Answered { .. } => true,
-            DialOutcome::Failed {
-                kind: Failure::Unsupported,
-                ..
-            } => continue,
-            DialOutcome::Failed { .. } => false,
+        let Some(answered) = observations.fate(dial).reached() else {
+            continue;
         };
         *own.entry(&dial.from).or_insert(true) &= answered;
     }

@@ -127,7 +127,7 @@ fn large_matrices_show_only_what_is_red() {
     insta::assert_snapshot!(plain(&terminal::render_matrix(&report.matrix)), @r"
     pairs answered, from row to column
            node7
-    node3    4/5
+    node3    5/6
     ");
 }
 

@@ -59,6 +59,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             ));
         }
     }
+    for (lookup, _) in asking.iter().flat_map(|(_, answers)| answers.iter()) {
+        if let Err(why) = expected_names(&dns.names, lookup) {
+            findings.unmeasured(format!("which addresses {} has: {why}", lookup.name));
+        }
+    }
     let wrong: Vec<(&DnsClient, Vec<Complaint<'_>>)> = asking
         .iter()
         .map(|(client, answers)| (*client, complaints(dns, answers)))
@@ -94,7 +99,8 @@ fn complaints<'a>(dns: &Dns, answers: &'a [(Lookup, Resolved)]) -> Vec<Complaint
             Resolved::Failed { detail, .. } => NameAnswer::Nothing(detail.clone()),
             Resolved::Answered { code, .. } if code != "NOERROR" => NameAnswer::Code(code.clone()),
             Resolved::Answered { addresses, .. } => {
-                let expected = expected_names(&dns.names, lookup);
+                // Where it is an error there is nothing to compare with: `judge` says so.
+                let expected = expected_names(&dns.names, lookup).ok();
                 NameAnswer::Addresses {
                     answered: addresses.clone(),
                     expected: expected.filter(|wanted| wanted != addresses)?,

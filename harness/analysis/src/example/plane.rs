@@ -12,7 +12,7 @@ use super::pieces::{bare, in_default, pod_end};
 use flatnet_model::PodRef;
 use flatnet_model::observations::{
     AgentPod, AgentSet, Availability, Call, ControlPlane, Dns, DnsClient, Endpoint, Exposure,
-    HostPorts, Observations, Outside, PortPod, Service, Services,
+    HostPorts, Observations, Observed, Outside, PortPod, Service, Services,
 };
 
 pub const SHARED: &str = "10.96.0.20";
@@ -148,12 +148,16 @@ fn services(o: &Observations) -> Services {
 }
 
 fn dns(o: &Observations) -> Dns {
-    let names = BTreeMap::from([
-        ("kubernetes.default.svc".to_owned(), vec![ip("10.96.0.1")]),
-        ("flatnet-shared.x.svc".to_owned(), vec![ip(SHARED)]),
+    let names: BTreeMap<String, Observed<Vec<IpAddr>>> = BTreeMap::from([
+        (
+            "kubernetes.default.svc".to_owned(),
+            Ok(vec![ip("10.96.0.1")]),
+        ),
+        ("flatnet-shared.x.svc".to_owned(), Ok(vec![ip(SHARED)])),
     ]);
     let mut answers = Vec::new();
     for (name, addresses) in &names {
+        let addresses = addresses.as_ref().unwrap();
         for record in [Record::A, Record::Aaaa] {
             for over in [Protocol::Udp, Protocol::Tcp] {
                 let lookup = Lookup {

@@ -32,7 +32,11 @@ pub(super) fn talk(observations: &mut Observations) {
     let mut received: BTreeMap<Endpoint, Vec<ReceivedRequest>> = BTreeMap::new();
     let number = |node: &str| node.trim_start_matches("node").parse::<u8>().unwrap();
     for (from, from_node, from_host, own) in &ends {
-        for (to, to_node, to_host, addresses) in ends.iter().filter(|end| !(*from_host && end.2)) {
+        let dialled = ends.iter().filter(|end| match (from, &end.0) {
+            (Endpoint::Node(from), Endpoint::Node(to)) => from != to,
+            _ => !(*from_host && end.2),
+        });
+        for (to, to_node, to_host, addresses) in dialled {
             let mut targets: Vec<(IpAddr, Transport)> = addresses
                 .iter()
                 .flat_map(|address| TRANSPORTS.map(|transport| (*address, transport)))
@@ -52,7 +56,7 @@ pub(super) fn talk(observations: &mut Observations) {
                     mine
                 };
                 // flatnet, like flannel, masquerades what pods send to other nodes.
-                let masqueraded = *to_host && from_node != to_node;
+                let masqueraded = *to_host && !*from_host && from_node != to_node;
                 let seen = if masqueraded {
                     internal(number(from_node), v6)
                 } else {

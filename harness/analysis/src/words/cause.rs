@@ -138,7 +138,7 @@ impl Words<'_> {
                 self.at(at)
             ));
             UnderlayCut { nodes } => (format!(
-                "the nodes {} and {} do not reach each other either: the underlay is cut",
+                "{} does not reach the node {} itself either, over any transport: the network between the nodes may be cut, or one of them may drop everything",
                 nodes.0, nodes.1
             ));
             Rejected { at } => (format!(

@@ -14,7 +14,7 @@ impl Words<'_> {
             AnswerOver { over } => "an answer over {over} from every address";
             PairSilent { from, to, said } => ({
                 let said = said.iter().map(|(address, over, detail)| {
-                    format!("{address} {}: {detail}", over.say(self))
+                    format!("{address} {}: {}", over.say(self), self.complaint(detail))
                 });
                 let said = all(said, ", ");
                 format!("{} → {} {said}", self.names.end(from), self.names.end(to))

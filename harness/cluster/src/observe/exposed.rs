@@ -118,7 +118,7 @@ impl<'a> Clients<'a> {
                 code, addresses, ..
             } => {
                 let expected = expected_names(&names, lookup);
-                code == "NOERROR" && expected.is_none_or(|expected| expected == *addresses)
+                code == "NOERROR" && expected.is_ok_and(|expected| expected == *addresses)
             }
             Resolved::Failed { .. } => false,
         };

@@ -220,9 +220,21 @@ async fn matrix(
     }
     for node in nodes {
         let in_network = pods.iter().filter(|pod| !pod.object.host_network);
-        let row =
+        let to_pods =
             in_network.flat_map(|pod| requests(fleet, pod.endpoint(), &pod.object.ips, transports));
-        rows.insert(node.endpoint(), row.collect());
+        // What carries the pod network: where nodes do not reach each other, their pods cannot.
+        let others = nodes
+            .iter()
+            .filter(|other| other.object.name != node.object.name);
+        let to_nodes = others.flat_map(|other| {
+            requests(
+                fleet,
+                other.endpoint(),
+                &other.object.internal_ips,
+                transports,
+            )
+        });
+        rows.insert(node.endpoint(), to_pods.chain(to_nodes).collect());
     }
     rows.retain(|from, _| fleet.port(from).is_some());
     let asked = rows.iter().map(|(from, row)| {

@@ -260,7 +260,7 @@ causes! {
     Masquerade { node: Option<String> }
         "a node puts its own address in place of a pod's" => "a rule that excludes the pod network from masquerading", ["no-nat"];
     Dnat { address: IpAddr, target: Endpoint }
-        "what is sent to a pod's address is answered by another pod" => "the DNAT rule on the node", ["no-nat"];
+        "what is sent to a pod's address is answered by another pod" => "the DNAT rule on the node", ["no-nat", "same-node", "cross-node"];
     ReplyTranslated { node: Option<String> }
         "answers come from another address than was dialled" => "the rule on the server's node", ["no-nat"];
     DestinationTranslated { node: Option<String> }

@@ -90,7 +90,7 @@ pub enum Talk {
     PairSilent {
         from: Endpoint,
         to: Endpoint,
-        said: Vec<(IpAddr, BTreeSet<Transport>, String)>,
+        said: Vec<(IpAddr, BTreeSet<Transport>, Complaint)>,
     },
     Arrived(Arrivals),
     OwnSource {

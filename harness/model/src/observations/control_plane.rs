@@ -75,8 +75,8 @@ pub struct Services {
 /// What nameservers answer pods.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Dns {
-    /// The addresses that the API gives each name, as far as it may be asked; names without the cluster's domain.
-    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// The addresses that the API gives each name, without the cluster's domain; an error where it did not tell.
+    pub names: BTreeMap<String, Observed<Vec<IpAddr>>>,
     /// Pods behind the service `kube-system/kube-dns` that are ready; an error where nobody may look.
     pub servers: Observed<usize>,
     /// One entry per pod of the pod network.
@@ -158,26 +158,29 @@ pub struct AgentPod {
     pub phase: String,
 }
 
-/// The addresses a lookup should yield; nothing where the API was not asked for that name.
+/// The addresses a lookup should yield, sorted.
+///
+/// # Errors
+/// Why the API does not tell: without that an answer cannot be judged.
 pub fn expected_names(
-    names: &BTreeMap<String, Vec<IpAddr>>,
+    names: &BTreeMap<String, Observed<Vec<IpAddr>>>,
     lookup: &Lookup,
-) -> Option<Vec<IpAddr>> {
-    let known = |(name, _): &(&String, &Vec<IpAddr>)| {
+) -> Observed<Vec<IpAddr>> {
+    let known = |(name, _): &(&String, &Observed<Vec<IpAddr>>)| {
         lookup
             .name
             .strip_prefix(name.as_str())
             .is_some_and(|rest| rest.starts_with('.'))
     };
-    let (_, addresses) = names.iter().find(known)?;
-    if addresses.is_empty() {
-        return None;
-    }
-    let wanted = addresses
+    let Some((_, addresses)) = names.iter().find(known) else {
+        return Err("the API was not asked for it".to_owned());
+    };
+    let wanted = addresses.as_ref().map_err(Clone::clone)?;
+    let wanted = wanted
         .iter()
         .copied()
         .filter(|address| address.is_ipv4() == (lookup.record == Record::A));
     let mut wanted: Vec<IpAddr> = wanted.collect();
     wanted.sort_unstable();
-    Some(wanted)
+    Ok(wanted)
 }

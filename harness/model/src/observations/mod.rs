@@ -12,12 +12,14 @@ use crate::snapshot::{NOT_ASKED, NodeInside, NodeSnapshot, PodSnapshot};
 
 mod availability;
 mod control_plane;
+mod fate;
 mod names;
 
 pub use crate::reference::Endpoint;
 pub use crate::snapshot::Observed;
 pub use availability::Availability;
 pub use control_plane::*;
+pub use fate::Fate;
 pub use names::PodNames;
 
 /// Everything the checks may judge by. An `Err` holds why something could not be observed.

@@ -98,7 +98,7 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "dnat",
         summary: "node2 sends TCP connections for busybox-2 to another pod",
         moment: Moment::AfterPods,
-        must_fail: &["no-nat"],
+        must_fail: &["no-nat", "cross-node"],
         may_fail: &["same-node"],
         culprit: "busybox-2",
         causes: &[CauseId::Dnat],

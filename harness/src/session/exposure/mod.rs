@@ -49,16 +49,20 @@ impl Exposure<'_> {
         let services = Availability::from(services);
         let mut names = BTreeMap::from([(
             "kubernetes.default.svc".to_owned(),
-            services::addresses(cluster.client(), "default", "kubernetes").await,
+            services::addresses(cluster.client(), "default", "kubernetes")
+                .await
+                .map_err(|e| e.to_string()),
         )]);
         names.extend(services.found().map(|made| {
             let name = format!("{}.{}.svc", made.shared.name, made.shared.namespace);
-            (name, made.shared.addresses.clone())
+            (name, Ok(made.shared.addresses.clone()))
         }));
         Ok(Exposed {
             client: cluster.client().clone(),
             names,
-            dns_addresses: services::addresses(cluster.client(), "kube-system", "kube-dns").await,
+            dns_addresses: services::addresses(cluster.client(), "kube-system", "kube-dns")
+                .await
+                .unwrap_or_default(),
             node_port: services.as_ref().map(|made| made.node_port.clone()),
             services: services.map(|made| [made.shared, made.single]),
             host_ports: host_ports.into(),

@@ -124,10 +124,10 @@ fn service(object: Object, backends: Vec<PodRef>) -> Result<Service> {
     })
 }
 
-/// Addresses of a service that is there already; none where they may not be read.
-pub(super) async fn addresses(client: &Client, namespace: &str, name: &str) -> Vec<IpAddr> {
+/// Addresses of a service that is there already.
+pub(super) async fn addresses(client: &Client, namespace: &str, name: &str) -> Result<Vec<IpAddr>> {
     let services: Api<Object> = Api::namespaced(client.clone(), namespace);
-    let object = services.get_opt(name).await.ok().flatten();
-    let found = object.and_then(|object| service(object, Vec::new()).ok());
-    found.map(|service| service.addresses).unwrap_or_default()
+    let doing = format!("read service {namespace}/{name}");
+    let object = services.get(name).await.map_err(|e| denied(&doing, e))?;
+    Ok(service(object, Vec::new())?.addresses)
 }

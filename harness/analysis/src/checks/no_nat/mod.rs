@@ -2,7 +2,8 @@
 //!
 //! The client reports who answered, from where, and as whom it was seen; the server reports what arrived. Kubernetes forbids
 //! translation between pods, and between pods and nodes towards the pod; a node's address instead of the pod's on its way
-//! from a pod to a node (flannel masquerades there) is reported as a fact.
+//! from a pod to a node (flannel masquerades there) is not a failure, and part of the verdict's sentence. Judged are dials of
+//! which one end reported the source that arrived: a kernel that answers an echo reports none.
 mod rewrite;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,8 @@ use super::findings::{Findings, count, listed};
 use super::pod_ip_unique::holders;
 use super::topology::Topology;
 use flatnet_model::PodRef;
-use flatnet_model::observations::{Dial, Endpoint, Observations};
+use flatnet_model::observations::{Dial, Endpoint, Fate, Observations, ObservedNode};
+pub(super) use rewrite::divertor;
 use rewrite::{Kind, Rewrites};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -23,11 +25,12 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let mut judgement = Judgement {
         shared: holders(&topology),
         topology: &topology,
-        locals: locals(observations),
+        conversations: Conversations::of(observations),
         rewrites: Rewrites::default(),
         findings: Findings::default(),
-        masqueraded: BTreeSet::new(),
+        masqueraded: BTreeMap::new(),
         judged: 0,
+        unreported: 0,
     };
     for dial in &observations.dials {
         judgement.dial(dial);
@@ -53,20 +56,21 @@ struct Judgement<'a> {
     topology: &'a Topology<'a>,
     /// Addresses held by several pods: a wrong responder there is for `pod-ip-unique`.
     shared: BTreeMap<IpAddr, BTreeSet<&'a PodRef>>,
-    /// Addresses that clients' own sockets had. One that the API does not know is for `pod-ip-present`; unchanged on the
-    /// path, it is not translation.
-    locals: BTreeMap<&'a Endpoint, BTreeSet<IpAddr>>,
+    conversations: Conversations<'a>,
     rewrites: Rewrites,
     findings: Findings,
-    /// Nodes whose pods reach nodes under the node's own address.
-    masqueraded: BTreeSet<&'a str>,
+    /// Nodes whose pods reach nodes under the node's own address, and how many dials did.
+    masqueraded: BTreeMap<&'a str, usize>,
+    /// Dials of which both ends' addresses are known as the other end saw them.
     judged: usize,
+    /// Dials that were answered, and of which no end reported the source.
+    unreported: usize,
 }
 
 impl<'a> Judgement<'a> {
     fn dial(&mut self, dial: &'a Dial) {
         let DialOutcome::Answered {
-            responder,
+            local,
             seen_as,
             reply_from,
             ..
@@ -74,53 +78,63 @@ impl<'a> Judgement<'a> {
         else {
             return;
         };
-        if dial.from == dial.to
-            || !self.topology.takes_part(&dial.from)
-            || !self.topology.takes_part(&dial.to)
-        {
+        if !self.concerns(&dial.from, &dial.to) {
             return;
         }
-        self.judged += 1;
         let ends = (&dial.from, &dial.to);
-        if let Some(responder) = responder.as_deref().filter(|text| !dial.to.is_called(text)) {
+        let (over, address) = (dial.request.transport, dial.request.address);
+        if let Fate::Diverted(responder) = self.topology.observations.fate(dial) {
             // Who answered says nothing about the intended server's view, so nothing else is judged.
-            if !self.shares(dial.request.address, &dial.to, responder) {
-                self.rewrites.add(
-                    ends,
-                    dial.request.transport,
-                    dial.request.address,
-                    Kind::WrongResponder {
-                        responder: responder.to_owned(),
-                    },
-                );
+            self.judged += 1;
+            if !self.shares(address, &dial.to, responder) {
+                let responder = responder.to_owned();
+                self.rewrites
+                    .add(ends, over, address, Kind::WrongResponder { responder });
             }
             return;
         }
-        if *reply_from != dial.request.address {
-            self.rewrites.add(
-                ends,
-                dial.request.transport,
-                dial.request.address,
-                Kind::ReplySource { from: *reply_from },
-            );
+        if *reply_from != address {
+            let from = *reply_from;
+            self.rewrites
+                .add(ends, over, address, Kind::ReplySource { from });
         }
-        if let Some(seen) = seen_as {
-            self.source(ends, dial.request.transport, dial.request.address, *seen);
+        let arrived = self.conversations.source(dial);
+        match seen_as.or(arrived) {
+            Some(seen) => {
+                let judged = self.source(ends, over, address, Some(*local), seen);
+                if let Judged::Masqueraded(node) = judged {
+                    *self.masqueraded.entry(node).or_default() += 1;
+                }
+                match judged {
+                    Judged::Unknown => self.unreported += 1,
+                    _ => self.judged += 1,
+                }
+            }
+            None => self.unreported += 1,
         }
+    }
+
+    /// Two nodes use no pod network, and what an end sends itself is for `hairpin`.
+    fn concerns(&self, client: &Endpoint, server: &Endpoint) -> bool {
+        client != server
+            && !(self.topology.on_host(client) && self.topology.on_host(server))
+            && self.topology.takes_part(client)
+            && self.topology.takes_part(server)
     }
 
     fn request(&mut self, server: &'a Endpoint, request: &ReceivedRequest) {
         let Some(client) = self.topology.named(&request.from) else {
             return;
         };
-        if client == *server
-            || !self.topology.takes_part(&client)
-            || !self.topology.takes_part(server)
-        {
+        if !self.concerns(&client, server) {
             return;
         }
         let ends = (&client, server);
-        self.source(ends, request.transport, request.destination, request.source);
+        let dialled = request.destination;
+        let local = self
+            .conversations
+            .local(&client, server, request.transport, dialled);
+        self.source(ends, request.transport, dialled, local, request.source);
         if !self.destination_is_own(server, request.destination) {
             let kind = Kind::Destination {
                 to: request.destination,
@@ -137,53 +151,49 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    /// Judges the source address a server saw.
+    /// Judges the source address a server saw: it is to be the one that the client's socket had, and where that is not known
+    /// (the dial failed) one of the client's own.
     fn source(
         &mut self,
         (client, server): (&Endpoint, &Endpoint),
         over: Transport,
         dialled: IpAddr,
+        local: Option<IpAddr>,
         seen: IpAddr,
-    ) {
+    ) -> Judged<'a> {
         let Some(node) = self.topology.node_of(client) else {
-            return;
+            return Judged::Unknown;
         };
-        if self
-            .locals
-            .get(client)
-            .is_some_and(|locals| locals.contains(&seen))
-        {
-            return;
-        }
-        let own = if self.topology.on_host(client) {
-            if !self.topology.node_has(node, seen)
-                && self
-                    .topology
-                    .node(node)
-                    .is_some_and(|node| node.inside.facts().is_err())
-            {
-                return self
-                    .findings
-                    .unmeasured(format!("whether {seen} is an address of {node}"));
+        let from_host = self.topology.on_host(client);
+        let own = match local {
+            Some(local) => local == seen,
+            None if from_host => {
+                let unread = |node: &ObservedNode| node.inside.facts().is_err();
+                if !self.topology.node_has(node, seen)
+                    && self.topology.node(node).is_some_and(unread)
+                {
+                    self.findings
+                        .unmeasured(format!("whether {seen} is an address of {node}"));
+                    return Judged::Unknown;
+                }
+                self.topology.node_has(node, seen)
             }
-            self.topology.node_has(node, seen)
-        } else {
-            self.topology.addresses(client).contains(&seen)
+            None => self.topology.addresses(client).contains(&seen),
         };
         if own {
-            return;
+            return Judged::Own;
         }
         let to_host = self.topology.on_host(server);
         if to_host && self.topology.node_has(node, seen) {
-            self.masqueraded.insert(node);
-            return;
+            return Judged::Masqueraded(node);
         }
         if to_host && self.topology.nodes_forbidden().is_some() {
             // It may be the address of a tunnel or bridge of the client's node, which nobody may look at.
-            return;
+            return Judged::Unknown;
         }
         self.rewrites
             .add((client, server), over, dialled, Kind::Source { seen });
+        Judged::Rewritten
     }
 
     fn shares(&self, address: IpAddr, target: &Endpoint, responder: &str) -> bool {
@@ -199,20 +209,28 @@ impl<'a> Judgement<'a> {
     fn verdict(mut self) -> Verdict {
         if self.judged == 0 {
             self.findings
-                .unmeasured("no dial was answered, so no address was seen");
+                .unmeasured("no dial of which an end reports the source was answered");
         }
         for evidence in self.rewrites.evidence(self.topology) {
             self.findings.fail(evidence);
         }
-        self.findings.fact(format!(
+        let masqueraded: usize = self.masqueraded.values().sum();
+        let mut sentence = format!(
             "{} answered, each end saw the other's own address",
-            count(self.judged, "dial")
-        ));
-        if !self.masqueraded.is_empty() {
-            let nodes = Vec::from_iter(self.masqueraded);
-            self.findings.fact(format!(
-                "pods reach nodes as their own node's address (masqueraded) on {}",
+            count(self.judged.saturating_sub(masqueraded), "dial")
+        );
+        if masqueraded > 0 {
+            let nodes: Vec<&str> = self.masqueraded.keys().copied().collect();
+            sentence += &format!(
+                "; {masqueraded} more from pods to nodes, which saw their own node's address (masqueraded) on {}",
                 listed(&nodes, 6)
+            );
+        }
+        self.findings.fact(sentence);
+        if self.unreported > 0 {
+            self.findings.fact(format!(
+                "{} answered of which no end told whose address arrived",
+                count(self.unreported, "dial")
             ));
         }
         unseen_icmp(self.topology, &mut self.findings);
@@ -253,12 +271,65 @@ fn unseen_icmp(topology: &Topology<'_>, findings: &mut Findings) {
     }
 }
 
-fn locals(observations: &Observations) -> BTreeMap<&Endpoint, BTreeSet<IpAddr>> {
-    let mut locals: BTreeMap<&Endpoint, BTreeSet<IpAddr>> = BTreeMap::new();
-    for dial in &observations.dials {
-        if let DialOutcome::Answered { local, .. } = &dial.result {
-            locals.entry(&dial.from).or_default().insert(*local);
+/// What a source address is.
+enum Judged<'a> {
+    /// The client's.
+    Own,
+    /// That of the client's node, which pods may have towards nodes.
+    Masqueraded(&'a str),
+    Rewritten,
+    /// Whose it is cannot be told.
+    Unknown,
+}
+
+/// What the ends of conversations know of them, by client, server, transport and the address that was dialled.
+struct Conversations<'a> {
+    /// The address that the client's socket had.
+    locals: BTreeMap<(&'a Endpoint, &'a Endpoint, Transport, IpAddr), IpAddr>,
+    /// The source of requests that the server recorded, by the client's name.
+    sources: BTreeMap<(&'a str, &'a Endpoint, Transport, IpAddr), IpAddr>,
+}
+
+impl<'a> Conversations<'a> {
+    fn of(observations: &'a Observations) -> Self {
+        let locals = observations.dials.iter().filter_map(|dial| {
+            let DialOutcome::Answered { local, .. } = &dial.result else {
+                return None;
+            };
+            let (over, dialled) = (dial.request.transport, dial.request.address);
+            Some(((&dial.from, &dial.to, over, dialled), *local))
+        });
+        let received = observations.received.iter();
+        let recorded =
+            received.flat_map(|(server, seen)| seen.iter().flatten().map(move |r| (server, r)));
+        let sources = recorded.map(|(server, request)| {
+            let ReceivedRequest {
+                from, destination, ..
+            } = request;
+            let conversation = (from.as_str(), server, request.transport, *destination);
+            (conversation, request.source)
+        });
+        Conversations {
+            locals: locals.collect(),
+            sources: sources.collect(),
         }
     }
-    locals
+
+    fn local(
+        &self,
+        client: &Endpoint,
+        server: &Endpoint,
+        over: Transport,
+        dialled: IpAddr,
+    ) -> Option<IpAddr> {
+        self.locals.get(&(client, server, over, dialled)).copied()
+    }
+
+    /// The source that the server recorded.
+    fn source(&self, dial: &Dial) -> Option<IpAddr> {
+        let (over, dialled) = (dial.request.transport, dial.request.address);
+        let from = dial.from.to_string();
+        let conversation = (from.as_str(), &dial.to, over, dialled);
+        self.sources.get(&conversation).copied()
+    }
 }

@@ -164,7 +164,7 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
                 name: (*target).clone(),
                 address: first.dialled,
             };
-            let at = divertor(first, responder, topology);
+            let at = divertor(&first.server, first.over, responder, topology);
             (symptom, cause, expected, Some(at))
         }
         Group::ReplySource { at } => (
@@ -263,14 +263,19 @@ fn mismatches(rewrites: &[&Rewrite], topology: &Topology<'_>) -> Vec<State> {
 
 /// Where a diversion happens: at the only node whose clients are diverted while others' are not, else at the target's node,
 /// where everything sent to it passes.
-fn divertor(rewrite: &Rewrite, responder: &str, topology: &Topology<'_>) -> String {
+pub(in crate::checks) fn divertor(
+    server: &Endpoint,
+    over: Transport,
+    responder: &str,
+    topology: &Topology<'_>,
+) -> String {
     let mut diverted: BTreeSet<&str> = BTreeSet::new();
     let mut direct: BTreeSet<&str> = BTreeSet::new();
     for dial in topology
         .observations
         .dials
         .iter()
-        .filter(|dial| dial.to == rewrite.server && dial.from != dial.to)
+        .filter(|dial| dial.to == *server && dial.from != dial.to)
     {
         let Some(node) = topology.node_of(&dial.from) else {
             continue;
@@ -282,11 +287,11 @@ fn divertor(rewrite: &Rewrite, responder: &str, topology: &Topology<'_>) -> Stri
             } if name == responder => diverted.insert(node),
             DialOutcome::Answered {
                 responder: Some(_), ..
-            } if dial.request.transport == rewrite.over => direct.insert(node),
+            } if dial.request.transport == over => direct.insert(node),
             _ => false,
         };
     }
-    let target_node = topology.node_of(&rewrite.server).unwrap_or("?");
+    let target_node = topology.node_of(server).unwrap_or("?");
     match (diverted.len(), diverted.first()) {
         (1, Some(node)) if direct.iter().any(|other| other != node) => (*node).to_owned(),
         _ => target_node.to_owned(),

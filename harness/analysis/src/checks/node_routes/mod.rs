@@ -5,7 +5,7 @@ mod tunnel;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::probe::{DialOutcome, Facts};
+use flatnet_model::probe::Facts;
 use ipnet::IpNet;
 
 use flatnet_model::cause::Cause;
@@ -14,7 +14,7 @@ use flatnet_model::evidence::{Command, Finding, State, Subject};
 use super::findings::{Findings, Problem, Seen, count, without_nodes};
 use super::topology::{Topology, ip_command};
 use super::{Deviation, Verdict};
-use flatnet_model::observations::{Observations, ObservedNode};
+use flatnet_model::observations::{Fate, Observations, ObservedNode};
 use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
@@ -77,7 +77,7 @@ type Reached<'a> = BTreeSet<(&'a str, &'a str, bool)>;
 
 fn reached<'a>(topology: &Topology<'a>) -> Reached<'a> {
     let answered = topology.observations.dials.iter().filter(|dial| {
-        matches!(dial.result, DialOutcome::Answered { .. })
+        topology.observations.fate(dial) == Fate::Reached
             && !topology.on_host(&dial.from)
             && !topology.on_host(&dial.to)
     });

@@ -10,13 +10,13 @@ use flatnet_model::probe::Transport;
 
 use super::Span;
 use super::blame::{Group, Scope};
-use super::guess::{guess, lopsided};
+use super::guess::{Diversion, guess, lopsided, underlay_cut};
 use super::pairs::Pair;
 use super::seen::{Arrivals, Over, observed};
 use crate::checks::Deviation;
 use crate::checks::findings::{Problem, Seen};
 use crate::checks::topology::Topology;
-use crate::checks::{bridge, gateway, node_routes, pod_ip_present, pod_ip_unique};
+use crate::checks::{bridge, gateway, no_nat, node_routes, pod_ip_present, pod_ip_unique};
 use flatnet_model::observations::Endpoint;
 
 /// What explanations draw on, computed once per check.
@@ -57,10 +57,16 @@ impl<'a> Context<'a> {
         pairs: &[Pair<'_>],
     ) -> Deviation {
         let over = Over::of(&group.red);
-        let problem = self.problem(group, span);
         let arrivals = self.arrivals(&group.red);
-        let (culprits, cause) = match problem {
-            Some(problem) => (
+        // What carries the pod network comes first: nothing above it works without it.
+        let cut = underlay_cut(self.topology, group);
+        let problem = match cut {
+            Some(_) => None,
+            None => self.problem(group, span),
+        };
+        let diversion = Diversion::of(self.topology, group);
+        let (culprits, cause) = match (problem, cut, diversion) {
+            (Some(problem), ..) => (
                 problem.deviation.culprits.clone(),
                 problem
                     .deviation
@@ -68,7 +74,23 @@ impl<'a> Context<'a> {
                     .found()
                     .map(|found| found.cause.clone()),
             ),
-            None => {
+            (None, Some(nodes), _) => {
+                let culprit = self.blamed(group.scope);
+                (
+                    culprit.into_iter().collect(),
+                    Some(Cause::UnderlayCut { nodes }),
+                )
+            }
+            (None, None, Some(diversion)) => {
+                let Diversion { dial, by } = diversion;
+                let at = no_nat::divertor(&dial.to, dial.request.transport, by, self.topology);
+                let cause = Cause::Dnat {
+                    address: dial.request.address,
+                    target: dial.to.clone(),
+                };
+                (vec![Subject::node_of(at)], Some(cause))
+            }
+            (None, None, None) => {
                 let culprit = self
                     .blamed(group.scope)
                     .or_else(|| lopsided(group.scope, pairs).map(Subject::node_of));
@@ -99,7 +121,7 @@ impl<'a> Context<'a> {
                 over: over.measured(),
             }
             .into(),
-            observed: observed(group, &arrivals),
+            observed: observed(self.topology.observations, group, &arrivals),
             look: match problem {
                 Some(problem) => problem.deviation.look.clone(),
                 None => self.topology.in_end(&first.from, &ping),

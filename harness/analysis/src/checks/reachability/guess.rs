@@ -1,9 +1,9 @@
 //! The likely cause of a group of red pairs that no configuration problem explains.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::{Cause, Loss};
 use flatnet_model::evidence::Subject;
-use flatnet_model::observations::{Dial, Endpoint};
+use flatnet_model::observations::{Dial, Endpoint, Fate};
 use flatnet_model::probe::{DialOutcome, Failure};
 
 use super::blame::{Group, Scope};
@@ -32,9 +32,6 @@ pub(super) fn guess(
     if let Some(family) = over.family {
         return Cause::FamilyUnrouted { family, at };
     }
-    if let Some(nodes) = underlay_down(topology, group.scope) {
-        return Cause::UnderlayCut { nodes };
-    }
     let failed = group.red.iter().flat_map(|pair| &pair.failed);
     let kinds: BTreeSet<Kind> = failed.map(|dial| kind(dial)).collect();
     match Vec::from_iter(kinds)[..] {
@@ -44,6 +41,24 @@ pub(super) fn guess(
             loss: loss(group.scope, arrivals),
             at,
         },
+    }
+}
+
+/// A dial that another end answered than the one it was for.
+pub(super) struct Diversion<'a> {
+    pub(super) dial: &'a Dial,
+    /// The name that end gave.
+    pub(super) by: &'a str,
+}
+
+impl<'a> Diversion<'a> {
+    /// The first of a group.
+    pub(super) fn of(topology: &Topology<'a>, group: &Group<'_, 'a>) -> Option<Self> {
+        let mut failed = group.red.iter().flat_map(|pair| &pair.failed);
+        failed.find_map(|dial| match topology.observations.fate(dial) {
+            Fate::Diverted(by) => Some(Diversion { dial, by }),
+            _ => None,
+        })
     }
 }
 
@@ -67,27 +82,39 @@ fn diverted(topology: &Topology<'_>, red: &[&Pair<'_>]) -> Option<Cause> {
     })
 }
 
-/// Two nodes of the scope whose own addresses do not answer each other.
-fn underlay_down(topology: &Topology<'_>, scope: Scope<'_>) -> Option<(String, String)> {
-    let concerned = |a: &str, b: &str| match scope {
+/// Two nodes of the scope whose own addresses do not answer each other over any transport, in a family in which the group
+/// fails: below the pod network.
+pub(super) fn underlay_cut(
+    topology: &Topology<'_>,
+    group: &Group<'_, '_>,
+) -> Option<(String, String)> {
+    let concerned = |a: &str, b: &str| match group.scope {
         Scope::Everyone => true,
         Scope::Pod(..) => false,
         Scope::Node(node, _) => a == node || b == node,
         Scope::Between(x, y) | Scope::OneWay(x, y) => (a == x && b == y) || (a == y && b == x),
     };
-    let failed = |dial: &&Dial| match (&dial.from, &dial.to) {
-        (Endpoint::Node(a), Endpoint::Node(b)) => {
-            a != b
-                && concerned(a, b)
-                && matches!(&dial.result, DialOutcome::Failed { kind, .. } if *kind != Failure::Unsupported)
+    let mut failed = group.red.iter().flat_map(|pair| &pair.failed);
+    let families: BTreeSet<bool> = failed
+        .by_ref()
+        .map(|dial| dial.request.address.is_ipv4())
+        .collect();
+    let mut reached: BTreeMap<(&str, &str, bool), bool> = BTreeMap::new();
+    for dial in &topology.observations.dials {
+        let (Endpoint::Node(a), Endpoint::Node(b)) = (&dial.from, &dial.to) else {
+            continue;
+        };
+        let v4 = dial.request.address.is_ipv4();
+        if a != b
+            && concerned(a, b)
+            && families.contains(&v4)
+            && let Some(answered) = topology.observations.fate(dial).reached()
+        {
+            *reached.entry((a, b, v4)).or_default() |= answered;
         }
-        _ => false,
-    };
-    let dial = topology.observations.dials.iter().find(failed)?;
-    match (&dial.from, &dial.to) {
-        (Endpoint::Node(a), Endpoint::Node(b)) => Some((a.clone(), b.clone())),
-        _ => None,
     }
+    let ((a, b, _), _) = reached.into_iter().find(|(_, answered)| !answered)?;
+    Some((a.to_owned(), b.to_owned()))
 }
 
 /// What the far ends' records of requests say about where packets get lost.

@@ -1,13 +1,13 @@
 //! Ordered pairs, each with its dials.
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::probe::{DialOutcome, Failure, Transport};
+use flatnet_model::probe::Transport;
 
 use super::Span;
 use crate::checks::findings::listed;
 use crate::checks::topology::{Topology, same_family};
 use flatnet_model::PodRef;
-use flatnet_model::observations::{Dial, Endpoint, ObservedPod};
+use flatnet_model::observations::{Dial, Endpoint, Fate, ObservedPod};
 
 /// One ordered pair.
 pub(super) struct Pair<'a> {
@@ -39,6 +39,7 @@ type Pairs<'a> = BTreeMap<(&'a Endpoint, &'a Endpoint), Pair<'a>>;
 pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
     let mut pairs: Pairs<'a> = BTreeMap::new();
     let mut unsupported: BTreeMap<(&Endpoint, Transport), String> = BTreeMap::new();
+    let mut silent: BTreeMap<&Endpoint, &str> = BTreeMap::new();
     // Dials of a pair come one after the other, so who is who is looked up once for all of them.
     let same_pair = |a: &Dial, b: &Dial| a.from == b.from && a.to == b.to;
     for dials in topology.observations.dials.chunk_by(same_pair) {
@@ -67,25 +68,28 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
         });
         for dial in dials {
             pair.made += 1;
-            match &dial.result {
-                DialOutcome::Failed {
-                    kind: Failure::Unsupported,
-                    detail,
-                    ..
-                } => {
+            match topology.observations.fate(dial) {
+                Fate::NotMade(detail) => {
                     unsupported
                         .entry((from, dial.request.transport))
-                        .or_insert_with(|| detail.clone());
+                        .or_insert_with(|| detail.to_owned());
                 }
-                DialOutcome::Failed { .. } => {
+                Fate::NobodyThere(why) => {
+                    silent.entry(to).or_insert(why);
+                }
+                Fate::Failed { .. } | Fate::Diverted(_) => {
                     pair.measured.push(dial);
                     pair.failed.push(dial);
                 }
-                DialOutcome::Answered { .. } => pair.measured.push(dial),
+                Fate::Reached => pair.measured.push(dial),
             }
         }
     }
     let mut missing = missing(topology, span, &pairs);
+    missing.extend(silent.into_iter().map(|(end, why)| {
+        let (kind, name) = (end.kind(), topology.end_name(end));
+        format!("dials to {kind}/{name}, whose probe does not run any more: {why}")
+    }));
     let mut no_icmp: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ((from, over), detail) in unsupported {
         // Echo needs a privilege that a pod may lack; sockets need none, so without them the probe itself failed.
@@ -118,16 +122,14 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
     }
 }
 
-/// The nodes of a pair that belongs to the span. Not part of it: an end and itself (`hairpin`), two nodes (no pod network
-/// involved), and pods that do not run.
+/// The nodes of a pair that belongs to the span. Not part of it: an end and itself (`hairpin`), and pods that do not run.
 fn ends<'a>(
     topology: &Topology<'a>,
     from: &Endpoint,
     to: &Endpoint,
     span: Span,
 ) -> Option<(&'a str, &'a str)> {
-    let nodes_only = matches!((from, to), (Endpoint::Node(_), Endpoint::Node(_)));
-    if from == to || nodes_only || !topology.takes_part(from) || !topology.takes_part(to) {
+    if from == to || !topology.takes_part(from) || !topology.takes_part(to) {
         return None;
     }
     let nodes = (topology.node_of(from)?, topology.node_of(to)?);

@@ -2,14 +2,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use flatnet_model::evidence::{self, State, Talk};
+use flatnet_model::evidence::{self, Complaint, State, Talk};
 use flatnet_model::network::Family;
-use flatnet_model::probe::{DialOutcome, Transport};
+use flatnet_model::probe::Transport;
 
 use super::blame::Group;
 use super::pairs::Pair;
 use crate::checks::findings::some;
-use flatnet_model::observations::Dial;
+use flatnet_model::observations::{Dial, Fate, Observations};
 
 /// Requests that failed, by direction between nodes: how many are known to have arrived, of how many that could be known.
 pub(super) type Arrivals<'a> = BTreeMap<(&'a str, &'a str), (usize, usize)>;
@@ -53,10 +53,15 @@ impl Over {
 }
 
 /// Examples, pods first, and which requests arrive.
-pub(super) fn observed(group: &Group<'_, '_>, arrivals: &Arrivals<'_>) -> Vec<State> {
+pub(super) fn observed(
+    observations: &Observations,
+    group: &Group<'_, '_>,
+    arrivals: &Arrivals<'_>,
+) -> Vec<State> {
     let mut pairs: Vec<&&Pair<'_>> = group.red.iter().collect();
     pairs.sort_by_key(|pair| !pair.pods_only);
-    let mut states: Vec<State> = pairs.iter().take(3).map(|pair| example(pair)).collect();
+    let examples = pairs.iter().take(3);
+    let mut states: Vec<State> = examples.map(|pair| example(observations, pair)).collect();
     if pairs.len() > states.len() {
         let count = pairs.len() - states.len();
         states.push(State::MorePairs { count });
@@ -73,21 +78,30 @@ pub(super) fn observed(group: &Group<'_, '_>, arrivals: &Arrivals<'_>) -> Vec<St
     states
 }
 
-fn example(pair: &Pair<'_>) -> State {
-    let mut said: BTreeMap<(IpAddr, &str), BTreeSet<Transport>> = BTreeMap::new();
+fn example(observations: &Observations, pair: &Pair<'_>) -> State {
+    let mut said: Vec<(IpAddr, BTreeSet<Transport>, Complaint)> = Vec::new();
     for dial in &pair.failed {
-        if let DialOutcome::Failed { detail, .. } = &dial.result {
-            said.entry((dial.request.address, detail))
-                .or_default()
-                .insert(dial.request.transport);
+        let (address, over) = (dial.request.address, dial.request.transport);
+        let complaint = match observations.fate(dial) {
+            Fate::Failed { detail, .. } => Complaint::Said(detail.to_owned()),
+            Fate::Diverted(name) => Complaint::AnsweredBy {
+                responder: Some(name.to_owned()),
+                no_backend: false,
+            },
+            Fate::Reached | Fate::NotMade(_) | Fate::NobodyThere(_) => continue,
+        };
+        match said
+            .iter_mut()
+            .find(|(at, _, what)| *at == address && *what == complaint)
+        {
+            Some((_, transports, _)) => drop(transports.insert(over)),
+            None => said.push((address, BTreeSet::from([over]), complaint)),
         }
     }
-    let said = said.into_iter();
-    let said = said.map(|((address, detail), over)| (address, over, detail.to_owned()));
     Talk::PairSilent {
         from: pair.from.clone(),
         to: pair.to.clone(),
-        said: said.collect(),
+        said,
     }
     .into()
 }

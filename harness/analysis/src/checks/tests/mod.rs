@@ -305,7 +305,7 @@ fn facts_say_how_much_was_measured() {
     );
     assert_eq!(
         facts("cross-node", &observations)[0],
-        "72 of 72 ordered pairs over tcp, udp, icmp"
+        "78 of 78 ordered pairs over tcp, udp, icmp"
     );
     assert_eq!(
         facts("pod-ip-present", &observations),

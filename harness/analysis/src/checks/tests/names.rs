@@ -90,3 +90,16 @@ fn pods_without_the_clusters_resolver_are_skipped() {
     }
     assert!(with("skip", &o).contains("dns"));
 }
+
+/// Whatever the server says: there is nothing to compare it with.
+#[test]
+fn names_of_which_the_api_tells_no_address_are_broken() {
+    let mut o = real();
+    let names = &mut had(&mut plane(&mut o).dns).names;
+    let why = "services is forbidden".to_owned();
+    *names.values_mut().next().unwrap() = Err(why);
+    assert_contains(
+        &broken("dns", &o),
+        "which addresses flatnet-shared.x.svc.cluster.local has: services is forbidden",
+    );
+}

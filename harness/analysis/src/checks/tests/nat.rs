@@ -99,13 +99,56 @@ fn a_node_must_be_seen_as_itself_by_pods() {
     assert_contains(&evidence.what, "node1 → ");
 }
 
+/// Each end's own address is the one its socket had, not any that it holds.
+#[test]
+fn another_address_of_the_client_is_not_its_own() {
+    let mut o = healthy(Style::Vxlan);
+    rewrite_source(&mut o, internal(1, false), |e| {
+        bare(&e.dial.from) == "node1" && !e.to_host && !e.crosses()
+    });
+    assert_red(&o, &["no-nat"], &[]);
+    assert_contains(
+        &sole("no-nat", &o).observed,
+        "seen as 172.18.0.2, node1 (eth0)",
+    );
+}
+
+/// A kernel that answers an echo says nothing of where it came from.
+#[test]
+fn only_what_an_end_reported_is_counted() {
+    let counted = |o: &Observations| -> usize {
+        let fact = facts("no-nat", o).remove(0);
+        fact.split(' ').next().unwrap().parse().unwrap()
+    };
+    let mut o = healthy(Style::Direct);
+    let all = counted(&o);
+    for received in o.received.values_mut().flatten() {
+        received.retain(|request| request.transport != Transport::Icmp);
+    }
+    assert!(counted(&o) < all);
+    assert_fact("no-nat", &o, "of which no end told whose address arrived");
+    o.dials
+        .retain(|dial| dial.request.transport == Transport::Icmp);
+    assert_contains(&broken("no-nat", &o), "no dial of which an end reports");
+}
+
+#[test]
+fn pods_that_nodes_see_masqueraded_are_part_of_the_sentence() {
+    let sentence = facts("no-nat", &healthy(Style::Direct)).remove(0);
+    assert_contains(&sentence, "each end saw the other's own address; ");
+    assert_contains(
+        &sentence,
+        "more from pods to nodes, which saw their own node's address (masqueraded) on node1, node2, node3",
+    );
+}
+
 /// node2 sends TCP for busybox-2 to busybox-5, which is there too.
 #[test]
 fn dnat_names_the_pod_and_its_node() {
     let mut o = healthy(Style::Direct);
     for dial in &mut o.dials {
-        let diverted =
-            bare(&dial.to) == "busybox-2" && dial.from != dial.to && bare(&dial.from) != "node2";
+        let here = ["node2", "host-2", "busybox-5"].contains(&bare(&dial.from));
+        let diverted = bare(&dial.to) == "busybox-2" && dial.from != dial.to && !here;
         if let (true, Transport::Tcp, DialOutcome::Answered { responder, .. }) =
             (diverted, dial.request.transport, &mut dial.result)
         {
@@ -115,7 +158,12 @@ fn dnat_names_the_pod_and_its_node() {
     if let Some(Ok(seen)) = o.received.get_mut(&pod_end("busybox-2")) {
         seen.retain(|request| request.transport != Transport::Tcp);
     }
-    assert_red(&o, &["no-nat"], &[]);
+    assert_red(&o, &["no-nat", "cross-node"], &[]);
+    let evidence = sole("cross-node", &o);
+    assert_contains(&evidence.what, "busybox-2 on node2 is not reached");
+    assert_contains(&evidence.observed, "tcp: answered by busybox-5");
+    assert_eq!(evidence.culprit.as_deref(), Some("node2"));
+    assert_contains(&evidence.cause.unwrap(), "DNAT");
     let evidence = sole("no-nat", &o);
     assert_contains(
         &evidence.what,
@@ -133,6 +181,7 @@ fn the_pod_that_dnat_leads_to_cannot_reach_the_one_it_stands_in_for() {
         .dials
         .iter_mut()
         .filter(|dial| bare(&dial.to) == "busybox-2" && dial.from != dial.to)
+        .filter(|dial| !["node2", "host-2"].contains(&bare(&dial.from)))
     {
         if let (Transport::Tcp, DialOutcome::Answered { responder, .. }) =
             (dial.request.transport, &mut dial.result)
@@ -145,7 +194,7 @@ fn the_pod_that_dnat_leads_to_cannot_reach_the_one_it_stands_in_for() {
             && bare(&e.dial.to) == "busybox-2"
             && e.dial.request.transport == Transport::Tcp
     });
-    assert_red(&o, &["no-nat", "same-node"], &[]);
+    assert_red(&o, &["no-nat", "same-node", "cross-node"], &[]);
     assert_contains(
         &sole("same-node", &o).cause.unwrap(),
         "busybox-2 is diverted to busybox-5",

@@ -147,15 +147,17 @@ fn two_pods_with_one_ip_are_both_named() {
         }
     }
     o.received.insert(pod_end("busybox-4"), Ok(Vec::new()));
-    assert_red(&o, &["pod-ip-unique"], &[]);
+    assert_red(&o, &["pod-ip-unique", "same-node", "cross-node"], &[]);
+    for id in ["same-node", "cross-node"] {
+        assert_contains(&evidence(id, &o)[0].cause.clone().unwrap(), "share the IP");
+    }
     let mut flaky = o.clone();
     unanswered(&mut flaky, |e| {
         bare(&e.dial.from) == "host-3" && bare(&e.dial.to) == "busybox-1"
     });
-    assert_contains(
-        &sole("cross-node", &flaky).cause.unwrap(),
-        "share the IP 10.244.1.2",
-    );
+    for found in evidence("cross-node", &flaky) {
+        assert_contains(&found.cause.unwrap(), "share the IP 10.244.1.2");
+    }
     let evidence = sole("pod-ip-unique", &o);
     assert!(
         evidence.what.contains("busybox-1 on node1")

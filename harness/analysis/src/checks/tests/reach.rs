@@ -1,9 +1,8 @@
 //! same-node and cross-node: who is blamed, and why.
-use flatnet_model::probe::{DialOutcome, DialRequest, Failure, Transport};
+use flatnet_model::probe::{DialOutcome, Failure, Transport};
 
 use super::*;
 use crate::example::build::{Style, healthy};
-use crate::example::pieces::internal;
 
 /// A pod with a namespace of its own, on that node, at either end.
 fn pod_of(ends: &Ends<'_>, node: &str) -> bool {
@@ -28,7 +27,7 @@ fn forward_drop_blames_the_node() {
     assert_eq!(evidence.culprit.as_deref(), Some("node2"));
     assert_contains(
         &evidence.what,
-        "node2 and other nodes do not reach each other: 32 of 48 pairs",
+        "node2 and other nodes do not reach each other: 32 of 52 pairs",
     );
     assert_contains(&evidence.what, "over tcp, udp, icmp");
     assert_contains(
@@ -136,27 +135,27 @@ fn a_cut_between_two_nodes_blames_neither_alone() {
     assert!(
         evidence
             .what
-            .starts_with("node1 and node3 do not reach each other: 24 of 24 pairs"),
+            .starts_with("node1 and node3 do not reach each other: 24 of 26 pairs"),
         "{evidence:?}"
     );
     assert_eq!(evidence.culprit, None);
-    o.dials.push(Dial {
-        from: Endpoint::Node("node1".to_owned()),
-        to: Endpoint::Node("node3".to_owned()),
-        request: DialRequest {
-            address: internal(3, false),
-            transport: Transport::Icmp,
-            port: 0,
-        },
-        result: DialOutcome::Failed {
-            kind: Failure::TimedOut,
-            detail: "no answer".to_owned(),
-            attempts: 2,
-        },
-    });
+    let nodes = |e: &Ends<'_>| {
+        between(e)
+            && matches!(
+                (&e.dial.from, &e.dial.to),
+                (Endpoint::Node(_), Endpoint::Node(_))
+            )
+    };
+    // One transport that nodes block among themselves is not a cut.
+    let tcp = |e: &Ends<'_>| nodes(e) && e.dial.request.transport == Transport::Tcp;
+    let mut filtered = o.clone();
+    lost(&mut filtered, tcp);
+    assert!(!causes("cross-node", &filtered).contains(&CauseId::UnderlayCut));
+    lost(&mut o, nodes);
+    assert_eq!(causes("cross-node", &o), [CauseId::UnderlayCut]);
     assert_contains(
         &sole("cross-node", &o).cause.unwrap(),
-        "the underlay is cut",
+        "node1 does not reach the node node3 itself either, over any transport",
     );
 }
 
@@ -253,6 +252,43 @@ fn icmp_that_may_not_be_sent_is_a_fact_and_lost_probes_are_broken() {
 }
 
 #[test]
+fn a_probe_that_died_is_broken_and_not_a_red_row() {
+    let mut o = healthy(Style::Vxlan);
+    let died = "the probe ended with exit code 137";
+    for index in select(&o, |e| e.involves("busybox-1")) {
+        let from_it = bare(&o.dials[index].from) == "busybox-1";
+        if !from_it && o.dials[index].request.transport == Transport::Icmp {
+            continue;
+        }
+        let (kind, detail) = match from_it {
+            true => (Failure::Unsupported, died),
+            false => (Failure::Refused, "connection refused"),
+        };
+        o.dials[index].result = DialOutcome::Failed {
+            kind,
+            detail: detail.to_owned(),
+            attempts: 2,
+        };
+    }
+    o.received
+        .insert(pod_end("busybox-1"), Err(died.to_owned()));
+    for id in ["same-node", "cross-node"] {
+        assert_contains(
+            &broken(id, &o),
+            "dials to pod/busybox-1, whose probe does not run any more: the probe ended with exit code 137",
+        );
+    }
+    assert_contains(&broken("no-nat", &o), died);
+    // What is wrong besides is told all the same.
+    lost(&mut o, |e| e.crosses() && pod_of(e, "node3"));
+    let found = evidence("cross-node", &o);
+    assert!(
+        found.iter().any(|e| e.culprit.as_deref() == Some("node3")),
+        "{found:#?}"
+    );
+}
+
+#[test]
 fn dials_that_were_not_made_are_broken() {
     let mut o = healthy(Style::Vxlan);
     o.dials
@@ -274,6 +310,6 @@ fn dials_that_were_not_made_are_broken() {
     assert_red(&tcp, &[], &[]);
     assert_eq!(
         facts("cross-node", &tcp)[0],
-        "72 of 72 ordered pairs over tcp"
+        "78 of 78 ordered pairs over tcp"
     );
 }
