@@ -3,26 +3,27 @@
 use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
-use flatnet::config::RunArgs;
-use flatnet::report::{CheckReport, terminal, terminal::Detail};
+use flatnet::config::{RequireArgs, RunArgs};
+use flatnet::report::{CheckReport, Counts, Outcome, terminal, terminal::Detail};
 use flatnet::session::conduct;
-use flatnet_analysis::checks::catalogue;
+use flatnet_analysis::checks::{Required, catalogue};
 use flatnet_analysis::words::Words;
+use flatnet_model::observations::Observations;
 use flatnet_model::verdict::Verdict;
 use rstest::{fixture, rstest};
 
 /// What the one run of this process saw. The cluster is gone by the time anybody reads it, so nothing is left behind
 /// however the tests end.
-struct Run(Result<flatnet_model::observations::Observations, String>);
+struct Run(Result<(Observations, Required), String>);
 
 static RUN: LazyLock<Run> = LazyLock::new(|| {
-    let observed = RunArgs::from_env().and_then(|args| {
+    let observed = || {
+        let (args, required) = (RunArgs::from_env()?, RequireArgs::from_env()?);
         let runtime = flatnet::session::runtime()?;
-        runtime.block_on(conduct(&args, None, Arc::new(|_| {})))
-    });
-    Run(observed
-        .map(|outcome| outcome.observations)
-        .map_err(|e| e.to_string()))
+        let outcome = runtime.block_on(conduct(&args, None, Arc::new(|_| {})))?;
+        Ok((outcome.observations, required))
+    };
+    Run(observed().map_err(|e: flatnet::Error| e.to_string()))
 });
 
 #[fixture]
@@ -31,17 +32,30 @@ fn run() -> &'static Run {
 }
 
 impl Run {
-    /// Judges one check; panics with the evidence unless it passes.
+    #[track_caller]
+    fn observed(&self) -> &(Observations, Required) {
+        let run = self.0.as_ref();
+        run.unwrap_or_else(|e| panic!("the run failed to start: {e}"))
+    }
+
+    /// Judges one check; panics with the evidence unless it passes, and with the reason where it is required and skipped.
     #[track_caller]
     fn holds(&self, id: &str) {
-        let observations = self
-            .0
-            .as_ref()
-            .unwrap_or_else(|e| panic!("the run failed to start: {e}"));
+        let (observations, required) = self.observed();
         let check = catalogue::find(id).unwrap_or_else(|e| panic!("{e}"));
-        let report = CheckReport::of(check, observations);
+        let report = CheckReport::of(check, required, observations);
         match &report.verdict {
             Verdict::Pass { .. } => {}
+            // A pass in libtest's words; the facts are what it has to say.
+            Verdict::Report { facts } => drop(writeln!(
+                std::io::stderr(),
+                "{id}: reported: {}",
+                facts.join("; ")
+            )),
+            Verdict::Skip { reason } if report.required => {
+                let reason = Words::of_report(Some(observations), None).skip(reason);
+                panic!("{id} was required and was skipped: {reason}")
+            }
             // libtest knows no skip at run time; the reason goes past its capture.
             Verdict::Skip { reason } => {
                 let reason = Words::of_report(Some(observations), None).skip(reason);
@@ -143,6 +157,17 @@ fn egress(run: &Run) {
 #[rstest]
 fn daemonset(run: &Run) {
     run.holds("daemonset");
+}
+
+/// Skipped tests pass in libtest's words: a run that judges nothing must not.
+#[rstest]
+fn something_was_judged(run: &Run) {
+    let (observations, required) = run.observed();
+    let judge = |check| CheckReport::of(check, required, observations);
+    let checks: Vec<CheckReport> = catalogue::all().iter().map(judge).collect();
+    let outcome = Outcome::of(&checks, &Words::of_report(Some(observations), None));
+    let Counts { passed, failed, .. } = outcome.counts;
+    assert!(passed + failed > 0, "{}", outcome.notes.join("; "));
 }
 
 /// A check that the catalogue gains is a promise that this suite must test too.

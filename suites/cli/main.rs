@@ -4,6 +4,7 @@ mod clusters;
 mod input;
 mod output;
 mod real_clusters;
+mod required;
 mod runs;
 mod stand_in;
 #[path = "../started.rs"]
@@ -178,7 +179,7 @@ fn reports_for_machines_are_written() {
     assert!(output.status.success(), "{}", words(&output));
     let printed: serde_json::Value =
         serde_json::from_slice(&output.stdout).expect("JSON alone on standard output");
-    assert_eq!(printed["schema"], "flatnet.report/v3");
+    assert_eq!(printed["schema"], "flatnet.report/v4");
     assert_eq!(
         printed["checks"].as_array().map(Vec::len),
         Some(catalogue::all().len())

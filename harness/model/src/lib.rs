@@ -22,6 +22,7 @@ pub mod nodes_file;
 pub mod observations;
 pub mod probe;
 pub mod reference;
+pub mod required;
 pub mod skip;
 pub mod snapshot;
 pub mod subject;

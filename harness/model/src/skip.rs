@@ -43,3 +43,23 @@ pub enum SkipReason {
     /// No plugin of any node's CNI configuration asks for port mappings.
     NoPortMapping,
 }
+
+impl SkipReason {
+    /// Whether the question does not arise on the cluster that was looked at; false where it does and was not asked.
+    pub fn is_inapplicable(&self) -> bool {
+        match self {
+            SkipReason::NotAvailable { .. }
+            | SkipReason::ControlPlaneNotObserved
+            | SkipReason::NodesForbidden { .. } => false,
+            SkipReason::OnePod
+            | SkipReason::NoPairOnNode
+            | SkipReason::OneNode
+            | SkipReason::NoPodAddress
+            | SkipReason::NoBridge
+            | SkipReason::NoPodCidrs
+            | SkipReason::PodCidrsUnused
+            | SkipReason::NoClusterDomain { .. }
+            | SkipReason::NoPortMapping => true,
+        }
+    }
+}

@@ -13,6 +13,11 @@ pub enum Verdict<E = Evidence, R = SkipReason> {
         /// For example `72 of 72 ordered pairs over tcp, udp, icmp`.
         facts: Vec<String>,
     },
+    /// There is no promise: facts for the reader, neither pass nor fail.
+    Report {
+        /// For example `9 of 9 pods inside the podCIDRs of their node`.
+        facts: Vec<String>,
+    },
     /// The promise is broken.
     Fail {
         /// One piece per deviation; never empty.
@@ -31,10 +36,11 @@ pub enum Verdict<E = Evidence, R = SkipReason> {
 }
 
 impl<E, R> Verdict<E, R> {
-    /// `pass`, `fail`, `skip` or `broken`: the tag of the JSON form.
+    /// `pass`, `report`, `fail`, `skip` or `broken`: the tag of the JSON form.
     pub fn name(&self) -> &'static str {
         match self {
             Verdict::Pass { .. } => "pass",
+            Verdict::Report { .. } => "report",
             Verdict::Fail { .. } => "fail",
             Verdict::Skip { .. } => "skip",
             Verdict::Broken { .. } => "broken",
@@ -49,6 +55,7 @@ impl<E, R> Verdict<E, R> {
     ) -> Verdict<F, S> {
         match self {
             Verdict::Pass { facts } => Verdict::Pass { facts },
+            Verdict::Report { facts } => Verdict::Report { facts },
             Verdict::Fail { evidence } => Verdict::Fail {
                 evidence: evidence.into_iter().map(evidence_as).collect(),
             },

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::output;
 use crate::{Error, Result, plant};
-use flatnet_analysis::checks::catalogue;
+use flatnet_analysis::checks::{catalogue, required::required_on};
 
 /// Options of `flatnet checks`.
 #[derive(Args)]
@@ -37,6 +37,7 @@ struct Check {
     promise: &'static str,
     observed_by: &'static str,
     source: &'static str,
+    required_on: Vec<&'static str>,
     faults: Vec<&'static str>,
 }
 
@@ -67,6 +68,7 @@ fn listing() -> Listing {
         promise: check.promise,
         observed_by: check.observed_by,
         source: check.source,
+        required_on: required_on(check),
         faults: plant::proving(check.id),
     });
     let faults = plant::all().map(|fault| Fault {
@@ -89,8 +91,12 @@ fn text(listing: &Listing) -> String {
         } else {
             check.faults.join(", ")
         };
+        let required = match &check.required_on[..] {
+            [] => "nowhere by default (--require)".to_owned(),
+            providers => format!("by default on {}", providers.join(", ")),
+        };
         text.push_str(&format!(
-            "{}\n    promise   {}\n    observed  {}\n    proven by {faults}\n\n",
+            "{}\n    promise   {}\n    observed  {}\n    required  {required}\n    proven by {faults}\n\n",
             check.id, check.promise, check.observed_by
         ));
     }

@@ -5,20 +5,20 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{Output, Typed, output, progress};
-use crate::config::RunArgs;
+use crate::config::{RequireArgs, RunArgs};
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
 use crate::report::{self, Report};
 use crate::session::{self, Outcome, conduct};
 use crate::{Error, Result, plant};
-use flatnet_analysis::checks::{Check, catalogue};
+use flatnet_analysis::checks::{Check, Required, catalogue};
 use flatnet_model::IpFamily;
 use flatnet_model::observations::Observations;
 
 /// Options of `flatnet test`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet test                                    boot a lab, run every check, delete the lab\n  flatnet test --only no-nat,mtu                  run two checks\n  flatnet test --cni my.conflist --cni-bin ./bin  check your own plugins\n  flatnet test --plant route-missing              plant a fault and see its checks fail\n  flatnet test --cluster demo                     check a running cluster, and keep it\n  flatnet test --report report/ --output json     write reports for programs"
+    after_help = "Examples:\n  flatnet test                                    boot a lab, run every check, delete the lab\n  flatnet test --only no-nat,mtu                  run two checks\n  flatnet test --cni my.conflist --cni-bin ./bin  check your own plugins\n  flatnet test --require all                      fail if any check is skipped\n  flatnet test --plant route-missing              plant a fault and see its checks fail\n  flatnet test --cluster demo                     check a running cluster, and keep it\n  flatnet test --report report/ --output json     write reports for programs"
 )]
 pub(super) struct TestArgs {
     #[command(flatten)]
@@ -32,6 +32,9 @@ pub(super) struct TestArgs {
         help_heading = "Checks"
     )]
     only: Vec<String>,
+
+    #[command(flatten)]
+    require: RequireArgs,
 
     /// Fault to plant, so that its checks fail (`flatnet checks` lists them)
     #[arg(long, value_name = "FAULT", help_heading = "Checks")]
@@ -59,6 +62,7 @@ pub(super) struct TestArgs {
 pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     args.run.settle(|option| typed.is(option));
     let checks = selected(&args.only)?;
+    let required = required(&args.require, &checks)?;
     let fault = args.plant.as_deref().map(plant::find).transpose()?;
     output::check_report(args.run.report.as_deref(), &report::FILES)?;
     let started = Timestamp::now();
@@ -70,17 +74,18 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
         run,
         started,
         progress::timed(&phases),
-        &checks,
+        (&checks, &required),
         outcome.observations,
     )
     .with_diagnosis(outcome.diagnosis);
     let written = [show(&args, &report), keep(&args, &report)];
-    if report.counts().failed > 0 && deleted {
+    let outcome = report.outcome();
+    if outcome.counts.failed > 0 && deleted {
         output::say(
             "note: the run's pods are deleted; to keep them for the commands above, run it again with --keep",
         );
     }
-    Ok(output::delivered(report.exit_code(), written))
+    Ok(output::delivered(outcome.exit_code, written))
 }
 
 /// The checks named, in the catalogue's order; all where none is.
@@ -97,6 +102,18 @@ fn selected(only: &[String]) -> Result<Vec<&'static Check>> {
     Ok(all
         .filter(|check| wanted.is_empty() || wanted.contains(&check.id))
         .collect())
+}
+
+/// What must not be skipped, all of it among these checks.
+fn required(args: &RequireArgs, checks: &[&Check]) -> Result<Required> {
+    let required = args.required()?;
+    match &required.beyond(checks)[..] {
+        [] => Ok(required),
+        ids => Err(Error::Input(format!(
+            "--require {}: --only leaves it out; name it there too, or leave it out here",
+            ids.join(",")
+        ))),
+    }
 }
 
 fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {

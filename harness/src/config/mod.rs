@@ -1,5 +1,6 @@
 //! Options of a run; each is also a `FLATNET_*` variable of the same name.
 mod provider;
+mod required;
 pub(crate) mod variable;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use flatnet_model::probe::Transport;
 use ipnet::IpNet;
 
 pub use provider::{KindArgs, KubeArgs, LabArgs};
+pub use required::RequireArgs;
 
 use crate::{Error, Result};
 
@@ -292,23 +294,28 @@ impl RunArgs {
     /// # Errors
     /// [`Error::Input`] names the option or variable whose value does not fit.
     pub fn parse<'a>(options: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        #[derive(Parser)]
-        struct Command {
-            #[command(flatten)]
-            run: RunArgs,
-        }
-        let command = variable::nonempty(Command::command());
-        command
-            .try_get_matches_from(std::iter::once("flatnet").chain(options))
-            .and_then(|matches| Command::from_arg_matches(&matches))
-            .map(|command| command.run)
-            .map_err(|e| {
-                let origin = variable::behind(&e).map(|name| format!("; {name} sets that value"));
-                Error::Input(format!(
-                    "{}{}",
-                    e.to_string().trim_end(),
-                    origin.unwrap_or_default()
-                ))
-            })
+        parsed(options)
     }
+}
+
+/// Options of one kind: the defaults, with what `FLATNET_*` variables choose, and these on top.
+fn parsed<'a, A: Args>(options: impl IntoIterator<Item = &'a str>) -> Result<A> {
+    #[derive(Parser)]
+    struct Command<A: Args> {
+        #[command(flatten)]
+        args: A,
+    }
+    let command = variable::nonempty(Command::<A>::command());
+    command
+        .try_get_matches_from(std::iter::once("flatnet").chain(options))
+        .and_then(|matches| Command::from_arg_matches(&matches))
+        .map(|command| command.args)
+        .map_err(|e| {
+            let origin = variable::behind(&e).map(|name| format!("; {name} sets that value"));
+            Error::Input(format!(
+                "{}{}",
+                e.to_string().trim_end(),
+                origin.unwrap_or_default()
+            ))
+        })
 }

@@ -1,4 +1,5 @@
 //! `docs/checks.md`: the checks and the faults that prove them.
+use flatnet_analysis::checks::required::required_on;
 use flatnet_analysis::checks::{self, Check};
 use flatnet_model::cause;
 
@@ -11,7 +12,13 @@ pub fn markdown() -> String {
          Generated from `harness/analysis/src/checks/catalogue.rs` and the planted faults; change it there, then run\n\
          `make docs`.\n\n\
          Every check says `pass` (with facts), `fail` (with evidence), `skip` (with the reason) or `broken` (it could not be\n\
-         measured, which is neither pass nor fail). The planted faults are what `flatnet test --plant NAME` takes; each is proven\n\
+         measured, which is neither pass nor fail); a check that promises nothing says `report` (with facts), which is not a pass\n\
+         either.\n\n\
+         A check that is required must not be skipped: if it is, the run fails (exit code 1) and says why it was skipped.\n\
+         `--require CHECK,…` (or `FLATNET_REQUIRE`) names the checks that are, and `--require all` takes every check of the run.\n\
+         Without it, those that the list below requires on the run's provider are, except where their question does not arise on\n\
+         the cluster (one node has no other node to reach). A run that judges nothing ends with exit code 4.\n\n\
+         The planted faults are what `flatnet test --plant NAME` takes; each is proven\n\
          to turn its checks red.\n\n\
          | check | promise | planted faults |\n|---|---|---|\n",
     );
@@ -26,11 +33,12 @@ pub fn markdown() -> String {
     }
     for check in checks::all() {
         text.push_str(&format!(
-            "\n## {}\n\n{}.\n\n- Observed by: {}.\n- Promised by: {}.\n- Proven by: {}.\n{}",
+            "\n## {}\n\n{}.\n\n- Observed by: {}.\n- Promised by: {}.\n- Required by default on: {}.\n- Proven by: {}.\n{}",
             check.id,
             capitalised(check.promise),
             check.observed_by,
             check.source,
+            required(check),
             faults(check),
             causes(check)
         ));
@@ -48,6 +56,17 @@ fn causes(check: &Check) -> String {
     }
     let all = "[causes](troubleshooting.md#causes-that-checks-name)";
     format!("- Names as {all}: {}.\n", ids.join(", "))
+}
+
+fn required(check: &Check) -> String {
+    let on: Vec<String> = required_on(check)
+        .into_iter()
+        .map(|provider| format!("`{provider}`"))
+        .collect();
+    match on.is_empty() {
+        true => "no provider".to_owned(),
+        false => on.join(", "),
+    }
 }
 
 fn faults(check: &Check) -> String {

@@ -2,10 +2,11 @@
 use flatnet_analysis::words::{Text, Words};
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::Evidence;
+use flatnet_model::observations::Observations;
 use flatnet_model::skip::SkipReason;
 use serde::Serialize;
 
-use super::{CheckReport, Report, ReportError, SCHEMA};
+use super::{CheckReport, Matrix, Outcome, Phase, Report, ReportError, Run, SCHEMA};
 
 /// Data with its text.
 #[derive(Serialize)]
@@ -29,6 +30,23 @@ fn reason(words: &Words<'_>) -> impl FnOnce(SkipReason) -> Told<SkipReason, Stri
     }
 }
 
+/// A [`Report`] as it is written: with its words, and with what follows from it.
+#[derive(Serialize)]
+struct Written<'a> {
+    schema: &'a str,
+    flatnet_version: &'a str,
+    started: &'a str,
+    run: &'a Run,
+    phases: &'a [Phase],
+    outcome: Outcome,
+    checks: Vec<CheckReport<Told<Evidence, Text>, Told<SkipReason, String>>>,
+    matrix: &'a Matrix,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagnosis: Option<Diagnosis<Told<Evidence, Text>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observations: Option<&'a Observations>,
+}
+
 /// One JSON object, indented, with a newline at its end.
 ///
 /// # Errors
@@ -38,6 +56,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     let check = |check: CheckReport| CheckReport {
         id: check.id,
         promise: check.promise,
+        required: check.required,
         verdict: check.verdict.map(evidence(&words), reason(&words)),
     };
     let Report {
@@ -50,17 +69,18 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         matrix,
         diagnosis,
         observations,
-    } = report.clone();
-    let mut text = serde_json::to_string_pretty(&Report {
+    } = report;
+    let mut text = serde_json::to_string_pretty(&Written {
         schema,
         flatnet_version,
         started,
         run,
         phases,
-        checks: checks.into_iter().map(check).collect(),
+        outcome: report.outcome(),
+        checks: checks.iter().cloned().map(check).collect(),
         matrix,
-        diagnosis: diagnosis.map(told),
-        observations,
+        diagnosis: diagnosis.clone().map(told),
+        observations: observations.as_ref(),
     })?;
     text.push('\n');
     Ok(text)

@@ -6,7 +6,8 @@ use super::{CheckReport, Report, ReportError};
 use flatnet_analysis::words::Words;
 use flatnet_model::verdict::Verdict;
 
-/// JUnit XML. Why pods do not run is the suite's output; failures carry the evidence as text, broken checks are errors, skipped ones have their reason.
+/// JUnit XML. Why pods do not run is the suite's output, and what the run comes to besides its verdicts its error output; failures
+/// carry the evidence as text, broken checks are errors, skipped ones have their reason and are failures where they are required.
 ///
 /// # Errors
 /// [`ReportError::Junit`].
@@ -29,6 +30,10 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
     for (name, value) in properties {
         suite.add_property(Property::new(name, value));
     }
+    let outcome = report.outcome();
+    if !outcome.notes.is_empty() {
+        suite.set_system_err(outcome.notes.join("\n"));
+    }
     if let Some(diagnosis) = &report.diagnosis {
         let text = crate::report::diagnosis::render(diagnosis);
         suite.set_system_out(anstream::adapter::strip_str(&text).to_string());
@@ -42,7 +47,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
 fn case(check: &CheckReport, words: &Words<'_>) -> TestCase {
     let verdict = words.verdict(&check.verdict);
     let status = match &verdict {
-        Verdict::Pass { .. } => TestCaseStatus::success(),
+        Verdict::Pass { .. } | Verdict::Report { .. } => TestCaseStatus::success(),
         Verdict::Fail { evidence } => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             let whats: Vec<&str> = evidence
@@ -57,6 +62,13 @@ fn case(check: &CheckReport, words: &Words<'_>) -> TestCase {
                 .set_type("fail")
                 .set_message(whats.join("; "))
                 .set_description(texts.join("\n\n"));
+            status
+        }
+        Verdict::Skip { reason } if check.required => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status
+                .set_type("skipped")
+                .set_message(format!("required, and skipped: {reason}"));
             status
         }
         Verdict::Skip { reason } => {
@@ -75,7 +87,7 @@ fn case(check: &CheckReport, words: &Words<'_>) -> TestCase {
     };
     let mut case = TestCase::new(check.id.as_str(), status);
     case.set_classname("flatnet.checks");
-    if let Verdict::Pass { facts } = &verdict {
+    if let Verdict::Pass { facts } | Verdict::Report { facts } = &verdict {
         case.set_system_out(facts.join("\n"));
     }
     case

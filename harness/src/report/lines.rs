@@ -7,6 +7,7 @@ pub(super) const BOLD: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
 pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
 pub(super) const GREEN: Style = AnsiColor::Green.on_default().bold();
+pub(super) const BLUE: Style = AnsiColor::Blue.on_default().bold();
 pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const MAGENTA: Style = AnsiColor::Magenta.on_default().bold();
 

@@ -9,6 +9,7 @@ pub mod junit;
 mod lines;
 pub mod matrix;
 pub mod model;
+pub mod outcome;
 pub mod route;
 pub mod summary;
 pub mod terminal;
@@ -25,7 +26,8 @@ use tempfile::NamedTempFile;
 
 pub use cluster::ClusterReport;
 pub use matrix::{Grid, Matrix, Share};
-pub use model::{CheckReport, Counts, Phase, Report, Run, SCHEMA};
+pub use model::{CheckReport, Phase, Report, Run, SCHEMA};
+pub use outcome::{Counts, Outcome};
 
 /// Why a report could not be written or read.
 #[derive(Debug, thiserror::Error)]

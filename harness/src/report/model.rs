@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
-use flatnet_analysis::checks::Check;
+use super::outcome::Outcome;
+use flatnet_analysis::checks::{Check, Required};
 use flatnet_analysis::words::Words;
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::Evidence;
@@ -14,12 +15,11 @@ use flatnet_model::skip::SkipReason;
 use flatnet_model::verdict::Verdict;
 
 /// The version of the JSON form.
-pub const SCHEMA: &str = "flatnet.report/v3";
+pub const SCHEMA: &str = "flatnet.report/v4";
 
-/// One run and what its checks found.
+/// One run and what its checks found. In JSON it has its [`Outcome`] too, which follows from the verdicts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(bound(deserialize = "E: Deserialize<'de>, R: Deserialize<'de>"))]
-pub struct Report<E = Evidence, R = SkipReason> {
+pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
     /// Version of the flatnet that ran.
@@ -31,12 +31,12 @@ pub struct Report<E = Evidence, R = SkipReason> {
     /// Parts of the run, in order.
     pub phases: Vec<Phase>,
     /// Verdicts, in the catalogue's order.
-    pub checks: Vec<CheckReport<E, R>>,
+    pub checks: Vec<CheckReport>,
     /// Which pairs reached each other.
     pub matrix: Matrix,
     /// Why pods do not run, where some do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub diagnosis: Option<Diagnosis<E>>,
+    pub diagnosis: Option<Diagnosis>,
     /// Everything the verdicts are drawn from; left out where only verdicts are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observations: Option<Observations>,
@@ -92,6 +92,8 @@ pub struct CheckReport<E = Evidence, R = SkipReason> {
     pub id: String,
     /// What should hold.
     pub promise: String,
+    /// The run must not skip it: where it is skipped, the run fails.
+    pub required: bool,
     /// What was found.
     #[serde(flatten)]
     pub verdict: Verdict<E, R>,
@@ -99,73 +101,23 @@ pub struct CheckReport<E = Evidence, R = SkipReason> {
 
 impl CheckReport {
     /// Judges the observations by one check.
-    pub fn of(check: &Check, observations: &Observations) -> Self {
+    pub fn of(check: &Check, required: &Required, observations: &Observations) -> Self {
+        let verdict = check.judge(observations);
+        let required = required.demands(check.id, &observations.provider, &verdict);
         CheckReport {
             id: check.id.to_owned(),
             promise: check.promise.to_owned(),
-            verdict: check.judge(observations),
+            required,
+            verdict,
         }
     }
-}
 
-/// How many checks came out how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Passed.
-    pub passed: usize,
-    /// Failed.
-    pub failed: usize,
-    /// Skipped.
-    pub skipped: usize,
-    /// Could not be measured.
-    pub broken: usize,
-}
-
-impl Counts {
-    /// Counts verdicts.
-    pub fn of<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Self {
-        let mut counts = Counts::default();
-        for verdict in verdicts {
-            match verdict {
-                Verdict::Pass { .. } => counts.passed += 1,
-                Verdict::Fail { .. } => counts.failed += 1,
-                Verdict::Skip { .. } => counts.skipped += 1,
-                Verdict::Broken { .. } => counts.broken += 1,
-            }
+    /// Why it was skipped, where it must not be.
+    pub fn missed(&self) -> Option<&SkipReason> {
+        match &self.verdict {
+            Verdict::Skip { reason } if self.required => Some(reason),
+            _ => None,
         }
-        counts
-    }
-
-    /// The exit code: 1 when a check failed, else 4 when one could not be measured or none said anything, else 0.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Counts { failed: 1.., .. } => 1,
-            Counts { broken: 1.., .. }
-            | Counts {
-                passed: 0,
-                skipped: 0,
-                ..
-            } => 4,
-            _ => 0,
-        }
-    }
-}
-
-/// `12 checks: 11 passed, 1 failed, 0 skipped, 0 broken`.
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Counts {
-            passed,
-            failed,
-            skipped,
-            broken,
-        } = self;
-        let total = passed + failed + skipped + broken;
-        let noun = if total == 1 { "check" } else { "checks" };
-        write!(
-            f,
-            "{total} {noun}: {passed} passed, {failed} failed, {skipped} skipped, {broken} broken"
-        )
     }
 }
 
@@ -175,7 +127,7 @@ impl Report {
         run: Run,
         started: Timestamp,
         phases: Vec<Phase>,
-        checks: &[&Check],
+        (checks, required): (&[&Check], &Required),
         observations: Observations,
     ) -> Self {
         Report {
@@ -186,7 +138,7 @@ impl Report {
             phases,
             checks: checks
                 .iter()
-                .map(|check| CheckReport::of(check, &observations))
+                .map(|check| CheckReport::of(check, required, &observations))
                 .collect(),
             matrix: Matrix::of(&observations),
             diagnosis: None,
@@ -205,13 +157,8 @@ impl Report {
         Words::of_report(self.observations.as_ref(), self.run.cluster.as_deref())
     }
 
-    /// How many checks came out how.
-    pub fn counts(&self) -> Counts {
-        Counts::of(self.checks.iter().map(|check| &check.verdict))
-    }
-
-    /// The documented exit code of these verdicts: 0, 1 or 4.
-    pub fn exit_code(&self) -> u8 {
-        self.counts().exit_code()
+    /// What the run comes to.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::of(&self.checks, &self.words())
     }
 }

@@ -6,19 +6,20 @@ use flatnet_model::verdict::Verdict;
 /// A heading, one row a check, and the evidence of those that failed.
 pub fn render(report: &Report) -> String {
     let run = &report.run;
-    let counts = report.counts();
+    let outcome = report.outcome();
+    let notes = outcome.notes.iter();
+    let notes: String = notes
+        .map(|note| format!("**{}**\n\n", cell(note)))
+        .collect();
     let words = report.words();
     let mut text = format!(
-        "### flatnet: {} on {}, {} nodes, {} pods, {}\n\n{} passed, {} failed, {} skipped, {} broken\n\n| check | verdict | observed |\n|---|---|---|\n",
+        "### flatnet: {} on {}, {} nodes, {} pods, {}\n\n{}\n\n{notes}| check | verdict | observed |\n|---|---|---|\n",
         cell(&run.cni),
         run.provider,
         run.nodes,
         run.pods,
         run.ip_family,
-        counts.passed,
-        counts.failed,
-        counts.skipped,
-        counts.broken
+        outcome.counts
     );
     for check in &report.checks {
         text.push_str(&row(check, &words));
@@ -70,7 +71,7 @@ pub fn render(report: &Report) -> String {
 fn row(check: &CheckReport, words: &Words<'_>) -> String {
     let verdict = words.verdict(&check.verdict);
     let seen = match &verdict {
-        Verdict::Pass { facts } => facts.join("; "),
+        Verdict::Pass { facts } | Verdict::Report { facts } => facts.join("; "),
         Verdict::Fail { evidence } => match &evidence[..] {
             [] => String::new(),
             [only] => only.what.clone(),
@@ -81,7 +82,9 @@ fn row(check: &CheckReport, words: &Words<'_>) -> String {
     };
     let mark = match verdict {
         Verdict::Pass { .. } => "✅ pass",
+        Verdict::Report { .. } => "ℹ️ report",
         Verdict::Fail { .. } => "❌ fail",
+        Verdict::Skip { .. } if check.required => "❌ skip, required",
         Verdict::Skip { .. } => "➖ skip",
         Verdict::Broken { .. } => "⚠️ broken",
     };

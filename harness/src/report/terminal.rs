@@ -2,10 +2,10 @@
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
 use super::lines::{
-    BOLD, DIM, GREEN, LABEL_WIDTH, LABELS, MAGENTA, RED, RESET, YELLOW, evidence_lines,
+    BLUE, BOLD, DIM, GREEN, LABEL_WIDTH, LABELS, MAGENTA, RED, RESET, YELLOW, evidence_lines,
 };
 use super::matrix::{Grid, Matrix, Share};
-use super::{CheckReport, Counts, Report};
+use super::{CheckReport, Outcome, Report};
 use flatnet_analysis::words::{Words, count};
 use flatnet_model::verdict::Verdict;
 
@@ -19,7 +19,7 @@ const MOST_NAMES: usize = 16;
 /// How much to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Detail {
-    /// One fact a passed check.
+    /// One fact for each check that passed or reports.
     #[default]
     Brief,
     /// Every fact.
@@ -60,6 +60,8 @@ pub fn render_check(check: &CheckReport, words: &Words<'_>, detail: Detail) -> S
                 .first()
                 .map_or("", |evidence| evidence.what.as_str()),
         ),
+        Verdict::Report { facts } => (BLUE, "REPORT", facts.first().map_or("", String::as_str)),
+        Verdict::Skip { reason } if check.required => (RED, "SKIP", reason.as_str()),
         Verdict::Skip { reason } => (YELLOW, "SKIP", reason.as_str()),
         Verdict::Broken { error } => (MAGENTA, "BROKEN", error.as_str()),
     };
@@ -68,7 +70,7 @@ pub fn render_check(check: &CheckReport, words: &Words<'_>, detail: Detail) -> S
         check.id
     );
     match &verdict {
-        Verdict::Pass { facts } if detail == Detail::Full => {
+        Verdict::Pass { facts } | Verdict::Report { facts } if detail == Detail::Full => {
             for fact in facts.iter().skip(1) {
                 lines.push_str(&format!("{:INDENT$}{DIM}{fact}{RESET}\n", ""));
             }
@@ -222,20 +224,23 @@ pub fn render_closing(report: &Report) -> String {
     if !phases.is_empty() {
         about.push_str(&format!("; {}", phases.join(", ")));
     }
-    format!("{DIM}{about}{RESET}\n{}", render_counts(report.counts()))
+    format!("{DIM}{about}{RESET}\n{}", render_outcome(&report.outcome()))
 }
 
 fn seconds(ms: u64) -> String {
     format!("{}.{:02} s", ms / 1000, ms % 1000 / 10)
 }
 
-/// `12 checks: 11 passed, 1 failed, 0 skipped, 0 broken`, coloured by the worst.
-pub fn render_counts(counts: Counts) -> String {
-    let colour = match counts {
-        Counts { failed: 1.., .. } => RED,
-        Counts { broken: 1.., .. } => MAGENTA,
-        Counts { passed: 0, .. } => YELLOW,
-        _ => GREEN,
+/// What the counts alone do not say, then `12 checks: 11 passed, 1 failed, 0 skipped, 0 broken`, coloured by the worst.
+pub fn render_outcome(outcome: &Outcome) -> String {
+    let colour = match outcome.exit_code {
+        0 => GREEN,
+        4 => MAGENTA,
+        _ => RED,
     };
-    format!("{colour}{counts}{RESET}")
+    let notes = outcome.notes.iter();
+    let notes: String = notes
+        .map(|note| format!("{colour}{note}{RESET}\n"))
+        .collect();
+    format!("{notes}{colour}{}{RESET}", outcome.counts)
 }

@@ -22,6 +22,7 @@ mod nodeport;
 mod pod_ip_present;
 mod pod_ip_unique;
 mod reachability;
+pub mod required;
 mod same_node;
 mod service;
 mod subnet;
@@ -34,6 +35,7 @@ pub mod tests;
 pub use catalogue::{Check, UnknownCheck, all, find};
 pub use mtu::FRAGMENT_COUNTERS;
 pub use reachability::outcomes;
+pub use required::Required;
 pub use topology::{device, device_of, ip_command, is_link_local, own_addresses, route_words};
 pub use veth::paired;
 

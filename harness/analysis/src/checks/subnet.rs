@@ -34,7 +34,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         facts.push(format!("pod network {}", ranges.join(", ")));
     }
     facts.insert(0, headline(&topology));
-    Verdict::Pass { facts }
+    Verdict::Report { facts }
 }
 
 /// How many pods come from their node's own range.

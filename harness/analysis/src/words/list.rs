@@ -26,7 +26,7 @@ pub(super) fn shown<T: Display>(items: impl IntoIterator<Item = T>, most: usize)
 }
 
 /// All of them, with that between them.
-pub(super) fn all<T: Display>(items: impl IntoIterator<Item = T>, separator: &str) -> String {
+pub fn all<T: Display>(items: impl IntoIterator<Item = T>, separator: &str) -> String {
     let texts: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     texts.join(separator)
 }

@@ -19,7 +19,7 @@ use flatnet_model::observations::{Observations, PodNames};
 use flatnet_model::verdict::Verdict;
 use serde::Serialize;
 
-pub use list::{count, listed};
+pub use list::{all, count, listed};
 pub(crate) use list::{joined, transports};
 pub use names::Names;
 pub use state::route;

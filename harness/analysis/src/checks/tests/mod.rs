@@ -113,7 +113,7 @@ fn causes(id: &str, observations: &Observations) -> Vec<CauseId> {
 #[track_caller]
 fn facts(id: &str, observations: &Observations) -> Vec<String> {
     match judge(id, observations) {
-        Verdict::Pass { facts } => facts,
+        Verdict::Pass { facts } | Verdict::Report { facts } => facts,
         other => panic!("{id} does not pass: {other:?}"),
     }
 }
