@@ -9,6 +9,7 @@ use flatnet::session::conduct;
 use flatnet_analysis::checks::catalogue;
 use flatnet_analysis::words::{Names, Text, Words};
 use flatnet_model::advice::Advice;
+use flatnet_model::coverage::Coverage;
 use flatnet_model::evidence::Evidence;
 use flatnet_model::verdict::Verdict;
 use rstest::rstest;
@@ -74,12 +75,33 @@ fn explains(evidence: &Evidence, fault: &plant::Fault) -> bool {
 #[case::underlay_mtu("underlay-mtu")]
 #[case::loopback_down("loopback-down")]
 fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
-    let fault = plant::find(id).unwrap();
-
     let mut args = args();
     args.pods_per_node = Some(2);
+    assert_seen(&args, id);
+}
 
-    let verdicts = verdicts(&args, Some(fault));
+#[rstest]
+#[case("pod-address-changed")]
+#[case("same-node-drop")]
+#[case("forward-drop")]
+#[case("udp-drop")]
+#[case("masquerade")]
+#[case("reply-source")]
+#[case("default-route-missing")]
+#[case("route-missing")]
+#[case("host-end-off-bridge")]
+fn the_fault_is_seen_without_dialling_every_pair(#[case] id: &str) {
+    let mut args = args();
+    args.nodes = Some(6);
+    args.pods_per_node = Some(4);
+    args.coverage = Coverage::Nodes;
+    assert_seen(&args, id);
+}
+
+#[track_caller]
+fn assert_seen(args: &RunArgs, id: &str) {
+    let fault = plant::find(id).unwrap();
+    let verdicts = verdicts(args, Some(fault));
 
     for (check, verdict) in &verdicts {
         let red = fault.must_fail.contains(check);

@@ -9,6 +9,7 @@ use flatnet_cluster::observe::fleet::Fleet;
 use flatnet_cluster::observe::gather::{Scope, everything};
 use flatnet_cluster::status;
 use flatnet_cluster::{Cluster, PodRef};
+use flatnet_model::coverage::Coverage;
 use flatnet_model::diagnosis::{Diagnosis, SCHEMA, Unread};
 use flatnet_model::observations::{Endpoint, Observations};
 use flatnet_model::probe::Transport;
@@ -135,6 +136,8 @@ async fn observe(
         before: None,
         exposed: None,
         transports: &TRANSPORTS,
+        coverage: Coverage::Auto,
+        seed: 0,
         pod_network: &[],
         cni: "",
     };

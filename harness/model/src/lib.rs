@@ -1,7 +1,7 @@
 //! What flatnet's parts say to each other, as data: no input or output, no cluster, nothing that runs.
 //!
 //! In the order of a run: [`reference`] names pods and nodes, [`naming`] finds the one that a person means, [`snapshot`] is what the API says of them, [`kernel`] what a
-//! network namespace's kernel says, [`probe`] the questions that the probe answers. Gathered, they are [`observations`] (for the
+//! network namespace's kernel says, [`probe`] the questions that the probe answers. [`coverage`] says which pairs are dialled. Gathered, answers are [`observations`] (for the
 //! checks; what died is [`follow`]ed), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`] or
 //! a [`diagnosis`], both with [`evidence`] that names [`cause`]s, or an [`inspection`].
 pub mod advice;
@@ -9,6 +9,7 @@ pub mod capabilities;
 pub mod cause;
 pub mod cni;
 pub mod components;
+pub mod coverage;
 pub mod diagnosis;
 pub mod error;
 pub mod evidence;

@@ -127,6 +127,7 @@ fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
         underlay: lab.map(|spec| spec.underlay.to_string()),
         mtu: lab.map(|spec| spec.mtu),
         ip_family: family_of(&outcome.observations).to_string(),
+        coverage: outcome.observations.coverage.to_string(),
         planted: fault.map(|fault| fault.id.to_owned()),
     }
 }

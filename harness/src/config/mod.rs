@@ -9,6 +9,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use flatnet_model::IpFamily;
+use flatnet_model::coverage::Coverage;
 use flatnet_model::network::UnknownWord;
 use flatnet_model::probe::Transport;
 use ipnet::IpNet;
@@ -138,6 +139,26 @@ pub struct RunArgs {
     /// Transports to test between all pairs, separated by commas
     #[arg(long, env = "FLATNET_TRANSPORTS", value_parser = one_of::<Transport>(Transport::WORDS), value_delimiter = ',', default_values = ["tcp", "udp", "icmp"], help_heading = "Checks")]
     pub transports: Vec<Transport>,
+
+    /// How many of the pairs to dial: full (every pair), nodes (every ordered pair of nodes, and every pod as client and as server),
+    /// sampled[=N] (N pairs drawn at random, 10000 without a number), auto (full up to 40000 dials, beyond that nodes)
+    #[arg(
+        long,
+        env = "FLATNET_COVERAGE",
+        default_value = "auto",
+        value_name = "COVERAGE",
+        help_heading = "Checks"
+    )]
+    pub coverage: Coverage,
+
+    /// Number that chooses the pairs of --coverage nodes and sampled; verdicts print it [default: a new one for each run]
+    #[arg(
+        long,
+        env = "FLATNET_SEED",
+        value_name = "NUMBER",
+        help_heading = "Checks"
+    )]
+    pub seed: Option<u64>,
 }
 
 impl RunArgs {

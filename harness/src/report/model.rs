@@ -8,6 +8,7 @@ use super::matrix::Matrix;
 use super::outcome::Outcome;
 use flatnet_analysis::checks::{Check, Required};
 use flatnet_analysis::words::Words;
+use flatnet_model::coverage::Covering;
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::Evidence;
 use flatnet_model::observations::Observations;
@@ -62,8 +63,16 @@ pub struct Run {
     pub mtu: Option<u32>,
     /// `ipv4`, `ipv6` or `dual`.
     pub ip_family: String,
+    /// Which pairs were dialled: `full`, or another [`flatnet_model::coverage::Covering`] with its seed.
+    #[serde(default = "full")]
+    pub coverage: String,
     /// The planted fault, if one was.
     pub planted: Option<String>,
+}
+
+/// Reports of versions that knew no other coverage.
+fn full() -> String {
+    Covering::Full.to_string()
 }
 
 /// A part of the run that took time.

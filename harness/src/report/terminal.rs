@@ -213,6 +213,9 @@ pub fn render_closing(report: &Report) -> String {
         about.push_str(&format!(", mtu {mtu}"));
     }
     about.push_str(&format!(", {}", run.ip_family));
+    if run.coverage != "full" {
+        about.push_str(&format!(", coverage {}", run.coverage));
+    }
     if let Some(planted) = &run.planted {
         about.push_str(&format!(", planted fault {planted}"));
     }

@@ -31,6 +31,7 @@ pub(super) fn judged(observations: Observations, checks: &[&Check], required: &R
         underlay: Some("l2".to_owned()),
         mtu: Some(1500),
         ip_family: "ipv4".to_owned(),
+        coverage: "full".to_owned(),
         planted: None,
     };
     let phases = vec![

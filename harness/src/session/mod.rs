@@ -195,6 +195,8 @@ impl Session {
             before: self.before.as_ref(),
             exposed: self.deployed.exposed.as_ref(),
             transports: &self.plan.transports,
+            coverage: self.plan.coverage,
+            seed: self.plan.seed,
             pod_network: &self.pod_network,
             cni: &self.plan.cni_name,
         }

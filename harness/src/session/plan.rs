@@ -1,6 +1,8 @@
 //! From options to a plan: every address and every pod decided and validated before anything is started.
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use flatnet_model::coverage::Coverage;
 use flatnet_model::probe::Transport;
 
 use super::locate::{self, Existing, Located};
@@ -31,6 +33,10 @@ pub struct Plan {
     pub pod_timeout: Duration,
     /// Transports of the matrix.
     pub transports: Vec<Transport>,
+    /// How many of its pairs are dialled.
+    pub coverage: Coverage,
+    /// Chooses them.
+    pub seed: u64,
     /// Keep the cluster afterwards.
     pub keep: bool,
     /// flatnet's own parts.
@@ -85,6 +91,8 @@ impl Plan {
             workload: Workload::choose(args)?,
             pod_timeout: args.pod_timeout(),
             transports: args.transports.clone(),
+            coverage: args.coverage,
+            seed: args.seed.unwrap_or_else(new_seed),
             keep: args.keep,
             programs,
             note,
@@ -109,4 +117,9 @@ impl Plan {
             ),
         }
     }
+}
+
+/// Of six digits, so that a person can type it again.
+fn new_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id()) % 1_000_000
 }

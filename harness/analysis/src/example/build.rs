@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use flatnet_model::capabilities::Capabilities;
+use flatnet_model::coverage::Covering;
 use flatnet_model::kernel::{BridgePort, FdbEntry, MacAddr, VxlanInfo};
 use flatnet_model::probe::{CniFiles, ConfFile, Facts, MtuTrial};
 use ipnet::IpNet;
@@ -67,6 +68,7 @@ impl Cluster {
             nodes: (1..=self.nodes).map(|n| self.node(n)).collect(),
             pods: self.pods(),
             dials: Vec::new(),
+            coverage: Covering::Full,
             received: BTreeMap::new(),
             denied: Vec::new(),
             control_plane: None,

@@ -1,16 +1,16 @@
 //! Gathers everything in a fixed order: counters, the matrix, path MTUs, what arrived, then how things look.
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::probe::{CniFiles, DialRequest, Facts, Transport, ask};
+use flatnet_model::coverage::Coverage;
+use flatnet_model::probe::{CniFiles, Facts, Transport, ask};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Node;
 
 use super::before::NodesBefore;
-use super::dials::dial;
 use super::fleet::{Fleet, READ_WITHIN};
+use super::matrix::{self, Matrix};
 use super::{exposed, mtu};
 use crate::Cluster;
 use crate::Result;
@@ -18,7 +18,7 @@ use crate::exposed::Exposed;
 use crate::status;
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
 use flatnet_model::observations::{
-    Denied, Dial, Endpoint, Observations, Observed, ObservedNode, ObservedPod,
+    Denied, Endpoint, Observations, Observed, ObservedNode, ObservedPod,
 };
 use flatnet_model::snapshot::PodSnapshot;
 
@@ -37,6 +37,10 @@ pub struct Scope<'a> {
     pub exposed: Option<&'a Exposed>,
     /// Transports of the matrix.
     pub transports: &'a [Transport],
+    /// How many of the pairs to dial.
+    pub coverage: Coverage,
+    /// Chooses them, where not all are dialled.
+    pub seed: u64,
     /// Pod network ranges of the whole cluster, where known.
     pub pod_network: &'a [IpNet],
     /// Which CNI was chosen, as given.
@@ -70,7 +74,8 @@ pub async fn everything(
         };
         pod_views.push(observed_pod(cluster, pod, lost).await);
     }
-    let dials = matrix(fleet, &views, &pod_views, &facts, scope.transports).await;
+    let Matrix { dials, coverage } =
+        matrix::dial_pairs(fleet, &views, &pod_views, &facts, scope).await;
     let mtu = mtu::paths(fleet, &pod_views, &facts).await;
     let received = fleet
         .ask_all(&ask::Seen {}, READ_WITHIN)
@@ -103,6 +108,7 @@ pub async fn everything(
         nodes: views,
         pods: pod_views,
         dials,
+        coverage,
         received,
         mtu,
         pod_network: scope.pod_network.to_vec(),
@@ -164,117 +170,4 @@ async fn observed_pod(cluster: &Arc<dyn Cluster>, object: PodSnapshot, lost: boo
     }
     pod.warnings = warnings;
     pod
-}
-
-/// Every ordered pair that the network model speaks of, one row per probe, all rows at once.
-async fn matrix(
-    fleet: &Fleet,
-    nodes: &[ObservedNode],
-    pods: &[ObservedPod],
-    facts: &BTreeMap<Endpoint, Observed<Facts>>,
-    transports: &[Transport],
-) -> Vec<Dial> {
-    let mut rows: BTreeMap<Endpoint, Vec<(Endpoint, DialRequest)>> = BTreeMap::new();
-    for client in pods {
-        let from = client.endpoint();
-        let mut row = Vec::new();
-        for server in pods
-            .iter()
-            .filter(|server| !(client.object.host_network && server.object.host_network))
-        {
-            row.extend(requests(
-                fleet,
-                server.endpoint(),
-                &server.object.ips,
-                transports,
-            ));
-        }
-        if !client.object.host_network {
-            for node in nodes {
-                row.extend(requests(
-                    fleet,
-                    node.endpoint(),
-                    &node.object.internal_ips,
-                    transports,
-                ));
-            }
-            if let Some(Ok(facts)) = facts.get(&from) {
-                // The gateway need not run a responder: its own kernel answers ICMP.
-                let to = Endpoint::Node(client.object.node.clone());
-                let gateways = facts
-                    .routes
-                    .iter()
-                    .filter(|r| r.dst.prefix_len() == 0)
-                    .filter_map(|r| r.gateway);
-                row.extend(gateways.map(|address| {
-                    let request = DialRequest {
-                        address,
-                        transport: Transport::Icmp,
-                        port: 0,
-                    };
-                    (to.clone(), request)
-                }));
-            }
-        }
-        rows.insert(from, row);
-    }
-    for node in nodes {
-        let in_network = pods.iter().filter(|pod| !pod.object.host_network);
-        let to_pods =
-            in_network.flat_map(|pod| requests(fleet, pod.endpoint(), &pod.object.ips, transports));
-        // What carries the pod network: where nodes do not reach each other, their pods cannot.
-        let others = nodes
-            .iter()
-            .filter(|other| other.object.name != node.object.name);
-        let to_nodes = others.flat_map(|other| {
-            requests(
-                fleet,
-                other.endpoint(),
-                &other.object.internal_ips,
-                transports,
-            )
-        });
-        rows.insert(node.endpoint(), to_pods.chain(to_nodes).collect());
-    }
-    rows.retain(|from, _| fleet.port(from).is_some());
-    let asked = rows.iter().map(|(from, row)| {
-        let row = row.iter().map(|(_, request)| *request);
-        (from.clone(), row.collect())
-    });
-    let mut results = dial(fleet, asked.collect()).await;
-    let observed = rows.into_iter().flat_map(|(from, row)| {
-        let results = results.remove(&from).unwrap_or_default();
-        row.into_iter()
-            .zip(results)
-            .map(move |((to, request), result)| Dial {
-                from: from.clone(),
-                to,
-                request,
-                result,
-            })
-    });
-    observed.collect()
-}
-
-/// Every address over every transport, where `to` has a probe to answer.
-fn requests(
-    fleet: &Fleet,
-    to: Endpoint,
-    addresses: &[IpAddr],
-    transports: &[Transport],
-) -> Vec<(Endpoint, DialRequest)> {
-    let Some(port) = fleet.port(&to) else {
-        return Vec::new();
-    };
-    let request = |address: &IpAddr, transport: &Transport| DialRequest {
-        address: *address,
-        transport: *transport,
-        port,
-    };
-    let each = addresses.iter().flat_map(|address| {
-        transports
-            .iter()
-            .map(move |transport| request(address, transport))
-    });
-    each.map(|request| (to.clone(), request)).collect()
 }

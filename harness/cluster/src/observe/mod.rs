@@ -6,6 +6,7 @@ mod exposed;
 pub mod fleet;
 pub mod gather;
 pub(crate) mod inside;
+mod matrix;
 mod mtu;
 mod names;
 pub mod once;

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::capabilities::Capabilities;
+use crate::coverage::Covering;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub struct Observations {
     pub pods: Vec<ObservedPod>,
     /// Every attempt of one end to reach another, in no particular order; with `from == to` a pod dials its own address.
     pub dials: Vec<Dial>,
+    /// Which pairs were to be dialled, of those there are.
+    #[serde(default)]
+    pub coverage: Covering,
     /// The requests that each listening end received.
     pub received: BTreeMap<Endpoint, Observed<Vec<ReceivedRequest>>>,
     /// Path MTU trials, one (client node, server node) pair each, same-node pairs included.

@@ -3,6 +3,7 @@
 //! An answer counts whoever gave it: a wrong responder is for `no-nat` and `pod-ip-unique` to report.
 mod blame;
 mod cause;
+mod covered;
 mod guess;
 mod pairs;
 mod seen;
@@ -32,7 +33,7 @@ pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
             findings.fail(context.explain(group, span, &seen.pairs));
         }
     }
-    state(&seen, &mut findings);
+    state(&topology, span, &seen, &mut findings);
     findings.mention_forbidden(&topology);
     findings.mention_idle(&topology);
     findings.verdict()
@@ -81,7 +82,7 @@ fn nothing_measured(topology: &Topology<'_>, span: Span) -> Verdict {
     }
 }
 
-fn state(seen: &pairs::Seen<'_>, findings: &mut Findings) {
+fn state(topology: &Topology<'_>, span: Span, seen: &pairs::Seen<'_>, findings: &mut Findings) {
     let over = transports(
         seen.pairs
             .iter()
@@ -93,9 +94,11 @@ fn state(seen: &pairs::Seen<'_>, findings: &mut Findings) {
         .iter()
         .filter(|pair| pair.failed.is_empty())
         .count();
+    let covered = covered::words(topology, span);
     findings.fact(format!(
-        "{answered} of {} ordered pairs over {over}",
-        seen.pairs.len()
+        "{answered} of {} ordered pairs over {over}{}",
+        seen.pairs.len(),
+        covered.map_or_else(String::new, |covered| format!("; {covered}"))
     ));
     let host = seen.pairs.iter().filter(|pair| !pair.pods_only).count();
     if host > 0 {

@@ -7,6 +7,7 @@ use super::Span;
 use crate::checks::findings::listed;
 use crate::checks::topology::{Topology, same_family};
 use flatnet_model::PodRef;
+use flatnet_model::coverage::{self, End};
 use flatnet_model::observations::{Dial, Endpoint, Fate, ObservedPod};
 
 /// One ordered pair.
@@ -90,12 +91,15 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
         let (kind, name) = (end.kind(), topology.end_name(end));
         format!("dials to {kind}/{name}, whose probe does not run any more: {why}")
     }));
+    let dialled: BTreeSet<&Endpoint> = pairs
+        .values()
+        .filter(|pair| !pair.measured.is_empty())
+        .map(|pair| pair.from)
+        .collect();
     let mut no_icmp: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ((from, over), detail) in unsupported {
         // Echo needs a privilege that a pod may lack; sockets need none, so without them the probe itself failed.
-        let alone = !pairs
-            .values()
-            .any(|pair| pair.from == from && !pair.measured.is_empty());
+        let alone = !dialled.contains(from);
         if over == Transport::Icmp && !alone {
             no_icmp
                 .entry(detail)
@@ -136,7 +140,7 @@ fn ends<'a>(
     ((nodes.0 == nodes.1) == (span == Span::SameNode)).then_some(nodes)
 }
 
-/// Pairs of pods that nobody dialled: a probe that died must not look like a cluster without pairs.
+/// Pairs of pods that were to be dialled and were not: a probe that died must not look like a cluster without pairs.
 fn missing(topology: &Topology<'_>, span: Span, pairs: &Pairs<'_>) -> Vec<String> {
     // Of pairs, because gateways are always pinged, whichever transports were asked for.
     let transports: BTreeSet<Transport> = pairs
@@ -144,26 +148,28 @@ fn missing(topology: &Topology<'_>, span: Span, pairs: &Pairs<'_>) -> Vec<String
         .flat_map(|pair| &pair.measured)
         .map(|dial| dial.request.transport)
         .collect();
-    let pods: Vec<(Endpoint, &ObservedPod)> = topology
-        .networked()
-        .map(|pod| (pod.endpoint(), pod))
-        .collect();
+    let observations = topology.observations;
+    let ends = coverage::ends(&observations.pods, &observations.nodes);
+    let planned = coverage::pairs(&ends, observations.coverage);
     let mut missing: BTreeMap<&PodRef, usize> = BTreeMap::new();
-    for (from_end, from) in &pods {
-        let others = pods.iter().filter(|(_, to)| {
-            to.reference() != from.reference()
-                && (to.object.node == from.object.node) == (span == Span::SameNode)
-        });
-        for (to_end, to) in others {
-            let common = to.object.ips.iter().filter(|address| {
-                from.object
-                    .ips
-                    .iter()
-                    .any(|own| same_family(*own, **address))
+    for (from, row) in ends.iter().zip(&planned) {
+        let Some(client) = own_network(topology, from) else {
+            continue;
+        };
+        for to in row.iter().map(|place| &ends[*place]) {
+            let within = (to.node == from.node) == (span == Span::SameNode);
+            let Some(server) = own_network(topology, to).filter(|_| within && to != from) else {
+                continue;
+            };
+            let common = server.object.ips.iter().filter(|address| {
+                let own = client.object.ips.iter();
+                own.into_iter().any(|own| same_family(*own, **address))
             });
             let wanted = common.count() * transports.len().max(1);
-            let made = pairs.get(&(from_end, to_end)).map_or(0, |pair| pair.made);
-            *missing.entry(from.reference()).or_default() += wanted.saturating_sub(made);
+            let made = pairs
+                .get(&(&from.endpoint, &to.endpoint))
+                .map_or(0, |pair| pair.made);
+            *missing.entry(client.reference()).or_default() += wanted.saturating_sub(made);
         }
     }
     missing.retain(|_, absent| *absent > 0);
@@ -174,4 +180,12 @@ fn missing(topology: &Topology<'_>, span: Span, pairs: &Pairs<'_>) -> Vec<String
             format!("pod {name} did not make {absent} of its dials")
         })
         .collect()
+}
+
+/// The pod that an end is, where it is one with a network of its own.
+fn own_network<'a>(topology: &Topology<'a>, end: &End) -> Option<&'a ObservedPod> {
+    match &end.endpoint {
+        Endpoint::Pod(pod) if !end.on_host => topology.pod(pod),
+        _ => None,
+    }
 }

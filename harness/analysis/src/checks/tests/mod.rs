@@ -2,6 +2,7 @@
 mod any;
 mod catalogue;
 mod config;
+mod coverage;
 mod mtu;
 mod names;
 mod nat;
