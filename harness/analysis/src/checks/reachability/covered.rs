@@ -54,7 +54,8 @@ impl<'a> Covered<'a> {
             let Dial { from, to, .. } = &dials[0];
             let own = topology.addresses(to);
             let made = dials.iter().any(|dial| {
-                own.contains(&dial.request.address) && !matches!(&dial.result, DialOutcome::Failed { kind, .. } if *kind == Failure::Unsupported)
+                own.contains(&dial.request.address)
+                    && !matches!(topology.observations.fate(dial), Fate::NotMade(_))
             });
             if made && from != to {
                 covered.add(topology, span, from, to);
