@@ -13,6 +13,7 @@ pub mod cni;
 pub mod config;
 pub mod diagnose;
 pub mod events;
+pub mod live;
 pub mod plant;
 pub mod programs;
 pub mod report;

@@ -32,12 +32,24 @@ pub struct Question<'a> {
     pub both: bool,
 }
 
+/// What was found, and what it was found in.
+pub struct Looked {
+    /// The answer.
+    pub found: Found,
+    /// Every namespace that was looked at.
+    pub network: ObservedNetwork,
+    /// The two ends, where they are a pod or a node.
+    pub ends: (Netns, Option<Netns>),
+    /// The address that the packet is for.
+    pub address: IpAddr,
+}
+
 /// Answers a question on a running cluster.
 ///
 /// # Errors
 /// [`Error::Input`] for an unknown name; otherwise what keeps nodes and pods from being listed. What cannot be looked
 /// into is part of the answer.
-pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found> {
+pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Looked> {
     let mut nodes = observed_nodes(&attached.cluster.nodes().await?)?;
     let pod = |object| Ok(ObservedPod::new(status::pod(object)?));
     let pods = attached.cluster.pods().await?;
@@ -113,7 +125,11 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
         (true, Some(request)) => Some(look.follow(&observed, &mut asked, &request).await?),
         _ => None,
     };
-    Ok(Found {
+    let ends = (
+        from.netns,
+        goal.party.as_ref().map(|party| party.netns.clone()),
+    );
+    let found = Found {
         from: from.name,
         to: match goal.party {
             Some(party) => format!("{} ({})", party.name, goal.address),
@@ -122,6 +138,12 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Found>
         service,
         there,
         back,
+    };
+    Ok(Looked {
+        found,
+        network: observed,
+        ends,
+        address: goal.address,
     })
 }
 

@@ -104,7 +104,7 @@ impl Bed {
             both: true,
         };
         let found = route::find(&self.attached, &question);
-        self.runtime.block_on(found).expect("an answer")
+        self.runtime.block_on(found).expect("an answer").found
     }
 
     /// What a command printed in a namespace.

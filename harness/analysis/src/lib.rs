@@ -1,10 +1,11 @@
 //! What flatnet makes of what was seen: pure functions, without a cluster, a file or a socket.
 //!
 //! [`checks`] judge observations, [`inspect`] answers questions from a view, [`trace`] follows a packet through what was seen of
-//! every namespace, [`diagnose`] ranks the causes of an unhealthy pod or node.
+//! every namespace, [`follow`] says what became of packets that were followed for real, [`diagnose`] ranks the causes of an unhealthy pod or node.
 pub mod checks;
 pub mod diagnose;
 pub mod example;
+pub mod follow;
 pub mod inspect;
 pub mod trace;
 pub mod words;

@@ -1,27 +1,54 @@
-//! What was seen of dials that were made once more to be followed.
-use std::collections::BTreeMap;
+//! What was seen of dials that were made once more to be followed, and what that says about them.
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::probe::watch::{Watched, Watching};
-use crate::probe::{DialOutcome, DialRequest};
+use crate::evidence::Found;
+use crate::kernel::Flow;
+use crate::probe::watch::{Passing, Watched, Watching};
+use crate::probe::{DialOutcome, DialRequest, Facts, RouteOutcome};
 use crate::reference::{Endpoint, Netns};
 use crate::snapshot::Observed;
 
-/// A dial that failed or was rewritten, made again while every namespace on its way was watched.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Followed {
+/// Dials that failed or were rewritten, followed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Following {
+    /// One for each class of dials alike.
+    pub followed: Vec<Followed>,
+    /// Classes that were not followed, because there are too many.
+    pub left_out: usize,
+    /// Why nothing was followed, though something was to be.
+    pub withheld: Option<String>,
+    /// What joins the nodes, where that can be looked at.
+    pub wire: Option<Observed<Facts>>,
+}
+
+/// A dial that is to be followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
     /// Who dials.
     pub from: Endpoint,
     /// Who should answer.
     pub to: Endpoint,
-    /// What was dialled.
+    /// What is dialled.
     #[serde(flatten)]
     pub request: DialRequest,
+}
+
+/// A dial that failed or was rewritten, made again while every namespace on its way was watched.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Followed {
+    /// Which.
+    #[serde(flatten)]
+    pub dial: Wanted,
     /// What became of each of the burst, one attempt each.
     pub outcomes: Observed<Vec<DialOutcome>>,
     /// What was watched in each namespace, with what was seen there.
     pub places: Vec<Place>,
+    /// What kernels on the way said about where packets of the dial go.
+    pub routes: Vec<KernelRoute>,
+    /// What all of that says.
+    pub found: Option<FollowedTo>,
 }
 
 /// One namespace while a dial was followed.
@@ -36,13 +63,126 @@ pub struct Place {
 }
 
 impl Followed {
-    /// Where packets could be seen, and what was.
-    pub fn seen(&self) -> BTreeMap<&Netns, &Watched> {
-        let seen = self.places.iter().filter_map(|place| {
-            let watching = place.watching.as_ref().ok()?;
-            watching.packets.as_ref().ok()?;
-            Some((&place.netns, place.watched.as_ref().ok()?))
-        });
-        seen.collect()
+    /// What was seen in a namespace, where its packets were watched.
+    pub fn watched(&self, netns: &Netns) -> Option<&Watched> {
+        let place = self.places.iter().find(|place| place.netns == *netns)?;
+        let packets = &place.watching.as_ref().ok()?.packets;
+        place.watched.as_ref().ok().filter(|_| packets.is_ok())
     }
+}
+
+/// A kernel's answer about one packet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KernelRoute {
+    /// Whose kernel.
+    pub netns: Netns,
+    /// The packet.
+    pub flow: Flow,
+    /// The answer.
+    pub outcome: RouteOutcome,
+}
+
+/// What following a dial came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowedTo {
+    /// Where packets of it ended; nothing where all came through.
+    pub fate: Option<Fate>,
+    /// What was changed in packets on their way.
+    pub rewrites: Vec<Rewrite>,
+}
+
+/// Where packets ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fate {
+    /// Which packet of the conversation.
+    pub leg: Leg,
+    /// How many of the burst ended in this way.
+    pub packets: usize,
+    /// How many were sent in the burst.
+    pub of: usize,
+    /// Where it was last seen; nothing where it was seen nowhere.
+    pub last: Option<Sight>,
+    /// A namespace on its further way that was watched and did not see it.
+    pub unseen_at: Option<Netns>,
+    /// What ended it, where that was seen or may be concluded.
+    pub cause: Option<Found>,
+}
+
+/// A device at which a packet was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sight {
+    /// The namespace.
+    pub netns: Netns,
+    /// Name of the device.
+    pub device: String,
+    /// In which direction.
+    pub passing: Passing,
+    /// Inside a tunnel's packet.
+    pub tunnelled: bool,
+}
+
+/// A packet of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leg {
+    /// A UDP datagram or ICMP echo request.
+    Request,
+    /// The answer to it.
+    Answer,
+    /// The first segment of a TCP connection.
+    Syn,
+    /// The segment that answers it.
+    SynAck,
+    /// The client's first data.
+    Data,
+    /// The server's first data.
+    DataAnswer,
+}
+
+impl Leg {
+    /// Whether the server sends it.
+    pub fn is_back(self) -> bool {
+        matches!(self, Leg::Answer | Leg::SynAck | Leg::DataAnswer)
+    }
+}
+
+/// An address that was changed on the way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewrite {
+    /// Of which packet.
+    pub leg: Leg,
+    /// Whether it is the source or the destination.
+    pub field: Field,
+    /// The address before.
+    pub from: IpAddr,
+    /// The address after.
+    pub to: IpAddr,
+    /// The namespace in which it was changed.
+    pub at: Netns,
+    /// The rule of a nat chain that the packet met there last, where that was seen.
+    pub by: Option<RuleRef>,
+}
+
+/// An address of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Field {
+    Source,
+    Destination,
+}
+
+/// What of a packet filter decided about a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleRef {
+    /// `ip`, `ip6`, `inet`, `bridge`, …
+    pub family: String,
+    /// Table.
+    pub table: String,
+    /// Chain; empty for a legacy rule, whose text names it.
+    pub chain: String,
+    /// Handle of the rule; none for a chain's policy and for rules of legacy iptables.
+    pub handle: Option<u64>,
+    /// The rule in the words of `nft` or `iptables-save`; `policy drop` for a policy.
+    pub text: Option<String>,
 }

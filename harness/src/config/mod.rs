@@ -42,7 +42,7 @@ impl Provider {
 }
 
 /// Parses one of a set of words, which `--help` and errors list.
-fn one_of<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+pub(crate) fn one_of<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = UnknownWord> + Clone + Send + Sync + 'static,
 {
@@ -135,6 +135,11 @@ pub struct RunArgs {
         help_heading = "Report"
     )]
     pub report: Option<PathBuf>,
+
+    /// Follow packets of failing pairs on a cluster that flatnet did not boot, too: adds an nftables table of flatnet's own to its
+    /// nodes for less than a second each; on labs and kind clusters this is always done
+    #[arg(long, env = "FLATNET_TRACE", help_heading = "Checks")]
+    pub trace: bool,
 
     /// Transports to test between all pairs, separated by commas
     #[arg(long, env = "FLATNET_TRANSPORTS", value_parser = one_of::<Transport>(Transport::WORDS), value_delimiter = ',', default_values = ["tcp", "udp", "icmp"], help_heading = "Checks")]

@@ -7,6 +7,7 @@ pub mod inspection;
 pub mod json;
 pub mod junit;
 mod lines;
+pub mod live;
 pub mod matrix;
 pub mod model;
 pub mod outcome;

@@ -3,6 +3,7 @@ pub mod attach;
 pub mod boot;
 pub mod deploy;
 pub mod exposure;
+pub mod follow;
 pub mod interrupts;
 pub mod lifetime;
 pub mod locate;
@@ -28,7 +29,7 @@ use deploy::Deployed;
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::observe::before::{self, NodesBefore};
 use flatnet_cluster::observe::fleet::Fleet;
-use flatnet_cluster::observe::gather::Scope;
+use flatnet_cluster::observe::gather::{self, Scope};
 use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::observations::Observations;
@@ -173,7 +174,12 @@ impl Session {
             let nodes = self.cluster.nodes().await?;
             let cluster = Arc::clone(&self.cluster);
             let fleet = Arc::new(Fleet::start(cluster, &nodes, &running, outside).await?);
-            flatnet_cluster::observe::gather::everything(&fleet, nodes, &self.scope()).await
+            let scope = self.scope();
+            let gathered = gather::everything(&fleet, nodes, &scope).await;
+            let mut observations = gathered?;
+            let (consent, name) = (&self.plan.consent, run_id());
+            follow::follow(&self.cluster, &fleet, consent, &name, &mut observations).await;
+            Ok(observations)
         };
         self.phases().run(Phase::Observe, observing).await
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use flatnet_model::coverage::Coverage;
 use flatnet_model::probe::Transport;
 
+use super::follow::Consent;
 use super::locate::{self, Existing, Located};
 use super::source::ClusterSource;
 use super::workload::Workload;
@@ -37,6 +38,8 @@ pub struct Plan {
     pub coverage: Coverage,
     /// Chooses them.
     pub seed: u64,
+    /// Whether packets may be followed.
+    pub consent: Consent,
     /// Keep the cluster afterwards.
     pub keep: bool,
     /// flatnet's own parts.
@@ -93,6 +96,7 @@ impl Plan {
             transports: args.transports.clone(),
             coverage: args.coverage,
             seed: args.seed.unwrap_or_else(new_seed),
+            consent: consent(args),
             keep: args.keep,
             programs,
             note,
@@ -123,3 +127,13 @@ impl Plan {
 fn new_seed() -> u64 {
     RandomState::new().hash_one(std::process::id()) % 1_000_000
 }
+/// A cluster that flatnet did not boot gets a table on its nodes only where its owner says so.
+fn consent(args: &RunArgs) -> Consent {
+    match (args.provider(), args.trace) {
+        (Provider::Kubeconfig, false) => Consent::Withheld(NOT_FOLLOWED.to_owned()),
+        (Provider::Kubeconfig, true) | (Provider::Lab | Provider::Kind, _) => Consent::Given,
+    }
+}
+
+/// What failures on a cluster of somebody else's say.
+const NOT_FOLLOWED: &str = "packets were not followed: --trace would name the hop and the rule that ends them, with a table of flatnet's own on the nodes for less than a second";

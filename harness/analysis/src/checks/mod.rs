@@ -12,6 +12,7 @@ mod daemonset;
 mod dns;
 mod egress;
 mod findings;
+mod followed;
 mod gateway;
 mod hairpin;
 mod hostport;
@@ -33,8 +34,9 @@ mod veth;
 pub mod tests;
 
 pub use catalogue::{Check, UnknownCheck, all, find};
+pub use followed::look as look_at;
 pub use mtu::FRAGMENT_COUNTERS;
-pub use reachability::outcomes;
+pub use reachability::{outcomes, representatives};
 pub use required::Required;
 pub use topology::{device, device_of, ip_command, is_link_local, own_addresses, route_words};
 pub use veth::paired;

@@ -72,6 +72,7 @@ impl Cluster {
             received: BTreeMap::new(),
             denied: Vec::new(),
             control_plane: None,
+            following: Default::default(),
             mtu: Vec::new(),
             pod_network: self
                 .families()

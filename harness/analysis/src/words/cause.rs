@@ -5,7 +5,7 @@ use flatnet_model::evidence::{PodAt, Subject};
 
 use super::Words;
 use super::list::{all, listed, shown};
-use super::sentence::sentences;
+use super::sentence::{Say, sentences};
 use super::start::command;
 use super::symptom::{over_family, place};
 
@@ -125,6 +125,38 @@ impl Words<'_> {
             VxlanMismatch { node, to } => "{node} and {to} have no VXLAN in common";
             VxlanDown { node, device } => "the VXLAN device {device} of {node} is down";
             VtepMacMismatch { node, to } => "{node} knows a wrong VTEP MAC for {to}";
+            DroppedByRule { at, rule } => "{at} drops them: {rule}";
+            ReversePathFilter { at, device, source } => "strict rp_filter on {at}: the route back to {source} does not lead out of {device}, where they came in";
+            RouteRefuses { at, to, route } => (match route {
+                Some(route) => format!("{} has a route that refuses {to}: {route}", at.say(self)),
+                None => format!("{} has no route to {to}", at.say(self)),
+            });
+            NeighbourUnresolved { at, hop, device, entry } => (match entry {
+                Some(entry) => format!("{} has no Ethernet address for the next hop {hop} on {device}: its neighbour entry is {entry}", at.say(self)),
+                None => format!("{} has no Ethernet address for the next hop {hop} on {device}, and nobody there holds it", at.say(self)),
+            });
+            LinkDown { at, device, admin } => (match admin {
+                true => format!("{device} of {} is set down", at.say(self)),
+                false => format!("{device} of {} has no carrier: its other end is down", at.say(self)),
+            });
+            FrameMisdirected { at, device, frame, own } => (match own {
+                Some(own) => format!("frames reach {device} of {} for {frame}, which has {own}", at.say(self)),
+                None => format!("frames reach {device} of {} for {frame}, which nobody there has", at.say(self)),
+            });
+            ForwardingEntryMissing { at, device, mac } => "{device} of {at} has no forwarding entry for {mac}";
+            NoVtep { at, vni, port } => (format!("{} has no VXLAN device with VNI {vni} on UDP port {port}", at.say(self)));
+            TakenByOther { at, address, wanted } => "{at} holds {address} too, and gets what is meant for {wanted}";
+            SentAway { at, device, expected } => "{at} sends them out by {device}, which does not lead to {expected}";
+            RoutingLoop { at } => "they come back to {at} until their TTL runs out: a routing loop";
+            TooBigForDevice { at, device, mtu } => (match device {
+                Some(device) => format!("{device} of {} carries {mtu} bytes at most", at.say(self)),
+                None => format!("{} carries {mtu} bytes at most, as it said itself", at.say(self)),
+            });
+            CountedDrop { at, device, counter, packets } => (match device {
+                Some(device) => format!("{device} of {} counted {packets} of them under {counter}", at.say(self)),
+                None => format!("{} counted {packets} of them under {counter}", at.say(self)),
+            });
+            RewrittenByRule { at, rule } => "{at} rewrites them: {rule}";
             ForwardingOff { node, key } => "{node} does not forward packets: net.{key} is 0";
             Diverted { to, by } => "what is sent to {to} is diverted to {by}, which cannot answer itself, see no-nat";
             TransportFiltered { failing, passing, family, at } => (format!(

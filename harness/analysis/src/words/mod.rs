@@ -1,5 +1,6 @@
 //! The sentences: text is made of evidence here, and nowhere else. Terminal, JSON, JUnit and Markdown show the same.
 mod cause;
+mod follow;
 mod list;
 mod names;
 mod reason;
@@ -19,6 +20,7 @@ use flatnet_model::observations::{Observations, PodNames};
 use flatnet_model::verdict::Verdict;
 use serde::Serialize;
 
+pub use follow::followed;
 pub use list::{all, count, listed};
 pub(crate) use list::{joined, transports};
 pub use names::Names;

@@ -86,6 +86,20 @@ impl Words<'_> {
                 true => "the device was created again with another Ethernet address".to_owned(),
                 false => "the entry is out of date or was changed: frames reach the node and are dropped there".to_owned(),
             });
+            DroppedByRule => "";
+            ReversePathFilter => "";
+            RouteRefuses => "";
+            NeighbourUnresolved => "";
+            LinkDown => "";
+            FrameMisdirected => "";
+            ForwardingEntryMissing => "";
+            NoVtep => "";
+            TakenByOther => "";
+            SentAway => "";
+            RoutingLoop => "";
+            TooBigForDevice => "";
+            CountedDrop => "";
+            RewrittenByRule => "";
             ForwardingOff => "";
             Diverted => "";
             TransportFiltered => "";

@@ -49,6 +49,9 @@ impl Words<'_> {
             MorePairs { count } => "and {count} more pairs";
             ExactlyOne => "exactly one";
             Nothing => "none";
+            Followed(fate) => (self.fate(fate));
+            NotFollowed { why } => "{why}";
+            Changed(rewrite) => (self.rewrite(rewrite));
             Running => "phase Running with an IP address";
             Phase { phase, said } => ({
                 let said = said.as_deref().unwrap_or("no warning event says why");

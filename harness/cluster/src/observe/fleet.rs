@@ -3,12 +3,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::probe::{Question, ask, wire};
+use flatnet_model::probe::{Question, ask};
 use k8s_openapi::api::core::v1::Node;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use super::conversation::Conversation;
 use crate::kind::peer::Peer;
 use crate::{Cluster, Process, Target};
 use crate::{Error, Result};
@@ -34,13 +34,6 @@ pub struct Fleet {
 struct Probe {
     conversation: Mutex<Conversation>,
     port: u16,
-}
-
-struct Conversation {
-    process: Process,
-    answers: BufReader<Box<dyn tokio::io::AsyncRead + Send + Unpin>>,
-    /// Why it answers no more questions: it ended, or an answer is overdue that would be read as the next question's.
-    ended: Option<String>,
 }
 
 impl Fleet {
@@ -216,13 +209,8 @@ async fn launch(
 
 impl Probe {
     /// The probe that `process` is, once it listens as `endpoint`; port 0 lets the kernel choose.
-    async fn listening(mut process: Process, endpoint: &Endpoint, port: u16) -> Result<Probe> {
-        let stdout = std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty()));
-        let mut conversation = Conversation {
-            process,
-            answers: BufReader::new(stdout),
-            ended: None,
-        };
+    async fn listening(process: Process, endpoint: &Endpoint, port: u16) -> Result<Probe> {
+        let mut conversation = Conversation::with(process);
         let listen = ask::Listen {
             name: endpoint.to_string(),
             port,
@@ -232,53 +220,5 @@ impl Probe {
             port: listening.map_err(Error::Failed)?.port,
             conversation: Mutex::new(conversation),
         })
-    }
-}
-
-impl Conversation {
-    async fn ask<Q: Question>(&mut self, question: &Q, limit: Duration) -> Observed<Q::Answer> {
-        if let Some(why) = &self.ended {
-            return Err(why.clone());
-        }
-        let answer = tokio::time::timeout(limit, self.exchange(question)).await;
-        answer.unwrap_or_else(|_| {
-            let why = format!("the probe did not answer {:?} within {limit:?}", Q::NAME);
-            self.ended = Some(why.clone());
-            Err(why)
-        })
-    }
-
-    async fn exchange<Q: Question>(&mut self, question: &Q) -> Observed<Q::Answer> {
-        let mut line =
-            wire::question_line(question).map_err(|e| format!("encode a question: {e}"))?;
-        let sent = async {
-            self.process.stdin.write_all(&line).await?;
-            self.process.stdin.flush().await
-        };
-        if sent.await.is_err() {
-            return Err(self.exit_reason().await);
-        }
-        line.clear();
-        match self.answers.read_until(b'\n', &mut line).await {
-            Ok(0) => Err(self.exit_reason().await),
-            Ok(_) => wire::read_answer(question, &line).map_err(|e| e.to_string()),
-            Err(e) => Err(format!("read the probe's answer: {e}")),
-        }
-    }
-
-    /// Why the probe ended; what it wrote to standard error can be read only once.
-    async fn exit_reason(&mut self) -> String {
-        let mut words = String::new();
-        let said = self.process.stderr.read_to_string(&mut words).await;
-        let code = (&mut self.process.exit).await;
-        let why = match (said, code) {
-            (_, Err(e)) => format!("the probe could not run: {e}"),
-            (Ok(_), Ok(code)) => format!("the probe ended with exit code {code}: {}", words.trim()),
-            (Err(e), Ok(code)) => {
-                format!("the probe ended with exit code {code} and its words cannot be read: {e}")
-            }
-        };
-        self.ended = Some(why.clone());
-        why
     }
 }

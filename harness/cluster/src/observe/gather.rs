@@ -17,6 +17,7 @@ use crate::Result;
 use crate::exposed::Exposed;
 use crate::status;
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
+use flatnet_model::follow::Following;
 use flatnet_model::observations::{
     Denied, Endpoint, Observations, Observed, ObservedNode, ObservedPod,
 };
@@ -118,6 +119,7 @@ pub async fn everything(
         capabilities: cluster.capabilities().clone(),
         denied: [scope.denied, &fleet.denied].concat(),
         control_plane,
+        following: Following::default(),
     })
 }
 

@@ -1,9 +1,11 @@
 //! Looks at a cluster for the checks: starts probes, sends the traffic, reads both ends and every node.
 pub mod before;
 mod calls;
+mod conversation;
 mod dials;
 mod exposed;
 pub mod fleet;
+pub mod follow;
 pub mod gather;
 pub(crate) mod inside;
 mod matrix;

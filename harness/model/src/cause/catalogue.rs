@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{AgentState, Entry, Loss, NotRunnable, PullFailure, Refusal, Unfit};
 use crate::PodRef;
+use crate::follow::RuleRef;
 use crate::kernel::MacAddr;
 use crate::network::{Family, Protocol, Transport};
-use crate::reference::Endpoint;
+use crate::reference::{Endpoint, Netns};
 use crate::subject::{PodAt, Subject};
 
 /// `NAME { PARAMETERS } "what is wrong", "known by" => "what fixes it", [checks];` for each cause, in the order of rank. Those
@@ -241,6 +242,35 @@ causes! {
         "the pod runs and is wired as it should be, and packets do not come through or are rewritten",
         "the checks `same-node`, `cross-node`, `no-nat`, `mtu`, `hairpin`, with nodes as peers",
         "the rule or device that the check's evidence names"] (Unreachable) {
+    // Seen, because the packet was followed; the checks below conclude.
+    DroppedByRule { at: Netns, rule: RuleRef }
+        "a rule or a policy of a packet filter ends packets" => "the rule or policy that is named", ["same-node", "cross-node"];
+    ReversePathFilter { at: Netns, device: String, source: IpAddr }
+        "strict `rp_filter` ends packets that come in by another device than the route back to their source leads out of" => "`rp_filter` 2 or 0, or a route back by that device", ["same-node", "cross-node"];
+    RouteRefuses { at: Netns, to: IpAddr, route: Option<String> }
+        "the kernel has no route for a packet, or one that refuses it (`blackhole`, `unreachable`, `prohibit`)" => "the route that is named", ["same-node", "cross-node"];
+    NeighbourUnresolved { at: Netns, hop: IpAddr, device: String, entry: Option<String> }
+        "nobody on the link tells the Ethernet address of a packet's next hop" => "the interface that should hold the address, or the link between", ["same-node", "cross-node"];
+    LinkDown { at: Netns, device: String, admin: bool }
+        "a packet is to leave by a device that is down" => "`ip link set` up", ["same-node", "cross-node"];
+    FrameMisdirected { at: Netns, device: String, frame: MacAddr, own: Option<MacAddr> }
+        "a frame is addressed to an Ethernet address that nobody there has" => "the neighbour or forwarding entry that names it", ["same-node", "cross-node"];
+    ForwardingEntryMissing { at: Netns, device: String, mac: MacAddr }
+        "a VXLAN device does not know behind which node an Ethernet address is" => "restart the add-on's agent on the node", ["same-node", "cross-node"];
+    NoVtep { at: Netns, vni: u32, port: u16 }
+        "no VXLAN device takes a packet out of its tunnel" => "the same VNI and port in the add-on's configuration of all nodes", ["same-node", "cross-node"];
+    TakenByOther { at: Netns, address: IpAddr, wanted: Netns }
+        "a packet is taken by another namespace that holds the same address" => "remove the address there", ["same-node", "cross-node"];
+    SentAway { at: Netns, device: String, expected: Netns }
+        "a packet leaves by a device that does not lead to its destination" => "the route or rule that chooses the device: `ip rule`, `ip route get`", ["same-node", "cross-node"];
+    RoutingLoop { at: Netns }
+        "a packet comes back to where it was, until its TTL runs out" => "the routes of the nodes that send it to each other", ["same-node", "cross-node"];
+    TooBigForDevice { at: Netns, device: Option<String>, mtu: u32 }
+        "a packet is larger than a device on its way carries" => "the MTU of pods, or of the device", ["same-node", "cross-node"];
+    CountedDrop { at: Netns, device: Option<String>, counter: String, packets: u64 }
+        "the kernel counted packets as dropped for a reason that the counter names" => "what the counter's name says", ["same-node", "cross-node"];
+    RewrittenByRule { at: Netns, rule: RuleRef }
+        "a nat rule changes an address of packets" => "a rule that leaves the pod network out", ["no-nat"];
     ForwardingOff { node: String, key: String }
         "a node does not forward packets" => "`sysctl -w` on the node", ["same-node", "cross-node"];
     Diverted { to: Endpoint, by: Endpoint }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Owner;
 use super::{HeldAddress, PodAt, Start, Talk};
+use crate::follow::{Fate, Rewrite};
 use crate::kernel::MacAddr;
 use crate::network::{Family, Transport};
 
@@ -55,6 +56,13 @@ pub enum State {
     },
     ExactlyOne,
     Nothing,
+    /// Where packets were last seen when they were followed.
+    Followed(Fate),
+    NotFollowed {
+        why: String,
+    },
+    /// What was changed in packets that were followed.
+    Changed(Rewrite),
 
     // Pods and their addresses.
     Running,

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::PodRef;
+use crate::follow::Following;
 use crate::probe::{DialOutcome, DialRequest, Facts, MtuTrial, ReceivedRequest};
 use crate::snapshot::{NOT_ASKED, NodeInside, NodeSnapshot, PodSnapshot};
 
@@ -47,6 +48,9 @@ pub struct Observations {
     /// What only a cluster with a control plane has; none on the lab.
     #[serde(default)]
     pub control_plane: Option<ControlPlane>,
+    /// What was seen of dials that failed or were rewritten when they were made again.
+    #[serde(default)]
+    pub following: Following,
     /// The namespace of the run's own pods.
     pub namespace: String,
     /// Which CNI was chosen, as given.

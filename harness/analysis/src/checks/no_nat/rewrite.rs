@@ -8,6 +8,7 @@ use flatnet_model::probe::{DialOutcome, Transport};
 
 use crate::checks::Deviation;
 use crate::checks::findings::some;
+use crate::checks::followed;
 use crate::checks::topology::Topology;
 use flatnet_model::observations::Endpoint;
 
@@ -192,14 +193,28 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
             place(at),
         ),
     };
+    let is_meant = |from: &Endpoint, to: &Endpoint| pairs.contains(&(from, to));
+    let seen = followed::rewrite(&followed::between(topology, is_meant));
+    let cause = match seen.and_then(|seen| Some((seen.at.clone(), seen.by.clone()?))) {
+        Some((at, rule)) => Found::seen(Cause::RewrittenByRule { at, rule }),
+        None => Found::inferred(cause),
+    };
+    let culprit = match seen {
+        Some(seen) => followed::culprit(topology, &seen.at),
+        None => at.map(Subject::node_of),
+    };
     let ping = format!("ping -c 1 -W 1 {}", first.dialled);
+    let mut observed: Vec<State> = seen.cloned().map(State::Changed).into_iter().collect();
+    observed.extend(some(mismatches(rewrites, topology), 3));
+    observed.extend(followed::withheld(topology));
+    let look = followed::look(&cause.cause);
     Deviation {
         subjects: subjects(group, rewrites, topology),
-        culprits: at.map(Subject::node_of).into_iter().collect(),
-        finding: Finding::of(symptom, Found::inferred(cause)),
+        culprits: culprit.into_iter().collect(),
+        finding: Finding::of(symptom, cause),
         expected: expected.into(),
-        observed: some(mismatches(rewrites, topology), 3),
-        look: topology.in_end(&first.client, &ping),
+        observed,
+        look: look.unwrap_or_else(|| topology.in_end(&first.client, &ping)),
     }
 }
 

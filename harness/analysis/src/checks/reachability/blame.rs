@@ -7,7 +7,8 @@ use super::Span;
 use super::pairs::Pair;
 use crate::checks::topology::Topology;
 use flatnet_model::PodRef;
-use flatnet_model::observations::Endpoint;
+use flatnet_model::network::Transport;
+use flatnet_model::observations::{Dial, Endpoint};
 
 /// Whom the red pairs of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,32 @@ pub(super) struct Group<'g, 'a> {
     pub(super) red: Vec<&'g Pair<'a>>,
     /// All measured pairs of the same scope, red ones included.
     pub(super) all: usize,
+}
+
+impl<'a> Group<'_, 'a> {
+    /// One failed dial for each direction between nodes that is red, two directions at most. Of the transports that fail it is
+    /// the one whose every packet can be told apart: UDP, ICMP, then TCP.
+    pub(super) fn representatives(&self) -> Vec<&'a Dial> {
+        let rank = |dial: &&Dial| match dial.request.transport {
+            Transport::Udp => 0,
+            Transport::Icmp => 1,
+            Transport::Tcp => 2,
+        };
+        let mut red: Vec<&&Pair<'a>> = self.red.iter().collect();
+        red.sort_by_key(|pair| !pair.pods_only);
+        let mut directions = BTreeSet::new();
+        let mut chosen: Vec<&'a Dial> = Vec::new();
+        for pair in red {
+            let reverse = (pair.to_node, pair.from_node);
+            let first = directions.is_empty();
+            if (first || directions.contains(&reverse))
+                && directions.insert((pair.from_node, pair.to_node))
+            {
+                chosen.extend(pair.failed.iter().copied().min_by_key(rank));
+            }
+        }
+        chosen
+    }
 }
 
 /// Counts of one cell of a matrix.

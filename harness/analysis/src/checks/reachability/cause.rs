@@ -6,6 +6,7 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{
     self, Command, Finding, Found, PodAt, State, Subject, Symptom, Talk,
 };
+use flatnet_model::follow::Fate;
 use flatnet_model::probe::Transport;
 
 use super::Span;
@@ -15,6 +16,7 @@ use super::pairs::Pair;
 use super::seen::{Arrivals, Over, observed};
 use crate::checks::Deviation;
 use crate::checks::findings::{Problem, Seen};
+use crate::checks::followed;
 use crate::checks::topology::Topology;
 use crate::checks::{bridge, gateway, no_nat, node_routes, pod_ip_present, pod_ip_unique};
 use flatnet_model::observations::Endpoint;
@@ -58,47 +60,42 @@ impl<'a> Context<'a> {
     ) -> Deviation {
         let over = Over::of(&group.red);
         let arrivals = self.arrivals(&group.red);
+        let fate = self.fate(group);
+        let seen = fate.and_then(|fate| fate.cause.as_ref());
         // What carries the pod network comes first: nothing above it works without it.
         let cut = underlay_cut(self.topology, group);
+        // A cause that was seen outweighs one that is concluded, and is told by the check of nodes and pods that knows more of it.
+        let fits = |problem: &&Problem| match fate.map(followed::ended_at) {
+            None | Some(None) => true,
+            Some(Some(at)) => seen.is_none_or(followed::is_outline) && problem.happens_at(at),
+        };
         let problem = match cut {
             Some(_) => None,
-            None => self.problem(group, span),
+            None => self.problem(group, span).filter(fits),
         };
-        let diversion = Diversion::of(self.topology, group);
-        let (culprits, cause) = match (problem, cut, diversion) {
-            (Some(problem), ..) => (
-                problem.deviation.culprits.clone(),
-                problem
-                    .deviation
-                    .finding
-                    .found()
-                    .map(|found| found.cause.clone()),
-            ),
-            (None, Some(nodes), _) => {
-                let culprit = self.blamed(group.scope);
-                (
-                    culprit.into_iter().collect(),
-                    Some(Cause::UnderlayCut { nodes }),
-                )
+        let (culprits, cause) = match (problem, seen) {
+            (Some(problem), _) => {
+                let found = problem.deviation.finding.found();
+                let cause = found.map(|found| match fate {
+                    Some(_) => Found::seen(found.cause.clone()),
+                    None => Found::inferred(found.cause.clone()),
+                });
+                (problem.deviation.culprits.clone(), cause)
             }
-            (None, None, Some(diversion)) => {
-                let Diversion { dial, by } = diversion;
-                let at = no_nat::divertor(&dial.to, dial.request.transport, by, self.topology);
-                let cause = Cause::Dnat {
-                    address: dial.request.address,
-                    target: dial.to.clone(),
-                };
-                (vec![Subject::node_of(at)], Some(cause))
-            }
-            (None, None, None) => {
-                let culprit = self
-                    .blamed(group.scope)
-                    .or_else(|| lopsided(group.scope, pairs).map(Subject::node_of));
-                let culprits: Vec<Subject> = culprit.into_iter().collect();
-                let cause = guess(self.topology, group, &over, &arrivals, culprits.clone());
-                (culprits, Some(cause))
+            (None, Some(seen)) => (self.culprits_of(fate), Some(seen.clone())),
+            (None, None) => {
+                let place = self.culprits_of(fate);
+                let (culprits, cause) = self.conclude(group, pairs, &over, &arrivals, cut, place);
+                (culprits, Some(Found::inferred(cause)))
             }
         };
+        let shown = match problem {
+            Some(problem) => Some(problem.deviation.look.clone()),
+            None => seen.and_then(|found| followed::look(&found.cause)),
+        };
+        let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
+        observed.extend(self::observed(self.topology.observations, group, &arrivals));
+        observed.extend(followed::withheld(self.topology));
         let first = group.red[0].failed[0];
         let ping = format!("ping -c 1 -W 1 {}", first.request.address);
         let symptom = Symptom::Unreached {
@@ -113,20 +110,63 @@ impl<'a> Context<'a> {
         Deviation {
             subjects: self.subjects(group.scope),
             culprits,
-            finding: Finding::Symptom {
-                symptom,
-                cause: cause.map(Found::inferred),
-            },
+            finding: Finding::Symptom { symptom, cause },
             expected: Talk::AnswerOver {
                 over: over.measured(),
             }
             .into(),
-            observed: observed(self.topology.observations, group, &arrivals),
-            look: match problem {
-                Some(problem) => problem.deviation.look.clone(),
-                None => self.topology.in_end(&first.from, &ping),
-            },
+            observed,
+            look: shown.unwrap_or_else(|| self.topology.in_end(&first.from, &ping)),
         }
+    }
+
+    /// What best explains a group for which no check of nodes and pods has a cause; `place` is where packets were last seen.
+    fn conclude(
+        &self,
+        group: &Group<'_, '_>,
+        pairs: &[Pair<'_>],
+        over: &Over,
+        arrivals: &Arrivals<'_>,
+        cut: Option<(String, String)>,
+        place: Vec<Subject>,
+    ) -> (Vec<Subject>, Cause) {
+        if let Some(nodes) = cut {
+            let culprit = self.blamed(group.scope);
+            return (culprit.into_iter().collect(), Cause::UnderlayCut { nodes });
+        }
+        if let Some(Diversion { dial, by }) = Diversion::of(self.topology, group) {
+            let at = no_nat::divertor(&dial.to, dial.request.transport, by, self.topology);
+            let cause = Cause::Dnat {
+                address: dial.request.address,
+                target: dial.to.clone(),
+            };
+            return (vec![Subject::node_of(at)], cause);
+        }
+        let culprits = match place.is_empty() {
+            false => place,
+            true => {
+                let lopsided = || lopsided(group.scope, pairs).map(Subject::node_of);
+                let culprit = self.blamed(group.scope).or_else(lopsided);
+                culprit.into_iter().collect()
+            }
+        };
+        let cause = guess(self.topology, group, over, arrivals, culprits.clone());
+        (culprits, cause)
+    }
+
+    /// Where packets of the group's pairs ended, where one of them was followed.
+    fn fate(&self, group: &Group<'_, '_>) -> Option<&'a Fate> {
+        let is_red = |from: &Endpoint, to: &Endpoint| {
+            let mut red = group.red.iter();
+            red.any(|pair| pair.from == from && pair.to == to)
+        };
+        followed::fate(&followed::between(self.topology, is_red))
+    }
+
+    fn culprits_of(&self, fate: Option<&Fate>) -> Vec<Subject> {
+        let at = fate.and_then(followed::ended_at);
+        let culprit = at.and_then(|at| followed::culprit(self.topology, at));
+        culprit.into_iter().collect()
     }
 
     fn scope(&self, scope: Scope<'_>) -> evidence::Scope {

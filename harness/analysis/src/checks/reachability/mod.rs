@@ -13,7 +13,7 @@ pub(super) use flatnet_model::evidence::Span;
 use super::Verdict;
 use super::findings::{Findings, count, transports};
 use super::topology::Topology;
-use flatnet_model::observations::{Endpoint, Observations};
+use flatnet_model::observations::{Dial, Endpoint, Observations};
 use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
@@ -65,6 +65,20 @@ pub fn outcomes(observations: &Observations) -> Vec<Outcome<'_>> {
             answered: pair.failed.is_empty(),
         })
         .collect()
+}
+
+/// Failed dials that are worth following: of each group of red pairs one for each way that packets fail in it, the pods' before
+/// the nodes'.
+pub fn representatives(observations: &Observations) -> Vec<&Dial> {
+    let topology = Topology::of(observations);
+    let mut chosen: Vec<&Dial> = Vec::new();
+    for span in [Span::CrossNode, Span::SameNode] {
+        let seen = pairs::gather(&topology, span);
+        for group in blame::groups(&seen.pairs, span, &topology) {
+            chosen.extend(group.representatives());
+        }
+    }
+    chosen
 }
 
 /// No dial of this span: nothing to ask, or nothing that could be asked.

@@ -1,0 +1,116 @@
+//! Where the packets of a burst ended.
+use std::collections::BTreeMap;
+
+use flatnet_model::evidence::Found;
+use flatnet_model::follow::{Fate, Followed, Leg, Sight};
+use flatnet_model::probe::DialOutcome;
+use flatnet_model::probe::watch::Packet;
+use flatnet_model::reference::Netns;
+
+use super::ends::Ends;
+use super::passage::{Attempt, Seen, legs};
+
+/// A fate of which the cause is still to be found.
+pub(super) struct Ended<'a> {
+    pub(super) fate: Fate,
+    /// The packet as it was last seen.
+    pub(super) packet: Option<&'a Packet>,
+}
+
+impl Ended<'_> {
+    pub(super) fn with(self, cause: Option<Found>) -> Fate {
+        Fate { cause, ..self.fate }
+    }
+}
+
+/// Where most of the packets that did not come through ended; nothing where every dial of the burst was answered.
+pub(super) fn fate<'a>(
+    followed: &'a Followed,
+    ends: &Ends,
+    attempts: &[Attempt<'a>],
+) -> Option<Ended<'a>> {
+    let outcomes = followed.outcomes.as_ref().ok()?;
+    let of = outcomes.len();
+    let failed = outcomes
+        .iter()
+        .filter(|outcome| !matches!(outcome, DialOutcome::Answered { .. }))
+        .count();
+    if failed == 0 {
+        return None;
+    }
+    let over = followed.dial.request.transport;
+    let first = legs(over)[0];
+    let mut groups: BTreeMap<(Leg, Option<String>), Vec<Option<Vec<Seen<'a>>>>> = BTreeMap::new();
+    for attempt in attempts {
+        if let Some((leg, seen)) = dead(attempt, legs(over), ends) {
+            let last = seen.last().map(|seen| sight(seen)).map(|s| key(&s));
+            groups
+                .entry((leg, last))
+                .or_default()
+                .push(Some(seen.to_vec()));
+        }
+    }
+    // Where nobody watched the client, what was not seen may have been sent all the same.
+    if attempts.len() < failed && followed.watched(&ends.client).is_some() {
+        let unseen = failed - attempts.len();
+        let group = groups.entry((first, None)).or_default();
+        group.extend(std::iter::repeat_n(None, unseen));
+    }
+    let ((leg, _), mut members) = groups
+        .into_iter()
+        .max_by_key(|(_, members)| members.len())?;
+    let packets = members.len();
+    let seen = members.swap_remove(0);
+    let last = seen.as_ref().and_then(|seen| seen.last());
+    let on_way = ends.way_of(leg.is_back());
+    let fate = Fate {
+        leg,
+        packets,
+        of,
+        unseen_at: unseen_at(followed, &on_way, seen.as_deref().unwrap_or_default()),
+        last: last.map(|seen| sight(seen)),
+        cause: None,
+    };
+    Some(Ended {
+        fate,
+        packet: last.map(|seen| &seen.sighting.packet),
+    })
+}
+
+/// The first leg that was not followed by the next one, with what was seen of it; nothing where all of them came through.
+fn dead<'s, 'a>(
+    attempt: &'s Attempt<'a>,
+    legs: &[Leg],
+    ends: &Ends,
+) -> Option<(Leg, &'s [Seen<'a>])> {
+    let last = legs.iter().rev().find(|leg| attempt.contains_key(leg))?;
+    let seen = attempt.get(last)?;
+    let goal = ends.way_of(last.is_back()).last().copied();
+    let arrived = seen
+        .last()
+        .is_some_and(|seen| seen.is_in() && Some(seen.netns) == goal);
+    let is_end = legs.last() == Some(last);
+    (!(is_end && arrived)).then_some((*last, seen.as_slice()))
+}
+
+fn sight(seen: &Seen<'_>) -> Sight {
+    Sight {
+        netns: seen.netns.clone(),
+        device: seen.sighting.device.clone(),
+        passing: seen.sighting.direction,
+        tunnelled: !seen.sighting.outer.is_empty(),
+    }
+}
+
+fn key(sight: &Sight) -> String {
+    format!("{} {} {:?}", sight.netns, sight.device, sight.passing)
+}
+
+/// The next namespace on the way behind the furthest that saw the packet, if it was watched.
+fn unseen_at(followed: &Followed, way: &[&Netns], seen: &[Seen<'_>]) -> Option<Netns> {
+    let furthest = way
+        .iter()
+        .rposition(|netns| seen.iter().any(|seen| seen.netns == *netns));
+    let next = way.get(furthest.map_or(0, |at| at + 1))?;
+    followed.watched(next).map(|_| (*next).clone())
+}

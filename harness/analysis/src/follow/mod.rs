@@ -1,0 +1,150 @@
+//! What became of a dial that was made again under watch: a pure function of what was seen of its packets in every namespace.
+//!
+//! [`wanted`] chooses the dials, [`ends`] knows the namespaces on their way, [`passage`] strings what was seen of one packet,
+//! [`fate`] finds where packets ended and [`reason`] what ended them there, [`rewrite`] what was changed on the way;
+//! [`picture`] draws it beside what is expected.
+pub mod answer;
+mod ends;
+mod fate;
+mod passage;
+pub mod picture;
+mod reason;
+mod rewrite;
+mod wanted;
+
+#[cfg(test)]
+mod tests;
+
+use flatnet_model::follow::{Followed, FollowedTo, Wanted};
+use flatnet_model::kernel::Flow;
+use flatnet_model::observations::Observations;
+use flatnet_model::reference::Netns;
+
+use crate::trace::{Kernels, ObservedNetwork, Request, Trace, trace};
+use ends::Ends;
+use picture::{Live, Picture};
+
+pub use wanted::{Chosen, wanted};
+
+/// What following a dial needs beside what was seen of it: the observations as a network.
+pub struct Ground {
+    network: ObservedNetwork,
+}
+
+impl Ground {
+    /// Of what was looked at for a trace.
+    pub fn new(network: ObservedNetwork) -> Self {
+        Ground { network }
+    }
+
+    /// Of one run.
+    pub fn of(observations: &Observations) -> Self {
+        let network = ObservedNetwork {
+            nodes: observations.nodes.clone(),
+            pods: observations
+                .pods
+                .iter()
+                .filter(|pod| pod.runs())
+                .cloned()
+                .collect(),
+            wire: observations.following.wire.clone(),
+        };
+        Ground { network }
+    }
+
+    /// The namespaces that are to be watched while a dial is followed: those of its ends and every node, as a packet may go astray.
+    pub fn places(&self, dial: &Wanted) -> Vec<Netns> {
+        let ends = Ends::of(&self.network, dial);
+        let nodes = self.network.nodes.iter();
+        let others = nodes
+            .map(|node| Netns::Node(node.object.name.clone()))
+            .filter(|netns| !ends.way().contains(netns))
+            .take(MOST_BYSTANDERS);
+        ends.way().iter().cloned().chain(others).collect()
+    }
+
+    /// What kernels on the way of a dial and of its answer have not been asked yet.
+    pub fn questions(&self, followed: &Followed) -> Vec<(Netns, Flow)> {
+        let (there, back) = self.walks(followed);
+        let mut questions = there.1;
+        questions.extend(back.map(|back| back.1).unwrap_or_default());
+        questions
+    }
+
+    /// What was found by following a dial.
+    pub fn judge(&self, followed: &Followed) -> FollowedTo {
+        let ends = Ends::of(&self.network, &followed.dial);
+        let attempts = passage::attempts(followed, &ends);
+        let (there, back) = self.walks(followed);
+        let walks = reason::Walks {
+            there: &there.0,
+            back: back.as_ref().map(|back| &back.0),
+        };
+        let fate = fate::fate(followed, &ends, &attempts).map(|ended| {
+            let cause = reason::reason(followed, &ends, &self.network, &ended, &walks);
+            ended.with(cause)
+        });
+        FollowedTo {
+            fate,
+            rewrites: rewrite::rewrites(followed, &attempts),
+        }
+    }
+
+    /// Expected beside seen.
+    pub fn live(&self, followed: &Followed) -> Live {
+        let ends = Ends::of(&self.network, &followed.dial);
+        let attempts = passage::attempts(followed, &ends);
+        let legs = passage::legs(followed.dial.request.transport);
+        let (there, back) = self.walks(followed);
+        let drawn = |leg, walk: &Trace| Picture::of(followed, &attempts, leg, walk);
+        Live {
+            dial: followed.dial.clone(),
+            outcomes: followed.outcomes.clone(),
+            there: drawn(legs[0], &there.0),
+            back: back.map(|(back, _)| drawn(legs[1], &back)),
+            blind: picture::blind(followed),
+            found: followed.found.clone().unwrap_or_default(),
+        }
+    }
+
+    fn walks(
+        &self,
+        followed: &Followed,
+    ) -> (
+        (Trace, Vec<(Netns, Flow)>),
+        Option<(Trace, Vec<(Netns, Flow)>)>,
+    ) {
+        let ends = Ends::of(&self.network, &followed.dial);
+        let kernels: Kernels = followed
+            .routes
+            .iter()
+            .map(|route| ((route.netns.clone(), route.flow), route.outcome.clone()))
+            .collect();
+        let there = trace(
+            &self.network,
+            &kernels,
+            &Request {
+                from: ends.client.clone(),
+                destination: followed.dial.request.address,
+                wanted: Some(ends.server.clone()),
+                rewrite: None,
+            },
+        );
+        let back = there.0.source.map(|source| {
+            trace(
+                &self.network,
+                &kernels,
+                &Request {
+                    from: ends.server.clone(),
+                    destination: source,
+                    wanted: Some(ends.client.clone()),
+                    rewrite: None,
+                },
+            )
+        });
+        (there, back)
+    }
+}
+
+/// Nodes besides those of the two ends that are watched, at most.
+const MOST_BYSTANDERS: usize = 6;

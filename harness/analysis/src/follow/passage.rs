@@ -1,0 +1,181 @@
+//! The packets of a burst: which sightings are of one packet, and in which order.
+use std::collections::{BTreeMap, BTreeSet};
+
+use flatnet_model::Transport;
+use flatnet_model::follow::{Followed, Leg};
+use flatnet_model::probe::watch::{Body, Packet, Passing, Sighting};
+use flatnet_model::reference::Netns;
+
+use super::ends::Ends;
+
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+/// A connection of a probe is over long before its sequence numbers are this far from the first.
+const CONNECTION_BYTES: u32 = 1 << 16;
+
+/// A packet at a device.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'a> {
+    pub(super) netns: &'a Netns,
+    pub(super) sighting: &'a Sighting,
+}
+
+/// One conversation of the burst: what was seen of each of its packets, in the order in which they passed.
+pub(super) type Attempt<'a> = BTreeMap<Leg, Vec<Seen<'a>>>;
+
+/// The legs of a conversation over that transport.
+pub(super) fn legs(over: Transport) -> &'static [Leg] {
+    match over {
+        Transport::Tcp => &[Leg::Syn, Leg::SynAck, Leg::Data, Leg::DataAnswer],
+        Transport::Udp | Transport::Icmp => &[Leg::Request, Leg::Answer],
+    }
+}
+
+/// What identifies the packets of one conversation, whatever becomes of their addresses.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Nonce(u64),
+    FirstSequence(u32),
+}
+
+/// The conversations of the burst of which anything was seen.
+pub(super) fn attempts<'a>(followed: &'a Followed, ends: &Ends) -> Vec<Attempt<'a>> {
+    let seen: Vec<Seen<'a>> = followed
+        .places
+        .iter()
+        .flat_map(|place| {
+            let sightings = place.watched.iter().flat_map(|watched| &watched.sightings);
+            sightings.map(|sighting| Seen {
+                netns: &place.netns,
+                sighting,
+            })
+        })
+        .collect();
+    let request = &followed.dial.request;
+    let keys: BTreeSet<Key> = seen
+        .iter()
+        .filter(|seen| {
+            let packet = &seen.sighting.packet;
+            packet.destination == request.address && ends.sources.contains(&packet.source)
+        })
+        .filter_map(|seen| opens(&seen.sighting.packet, request.transport, request.port))
+        .collect();
+    keys.into_iter()
+        .map(|key| attempt(key, request.transport, &seen, ends))
+        .collect()
+}
+
+/// The key of the conversation that a packet begins.
+fn opens(packet: &Packet, over: Transport, port: u16) -> Option<Key> {
+    match (&packet.body, over) {
+        (
+            Body::Udp {
+                destination,
+                message: Some(message),
+                ..
+            },
+            Transport::Udp,
+        ) if !message.answer && *destination == port => Some(Key::Nonce(message.nonce)),
+        (
+            Body::Echo {
+                reply: false,
+                message,
+            },
+            Transport::Icmp,
+        ) => Some(Key::Nonce(message.nonce)),
+        (
+            Body::Tcp {
+                destination,
+                sequence,
+                flags,
+                ..
+            },
+            Transport::Tcp,
+        ) if *destination == port && flags & (SYN | ACK) == SYN => {
+            Some(Key::FirstSequence(*sequence))
+        }
+        _ => None,
+    }
+}
+
+fn attempt<'a>(key: Key, over: Transport, seen: &[Seen<'a>], ends: &Ends) -> Attempt<'a> {
+    let mut attempt = Attempt::new();
+    for seen in seen {
+        if let Some(leg) = leg(key, over, &seen.sighting.packet) {
+            attempt.entry(leg).or_default().push(*seen);
+        }
+    }
+    for (leg, seen) in &mut attempt {
+        order(seen, &ends.way_of(leg.is_back()));
+    }
+    attempt
+}
+
+/// Which packet of that conversation this is.
+fn leg(key: Key, over: Transport, packet: &Packet) -> Option<Leg> {
+    match (key, &packet.body) {
+        (
+            Key::Nonce(nonce),
+            Body::Udp {
+                message: Some(message),
+                ..
+            },
+        ) if over == Transport::Udp && message.nonce == nonce => Some(match message.answer {
+            true => Leg::Answer,
+            false => Leg::Request,
+        }),
+        (Key::Nonce(nonce), Body::Echo { reply, message })
+            if over == Transport::Icmp && message.nonce == nonce =>
+        {
+            Some(match reply {
+                true => Leg::Answer,
+                false => Leg::Request,
+            })
+        }
+        (
+            Key::FirstSequence(first),
+            Body::Tcp {
+                sequence,
+                acknowledgement,
+                flags,
+                payload,
+                ..
+            },
+        ) => {
+            let of_client = sequence.wrapping_sub(first) < CONNECTION_BYTES;
+            let of_server =
+                flags & ACK != 0 && acknowledgement.wrapping_sub(first) < CONNECTION_BYTES;
+            match flags & (SYN | ACK) {
+                SYN if *sequence == first => Some(Leg::Syn),
+                _ if of_server && !of_client && flags & (SYN | RST) != 0 => Some(Leg::SynAck),
+                _ if of_client && *payload > 0 && flags & SYN == 0 => Some(Leg::Data),
+                _ if of_server && !of_client && *payload > 0 => Some(Leg::DataAnswer),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// By time, where the clocks of all namespaces are one; else from one end to the other.
+fn order(seen: &mut [Seen<'_>], way: &[&Netns]) {
+    seen.sort_by_key(|seen| seen.sighting.at_ns);
+    let rank = |netns: &Netns| {
+        let at = way.iter().position(|place| *place == netns);
+        // Whoever is not on the way is between the two nodes.
+        at.map_or(way.len(), |at| at * 2)
+    };
+    let lowest = seen.iter().map(|seen| rank(seen.netns)).min();
+    let one_clock = seen.first().map(|seen| rank(seen.netns)) == lowest;
+    if !one_clock {
+        seen.sort_by_key(|seen| (rank(seen.netns), seen.sighting.at_ns));
+    }
+}
+
+impl Seen<'_> {
+    /// Whether it comes into the namespace, for whomever.
+    pub(super) fn is_in(&self) -> bool {
+        self.sighting.direction != Passing::Out
+    }
+}

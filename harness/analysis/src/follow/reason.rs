@@ -1,0 +1,365 @@
+//! What ended a packet where it was last seen: the first of these that was seen there. A rule that met it; the kernel's own
+//! answer about its route, or what its tables lack; an ICMP error from there; a counter that moved as often as packets were lost.
+use std::net::IpAddr;
+
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::Found;
+use flatnet_model::follow::{Followed, RuleRef};
+use flatnet_model::probe::watch::{Body, Packet, Passing, RuleVerdict, Watched};
+use flatnet_model::reference::Netns;
+
+use super::ends::{Ends, facts, holds};
+use super::fate::Ended;
+use super::rewrite::reference;
+use crate::trace::ObservedNetwork;
+use crate::trace::model::{self, Direction, Ending, Trace};
+
+/// Where packets and answers should go.
+pub(super) struct Walks<'a> {
+    pub(super) there: &'a Trace,
+    pub(super) back: Option<&'a Trace>,
+}
+
+/// Everything that is asked about a packet's end.
+struct Case<'a> {
+    followed: &'a Followed,
+    network: &'a ObservedNetwork,
+    ended: &'a Ended<'a>,
+    /// Addresses of the packet as it was last seen, or as it was to be sent.
+    source: Option<IpAddr>,
+    destination: IpAddr,
+}
+
+pub(super) fn reason(
+    followed: &Followed,
+    ends: &Ends,
+    network: &ObservedNetwork,
+    ended: &Ended<'_>,
+    walks: &Walks<'_>,
+) -> Option<Found> {
+    let case = Case {
+        followed,
+        network,
+        ended,
+        source: ended.packet.map(|packet| packet.source),
+        destination: ended
+            .packet
+            .map_or(followed.dial.request.address, |packet| packet.destination),
+    };
+    let is_back = ended.fate.leg.is_back();
+    let last = ended.fate.last.as_ref();
+    let at = last.map_or(&ends.client, |last| &last.netns);
+    let left = last.is_some_and(|last| last.passing == Passing::Out);
+    // What has left by a device may still have ended in the device, or before it was seen on the other side of it.
+    let beyond = ended.fate.unseen_at.as_ref().filter(|_| left);
+    let mut places = vec![at];
+    places.extend(beyond);
+    let goal = ends.way_of(is_back).last().copied();
+    let answers_too = !left && goal == Some(at);
+    let walk = match is_back {
+        true => walks.back,
+        false => Some(walks.there),
+    };
+    let seen = places
+        .iter()
+        .find_map(|netns| case.rule(netns, answers_too))
+        .or_else(|| places.iter().find_map(|netns| case.legacy(netns)))
+        .or_else(|| {
+            let stopped = |walk: &Trace| places.iter().find_map(|netns| case.stopped(walk, netns));
+            let back = walks.back.filter(|_| answers_too);
+            walk.and_then(stopped).or_else(|| back.and_then(stopped))
+        })
+        .or_else(|| places.iter().find_map(|netns| case.error_from(netns)))
+        .or_else(|| places.iter().find_map(|netns| case.counted(netns)))
+        .or_else(|| walk.and_then(|walk| case.sent_away(walk)))
+        .or_else(|| case.dropped(at));
+    seen.map(Found::seen)
+}
+
+impl Case<'_> {
+    fn watched(&self, netns: &Netns) -> Option<&Watched> {
+        let mut places = self.followed.places.iter();
+        let place = places.find(|place| place.netns == *netns)?;
+        place.watched.as_ref().ok()
+    }
+
+    fn packets(&self) -> u64 {
+        self.ended.fate.packets as u64
+    }
+
+    /// A verdict of drop on the packet; where it has come to its goal, also on the answer to it.
+    fn rule(&self, netns: &Netns, answers_too: bool) -> Option<Cause> {
+        let ours = |packet: &Packet| {
+            let there = packet.destination == self.destination
+                && self.source.is_none_or(|source| packet.source == source);
+            let back = packet.source == self.destination
+                && self
+                    .source
+                    .is_none_or(|source| packet.destination == source);
+            there || (answers_too && back)
+        };
+        let step = self.watched(netns)?.rules.iter().find(|step| {
+            step.verdict == RuleVerdict::Drop && step.packet.as_ref().is_none_or(ours)
+        })?;
+        Some(Cause::DroppedByRule {
+            at: netns.clone(),
+            rule: reference(step),
+        })
+    }
+
+    /// Legacy iptables has no trace: a rule that drops counted as many packets as were lost.
+    fn legacy(&self, netns: &Netns) -> Option<Cause> {
+        let drops = |rule: &str| {
+            ["-j DROP", "-j REJECT"]
+                .iter()
+                .any(|jump| rule.contains(jump))
+                || (rule.starts_with("-P ") && rule.ends_with(" DROP"))
+        };
+        let mut rules = self.watched(netns)?.legacy.iter();
+        let rule = rules.find(|rule| drops(&rule.rule) && rule.packets >= self.packets())?;
+        Some(Cause::DroppedByRule {
+            at: netns.clone(),
+            rule: RuleRef {
+                family: rule.family.clone(),
+                table: rule.table.clone(),
+                chain: String::new(),
+                handle: None,
+                text: Some(rule.rule.clone()),
+            },
+        })
+    }
+
+    /// The namespace where the packet was last seen is the one where routes, neighbours and devices end its way.
+    fn stopped(&self, walk: &Trace, netns: &Netns) -> Option<Cause> {
+        match &walk.ending {
+            Ending::Stopped { at, cause } if at == netns => cause_of(at, cause, walk.target),
+            _ => None,
+        }
+    }
+
+    /// An ICMP error about the packet, sent from there.
+    fn error_from(&self, netns: &Netns) -> Option<Cause> {
+        let sightings = self.followed.places.iter().flat_map(|place| {
+            let watched = place.watched.iter();
+            watched.flat_map(|watched| &watched.sightings)
+        });
+        let errors = sightings.filter_map(|sighting| match &sighting.packet.body {
+            Body::Error {
+                kind,
+                code,
+                mtu,
+                about: Some(about),
+                ..
+            } if about.destination == self.destination => {
+                Some((sighting.packet.source, *kind, *code, *mtu))
+            }
+            _ => None,
+        });
+        let (source, kind, code, mtu) = errors
+            .into_iter()
+            .find(|(source, ..)| holds(self.network, netns, *source))?;
+        let at = netns.clone();
+        let to = self.destination;
+        // RFC 792, RFC 1812 section 5.2.7; RFC 4443 section 3.
+        match (source.is_ipv4(), kind, code, mtu) {
+            (true, 3, 4, Some(mtu)) | (false, 2, _, Some(mtu)) => Some(Cause::TooBigForDevice {
+                at,
+                device: None,
+                mtu,
+            }),
+            (true, 3, 0, _) | (false, 1, 0, _) => Some(Cause::RouteRefuses {
+                at,
+                to,
+                route: None,
+            }),
+            (true, 11, 0, _) | (false, 3, 0, _) => Some(Cause::RoutingLoop { at }),
+            _ => None,
+        }
+    }
+
+    /// A counter of dropped packets that moved at least as often as packets were lost.
+    fn counted(&self, netns: &Netns) -> Option<Cause> {
+        let watched = self.watched(netns)?;
+        let last = self.ended.fate.last.as_ref();
+        let device = last.map(|last| last.device.clone());
+        let moved = |counter: &str| {
+            let count = watched.counters.get(counter).copied();
+            count.filter(|count| *count >= self.packets())
+        };
+        if let (Some(device), Some(source), Some(_)) =
+            (&device, self.source, moved("TcpExt.IPReversePathFilter"))
+        {
+            return Some(Cause::ReversePathFilter {
+                at: netns.clone(),
+                device: device.clone(),
+                source,
+            });
+        }
+        if let Some((counter, packets)) = COUNTERS
+            .iter()
+            .find_map(|counter| Some((*counter, moved(counter)?)))
+        {
+            return Some(Cause::CountedDrop {
+                at: netns.clone(),
+                device: None,
+                counter: counter.to_owned(),
+                packets,
+            });
+        }
+        let name = last.filter(|last| last.netns == *netns)?.device.clone();
+        let stats = watched.devices.get(&name)?;
+        let counts = match last?.passing {
+            Passing::Out => [
+                ("tx_dropped", stats.tx_dropped),
+                ("tx_errors", stats.tx_errors),
+            ],
+            Passing::In | Passing::InForOther => [
+                ("rx_dropped", stats.rx_dropped),
+                ("rx_errors", stats.rx_errors),
+            ],
+        };
+        let (counter, packets) = counts
+            .into_iter()
+            .find(|(_, packets)| *packets >= self.packets())?;
+        Some(Cause::CountedDrop {
+            at: netns.clone(),
+            device: Some(name),
+            counter: counter.to_owned(),
+            packets,
+        })
+    }
+
+    /// It left by another device than the kernel's routes name for its destination.
+    fn sent_away(&self, walk: &Trace) -> Option<Cause> {
+        let last = self.ended.fate.last.as_ref()?;
+        if last.passing != Passing::Out || last.tunnelled {
+            return None;
+        }
+        let facts = facts(self.network, &last.netns)?;
+        let bridged = facts
+            .link_named(&last.device)
+            .is_some_and(|link| link.master.is_some());
+        let mut hops = walk.hops.iter().filter(|hop| {
+            hop.netns == last.netns && hop.direction == Direction::Out && hop.overhead == 0
+        });
+        let expected = hops.any(|hop| hop.device == last.device);
+        let passes = walk.hops.iter().any(|hop| hop.netns == last.netns);
+        (passes && !expected && !bridged && walk.arrives()).then(|| Cause::SentAway {
+            at: last.netns.clone(),
+            device: last.device.clone(),
+            expected: self.ended.fate.unseen_at.clone().unwrap_or(Netns::Wire),
+        })
+    }
+
+    /// The one reason for which the machine's kernel dropped as many packets as were lost, where there is exactly one.
+    fn dropped(&self, netns: &Netns) -> Option<Cause> {
+        let places = self.followed.places.iter();
+        let drops = places.flat_map(|place| place.watched.iter().flat_map(|seen| &seen.drops));
+        let telling: Vec<_> = drops
+            .filter(|drop| drop.packets >= self.packets())
+            .filter(|drop| !SILENT_REASONS.contains(&drop.reason.as_str()))
+            .collect();
+        let [only] = telling[..] else { return None };
+        Some(Cause::CountedDrop {
+            at: netns.clone(),
+            device: None,
+            counter: format!("kfree_skb {} in {}", only.reason, only.place),
+            packets: only.packets,
+        })
+    }
+}
+
+/// Counters of packets that the kernel gave up, as /proc/net names them; what a lost dial moves by itself (retransmissions,
+/// timeouts) is not among them.
+const COUNTERS: [&str; 22] = [
+    "Ip.InAddrErrors",
+    "Ip.InHdrErrors",
+    "Ip.InUnknownProtos",
+    "Ip.InDiscards",
+    "Ip.OutDiscards",
+    "Ip.OutNoRoutes",
+    "IpExt.InNoRoutes",
+    "IpExt.InTruncatedPkts",
+    "IpExt.InCsumErrors",
+    "Ip.FragFails",
+    "Ip6.InAddrErrors",
+    "Ip6.InHdrErrors",
+    "Ip6.InNoRoutes",
+    "Ip6.InDiscards",
+    "Ip6.OutDiscards",
+    "Ip6.InTooBigErrors",
+    "Udp.InCsumErrors",
+    "Udp.RcvbufErrors",
+    "Tcp.InCsumErrors",
+    "nf_conntrack.drop",
+    "nf_conntrack.insert_failed",
+    "arp_cache.table_fulls",
+];
+
+/// Reasons that say nothing, or that a rule's own trace tells better.
+const SILENT_REASONS: [&str; 4] = ["NOT_SPECIFIED", "NO_REASON", "NETFILTER_DROP", "NO_SOCKET"];
+
+/// What the walk says ends a packet, as one of the causes that every check knows.
+fn cause_of(at: &Netns, cause: &model::Cause, to: IpAddr) -> Option<Cause> {
+    let at = at.clone();
+    Some(match cause.clone() {
+        model::Cause::NoRoute => Cause::RouteRefuses {
+            at,
+            to,
+            route: None,
+        },
+        model::Cause::Rejected { route } => Cause::RouteRefuses {
+            at,
+            to,
+            route: Some(route),
+        },
+        model::Cause::ForwardingOff { sysctl } => match at {
+            Netns::Node(node) => Cause::ForwardingOff {
+                node,
+                key: sysctl.replace('/', "."),
+            },
+            _ => return None,
+        },
+        model::Cause::LinkDown { device, admin } => Cause::LinkDown { at, device, admin },
+        model::Cause::Neighbour {
+            next_hop: hop,
+            device,
+            entry,
+        } => Cause::NeighbourUnresolved {
+            at,
+            hop,
+            device,
+            entry,
+        },
+        model::Cause::NoForwardingEntry { device, mac } => {
+            Cause::ForwardingEntryMissing { at, device, mac }
+        }
+        model::Cause::NoVtep { vni, port } => Cause::NoVtep { at, vni, port },
+        model::Cause::WrongMac { device, frame, own } => Cause::FrameMisdirected {
+            at,
+            device,
+            frame,
+            own,
+        },
+        model::Cause::NoPort { bridge, mac } => Cause::FrameMisdirected {
+            at,
+            device: bridge,
+            frame: mac,
+            own: None,
+        },
+        model::Cause::TakenByOther { wanted } => Cause::TakenByOther {
+            at,
+            address: to,
+            wanted,
+        },
+        model::Cause::Loop => Cause::RoutingLoop { at },
+        // Reverse paths are told by the counter: the kernel's answer about a packet of its own says nothing of another's.
+        model::Cause::ReversePath { .. }
+        | model::Cause::NoDevice
+        | model::Cause::Refused { .. }
+        | model::Cause::NoEndpoint
+        | model::Cause::HairpinOff { .. }
+        | model::Cause::NotHeld { .. }
+        | model::Cause::Unknown { .. } => return None,
+    })
+}

@@ -1,0 +1,136 @@
+//! Dials made again while every namespace on their way is watched.
+use std::sync::Arc;
+use std::time::Duration;
+
+use flatnet_model::follow::{Followed, Place, Wanted};
+use flatnet_model::kernel::Flow;
+use flatnet_model::observations::{Endpoint, Observed};
+use flatnet_model::probe::{Facts, Question, RouteOutcome, ask};
+use flatnet_model::reference::Netns;
+use tokio::sync::Mutex;
+
+use super::conversation::Conversation;
+use super::fleet::{Fleet, READ_WITHIN};
+use crate::Cluster;
+use flatnet_lab::PROGRAMS_DIR;
+
+/// Dials of a burst: enough to tell loss from a packet that was lost once, and to tell counters that moved by themselves.
+const BURST: usize = 5;
+/// How long an answer is waited for, milliseconds: before TCP sends a segment again, so that one dial is one packet.
+const ANSWER_MS: u64 = 400;
+/// What was sent last is still under way when the last dial is given up.
+const SETTLE: Duration = Duration::from_millis(30);
+
+/// Follows dials, one after the other: counters belong to one dial only as long as no other is made.
+pub struct Follower {
+    fleet: Arc<Fleet>,
+    /// What joins the nodes, where that can be looked at.
+    wire: Option<Mutex<Conversation>>,
+    /// What is watched beside packets.
+    beside: Beside,
+}
+
+/// What is watched beside packets.
+pub struct Beside {
+    /// Name of the table that is added for the time of a burst: the run's own.
+    pub name: String,
+    /// Let netfilter trace packets on nodes: adds a table.
+    pub rules: bool,
+    /// Let the machine's kernel tell why it drops packets.
+    pub drops: bool,
+}
+
+impl Follower {
+    /// With the probes of that fleet, and one on the wire where there is one.
+    pub async fn start(cluster: &Arc<dyn Cluster>, fleet: Arc<Fleet>, beside: Beside) -> Follower {
+        let wire = match cluster.capabilities().wire.is_present() {
+            true => {
+                let argv = [format!("{PROGRAMS_DIR}/flatnet-probe")];
+                let process = cluster.start_on_wire(&argv).await;
+                process
+                    .ok()
+                    .map(|process| Mutex::new(Conversation::with(process)))
+            }
+            false => None,
+        };
+        Follower {
+            fleet,
+            wire,
+            beside,
+        }
+    }
+
+    /// What joins the nodes, as it is now.
+    pub async fn wire(&self) -> Option<Observed<Facts>> {
+        let wire = self.wire.as_ref()?;
+        Some(wire.lock().await.ask(&ask::Facts {}, READ_WITHIN).await)
+    }
+
+    /// Dials a burst while `places` are watched.
+    pub async fn burst(&self, dial: Wanted, places: &[Netns]) -> Followed {
+        let starting = places.iter().enumerate().map(|(at, netns)| {
+            let is_node = matches!(netns, Netns::Node(_));
+            let question = ask::Watch {
+                ports: vec![dial.request.port],
+                rules: self.beside.rules.then(|| self.beside.name.clone()),
+                // One place tells of the whole machine.
+                drops: self.beside.drops && is_node && at <= 1,
+            };
+            async move { self.ask(netns, &question).await }
+        });
+        let watching = futures::future::join_all(starting).await;
+        let question = ask::Dial {
+            targets: vec![dial.request; BURST],
+            at_once: BURST,
+            timeout_ms: ANSWER_MS,
+            attempts: 1,
+        };
+        let outcomes = self
+            .fleet
+            .ask_one(&dial.from, &question, READ_WITHIN)
+            .await
+            .map(|answer| answer.results);
+        tokio::time::sleep(SETTLE).await;
+        let ending = places
+            .iter()
+            .map(|netns| async move { self.ask(netns, &ask::WatchEnd {}).await });
+        let watched = futures::future::join_all(ending).await;
+        let places =
+            places
+                .iter()
+                .zip(watching)
+                .zip(watched)
+                .map(|((netns, watching), watched)| Place {
+                    netns: netns.clone(),
+                    watching,
+                    watched,
+                });
+        Followed {
+            dial,
+            outcomes,
+            places: places.collect(),
+            routes: Vec::new(),
+            found: None,
+        }
+    }
+
+    /// Which route a namespace's kernel gives a packet.
+    pub async fn route(&self, netns: &Netns, flow: Flow) -> Observed<RouteOutcome> {
+        let question = ask::Routes { flows: vec![flow] };
+        let mut answer = self.ask(netns, &question).await?;
+        let outcome = answer.routes.pop();
+        outcome.ok_or_else(|| format!("the kernel of {netns} gave no route"))
+    }
+
+    async fn ask<Q: Question>(&self, netns: &Netns, question: &Q) -> Observed<Q::Answer> {
+        let endpoint = match netns {
+            Netns::Pod(pod) => Endpoint::Pod(pod.clone()),
+            Netns::Node(node) => Endpoint::Node(node.clone()),
+            Netns::Wire => {
+                let wire = self.wire.as_ref().ok_or("it cannot be looked at")?;
+                return wire.lock().await.ask(question, READ_WITHIN).await;
+            }
+        };
+        self.fleet.ask_one(&endpoint, question, READ_WITHIN).await
+    }
+}

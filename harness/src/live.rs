@@ -1,0 +1,92 @@
+//! Follows packets of one pair on a running cluster, by hand.
+use std::sync::Arc;
+
+use flatnet_analysis::follow::Ground;
+use flatnet_analysis::follow::picture::Live;
+use flatnet_cluster::observe::fleet::Fleet;
+use flatnet_cluster::observe::follow::{Beside, Follower};
+use flatnet_cluster::status;
+use flatnet_model::follow::Wanted;
+use flatnet_model::network::Transport;
+use flatnet_model::probe::DialRequest;
+use flatnet_model::reference::{Endpoint, Netns};
+use flatnet_model::snapshot::PodSnapshot;
+
+use crate::route::Looked;
+use crate::session::attach::Attached;
+use crate::session::follow::ask_kernels;
+use crate::session::run_id;
+use crate::{Error, Result};
+
+/// Sends a burst over each transport, and says what became of it.
+///
+/// # Errors
+/// [`Error::Input`] for a destination that no probe can answer for; when no probe runs at one of the two ends.
+pub async fn follow(
+    attached: &Attached,
+    looked: Looked,
+    transports: &[Transport],
+) -> Result<Vec<Live>> {
+    let (from, to) = ends(&looked)?;
+    let mut pods: Vec<PodSnapshot> = Vec::new();
+    for pod in &attached.cluster.pods().await? {
+        let pod = status::pod(pod)?;
+        let end = Endpoint::Pod(pod.reference.clone());
+        if end == from || end == to {
+            pods.push(pod);
+        }
+    }
+    let pods: Vec<&PodSnapshot> = pods.iter().collect();
+    let nodes = attached.cluster.nodes().await?;
+    let cluster = Arc::clone(&attached.cluster);
+    let fleet = Arc::new(Fleet::start(cluster, &nodes, &pods, None).await?);
+    let port = |end: &Endpoint| {
+        fleet.port(end).ok_or_else(|| {
+            let why = fleet.lost.get(end).cloned().unwrap_or_default();
+            Error::Failed(format!("--live: no probe runs at {end}: {why}"))
+        })
+    };
+    port(&from)?;
+    let port = port(&to)?;
+    let beside = Beside {
+        name: format!("flatnet-follow-{}", run_id()),
+        rules: true,
+        drops: true,
+    };
+    let follower = Follower::start(&attached.cluster, Arc::clone(&fleet), beside).await;
+    let ground = Ground::new(looked.network);
+    let mut lives = Vec::new();
+    for transport in transports {
+        let dial = Wanted {
+            from: from.clone(),
+            to: to.clone(),
+            request: DialRequest {
+                address: looked.address,
+                transport: *transport,
+                port,
+            },
+        };
+        let places = ground.places(&dial);
+        let mut followed = follower.burst(dial, &places).await;
+        ask_kernels(&follower, &ground, &mut followed).await;
+        followed.found = Some(ground.judge(&followed));
+        lives.push(ground.live(&followed));
+    }
+    Ok(lives)
+}
+
+fn ends(looked: &Looked) -> Result<(Endpoint, Endpoint)> {
+    let endpoint = |netns: &Netns| match netns {
+        Netns::Pod(pod) => Some(Endpoint::Pod(pod.clone())),
+        Netns::Node(node) => Some(Endpoint::Node(node.clone())),
+        Netns::Wire => None,
+    };
+    let (from, to) = &looked.ends;
+    match (endpoint(from), to.as_ref().and_then(endpoint)) {
+        (Some(from), Some(to)) => Ok((from, to)),
+        _ => Err(Error::Input(
+            "--live: give a pod or a node as --to: what is sent is answered by a probe there"
+                .to_owned(),
+        )),
+    }
+}
