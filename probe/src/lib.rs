@@ -64,8 +64,9 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
       addresses, routes and interfaces of pods, seen from their node
   echo '{\"ask\":\"plugin-versions\",\"root\":\"\",\"bin_dir\":\"/opt/cni/bin\",\"timeout_ms\":2000}' | flatnet-probe
       the CNI versions each plugin supports; {\"ask\":\"files\",\"root\":\"\",\"paths\":[\"/etc/cni/net.d/*\"]} shows files
-  (echo '{\"ask\":\"watch\",\"ports\":[7777],\"rules\":null,\"drops\":false}'; sleep 10; echo '{\"ask\":\"watch-end\"}') | flatnet-probe
-      packets of probes at the devices here, and those from and to TCP and UDP port 7777
+  (echo '{\"ask\":\"watch\",\"ports\":[7777],\"rules\":\"flatnet-trace\",\"drops\":false}'; sleep 10; echo '{\"ask\":\"watch-end\"}') | flatnet-probe
+      packets of probes at the devices here, those from and to TCP and UDP port 7777, and the rules of netfilter that they
+      met (\"rules\":null adds no table; a table of that name is there until the watch ends)
 
 Options: --help, --version
 Exit codes: 0 the input ended, 1 the answers cannot be written, 2 wrong usage

@@ -22,7 +22,8 @@ pub(crate) const HEADER: usize = 15;
 /// Longest message without padding, bytes.
 pub(crate) const MAX_MESSAGE: usize = HEADER + 16 + MAX_NAME;
 
-const MAGIC: &[u8; 4] = b"fnp1";
+/// The first bytes of every message.
+pub(crate) const MAGIC: &[u8; 4] = b"fnp1";
 
 /// One message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,6 +140,17 @@ pub(crate) fn nonce_of(bytes: &[u8]) -> Option<u64> {
     } else {
         None
     }
+}
+
+/// All but the last byte of the nonce of a message that is cut off after them.
+pub(crate) fn start_of_nonce(bytes: &[u8]) -> Option<u64> {
+    let start: &[u8; 7] = bytes.strip_prefix(MAGIC)?.get(1..)?.first_chunk()?;
+    Some(
+        start
+            .iter()
+            .fold(0, |nonce, byte| nonce << 8 | u64::from(*byte))
+            << 8,
+    )
 }
 
 /// Whether a message that may be cut off answers another.
@@ -265,6 +277,13 @@ mod tests {
         assert_eq!(nonce_of(&bytes[..13]), Some(0x0102_0304_0506_0708));
         assert_eq!(nonce_of(&bytes[..12]), None);
         assert_eq!(nonce_of(b"another program's"), None);
+    }
+
+    #[test]
+    fn a_nonce_may_lack_its_last_byte() {
+        let bytes = HELLO.encode();
+        assert_eq!(start_of_nonce(&bytes[..12]), Some(0x0102_0304_0506_0700));
+        assert_eq!(start_of_nonce(&bytes[..11]), None);
     }
 
     #[test]

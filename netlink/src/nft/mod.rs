@@ -1,9 +1,12 @@
 //! nftables over netlink, without the `nft` program: one transaction per call.
 mod compare;
 mod interval;
+mod listing;
 mod masquerade;
 mod model;
 mod rule;
+mod text;
+mod trace;
 mod transaction;
 mod uapi;
 
@@ -14,6 +17,7 @@ use nix::errno::Errno;
 
 pub use masquerade::masquerade_table;
 pub use model::{Chain, ChainType, Expr, Hook, Set, Table};
+pub use trace::{Trace, TraceBy, TraceEvent, TracePacket};
 use transaction::{INET, Transaction};
 
 use crate::socket::Connection;

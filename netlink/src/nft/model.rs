@@ -63,6 +63,15 @@ pub enum Expr {
     SourcePort(u16),
     /// TCP or UDP destination port, or that of another protocol after its [`Expr::Protocol`].
     DestinationPort(u16),
+    /// These bytes (up to 16) at that offset from the start of the transport's header, after a check of the protocol.
+    TransportBytes {
+        /// Bytes from the start of the header.
+        offset: u8,
+        /// What must be there.
+        value: Vec<u8>,
+    },
+    /// Has every rule that the packet meets from now on reported ([`Trace`](super::Trace)).
+    Trace,
     /// Counts packets and bytes.
     Counter,
     /// Drops the packet.

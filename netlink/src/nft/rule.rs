@@ -77,6 +77,21 @@ impl<'a> Encoder<'a> {
             }
             Expr::SourcePort(port) => self.port(0, *port),
             Expr::DestinationPort(port) => self.port(2, *port),
+            Expr::TransportBytes { offset, value } => {
+                self.payload(
+                    expr::PAYLOAD_TRANSPORT,
+                    u32::from(*offset),
+                    value.len() as u32,
+                );
+                self.compare(expr::CMP_EQ, value);
+            }
+            Expr::Trace => {
+                self.immediate(expr::REG_1, &[1]);
+                self.expression("meta", |m| {
+                    m.attr_be32(expr::META_KEY, expr::META_NFTRACE)
+                        .attr_be32(expr::META_SREG, expr::REG_1);
+                });
+            }
             Expr::Counter => self.expression("counter", |_| ()),
             Expr::Drop => self.verdict(expr::VERDICT_DROP),
             Expr::Accept => self.verdict(expr::VERDICT_ACCEPT),

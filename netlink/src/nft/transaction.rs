@@ -27,13 +27,22 @@ const BATCH: [u8; 4] = [nfproto::UNSPEC, 0, 0, nfnl::SUBSYS_NFTABLES];
 
 /// Messages that take effect together, each with a description for errors.
 pub(crate) struct Transaction {
+    /// struct nfgenmsg of the messages about the table.
+    family: [u8; 4],
     messages: Vec<(Message, String)>,
     sets: u32,
 }
 
 impl Transaction {
+    /// About a table of family `inet`.
     pub(crate) fn new() -> Self {
+        Transaction::of(nfproto::INET)
+    }
+
+    /// About a table of a family.
+    pub(crate) fn of(family: u8) -> Self {
         Transaction {
+            family: [family, 0, 0, 0],
             messages: Vec::new(),
             sets: 0,
         }
@@ -44,13 +53,22 @@ impl Transaction {
     }
 
     pub(crate) fn create_table(&mut self, name: &str) {
-        let mut message = Message::new(msg::NEWTABLE, nlm::CREATE, &INET);
+        let mut message = Message::new(msg::NEWTABLE, nlm::CREATE, &self.family);
         message.attr_text(table::NAME, name);
         self.push(message, format!("create nftables table {name}"));
     }
 
+    /// A new table that goes when the socket is closed. Fails with EEXIST where there is one of that name.
+    pub(crate) fn create_owned_table(&mut self, name: &str) {
+        let mut message = Message::new(msg::NEWTABLE, nlm::CREATE | nlm::EXCL, &self.family);
+        message
+            .attr_text(table::NAME, name)
+            .attr_be32(table::FLAGS, table::OWNER);
+        self.push(message, format!("create nftables table {name}"));
+    }
+
     pub(crate) fn delete_table(&mut self, name: &str) {
-        let mut message = Message::new(msg::DELTABLE, 0, &INET);
+        let mut message = Message::new(msg::DELTABLE, 0, &self.family);
         message.attr_text(table::NAME, name);
         self.push(message, format!("delete nftables table {name}"));
     }
@@ -116,7 +134,7 @@ impl Transaction {
         what: &str,
     ) {
         self.sets += 1;
-        let mut message = Message::new(msg::NEWSET, nlm::CREATE, &INET);
+        let mut message = Message::new(msg::NEWSET, nlm::CREATE, &self.family);
         message
             .attr_text(set::TABLE, table)
             .attr_text(set::NAME, name)
@@ -135,7 +153,7 @@ impl Transaction {
         keys: impl Iterator<Item = (&'a [u8], bool)>,
         what: &str,
     ) {
-        let mut message = Message::new(msg::NEWSETELEM, nlm::CREATE, &INET);
+        let mut message = Message::new(msg::NEWSETELEM, nlm::CREATE, &self.family);
         message
             .attr_text(elem::LIST_TABLE, table)
             .attr_text(elem::LIST_SET, name)
@@ -156,7 +174,7 @@ impl Transaction {
     }
 
     fn create_chain(&mut self, table: &str, base: &Chain) {
-        let mut message = Message::new(msg::NEWCHAIN, nlm::CREATE, &INET);
+        let mut message = Message::new(msg::NEWCHAIN, nlm::CREATE, &self.family);
         message
             .attr_text(chain::TABLE, table)
             .attr_text(chain::NAME, &base.name)
@@ -192,7 +210,7 @@ impl Transaction {
             self.fill_set(table, ANONYMOUS_SET, keys, &what);
             self.sets
         });
-        let mut message = Message::new(msg::NEWRULE, nlm::CREATE | nlm::APPEND, &INET);
+        let mut message = Message::new(msg::NEWRULE, nlm::CREATE | nlm::APPEND, &self.family);
         message
             .attr_text(rule::TABLE, table)
             .attr_text(rule::CHAIN, chain);

@@ -19,6 +19,7 @@ pub(crate) mod msg {
     pub(crate) const GETRULE: u16 = NFTABLES | 7;
     pub(crate) const NEWSET: u16 = NFTABLES | 9;
     pub(crate) const NEWSETELEM: u16 = NFTABLES | 12;
+    pub(crate) const TRACE: u16 = NFTABLES | 17;
     pub(crate) const GETSETELEM: u16 = NFTABLES | 13;
 }
 
@@ -27,11 +28,16 @@ pub(crate) mod nfproto {
     pub(crate) const UNSPEC: u8 = 0;
     pub(crate) const INET: u8 = 1;
     pub(crate) const IPV4: u8 = 2;
+    pub(crate) const BRIDGE: u8 = 7;
     pub(crate) const IPV6: u8 = 10;
 }
 
 pub(crate) mod table {
     pub(crate) const NAME: u16 = 1;
+    pub(crate) const FLAGS: u16 = 2;
+
+    /// The table belongs to the socket (Linux 5.12).
+    pub(crate) const OWNER: u32 = 2;
 }
 
 pub(crate) mod chain {
@@ -75,7 +81,9 @@ pub(crate) mod elem {
 pub(crate) mod rule {
     pub(crate) const TABLE: u16 = 1;
     pub(crate) const CHAIN: u16 = 2;
+    pub(crate) const HANDLE: u16 = 3;
     pub(crate) const EXPRESSIONS: u16 = 4;
+    pub(crate) const USERDATA: u16 = 7;
 }
 
 /// One item of any list.
@@ -85,6 +93,18 @@ pub(crate) mod data {
     pub(crate) const VALUE: u16 = 1;
     pub(crate) const VERDICT: u16 = 2;
     pub(crate) const VERDICT_CODE: u16 = 1;
+    pub(crate) const VERDICT_CHAIN: u16 = 2;
+}
+
+/// Verdicts of netfilter, and those of nf_tables alone, which are negative.
+pub(crate) mod verdict {
+    pub(crate) const DROP: i32 = 0;
+    pub(crate) const ACCEPT: i32 = 1;
+    pub(crate) const CONTINUE: i32 = -1;
+    pub(crate) const BREAK: i32 = -2;
+    pub(crate) const JUMP: i32 = -3;
+    pub(crate) const GOTO: i32 = -4;
+    pub(crate) const RETURN: i32 = -5;
 }
 
 pub(crate) mod expr {
@@ -93,6 +113,8 @@ pub(crate) mod expr {
 
     pub(crate) const META_DREG: u16 = 1;
     pub(crate) const META_KEY: u16 = 2;
+    pub(crate) const META_SREG: u16 = 3;
+    pub(crate) const META_NFTRACE: u32 = 12;
     pub(crate) const META_IIFNAME: u32 = 6;
     pub(crate) const META_OIFNAME: u32 = 7;
     pub(crate) const META_NFPROTO: u32 = 15;
@@ -106,6 +128,7 @@ pub(crate) mod expr {
     pub(crate) const PAYLOAD_CSUM_TYPE: u16 = 6;
     pub(crate) const PAYLOAD_CSUM_OFFSET: u16 = 7;
     pub(crate) const PAYLOAD_CSUM_FLAGS: u16 = 8;
+    pub(crate) const PAYLOAD_LINK: u32 = 0;
     pub(crate) const PAYLOAD_NETWORK: u32 = 1;
     pub(crate) const PAYLOAD_TRANSPORT: u32 = 2;
     pub(crate) const CSUM_NONE: u32 = 0;
@@ -127,6 +150,7 @@ pub(crate) mod expr {
 
     pub(crate) const LOOKUP_SET: u16 = 1;
     pub(crate) const LOOKUP_SREG: u16 = 2;
+    pub(crate) const LOOKUP_DREG: u16 = 3;
     pub(crate) const LOOKUP_SET_ID: u16 = 4;
     pub(crate) const LOOKUP_FLAGS: u16 = 5;
     pub(crate) const LOOKUP_INVERT: u32 = 1;

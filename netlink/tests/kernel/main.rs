@@ -15,6 +15,7 @@ mod nft_listing;
 mod nft_packets;
 mod nft_rules;
 mod nft_tables;
+mod nft_text;
 mod observer;
 mod routes;
 mod rules;

@@ -1,17 +1,16 @@
 //! A packet socket on every device (packet(7)), read by a thread while the session goes on.
-use std::collections::HashMap;
-use std::io::{IoSliceMut, PipeReader, PipeWriter};
+use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use flatnet_model::probe::watch::{Passing, Sighting};
 use nix::errno::Errno;
 use nix::libc;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::background::{Background, Ending};
+use super::devices::Devices;
 use super::filter::{self, FRAME_BYTES};
 use super::packet::{Begins, Wanted, in_frame};
 use crate::error::{Error, Result};
@@ -26,11 +25,7 @@ const LAST_LOOK: Duration = Duration::from_millis(500);
 const TURN: usize = 256;
 
 /// Frames are being read; dropping it ends that.
-pub(super) struct Packets {
-    /// Nothing is written: the thread ends when it is closed.
-    end: PipeWriter,
-    thread: JoinHandle<Sightings>,
-}
+pub(super) struct Packets(Background<Sightings>);
 
 /// What was seen.
 #[derive(Default)]
@@ -43,24 +38,18 @@ impl Packets {
     /// Opens the socket in the calling thread's namespace and begins. Needs CAP_NET_RAW there.
     pub(super) fn start(wanted: Wanted) -> Result<Self> {
         let socket = open(&wanted)?;
-        let (ended, end) = std::io::pipe().map_err(|error| Error::system("make a pipe", error))?;
         let reader = Reader {
             socket,
             wanted,
-            names: HashMap::new(),
+            devices: Devices::default(),
             seen: Sightings::default(),
         };
-        let thread = std::thread::Builder::new()
-            .name("packets".to_owned())
-            .spawn(move || reader.run(&ended))
-            .map_err(|error| Error::system("start a thread", error))?;
-        Ok(Packets { end, thread })
+        Background::start("packets", |ending| reader.run(&ending)).map(Packets)
     }
 
     /// Ends it. Blocks until what is queued has been read.
     pub(super) fn end(self) -> Sightings {
-        drop(self.end);
-        self.thread.join().unwrap_or_default()
+        self.0.end()
     }
 }
 
@@ -100,8 +89,8 @@ fn bind_all(socket: &Socket) -> std::io::Result<()> {
 struct Reader {
     socket: Socket,
     wanted: Wanted,
-    /// Devices by index.
-    names: HashMap<usize, String>,
+    /// The thread is in the socket's namespace.
+    devices: Devices,
     seen: Sightings,
 }
 
@@ -113,27 +102,14 @@ enum Queue {
 }
 
 impl Reader {
-    fn run(mut self, ended: &PipeReader) -> Sightings {
-        while !self.is_over(ended) {
+    fn run(mut self, ending: &Ending) -> Sightings {
+        while !ending.awaited(self.socket.as_fd()) {
             self.read();
         }
         let begun = Instant::now();
         while self.read() == Queue::MayHoldMore && begun.elapsed() < LAST_LOOK {}
         self.seen.missed += dropped(&self.socket);
         self.seen
-    }
-
-    /// Waits for frames or the end.
-    fn is_over(&self, ended: &PipeReader) -> bool {
-        let mut fds = [
-            PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
-            PollFd::new(ended.as_fd(), PollFlags::POLLIN),
-        ];
-        match poll(&mut fds, PollTimeout::NONE) {
-            Ok(_) => fds[1].any().unwrap_or(true),
-            Err(Errno::EINTR) => false,
-            Err(_) => true,
-        }
     }
 
     fn read(&mut self) -> Queue {
@@ -178,11 +154,10 @@ impl Reader {
             self.seen.missed += 1;
             return;
         }
-        let index = from.ifindex();
-        let device = self.names.entry(index).or_insert_with(|| name(index));
+        let index = u32::try_from(from.ifindex()).unwrap_or_default();
         self.seen.kept.push(Sighting {
             at_ns,
-            device: device.clone(),
+            device: self.devices.name(index).to_owned(),
             direction: match from.pkttype() {
                 libc::PACKET_OUTGOING => Passing::Out,
                 libc::PACKET_OTHERHOST => Passing::InForOther,
@@ -193,15 +168,6 @@ impl Reader {
             packet: seen.packet,
         });
     }
-}
-
-/// The thread is in the socket's namespace. A device may have gone meanwhile.
-fn name(index: usize) -> String {
-    let name = u32::try_from(index).ok().and_then(|index| {
-        let name = nix::net::if_::if_indextoname(index).ok()?;
-        Some(name.to_string_lossy().into_owned())
-    });
-    name.unwrap_or_else(|| format!("if{index}"))
 }
 
 fn timestamp(message: ControlMessageOwned) -> Option<u64> {

@@ -12,7 +12,7 @@ use flatnet_model::probe::{DialOutcome, DialRequest, Failure, ReceivedRequest, T
 use nix::sched::{CloneFlags, unshare};
 
 pub(crate) use net::{Net, tun};
-pub(crate) use probe::Probe;
+pub(crate) use probe::{Probe, ProbeProcess};
 
 /// Tests that need namespaces. Where this user may not make them, a test runs again as root of a user namespace.
 macro_rules! net_tests {

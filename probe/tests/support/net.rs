@@ -6,8 +6,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::{ForkResult, fork};
 
-use super::Probe;
+use super::{Probe, ProbeProcess};
 
 /// A network namespace, with `lo` up.
 pub(crate) struct Net(File);
@@ -85,6 +86,15 @@ impl Net {
         self.run(&format!("nft -f {}", file.path().display()));
     }
 
+    /// The handle of the rule that `nft -a` lists with these words.
+    #[track_caller]
+    pub(crate) fn rule_handle(&self, family: &str, words: &str) -> u64 {
+        let listing = self.run(&format!("nft -a list ruleset {family}"));
+        let line = listing.lines().find(|line| line.contains(words));
+        let (_, handle) = line.expect(&listing).split_once("# handle ").unwrap();
+        handle.trim().parse().unwrap()
+    }
+
     pub(crate) fn sysctl(&self, key: &str, value: &str) {
         self.within(|| std::fs::write(format!("/proc/sys/net/{key}"), value))
             .unwrap_or_else(|error| panic!("{key}: {error}"));
@@ -140,6 +150,24 @@ impl Net {
     /// A probe inside.
     pub(crate) fn probe(&self) -> Probe {
         self.probe_after(|| {})
+    }
+
+    /// A probe inside that is a process of its own, and can be killed.
+    pub(crate) fn probe_process(&self) -> ProbeProcess {
+        let (input, to) = std::io::pipe().unwrap();
+        let (from, output) = std::io::pipe().unwrap();
+        let forked = self.within(|| {
+            // SAFETY: the child uses memory, files and threads of its own; the C library makes its allocator usable there.
+            match unsafe { fork() }.unwrap() {
+                ForkResult::Parent { child } => child,
+                ForkResult::Child => {
+                    let ended = flatnet_probe::run(&input, &output);
+                    // SAFETY: ends the process at once, without what belongs to the parent's threads.
+                    unsafe { nix::libc::_exit(i32::from(ended.is_err())) }
+                }
+            }
+        });
+        ProbeProcess::new(forked, to, from)
     }
 
     /// A probe inside, whose thread first does `prepare`.

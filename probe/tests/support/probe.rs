@@ -6,6 +6,10 @@ use flatnet_model::probe::{
     DialOutcome, DialRequest, Listening, MtuTrial, Question, ReceivedRequest, ask, wire,
 };
 
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+
 use super::ip;
 
 /// A probe that runs on a thread in a namespace.
@@ -151,5 +155,38 @@ impl Drop for Probe {
                 ended.unwrap().unwrap();
             }
         }
+    }
+}
+
+/// A probe that is a process.
+pub(crate) struct ProbeProcess {
+    pid: Pid,
+    to: PipeWriter,
+    from: BufReader<PipeReader>,
+}
+
+impl ProbeProcess {
+    pub(super) fn new(pid: Pid, to: PipeWriter, from: PipeReader) -> Self {
+        ProbeProcess {
+            pid,
+            to,
+            from: BufReader::new(from),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn ask<Q: Question>(&mut self, question: &Q) -> Q::Answer {
+        self.to
+            .write_all(&wire::question_line(question).unwrap())
+            .unwrap();
+        let mut line = String::new();
+        self.from.read_line(&mut line).unwrap();
+        wire::read_answer(question, line.as_bytes()).unwrap()
+    }
+
+    /// SIGKILL: it can do nothing about it.
+    pub(crate) fn kill(self) {
+        kill(self.pid, Signal::SIGKILL).unwrap();
+        waitpid(self.pid, None).unwrap();
     }
 }

@@ -23,7 +23,7 @@ pub struct Watching {
 pub struct Watched {
     /// Packets at devices, in the order in which they passed.
     pub sightings: Vec<Sighting>,
-    /// Packets that the socket had no room for, or that came after the most that are kept.
+    /// Packets and trace messages that their sockets had no room for, or that came after the most that are kept.
     pub missed: u64,
     /// What the packets met in netfilter, in the order in which they met it.
     pub rules: Vec<RuleStep>,
@@ -204,11 +204,12 @@ pub struct RuleStep {
     pub met: Met,
     /// What was decided.
     pub verdict: RuleVerdict,
-    /// Interface by which the packet came in.
+    /// Interface by which the packet came in, as the trace showed it last.
     pub iif: Option<String>,
-    /// Interface by which it is to go out.
+    /// Interface by which it is to go out, likewise.
     pub oif: Option<String>,
-    /// The packet at this point, where the trace shows its headers.
+    /// The packet as the trace showed it last: at this chain, or before it where the chain had no rule for it. Shown are 20 bytes of the
+    /// transport's header, too little for a datagram's message and for the packet that an ICMP error is about.
     pub packet: Option<Packet>,
 }
 

@@ -1,6 +1,8 @@
 //! Headers of IPv4 (RFC 791) and IPv6 (RFC 8200), up to the transport.
 use std::net::IpAddr;
 
+use flatnet_model::probe::watch::{Body, Packet};
+
 use super::bytes::{ipv4_at, ipv6_at, u8_at, u16_at};
 
 /// Protocol numbers (IANA), also as next headers of IPv6.
@@ -39,6 +41,21 @@ pub(super) struct Header<'a> {
     pub(super) length: u32,
     /// Those of them that are there.
     pub(super) payload: &'a [u8],
+}
+
+impl Header<'_> {
+    /// The packet that holds this.
+    pub(super) fn packet(&self, body: Body) -> Packet {
+        Packet {
+            source: self.source,
+            destination: self.destination,
+            ttl: self.ttl,
+            bytes: self.bytes,
+            dont_fragment: self.dont_fragment,
+            fragment: self.fragment,
+            body,
+        }
+    }
 }
 
 /// Reads the header of either version.

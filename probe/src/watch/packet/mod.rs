@@ -9,8 +9,10 @@ mod ip;
 mod parser;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod transport;
 mod wanted;
 
 pub(super) use parser::{Begins, in_frame};
+pub(super) use traced::traced;
 pub(super) use wanted::Wanted;

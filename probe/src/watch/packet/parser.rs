@@ -1,6 +1,6 @@
 //! From a frame down to the packet of a probe in it.
 use flatnet_model::kernel::MacAddr;
-use flatnet_model::probe::watch::{Body, Frame, Outer, OuterKind, Packet};
+use flatnet_model::probe::watch::{Frame, Outer, OuterKind, Packet};
 
 use super::bytes::{array_at, u16_at, u32_at};
 use super::ip::{self, Header, protocol};
@@ -111,7 +111,7 @@ impl<'w> Parser<'w> {
             _ => None,
         };
         match body {
-            Some(body) => Some(packet(&header, body)),
+            Some(body) => Some(header.packet(body)),
             None => self.inside(&header),
         }
     }
@@ -158,16 +158,4 @@ fn vxlan(datagram: &[u8]) -> Option<(OuterKind, &[u8])> {
     }
     let vni = vni >> 8;
     Some((OuterKind::Vxlan { port, vni }, header.get(VXLAN_HEADER..)?))
-}
-
-fn packet(header: &Header<'_>, body: Body) -> Packet {
-    Packet {
-        source: header.source,
-        destination: header.destination,
-        ttl: header.ttl,
-        bytes: header.bytes,
-        dont_fragment: header.dont_fragment,
-        fragment: header.fragment,
-        body,
-    }
 }

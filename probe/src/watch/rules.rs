@@ -1,0 +1,158 @@
+//! Netfilter's trace of probes' packets, read by a thread while the session goes on.
+use std::collections::HashMap;
+
+use flatnet_model::probe::watch::{Met, RuleStep};
+use flatnet_netlink::Nft;
+use flatnet_netlink::nft::{Trace, TraceBy, TraceEvent, TracePacket};
+use nix::errno::Errno;
+
+use super::background::{Background, Ending};
+use super::devices::Devices;
+use super::packet::{Wanted, traced};
+use crate::error::Result;
+use crate::message::MAGIC;
+
+/// Steps that are kept.
+const MOST_STEPS: usize = 20_000;
+
+/// Packets are being traced; dropping it ends that, and the table goes with it.
+pub(super) struct Rules {
+    thread: Background<(Vec<TraceEvent>, u64)>,
+    wanted: Wanted,
+    table: String,
+}
+
+/// What packets met.
+#[derive(Default)]
+pub(super) struct Steps {
+    pub(super) steps: Vec<RuleStep>,
+    /// Messages of the kernel that found no room.
+    pub(super) missed: u64,
+}
+
+impl Rules {
+    /// Adds the table, and begins. Needs CAP_NET_ADMIN in this namespace.
+    pub(super) fn start(table: &str, wanted: Wanted) -> Result<Self> {
+        let ports: Vec<u16> = wanted.ports.iter().copied().collect();
+        let trace = Trace::start(table, &ports, *MAGIC)?;
+        let thread = Background::start("rules", |ending| read(trace, &ending))?;
+        Ok(Rules {
+            thread,
+            wanted,
+            table: table.to_owned(),
+        })
+    }
+
+    /// Ends it; the table is gone then. Rules are told in words where they are still there.
+    pub(super) fn end(self) -> Steps {
+        let (events, missed) = self.thread.end();
+        Steps {
+            steps: steps(events, &self.table, &self.wanted),
+            missed,
+        }
+    }
+}
+
+/// Reads until the end, and then what is there.
+fn read(mut trace: Trace, ending: &Ending) -> (Vec<TraceEvent>, u64) {
+    let (mut events, mut missed) = (Vec::new(), 0);
+    loop {
+        let over = ending.awaited(trace.as_fd());
+        loop {
+            match trace.receive() {
+                Ok(more) => {
+                    let room = MOST_STEPS - events.len();
+                    missed += more.len().saturating_sub(room) as u64;
+                    events.extend(more.into_iter().take(room));
+                }
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => missed += 1,
+                Err(_) => break,
+            }
+            if missed > MOST_STEPS as u64 {
+                return (events, missed);
+            }
+        }
+        if over {
+            return (events, missed);
+        }
+    }
+}
+
+/// Those of the table that has packets traced only show what they are.
+fn steps(events: Vec<TraceEvent>, own: &str, wanted: &Wanted) -> Vec<RuleStep> {
+    let mut texts = Texts {
+        nft: Nft::open().ok(),
+        known: HashMap::new(),
+    };
+    let mut devices = Devices::default();
+    // The headers come with the first rule of a base chain; a chain that ends in its policy may have none.
+    let mut packets: HashMap<u32, TracePacket> = HashMap::new();
+    let mut step = |event: TraceEvent| {
+        if let Some(packet) = event.packet.clone() {
+            packets.insert(event.id, packet);
+        }
+        if event.table == own {
+            return None;
+        }
+        let packet = packets.get(&event.id);
+        let mut device = |index: Option<u32>| index.map(|index| devices.name(index).to_owned());
+        Some(RuleStep {
+            id: event.id,
+            family: family(event.family),
+            met: match event.by {
+                TraceBy::Rule(handle) => Met::Rule {
+                    handle,
+                    text: texts.of(&event, handle),
+                },
+                TraceBy::Policy => Met::Policy,
+                TraceBy::Return => Met::Return,
+            },
+            iif: device(packet.and_then(|packet| packet.iif)),
+            oif: device(packet.and_then(|packet| packet.oif)),
+            packet: packet.and_then(|packet| traced(&packet.network, &packet.transport, wanted)),
+            table: event.table,
+            chain: event.chain,
+            verdict: event.verdict,
+        })
+    };
+    events.into_iter().filter_map(&mut step).collect()
+}
+
+/// NFPROTO_* as nft names the families of tables.
+fn family(number: u8) -> String {
+    match number {
+        1 => "inet",
+        2 => "ip",
+        3 => "arp",
+        5 => "netdev",
+        7 => "bridge",
+        10 => "ip6",
+        other => return other.to_string(),
+    }
+    .to_owned()
+}
+
+/// Rules in words, each asked for once.
+struct Texts {
+    nft: Option<Nft>,
+    known: HashMap<(u8, String, String, u64), Option<String>>,
+}
+
+impl Texts {
+    fn of(&mut self, event: &TraceEvent, handle: u64) -> Option<String> {
+        let key = (
+            event.family,
+            event.table.clone(),
+            event.chain.clone(),
+            handle,
+        );
+        let nft = self.nft.as_mut();
+        self.known
+            .entry(key)
+            .or_insert_with(|| {
+                let text = nft?.rule_text(event.family, &event.table, &event.chain, handle);
+                text.ok().flatten()
+            })
+            .clone()
+    }
+}
