@@ -1,7 +1,9 @@
 //! What flatnet makes of what was seen: pure functions, without a cluster, a file or a socket.
 //!
 //! [`checks`] judge observations, [`inspect`] answers questions from a view, [`trace`] follows a packet through what was seen of
-//! every namespace, [`follow`] says what became of packets that were followed for real, [`diagnose`] ranks the causes of an unhealthy pod or node.
+//! every namespace, [`follow`] says what became of packets that were followed for real, [`diagnose`] ranks
+//! the causes of an unhealthy pod or node, [`alike`] puts together what differs only in whom it is about.
+pub mod alike;
 pub mod checks;
 pub mod diagnose;
 pub mod example;

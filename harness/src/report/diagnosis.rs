@@ -2,7 +2,8 @@
 use std::fmt::Write;
 
 use super::lines::{BOLD, DIM, GREEN, LABEL_WIDTH, RED, RESET, YELLOW, labelled};
-use flatnet_analysis::words::{Words, count};
+use flatnet_analysis::alike::subjects;
+use flatnet_analysis::words::{Words, count, listed};
 use flatnet_model::diagnosis::{Diagnosis, Finding, Kind, Subject};
 
 /// Evidence starts here, below the cause.
@@ -12,8 +13,8 @@ const INDENT: usize = 4;
 pub fn render(diagnosis: &Diagnosis) -> String {
     let words = Words::of_diagnosis(diagnosis);
     let mut text = String::new();
-    for subject in &diagnosis.subjects {
-        text.push_str(&render_subject(subject, &words));
+    for alike in subjects(diagnosis) {
+        text.push_str(&render_subject(&alike, &words));
         text.push('\n');
     }
     for unread in &diagnosis.unread {
@@ -28,17 +29,23 @@ pub fn render(diagnosis: &Diagnosis) -> String {
     text
 }
 
-/// One pod or node with its causes, likeliest first.
-fn render_subject(subject: &Subject, words: &Words<'_>) -> String {
-    let kind = match subject.kind {
-        Kind::Node => "node",
-        Kind::Pod => "pod",
+/// Pods or nodes with the causes that they share, likeliest first, in the words of the first.
+fn render_subject(alike: &[&Subject], words: &Words<'_>) -> String {
+    let Some((subject, others)) = alike.split_first() else {
+        return String::new();
     };
+    let kind = match (subject.kind, others) {
+        (Kind::Node, []) => "node",
+        (Kind::Node, _) => "nodes",
+        (Kind::Pod, []) => "pod",
+        (Kind::Pod, _) => "pods",
+    };
+    let names: Vec<&str> = alike.iter().map(|subject| subject.name.as_str()).collect();
     let on = subject.node.as_ref().map(|node| format!(" on {node}"));
     let colour = if subject.healthy { GREEN } else { RED };
     let mut text = format!(
         "{BOLD}{kind} {}{RESET}{}  {colour}{}{RESET}\n",
-        subject.name,
+        listed(&names, 6),
         on.unwrap_or_default(),
         subject.status
     );

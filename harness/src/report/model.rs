@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::matrix::Matrix;
 use super::outcome::Outcome;
+use flatnet_analysis::alike::grouped;
 use flatnet_analysis::checks::{Check, Required};
 use flatnet_analysis::words::Words;
 use flatnet_model::coverage::Covering;
@@ -113,6 +114,12 @@ impl CheckReport {
     pub fn of(check: &Check, required: &Required, observations: &Observations) -> Self {
         let verdict = check.judge(observations);
         let required = required.demands(check.id, &observations.provider, &verdict);
+        let verdict = match verdict {
+            Verdict::Fail { evidence } => Verdict::Fail {
+                evidence: grouped(evidence),
+            },
+            other => other,
+        };
         CheckReport {
             id: check.id.to_owned(),
             promise: check.promise.to_owned(),

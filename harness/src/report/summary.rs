@@ -1,6 +1,7 @@
 //! The report as a page of Markdown, for a CI run's summary.
 use super::{CheckReport, Report};
-use flatnet_analysis::words::Words;
+use flatnet_analysis::alike::subjects;
+use flatnet_analysis::words::{Words, listed};
 use flatnet_model::verdict::Verdict;
 
 /// A heading, one row a check, and the evidence of those that failed.
@@ -47,10 +48,14 @@ pub fn render(report: &Report) -> String {
     if let Some(diagnosis) = &report.diagnosis {
         text.push_str("\n#### why pods do not run\n\n");
         let words = Words::of_diagnosis(diagnosis);
-        for subject in &diagnosis.subjects {
+        for alike in subjects(diagnosis) {
+            let names: Vec<&str> = alike.iter().map(|subject| subject.name.as_str()).collect();
+            let Some(subject) = alike.first() else {
+                continue;
+            };
             text.push_str(&format!(
                 "- {} {}\n",
-                cell(&subject.name),
+                cell(&listed(&names, 6)),
                 cell(&subject.status)
             ));
             for finding in &subject.findings {

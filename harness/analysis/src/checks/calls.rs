@@ -82,12 +82,15 @@ impl<'a> Wrong<'a> {
                         kind: Failure::Unsupported,
                         detail,
                         ..
-                    } => findings.unmeasured(format!(
-                        "{} from {} to {}: {detail}",
-                        call.request.transport,
-                        topology.end_name(&call.from),
-                        call.request.address
-                    )),
+                    } => findings.unmeasured_for(
+                        format!(
+                            "{} from {} to {}",
+                            call.request.transport,
+                            topology.end_name(&call.from),
+                            call.request.address
+                        ),
+                        detail,
+                    ),
                     DialOutcome::Failed { detail, .. } => complain(Complaint::Said(detail.clone())),
                     DialOutcome::Answered { .. } => match good(call, outcome) {
                         Ok(()) => {}

@@ -29,6 +29,7 @@ impl Check {
             rule: Rule::new(self.id, self.source),
             deviation,
             remediation: None,
+            alike: Vec::new(),
         };
         (self.find)(observations).map(evidence, |reason| reason)
     }

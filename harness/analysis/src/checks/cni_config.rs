@@ -27,7 +27,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         let files = match node.inside.cni() {
             Ok(files) => files,
             Err(error) => {
-                findings.unmeasured(format!("CNI files of {}: {error}", node.object.name));
+                findings.unmeasured_for(format!("CNI files of {}", node.object.name), error);
                 continue;
             }
         };
@@ -109,7 +109,7 @@ fn judge_node(
     let parsed = match first.network() {
         Ok(parsed) => parsed,
         Err(Unusable::Unreadable(error)) => {
-            findings.unmeasured(format!("{CONF_DIR}/{} of {node}: {error}", first.name));
+            findings.unmeasured_for(format!("{CONF_DIR}/{} of {node}", first.name), error);
             return None;
         }
         Err(Unusable::Malformed(error)) => {

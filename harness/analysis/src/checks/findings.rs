@@ -15,7 +15,8 @@ use flatnet_model::{Netns, PodRef};
 pub(super) struct Findings {
     facts: Vec<String>,
     evidence: Vec<Deviation>,
-    unmeasured: Vec<String>,
+    /// What could not be measured, each reason once with everything that it kept from being measured.
+    unmeasured: Vec<(Option<String>, Vec<String>)>,
 }
 
 impl Findings {
@@ -33,9 +34,25 @@ impl Findings {
     }
 
     pub(super) fn unmeasured(&mut self, what: impl Into<String>) {
-        let what = what.into();
-        if !self.unmeasured.contains(&what) {
-            self.unmeasured.push(what);
+        self.not_measured(what.into(), None);
+    }
+
+    /// As [`Findings::unmeasured`]: things with one reason are said together.
+    pub(super) fn unmeasured_for(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.not_measured(what.into(), Some(why.into()));
+    }
+
+    fn not_measured(&mut self, what: String, why: Option<String>) {
+        let mut all = self.unmeasured.iter_mut();
+        match all.find(|(reason, _)| reason.is_some() && *reason == why) {
+            Some((_, whats)) if whats.contains(&what) => {}
+            Some((_, whats)) => whats.push(what),
+            None => {
+                let new = (why, vec![what]);
+                if !self.unmeasured.contains(&new) {
+                    self.unmeasured.push(new);
+                }
+            }
         }
     }
 
@@ -76,8 +93,13 @@ impl Findings {
                 evidence: self.evidence,
             }
         } else if !self.unmeasured.is_empty() {
+            let each = self.unmeasured.iter().map(|(why, whats)| match why {
+                Some(why) => format!("{}: {why}", listed(whats, 6)),
+                None => listed(whats, 6),
+            });
+            let each: Vec<String> = each.collect();
             Verdict::Broken {
-                error: format!("could not measure: {}", joined(&self.unmeasured, "; ", 6)),
+                error: format!("could not measure: {}", joined(&each, "; ", 6)),
             }
         } else {
             Verdict::Pass { facts: self.facts }

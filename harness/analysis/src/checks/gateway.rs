@@ -64,7 +64,7 @@ pub(super) fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
         let facts = match &pod.facts {
             Ok(facts) => facts,
             Err(error) => {
-                findings.unmeasured(format!("routes inside {}: {error}", topology.who(pod)));
+                findings.unmeasured_for(format!("routes inside {}", topology.who(pod)), error);
                 continue;
             }
         };
@@ -75,11 +75,10 @@ pub(super) fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
                     .or_default()
                     .push(pod),
                 Ok(Some(found)) => *good.entry(describe(&found, pod, topology)).or_default() += 1,
-                Ok(None) => findings.unmeasured(format!(
-                    "addresses of node {}: {}",
-                    pod.object.node,
-                    node_error(topology, &pod.object.node)
-                )),
+                Ok(None) => findings.unmeasured_for(
+                    format!("addresses of node {}", pod.object.node),
+                    node_error(topology, &pod.object.node),
+                ),
             }
         }
     }
@@ -280,10 +279,10 @@ fn silent(
                     "{} did not ask its gateway {hop}",
                     topology.who(pod)
                 )),
-                Some(Reply::Unsupported(detail)) => findings.unmeasured(format!(
-                    "{} cannot ask its gateway {hop}: {detail}",
-                    topology.who(pod)
-                )),
+                Some(Reply::Unsupported(detail)) => findings.unmeasured_for(
+                    format!("{} cannot ask its gateway {hop}", topology.who(pod)),
+                    detail,
+                ),
                 Some(Reply::Yes) => answering += 1,
                 Some(Reply::No(detail)) => {
                     let entry = silent

@@ -31,9 +31,8 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 Ok(problems) => problems
                     .into_iter()
                     .for_each(|problem| findings.fail(problem.deviation)),
-                Err(error) => {
-                    findings.unmeasured(format!("addresses inside {}: {error}", topology.who(pod)))
-                }
+                Err(error) => findings
+                    .unmeasured_for(format!("addresses inside {}", topology.who(pod)), error),
             }
         }
     }

@@ -33,14 +33,14 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     for pod in topology.networked() {
         judged += 1;
         if let Err(error) = &pod.facts {
-            findings.unmeasured(format!("addresses inside {}: {error}", topology.who(pod)));
+            findings.unmeasured_for(format!("addresses inside {}", topology.who(pod)), error);
         }
     }
     if judged == 0 {
         findings.unmeasured("no pod with an address of its own runs");
     }
     findings.mention_idle(&topology);
-    findings.fact(format!(
+    findings.headline(format!(
         "{} of {}, all different",
         count(holders.len(), "address"),
         count(judged, "pod")

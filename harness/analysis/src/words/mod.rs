@@ -15,7 +15,7 @@ mod talk;
 
 use flatnet_model::advice::Advice;
 use flatnet_model::diagnosis::Diagnosis;
-use flatnet_model::evidence::{Command, Evidence, Finding};
+use flatnet_model::evidence::{Command, Evidence, Finding, Subject};
 use flatnet_model::observations::{Observations, PodNames};
 use flatnet_model::verdict::Verdict;
 use serde::Serialize;
@@ -102,6 +102,17 @@ impl Words<'_> {
     /// All there is to say of a piece of evidence.
     pub fn text(&self, evidence: &Evidence) -> Text {
         let deviation = &evidence.deviation;
+        let alike = evidence.alike.iter();
+        let others: Vec<Subject> = alike.flat_map(|other| other.subjects.clone()).collect();
+        let same = self.culprits(&others);
+        let same = same.map_or_else(String::new, |who| format!("; the same for {who}"));
+        let all = std::iter::once(deviation).chain(&evidence.alike);
+        let mut culprits: Vec<Subject> = Vec::new();
+        for culprit in all.flat_map(|deviation| &deviation.culprits) {
+            if !culprits.contains(culprit) {
+                culprits.push(culprit.clone());
+            }
+        }
         let (what, cause) = match &deviation.finding {
             Finding::Symptom { symptom, cause } => (
                 self.symptom(symptom),
@@ -111,10 +122,10 @@ impl Words<'_> {
             Finding::Cause { cause } => (self.cause(&cause.cause), self.reason(&cause.cause)),
         };
         Text {
-            what,
+            what: what + &same,
             expected: self.state(&deviation.expected),
             observed: self.states(&deviation.observed),
-            culprit: self.culprits(&deviation.culprits),
+            culprit: self.culprits(&culprits),
             cause,
             look: self.line(&deviation.look),
             fix: evidence

@@ -62,6 +62,9 @@ pub struct Evidence {
     /// What puts it right, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation: Option<Remediation>,
+    /// The same of others: differs only in whom it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alike: Vec<Deviation>,
 }
 
 /// How something differs from what it should be.

@@ -16,9 +16,10 @@ pub(super) fn repaired(observations: &Observations, findings: &mut Findings) -> 
         let name = &node.object.name;
         match (&node.before_pods, node.inside.facts()) {
             (Some(Ok(before)), Ok(now)) => repaired.extend(on_node(name, before, now)),
-            (Some(Err(error)), Ok(_)) => findings.unmeasured(format!(
-                "interfaces of node {name} before the run added its pods: {error}"
-            )),
+            (Some(Err(error)), Ok(_)) => findings.unmeasured_for(
+                format!("interfaces of node {name} before the run added its pods"),
+                error,
+            ),
             _ => {}
         }
     }

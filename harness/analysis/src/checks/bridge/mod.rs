@@ -107,7 +107,7 @@ fn gateways<'a>(
 fn unseen(topology: &Topology<'_>, findings: &mut Findings) {
     for pod in topology.networked() {
         if let Err(error) = &pod.facts {
-            findings.unmeasured(format!("interfaces of {}: {error}", topology.who(pod)));
+            findings.unmeasured_for(format!("interfaces of {}", topology.who(pod)), error);
         }
         match topology
             .node(&pod.object.node)
@@ -115,7 +115,7 @@ fn unseen(topology: &Topology<'_>, findings: &mut Findings) {
         {
             Some(Ok(_)) => {}
             Some(Err(error)) => {
-                findings.unmeasured(format!("interfaces of node {}: {error}", pod.object.node))
+                findings.unmeasured_for(format!("interfaces of node {}", pod.object.node), error)
             }
             None => findings.unmeasured(format!(
                 "node {} of pod {} is not known",

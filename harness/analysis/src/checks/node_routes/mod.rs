@@ -110,7 +110,7 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
         let facts = match node.inside.facts() {
             Ok(facts) => facts,
             Err(error) => {
-                findings.unmeasured(format!("routes of {}: {error}", node.object.name));
+                findings.unmeasured_for(format!("routes of {}", node.object.name), error);
                 continue;
             }
         };

@@ -113,6 +113,7 @@ impl Known {
                     look: self.look,
                 },
                 remediation: Some(self.fix),
+                alike: Vec::new(),
             },
             seen: self.seen,
         }
