@@ -9,12 +9,11 @@ use crate::desired::{Desired, Settings};
 use crate::device::{absent_is_fine, ensure_bridge, ensure_vxlan, remove_other_tunnels};
 use crate::diff::{self, Actual, Devices, Step};
 use crate::install::{self, PLUGIN};
-use crate::masquerade::Masquerade;
 use crate::node::NodesFile;
 use crate::pass::Pass;
 use crate::sysctl::Sysctl;
 use crate::uplink::Uplink;
-use crate::{Error, Result, conflist};
+use crate::{Error, Result, conflist, masquerade};
 
 /// The container runtime's directories and what goes into them.
 #[derive(Clone, Debug)]
@@ -68,7 +67,6 @@ pub struct Reconciler {
     settings: Settings,
     runtime: Runtime,
     sysctl: Sysctl,
-    masquerade: Masquerade,
 }
 
 impl Reconciler {
@@ -79,7 +77,6 @@ impl Reconciler {
             settings,
             runtime,
             sysctl,
-            masquerade: Masquerade::default(),
         }
     }
 
@@ -131,8 +128,7 @@ impl Reconciler {
         self.sysctl
             .ensure_forwarding(&desired, &uplink.name, pass)?;
         self.sysctl.ensure_redirects_and_rp_filter(&devices, pass);
-        self.masquerade
-            .ensure(&mut Nft::open()?, desired.masquerade.as_ref(), pass)?;
+        masquerade::ensure(&mut Nft::open()?, desired.masquerade.as_ref(), pass)?;
         let actual = Actual {
             routes: kernel.routes()?,
             neighbours: kernel.neighbours()?,

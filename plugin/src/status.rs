@@ -1,7 +1,7 @@
 //! STATUS: whether an ADD could be served now, and every reason why not.
-use flatnet_netlink::{Link, Route};
+use flatnet_netlink::{Link, Nft, Route};
 
-use crate::datapath::{BRIDGE_KIND, forwarding, missing_gateways};
+use crate::datapath::{BRIDGE_KIND, forwarding, masquerade, missing_gateways};
 use crate::error::{Error, Result};
 use crate::ipam::{Store, exhausted};
 use crate::types::{NetConf, Plan};
@@ -12,7 +12,9 @@ pub(crate) fn status(conf: &NetConf) -> Result<()> {
     let plan = conf.plan()?;
     let mut reasons = Vec::new();
     let mut pods = false;
-    match Store::open(&conf.data_dir, &conf.name).and_then(|store| store.probe().map(|()| store)) {
+    let sets = plan.pools.sets().len();
+    let probed = |store: Store| store.probe(sets).map(|()| store);
+    match Store::open(&conf.data_dir, &conf.name).and_then(probed) {
         Ok(store) => {
             pods = !store.owners()?.is_empty();
             let taken = store.taken()?;
@@ -38,6 +40,12 @@ pub(crate) fn status(conf: &NetConf) -> Result<()> {
             }
             .to_string(),
         );
+    }
+    if plan.masquerade
+        && let Err(error) =
+            Nft::open().and_then(|mut nft| nft.has_table(&masquerade(conf, &plan).name))
+    {
+        reasons.push(error.to_string());
     }
     if reasons.is_empty() {
         return Ok(());

@@ -76,34 +76,35 @@ impl Nft {
     }
 
     fn chain_difference(&mut self, table: &str, wanted: &Chain) -> Result<Option<String>> {
-        let what = format!("list chains of nftables table {table}");
-        let message = Message::dump(msg::GETCHAIN, &INET);
-        let chains = self.connection.dump(message, &what, |payload, chains| {
-            let attributes = payload.get(INET.len()..)?;
-            let is = |kind, name: &str| find(attributes, kind).map(text).is_some_and(|t| t == name);
-            if is(chain::TABLE, table) && is(chain::NAME, &wanted.name) {
-                let hook = find(attributes, chain::HOOK).map(|hook| {
-                    let number = find(hook, chain::HOOK_NUM).and_then(be32);
-                    let priority = find(hook, chain::HOOK_PRIORITY)
-                        .and_then(|value| i32_at(value, 0))
-                        .map(i32::from_be);
-                    (number, priority)
-                });
-                let policy = find(attributes, chain::POLICY).and_then(be32);
-                chains.push((hook, policy));
-            }
-            Some(())
-        })?;
+        let what = format!("look up chain {} of nftables table {table}", wanted.name);
+        let mut message = Message::new(msg::GETCHAIN, 0, &INET);
+        message
+            .attr_text(chain::TABLE, table)
+            .attr_text(chain::NAME, &wanted.name);
+        let found = self.connection.ask(message, &what, |answer| {
+            let attributes = answer.payload.get(INET.len()..)?;
+            let hook = find(attributes, chain::HOOK).map(|hook| {
+                let number = find(hook, chain::HOOK_NUM).and_then(be32);
+                let priority = find(hook, chain::HOOK_PRIORITY).and_then(|value| i32_at(value, 0));
+                (number, priority.map(i32::from_be))
+            });
+            let policy = find(attributes, chain::POLICY).and_then(be32);
+            Some((hook, policy))
+        });
         let hook = (Some(hook_number(wanted.hook)), Some(wanted.priority));
-        match chains.first() {
-            None => return Ok(Some(format!("chain {} is missing", wanted.name))),
-            Some(found) if *found != (Some(hook), Some(expr::VERDICT_ACCEPT)) => {
+        match found {
+            Ok(Some(found)) if found == (Some(hook), Some(expr::VERDICT_ACCEPT)) => {}
+            Ok(_) => {
                 return Ok(Some(format!(
                     "chain {} has another hook or policy",
                     wanted.name
                 )));
             }
-            Some(_) => {}
+            Err(Error::Kernel {
+                errno: Errno::ENOENT,
+                ..
+            }) => return Ok(Some(format!("chain {} is missing", wanted.name))),
+            Err(error) => return Err(error),
         }
         let what = format!(
             "list rules of chain {} in nftables table {table}",

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use super::living::living;
 use super::names::HostEnd;
 use super::netns::PodNs;
+use super::routes::behind_others;
 use super::{bridge, del};
 use crate::error::{Error, Result};
 use crate::ipam::{Assigned, Held, Store, Wait, allocate};
@@ -32,6 +33,7 @@ pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String>
     let ns = PodNs::open(netns)?;
     let store = Store::open(&conf.data_dir, &conf.name)?;
     let mut pod = ns.route(plan.pools.ranges().any(|range| range.is_v6()))?;
+    let present = pod.routes()?;
     let end = HostEnd::of(&conf.name, owner);
     let mut attachment = Attachment {
         host: Route::open()?,
@@ -43,16 +45,19 @@ pub(crate) fn add(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<String>
     if let Some(held) = store.record(owner, Wait::No)? {
         attachment.clear_remains(conf, &store, held)?;
     }
-    let bridge = bridge::ensure(&mut attachment.host, &conf.bridge, &plan, &store)?;
+    let bridge = bridge::ensure(&mut attachment.host, conf, &plan, &store)?;
     if plan.masquerade {
         bridge::ensure_masquerade(conf, &plan)?;
     }
 
     let allocation = allocate(&store, owner, &plan.pools, || living(&mut attachment.host))?;
     let mac = MacAddr::from_ip(allocation.assigned[0].address);
-    let routes = plan.pod_routes(&allocation.assigned);
-    let mtu = plan.mtu.unwrap_or(bridge.mtu);
-    if let Err(error) = attachment.create(&bridge, mac, mtu) {
+    let routes = behind_others(plan.pod_routes(&allocation.assigned), &present);
+    let mtu = bridge::pod_mtu(&bridge, &plan);
+    let created =
+        bridge::ensure_route_mtu(&mut attachment.host, &bridge, &allocation.assigned, mtu)
+            .and_then(|()| attachment.create(&bridge, mac, mtu));
+    if let Err(error) = created {
         // Only the reservation exists.
         let _ = store.release(allocation.held);
         return Err(error);

@@ -1,10 +1,15 @@
 //! The node's bridge, which holds the gateway addresses.
-use flatnet_netlink::{Link, MacAddr, Nft, Request, Route, nft};
+use std::collections::HashSet;
+
+use flatnet_netlink::nft::Table;
+use flatnet_netlink::request::NewRoute;
+use flatnet_netlink::{Flow, Link, MacAddr, Nft, Request, Route, nft};
 use ipnet::IpNet;
 
+use super::names::HostEnd;
 use super::sysctl;
 use crate::error::{Error, Result};
-use crate::ipam::Store;
+use crate::ipam::{Assigned, Store};
 use crate::types::{NetConf, Plan};
 use crate::validate::IfName;
 
@@ -12,10 +17,17 @@ use crate::validate::IfName;
 pub(crate) const BRIDGE_KIND: &str = "bridge";
 /// MTU of a bridge without a configured one: Ethernet's, bytes.
 const DEFAULT_MTU: u32 = 1500;
+/// RTPROT_KERNEL (linux/rtnetlink.h): the route that an address brings with it.
+const PROTOCOL_KERNEL: u8 = 2;
+/// The metric of the route that an IPv6 address brings with it (IP6_RT_PRIO_ADDRCONF, net/addrconf.h).
+const METRIC_OF_PREFIX_V6: u32 = 256;
 
 /// Returns the bridge, creating it and setting it up if necessary. It is brought up last, so that a bridge that is up and
 /// has its gateway addresses is complete even if an ADD was killed on the way.
-pub(super) fn ensure(host: &mut Route, name: &IfName, plan: &Plan, store: &Store) -> Result<Link> {
+///
+/// Its MTU follows the configuration as long as every port is a pod of this network; to others it stays what they were given.
+pub(super) fn ensure(host: &mut Route, conf: &NetConf, plan: &Plan, store: &Store) -> Result<Link> {
+    let name = &conf.bridge;
     let mut link = match host.link(name.as_str())? {
         Some(link) => link,
         None => create(host, name, plan)?,
@@ -26,14 +38,72 @@ pub(super) fn ensure(host: &mut Route, name: &IfName, plan: &Plan, store: &Store
             kind: link.kind,
         });
     }
-    if !link.up || !has_fixed_mac(&link) || !missing_gateways(host, link.index, plan)?.is_empty() {
-        set_up(host, &mut link, plan, store)?;
-    }
-    if let Some(mtu) = plan.mtu.filter(|mtu| *mtu != link.mtu) {
-        host.send(Request::set_mtu(link.index, mtu))?;
+    let mtu = match plan.mtu {
+        Some(mtu) if mtu != link.mtu && !is_shared(host, &link, conf, store)? => Some(mtu),
+        _ => None,
+    };
+    let index = link.index;
+    if let Some(mtu) = mtu {
         link.mtu = mtu;
     }
+    let set_mtu = mtu.map(|mtu| Request::set_mtu(index, mtu));
+    if !link.up || !has_fixed_mac(&link) || !missing_gateways(host, index, plan)?.is_empty() {
+        set_up(host, &mut link, set_mtu, plan, store)?;
+    } else if let Some(request) = set_mtu {
+        host.send(request)?;
+    }
     Ok(link)
+}
+
+/// Whether the bridge has a port that is no pod of this network.
+fn is_shared(host: &mut Route, bridge: &Link, conf: &NetConf, store: &Store) -> Result<bool> {
+    let owners = store.owners()?.into_iter();
+    let ours: HashSet<String> = owners
+        .map(|owner| HostEnd::of(&conf.name, &owner).name)
+        .collect();
+    let links = host.links()?;
+    let mut ports = links
+        .iter()
+        .filter(|link| link.master == Some(bridge.index));
+    Ok(ports.any(|port| !ours.contains(&port.name)))
+}
+
+/// The MTU of a pod's interface, bytes: what the configuration says, unless the bridge, whose MTU others depend on, has less.
+pub(super) fn pod_mtu(bridge: &Link, plan: &Plan) -> u32 {
+    plan.mtu.map_or(bridge.mtu, |mtu| mtu.min(bridge.mtu))
+}
+
+/// Makes the node send pods of these subnets no more than `mtu`. Where the bridge has more (another network's pods are behind it as
+/// well), their ports would drop larger packets without a word to the sender; a route with an MTU makes the node answer.
+pub(super) fn ensure_route_mtu(
+    host: &mut Route,
+    bridge: &Link,
+    assigned: &[Assigned],
+    mtu: u32,
+) -> Result<()> {
+    for one in assigned {
+        // A route of somebody else is CHECK's to name.
+        let Ok(found) = host.route_of(&Flow::to(one.address)) else {
+            continue;
+        };
+        let is_ours = found.oif == Some(bridge.index) && found.gateway.is_none();
+        if !is_ours || found.mtu.unwrap_or(bridge.mtu) == mtu {
+            continue;
+        }
+        let v4 = one.subnet.addr().is_ipv4();
+        host.send(Request::replace_route(&NewRoute {
+            dst: one.subnet,
+            gateway: None,
+            oif: Some(bridge.index),
+            onlink: false,
+            scope_link: true,
+            src: v4.then_some(one.gateway),
+            protocol: PROTOCOL_KERNEL,
+            metric: (!v4).then_some(METRIC_OF_PREFIX_V6),
+            mtu: (mtu < bridge.mtu).then_some(mtu),
+        }))?;
+    }
+    Ok(())
 }
 
 /// Gateway addresses that the bridge lacks.
@@ -75,7 +145,13 @@ fn has_fixed_mac(link: &Link) -> bool {
     matches!(link.mac, Some(MacAddr([0x0a, 0x58 | 0x5a, ..])))
 }
 
-fn set_up(host: &mut Route, link: &mut Link, plan: &Plan, store: &Store) -> Result<()> {
+fn set_up(
+    host: &mut Route,
+    link: &mut Link,
+    set_mtu: Option<Request>,
+    plan: &Plan,
+    store: &Store,
+) -> Result<()> {
     sysctl::ensure_router(&link.name, &plan.pools)?;
     let mut batch = host.batch();
     if !has_fixed_mac(link) {
@@ -83,9 +159,8 @@ fn set_up(host: &mut Route, link: &mut Link, plan: &Plan, store: &Store) -> Resu
         batch.push(Request::set_mac(link.index, own_mac(plan)));
     }
     batch.push(Request::set_addr_gen_none(link.index));
-    if let Some(mtu) = plan.mtu {
-        batch.push(Request::set_mtu(link.index, mtu));
-        link.mtu = mtu;
+    if let Some(request) = set_mtu {
+        batch.push(request);
     }
     for net in plan.pools.gateways() {
         batch.push(Request::replace_address(link.index, net, false));
@@ -100,19 +175,19 @@ fn set_up(host: &mut Route, link: &mut Link, plan: &Plan, store: &Store) -> Resu
     Ok(batch.commit()?)
 }
 
-/// Standalone masquerade: one table per network, written by the first ADD that does not find it.
+/// Standalone masquerade: one table per network, written by the first ADD that does not find it complete.
 pub(super) fn ensure_masquerade(conf: &NetConf, plan: &Plan) -> Result<()> {
-    let name = masquerade_name(conf);
+    let table = masquerade(conf, plan);
     let mut nft = Nft::open()?;
-    if nft.has_table(&name)? {
-        return Ok(());
+    if nft.difference(&table)?.is_some() {
+        nft.replace_table(&table)?;
     }
-    let pods = plan.pools.subnets();
-    let unmasked: Vec<IpNet> = plan.pod_network.iter().chain(&pods).copied().collect();
-    Ok(nft.replace_table(&nft::masquerade_table(&name, &pods, &unmasked))?)
+    Ok(())
 }
 
-/// The name of a network's masquerade table.
-pub(super) fn masquerade_name(conf: &NetConf) -> String {
-    format!("flatnet_{}", conf.name)
+/// The masquerade table of a network.
+pub(crate) fn masquerade(conf: &NetConf, plan: &Plan) -> Table {
+    let pods = plan.pools.subnets();
+    let unmasked: Vec<IpNet> = plan.pod_network.iter().chain(&pods).copied().collect();
+    nft::masquerade_table(&format!("flatnet_{}", conf.name), &pods, &unmasked)
 }

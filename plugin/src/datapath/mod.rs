@@ -6,10 +6,11 @@ mod del;
 mod living;
 mod names;
 mod netns;
+mod routes;
 mod sysctl;
 
 pub(crate) use add::add;
-pub(crate) use bridge::{BRIDGE_KIND, missing_gateways};
+pub(crate) use bridge::{BRIDGE_KIND, masquerade, missing_gateways};
 pub(crate) use check::check;
 pub(crate) use del::{del, forget_neighbours};
 pub(crate) use living::living;

@@ -267,15 +267,13 @@ fn a_foreign_link_is_not_taken_for_ours() {
 #[test]
 fn a_failure_halfway_takes_everything_back() {
     isolated("add::a_failure_halfway_takes_everything_back", |world| {
-        let (pod, conf) = (world.pod(), world.dual(json!({})));
-        // The pod's default route is taken: the last write of all fails.
-        pod.ip("link add other type vxlan id 7 dstport 4789");
-        pod.ip("link set other up");
-        pod.ip("route add default dev other");
+        // Its next hop is the pod itself: the last write of all fails.
+        let route = json!([{"dst": "192.0.2.0/24", "gw": "10.244.1.2"}]);
+        let (pod, conf) = (world.pod(), world.dual(json!({"ipam": {"routes": route}})));
         let details = world.cni("ADD", "c1", &pod.path(), &conf).error(101);
-        assert!(details.contains("0.0.0.0/0"), "{details}");
+        assert!(details.contains("192.0.2.0/24"), "{details}");
         world.assert_clean();
-        assert_eq!(names(&pod.ip("link")), ["lo", "other"]);
+        assert_eq!(names(&pod.ip("link")), ["lo"]);
     });
 }
 

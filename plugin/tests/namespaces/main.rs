@@ -4,8 +4,10 @@
 mod add;
 mod bridge;
 mod check;
+mod check_kernel;
 mod del;
 mod gc;
 mod isolated;
+mod several;
 mod status;
 mod world;

@@ -111,11 +111,23 @@ impl World {
 
     /// Runs a command of the plugin for interface eth0 of container `id`.
     pub(crate) fn cni(&self, command: &str, id: &str, netns: &str, conf: &Value) -> Outcome {
+        self.cni_of(command, id, "eth0", netns, conf)
+    }
+
+    /// Runs a command of the plugin for an interface of container `id`.
+    pub(crate) fn cni_of(
+        &self,
+        command: &str,
+        id: &str,
+        ifname: &str,
+        netns: &str,
+        conf: &Value,
+    ) -> Outcome {
         let vars = [
             ("CNI_COMMAND", command),
             ("CNI_CONTAINERID", id),
             ("CNI_NETNS", netns),
-            ("CNI_IFNAME", "eth0"),
+            ("CNI_IFNAME", ifname),
             ("CNI_PATH", "/opt/cni/bin"),
             (
                 "CNI_ARGS",
@@ -222,6 +234,13 @@ impl Pod {
     pub(crate) fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         netns::within(self.file.as_fd(), work).unwrap()
     }
+}
+
+/// Runs a program on the node; it must succeed.
+#[track_caller]
+pub(crate) fn run_on_node(program: &str, args: &str) {
+    let status = Command::new(program).args(args.split(' ')).status();
+    assert!(status.unwrap().success(), "{program} {args}");
 }
 
 /// `ifname` of every element of a list that `ip` or `bridge` wrote.

@@ -1,6 +1,7 @@
 //! CHECK: whether everything is as ADD left it. Names all problems, not only the first.
 mod node;
 mod pod;
+mod routing;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -9,7 +10,7 @@ use flatnet_netlink::{Address, Link, MacAddr, Neighbour, Nft, Route, RouteEntry}
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::bridge::masquerade_name;
+use super::bridge::masquerade;
 use super::netns::PodNs;
 use super::sysctl;
 use crate::error::{Error, Result};
@@ -153,7 +154,7 @@ pub(crate) fn check(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<()> {
     let bridge_mac = bridge.as_ref().and_then(|link| link.mac);
     pod::gateways(&mut findings, &inside, &assigned, bridge_mac);
     let routes = node::bridge(&mut findings, conf, &plan, &mut host, bridge.as_ref(), mtu)?;
-    node::port(
+    let end_mtu = node::port(
         &mut findings,
         conf,
         owner,
@@ -167,15 +168,13 @@ pub(crate) fn check(conf: &NetConf, owner: &Owner, netns: &Path) -> Result<()> {
             node::neighbours(&mut findings, &mut host, bridge, mac, &addresses)?;
         }
         if routes {
-            node::delivery(&mut findings, &mut host, bridge, &addresses);
+            routing::check(&mut findings, &mut host, bridge, &plan, &addresses, end_mtu)?;
         }
     }
     node::reservations(&mut findings, conf, owner, &addresses)?;
     if plan.masquerade {
-        let name = masquerade_name(conf);
-        findings.expect(Nft::open()?.has_table(&name)?, || {
-            format!("nftables table inet {name} is missing")
-        });
+        let difference = Nft::open()?.difference(&masquerade(conf, &plan))?;
+        findings.problems.extend(difference);
     }
     for (key, on) in sysctl::forwarding(&plan.pools)? {
         findings.expect(on, || {

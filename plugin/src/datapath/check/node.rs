@@ -1,5 +1,5 @@
 //! The node's side of an attachment.
-use flatnet_netlink::{Flow, Link, MacAddr, Route};
+use flatnet_netlink::{BridgePort, Link, MacAddr, PortState, Route};
 use ipnet::IpNet;
 
 use super::{Findings, expect_neighbour};
@@ -50,7 +50,7 @@ pub(super) fn bridge(
     Ok(false)
 }
 
-/// The node's end of the pod's veth pair.
+/// The node's end of the pod's veth pair. Returns its MTU, bytes, if it is there.
 pub(super) fn port(
     findings: &mut Findings,
     conf: &NetConf,
@@ -59,14 +59,14 @@ pub(super) fn port(
     host: &mut Route,
     bridge: Option<&Link>,
     mtu: u32,
-) -> Result<()> {
+) -> Result<Option<u32>> {
     let end = HostEnd::of(&conf.name, owner);
     let Some(link) = host.link(&end.name)?.filter(|link| end.is(link)) else {
         findings.problems.push(format!(
             "{}, the node's end of {}, is missing",
             end.name, owner.ifname
         ));
-        return Ok(());
+        return Ok(None);
     };
     findings.expect(link.up, || format!("{} is down", end.name));
     findings.expect(link.mtu >= mtu, || {
@@ -76,6 +76,11 @@ pub(super) fn port(
         findings.expect(link.master == Some(bridge.index), || {
             format!("{} is not a port of bridge {}", end.name, bridge.name)
         });
+    }
+    // A port without a carrier, or of a bridge that is down, is disabled by the kernel itself.
+    let lives = link.up && link.lower_up && bridge.is_some_and(|bridge| bridge.up);
+    if let Some(port) = link.port.filter(|_| lives) {
+        settings(findings, &end.name, port);
     }
     if let Some(port) = link.port {
         let word = |on: bool| if on { "on" } else { "off" };
@@ -88,7 +93,35 @@ pub(super) fn port(
             )
         });
     }
-    Ok(())
+    Ok(Some(link.mtu))
+}
+
+/// A port passes frames, and is as the kernel makes it: each of these settings keeps frames from the pod, or sends it others'.
+fn settings(findings: &mut Findings, name: &str, port: BridgePort) {
+    findings.expect(port.state == PortState::Forwarding, || {
+        format!(
+            "{name} is {} on its bridge, not forwarding: it passes no frames",
+            port.state.as_str()
+        )
+    });
+    let usual = BridgePort::default();
+    let word = |on: bool| if on { "on" } else { "off" };
+    for (setting, is, should) in [
+        ("isolated", port.isolated, usual.isolated),
+        ("learning", port.learning, usual.learning),
+        ("flood", port.flood, usual.flood),
+        ("bcast_flood", port.broadcast_flood, usual.broadcast_flood),
+        ("mcast_flood", port.multicast_flood, usual.multicast_flood),
+        ("locked", port.locked, usual.locked),
+    ] {
+        findings.expect(is == should, || {
+            format!(
+                "bridge port setting {setting} is {} on {name}, ADD leaves it {}",
+                word(is),
+                word(should)
+            )
+        });
+    }
 }
 
 /// The node has a permanent neighbour entry for each address.
@@ -104,28 +137,6 @@ pub(super) fn neighbours(
         expect_neighbour(findings, &present, bridge, net.addr(), mac, "the node");
     }
     Ok(())
-}
-
-/// The node sends packets for each address to the bridge: a more specific or blackhole route would take them away.
-pub(super) fn delivery(
-    findings: &mut Findings,
-    host: &mut Route,
-    bridge: &Link,
-    addresses: &[IpNet],
-) {
-    for address in addresses.iter().map(IpNet::addr) {
-        let problem = match host.route_of(&Flow::to(address)) {
-            Ok(route) if route.oif == Some(bridge.index) && route.gateway.is_none() => continue,
-            Ok(_) => format!("does not lead to bridge {}", bridge.name),
-            Err(error) => error.errno().map_or_else(
-                || error.to_string(),
-                |errno| format!("ends with: {}", errno.desc()),
-            ),
-        };
-        findings.problems.push(format!(
-            "the node's route to {address} {problem} (ip route get {address})"
-        ));
-    }
 }
 
 /// The addresses are reserved for the attachment.

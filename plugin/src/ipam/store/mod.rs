@@ -205,12 +205,35 @@ impl Store {
         hint::write(&path, address).map_err(Error::io(format!("write {}", path.display())))
     }
 
-    /// Checks that reservations can be written, by writing a file.
-    pub(crate) fn probe(&self) -> Result<()> {
-        let (path, mut file) = self.temporary()?;
-        let written = file.write_all(inventory::NOBODY);
-        remove(&path)?;
-        written.map_err(Error::io(format!("write {}", path.display())))
+    /// Checks that an ADD could reserve an address of each of `sets` range sets, by making as many files and names as it does: a file
+    /// system may lack space, or inodes (which links take as well in a tmpfs).
+    pub(crate) fn probe(&self, sets: usize) -> Result<()> {
+        let (mut made, mut locks) = (Vec::new(), Vec::new());
+        let outcome = self.rehearse(sets, &mut made, &mut locks);
+        // All are removed, whichever fails.
+        let removed: Vec<Result<()>> = made.iter().map(|path| remove(path)).collect();
+        outcome.and(removed.into_iter().collect())
+    }
+
+    fn rehearse(&self, sets: usize, made: &mut Vec<PathBuf>, locks: &mut Vec<File>) -> Result<()> {
+        let hints = (0..sets).filter(|set| self.hint(*set).is_none()).count();
+        for _ in 0..=hints {
+            let (path, mut file) = self.temporary()?;
+            made.push(path.clone());
+            let written = file.write_all(inventory::NOBODY);
+            locks.push(file);
+            written.map_err(Error::io(format!("write {}", path.display())))?;
+        }
+        let record = made[0].clone();
+        // The record's own name is the first; each address is one more.
+        for number in 0..sets {
+            let path = record.with_added_extension(format!("link{number}"));
+            remove(&path)?;
+            fs::hard_link(&record, &path)
+                .map_err(Error::io(format!("create {}", path.display())))?;
+            made.push(path);
+        }
+        Ok(())
     }
 
     /// Removes the temporary files of killed processes; those of running ones are locked.
