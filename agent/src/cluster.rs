@@ -21,6 +21,8 @@ pub(crate) struct Cluster {
     pub(crate) pod_network: Vec<IpNet>,
     /// InternalIPs of every node in the list, including nodes that are left out.
     pub(crate) node_addresses: Vec<IpAddr>,
+    /// Gateways of podCIDRs that this node had before and whose pods still run, each with its prefix length. The list does not know them.
+    pub(crate) former: Vec<IpNet>,
 }
 
 impl Cluster {
@@ -69,6 +71,7 @@ impl Cluster {
                 remotes,
                 pod_network: list.pod_network.clone(),
                 node_addresses,
+                former: Vec::new(),
             },
             left_out,
         ))

@@ -172,7 +172,12 @@ impl Desired {
                 });
             }
         }
-        let gateways: Vec<_> = own.gateways().collect();
+        let gateways: Vec<_> = own
+            .gateways()
+            .chain(cluster.former.iter().copied())
+            .collect();
+        let former = cluster.former.iter().map(IpNet::trunc);
+        let masqueraded: Vec<IpNet> = own.pod_cidrs().iter().copied().chain(former).collect();
         let desired = Desired {
             bridge: Bridge {
                 name: settings.bridge.clone(),
@@ -192,7 +197,7 @@ impl Desired {
             routes,
             masquerade: settings
                 .masquerade
-                .then(|| masquerade_table(TABLE, own.pod_cidrs(), &unmasked(cluster))),
+                .then(|| masquerade_table(TABLE, &masqueraded, &unmasked(cluster))),
             pod_cidrs: own.pod_cidrs().to_vec(),
             pod_network: cluster.pod_network.clone(),
             pod_mtu,
@@ -216,8 +221,10 @@ fn overhead(local: IpAddr) -> u32 {
 fn unmasked(cluster: &Cluster) -> Vec<IpNet> {
     let nodes = std::iter::once(&cluster.own).chain(&cluster.remotes);
     // The nodes' own podCIDRs count even if the cluster CIDRs are missing or wrong.
+    let former = cluster.former.iter().map(IpNet::trunc);
     let beyond = nodes
         .flat_map(|n| n.pod_cidrs().iter().copied())
+        .chain(former)
         .filter(|cidr| !cluster.pod_network.iter().any(|net| net.contains(cidr)));
     let addresses = cluster.node_addresses.iter().copied().map(IpNet::from);
     let mut all: Vec<IpNet> = cluster
@@ -237,7 +244,7 @@ fn routes(cluster: &Cluster, uplink: &Uplink, backend: Backend) -> (Vec<NodeRout
     let routes = cluster
         .remotes
         .iter()
-        .map(|node| node_routes(node, uplink, backend, &mut unreachable))
+        .map(|node| node_routes(node, uplink, backend, &cluster.former, &mut unreachable))
         .collect();
     (routes, unreachable)
 }
@@ -247,10 +254,20 @@ fn node_routes(
     node: &ValidNode,
     uplink: &Uplink,
     backend: Backend,
+    former: &[IpNet],
     unreachable: &mut Vec<Error>,
 ) -> NodeRoutes {
     let mut hops = Vec::new();
     for cidr in node.pod_cidrs() {
+        let overlaps = |net: &&IpNet| net.contains(cidr) || cidr.contains(*net);
+        if let Some(former) = former.iter().find(overlaps) {
+            unreachable.push(Error::StillInUse {
+                node: node.name().to_owned(),
+                cidr: *cidr,
+                former: former.trunc(),
+            });
+            continue;
+        }
         let address = node.address(family_of(cidr.addr()));
         let on_link = address.filter(|a| uplink.on_link(*a));
         match (backend, on_link) {

@@ -1,5 +1,5 @@
 //! The two devices of a node: the pods' bridge and the VXLAN device.
-use flatnet_netlink::{Address, Link, Request, Route};
+use flatnet_netlink::{Address, Link, MacAddr, Request, Route};
 use ipnet::IpNet;
 
 use crate::desired::{Bridge, Vxlan};
@@ -106,7 +106,8 @@ pub(crate) fn ensure_vxlan(
     })
 }
 
-/// Removes VXLAN devices left by an agent with another VNI, and the current one when no node needs it.
+/// Removes VXLAN devices left by an agent with another VNI, and the current one when no node needs it. An agent's device has a MAC that
+/// derives from an address; one of that name with another MAC is somebody else's.
 ///
 /// # Errors
 /// The kernel refuses.
@@ -117,7 +118,8 @@ pub(crate) fn remove_other_tunnels(
 ) -> Result<()> {
     for link in kernel.links()? {
         let is_kept = kept.is_some_and(|k| k.index == link.index);
-        if link.kind == "vxlan" && is_our_name(&link.name) && !is_kept {
+        let is_ours = matches!(link.mac, Some(MacAddr([0x0a, 0x58 | 0x5a, ..])));
+        if link.kind == "vxlan" && is_our_name(&link.name) && is_ours && !is_kept {
             absent_is_fine(kernel.send(Request::del_link(link.index)))?;
             pass.changed(format_args!(
                 "vxlan {}: removed, no node needs it",

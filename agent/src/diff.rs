@@ -15,8 +15,10 @@ use crate::uplink::Uplink;
 pub(crate) const PROTOCOL: u8 = 102;
 /// RTPROT_KERNEL: routes that the kernel derives from addresses; never touched.
 const PROTOCOL_KERNEL: u8 = 2;
+/// RTPROT_STATIC, the highest of the numbers that the kernel and `ip route` give (linux/rtnetlink.h).
+const PROTOCOL_STATIC: u8 = 4;
 /// RTN_UNICAST.
-const UNICAST: u8 = 1;
+pub(crate) const UNICAST: u8 = 1;
 /// The metric that the kernel gives an IPv6 route without one (IP6_RT_PRIO_USER).
 const METRIC_V6: u32 = 1024;
 
@@ -114,6 +116,7 @@ pub(crate) fn steps(desired: &Desired, devices: &Devices, actual: &Actual) -> Ve
         let ours = r.protocol == PROTOCOL && !wanted.contains(&r.dst);
         // The podCIDR was another node's before: a route to it would divert traffic from this node's pods.
         let conflicting = r.protocol != PROTOCOL_KERNEL
+            && !is_foreign(r)
             && r.oif != Some(devices.bridge.index)
             && r.kind == UNICAST;
         ours || (conflicting && desired.pod_cidrs.contains(&r.dst))
@@ -203,7 +206,7 @@ fn stale_tunnel_entries(desired: &Desired, vxlan: &Device, actual: &Actual, step
     }
 }
 
-fn wanted_routes<'a>(desired: &'a Desired, devices: &Devices) -> Vec<(&'a str, Route)> {
+pub(crate) fn wanted_routes<'a>(desired: &'a Desired, devices: &Devices) -> Vec<(&'a str, Route)> {
     let route = |dst: IpNet, hop: Hop| match (hop, &devices.vxlan) {
         (Hop::Direct(gateway), _) => Some(Route {
             dst,
@@ -236,7 +239,16 @@ fn fix_route(node: &str, route: &Route, there: &[&RouteEntry], steps: &mut Vec<S
             write,
         })
     };
-    let mut wrong: Vec<_> = there.iter().filter(|r| !is_right(r, route)).collect();
+    // There is no room beside it, and it stays; it is told elsewhere.
+    if there.iter().any(|r| is_foreign(r) && default_metric(r)) {
+        return;
+    }
+    let there: Vec<&&RouteEntry> = there.iter().filter(|r| !is_foreign(r)).collect();
+    let mut wrong: Vec<_> = there
+        .iter()
+        .copied()
+        .filter(|r| !is_right(r, route))
+        .collect();
     if wrong.len() == there.len() {
         // NLM_F_REPLACE replaces the first route of equal metric; routes of other metrics stay beside the new one.
         match wrong.iter().position(|r| default_metric(r)) {
@@ -261,6 +273,11 @@ fn is_right(actual: &RouteEntry, wanted: &Route) -> bool {
         && actual.onlink == wanted.onlink
         && actual.src.is_none()
         && default_metric(actual)
+}
+
+/// Whether another program maintains the route.
+pub(crate) fn is_foreign(route: &RouteEntry) -> bool {
+    route.protocol > PROTOCOL_STATIC && route.protocol != PROTOCOL
 }
 
 fn default_metric(route: &RouteEntry) -> bool {

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use nix::errno::Errno;
 
 use crate::node_fault::NodeFault;
 
@@ -167,14 +168,58 @@ pub enum Error {
         node: String,
         cause: flatnet_netlink::Error,
     },
+    /// Another program maintains a route to a podCIDR; `None` is this node's own.
+    #[error("{}: the route {dst}{} of another program (protocol {protocol}) stays, and is in the place of the right one; stop that program, or keep the range from it",
+        node.as_ref().map_or("this node's own pods".to_owned(), |node| format!("node {node:?}")),
+        gateway.map_or(String::new(), |gateway| format!(" via {gateway}")))]
+    ForeignRoute {
+        node: Option<String>,
+        dst: IpNet,
+        gateway: Option<IpAddr>,
+        /// RTA_PROTOCOL, as in /etc/iproute2/rt_protos.
+        protocol: u8,
+    },
+    /// A notice rather than a failure: pods of the podCIDR that this node had before still run.
+    #[error(
+        "bridge {bridge} keeps {gateway}: {pods} of the pods on this node {} an address of the podCIDR that it had before, and nodes that are told of the new one do not reach {}; create {} again",
+        if *pods == 1 { "has" } else { "have" },
+        if *pods == 1 { "it" } else { "them" },
+        if *pods == 1 { "it" } else { "them" }
+    )]
+    CarriedOver {
+        bridge: String,
+        gateway: IpNet,
+        pods: usize,
+    },
+    /// A node has a podCIDR in which pods of this node still have addresses.
+    #[error(
+        "node {node:?} is not reached at {cidr}: pods of this node still have addresses of {former}, the podCIDR that it had before"
+    )]
+    StillInUse {
+        node: String,
+        cidr: IpNet,
+        former: IpNet,
+    },
+    /// Another device holds the gateway address, as after `--bridge` was changed.
+    #[error(
+        "{device} holds {gateway}, the address of this node's pods' gateway, and {bridge} cannot have it as well; {}",
+        if *ports == 0 {
+            format!("take it from {device}, or name {device} with --bridge")
+        } else {
+            format!("it has {ports} ports: name it with --bridge, or move their pods away and delete it")
+        }
+    )]
+    GatewayElsewhere {
+        bridge: String,
+        device: String,
+        gateway: IpAddr,
+        ports: usize,
+    },
     #[error(transparent)]
     Netlink(#[from] flatnet_netlink::Error),
     /// A system call of the daemon itself failed.
     #[error("cannot {action}: {cause}")]
-    System {
-        action: &'static str,
-        cause: nix::errno::Errno,
-    },
+    System { action: &'static str, cause: Errno },
     /// `--once` with several failures, all logged before.
     #[error("{count} {} not be applied", if *count == 1 { "thing could" } else { "things could" })]
     Incomplete { count: usize },
@@ -210,10 +255,19 @@ impl Error {
 
     /// Concerns another node only: this one is ready for pods all the same.
     pub fn is_elsewhere(&self) -> bool {
-        matches!(
-            self,
-            Error::LeftOut { .. } | Error::NotOnLink { .. } | Error::NoOuterAddress { .. }
-        )
+        match self {
+            // What that node's entry leads to cannot be: a next hop that is no host's address, a range that is taken. Any other
+            // refusal (the uplink is down, no permission) is this node's.
+            Error::Node { cause, .. } => {
+                matches!(cause.errno(), Some(Errno::EINVAL | Errno::EEXIST))
+            }
+            Error::LeftOut { .. }
+            | Error::NotOnLink { .. }
+            | Error::NoOuterAddress { .. }
+            | Error::StillInUse { .. }
+            | Error::ForeignRoute { node: Some(_), .. } => true,
+            _ => false,
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub mod desired;
 mod device;
 mod diff;
 pub mod error;
+mod foreign;
+mod former;
 pub mod install;
 mod masquerade;
 pub mod node_fault;

@@ -13,7 +13,7 @@ use crate::node::NodesFile;
 use crate::pass::Pass;
 use crate::sysctl::Sysctl;
 use crate::uplink::Uplink;
-use crate::{Error, Result, conflist, masquerade};
+use crate::{Error, Result, conflist, foreign, former, masquerade};
 
 /// The container runtime's directories and what goes into them.
 #[derive(Clone, Debug)]
@@ -100,13 +100,14 @@ impl Reconciler {
 
     /// Devices, sysctls, masquerade, routes to the other nodes.
     fn network(&mut self, list: &NodesFile, pass: &mut Pass) -> Result<Desired> {
-        let (cluster, left_out) = Cluster::new(list, &self.node)?;
+        let (mut cluster, left_out) = Cluster::new(list, &self.node)?;
         let (new, broken) = left_out.into_iter().partition(Error::is_waiting);
         pass.notices = new;
         pass.failures = broken;
         // New sockets for each pass: passes are rare, and an earlier failure cannot leave anything behind in them.
         let mut kernel = Route::open()?;
         let uplink = Uplink::find(&cluster.own, &kernel.links()?, &kernel.addresses(None)?)?;
+        self.keep_former(&mut kernel, &mut cluster, pass)?;
         let (desired, unreachable) = Desired::new(&cluster, &uplink, &self.settings)?;
         pass.failures.extend(unreachable);
         if desired.pod_mtu > desired.fitting_mtu {
@@ -115,6 +116,7 @@ impl Reconciler {
                 fits: desired.fitting_mtu,
             });
         }
+        former::make_way(&mut kernel, &desired.bridge, pass)?;
         let bridge = ensure_bridge(&mut kernel, &desired.bridge, pass)?;
         let vxlan = match &desired.vxlan {
             Some(wanted) => Some(ensure_vxlan(&mut kernel, wanted, uplink.index, pass)?),
@@ -134,6 +136,8 @@ impl Reconciler {
             neighbours: kernel.neighbours()?,
             fdb: kernel.fdb()?,
         };
+        pass.failures
+            .extend(foreign::conflicts(&desired, &devices, &actual.routes));
         for step in diff::steps(&desired, &devices, &actual) {
             let outcome = apply(&mut kernel, step, pass);
             pass.record(outcome);
@@ -141,6 +145,32 @@ impl Reconciler {
         // Last, when no route leads into them any more.
         remove_other_tunnels(&mut kernel, devices.vxlan.as_ref(), pass)?;
         Ok(desired)
+    }
+
+    /// Notes the podCIDRs that this node had before and whose pods still run: their gateway, and what else they need here, stays.
+    fn keep_former(
+        &self,
+        kernel: &mut Route,
+        cluster: &mut Cluster,
+        pass: &mut Pass,
+    ) -> Result<()> {
+        let Some(bridge) = kernel.link(&self.settings.bridge)? else {
+            return Ok(());
+        };
+        let wanted: Vec<_> = cluster.own.gateways().collect();
+        let addresses = kernel.addresses(Some(bridge.index))?;
+        if addresses.iter().all(|one| wanted.contains(&one.net)) {
+            return Ok(());
+        }
+        let found = former::in_use(bridge.index, &addresses, &kernel.neighbours()?, &wanted);
+        cluster.former = found.iter().map(|one| one.gateway).collect();
+        let notices = found.into_iter().map(|one| Error::CarriedOver {
+            bridge: bridge.name.clone(),
+            gateway: one.gateway,
+            pods: one.pods,
+        });
+        pass.notices.extend(notices);
+        Ok(())
     }
 
     /// Plugin first, then conflist: once the conflist is there, the runtime adds pods.

@@ -279,3 +279,45 @@ fn the_metric_the_kernel_gives_an_ipv6_route_is_right() {
     six.metric = Some(512);
     assert!(!is_right(&six, &wanted));
 }
+
+#[test]
+fn routes_of_other_programs_stay_and_those_in_the_way_are_told() {
+    const BIRD: u8 = 12;
+    let errors = |actual: &Actual| {
+        let errors = crate::foreign::conflicts(&desired(), &devices(), &actual.routes);
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let mut actual = right();
+    // The same next hop: it serves as well as ours.
+    actual.routes[3].protocol = BIRD;
+    assert_eq!((log_lines(&actual), errors(&actual)), (vec![], vec![]));
+    actual.routes[3].gateway = Some("172.18.0.9".parse().unwrap());
+    assert_eq!(log_lines(&actual), Vec::<String>::new());
+    assert_eq!(
+        errors(&actual),
+        [
+            "node \"b\": the route 10.244.2.0/24 via 172.18.0.9 of another program (protocol 12) stays, and is in the place of the right one; stop that program, or keep the range from it"
+        ]
+    );
+    // Behind ours it does no harm, whatever it says.
+    let mut actual = right();
+    let behind = RouteEntry {
+        metric: Some(20),
+        ..route("10.244.2.0/24", Some("172.18.0.9"), 2, BIRD)
+    };
+    actual.routes.push(behind.clone());
+    actual.routes.push(RouteEntry {
+        dst: "10.244.1.0/24".parse().unwrap(),
+        ..behind
+    });
+    assert_eq!((log_lines(&actual), errors(&actual)), (vec![], vec![]));
+    actual
+        .routes
+        .push(route("10.244.1.0/24", Some("172.18.0.9"), 2, BIRD));
+    assert_eq!(log_lines(&actual), Vec::<String>::new());
+    let told = errors(&actual).remove(0);
+    assert!(
+        told.starts_with("this node's own pods: the route 10.244.1.0/24 via 172.18.0.9"),
+        "{told}"
+    );
+}

@@ -7,6 +7,7 @@ mod api;
 mod direct;
 #[cfg(test)]
 mod kubernetes;
+mod live;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]

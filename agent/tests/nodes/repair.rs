@@ -127,7 +127,8 @@ fn leftovers_of_ours_go_and_routes_of_others_stay() {
             "ip route add 10.99.0.0/16 via 172.30.2.1",
             "ip neigh replace 10.244.9.0 lladdr 0a:58:0a:f4:09:00 dev flatnet.1 nud permanent",
             "bridge fdb add 0a:58:0a:f4:09:00 dev flatnet.1 dst 172.30.9.2",
-            "ip link add name flatnet.5 type vxlan id 5 dstport 8472 local 172.30.2.2 dev eth0",
+            "ip link add name flatnet.5 address 0a:58:0a:f4:05:00 type vxlan id 5 dstport 8472 local 172.30.2.2 dev eth0",
+            "ip link add name flatnet.6 type vxlan id 6 dstport 8472 local 172.30.2.2 dev eth0",
             "ip link add name vxlan9 type vxlan id 9 dstport 4790 local 172.30.2.2 dev eth0",
         ] {
             a.ns.run(command);
