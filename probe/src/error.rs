@@ -43,6 +43,9 @@ pub enum Error {
         /// Those it knows.
         known: String,
     },
+    /// Something that this kernel cannot do.
+    #[error("this kernel does not do it: {0}")]
+    Kernel(&'static str),
     /// The end of a watch that has not begun.
     #[error("nothing is being watched")]
     NoWatch,

@@ -7,6 +7,7 @@
 //! The program needs no file but /proc, and nothing there for the exchanges with peers.
 
 mod cni_files;
+mod counters;
 mod datagram;
 mod dial;
 mod echo;
@@ -19,6 +20,7 @@ mod network_namespaces;
 mod path_mtu;
 mod plugin_versions;
 mod processes;
+mod programs;
 mod resolv_conf;
 mod resolve;
 mod responder;
@@ -66,7 +68,8 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
       the CNI versions each plugin supports; {\"ask\":\"files\",\"root\":\"\",\"paths\":[\"/etc/cni/net.d/*\"]} shows files
   (echo '{\"ask\":\"watch\",\"ports\":[7777],\"rules\":\"flatnet-trace\",\"drops\":false}'; sleep 10; echo '{\"ask\":\"watch-end\"}') | flatnet-probe
       packets of probes at the devices here, those from and to TCP and UDP port 7777, and the rules of netfilter that they
-      met (\"rules\":null adds no table; a table of that name is there until the watch ends)
+      met (\"rules\":null adds no table; a table of that name is there until the watch ends); counters of the kernel, of devices
+      and of legacy iptables that moved; with \"drops\":true the kernel's reasons for packets it dropped on this machine (root only)
 
 Options: --help, --version
 Exit codes: 0 the input ended, 1 the answers cannot be written, 2 wrong usage

@@ -2,19 +2,16 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::error::{Error, Result, words};
+use crate::error::{Error, Result};
+use crate::programs::{self, Said};
 use crate::{PluginVersion, VersionResult, files};
 
 /// Longest output that is read, bytes; the rest stays unread, and the program is stopped.
@@ -103,59 +100,32 @@ impl Folder {
     }
 
     async fn versions(&self, name: &str) -> std::result::Result<VersionResult, String> {
-        let (status, out, err) = self.run(name, Some("VERSION"), QUESTION.as_bytes()).await?;
-        if !status.success() {
-            return Err(refusal(status, &out, &err));
+        let said = self.run(name, Some("VERSION"), QUESTION.as_bytes()).await?;
+        if !said.status.success() {
+            return Err(refusal(&said));
         }
-        serde_json::from_slice(&out)
+        serde_json::from_slice(&said.out)
             .map_err(|error| format!("its answer is not a version result: {error}"))
     }
 
     /// The reference plugins print a line such as `CNI bridge plugin v1.4.0` (containernetworking/cni, pkg/skel).
     async fn about(&self, name: &str) -> Option<String> {
-        let (_, out, err) = self.run(name, None, b"").await.ok()?;
-        first_line(&err).or_else(|| first_line(&out))
+        let said = self.run(name, None, b"").await.ok()?;
+        first_line(&said.err).or_else(|| first_line(&said.out))
     }
 
-    /// Exit status, standard output, standard error.
     async fn run(
         &self,
         name: &str,
         command: Option<&str>,
         input: &[u8],
-    ) -> std::result::Result<(ExitStatus, Vec<u8>, Vec<u8>), String> {
-        let mut child = self
-            .spawn(name, command)
-            .map_err(|error| format!("it cannot be executed: {}", words(&error)))?;
-        let group = child
-            .id()
-            .and_then(|pid| i32::try_from(pid).ok())
-            .map(Pid::from_raw);
-        match tokio::time::timeout(self.limit, converse(&mut child, input)).await {
-            Ok(done) => done.map_err(|error| words(&error)),
-            Err(_) => {
-                // It has not been waited for, so the id is still its own; what it started goes with it.
-                if let Some(group) = group {
-                    let _ = killpg(group, Signal::SIGKILL);
-                }
-                let _ = child.wait().await;
-                Err(format!("it did not end within {:?}", self.limit))
-            }
-        }
-    }
-
-    fn spawn(&self, name: &str, command: Option<&str>) -> io::Result<Child> {
+    ) -> std::result::Result<Said, String> {
         let mut process = Command::new(format!("{}/{name}", self.path));
         process
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .envs(command.map(|command| ("CNI_COMMAND", command)))
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+            .current_dir("/");
         if !self.root.is_empty() {
             let root = self.root.clone();
             // SAFETY: between fork and exec this makes two system calls and allocates nothing.
@@ -167,41 +137,12 @@ impl Folder {
                 });
             }
         }
-        process.spawn()
+        programs::run(&mut process, input, MOST, self.limit).await
     }
 }
 
-async fn converse(child: &mut Child, input: &[u8]) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let feed = async {
-        if let Some(mut stdin) = stdin {
-            // A program may end without reading; its exit status then tells more than EPIPE.
-            let _ = stdin.write_all(input).await;
-        }
-    };
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let ((), out_read, err_read) = tokio::join!(
-        feed,
-        async {
-            match stdout {
-                Some(pipe) => pipe.take(MOST).read_to_end(&mut out).await,
-                None => Ok(0),
-            }
-        },
-        async {
-            match stderr {
-                Some(pipe) => pipe.take(MOST).read_to_end(&mut err).await,
-                None => Ok(0),
-            }
-        },
-    );
-    out_read?;
-    err_read?;
-    Ok((child.wait().await?, out, err))
-}
-
 /// Why it did not answer: the error object's message (CNI specification, section 5, Error), or what it said else.
-fn refusal(status: ExitStatus, out: &[u8], err: &[u8]) -> String {
+fn refusal(Said { status, out, err }: &Said) -> String {
     #[derive(Deserialize)]
     struct Failure {
         msg: String,

@@ -134,8 +134,8 @@ impl Session {
                 )
                 .await?,
             },
-            Watch(asked) => self.watch(&asked),
-            WatchEnd(_) => self.watch.take().ok_or(Error::NoWatch)?.end(),
+            Watch(asked) => self.watch(&asked).await,
+            WatchEnd(_) => self.watch.take().ok_or(Error::NoWatch)?.end().await,
         }
     }
 
@@ -160,9 +160,9 @@ impl Session {
     }
 
     /// A second `watch` starts over. The first is over before the second begins: both may want a table of one name.
-    fn watch(&mut self, asked: &ask::Watch) -> Watching {
+    async fn watch(&mut self, asked: &ask::Watch) -> Watching {
         drop(self.watch.take());
-        let (watch, watching) = Watch::start(asked);
+        let (watch, watching) = Watch::start(asked).await;
         self.watch = Some(watch);
         watching
     }

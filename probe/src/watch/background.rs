@@ -2,6 +2,7 @@
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -62,6 +63,17 @@ impl Ending {
         ];
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) => fds[1].any().unwrap_or(true),
+            Err(Errno::EINTR) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Waits for a while, or the end; whether it is the end.
+    pub(super) fn within(&self, limit: Duration) -> bool {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut fds, timeout) {
+            Ok(_) => fds[0].any().unwrap_or(true),
             Err(Errno::EINTR) => false,
             Err(_) => true,
         }

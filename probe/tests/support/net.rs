@@ -190,7 +190,9 @@ pub(crate) fn tun(name: &str) -> File {
         .read(true)
         .write(true)
         .open("/dev/net/tun")
-        .unwrap();
+        .unwrap_or_else(|error| {
+            panic!("/dev/net/tun, which most systems let everyone open: {error}")
+        });
     let mut request = [0_u8; 40];
     request[..name.len()].copy_from_slice(name.as_bytes());
     let flags = (nix::libc::IFF_TUN | nix::libc::IFF_NO_PI) as u16;

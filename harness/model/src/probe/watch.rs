@@ -13,6 +13,8 @@ pub struct Watching {
     pub packets: Result<(), String>,
     /// Netfilter's trace of the packets.
     pub rules: Result<(), String>,
+    /// Counters of legacy iptables' rules; `Ok` also where there are no such rules.
+    pub legacy: Result<(), String>,
     /// The kernel's reasons for packets that it drops.
     pub drops: Result<(), String>,
 }
@@ -27,8 +29,9 @@ pub struct Watched {
     pub missed: u64,
     /// What the packets met in netfilter, in the order in which they met it.
     pub rules: Vec<RuleStep>,
-    /// Counters that moved, and by how much: `Group.Name` of /proc/net/snmp, snmp6 and netstat, `nf_conntrack.NAME` and
-    /// `arp_cache.NAME`, `ndisc_cache.NAME` of /proc/net/stat (all processors together), `softnet.dropped`.
+    /// Counters that moved, and by how much: `Group.Name` of /proc/net/snmp, snmp6 and netstat; `nf_conntrack.NAME`, and in the
+    /// machine's first network namespace `arp_cache.NAME` and `ndisc_cache.NAME`, of /proc/net/stat (all processors together);
+    /// `softnet.dropped`, of the whole machine.
     pub counters: BTreeMap<String, u64>,
     /// Counters of devices that moved, by the device's name: the differences.
     pub devices: BTreeMap<String, LinkStats>,

@@ -1,0 +1,94 @@
+//! The kernel's reasons for packets that it drops, anywhere on the machine: the tracepoint `skb:kfree_skb`, read as a perf event.
+mod perf;
+mod places;
+mod tracepoint;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flatnet_model::probe::watch::Drop as Dropped;
+
+use super::background::{Background, Ending};
+use crate::error::Result;
+use perf::Samples;
+use tracepoint::Tracepoint;
+
+/// How often the samples are taken out of the kernel's buffers.
+const PERIOD: Duration = Duration::from_millis(20);
+
+/// How many packets, by reason and address.
+#[derive(Default)]
+struct Counted {
+    packets: BTreeMap<(u32, u64), u64>,
+    lost: u64,
+}
+
+/// Drops are being counted; dropping it ends that.
+pub(super) struct Drops {
+    thread: Background<Counted>,
+    tracepoint: Tracepoint,
+}
+
+/// What was dropped.
+#[derive(Default)]
+pub(super) struct Reasons {
+    pub(super) drops: Vec<Dropped>,
+    /// Drops that the kernel had no room for.
+    pub(super) missed: u64,
+}
+
+impl Drops {
+    /// Begins. Needs root on the machine itself.
+    pub(super) fn start() -> Result<Self> {
+        let tracepoint = tracepoint::read()?;
+        let samples = Samples::open(tracepoint.id)?;
+        let (reason, place) = (tracepoint.reason, tracepoint.place);
+        let thread = Background::start("drops", move |ending| {
+            count(samples, reason, place, &ending)
+        })?;
+        Ok(Drops { thread, tracepoint })
+    }
+
+    /// Ends it.
+    pub(super) fn end(self) -> Reasons {
+        let counted = self.thread.end();
+        let places = places::names(counted.packets.keys().map(|(_, place)| *place));
+        // Several addresses may be in one function.
+        let mut drops: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for ((reason, place), packets) in counted.packets {
+            let name = self.tracepoint.reasons.get(&reason).cloned();
+            let key = (
+                name.unwrap_or_else(|| reason.to_string()),
+                places.get(&place).cloned().unwrap_or_default(),
+            );
+            *drops.entry(key).or_insert(0) += packets;
+        }
+        let drops = drops.into_iter().map(|((reason, place), packets)| Dropped {
+            reason,
+            place,
+            packets,
+        });
+        Reasons {
+            drops: drops.collect(),
+            missed: counted.lost,
+        }
+    }
+}
+
+fn count(mut samples: Samples, reason: usize, place: usize, ending: &Ending) -> Counted {
+    let mut counted = Counted::default();
+    loop {
+        let over = ending.within(PERIOD);
+        counted.lost += samples.read(|fields| {
+            let reason = fields.get(reason..).and_then(|rest| rest.first_chunk());
+            let place = fields.get(place..).and_then(|rest| rest.first_chunk());
+            if let (Some(reason), Some(place)) = (reason, place) {
+                let key = (u32::from_ne_bytes(*reason), u64::from_ne_bytes(*place));
+                *counted.packets.entry(key).or_insert(0) += 1;
+            }
+        });
+        if over {
+            return counted;
+        }
+    }
+}
