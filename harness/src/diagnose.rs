@@ -1,4 +1,6 @@
 //! Why a pod does not run, or is not reached; why a node is not Ready: looks at the cluster and has the causes ranked.
+mod peers;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +18,22 @@ use flatnet_model::probe::Transport;
 use flatnet_model::snapshot::PodSnapshot;
 
 use crate::Result;
+use crate::session::follow::{Consent, follow};
+use crate::session::run_id;
 
 /// Transports by which nodes and pod are asked to reach each other.
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
 
-/// Observes the cluster and finds what is wrong. Running pods are examined only if they are named: that puts
-/// the probe into them for a moment.
+/// Observes the cluster and finds what is wrong. Running pods are examined only if they are named, and only with `peers`: that
+/// puts the probe into them for a moment, and starts a pod on every node that has none to be their peer.
 ///
 /// # Errors
 /// Pods that cannot be listed, or a name that no pod has. What else cannot be read is said in [`Diagnosis::unread`].
-pub async fn diagnose(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Diagnosis> {
+pub async fn diagnose(
+    cluster: &Arc<dyn Cluster>,
+    wanted: Wanted<'_>,
+    consent: &Consent,
+) -> Result<Diagnosis> {
     let Look {
         mut symptoms,
         pods,
@@ -43,7 +51,7 @@ pub async fn diagnose(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<
     let running = objects(cluster, running, &mut symptoms.unread).await;
     let seen = match running.is_empty() {
         true => None,
-        false => into_pods(cluster, &running, &mut symptoms.unread).await,
+        false => into_pods(cluster, &running, consent, &mut symptoms.unread).await,
     };
     let looked_into: BTreeSet<PodRef> = running.iter().map(|pod| pod.reference.clone()).collect();
     let mut subjects = Vec::new();
@@ -93,13 +101,14 @@ async fn objects(
     found
 }
 
-/// What the probe sees in these pods and from the nodes.
+/// What the probe sees in these pods, in their peers and from the nodes.
 async fn into_pods(
     cluster: &Arc<dyn Cluster>,
     pods: &[PodSnapshot],
+    consent: &Consent,
     unread: &mut Vec<Unread>,
 ) -> Option<Observations> {
-    match observe(cluster, pods, unread).await {
+    match observe(cluster, pods, consent, unread).await {
         Ok(observations) => Some(observations),
         Err(e) => {
             unread.extend(pods.iter().map(|pod| Unread {
@@ -114,11 +123,14 @@ async fn into_pods(
 async fn observe(
     cluster: &Arc<dyn Cluster>,
     pods: &[PodSnapshot],
+    consent: &Consent,
     unread: &mut Vec<Unread>,
 ) -> Result<Observations> {
     let nodes = cluster.nodes().await?;
-    let running: Vec<&PodSnapshot> = pods.iter().collect();
-    let fleet = Fleet::start(Arc::clone(cluster), &nodes, &running, None).await?;
+    let peers = peers::of(cluster, pods, &nodes, unread).await?;
+    let all = [pods, &peers].concat();
+    let running: Vec<&PodSnapshot> = all.iter().collect();
+    let fleet = Arc::new(Fleet::start(Arc::clone(cluster), &nodes, &running, None).await?);
     for (at, why) in &fleet.lost {
         unread.push(Unread {
             what: match at {
@@ -131,7 +143,7 @@ async fn observe(
     }
     let scope = Scope {
         cluster,
-        pods,
+        pods: &all,
         denied: &[],
         before: None,
         exposed: None,
@@ -141,5 +153,7 @@ async fn observe(
         pod_network: &[],
         cni: "",
     };
-    everything(&Arc::new(fleet), nodes, &scope).await
+    let mut observations = everything(&fleet, nodes, &scope).await?;
+    follow(cluster, &fleet, consent, &run_id(), &mut observations).await;
+    Ok(observations)
 }

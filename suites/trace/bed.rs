@@ -5,7 +5,7 @@ use flatnet::config::RunArgs;
 use flatnet::plant::Fault;
 use flatnet::route::{self, Question};
 use flatnet::session::Session;
-use flatnet::session::attach::{Attached, Which};
+use flatnet::session::attach::{Attached, Visit, Which};
 use flatnet_analysis::trace::Netns;
 use flatnet_analysis::trace::found::Found;
 use flatnet_cluster::Target;
@@ -81,7 +81,9 @@ impl Bed {
                 .await
                 .expect("a lab");
             let name = session.plan().source.name().expect("a name").to_owned();
-            let attached = Attached::to(&Which::Lab(name)).await.expect("the same lab");
+            let attached = Attached::to(&Which::Lab(name), Visit::Look)
+                .await
+                .expect("the same lab");
             (session, attached)
         });
         Bed {

@@ -1,11 +1,14 @@
 //! What is wrong with whom, as data: every way to print it only reads this. Its JSON form is documented in
 //! `docs/troubleshooting.md`.
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::advice::Advice;
 use crate::capabilities::Capabilities;
 use crate::cause::CauseId;
 use crate::evidence::Evidence;
+use crate::network::Transport;
 
 /// The version of the JSON form; a change of meaning changes it.
 pub const SCHEMA: &str = "flatnet.diagnosis/v2";
@@ -47,6 +50,29 @@ pub struct Subject<E = Evidence> {
     /// The last warning, where no cause is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_warning: Option<String>,
+    /// What its network was tried with; nothing where only its object was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
+    /// What was to be tried and could not be measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmeasured: Vec<String>,
+}
+
+/// What was sent and came through: what "nothing is wrong" is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Pods that it reached over every one of `over`.
+    pub reached: usize,
+    /// Pods by which it was reached over every one of `over`.
+    pub reached_by: usize,
+    /// Nodes on which those pods are.
+    pub nodes: usize,
+    /// Transports.
+    pub over: BTreeSet<Transport>,
+    /// The largest packet that came through whole to a pod of every node, bytes; nothing where none was tried.
+    pub bytes: Option<u32>,
+    /// Whether the next hop of its default route answered.
+    pub gateway: bool,
 }
 
 /// What a [`Subject`] is.
@@ -128,12 +154,13 @@ impl Diagnosis {
     }
 
     /// 0 when every subject is healthy, 1 when a cause is known for one, 4 when one is unhealthy and no cause is
-    /// known.
+    /// known, or none is known and something could not be measured.
     pub fn exit_code(&self) -> u8 {
-        if self.is_open() {
-            4
-        } else {
-            u8::from(self.subjects.iter().any(|s| !s.findings.is_empty()))
+        let known = self.subjects.iter().any(|s| !s.findings.is_empty());
+        let unmeasured = self.subjects.iter().any(|s| !s.unmeasured.is_empty());
+        match (self.is_open(), known, unmeasured) {
+            (true, ..) | (false, false, true) => 4,
+            (false, known, _) => u8::from(known),
         }
     }
 
@@ -158,6 +185,8 @@ impl Diagnosis {
             healthy: subject.healthy,
             findings: subject.findings.into_iter().map(&mut finding).collect(),
             last_warning: subject.last_warning,
+            tried: subject.tried,
+            unmeasured: subject.unmeasured,
         };
         Diagnosis {
             schema: self.schema,

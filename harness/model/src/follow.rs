@@ -186,3 +186,11 @@ pub struct RuleRef {
     /// The rule in the words of `nft` or `iptables-save`; `policy drop` for a policy.
     pub text: Option<String>,
 }
+
+impl RuleRef {
+    /// Whether it tells the sender, by an ICMP error or a TCP reset.
+    pub fn rejects(&self) -> bool {
+        let text = self.text.as_deref().unwrap_or_default();
+        text.contains("reject") || text.contains("REJECT")
+    }
+}

@@ -6,7 +6,7 @@ use super::answers::{Format, progress};
 use super::which::WhichArgs;
 use super::{inspect_route, output};
 use crate::report::inspection as print;
-use crate::session::attach::looking;
+use crate::session::attach::{Visit, looking};
 use crate::{Result, session};
 use flatnet_analysis::inspect::answer;
 use flatnet_analysis::inspect::catalogue::{self, Question};
@@ -65,7 +65,7 @@ pub(super) fn run(mut args: InspectArgs, typed: &Typed) -> Result<u8> {
     args.which.settle(typed)?;
     let which = args.which.find()?;
     let progress = progress();
-    let view = session::run(looking(&which, async |attached| {
+    let view = session::run(looking(&which, Visit::Look, async |attached| {
         progress.set_message(format!("looking at cluster {}", attached.cluster.name()));
         gather::look(&attached.cluster, args.node.as_deref()).await
     }));

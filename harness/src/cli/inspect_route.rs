@@ -10,7 +10,7 @@ use crate::report::inspection as print;
 use crate::report::live as drawing;
 use crate::report::route as table;
 use crate::route::{self, Question};
-use crate::session::attach::{Attached, looking};
+use crate::session::attach::{Attached, Visit, looking};
 use crate::{Result, session};
 use flatnet_analysis::follow::answer as facts;
 use flatnet_analysis::follow::picture::Live;
@@ -62,7 +62,7 @@ pub(super) fn run(mut args: RouteArgs, typed: &Typed) -> Result<u8> {
         both: args.both,
     };
     let progress = progress();
-    let text = session::run(looking(&which, async |attached| {
+    let text = session::run(looking(&which, Visit::Look, async |attached| {
         progress.set_message(format!("looking at cluster {}", attached.cluster.name()));
         let looked = route::find(attached, &question).await?;
         let drawn = drawn(&args, attached, &looked.found);

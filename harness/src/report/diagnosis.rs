@@ -4,7 +4,7 @@ use std::fmt::Write;
 use super::lines::{BOLD, DIM, GREEN, LABEL_WIDTH, RED, RESET, YELLOW, labelled};
 use flatnet_analysis::alike::subjects;
 use flatnet_analysis::words::{Words, count, listed};
-use flatnet_model::diagnosis::{Diagnosis, Finding, Kind, Subject};
+use flatnet_model::diagnosis::{Diagnosis, Finding, Kind, Subject, Tried};
 
 /// Evidence starts here, below the cause.
 const INDENT: usize = 4;
@@ -54,7 +54,7 @@ fn render_subject(alike: &[&Subject], words: &Words<'_>) -> String {
     }
     if subject.findings.is_empty() {
         let line = match (subject.healthy, &subject.last_warning) {
-            (true, _) => "nothing is wrong with it".to_owned(),
+            (true, _) => well(subject),
             (false, Some(words)) => format!("no cause is known; the last warning: {words}"),
             (false, None) => {
                 "no cause is known and there is no warning: it may have just been created"
@@ -62,6 +62,47 @@ fn render_subject(alike: &[&Subject], words: &Words<'_>) -> String {
             }
         };
         let _ = writeln!(text, "{:INDENT$}{line}", "");
+    }
+    for what in &subject.unmeasured {
+        let _ = writeln!(text, "{:INDENT$}{YELLOW}not measured{RESET}  {what}", "");
+    }
+    text
+}
+
+/// An all-clear says what it is about.
+fn well(subject: &Subject) -> String {
+    let Some(tried) = &subject.tried else {
+        let state = match subject.kind {
+            Kind::Node => "it is Ready",
+            Kind::Pod => "it runs",
+        };
+        return format!("{state}; its network was not tried");
+    };
+    let Tried {
+        reached,
+        reached_by,
+        nodes,
+        over,
+        bytes,
+        gateway,
+    } = tried;
+    let over: Vec<String> = over.iter().map(ToString::to_string).collect();
+    let mut text = format!(
+        "{}: it reached {} on {} and was reached by {} over {}",
+        match subject.unmeasured.is_empty() {
+            true => "nothing is wrong with it",
+            false => "nothing wrong was seen, and not everything could be tried",
+        },
+        count(*reached, "pod"),
+        count(*nodes, "node"),
+        count(*reached_by, "pod"),
+        over.join(", ")
+    );
+    if let Some(bytes) = bytes {
+        text.push_str(&format!("; packets of {bytes} bytes came through"));
+    }
+    if *gateway {
+        text.push_str("; its gateway answered");
     }
     text
 }

@@ -28,16 +28,26 @@ pub enum Which {
     Kubeconfig(KubeArgs),
 }
 
+/// What is done on a cluster that is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Visit {
+    /// Nothing is created there.
+    Look,
+    /// Pods may be created, in a namespace of their own, which the reaper deletes if this process is killed.
+    Stay,
+}
+
 /// Lets `work` observe a cluster, and always deletes afterwards what observing needed there. Ctrl-C, SIGTERM or SIGHUP ends the work.
 ///
 /// # Errors
 /// A cluster that does not answer, a part of flatnet that is missing, or the work's own; then what does not go.
 pub async fn looking<T>(
     which: &Which,
+    visit: Visit,
     work: impl AsyncFnOnce(&Attached) -> Result<T>,
 ) -> Result<T> {
     let interrupts = Interrupts::listen()?;
-    let attached = interrupts.guard(Attached::to(which)).await?;
+    let attached = interrupts.guard(Attached::to(which, visit)).await?;
     let seen = interrupts.guard(work(&attached)).await;
     torn_down(seen, interrupts.guard(attached.close()).await)
 }
@@ -54,12 +64,24 @@ impl Attached {
     ///
     /// # Errors
     /// A cluster that does not answer, or a part of flatnet that is missing.
-    pub async fn to(which: &Which) -> Result<Attached> {
+    pub async fn to(which: &Which, visit: Visit) -> Result<Attached> {
         let programs = Programs::locate()?;
         match which {
+            Which::Lab(name) if visit == Visit::Stay => {
+                let (lab, lifetime) = boot::visit_lab(name, &programs).await?;
+                Ok(Attached::new(lab, lifetime))
+            }
             Which::Lab(name) => {
                 let lab = LabCluster::connect(name).await?;
                 Ok(Attached::new(lab, Lifetime::Visitor))
+            }
+            Which::Kind { name, engine } if visit == Visit::Stay => {
+                let connection = kind::connection(engine, name).await?;
+                let planned = NamespacePlan::own(&run_id());
+                let lifetime = boot::guest_of_kind(name, &planned, &programs)?;
+                let namespace = planned.establish(&connection.client).await?;
+                let cluster = kind::cluster(engine, name, connection, namespace, &programs.probe);
+                Ok(Attached::new(cluster, lifetime))
             }
             Which::Kind { name, engine } => {
                 let connection = kind::connection(engine, name).await?;

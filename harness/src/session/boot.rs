@@ -77,14 +77,7 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
         }
         ClusterSource::RunningLab { spec, pod_network } => {
             observer(&Event::Step(format!("lab {} runs", spec.name)));
-            let namespace = format!("flatnet-{}", run_id());
-            let pods = Reap::LabPods {
-                lab: spec.name.clone(),
-                namespace: namespace.clone(),
-            };
-            let lifetime = Lifetime::guest(&plan.programs.flatnet, pods)?;
-            let lab = LabCluster::connect(&spec.name).await?;
-            let lab = lab.in_namespace(&namespace).await?;
+            let (lab, lifetime) = visit_lab(&spec.name, &plan.programs).await?;
             on_lab(plan, lab, spec, pod_network, lifetime).await
         }
         ClusterSource::NewKind(boot, archives) => new_kind(plan, boot, archives, observer).await,
@@ -98,6 +91,37 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
         }
         ClusterSource::Kubeconfig(args) => existing(plan, args).await,
     }
+}
+
+/// A running lab, with a namespace for what is deployed there.
+///
+/// # Errors
+/// A lab that does not answer; when the reaper does not start.
+pub(super) async fn visit_lab(name: &str, programs: &Programs) -> Result<(LabCluster, Lifetime)> {
+    let namespace = format!("flatnet-{}", run_id());
+    let pods = Reap::LabPods {
+        lab: name.to_owned(),
+        namespace: namespace.clone(),
+    };
+    let lifetime = Lifetime::guest(&programs.flatnet, pods)?;
+    let lab = LabCluster::connect(name).await?;
+    Ok((lab.in_namespace(&namespace).await?, lifetime))
+}
+
+/// Deletes that namespace of a running kind cluster, also when this process is killed.
+///
+/// # Errors
+/// When the reaper does not start.
+pub(super) fn guest_of_kind(
+    name: &str,
+    namespace: &NamespacePlan,
+    programs: &Programs,
+) -> Result<Lifetime> {
+    let of = ClusterRef::Kind {
+        name: name.to_owned(),
+    };
+    let namespace = namespace.clone();
+    Lifetime::guest(&programs.flatnet, Reap::Namespace { of, namespace })
 }
 
 async fn on_lab(
@@ -162,13 +186,7 @@ async fn kind_cluster(
     let planned = NamespacePlan::own(&run_id());
     let lifetime = match lifetime {
         Some(lifetime) => lifetime,
-        None => {
-            let of = ClusterRef::Kind {
-                name: name.to_owned(),
-            };
-            let namespace = planned.clone();
-            Lifetime::guest(&plan.programs.flatnet, Reap::Namespace { of, namespace })?
-        }
+        None => guest_of_kind(name, &planned, &plan.programs)?,
     };
     let namespace = planned.establish(&connection.client).await?;
     let ranges = kube::ranges::read(&connection.client).await?;

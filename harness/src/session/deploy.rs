@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use tokio::task::JoinSet;
 
 use super::exposure;
+use super::follow::Consent;
 use super::lifetime::Lifetime;
 use super::plan::Plan;
 use crate::diagnose;
@@ -189,7 +190,7 @@ pub(super) async fn why(
     if stuck.is_empty() {
         return None;
     }
-    match diagnose::diagnose(cluster, Wanted::Pods(stuck)).await {
+    match diagnose::diagnose(cluster, Wanted::Pods(stuck), &Consent::Given).await {
         Ok(diagnosis) => Some(diagnosis),
         Err(e) => {
             let words = format!("cannot determine why pods do not run: {e}");

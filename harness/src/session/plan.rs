@@ -96,7 +96,7 @@ impl Plan {
             transports: args.transports.clone(),
             coverage: args.coverage,
             seed: args.seed.unwrap_or_else(new_seed),
-            consent: consent(args),
+            consent: Consent::of(args.provider() != Provider::Kubeconfig, args.trace),
             keep: args.keep,
             programs,
             note,
@@ -127,13 +127,3 @@ impl Plan {
 fn new_seed() -> u64 {
     RandomState::new().hash_one(std::process::id()) % 1_000_000
 }
-/// A cluster that flatnet did not boot gets a table on its nodes only where its owner says so.
-fn consent(args: &RunArgs) -> Consent {
-    match (args.provider(), args.trace) {
-        (Provider::Kubeconfig, false) => Consent::Withheld(NOT_FOLLOWED.to_owned()),
-        (Provider::Kubeconfig, true) | (Provider::Lab | Provider::Kind, _) => Consent::Given,
-    }
-}
-
-/// What failures on a cluster of somebody else's say.
-const NOT_FOLLOWED: &str = "packets were not followed: --trace would name the hop and the rule that ends them, with a table of flatnet's own on the nodes for less than a second";

@@ -76,6 +76,7 @@ pub(super) fn is_outline(found: &Found) -> bool {
             found.cause,
             Cause::RouteRefuses { .. }
                 | Cause::NeighbourUnresolved { .. }
+                | Cause::NeighbourWrong { .. }
                 | Cause::LinkDown { .. }
                 | Cause::FrameMisdirected { .. }
                 | Cause::ForwardingEntryMissing { .. }
@@ -102,6 +103,9 @@ pub fn look(cause: &Cause) -> Option<Command> {
         ),
         Cause::RouteRefuses { at, to, .. } => (at, format!("ip route get {to}")),
         Cause::NeighbourUnresolved {
+            at, hop, device, ..
+        }
+        | Cause::NeighbourWrong {
             at, hop, device, ..
         } => (at, format!("ip neigh show {hop} dev {device}")),
         Cause::LinkDown { at, device, .. } | Cause::FrameMisdirected { at, device, .. } => {
@@ -152,6 +156,7 @@ fn place_of(cause: &Cause) -> Option<&Netns> {
         | Cause::ReversePathFilter { at, .. }
         | Cause::RouteRefuses { at, .. }
         | Cause::NeighbourUnresolved { at, .. }
+        | Cause::NeighbourWrong { at, .. }
         | Cause::LinkDown { at, .. }
         | Cause::FrameMisdirected { at, .. }
         | Cause::ForwardingEntryMissing { at, .. }

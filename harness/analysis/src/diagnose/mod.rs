@@ -1,6 +1,7 @@
 //! Why a pod does not run, or is not reached; why a node is not Ready: causes with their evidence and how to fix them, ranked
 //! by [`flatnet_model::cause`]. Pure functions of the [`Symptoms`] that were gathered.
 mod causes;
+mod tried;
 mod words;
 
 use flatnet_model::diagnosis::{Kind, Subject};
@@ -24,6 +25,8 @@ pub fn node(symptoms: &Symptoms, node: &NodeSymptoms) -> Subject {
         healthy: status == "True",
         findings: causes::of_node(symptoms, node),
         last_warning: (status != "True").then(|| format!("{reason}: {message}")),
+        tried: None,
+        unmeasured: Vec::new(),
     }
 }
 
@@ -48,6 +51,8 @@ pub fn pod(symptoms: &Symptoms, pod: &PodSymptoms, seen: Option<&Observations>) 
         status: status(&pod.object),
         healthy: healthy && findings.is_empty(),
         last_warning: last.map(|event| format!("{}: {}", event.title(), event.message)),
+        tried: seen.map(|seen| tried::tried(&pod.object, seen)),
+        unmeasured: seen.map_or_else(Vec::new, |seen| tried::unmeasured(&pod.object, seen)),
         findings,
     }
 }

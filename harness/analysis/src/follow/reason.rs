@@ -64,6 +64,7 @@ pub(super) fn reason(
         .iter()
         .find_map(|netns| case.rule(netns, answers_too))
         .or_else(|| places.iter().find_map(|netns| case.legacy(netns)))
+        .or_else(|| case.misdirected())
         .or_else(|| {
             let stopped = |walk: &Trace| places.iter().find_map(|netns| case.stopped(walk, netns));
             let back = walks.back.filter(|_| answers_too);
@@ -135,6 +136,43 @@ impl Case<'_> {
             Ending::Stopped { at, cause } if at == netns => cause_of(at, cause, walk.target),
             _ => None,
         }
+    }
+
+    /// It came to a device for another Ethernet address than the device's: who sent it there, and what made it.
+    fn misdirected(&self) -> Option<Cause> {
+        let last = self.ended.last.as_ref()?;
+        if last.sighting.direction != Passing::InForOther {
+            return None;
+        }
+        let frame = last.sighting.frame?.destination;
+        let here = facts(self.network, last.netns)?;
+        let device = here.link_named(&last.sighting.device)?;
+        // A bridge takes frames for others.
+        if device.master.is_some() || device.mac == Some(frame) {
+            return None;
+        }
+        let sender = self.ended.sent_by.as_ref();
+        let wrong = sender.and_then(|sender| {
+            let there = facts(self.network, sender.netns)?;
+            let out = there.link_named(&sender.sighting.device)?;
+            let entry = there
+                .neighbours
+                .iter()
+                .find(|entry| entry.index == out.index && entry.mac == Some(frame))?;
+            Some(Cause::NeighbourWrong {
+                at: sender.netns.clone(),
+                hop: entry.address,
+                device: out.name.clone(),
+                mac: frame,
+                actual: here.holder(entry.address).and_then(|link| link.mac),
+            })
+        });
+        Some(wrong.unwrap_or(Cause::FrameMisdirected {
+            at: last.netns.clone(),
+            device: device.name.clone(),
+            frame,
+            own: device.mac,
+        }))
     }
 
     /// An ICMP error about the packet, sent from there.
@@ -353,10 +391,16 @@ fn cause_of(at: &Netns, cause: &model::Cause, to: IpAddr) -> Option<Cause> {
             wanted,
         },
         model::Cause::Loop => Cause::RoutingLoop { at },
+        model::Cause::Refused { detail } => Cause::RouteRefuses {
+            at,
+            to,
+            route: Some(format!(
+                "its kernel answers \"{detail}\", where the main table has a way: a rule of `ip rule` leads elsewhere"
+            )),
+        },
         // Reverse paths are told by the counter: the kernel's answer about a packet of its own says nothing of another's.
         model::Cause::ReversePath { .. }
         | model::Cause::NoDevice
-        | model::Cause::Refused { .. }
         | model::Cause::NoEndpoint
         | model::Cause::HairpinOff { .. }
         | model::Cause::NotHeld { .. }

@@ -125,7 +125,7 @@ impl Words<'_> {
             VxlanMismatch { node, to } => "{node} and {to} have no VXLAN in common";
             VxlanDown { node, device } => "the VXLAN device {device} of {node} is down";
             VtepMacMismatch { node, to } => "{node} knows a wrong VTEP MAC for {to}";
-            DroppedByRule { at, rule } => "{at} drops them: {rule}";
+            DroppedByRule { at, rule } => (format!("{} {} them: {}", at.say(self), if rule.rejects() { "rejects" } else { "drops" }, rule.say(self)));
             ReversePathFilter { at, device, source } => "strict rp_filter on {at}: the route back to {source} does not lead out of {device}, where they came in";
             RouteRefuses { at, to, route } => (match route {
                 Some(route) => format!("{} has a route that refuses {to}: {route}", at.say(self)),
@@ -134,6 +134,10 @@ impl Words<'_> {
             NeighbourUnresolved { at, hop, device, entry } => (match entry {
                 Some(entry) => format!("{} has no Ethernet address for the next hop {hop} on {device}: its neighbour entry is {entry}", at.say(self)),
                 None => format!("{} has no Ethernet address for the next hop {hop} on {device}, and nobody there holds it", at.say(self)),
+            });
+            NeighbourWrong { at, hop, device, mac, actual } => (match actual {
+                Some(actual) => format!("{} sends frames for {hop} on {device} to {mac}: its neighbour entry is wrong, {hop} has {actual}", at.say(self)),
+                None => format!("{} sends frames for {hop} on {device} to {mac}, as its neighbour entry says, and nobody there has that address", at.say(self)),
             });
             LinkDown { at, device, admin } => (match admin {
                 true => format!("{device} of {} is set down", at.say(self)),

@@ -58,7 +58,13 @@ pub fn followed(found: &FollowedTo, advice: Advice) -> Vec<String> {
             lines.extend(look.map(|look| format!("look: {}", words.line(&look))));
         }
     }
-    lines.extend(found.rewrites.iter().map(|rewrite| words.rewrite(rewrite)));
+    // What is changed on the way there is changed back in the answer, and again in what follows it.
+    let first = |rewrite: &&Rewrite| matches!(rewrite.leg, Leg::Request | Leg::Syn);
+    let mut told: Vec<&Rewrite> = found.rewrites.iter().filter(first).collect();
+    if told.is_empty() {
+        told.extend(&found.rewrites);
+    }
+    lines.extend(told.into_iter().map(|rewrite| words.rewrite(rewrite)));
     lines
 }
 

@@ -90,6 +90,7 @@ impl Words<'_> {
             ReversePathFilter => "";
             RouteRefuses => "";
             NeighbourUnresolved => "";
+            NeighbourWrong => "";
             LinkDown => "";
             FrameMisdirected => "";
             ForwardingEntryMissing => "";

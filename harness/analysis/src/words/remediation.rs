@@ -46,6 +46,9 @@ fn words(todo: &Todo) -> String {
             "what gives it one: the cause named before this, or what these words say; look".to_owned()
         }
         Todo::NamedCause => "what its cause names; look".to_owned(),
+        Todo::RuleOwner => {
+            "for now; whoever made the rule (firewalld, Docker, an agent) may make it again".to_owned()
+        }
         Todo::FindRule => "the rule that does it".to_owned(),
         Todo::CreateClaim { name } => {
             format!("with the manifest of a PersistentVolumeClaim named {name}")

@@ -251,6 +251,8 @@ causes! {
         "the kernel has no route for a packet, or one that refuses it (`blackhole`, `unreachable`, `prohibit`)" => "the route that is named", ["same-node", "cross-node"];
     NeighbourUnresolved { at: Netns, hop: IpAddr, device: String, entry: Option<String> }
         "nobody on the link tells the Ethernet address of a packet's next hop" => "the interface that should hold the address, or the link between", ["same-node", "cross-node"];
+    NeighbourWrong { at: Netns, hop: IpAddr, device: String, mac: MacAddr, actual: Option<MacAddr> }
+        "a neighbour entry names an Ethernet address that the next hop does not have" => "`ip neigh del` on the node: the right one is asked for again", ["same-node", "cross-node"];
     LinkDown { at: Netns, device: String, admin: bool }
         "a packet is to leave by a device that is down" => "`ip link set` up", ["same-node", "cross-node"];
     FrameMisdirected { at: Netns, device: String, frame: MacAddr, own: Option<MacAddr> }

@@ -94,6 +94,7 @@ pub enum Todo {
     EarlierCause,
     NamedCause,
     FindRule,
+    RuleOwner,
     CreateClaim { name: String },
     LoadImage,
     ApplyAddOn,

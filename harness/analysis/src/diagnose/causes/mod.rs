@@ -4,6 +4,7 @@ mod agent;
 mod configuration;
 mod container;
 mod image;
+mod mend;
 mod node;
 mod object;
 mod plugin;

@@ -1,4 +1,4 @@
-//! A pod that runs and is not reached, judged by the checks: nodes are its peers.
+//! A pod that runs and is not reached, judged by the checks: pods of every node and the nodes themselves are its peers.
 use flatnet_model::PodRef;
 use flatnet_model::cause::CauseId;
 use flatnet_model::evidence::{Command, Evidence, Remediation, Step, Subject, Todo};
@@ -7,11 +7,11 @@ use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::Symptoms;
 use flatnet_model::verdict::Verdict;
 
-use super::Finding;
+use super::{Finding, mend};
 use crate::checks;
 
 /// Checks that look at how a pod is wired: what they find is a cause.
-const WIRING: [&str; 5] = [
+pub(in crate::diagnose) const WIRING: [&str; 5] = [
     "pod-ip-present",
     "pod-ip-unique",
     "bridge",
@@ -19,7 +19,8 @@ const WIRING: [&str; 5] = [
     "node-routes",
 ];
 /// Checks that send packets: what they find follows from something, which they name where they can.
-const PACKETS: [&str; 5] = ["same-node", "cross-node", "no-nat", "mtu", "hairpin"];
+pub(in crate::diagnose) const PACKETS: [&str; 5] =
+    ["same-node", "cross-node", "no-nat", "mtu", "hairpin"];
 
 /// What the checks have against a pod.
 pub(in crate::diagnose) fn of(
@@ -59,6 +60,9 @@ pub(in crate::diagnose) fn of(
 }
 
 fn fix(evidence: &Symptoms, pod: &PodRef, check: &str, found: &Evidence) -> Remediation {
+    if let Some(mend) = found.cause().and_then(mend::of) {
+        return mend;
+    }
     let advice = &evidence.advice;
     let node = match &found.deviation.culprits[..] {
         [Subject::Node { node }] => Some(node.as_str()),
