@@ -20,6 +20,28 @@ pub async fn within<T>(
     }
 }
 
+/// How often [`patiently`] looks at the time.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Does the work; none when it is not done after `limit`. Time in which this process did not run does not count: what it waits
+/// for on the same machine did not run either.
+pub(crate) async fn patiently<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut counted = Duration::ZERO;
+    tokio::pin!(work);
+    loop {
+        let begun = Instant::now();
+        let tick = TICK.min(limit - counted);
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            () = tokio::time::sleep(tick) => counted += begun.elapsed().min(tick * 2),
+        }
+        if counted >= limit {
+            return None;
+        }
+    }
+}
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -50,6 +72,20 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+
+    #[tokio::test]
+    async fn only_time_in_which_this_process_ran_counts() {
+        let limit = TICK * 4;
+        let begun = Instant::now();
+        assert_eq!(patiently(limit, std::future::pending::<()>()).await, None);
+        assert!(begun.elapsed() >= limit);
+        let late = async {
+            std::thread::sleep(limit * 2);
+            tokio::time::sleep(TICK / 25).await;
+            7
+        };
+        assert_eq!(patiently(limit, late).await, Some(7));
+    }
 
     #[tokio::test]
     async fn what_is_left_is_told_once_the_time_is_up() {

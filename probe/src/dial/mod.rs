@@ -5,6 +5,7 @@
 //! apart by nonce.
 mod icmp;
 mod in_flight;
+mod pace;
 mod tcp;
 mod udp;
 
@@ -19,6 +20,7 @@ use tokio::task::JoinSet;
 use crate::error::errno_words;
 use crate::{DialOutcome, DialRequest, Failure, Transport};
 pub(crate) use in_flight::Nonces;
+use pace::Pace;
 
 /// Pause before a target that failed at once is tried again, times the attempts so far: without it all attempts would
 /// be over within a millisecond.
@@ -113,6 +115,7 @@ struct Shared {
     udp: PerFamily<udp::Line>,
     icmp: PerFamily<icmp::Line>,
     taken: Cell<usize>,
+    pace: Pace,
     /// Rows begin at different targets, so that not all probes of a cluster dial the first pod at the same moment.
     first: usize,
 }
@@ -160,6 +163,7 @@ pub(crate) async fn dial(mut row: Row) -> Vec<DialOutcome> {
         udp: PerFamily::open(&row, Transport::Udp, udp::Line::open),
         icmp: PerFamily::open(&row, Transport::Icmp, icmp::Line::open),
         taken: Cell::new(0),
+        pace: Pace::new(row.at_once.clamp(1, MOST_WORKERS)),
         nonces,
         first,
         row,
@@ -171,6 +175,8 @@ pub(crate) async fn dial(mut row: Row) -> Vec<DialOutcome> {
     for line in shared.icmp.each() {
         readers.spawn_local(async move { line.read().await });
     }
+    let keeper = Rc::clone(&shared);
+    readers.spawn_local(async move { keeper.pace.keep().await });
     let mut workers = JoinSet::new();
     for _ in 0..shared
         .row
@@ -190,11 +196,14 @@ pub(crate) async fn dial(mut row: Row) -> Vec<DialOutcome> {
 async fn work(shared: Rc<Shared>) -> Vec<(usize, DialOutcome)> {
     let all = shared.row.targets.len();
     let mut results = Vec::new();
-    while shared.taken.get() < all {
+    loop {
+        let _turn = shared.pace.turn().await;
+        if shared.taken.get() >= all {
+            return results;
+        }
         let index = (shared.first + shared.taken.replace(shared.taken.get() + 1)) % all;
         results.push((index, reach(&shared, &shared.row.targets[index]).await));
     }
-    results
 }
 
 async fn reach(shared: &Shared, target: &DialRequest) -> DialOutcome {
@@ -206,9 +215,11 @@ async fn reach(shared: &Shared, target: &DialRequest) -> DialOutcome {
     let mut attempts = 1;
     loop {
         let begun = Instant::now();
-        let outcome = tokio::time::timeout(timeout, attempt(shared, target))
+        let outcome = shared
+            .pace
+            .within(timeout, attempt(shared, target))
             .await
-            .unwrap_or_else(|_| {
+            .unwrap_or_else(|| {
                 Err(Missed::new(
                     Failure::TimedOut,
                     format!("no answer within {} ms", timeout.as_millis()),

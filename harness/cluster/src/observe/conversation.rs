@@ -6,6 +6,7 @@ use flatnet_model::probe::{Question, wire};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use crate::Process;
+use crate::limit::patiently;
 
 /// One question, one answer, until the process ends.
 pub(super) struct Conversation {
@@ -35,8 +36,8 @@ impl Conversation {
         if let Some(why) = &self.ended {
             return Err(why.clone());
         }
-        let answer = tokio::time::timeout(limit, self.exchange(question)).await;
-        answer.unwrap_or_else(|_| {
+        let answer = patiently(limit, self.exchange(question)).await;
+        answer.unwrap_or_else(|| {
             let why = format!("the probe did not answer {:?} within {limit:?}", Q::NAME);
             self.ended = Some(why.clone());
             Err(why)

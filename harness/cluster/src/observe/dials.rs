@@ -13,11 +13,10 @@ use super::fleet::READ_WITHIN;
 pub(super) const ATTEMPT_MS: u64 = 1_000;
 /// Attempts per request: a packet lost to a busy machine is not a broken network, twice in a row it is.
 pub(super) const ATTEMPTS: u32 = 2;
-/// Dials under way at once in all probes together: more only queue for the processors, and a queue longer than an attempt
-/// would look like a network that loses packets.
-const AT_ONCE: usize = 1_000;
-/// Dials under way at once in one probe, at most.
-const AT_ONCE_EACH: usize = 64;
+/// Dials under way at once in one probe, at most; it makes fewer where the machine does not keep up.
+const AT_ONCE: usize = 64;
+/// Those that it makes at once at least where nothing answers: waiting costs no processor.
+const AT_ONCE_SILENT: usize = 8;
 
 /// Has each end dial its requests, all ends at once; a result for each request, in their order. Requests of an end whose
 /// probe does not answer are [`Failure::Unsupported`] for that reason.
@@ -25,18 +24,17 @@ pub(super) async fn dial(
     fleet: &Fleet,
     rows: BTreeMap<Endpoint, Vec<DialRequest>>,
 ) -> BTreeMap<Endpoint, Vec<DialOutcome>> {
-    let at_once = (AT_ONCE / rows.len().max(1)).clamp(1, AT_ONCE_EACH);
     let counts: BTreeMap<Endpoint, usize> = rows
         .iter()
         .map(|(from, requests)| (from.clone(), requests.len()))
         .collect();
     // The worst case: nothing answers the longest row, and every attempt takes its whole time.
-    let turns = counts.values().max().unwrap_or(&0).div_ceil(at_once) as u64 + 1;
+    let turns = counts.values().max().unwrap_or(&0).div_ceil(AT_ONCE_SILENT) as u64 + 1;
     let limit = Duration::from_millis(ATTEMPT_MS * u64::from(ATTEMPTS) * turns) + READ_WITHIN;
     let questions = rows.into_iter().map(|(from, targets)| {
         let question = ask::Dial {
             targets,
-            at_once,
+            at_once: AT_ONCE,
             timeout_ms: ATTEMPT_MS,
             attempts: ATTEMPTS,
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flatnet_model::probe::{Question, ask};
 use k8s_openapi::api::core::v1::Node;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
 use super::conversation::Conversation;
@@ -17,6 +17,10 @@ use flatnet_model::snapshot::PodSnapshot;
 
 /// Facts and files are read without any traffic.
 pub const READ_WITHIN: Duration = Duration::from_secs(10);
+/// A program that has just been started, on a machine that starts a thousand.
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// Probes that are started at the same time: a thousand at once would only wait for each other, longer than any of them may take.
+const STARTS_AT_ONCE: usize = 64;
 /// The port on which pods' probes answer. A pod's network namespace is its own, so it is free there; nodes and
 /// hostNetwork pods let the kernel choose.
 pub const POD_PORT: u16 = 7411;
@@ -37,7 +41,7 @@ struct Probe {
 }
 
 impl Fleet {
-    /// Starts a probe on every node, in every running pod and in the peer outside, all at once, and has them listen.
+    /// Starts a probe on every node, in every running pod and in the peer outside, side by side, and has them listen.
     ///
     /// # Errors
     /// When not one probe of a node or pod could be started.
@@ -59,9 +63,12 @@ impl Fleet {
             )
         });
         let mut starting = JoinSet::new();
+        let turns = Arc::new(Semaphore::new(STARTS_AT_ONCE));
         for (endpoint, target, port) in on_nodes.chain(in_pods) {
-            let cluster = Arc::clone(&cluster);
+            let (cluster, turns) = (Arc::clone(&cluster), Arc::clone(&turns));
             starting.spawn(async move {
+                // It is never closed.
+                let _turn = turns.acquire().await;
                 let probe = launch(&*cluster, &target, &endpoint, port).await;
                 (endpoint, probe)
             });
@@ -215,7 +222,7 @@ impl Probe {
             name: endpoint.to_string(),
             port,
         };
-        let listening = conversation.ask(&listen, Duration::from_secs(10)).await;
+        let listening = conversation.ask(&listen, STARTS_WITHIN).await;
         Ok(Probe {
             port: listening.map_err(Error::Failed)?.port,
             conversation: Mutex::new(conversation),

@@ -67,9 +67,10 @@ pub struct Listen {
 pub struct Dial {
     /// Requests; results come in the same order.
     pub targets: Vec<DialRequest>,
-    /// How many are under way at once, 1 to 512 (other numbers are taken as the nearest of these).
+    /// How many are under way at once, 1 to 512 (other numbers are taken as the nearest of these): fewer while the probe gets its
+    /// turns on the processor late.
     pub at_once: usize,
-    /// How long one attempt may take, milliseconds.
+    /// How long one attempt may take, milliseconds. Time in which the probe did not run does not count.
     pub timeout_ms: u64,
     /// Attempts per target; the first answer ends it.
     pub attempts: u32,

@@ -136,12 +136,28 @@ impl<'a> Judgement<'a> {
             .local(&client, server, request.transport, dialled);
         self.source(ends, request.transport, dialled, local, request.source);
         if !self.destination_is_own(server, request.destination) {
+            if let Some(node) = self.unread_host(server) {
+                // It may be the address of the node's bridge, which only the node itself tells.
+                let destination = request.destination;
+                if self.topology.nodes_forbidden().is_none() {
+                    self.findings
+                        .unmeasured(format!("whether {destination} is an address of {node}"));
+                }
+                return;
+            }
             let kind = Kind::Destination {
                 to: request.destination,
             };
             self.rewrites
                 .add(ends, request.transport, request.destination, kind);
         }
+    }
+
+    /// The node whose network an end uses, where its addresses could not be read.
+    fn unread_host(&self, end: &Endpoint) -> Option<&'a str> {
+        let node = self.topology.node_of(end)?;
+        let unread = self.topology.node(node)?.inside.facts().is_err();
+        (unread && self.topology.on_host(end)).then_some(node)
     }
 
     fn destination_is_own(&self, server: &Endpoint, destination: IpAddr) -> bool {

@@ -270,3 +270,21 @@ fn records_that_cannot_be_read_are_broken_and_missing_icmp_records_a_fact() {
         .insert(pod_end("busybox-1"), Err("probe killed".to_owned()));
     assert_contains(&broken("no-nat", &o), "pod/busybox-1: probe killed");
 }
+
+#[test]
+fn an_address_of_a_node_that_cannot_be_read_is_not_told_as_translated() {
+    let mut o = healthy(Style::Direct);
+    node(&mut o, "node3").inside.facts = Some(Err("the probe did not answer".to_owned()));
+    let seen = o.received.get_mut(&pod_end("host-3")).unwrap();
+    seen.as_mut().unwrap().push(ReceivedRequest {
+        transport: Transport::Icmp,
+        from: pod_end("busybox-3").to_string(),
+        source: ip("10.244.3.2"),
+        destination: ip("10.244.3.1"),
+        count: 1,
+    });
+    assert_contains(
+        &broken("no-nat", &o),
+        "whether 10.244.3.1 is an address of node3",
+    );
+}
