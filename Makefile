@@ -66,6 +66,7 @@ docs: ## Regenerate the documents that are derived from code
 
 install: ## Install flatnet and its programs into cargo's bin directory
 	$(CARGO) install --path harness --locked --profile dist
+	$(CARGO) install --path outside --locked --profile dist
 
 dist: ## Build the release archive and its checksum in dist/
 	@./scripts/dist

@@ -2,12 +2,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
+use flatnet_model::reserved;
 use flatnet_netlink::MacAddr;
 use ipnet::IpNet;
 
 use crate::node::{Node, NodesFile};
 use crate::node_fault::NodeFault;
-use crate::reserved;
 use crate::valid_node::{ValidNode, family_of};
 use crate::{Error, Result};
 

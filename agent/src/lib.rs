@@ -30,7 +30,6 @@ pub mod node_fault;
 pub mod pass;
 mod ready;
 pub mod reconcile;
-mod reserved;
 pub mod source;
 pub mod sysctl;
 mod uplink;

@@ -76,7 +76,7 @@ impl Programs {
 }
 
 /// How to get `flatnet-outside`, the program that keeps a peer outside a kind cluster.
-pub const BUILD_OUTSIDE: &str = "build it: make outside, or cargo build -p flatnet-outside with the profile flatnet was built with";
+pub const BUILD_OUTSIDE: &str = "an archive and make install bring it; from a clone: make outside, or cargo build -p flatnet-outside with the profile flatnet was built with";
 
 /// How a program is linked.
 #[derive(Clone, Debug, PartialEq, Eq)]

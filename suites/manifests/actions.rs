@@ -274,3 +274,70 @@ fn a_quote_that_is_not_closed_is_no_run() {
     assert!(!output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
 }
+
+/// The folder and the programs of every package with programs, but for the generator of man pages, which is of use only in a clone.
+fn programs() -> Vec<(String, Vec<String>)> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let root = metadata["workspace_root"].as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .filter(|package| package["name"] != "flatnet-man")
+        .map(|package| {
+            let manifest = package["manifest_path"].as_str().unwrap();
+            let folder = manifest.strip_prefix(&root).unwrap();
+            let folder = folder.trim_end_matches("/Cargo.toml").trim_matches('/');
+            let targets = package["targets"].as_array().unwrap().iter();
+            let bins = targets
+                .filter(|target| target["kind"][0] == "bin")
+                .map(|target| target["name"].as_str().unwrap().to_owned());
+            (folder.to_owned(), bins.collect::<Vec<_>>())
+        })
+        .filter(|(_, bins)| !bins.is_empty())
+        .collect()
+}
+
+#[test]
+fn whatever_is_installed_or_archived_brings_every_program() {
+    let programs = programs();
+    let all: BTreeSet<&str> = programs
+        .iter()
+        .flat_map(|(_, bins)| bins)
+        .map(String::as_str)
+        .collect();
+    assert!(all.contains("flatnet-outside") && all.len() == 6, "{all:?}");
+    // What make would run, by its own word.
+    let install = Command::new("make")
+        .args(["--dry-run", "--directory"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .arg("install")
+        .output()
+        .unwrap();
+    let install = String::from_utf8(install.stdout).unwrap();
+    for (folder, bins) in &programs {
+        let line = format!("install --path {folder} --locked");
+        assert!(
+            install.contains(&line),
+            "{bins:?} are not installed: {install}"
+        );
+    }
+    let dist = read("scripts/dist");
+    let list = dist
+        .split("programs=(")
+        .nth(1)
+        .and_then(|rest| rest.split(')').next());
+    let archived: BTreeSet<&str> = list.unwrap().split_whitespace().collect();
+    assert_eq!(archived, all);
+    // The action installs with make, and runs what that installed.
+    assert!(read(ACTION).contains("make -C \"$GITHUB_ACTION_PATH\" install"));
+}

@@ -31,6 +31,11 @@ pub fn text(path: &Path) -> Result<String> {
     if bytes.len() as u64 > LIMIT {
         return Err(Error::other("larger than 1 MiB"));
     }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(Error::other(
+            "begins with the byte order mark of UTF-16; save it as UTF-8",
+        ));
+    }
     let text = String::from_utf8(bytes).map_err(|_| Error::other("not UTF-8 text"))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if depth(text) > DEEPEST {
@@ -104,7 +109,10 @@ mod tests {
         );
         assert_eq!(of(&vec![b'#'; 1 << 20]).map(|text| text.len()), Ok(1 << 20));
         assert_eq!(of(&vec![b'#'; (1 << 20) + 1]), refused("larger than 1 MiB"));
-        assert_eq!(of(b"\xff\xfea\0"), refused("not UTF-8 text"));
+        let utf_16 = "begins with the byte order mark of UTF-16; save it as UTF-8";
+        assert_eq!(of(b"\xff\xfea\0"), refused(utf_16));
+        assert_eq!(of(b"\xfe\xff\0a"), refused(utf_16));
+        assert_eq!(of(b"a\xff"), refused("not UTF-8 text"));
         assert_eq!(
             of("[".repeat(200_000).as_bytes()),
             refused("nested more than 128 levels deep")

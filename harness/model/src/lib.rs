@@ -24,6 +24,7 @@ pub mod observations;
 pub mod probe;
 pub mod reference;
 pub mod required;
+pub mod reserved;
 pub mod skip;
 pub mod snapshot;
 pub mod subject;

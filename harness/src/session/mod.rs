@@ -10,6 +10,7 @@ pub mod locate;
 mod new_kind;
 mod new_lab;
 pub mod plan;
+mod pod_ranges;
 pub mod reaper;
 pub mod source;
 pub mod workload;

@@ -1,8 +1,8 @@
 //! A kind cluster to boot: its name, its configuration, and the images it is given.
 use std::num::NonZeroUsize;
 
-use super::run_id;
 use super::source::{Archives, ClusterSource};
+use super::{pod_ranges, run_id};
 use crate::config::RunArgs;
 use crate::{Error, Result};
 use flatnet_cluster::input;
@@ -11,6 +11,7 @@ use flatnet_cluster::kind::config::{KindConfig, Shape};
 
 /// The user's configuration, or the default one with what was chosen.
 pub(super) fn plan(args: &RunArgs) -> Result<ClusterSource> {
+    pod_ranges::check(&args.pod_cidr)?;
     let kind = &args.kind;
     let archives = archives(args)?;
     let image = kind.node_image();

@@ -5,7 +5,7 @@ use flatnet_lab::{LabSpec, NODE_NETWORKS, NodeSpec};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::source::ClusterSource;
-use super::{locate, run_id};
+use super::{locate, pod_ranges, run_id};
 use crate::busybox;
 use crate::cni::{Choice, Given};
 use crate::config::RunArgs;
@@ -66,6 +66,7 @@ fn pod_network(args: &RunArgs) -> Result<Vec<IpNet>> {
         IpNet::V4(_) => family.has_v4(),
         IpNet::V6(_) => family.has_v6(),
     };
+    pod_ranges::check(&args.pod_cidr)?;
     for net in &args.pod_cidr {
         if !wanted(net) {
             return Err(Error::Input(format!(
@@ -187,6 +188,19 @@ mod tests {
         );
         assert!(error("--pod-cidr fd00::/48").contains("not an IP family of this cluster"));
         assert!(error("--pod-cidr 10.0.0.1/16").contains("did you mean 10.0.0.0/16"));
+        for (range, reserved) in [
+            ("0.0.0.0/0", "0.0.0.0/8"),
+            ("127.0.0.0/8", "127.0.0.0/8"),
+            ("224.0.0.0/8", "224.0.0.0/4"),
+            ("::/0", "::/8"),
+            ("::1/128", "::/8"),
+            ("ff00::/8", "ff00::/8"),
+            ("fe80::/10", "fe80::/10"),
+        ] {
+            let refused = error(&format!("--pod-cidr {range}"));
+            let expected = format!("--pod-cidr {range}: overlaps {reserved}, which is ");
+            assert!(refused.starts_with(&expected), "{refused}");
+        }
         for range in ["172.18.4.0/22", "172.16.0.0/12"] {
             let overlap = error(&format!("--pod-cidr {range}"));
             assert!(overlap.contains("overlaps 172.18.0.0/16"), "{overlap}");

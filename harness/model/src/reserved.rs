@@ -27,7 +27,7 @@ const RESERVED: [(IpNet, &str); 8] = [
 ];
 
 /// The first of them that shares an address with `range`, and what it is for.
-pub(crate) fn overlapping(range: &IpNet) -> Option<(IpNet, &'static str)> {
+pub fn overlapping(range: &IpNet) -> Option<(IpNet, &'static str)> {
     let shares = |reserved: &IpNet| {
         reserved.contains(&range.network()) || range.contains(&reserved.network())
     };
