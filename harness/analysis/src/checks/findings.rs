@@ -125,6 +125,16 @@ pub(super) fn not_allowed(denied: &Denied) -> String {
     format!("{}: not allowed: {}", denied.what, denied.rule)
 }
 
+/// A check that is about pods' own addresses has nothing to say where every pod uses its node's; pods that should have one and do not run
+/// are another matter.
+pub(super) fn without_networked(topology: &Topology<'_>) -> Option<Verdict> {
+    let mut pods = topology.observations.pods.iter();
+    let none = pods.all(|pod| pod.object.host_network);
+    none.then_some(Verdict::Skip {
+        reason: SkipReason::NoPodAddress,
+    })
+}
+
 /// A check that is about nodes has nothing to say where a right is missing to look at them.
 pub(super) fn without_nodes(topology: &Topology<'_>) -> Option<Verdict> {
     topology.nodes_forbidden().map(|denied| Verdict::Skip {

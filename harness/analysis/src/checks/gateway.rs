@@ -10,7 +10,7 @@ use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Symptom};
 use flatnet_model::network::Family;
 use ipnet::IpNet;
 
-use super::findings::{Findings, Problem, Seen, count, subjects, without_nodes};
+use super::findings::{Findings, Problem, Seen, count, subjects, without_networked, without_nodes};
 use super::topology::{Topology, at, device, ip_command, same_family};
 use super::veth::{Wire, default_route, follow, on_link};
 use super::{Deviation, Verdict};
@@ -20,6 +20,9 @@ use flatnet_model::observations::{Endpoint, Observations, ObservedPod};
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
     if let Some(skip) = without_nodes(&topology) {
+        return skip;
+    }
+    if let Some(skip) = without_networked(&topology) {
         return skip;
     }
     let (problems, mut findings) = examine(&topology);

@@ -6,7 +6,7 @@ use flatnet_model::probe::{DialOutcome, Failure, Transport};
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
 
-use super::findings::{Findings, Problem, count, listed, some, transports};
+use super::findings::{Findings, Problem, count, listed, some, transports, without_networked};
 use super::topology::{Topology, at};
 use super::{Deviation, Verdict, pod_ip_present};
 use flatnet_model::PodRef;
@@ -14,6 +14,9 @@ use flatnet_model::observations::{Dial, Endpoint, Observations, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
+    if let Some(skip) = without_networked(&topology) {
+        return skip;
+    }
     let mut findings = Findings::default();
     let mut own: BTreeMap<&PodRef, Vec<&Dial>> = BTreeMap::new();
     for dial in &observations.dials {

@@ -7,7 +7,7 @@ use flatnet_model::probe::DialOutcome;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, PodAt, State, Subject};
 
-use super::findings::{Findings, Problem, Seen, count, some, subjects};
+use super::findings::{Findings, Problem, Seen, count, some, subjects, without_networked};
 use super::topology::{Topology, at, is_link_local, own_addresses};
 use super::{Deviation, Verdict, veth};
 use flatnet_model::PodRef;
@@ -15,6 +15,9 @@ use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
+    if let Some(skip) = without_networked(&topology) {
+        return skip;
+    }
     let mut findings = Findings::default();
     let holders = holders(&topology);
     for problem in problems(&topology) {

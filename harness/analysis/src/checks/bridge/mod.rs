@@ -10,7 +10,9 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Subject, Symptom};
 
 use crate::checks::Verdict;
-use crate::checks::findings::{Findings, Problem, Seen, count, listed, subjects, without_nodes};
+use crate::checks::findings::{
+    Findings, Problem, Seen, count, listed, subjects, without_networked, without_nodes,
+};
 use crate::checks::topology::{Topology, at, same_family};
 use crate::checks::veth::{Wire, default_route, follow};
 use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
@@ -19,6 +21,9 @@ use flatnet_model::skip::SkipReason;
 pub(in crate::checks) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
     if let Some(skip) = without_nodes(&topology) {
+        return skip;
+    }
+    if let Some(skip) = without_networked(&topology) {
         return skip;
     }
     let mut findings = Findings::default();

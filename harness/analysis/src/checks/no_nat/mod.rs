@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use flatnet_model::probe::{DialOutcome, ReceivedRequest, Transport};
 
 use super::Verdict;
-use super::findings::{Findings, count, listed};
+use super::findings::{Findings, count, listed, without_networked};
 use super::pod_ip_unique::holders;
 use super::topology::Topology;
 use flatnet_model::PodRef;
@@ -22,6 +22,9 @@ use rewrite::{Kind, Rewrites};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
+    if let Some(skip) = without_networked(&topology) {
+        return skip;
+    }
     let mut judgement = Judgement {
         shared: holders(&topology),
         topology: &topology,

@@ -251,3 +251,40 @@ fn facts_that_cannot_be_read_are_broken_never_pass() {
         .retain(|r| r.dst.prefix_len() != 0);
     assert_eq!(judge("gateway", &o).name(), "fail");
 }
+
+#[test]
+fn where_every_pod_uses_its_nodes_network_what_cannot_be_judged_is_skipped_and_not_broken() {
+    let mut o = healthy(Style::Vxlan);
+    o.pods.retain(|pod| pod.object.host_network);
+    assert!(!o.pods.is_empty());
+    let known: Vec<Endpoint> = o.pods.iter().map(ObservedPod::endpoint).collect();
+    let takes_part = |end: &Endpoint| matches!(end, Endpoint::Node(_)) || known.contains(end);
+    o.dials
+        .retain(|dial| takes_part(&dial.from) && takes_part(&dial.to));
+    o.received.retain(|end, _| takes_part(end));
+    o.received.values_mut().flatten().for_each(|seen| {
+        seen.retain(|request| {
+            known.iter().any(|end| end.is_called(&request.from)) || request.from.starts_with("node")
+        });
+    });
+    o.mtu.clear();
+    assert_red(&o, &[], &[]);
+    let without = [
+        "pod-ip-unique",
+        "no-nat",
+        "gateway",
+        "bridge",
+        "hairpin",
+        "mtu",
+    ];
+    let skipped = skipped(&o);
+    assert!(without.iter().all(|id| skipped.contains(id)), "{skipped:?}");
+    // Pods that should have an address, and do not run, are another matter.
+    let mut waiting = healthy(Style::Vxlan);
+    waiting.pods.iter_mut().for_each(|pod| {
+        pod.status = "Pending".to_owned();
+        pod.facts = Err("no probe runs there".to_owned());
+    });
+    waiting.dials.clear();
+    assert_eq!(judge("hairpin", &waiting).name(), "broken");
+}
