@@ -1,9 +1,9 @@
 //! Packets of probes, watched at devices.
 mod support;
 
-use flatnet_model::probe::Transport;
 use flatnet_model::probe::ask;
 use flatnet_model::probe::watch::{Body, OuterKind, Packet, Passing, Sighting, Watched, Watching};
+use flatnet_model::probe::{DialOutcome, Transport};
 use support::{Net, Probe, all_transports, heard, ip, net_tests, target, tun};
 
 fn watch(probe: &mut Probe, ports: &[u16]) -> Watching {
@@ -92,6 +92,15 @@ fn is_syn(packet: &Packet) -> bool {
 
 fn is_request(packet: &Packet) -> bool {
     matches!(packet.body, Body::Echo { reply: false, .. })
+}
+
+/// Answered, at whichever attempt.
+#[track_caller]
+fn heard_at_last(outcome: &DialOutcome) {
+    assert!(
+        matches!(outcome, DialOutcome::Answered { .. }),
+        "{outcome:?}"
+    );
 }
 
 net_tests! {
@@ -189,6 +198,36 @@ net_tests! {
         }
     }
 
+    fn errors_about_every_transport_are_seen() {
+        let (a, r, b) = Net::routed();
+        r.nft("table inet f { chain c { type filter hook forward priority 0; ip protocol { tcp, udp, icmp } reject with icmp admin-prohibited;
+            meta l4proto { tcp, udp, icmpv6 } reject with icmpv6 admin-prohibited; }; }");
+        let (mut client, mut server) = (a.probe(), b.probe());
+        let port = server.listen("there");
+        watch(&mut client, &[port]);
+        for address in ["10.9.2.2", "fd09:2::2"] {
+            client.dial(all_transports(address, port), 200, 1);
+        }
+        let watched = end(&mut client);
+        for v6 in [false, true] {
+            let mut about: Vec<&str> = watched.sightings.iter().filter_map(|seen| match &seen.packet.body {
+                Body::Error { kind, code, about: Some(about), .. } if about.destination.is_ipv6() == v6 => {
+                    assert_eq!((*kind, *code), if v6 { (1, 1) } else { (3, 13) });
+                    Some(match about.body {
+                        Body::Tcp { .. } => "tcp",
+                        Body::Udp { .. } => "udp",
+                        Body::Echo { .. } => "echo",
+                        _ => "other",
+                    })
+                }
+                _ => None,
+            }).collect();
+            about.sort_unstable();
+            about.dedup();
+            assert_eq!(about, ["echo", "tcp", "udp"]);
+        }
+    }
+
     fn a_bridge_is_passed_from_port_to_port() {
         let (a, switch, b) = (Net::new(), Net::new(), Net::new());
         a.join("eth0", &["10.9.3.1/24"], &switch, "port-a", &[]);
@@ -223,16 +262,27 @@ net_tests! {
                 "ip link add vx0 type vxlan id 4242 dstport 6789 local 192.0.2.{local} remote 192.0.2.{remote} dev under"
             ));
             net.run(&format!("ip addr add 10.9.4.{local}/24 dev vx0"));
+            net.run(&format!("ip addr add fd09:4::{local}/64 dev vx0"));
             net.run("ip link set dev vx0 up");
         }
         let (mut client, mut server) = (a.probe(), b.probe());
         let port = server.listen("there");
+        // A new device may lose what is sent at once.
+        for address in ["10.9.4.2", "fd09:4::2"] {
+            heard_at_last(&client.dial(vec![target(Transport::Udp, address, port)], 500, 10)[0]);
+        }
+        a.run("ip neigh flush dev vx0");
         watch(&mut client, &[port]);
         watch(&mut server, &[port]);
-        heard(&client.dial(vec![target(Transport::Udp, "10.9.4.2", port)], 4000, 1)[0]);
+        for address in ["10.9.4.2", "fd09:4::2"] {
+            for outcome in client.dial(all_transports(address, port), 4000, 1) {
+                heard(&outcome);
+            }
+        }
         let (sent, came) = (end(&mut client), end(&mut server));
-        let way = |watched: &Watched| -> Vec<(String, Passing, Option<OuterKind>)> {
-            let sightings = watched.sightings.iter().filter(|seen| is_hello(&seen.packet));
+        let way = |watched: &Watched, wanted: fn(&Packet) -> bool, v6: bool| -> Vec<(String, Passing, Option<OuterKind>)> {
+            let of_dial = |seen: &&Sighting| wanted(&seen.packet) && seen.packet.destination.is_ipv6() == v6;
+            let sightings = watched.sightings.iter().filter(of_dial);
             sightings
                 .map(|seen| {
                     let kind = seen.outer.first().map(|outer| outer.kind);
@@ -242,11 +292,25 @@ net_tests! {
         };
         let kind = Some(OuterKind::Vxlan { port: 6789, vni: 4242 });
         let (inner, outer) = ("vx0".to_owned(), "under".to_owned());
-        assert_eq!(way(&sent), [
-            (inner.clone(), Passing::Out, None),
-            (outer.clone(), Passing::Out, kind),
-        ]);
-        assert_eq!(way(&came), [(outer, Passing::In, kind), (inner, Passing::In, None)]);
+        for wanted in [is_hello, is_syn, is_request] {
+            for v6 in [false, true] {
+                assert_eq!(way(&sent, wanted, v6), [
+                    (inner.clone(), Passing::Out, None),
+                    (outer.clone(), Passing::Out, kind),
+                ]);
+                assert_eq!(way(&came, wanted, v6), [
+                    (outer.clone(), Passing::In, kind),
+                    (inner.clone(), Passing::In, None),
+                ]);
+            }
+        }
+        for address in ["10.9.4.2", "fd09:4::2"] {
+            let asked = came.sightings.iter().any(|seen| !seen.outer.is_empty() && matches!(
+                seen.packet.body,
+                Body::Neighbour { reply: false, target, .. } if target == ip(address)
+            ));
+            assert!(asked, "{came:?}");
+        }
     }
 
     fn a_device_without_ethernet_is_read_from_its_ip_header() {

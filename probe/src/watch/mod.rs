@@ -65,12 +65,12 @@ impl Watch {
         };
         Watched {
             sightings: seen.kept,
-            missed: seen.missed + met.missed + drops.missed,
+            missed: seen.missed + met.missed,
             rules: met.steps,
             counters: self.before.counters_to(&after),
             devices: self.before.devices_to(&after),
             legacy,
-            drops: drops.drops,
+            drops,
         }
     }
 }

@@ -37,7 +37,8 @@ pub struct Watched {
     pub devices: BTreeMap<String, LinkStats>,
     /// Rules of legacy iptables whose packet counters moved.
     pub legacy: Vec<LegacyRule>,
-    /// Reasons for which the kernel dropped packets on this machine meanwhile, whatever the namespace.
+    /// Reasons for which the kernel dropped packets on this machine meanwhile, whatever the namespace: all of them unless there were
+    /// thousands at a time. Copies for packet sockets are left out.
     pub drops: Vec<Drop>,
 }
 

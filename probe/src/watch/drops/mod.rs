@@ -16,12 +16,8 @@ use tracepoint::Tracepoint;
 /// How often the samples are taken out of the kernel's buffers.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// How many packets, by reason and address.
-#[derive(Default)]
-struct Counted {
-    packets: BTreeMap<(u32, u64), u64>,
-    lost: u64,
-}
+/// How many packets, by reason and address. Under a flood of drops the kernel's buffers may have had no room for some.
+type Counted = BTreeMap<(u32, u64), u64>;
 
 /// Drops are being counted; dropping it ends that.
 pub(super) struct Drops {
@@ -29,13 +25,8 @@ pub(super) struct Drops {
     tracepoint: Tracepoint,
 }
 
-/// What was dropped.
-#[derive(Default)]
-pub(super) struct Reasons {
-    pub(super) drops: Vec<Dropped>,
-    /// Drops that the kernel had no room for.
-    pub(super) missed: u64,
-}
+/// Functions that hand copies of packets to packet sockets, such as this probe's own: a copy that finds no room is no packet that ended.
+const COPIES: [&str; 3] = ["packet_rcv", "tpacket_rcv", "packet_rcv_fanout"];
 
 impl Drops {
     /// Begins. Needs root on the machine itself.
@@ -49,13 +40,13 @@ impl Drops {
         Ok(Drops { thread, tracepoint })
     }
 
-    /// Ends it.
-    pub(super) fn end(self) -> Reasons {
+    /// Ends it. Copies of packets are left out.
+    pub(super) fn end(self) -> Vec<Dropped> {
         let counted = self.thread.end();
-        let places = places::names(counted.packets.keys().map(|(_, place)| *place));
+        let places = places::names(counted.keys().map(|(_, place)| *place));
         // Several addresses may be in one function.
         let mut drops: BTreeMap<(String, String), u64> = BTreeMap::new();
-        for ((reason, place), packets) in counted.packets {
+        for ((reason, place), packets) in counted {
             let name = self.tracepoint.reasons.get(&reason).cloned();
             let key = (
                 name.unwrap_or_else(|| reason.to_string()),
@@ -63,28 +54,26 @@ impl Drops {
             );
             *drops.entry(key).or_insert(0) += packets;
         }
+        drops.retain(|(_, place), _| !COPIES.contains(&place.as_str()));
         let drops = drops.into_iter().map(|((reason, place), packets)| Dropped {
             reason,
             place,
             packets,
         });
-        Reasons {
-            drops: drops.collect(),
-            missed: counted.lost,
-        }
+        drops.collect()
     }
 }
 
 fn count(mut samples: Samples, reason: usize, place: usize, ending: &Ending) -> Counted {
-    let mut counted = Counted::default();
+    let mut counted = Counted::new();
     loop {
         let over = ending.within(PERIOD);
-        counted.lost += samples.read(|fields| {
+        samples.read(|fields| {
             let reason = fields.get(reason..).and_then(|rest| rest.first_chunk());
             let place = fields.get(place..).and_then(|rest| rest.first_chunk());
             if let (Some(reason), Some(place)) = (reason, place) {
                 let key = (u32::from_ne_bytes(*reason), u64::from_ne_bytes(*place));
-                *counted.packets.entry(key).or_insert(0) += 1;
+                *counted.entry(key).or_insert(0) += 1;
             }
         });
         if over {

@@ -16,7 +16,6 @@ const FLAG_CLOEXEC: u64 = 8;
 /// Offsets in struct perf_event_mmap_page.
 const DATA_HEAD: usize = 1024;
 const DATA_TAIL: usize = 1032;
-const RECORD_LOST: u32 = 2;
 const RECORD_SAMPLE: u32 = 9;
 /// Type, misc, size.
 const RECORD_HEADER: usize = 8;
@@ -54,9 +53,11 @@ impl Samples {
         Ok(Samples(rings))
     }
 
-    /// Hands out the samples that are there, and says how many were lost.
-    pub(super) fn read(&mut self, mut sample: impl FnMut(&[u8])) -> u64 {
-        self.0.iter_mut().map(|ring| ring.read(&mut sample)).sum()
+    /// Hands out the samples that are there.
+    pub(super) fn read(&mut self, mut sample: impl FnMut(&[u8])) {
+        for ring in &mut self.0 {
+            ring.read(&mut sample);
+        }
     }
 }
 
@@ -114,26 +115,22 @@ impl Ring {
     }
 
     /// The kernel writes the head, and no further than the tail, which is ours.
-    fn read(&mut self, sample: &mut impl FnMut(&[u8])) -> u64 {
+    fn read(&mut self, sample: &mut impl FnMut(&[u8])) {
         let head = self.position(DATA_HEAD).load(Ordering::Acquire);
         let mut tail = self.position(DATA_TAIL).load(Ordering::Relaxed);
-        let mut lost = 0;
         while tail < head {
             let header = self.copy(tail, RECORD_HEADER);
             let (kind, size) = record(&header);
             if size < RECORD_HEADER {
                 break;
             }
-            let body = self.copy(tail + RECORD_HEADER as u64, size - RECORD_HEADER);
-            match kind {
-                RECORD_SAMPLE => sample(raw(&body)),
-                RECORD_LOST => lost += number(&body, 8),
-                _ => {}
+            if kind == RECORD_SAMPLE {
+                let body = self.copy(tail + RECORD_HEADER as u64, size - RECORD_HEADER);
+                sample(raw(&body));
             }
             tail += size as u64;
         }
         self.position(DATA_TAIL).store(head, Ordering::Release);
-        lost
     }
 
     fn position(&self, offset: usize) -> &AtomicU64 {
@@ -180,9 +177,4 @@ fn raw(body: &[u8]) -> &[u8] {
         .map_or(0, |bytes| u32::from_ne_bytes(*bytes) as usize);
     let rest = body.get(4..).unwrap_or_default();
     rest.get(..length).unwrap_or(rest)
-}
-
-fn number(bytes: &[u8], at: usize) -> u64 {
-    let found = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    found.map_or(0, |bytes| u64::from_ne_bytes(*bytes))
 }

@@ -1,11 +1,11 @@
 //! Functions of the kernel by addresses in them (/proc/kallsyms).
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
 /// The function that each address is in; an address that the kernel does not tell is written as it is.
 pub(super) fn names(addresses: impl Iterator<Item = u64>) -> BTreeMap<u64, String> {
-    let addresses: Vec<u64> = addresses.collect();
+    let addresses: BTreeSet<u64> = addresses.collect();
     if addresses.is_empty() {
         return BTreeMap::new();
     }
@@ -16,7 +16,7 @@ pub(super) fn names(addresses: impl Iterator<Item = u64>) -> BTreeMap<u64, Strin
 }
 
 /// Lines of `ffffffff81b3a0d0 t ip_rcv_core` or `… [module]`, in no order.
-fn find(addresses: &[u64], mut symbols: impl BufRead) -> BTreeMap<u64, String> {
+fn find(addresses: &BTreeSet<u64>, mut symbols: impl BufRead) -> BTreeMap<u64, String> {
     let mut nearest: BTreeMap<u64, (u64, String)> = BTreeMap::new();
     let mut line = String::new();
     while symbols.read_line(&mut line).is_ok_and(|read| read > 0) {
@@ -53,9 +53,12 @@ mod tests {
     fn an_address_is_in_the_function_that_begins_before_it() {
         let symbols = "0000000000001000 T ip_rcv\n0000000000003000 t ip_forward\n0000000000001800 d some_data\n\
             0000000000002000 t ip_rcv_core\t[module]\n";
-        let names = find(&[0x1900, 0x2000, 0x2fff, 0x10], symbols.as_bytes());
+        let names = find(&[0x1900, 0x2000, 0x2fff, 0x10].into(), symbols.as_bytes());
         let names: Vec<_> = names.values().map(String::as_str).collect();
         assert_eq!(names, ["0x10", "ip_rcv", "ip_rcv_core", "ip_rcv_core"]);
-        assert_eq!(find(&[7], &b"0000000000000000 T ip_rcv\n"[..])[&7], "0x7");
+        assert_eq!(
+            find(&[7].into(), &b"0000000000000000 T ip_rcv\n"[..])[&7],
+            "0x7"
+        );
     }
 }
