@@ -7,6 +7,7 @@ pub mod follow;
 pub mod interrupts;
 pub mod lifetime;
 pub mod locate;
+mod machine;
 mod new_kind;
 mod new_lab;
 pub mod plan;

@@ -7,6 +7,7 @@ use flatnet_model::probe::Transport;
 
 use super::follow::Consent;
 use super::locate::{self, Existing, Located};
+use super::machine;
 use super::source::ClusterSource;
 use super::workload::Workload;
 use super::{new_kind, new_lab};
@@ -87,11 +88,17 @@ impl Plan {
             }
             _ => None,
         };
+        let workload = Workload::choose(args)?;
+        if let ClusterSource::NewLab { spec, .. } = &source {
+            let nodes: Vec<String> = spec.nodes.iter().map(|node| node.name.clone()).collect();
+            let pods = workload.place(&nodes, "default")?;
+            machine::suffices(nodes.len() + pods.len())?;
+        }
         Ok(Plan {
             source,
             cni,
             cni_name: args.cni().to_owned(),
-            workload: Workload::choose(args)?,
+            workload,
             pod_timeout: args.pod_timeout(),
             transports: args.transports.clone(),
             coverage: args.coverage,
