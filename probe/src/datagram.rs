@@ -38,6 +38,8 @@ pub(crate) struct Notice {
     pub(crate) to: IpAddr,
     /// What it means.
     pub(crate) errno: Errno,
+    /// An ICMP error of the codes that say "prohibited": those of packet filters and of prohibit routes.
+    pub(crate) prohibited: bool,
     /// The MTU, for EMSGSIZE.
     pub(crate) mtu: u32,
     /// Who said so; none where this machine's own sending path did.
@@ -144,6 +146,7 @@ impl Datagrams {
         Some(Notice {
             to,
             errno: Errno::from_raw(error.ee_errno as i32),
+            prohibited: prohibited(error.ee_origin, error.ee_type, error.ee_code),
             mtu: error.ee_info,
             by: by.filter(|_| !local),
             quoted: message.bytes,
@@ -230,6 +233,16 @@ impl Datagrams {
 impl std::os::fd::AsFd for Datagrams {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.fd.get_ref().as_fd()
+    }
+}
+
+/// Whether an extended error is an ICMP error that says "prohibited" (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1): IPv4
+/// net, host and communication prohibited; IPv6 administratively prohibited, failed policy and rejected route.
+fn prohibited(origin: u8, kind: u8, code: u8) -> bool {
+    match origin {
+        libc::SO_EE_ORIGIN_ICMP => matches!((kind, code), (3, 9 | 10 | 13)),
+        libc::SO_EE_ORIGIN_ICMP6 => matches!((kind, code), (1, 1 | 5 | 6)),
+        _ => false,
     }
 }
 

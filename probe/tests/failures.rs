@@ -128,12 +128,27 @@ net_tests! {
 
     fn rejected_by_a_firewall_on_the_way() {
         let (a, r, _b) = routed();
-        r.nft("table inet t { chain c { type filter hook forward priority 0; reject with icmpx admin-prohibited; }; }");
-        let mut a = a.probe();
-        for address in ["10.9.2.2", "fd09:2::2"] {
-            for result in &a.dial(all_transports(address, 9), 2000, 1) {
-                assert_eq!(failed(result).0, Failure::Unreachable, "{result:?}");
+        let mut probe = a.probe();
+        // What iptables and firewalld use for IPv4, then what says the same in both families, then a plain "unreachable".
+        let cases = [
+            ("icmp host-prohibited", &["10.9.2.2"][..], Failure::Prohibited),
+            ("icmp net-prohibited", &["10.9.2.2"], Failure::Prohibited),
+            ("icmpv6 policy-fail", &["fd09:2::2"], Failure::Prohibited),
+            ("icmpx admin-prohibited", &["10.9.2.2", "fd09:2::2"], Failure::Prohibited),
+            ("icmp host-unreachable", &["10.9.2.2"], Failure::Unreachable),
+        ];
+        for (with, addresses, kind) in cases {
+            r.nft(&format!("table inet t {{ chain c {{ type filter hook forward priority 0; reject with {with}; }}; }}"));
+            for address in addresses {
+                let results = probe.dial(all_transports(address, 9), 2000, 1);
+                // A stream socket tells no more than its error number.
+                assert_eq!(failed(&results[0]).0, Failure::Unreachable, "{with}: {results:?}");
+                for result in &results[1..] {
+                    assert_eq!(failed(result).0, kind, "{with}: {result:?}");
+                    assert_eq!(failed(result).1.contains("prohibited (said by"), kind == Failure::Prohibited, "{result:?}");
+                }
             }
+            r.nft("delete table inet t");
         }
     }
 

@@ -83,7 +83,11 @@ impl InFlight {
             .by
             .map(|by| format!(" (said by {by})"))
             .unwrap_or_default();
-        let missed = Missed::new(super::kind(notice.errno), errno_words(notice.errno) + &who);
+        let words = errno_words(notice.errno);
+        let missed = match notice.prohibited {
+            true => Missed::new(Failure::Prohibited, format!("{words}: prohibited{who}")),
+            false => Missed::new(super::kind(notice.errno), words + &who),
+        };
         match nonce {
             Some(nonce) => self.end(nonce, Err(missed)),
             None => self.end_where(|_, to| to.ip() == notice.to, &missed),

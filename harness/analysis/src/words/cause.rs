@@ -181,7 +181,11 @@ impl Words<'_> {
                 "packets pass, but a packet filter {} rejects them or nothing listens there",
                 self.at(at)
             ));
-            NoRouteInTransit { at } => (format!("a node or router {} has no route to the address", self.at(at)));
+            Prohibited { at } => (format!(
+                "packets are answered with ICMP \"prohibited\" {}: a packet filter's REJECT or a prohibit route",
+                self.at(at)
+            ));
+            NoRouteInTransit { at } => (format!("a node or router {} has no route to the address, or a packet filter says so", self.at(at)));
             PacketsLost { loss, at } => (lost(loss, &self.at(at)));
             Masquerade { node } => (match node {
                 Some(node) => format!("{node} masquerades traffic that stays within the pod network"),
@@ -268,26 +272,30 @@ fn agent_down(node: &str, agent: &str, state: &AgentState) -> String {
     }
 }
 
+/// Requests and answers were counted at both ends; what keeps them is concluded.
 fn lost(loss: &Loss, at: &str) -> String {
     match loss {
-        Loss::Unrecorded => format!("a packet filter or a missing route {at}"),
+        Loss::Unrecorded => format!("a packet filter or a missing route {at} loses the packets"),
         Loss::OnTheWayIn { node } => format!(
-            "what is sent to pods of {node} gets lost there, what they send arrives: a packet filter on {node}"
+            "a packet filter on {node} loses what is sent to its pods, while what they send arrives"
         ),
         Loss::BothWays { node } => format!(
             "{node} does not forward for its pods: a packet filter (FORWARD policy) or a cut link"
         ),
         Loss::OnTheWayTo { node } => format!(
-            "what is sent to pods of {node} gets lost: a packet filter on {node}, or no route to them"
+            "a packet filter on {node}, or a missing route to its pods, loses what is sent to them"
         ),
-        Loss::Answers => {
-            format!("requests arrive, answers get lost {at}: a packet filter, or no route back")
-        }
+        Loss::Answers => format!(
+            "a packet filter, or a missing route back, {at} loses the answers, while requests arrive"
+        ),
         Loss::Requests => format!(
-            "packets get lost {at}: a packet filter (FORWARD policy), a missing route or a cut link"
+            "a packet filter (FORWARD policy), a missing route or a cut link {at} loses the packets"
         ),
         Loss::OneDirection => format!(
-            "packets get lost in one direction only: a missing route or a packet filter {at}"
+            "a missing route or a packet filter {at} loses the packets of one direction, while those of the other arrive"
+        ),
+        Loss::Partly => format!(
+            "a packet filter, a missing route or a bad link {at} loses some packets, while others arrive"
         ),
     }
 }

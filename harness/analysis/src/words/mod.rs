@@ -15,7 +15,7 @@ mod talk;
 
 use flatnet_model::advice::Advice;
 use flatnet_model::diagnosis::Diagnosis;
-use flatnet_model::evidence::{Command, Evidence, Finding, Subject};
+use flatnet_model::evidence::{Basis, Command, Evidence, Finding, Subject};
 use flatnet_model::observations::{Observations, PodNames};
 use flatnet_model::verdict::Verdict;
 use serde::Serialize;
@@ -116,7 +116,10 @@ impl Words<'_> {
         let (what, cause) = match &deviation.finding {
             Finding::Symptom { symptom, cause } => (
                 self.symptom(symptom),
-                cause.as_ref().map(|found| self.cause(&found.cause)),
+                cause.as_ref().map(|found| match found.basis {
+                    Basis::Seen => self.cause(&found.cause),
+                    Basis::Inferred => format!("it may be that {}", self.cause(&found.cause)),
+                }),
             ),
             // Of a cause that was seen itself, one asks how it may have come about.
             Finding::Cause { cause } => (self.cause(&cause.cause), self.reason(&cause.cause)),

@@ -107,6 +107,7 @@ impl Words<'_> {
             FamilyUnrouted => "";
             UnderlayCut => "";
             Rejected => "";
+            Prohibited => "";
             NoRouteInTransit => "";
             PacketsLost => "";
             Masquerade => "";

@@ -285,6 +285,8 @@ causes! {
         "the nodes do not reach each other either" => "the network between the nodes", ["cross-node"];
     Rejected { at: Vec<Subject> }
         "packets come through and are refused" => "the packet filter's rule; a listener", ["same-node", "cross-node"];
+    Prohibited { at: Vec<Subject> }
+        "packets are answered with ICMP `prohibited`, as packet filters and `prohibit` routes do" => "the filter's REJECT rule or the route, on the node that the answer names", ["same-node", "cross-node"];
     NoRouteInTransit { at: Vec<Subject> }
         "a node or router on the path has no route" => "the route on the node or router that says so", ["same-node", "cross-node"];
     PacketsLost { loss: Loss, at: Vec<Subject> }

@@ -78,4 +78,15 @@ pub enum Loss {
     Answers,
     Requests,
     OneDirection,
+    Partly,
+}
+
+/// How a cause is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// It was observed itself.
+    Seen,
+    /// It is what best explains the observations: worded "may".
+    Inferred,
 }

@@ -3,7 +3,7 @@ mod catalogue;
 mod details;
 
 pub use catalogue::{ALL, Cause, CauseId};
-pub use details::{AgentState, Loss, NotRunnable, PullFailure, Refusal, Unfit};
+pub use details::{AgentState, Basis, Loss, NotRunnable, PullFailure, Refusal, Unfit};
 
 /// What a person should know of a cause before they meet it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,34 @@ impl CauseId {
     pub fn entry(self) -> &'static Entry {
         // `the_catalogue_is_in_the_order_of_rank` holds them together.
         &ALL[self as usize]
+    }
+
+    /// How it is known, where it can be known in one way only. What a packet filter, a service proxy or a resolver does is
+    /// concluded from what does not come back; what was read of a kernel, or answered by one, is seen.
+    pub fn basis(self) -> Option<Basis> {
+        match self {
+            CauseId::GatewayCutOff
+            | CauseId::TransportFiltered
+            | CauseId::FamilyUnrouted
+            | CauseId::Rejected
+            | CauseId::NoRouteInTransit
+            | CauseId::PacketsLost
+            | CauseId::BackendsSilent
+            | CauseId::ServiceProxyBehind
+            | CauseId::ServiceHairpin
+            | CauseId::DnsServerIgnorant
+            | CauseId::DnsServerUnreached
+            | CauseId::HostPortUnmapped
+            | CauseId::NodePortUnmapped
+            | CauseId::EgressBlocked
+            | CauseId::MtuIgnored => Some(Basis::Inferred),
+            CauseId::UnderlayCut
+            | CauseId::Prohibited
+            | CauseId::ForwardingOff
+            | CauseId::LoopbackDown
+            | CauseId::RewrittenByRule => Some(Basis::Seen),
+            _ => None,
+        }
     }
 
     /// Stable identifier, `kebab-case`: that of the JSON form.
@@ -74,13 +102,19 @@ pub fn markdown() -> String {
 
 /// The rows of the table of causes that evidence of checks names.
 pub fn markdown_of_checks() -> String {
-    let heading = "| cause | what is wrong | fixed by | named by |\n|---|---|---|---|\n";
+    let heading =
+        "| cause | what is wrong | known | fixed by | named by |\n|---|---|---|---|---|\n";
     let row = |entry: &Entry| {
         let checks: Vec<String> = entry.checks.iter().map(|id| format!("`{id}`")).collect();
         format!(
-            "| `{}` | {} | {} | {} |\n",
+            "| `{}` | {} | {} | {} | {} |\n",
             entry.cause.id(),
             entry.summary,
+            match entry.cause.basis() {
+                Some(Basis::Seen) => "seen",
+                Some(Basis::Inferred) => "inferred",
+                None => "either",
+            },
             entry.fix,
             checks.join(", ")
         )

@@ -15,6 +15,7 @@ pub use owner::Owner;
 pub use start::Start;
 pub use state::{Route, State, Vxlan};
 
+pub use crate::cause::Basis;
 pub use crate::subject::{PodAt, Subject};
 pub use symptom::{Direction, Extent, Scope, Span, Symptom};
 pub use talk::{Arrivals, Complaint, HeldAddress, Mismatch, NameAnswer, Talk};
@@ -115,26 +116,16 @@ pub struct Found {
     pub basis: Basis,
 }
 
-/// How a cause is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Basis {
-    /// It was observed itself.
-    Seen,
-    /// It is what best explains the observations.
-    Inferred,
-}
-
 impl Found {
-    /// A cause that was observed itself.
+    /// A cause that was observed itself; where one can only be concluded, it was.
     pub fn seen(cause: Cause) -> Self {
-        let basis = Basis::Seen;
+        let basis = cause.id().basis().unwrap_or(Basis::Seen);
         Found { cause, basis }
     }
 
-    /// A cause that best explains what was observed.
+    /// A cause that best explains what was observed; where one is never concluded, it was observed.
     pub fn inferred(cause: Cause) -> Self {
-        let basis = Basis::Inferred;
+        let basis = cause.id().basis().unwrap_or(Basis::Inferred);
         Found { cause, basis }
     }
 }

@@ -109,6 +109,9 @@ pub enum Failure {
     Refused,
     /// No route here, or ICMP host/net unreachable from a router.
     Unreachable,
+    /// ICMP net, host or communication prohibited: a packet filter or a prohibit route says so. TCP does not tell it from
+    /// `Unreachable`.
+    Prohibited,
     /// The kernel refused to send (EPERM of a firewall, EMSGSIZE).
     NotSent,
     /// An answer that is not ours (garbage, wrong nonce).

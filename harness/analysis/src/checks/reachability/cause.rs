@@ -11,7 +11,7 @@ use flatnet_model::probe::Transport;
 
 use super::Span;
 use super::blame::{Group, Scope};
-use super::guess::{Diversion, guess, lopsided, underlay_cut};
+use super::guess::{Diversion, guess, underlay_cut};
 use super::pairs::Pair;
 use super::seen::{Arrivals, Over, observed};
 use crate::checks::Deviation;
@@ -52,12 +52,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    pub(super) fn explain(
-        &self,
-        group: &Group<'_, '_>,
-        span: Span,
-        pairs: &[Pair<'_>],
-    ) -> Deviation {
+    pub(super) fn explain(&self, group: &Group<'_, '_>, span: Span) -> Deviation {
         let over = Over::of(&group.red);
         let arrivals = self.arrivals(&group.red);
         let fate = self.fate(group);
@@ -76,16 +71,17 @@ impl<'a> Context<'a> {
         let (culprits, cause) = match (problem, seen) {
             (Some(problem), _) => {
                 let found = problem.deviation.finding.found();
+                // The check that found it saw it itself, or concluded it itself.
                 let cause = found.map(|found| match fate {
                     Some(_) => Found::seen(found.cause.clone()),
-                    None => Found::inferred(found.cause.clone()),
+                    None => found.clone(),
                 });
                 (problem.deviation.culprits.clone(), cause)
             }
             (None, Some(seen)) => (self.culprits_of(fate), Some(seen.clone())),
             (None, None) => {
                 let place = self.culprits_of(fate);
-                let (culprits, cause) = self.conclude(group, pairs, &over, &arrivals, cut, place);
+                let (culprits, cause) = self.conclude(group, &over, &arrivals, cut, place);
                 (culprits, Some(Found::inferred(cause)))
             }
         };
@@ -124,7 +120,6 @@ impl<'a> Context<'a> {
     fn conclude(
         &self,
         group: &Group<'_, '_>,
-        pairs: &[Pair<'_>],
         over: &Over,
         arrivals: &Arrivals<'_>,
         cut: Option<(String, String)>,
@@ -144,11 +139,7 @@ impl<'a> Context<'a> {
         }
         let culprits = match place.is_empty() {
             false => place,
-            true => {
-                let lopsided = || lopsided(group.scope, pairs).map(Subject::node_of);
-                let culprit = self.blamed(group.scope).or_else(lopsided);
-                culprit.into_iter().collect()
-            }
+            true => self.blamed(group.scope).into_iter().collect(),
         };
         let cause = guess(self.topology, group, over, arrivals, culprits.clone());
         (culprits, cause)

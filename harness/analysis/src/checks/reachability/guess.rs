@@ -37,6 +37,8 @@ pub(super) fn guess(
     match Vec::from_iter(kinds)[..] {
         [Kind::Refused] => Cause::Rejected { at },
         [Kind::Unreachable] => Cause::NoRouteInTransit { at },
+        // A stream socket says "unreachable" of the same answer.
+        [Kind::Prohibited] | [Kind::Unreachable, Kind::Prohibited] => Cause::Prohibited { at },
         _ => Cause::PacketsLost {
             loss: loss(group.scope, arrivals),
             at,
@@ -146,8 +148,24 @@ fn loss(scope: Scope<'_>, arrivals: &Arrivals<'_>) -> Loss {
     match fates(&|_, _| true) {
         (_, true) => Loss::Answers,
         (true, _) => Loss::Requests,
-        _ => Loss::OneDirection,
+        _ if one_direction(arrivals) => Loss::OneDirection,
+        _ => Loss::Partly,
     }
+}
+
+/// Whether, between two nodes, the requests of one direction all arrive and those of the other do not: an answer goes the way of
+/// the other's requests.
+fn one_direction(arrivals: &Arrivals<'_>) -> bool {
+    arrivals.iter().all(|((from, to), (arrived, known))| {
+        let back = arrivals.get(&(*to, *from));
+        let (lost, came) = (*arrived == 0, arrived == known);
+        from != to
+            && (lost || came)
+            && back.is_none_or(|(arrived, known)| match lost {
+                true => arrived == known,
+                false => *arrived == 0,
+            })
+    })
 }
 
 /// What became of a dial that failed.
@@ -155,6 +173,7 @@ fn loss(scope: Scope<'_>, arrivals: &Arrivals<'_>) -> Loss {
 enum Kind {
     Refused,
     Unreachable,
+    Prohibited,
     Lost,
 }
 
@@ -168,34 +187,10 @@ fn kind(dial: &Dial) -> Kind {
             kind: Failure::Unreachable,
             ..
         } => Kind::Unreachable,
+        DialOutcome::Failed {
+            kind: Failure::Prohibited,
+            ..
+        } => Kind::Prohibited,
         _ => Kind::Lost,
-    }
-}
-
-/// Between two nodes: when the pods of one do not even reach the other node itself, or are not reached from it, while the
-/// other's pods are fine in this, the one is to blame.
-pub(super) fn lopsided(scope: Scope<'_>, pairs: &[Pair<'_>]) -> Option<String> {
-    let (Scope::Between(a, b) | Scope::OneWay(a, b)) = scope else {
-        return None;
-    };
-    let pod_side = |pair: &Pair<'_>, pods: &str, host: &str| {
-        let from_pod = matches!(pair.from, Endpoint::Pod(_))
-            && pair.from_node == pods
-            && matches!(pair.to, Endpoint::Node(_));
-        let to_pod = matches!(pair.to, Endpoint::Pod(_))
-            && pair.to_node == pods
-            && matches!(pair.from, Endpoint::Node(_));
-        (from_pod && pair.to_node == host) || (to_pod && pair.from_node == host)
-    };
-    let red_share = |pods: &str, host: &str| {
-        let mine = pairs.iter().filter(|pair| pod_side(pair, pods, host));
-        mine.fold((0, 0), |(red, all), pair| {
-            (red + usize::from(!pair.failed.is_empty()), all + 1)
-        })
-    };
-    match (red_share(a, b), red_share(b, a)) {
-        ((red, all), (0, others)) if red == all && all > 0 && others > 0 => Some(a.to_owned()),
-        ((0, others), (red, all)) if red == all && all > 0 && others > 0 => Some(b.to_owned()),
-        _ => None,
     }
 }

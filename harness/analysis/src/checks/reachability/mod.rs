@@ -30,7 +30,7 @@ pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
     if !groups.is_empty() {
         let context = cause::Context::of(&topology);
         for group in &groups {
-            findings.fail(context.explain(group, span, &seen.pairs));
+            findings.fail(context.explain(group, span));
         }
     }
     state(&topology, span, &seen, &mut findings);

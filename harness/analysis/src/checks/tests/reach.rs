@@ -40,7 +40,7 @@ fn forward_drop_blames_the_node() {
     );
     assert_contains(
         &evidence.cause.unwrap(),
-        "what is sent to pods of node2 gets lost there",
+        "it may be that a packet filter on node2 loses what is sent to its pods",
     );
     assert!(evidence.look.starts_with("flatnet exec "));
 }
@@ -160,10 +160,11 @@ fn a_cut_between_two_nodes_blames_neither_alone() {
 }
 
 #[test]
-fn with_two_nodes_the_one_whose_pods_reach_less_is_blamed() {
+fn with_two_nodes_nobody_is_blamed_for_what_either_may_do() {
     let mut o = Cluster::new(Style::Direct, 2, 2).observe();
     lost(&mut o, |e| e.crosses() && pod_of(e, "node2"));
-    assert_eq!(sole("cross-node", &o).culprit.as_deref(), Some("node2"));
+    // node2 may not forward, and node1 may drop what comes from node2's range: both look like this.
+    assert_eq!(sole("cross-node", &o).culprit, None);
 }
 
 #[test]
@@ -206,7 +207,14 @@ fn refusals_and_missing_routes_are_told_apart() {
     lost(&mut o, |e| e.crosses() && pod_of(e, "node1"));
     for (kind, word) in [
         (Failure::Refused, "rejects"),
-        (Failure::Unreachable, "no route"),
+        (
+            Failure::Unreachable,
+            "it may be that a node or router at node1 has no route",
+        ),
+        (
+            Failure::Prohibited,
+            "packets are answered with ICMP \"prohibited\" at node1",
+        ),
     ] {
         for dial in &mut o.dials {
             if let DialOutcome::Failed { kind: failed, .. } = &mut dial.result {
