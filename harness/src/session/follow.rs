@@ -11,7 +11,7 @@ use flatnet_model::observations::Observations;
 use super::attach::Which;
 
 /// Dials that are followed, at most: each takes about half a second.
-const MOST: usize = 4;
+const MOST: usize = 6;
 /// Each answer of a kernel may lead to a namespace that was not on the path before, no more of them than this.
 const MOST_ROUNDS: usize = 16;
 

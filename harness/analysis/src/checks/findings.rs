@@ -6,9 +6,9 @@ pub(super) use crate::words::{count, joined, listed, transports};
 
 use super::{Deviation, Verdict};
 use crate::checks::topology::Topology;
+use flatnet_model::PodRef;
 use flatnet_model::observations::{Denied, Forbidden};
 use flatnet_model::skip::SkipReason;
-use flatnet_model::{Netns, PodRef};
 
 /// Facts, evidence, and what could not be measured.
 #[derive(Debug, Default)]
@@ -146,15 +146,6 @@ pub(super) fn without_nodes(topology: &Topology<'_>) -> Option<Verdict> {
 }
 
 impl Problem {
-    /// Whether it is about that namespace.
-    pub(super) fn happens_at(&self, netns: &Netns) -> bool {
-        match netns {
-            Netns::Node(node) => self.node == *node,
-            Netns::Pod(pod) => self.pods.contains(pod),
-            Netns::Wire => false,
-        }
-    }
-
     /// A cause that was seen on a node, for which that node is to blame.
     pub(super) fn on(node: &str, cause: Cause, seen: Seen) -> Self {
         let subject = Subject::node_of(node);

@@ -1,11 +1,12 @@
 //! What following packets adds to a check's evidence: a cause that was seen, in place of one that is concluded.
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Basis, Command, Found, State, Subject};
-use flatnet_model::follow::{Fate, Followed, Rewrite, RuleRef};
-use flatnet_model::observations::Endpoint;
+use flatnet_model::follow::{Fate, Followed, Rewrite, RuleRef, Wanted};
+use flatnet_model::observations::{Endpoint, ObservedPod};
 use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 
+use super::findings::Problem;
 use super::topology::{Topology, at};
 
 /// The dials between these ends that were followed.
@@ -20,15 +21,15 @@ pub(super) fn between<'a>(
 }
 
 /// Where packets ended, of the first of those of which that is known; one with a cause before one without.
-pub(super) fn fate<'a>(followed: &[&'a Followed]) -> Option<&'a Fate> {
+pub(super) fn fate<'a>(followed: &[&'a Followed]) -> Option<(&'a Wanted, &'a Fate)> {
     let fates = || {
-        let found = followed
-            .iter()
-            .filter_map(|followed| followed.found.as_ref());
-        found.filter_map(|found| found.fate.as_ref())
+        followed.iter().filter_map(|followed| {
+            let fate = followed.found.as_ref()?.fate.as_ref()?;
+            Some((&followed.dial, fate))
+        })
     };
     fates()
-        .find(|fate| fate.cause.is_some())
+        .find(|(_, fate)| fate.cause.is_some())
         .or_else(|| fates().next())
 }
 
@@ -54,6 +55,29 @@ pub(super) fn ended_at(fate: &Fate) -> Option<&Netns> {
     })
 }
 
+/// Whether the packet came further than what is wrong there could let it: it ended at the node of its goal, and the problem is at
+/// the node of its sender.
+pub(super) fn got_past(
+    topology: &Topology<'_>,
+    (dial, fate): (&Wanted, &Fate),
+    problem: &Problem,
+) -> bool {
+    let ends = (topology.node_of(&dial.from), topology.node_of(&dial.to));
+    let (Some(from), Some(to)) = ends else {
+        return false;
+    };
+    let (from, to) = match fate.leg.is_back() {
+        true => (to, from),
+        false => (from, to),
+    };
+    let at_goal = match ended_at(fate) {
+        Some(Netns::Node(node)) => node == to,
+        Some(Netns::Pod(_)) => true,
+        Some(Netns::Wire) | None => false,
+    };
+    at_goal && from != to && problem.pods.is_empty() && problem.node == from
+}
+
 /// Who is to blame for what happens in a namespace.
 pub(super) fn culprit(topology: &Topology<'_>, netns: &Netns) -> Option<Subject> {
     match netns {
@@ -61,6 +85,21 @@ pub(super) fn culprit(topology: &Topology<'_>, netns: &Netns) -> Option<Subject>
         Netns::Pod(pod) => topology.pod(pod).map(|pod| Subject::Pod(at(pod))),
         Netns::Wire => None,
     }
+}
+
+/// Where several pods know one wrong Ethernet address for one next hop, it is the next hop's that was changed.
+pub(super) fn changed_mac(topology: &Topology<'_>, cause: &Cause) -> Option<Subject> {
+    let Cause::NeighbourWrong { hop, mac, .. } = cause else {
+        return None;
+    };
+    let knows = |pod: &&ObservedPod| {
+        let neighbours = pod.facts.iter().flat_map(|facts| &facts.neighbours);
+        neighbours
+            .into_iter()
+            .any(|entry| entry.address == *hop && entry.mac == Some(*mac))
+    };
+    let holder = *topology.holders(*hop).first()?;
+    (topology.networked().filter(knows).count() > 1).then(|| Subject::node_of(holder))
 }
 
 /// What is observed where nothing could be followed.

@@ -17,8 +17,10 @@ pub(super) struct Ended<'a> {
     pub(super) packet: Option<&'a Packet>,
     /// Where that was.
     pub(super) last: Option<Seen<'a>>,
-    /// Where its last frame was sent by a namespace that is no bridge.
-    pub(super) sent_by: Option<Seen<'a>>,
+    /// Everywhere it was seen, in order.
+    pub(super) whole: Vec<Seen<'a>>,
+    /// The namespaces on its way.
+    pub(super) way: Vec<Netns>,
 }
 
 impl Ended<'_> {
@@ -79,7 +81,8 @@ pub(super) fn fate<'a>(
         fate,
         packet: last.map(|seen| &seen.sighting.packet),
         last: last.copied(),
-        sent_by: last.and_then(|last| sent_by(last, seen.as_deref().unwrap_or_default())),
+        way: ends.way().to_vec(),
+        whole: seen.unwrap_or_default(),
     })
 }
 
@@ -119,11 +122,4 @@ fn unseen_at(followed: &Followed, way: &[&Netns], seen: &[Seen<'_>]) -> Option<N
         .rposition(|netns| seen.iter().any(|seen| seen.netns == *netns));
     let next = way.get(furthest.map_or(0, |at| at + 1))?;
     followed.watched(next).map(|_| (*next).clone())
-}
-
-/// The first sending of the frame that came to `last`: bridges pass it on as it is.
-fn sent_by<'a>(last: &Seen<'a>, seen: &[Seen<'a>]) -> Option<Seen<'a>> {
-    let frame = last.sighting.frame?;
-    let same = |seen: &&Seen<'_>| !seen.is_in() && seen.sighting.frame == Some(frame);
-    seen.iter().find(same).copied()
 }

@@ -5,12 +5,14 @@ use std::net::IpAddr;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Found;
 use flatnet_model::follow::{Followed, RuleRef};
+use flatnet_model::kernel::MacAddr;
 use flatnet_model::probe::watch::{Body, Packet, Passing, RuleVerdict, Watched};
 use flatnet_model::reference::Netns;
 
 use super::ends::{Ends, facts, holds};
 use super::fate::Ended;
-use super::rewrite::reference;
+use super::passage::Seen;
+use super::rewrite::{diverts, reference};
 use crate::trace::ObservedNetwork;
 use crate::trace::model::{self, Direction, Ending, Trace};
 
@@ -64,6 +66,7 @@ pub(super) fn reason(
         .iter()
         .find_map(|netns| case.rule(netns, answers_too))
         .or_else(|| places.iter().find_map(|netns| case.legacy(netns)))
+        .or_else(|| case.ended.way.iter().find_map(|netns| case.diverted(netns)))
         .or_else(|| case.misdirected())
         .or_else(|| {
             let stopped = |walk: &Trace| places.iter().find_map(|netns| case.stopped(walk, netns));
@@ -132,10 +135,18 @@ impl Case<'_> {
 
     /// The namespace where the packet was last seen is the one where routes, neighbours and devices end its way.
     fn stopped(&self, walk: &Trace, netns: &Netns) -> Option<Cause> {
-        match &walk.ending {
-            Ending::Stopped { at, cause } if at == netns => cause_of(at, cause, walk.target),
+        let Ending::Stopped { at, cause } = &walk.ending else {
+            return None;
+        };
+        let found = match cause {
+            _ if at != netns => return None,
+            // Who sent the frame to that address is to blame, not who ignores it.
+            model::Cause::WrongMac { frame: mac, .. } | model::Cause::NoPort { mac, .. } => {
+                self.wrong_neighbour(*mac)
+            }
             _ => None,
-        }
+        };
+        found.or_else(|| cause_of(at, cause, walk.target))
     }
 
     /// It came to a device for another Ethernet address than the device's: who sent it there, and what made it.
@@ -151,28 +162,57 @@ impl Case<'_> {
         if device.master.is_some() || device.mac == Some(frame) {
             return None;
         }
-        let sender = self.ended.sent_by.as_ref();
-        let wrong = sender.and_then(|sender| {
-            let there = facts(self.network, sender.netns)?;
-            let out = there.link_named(&sender.sighting.device)?;
-            let entry = there
-                .neighbours
-                .iter()
-                .find(|entry| entry.index == out.index && entry.mac == Some(frame))?;
-            Some(Cause::NeighbourWrong {
-                at: sender.netns.clone(),
-                hop: entry.address,
-                device: out.name.clone(),
-                mac: frame,
-                actual: here.holder(entry.address).and_then(|link| link.mac),
-            })
-        });
+        let wrong = self.wrong_neighbour(frame);
         Some(wrong.unwrap_or(Cause::FrameMisdirected {
             at: last.netns.clone(),
             device: device.name.clone(),
             frame,
             own: device.mac,
         }))
+    }
+
+    /// The neighbour entry because of which a frame of the packet was sent to that Ethernet address, where its next hop is known to
+    /// have another one.
+    fn wrong_neighbour(&self, frame: MacAddr) -> Option<Cause> {
+        let sent = |seen: &&Seen<'_>| {
+            let to = seen.sighting.frame.map(|frame| frame.destination);
+            !seen.is_in() && to == Some(frame)
+        };
+        let sender = self.ended.whole.iter().find(sent)?;
+        let there = facts(self.network, sender.netns)?;
+        let devices = there.links.iter().filter(|link| link.mac.is_some());
+        let entry = devices.filter_map(|link| {
+            let mut entries = there.neighbours.iter();
+            let entry =
+                entries.find(|entry| entry.index == link.index && entry.mac == Some(frame))?;
+            Some((link, entry))
+        });
+        let (device, entry) = entry.into_iter().next()?;
+        let actual = mac_of(self.network, entry.address)?;
+        (actual != frame).then(|| Cause::NeighbourWrong {
+            at: sender.netns.clone(),
+            hop: entry.address,
+            device: device.name.clone(),
+            mac: frame,
+            actual: Some(actual),
+        })
+    }
+
+    /// A rule there gave the packet another destination, and what has that does not answer as who was dialled would.
+    fn diverted(&self, netns: &Netns) -> Option<Cause> {
+        let dialled = self.followed.dial.request.address;
+        let rules = &self.watched(netns)?.rules;
+        let step = rules.iter().find(|step| {
+            diverts(step)
+                && step
+                    .packet
+                    .as_ref()
+                    .is_some_and(|packet| packet.destination == dialled)
+        })?;
+        Some(Cause::RewrittenByRule {
+            at: netns.clone(),
+            rule: reference(step),
+        })
     }
 
     /// An ICMP error about the packet, sent from there.
@@ -336,6 +376,21 @@ const COUNTERS: [&str; 22] = [
 
 /// Reasons that say nothing, or that a rule's own trace tells better.
 const SILENT_REASONS: [&str; 4] = ["NOT_SPECIFIED", "NO_REASON", "NETFILTER_DROP", "NO_SOCKET"];
+
+/// The Ethernet address of the interface that holds an address, where one namespace does.
+fn mac_of(network: &ObservedNetwork, address: IpAddr) -> Option<MacAddr> {
+    let pods = network.pods.iter().map(|pod| pod.facts.as_ref().ok());
+    let nodes = network.nodes.iter().map(|node| node.inside.facts().ok());
+    let holders: Vec<MacAddr> = pods
+        .chain(nodes)
+        .flatten()
+        .filter_map(|facts| facts.holder(address)?.mac)
+        .collect();
+    match holders[..] {
+        [only] => Some(only),
+        _ => None,
+    }
+}
 
 /// What the walk says ends a packet, as one of the causes that every check knows.
 fn cause_of(at: &Netns, cause: &model::Cause, to: IpAddr) -> Option<Cause> {

@@ -68,6 +68,17 @@ fn changes(step: &RuleStep) -> bool {
     }
 }
 
+/// Whether a rule gives packets another destination.
+pub(super) fn diverts(step: &RuleStep) -> bool {
+    let words = ["dnat", "redirect", "DNAT", "REDIRECT", "daddr set"];
+    match &step.met {
+        Met::Rule {
+            text: Some(text), ..
+        } => words.iter().any(|word| text.contains(word)),
+        _ => false,
+    }
+}
+
 /// How a person finds what a packet met.
 pub(super) fn reference(step: &RuleStep) -> RuleRef {
     let (handle, text) = match &step.met {

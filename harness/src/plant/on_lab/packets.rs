@@ -20,7 +20,7 @@ pub(super) static FAULTS: &[Fault] = &[
         must_fail: &["same-node"],
         may_fail: &["mtu"],
         culprit: "node1",
-        causes: &[CauseId::PacketsLost],
+        causes: &[CauseId::DroppedByRule],
         needs_vxlan: false,
         recipe: Recipe::Steps(|context| {
             let own = [
@@ -37,7 +37,7 @@ pub(super) static FAULTS: &[Fault] = &[
         must_fail: &["cross-node"],
         may_fail: &["mtu"],
         culprit: "node2",
-        causes: &[CauseId::PacketsLost],
+        causes: &[CauseId::DroppedByRule],
         needs_vxlan: false,
         recipe: Recipe::Steps(|context| {
             let from_others = [Expr::InInterface(UPLINK.to_owned())];
@@ -51,7 +51,7 @@ pub(super) static FAULTS: &[Fault] = &[
         must_fail: &["cross-node"],
         may_fail: &["mtu"],
         culprit: "node2",
-        causes: &[CauseId::TransportFiltered],
+        causes: &[CauseId::DroppedByRule],
         needs_vxlan: false,
         recipe: Recipe::Steps(|context| {
             let udp_from_others = [
@@ -69,7 +69,7 @@ pub(super) static FAULTS: &[Fault] = &[
         must_fail: &["no-nat"],
         may_fail: &[],
         culprit: "node1",
-        causes: &[CauseId::Masquerade],
+        causes: &[CauseId::RewrittenByRule],
         needs_vxlan: false,
         recipe: Recipe::Steps(|context| {
             let own = context.cidr(1)?;
@@ -101,7 +101,7 @@ pub(super) static FAULTS: &[Fault] = &[
         must_fail: &["no-nat", "cross-node"],
         may_fail: &["same-node"],
         culprit: "busybox-2",
-        causes: &[CauseId::Dnat],
+        causes: &[CauseId::RewrittenByRule],
         needs_vxlan: false,
         recipe: Recipe::Steps(|context| {
             let pod = context.pod(2)?;
@@ -128,7 +128,7 @@ pub(super) static FAULTS: &[Fault] = &[
         must_fail: &["no-nat"],
         may_fail: &["mtu"],
         culprit: "busybox-2",
-        causes: &[CauseId::ReplyTranslated],
+        causes: &[CauseId::RewrittenByRule],
         needs_vxlan: false,
         recipe: Recipe::Steps(|context| {
             let pod = context.pod(2)?;

@@ -202,11 +202,12 @@ fn twice(
     }
 }
 
-/// The node's own range must stay on the node: no next hop, no tunnel.
+/// The node's own range, and every part of it, must stay on the node: no tunnel, and no next hop but the node itself.
 fn own_cidr_elsewhere(node: &ObservedNode, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
-    let is_own = |dst: &IpNet| node.object.pod_cidrs.contains(dst);
+    let is_own = |dst: &IpNet| node.object.pod_cidrs.iter().any(|own| own.contains(dst));
     let away = |route: &&flatnet_model::kernel::RouteEntry| {
-        let leaves = facts.is_vxlan(route.oif) || route.gateway.is_some();
+        let elsewhere = |hop| !topology.node_has(&node.object.name, hop);
+        let leaves = facts.is_vxlan(route.oif) || route.gateway.is_some_and(elsewhere);
         is_own(&route.dst) && route.kind == 1 && leaves
     };
     let found = facts.routes.iter().filter(away);

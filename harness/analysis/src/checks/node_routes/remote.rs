@@ -84,7 +84,7 @@ impl Hop<'_> {
             return Err(self.wrong(cause, up, down));
         }
         match route.gateway {
-            Some(hop) if link.vxlan.is_some() => self.tunnel(link, hop),
+            Some(hop) if link.vxlan.is_some() => self.tunnel(route, link, hop),
             Some(hop) => self.direct(route, link, hop),
             None => self.no_next_hop(route, link),
         }
@@ -98,7 +98,7 @@ impl Hop<'_> {
         self.remote.object.name.clone()
     }
 
-    fn route(&self, route: &RouteEntry) -> Route {
+    pub(super) fn route(&self, route: &RouteEntry) -> Route {
         with_owner(route, self.facts, self.topology)
     }
 
@@ -177,6 +177,10 @@ impl Hop<'_> {
                 link.name
             ));
         }
+        Err(self.wrong_hop(hop, holder, seen))
+    }
+
+    pub(super) fn wrong_hop(&self, hop: IpAddr, holder: Option<&str>, seen: State) -> NotVerified {
         let cause = Cause::WrongNextHop {
             node: self.name(),
             to: self.to(),
@@ -184,7 +188,7 @@ impl Hop<'_> {
             hop,
             holder: holder.map(str::to_owned),
         };
-        Err(self.wrong(cause, State::HopOf { node: self.to() }, seen))
+        self.wrong(cause, State::HopOf { node: self.to() }, seen)
     }
 
     /// A device that needs no next hop (wireguard, ipip) is right; the node's own bridge is not.

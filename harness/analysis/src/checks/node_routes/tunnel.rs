@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, State, Vxlan};
-use flatnet_model::kernel::{Link, MacAddr, VxlanInfo};
+use flatnet_model::kernel::{Link, MacAddr, RouteEntry, VxlanInfo};
 use flatnet_model::probe::Facts;
 
 use super::remote::{Hop, NotVerified};
@@ -13,8 +13,20 @@ use crate::checks::topology::ip_command;
 impl Hop<'_> {
     /// Next hop → Ethernet address (neighbour) → node address (FDB) → the remote VTEP, which must have that Ethernet address,
     /// VNI and port (Documentation/networking/vxlan.rst).
-    pub(super) fn tunnel(&self, link: &Link, hop: IpAddr) -> Result<String, NotVerified> {
+    pub(super) fn tunnel(
+        &self,
+        route: &RouteEntry,
+        link: &Link,
+        hop: IpAddr,
+    ) -> Result<String, NotVerified> {
         let node = &self.node.object.name;
+        // The address of another node's VTEP; one that nobody holds may do all the same.
+        let holders = self.topology.holders(hop);
+        if !holders.is_empty() && !holders.contains(&self.remote.object.name.as_str()) {
+            let route = self.route(route);
+            let holder = holders.first().copied();
+            return Err(self.wrong_hop(hop, holder, State::RouteIs { route }));
+        }
         let known = |state: &str| !matches!(state, "FAILED" | "INCOMPLETE" | "NONE");
         let neighbour = self
             .facts

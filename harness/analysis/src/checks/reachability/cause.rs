@@ -6,7 +6,7 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{
     self, Command, Finding, Found, PodAt, State, Subject, Symptom, Talk,
 };
-use flatnet_model::follow::Fate;
+use flatnet_model::follow::{Fate, Wanted};
 use flatnet_model::probe::Transport;
 
 use super::Span;
@@ -55,18 +55,14 @@ impl<'a> Context<'a> {
     pub(super) fn explain(&self, group: &Group<'_, '_>, span: Span) -> Deviation {
         let over = Over::of(&group.red);
         let arrivals = self.arrivals(&group.red);
-        let fate = self.fate(group);
+        let ended = self.ended(group);
+        let fate = ended.map(|(_, fate)| fate);
         let seen = fate.and_then(|fate| fate.cause.as_ref());
         // What carries the pod network comes first: nothing above it works without it.
         let cut = underlay_cut(self.topology, group);
-        // A cause that was seen outweighs one that is concluded, and is told by the check of nodes and pods that knows more of it.
-        let fits = |problem: &&Problem| match fate.map(followed::ended_at) {
-            None | Some(None) => true,
-            Some(Some(at)) => seen.is_none_or(followed::is_outline) && problem.happens_at(at),
-        };
         let problem = match cut {
             Some(_) => None,
-            None => self.problem(group, span).filter(fits),
+            None => self.problem(group, span, ended),
         };
         let (culprits, cause) = match (problem, seen) {
             (Some(problem), _) => {
@@ -146,7 +142,7 @@ impl<'a> Context<'a> {
     }
 
     /// Where packets of the group's pairs ended, where one of them was followed.
-    fn fate(&self, group: &Group<'_, '_>) -> Option<&'a Fate> {
+    fn ended(&self, group: &Group<'_, '_>) -> Option<(&'a Wanted, &'a Fate)> {
         let is_red = |from: &Endpoint, to: &Endpoint| {
             let mut red = group.red.iter();
             red.any(|pair| pair.from == from && pair.to == to)
@@ -155,8 +151,10 @@ impl<'a> Context<'a> {
     }
 
     fn culprits_of(&self, fate: Option<&Fate>) -> Vec<Subject> {
+        let cause = fate.and_then(|fate| fate.cause.as_ref());
+        let shared = cause.and_then(|found| followed::changed_mac(self.topology, &found.cause));
         let at = fate.and_then(followed::ended_at);
-        let culprit = at.and_then(|at| followed::culprit(self.topology, at));
+        let culprit = shared.or_else(|| followed::culprit(self.topology, at?));
         culprit.into_iter().collect()
     }
 
@@ -204,7 +202,13 @@ impl<'a> Context<'a> {
     }
 
     /// The configuration problem that fits the group: it concerns pods that every red pair involves, or the nodes of the group.
-    fn problem(&self, group: &Group<'_, '_>, span: Span) -> Option<&Problem> {
+    /// Where packets were followed it is one that is told by the check of nodes and pods in more detail than what was seen.
+    fn problem(
+        &self,
+        group: &Group<'_, '_>,
+        span: Span,
+        ended: Option<(&Wanted, &Fate)>,
+    ) -> Option<&Problem> {
         let fits = |problem: &&Problem| {
             let (node, peer) = (problem.node.as_str(), problem.peer.as_deref());
             if !problem.pods.is_empty() {
@@ -226,7 +230,14 @@ impl<'a> Context<'a> {
                 }
             }
         };
-        self.problems.iter().find(fits)
+        let agrees = |problem: &&Problem| {
+            let Some((_, fate)) = ended else { return true };
+            let outlined = fate.cause.as_ref().is_none_or(followed::is_outline);
+            let got_past =
+                ended.is_some_and(|ended| followed::got_past(self.topology, ended, problem));
+            outlined && !got_past
+        };
+        self.problems.iter().filter(fits).find(agrees)
     }
 
     /// Where the picture alone singles someone out.

@@ -67,18 +67,20 @@ pub fn outcomes(observations: &Observations) -> Vec<Outcome<'_>> {
         .collect()
 }
 
-/// Failed dials that are worth following: of each group of red pairs one for each way that packets fail in it, the pods' before
-/// the nodes'.
+/// Failed dials that are worth following: one of each group of red pairs, then one of the other direction of each.
 pub fn representatives(observations: &Observations) -> Vec<&Dial> {
     let topology = Topology::of(observations);
-    let mut chosen: Vec<&Dial> = Vec::new();
-    for span in [Span::CrossNode, Span::SameNode] {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for span in [Span::SameNode, Span::CrossNode] {
         let seen = pairs::gather(&topology, span);
         for group in blame::groups(&seen.pairs, span, &topology) {
-            chosen.extend(group.representatives());
+            let mut dials = group.representatives().into_iter();
+            first.extend(dials.next());
+            second.extend(dials);
         }
     }
-    chosen
+    first.extend(second);
+    first
 }
 
 /// No dial of this span: nothing to ask, or nothing that could be asked.
