@@ -76,6 +76,14 @@ impl<'a> Wrong<'a> {
                 Some((_, times)) => *times += 1,
                 None => said.push((what, 1)),
             };
+            if call.results.is_empty() {
+                findings.unmeasured(format!(
+                    "{} from {} to {} was not dialled",
+                    call.request.transport,
+                    topology.end_name(&call.from),
+                    call.request.address
+                ));
+            }
             for outcome in &call.results {
                 match outcome {
                     DialOutcome::Failed {

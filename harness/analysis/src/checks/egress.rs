@@ -102,6 +102,10 @@ fn source(
         Ok("pods are seen outside as themselves (routed)")
     } else if !on_host && topology.node_has(node, seen) {
         Ok("pods are seen outside as their node (masqueraded)")
+    } else if topology.unread(node).is_some() && topology.owner(seen).is_none() {
+        Ok(
+            "seen outside under an address of nobody known, where their node's addresses were not read",
+        )
     } else {
         Err(Complaint::SeenAs(topology.held(seen)))
     }

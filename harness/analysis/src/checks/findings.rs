@@ -56,6 +56,14 @@ impl Findings {
         }
     }
 
+    /// Nodes whose interfaces could not be looked at, each with its reason; `what` of them was wanted.
+    pub(super) fn unread(&mut self, topology: &Topology<'_>, what: &str) {
+        for node in topology.unread_nodes() {
+            let why = topology.unread(node).unwrap_or_default();
+            self.unmeasured_for(format!("{what} of {node}"), why);
+        }
+    }
+
     /// Says which pods could not be judged because they do not run: `pod-ip-present` is the check that fails for them.
     pub(super) fn mention_idle(&mut self, topology: &Topology<'_>) {
         let idle: Vec<String> = topology

@@ -170,6 +170,18 @@ fn host_network(pod: &ObservedPod, topology: &Topology<'_>, findings: &mut Findi
     let node = &pod.object.node;
     let foreign = pod.object.ips.iter().copied();
     for address in foreign.filter(|ip| !topology.node_has(node, *ip)) {
+        if let Some(why) = topology.unread(node) {
+            let what = format!(
+                "whether {address} of {} is an address of {node}",
+                topology.who(pod)
+            );
+            if topology.nodes_forbidden().is_none() {
+                findings.unmeasured_for(what, why);
+            } else {
+                findings.fact(format!("not read: {what}"));
+            }
+            continue;
+        }
         let expected = State::AddressOfNode { node: node.clone() };
         let look = Command::on(node, &format!("{} addr", ip_command(address)));
         let seen = Seen::new(expected, State::Held(topology.held(address)), look);

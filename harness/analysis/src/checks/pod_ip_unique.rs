@@ -7,7 +7,9 @@ use flatnet_model::probe::DialOutcome;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, PodAt, State, Subject};
 
-use super::findings::{Findings, Problem, Seen, count, some, subjects, without_networked};
+use super::findings::{
+    Findings, Problem, Seen, count, not_allowed, some, subjects, without_networked,
+};
 use super::topology::{Topology, at, is_link_local, own_addresses};
 use super::{Deviation, Verdict, veth};
 use flatnet_model::PodRef;
@@ -41,6 +43,13 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     }
     if judged == 0 {
         findings.unmeasured("no pod with an address of its own runs");
+    }
+    match topology.nodes_forbidden() {
+        Some(denied) => findings.fact(format!(
+            "of nodes only the InternalIPs were compared: {}",
+            not_allowed(denied)
+        )),
+        None => findings.unread(&topology, "addresses"),
     }
     findings.mention_idle(&topology);
     findings.headline(format!(

@@ -164,6 +164,26 @@ impl<'a> Topology<'a> {
         !matches!(endpoint, Endpoint::Node(_)) || self.nodes_forbidden().is_none()
     }
 
+    /// Why an end could not be looked at from inside.
+    pub(super) fn unseen(&self, end: &Endpoint) -> Option<&'a str> {
+        match end {
+            Endpoint::Pod(pod) => self.pod(pod)?.facts.as_ref().err().map(String::as_str),
+            Endpoint::Node(node) => self.unread(node),
+            Endpoint::Outside(_) => None,
+        }
+    }
+
+    /// Why the addresses on a node's interfaces are not known; its InternalIPs are, from the API.
+    pub(super) fn unread(&self, node: &str) -> Option<&'a str> {
+        self.node(node)?.inside.facts().err()
+    }
+
+    /// Nodes of whose addresses only the InternalIPs are known.
+    pub(super) fn unread_nodes(&self) -> impl Iterator<Item = &'a str> + '_ {
+        let names = self.nodes().map(|node| node.object.name.as_str());
+        names.filter(|name| self.unread(name).is_some())
+    }
+
     /// Every address of a node: InternalIPs, bridge, tunnel; loopback left out.
     pub(super) fn node_has(&self, node: &str, address: IpAddr) -> bool {
         self.node_addresses
@@ -197,10 +217,18 @@ impl<'a> Topology<'a> {
         })
     }
 
-    /// An address with its owner where known.
+    /// An address with its owner where known, and else with the nodes that may hold it unseen.
     pub(super) fn held(&self, address: IpAddr) -> HeldAddress {
         let owner = self.owner(address);
-        HeldAddress { address, owner }
+        let unread: Vec<String> = match owner {
+            Some(_) => Vec::new(),
+            None => self.unread_nodes().map(str::to_owned).collect(),
+        };
+        HeldAddress {
+            address,
+            owner,
+            unread,
+        }
     }
 
     /// A command in a pod, or on a node; its program is one that busybox has.

@@ -103,7 +103,8 @@ impl Words<'_> {
             });
             BelongsTo(held) => (match &held.owner {
                 Some(owner) => format!("{} belongs to {}", held.address, self.owner(owner)),
-                None => format!("{} is on no interface of any node", held.address),
+                None if held.unread.is_empty() => format!("{} is on no interface of any node", held.address),
+                None => self.held(held),
             });
             AnswerOf(held) => "an answer from {held}";
             Unanswered { transport, said } => "{transport}: {said}";

@@ -79,10 +79,19 @@ impl Words<'_> {
     }
 
     /// `172.18.0.3, node2 (eth0)`.
-    pub(super) fn held(&self, HeldAddress { address, owner }: &HeldAddress) -> String {
+    pub(super) fn held(&self, held: &HeldAddress) -> String {
+        let HeldAddress {
+            address,
+            owner,
+            unread,
+        } = held;
         match owner {
             Some(owner) => format!("{address}, {}", self.owner(owner)),
-            None => format!("{address}, which no pod or node holds"),
+            None if unread.is_empty() => format!("{address}, which no pod or node holds"),
+            None => format!(
+                "{address}, which no pod holds and no node whose addresses could be read (not read: {})",
+                listed(unread, 6)
+            ),
         }
     }
 }

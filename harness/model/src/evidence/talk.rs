@@ -25,8 +25,11 @@ pub struct Arrivals {
 pub struct HeldAddress {
     /// The address as it was seen in a conversation or on an interface.
     pub address: IpAddr,
-    /// The pod or node that holds it; none where no interface of the cluster does.
+    /// The pod or node that holds it; none where no interface that was looked at does.
     pub owner: Option<Owner>,
+    /// Nodes whose interfaces could not be looked at, where no owner is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
 }
 
 /// How a conversation was not what it should be.

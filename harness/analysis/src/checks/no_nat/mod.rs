@@ -206,8 +206,12 @@ impl<'a> Judgement<'a> {
         if to_host && self.topology.node_has(node, seen) {
             return Judged::Masqueraded(node);
         }
-        if to_host && self.topology.nodes_forbidden().is_some() {
-            // It may be the address of a tunnel or bridge of the client's node, which nobody may look at.
+        if let Some(why) = self.topology.unread(node).filter(|_| to_host) {
+            // It may be the address of a tunnel or bridge of the client's node.
+            if self.topology.nodes_forbidden().is_none() && self.topology.owner(seen).is_none() {
+                let what = format!("whether {seen} is an address of {node}");
+                self.findings.unmeasured_for(what, why);
+            }
             return Judged::Unknown;
         }
         self.rewrites

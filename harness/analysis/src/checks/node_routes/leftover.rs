@@ -32,7 +32,8 @@ pub(super) fn find(node: &ObservedNode, facts: &Facts, topology: &Topology<'_>) 
         .iter()
         .filter_map(|entry| Some((entry, vxlan(entry.index)?, entry.dst?)));
     let stale = entries.filter(|(entry, _, dst)| {
-        entry.mac.0 != [0; 6] && !dst.is_multicast() && topology.holders(*dst).is_empty()
+        let nobodys = topology.holders(*dst).is_empty() && !any_unread(topology);
+        entry.mac.0 != [0; 6] && !dst.is_multicast() && nobodys
     });
     let entries = stale.map(|(entry, link, dst): (_, &Link, IpAddr)| {
         let cause = Cause::StaleForwarding {
@@ -64,8 +65,11 @@ fn is_stale(
         return false;
     }
     let mut cidrs = topology.nodes().flat_map(|node| &node.object.pod_cidrs);
+    // It may be the address of a tunnel.
+    let host_route = route.dst.prefix_len() == route.dst.max_prefix_len();
     let known = cidrs.any(|cidr| cidr.contains(&route.dst) || route.dst.contains(cidr))
-        || is_address_in_use(route.dst, topology);
+        || is_address_in_use(route.dst, topology)
+        || (host_route && any_unread(topology));
     if known {
         return false;
     }
@@ -82,6 +86,11 @@ fn is_stale(
             .any(|holder| *holder != node.object.name)
     });
     within || tunnelled || via_node
+}
+
+/// Whether a node may hold addresses that nobody saw; `node-routes` is not measured then.
+fn any_unread(topology: &Topology<'_>) -> bool {
+    topology.unread_nodes().next().is_some()
 }
 
 /// A host route to a pod or a node, or a prefix that nodes live in.

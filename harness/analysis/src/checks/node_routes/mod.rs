@@ -137,7 +137,9 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
                 match hop.judge() {
                     Ok(kind) => *kinds.entry(kind).or_default() += 1,
                     Err(remote::NotVerified::Wrong(problem)) => problems.push(*problem),
-                    Err(remote::NotVerified::Unmeasured(why)) => findings.unmeasured(why),
+                    Err(remote::NotVerified::Unmeasured { what, why }) => {
+                        findings.unmeasured_for(what, why);
+                    }
                 }
             }
         }

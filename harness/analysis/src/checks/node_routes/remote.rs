@@ -29,7 +29,11 @@ pub(super) struct Hop<'a> {
 /// Why a route is not known to be good.
 pub(super) enum NotVerified {
     Wrong(Box<Problem>),
-    Unmeasured(String),
+    /// What could not be told, and why.
+    Unmeasured {
+        what: String,
+        why: String,
+    },
 }
 
 impl Hop<'_> {
@@ -128,7 +132,12 @@ impl Hop<'_> {
     fn diverted_part(&self) -> Option<&RouteEntry> {
         let within = |route: &&RouteEntry| self.cidr.contains(&route.dst) && route.dst != self.cidr;
         let to_remote = |route: &RouteEntry| {
-            let of_remote = |hop| self.topology.node_has(&self.remote.object.name, hop);
+            let remote = &self.remote.object.name;
+            let unread = self.topology.unread(remote).is_some();
+            let of_remote = |hop| {
+                let may_be = unread && self.topology.owner(hop).is_none();
+                may_be || self.topology.node_has(remote, hop)
+            };
             route.kind == UNICAST && route.gateway.is_some_and(of_remote)
         };
         let leads = |route: &RouteEntry| (route.kind, route.gateway, route.oif);
@@ -176,6 +185,12 @@ impl Hop<'_> {
                 "to remote podCIDRs via routers on {}, and answered",
                 link.name
             ));
+        }
+        if let (None, Some(why)) = (holder, self.topology.unread(&self.to())) {
+            return Err(NotVerified::Unmeasured {
+                what: format!("whether {hop} is an address of {}", self.to()),
+                why: why.to_owned(),
+            });
         }
         Err(self.wrong_hop(hop, holder, seen))
     }

@@ -67,7 +67,7 @@ impl Hop<'_> {
             .collect();
         if dsts
             .iter()
-            .any(|dst| self.remote.object.internal_ips.contains(dst))
+            .any(|dst| self.topology.node_has(&self.remote.object.name, *dst))
         {
             return Ok(());
         }
@@ -94,9 +94,13 @@ impl Hop<'_> {
 
     fn vtep(&self, link: &Link, mac: MacAddr, hop: IpAddr) -> Result<(), NotVerified> {
         let (node, remote) = (&self.node.object.name, &self.remote.object.name);
-        let facts =
-            self.remote.inside.facts().map_err(|error| {
-                NotVerified::Unmeasured(format!("the VTEP of {remote}: {error}"))
+        let facts = self
+            .remote
+            .inside
+            .facts()
+            .map_err(|error| NotVerified::Unmeasured {
+                what: format!("the VTEP of {remote}"),
+                why: error.to_owned(),
             })?;
         let Some(local) = &link.vxlan else {
             return Ok(());

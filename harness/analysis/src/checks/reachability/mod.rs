@@ -19,12 +19,15 @@ use flatnet_model::skip::SkipReason;
 pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
     let topology = Topology::of(observations);
     let seen = pairs::gather(&topology, span);
-    if seen.pairs.is_empty() && seen.missing.is_empty() {
+    if seen.pairs.is_empty() && seen.missing.is_empty() && seen.absent.is_empty() {
         return nothing_measured(&topology, span);
     }
     let mut findings = Findings::default();
     for missing in &seen.missing {
         findings.unmeasured(missing.clone());
+    }
+    for (what, why) in &seen.absent {
+        findings.unmeasured_for(what, *why);
     }
     let groups = blame::groups(&seen.pairs, span, &topology);
     if !groups.is_empty() {

@@ -1,14 +1,14 @@
 //! Ordered pairs, each with its dials.
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use flatnet_model::probe::Transport;
 
 use super::Span;
 use crate::checks::findings::listed;
 use crate::checks::topology::{Topology, same_family};
-use flatnet_model::PodRef;
 use flatnet_model::coverage::{self, End};
-use flatnet_model::observations::{Dial, Endpoint, Fate, ObservedPod};
+use flatnet_model::observations::{Dial, Endpoint, Fate};
 
 /// One ordered pair.
 pub(super) struct Pair<'a> {
@@ -31,6 +31,8 @@ pub(super) struct Seen<'a> {
     pub(super) pairs: Vec<Pair<'a>>,
     /// Dials that should have been made, in words.
     pub(super) missing: Vec<String>,
+    /// Ends whose dials were not made, in words, with what kept their probe from running.
+    pub(super) absent: Vec<(String, &'a str)>,
     /// Ends that may not send ICMP echo, in words; their other transports were measured.
     pub(super) no_icmp: Vec<String>,
 }
@@ -86,7 +88,10 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
             }
         }
     }
-    let mut missing = missing(topology, span, &pairs);
+    let Missing {
+        words: mut missing,
+        absent,
+    } = missing(topology, span, &pairs);
     missing.extend(silent.into_iter().map(|(end, why)| {
         let (kind, name) = (end.kind(), topology.end_name(end));
         format!("dials to {kind}/{name}, whose probe does not run any more: {why}")
@@ -122,6 +127,7 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
     Seen {
         pairs,
         missing,
+        absent,
         no_icmp,
     }
 }
@@ -140,8 +146,15 @@ fn ends<'a>(
     ((nodes.0 == nodes.1) == (span == Span::SameNode)).then_some(nodes)
 }
 
-/// Pairs of pods that were to be dialled and were not: a probe that died must not look like a cluster without pairs.
-fn missing(topology: &Topology<'_>, span: Span, pairs: &Pairs<'_>) -> Vec<String> {
+/// Dials that were to be made and were not.
+struct Missing<'a> {
+    words: Vec<String>,
+    absent: Vec<(String, &'a str)>,
+}
+
+/// A probe that did not run must look neither like a cluster without pairs nor like one that is whole. Ends that nobody may ask are
+/// left out: the verdict says so elsewhere.
+fn missing<'a>(topology: &Topology<'a>, span: Span, pairs: &Pairs<'_>) -> Missing<'a> {
     // Of pairs, because gateways are always pinged, whichever transports were asked for.
     let transports: BTreeSet<Transport> = pairs
         .values()
@@ -151,41 +164,50 @@ fn missing(topology: &Topology<'_>, span: Span, pairs: &Pairs<'_>) -> Vec<String
     let observations = topology.observations;
     let ends = coverage::ends(&observations.pods, &observations.nodes);
     let planned = coverage::pairs(&ends, observations.coverage);
-    let mut missing: BTreeMap<&PodRef, usize> = BTreeMap::new();
-    for (from, row) in ends.iter().zip(&planned) {
-        let Some(client) = own_network(topology, from) else {
+    let mut not_made: BTreeMap<&Endpoint, usize> = BTreeMap::new();
+    let mut absent: BTreeMap<&Endpoint, &'a str> = BTreeMap::new();
+    let parties: Vec<Option<(&End, &[IpAddr])>> = ends
+        .iter()
+        .map(|end| {
+            let asked = topology.within_reach(&end.endpoint);
+            asked.then(|| (end, topology.addresses(&end.endpoint)))
+        })
+        .collect();
+    for (place, row) in planned.iter().enumerate() {
+        let Some((from, own)) = parties[place] else {
             continue;
         };
-        for to in row.iter().map(|place| &ends[*place]) {
-            let within = (to.node == from.node) == (span == Span::SameNode);
-            let Some(server) = own_network(topology, to).filter(|_| within && to != from) else {
+        for (to, addresses) in row.iter().filter_map(|place| parties[*place]) {
+            let within = (from.node == to.node) == (span == Span::SameNode);
+            if from == to || !within {
                 continue;
-            };
-            let common = server.object.ips.iter().filter(|address| {
-                let own = client.object.ips.iter();
-                own.into_iter().any(|own| same_family(*own, **address))
-            });
+            }
+            let common = addresses
+                .iter()
+                .filter(|address| own.iter().any(|own| same_family(*own, **address)));
             let wanted = common.count() * transports.len().max(1);
             let made = pairs
                 .get(&(&from.endpoint, &to.endpoint))
                 .map_or(0, |pair| pair.made);
-            *missing.entry(client.reference()).or_default() += wanted.saturating_sub(made);
+            if made >= wanted {
+                continue;
+            }
+            let unseen = [from, to].map(|end| Some((end, topology.unseen(&end.endpoint)?)));
+            match unseen.into_iter().flatten().next() {
+                Some((end, why)) => drop(absent.insert(&end.endpoint, why)),
+                None => *not_made.entry(&from.endpoint).or_default() += wanted - made,
+            }
         }
     }
-    missing.retain(|_, absent| *absent > 0);
-    missing
-        .into_iter()
-        .map(|(pod, absent)| {
-            let name = topology.pod_name(pod);
-            format!("pod {name} did not make {absent} of its dials")
-        })
-        .collect()
-}
-
-/// The pod that an end is, where it is one with a network of its own.
-fn own_network<'a>(topology: &Topology<'a>, end: &End) -> Option<&'a ObservedPod> {
-    match &end.endpoint {
-        Endpoint::Pod(pod) if !end.on_host => topology.pod(pod),
-        _ => None,
+    let named = |end: &Endpoint| format!("{} {}", end.kind(), topology.end_name(end));
+    let words = not_made.into_iter();
+    let absent = absent.into_iter();
+    Missing {
+        words: words
+            .map(|(end, dials)| format!("{} did not make {dials} of its dials", named(end)))
+            .collect(),
+        absent: absent
+            .map(|(end, why)| (format!("dials from and to {}", named(end)), why))
+            .collect(),
     }
 }

@@ -12,6 +12,7 @@ mod reach;
 mod routes;
 mod services;
 mod twins;
+mod unread;
 mod users;
 mod wiring;
 
