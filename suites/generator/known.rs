@@ -1,0 +1,133 @@
+//! Misses that are known and not mended, each with its reason. A law that is broken otherwise fails the test.
+use crate::grammar::Class;
+use crate::laws::Violation;
+use crate::trial::Trial;
+
+pub(crate) struct Known {
+    pub(crate) law: u8,
+    pub(crate) classes: &'static [Class],
+    /// Words of the commands that planted the fault, one of them.
+    planted: &'static [&'static str],
+    /// Words of what was said, one of them.
+    said: &'static [&'static str],
+    pub(crate) why: &'static str,
+}
+
+impl Known {
+    pub(crate) fn explains(&self, trial: &Trial, violation: &Violation) -> bool {
+        let any = |words: &[&str], text: &str| {
+            words.is_empty() || words.iter().any(|word| text.contains(word))
+        };
+        self.law == violation.law
+            && (self.classes.contains(&trial.class) || trial.class == Pair)
+            && any(self.planted, &trial.planted.join("; "))
+            && any(self.said, &violation.what)
+    }
+}
+
+/// Those of a trial that no entry explains.
+pub(crate) fn unexplained(trial: &Trial) -> impl Iterator<Item = &Violation> {
+    let explained =
+        |violation: &Violation| KNOWN.iter().any(|known| known.explains(trial, violation));
+    trial
+        .violations()
+        .filter(move |violation| !explained(violation))
+}
+
+use Class::*;
+
+pub(crate) const KNOWN: &[Known] = &[
+    Known {
+        law: 1,
+        classes: &[Duplicate],
+        planted: &[],
+        said: &["nothing is red"],
+        why: "no check looks for packets that come twice",
+    },
+    Known {
+        law: 1,
+        classes: &[Loss],
+        planted: &[],
+        said: &["nothing is red"],
+        why: "a dial is made up to three times, and counts as answered if one attempt is",
+    },
+    Known {
+        law: 1,
+        classes: &[Filter, PodFilter, Iptables],
+        planted: &["length"],
+        said: &["nothing is red"],
+        why: "`mtu` tries large packets on some of the paths, not between all pods; a TCP dial ends well though some acknowledgements are lost",
+    },
+    Known {
+        law: 3,
+        classes: &[Filter, PodFilter, Iptables],
+        planted: &["length"],
+        said: &["mtu names"],
+        why: "a rule that drops by length is taken for a small MTU of the node",
+    },
+    Known {
+        law: 3,
+        classes: &[Mtu],
+        planted: &["pod/"],
+        said: &["mtu names node"],
+        why: "a pod's own small MTU is taken for one of its node",
+    },
+    Known {
+        law: 3,
+        classes: &[Nat],
+        planted: &["redirect", " set "],
+        said: &["names pod"],
+        why: "a dial that fails because its packets were rewritten is blamed on the pod that made it, where `no-nat` names the node",
+    },
+    Known {
+        law: 3,
+        classes: &[Neighbour, Forwarding, Device],
+        planted: &[],
+        said: &[
+            "frame-misdirected",
+            "neighbour-wrong",
+            "cross-node names node",
+            "same-node names node",
+        ],
+        why: "a frame with a wrong Ethernet address is blamed on who receives it, not on who sends it",
+    },
+    Known {
+        law: 3,
+        classes: &[Neighbour, Device, Route],
+        planted: &[],
+        said: &[
+            "same-node names pod",
+            "cross-node names pod",
+            "gateway names pod",
+        ],
+        why: "of two pods on one node each is an end of every pair that fails: the one that is not broken is named too",
+    },
+    Known {
+        law: 3,
+        classes: &[Filter, Iptables],
+        planted: &[],
+        said: &["gateway names pod"],
+        why: "a rule of the node that cuts one pod off its gateway is blamed on the pod",
+    },
+    Known {
+        law: 3,
+        classes: &[Route, Address, Device],
+        planted: &[],
+        said: &["\"at\":\"wire\"", "routing-loop", "same-node names node"],
+        why: "a packet that a node sends the wrong way is blamed on the router or node that gets it",
+    },
+    Known {
+        law: 3,
+        classes: &[Filter, PodFilter, Nat, Iptables],
+        planted: &[],
+        said: &["kfree_skb", "same-node names", "cross-node names"],
+        why: "the kernel's drop reason of other packets is taken for theirs",
+    },
+    Known {
+        law: 3,
+        classes: &[Route],
+        planted: &["route replace"],
+        said: &["vtep-mac-mismatch"],
+        why: "a route through the VTEP of another node is taken for a wrong neighbour entry of the right one",
+    },
+];
