@@ -207,10 +207,14 @@ fn twice(
 /// The node's own range, and every part of it, must stay on the node: no tunnel, and no next hop but the node itself.
 fn own_cidr_elsewhere(node: &ObservedNode, facts: &Facts, topology: &Topology<'_>) -> Vec<Problem> {
     let is_own = |dst: &IpNet| node.object.pod_cidrs.iter().any(|own| own.contains(dst));
+    // The kernel's own route of an IPv6 address that a device here holds, as a VTEP's.
+    let is_held = |dst: &IpNet| {
+        dst.prefix_len() == dst.max_prefix_len() && facts.address(dst.addr()).is_some()
+    };
     let away = |route: &&flatnet_model::kernel::RouteEntry| {
         let elsewhere = |hop| !topology.node_has(&node.object.name, hop);
         let leaves = facts.is_vxlan(route.oif) || route.gateway.is_some_and(elsewhere);
-        is_own(&route.dst) && route.kind == 1 && leaves
+        is_own(&route.dst) && !is_held(&route.dst) && route.kind == 1 && leaves
     };
     let found = facts.routes.iter().filter(away);
     let name = &node.object.name;

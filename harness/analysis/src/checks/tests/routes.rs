@@ -260,6 +260,23 @@ fn clusters_that_do_not_use_pod_cidrs_are_skipped() {
 }
 
 #[test]
+fn the_kernels_route_of_a_vteps_own_address_leads_nowhere_else() {
+    let vtep = "10.244.1.0";
+    let mut o = healthy(Style::Vxlan);
+    let node = node_facts(&mut o, "node1");
+    let held = route("10.244.1.0/32", None, VXLAN, 2);
+    node.routes.push(held.clone());
+    if node.address(ip(vtep)).is_none() {
+        node.addresses.push(address(VXLAN, ip(vtep), 32));
+    }
+    assert_red(&o, &[], &[]);
+    // Without the address it would be a way into the tunnel.
+    let node = node_facts(&mut o, "node1");
+    node.addresses.retain(|own| own.net.addr() != ip(vtep));
+    assert_eq!(sole("node-routes", &o).culprit.as_deref(), Some("node1"));
+}
+
+#[test]
 fn a_node_that_cannot_be_read_is_broken() {
     let mut o = healthy(Style::Vxlan);
     node(&mut o, "node2").inside.facts = Some(Err("no shell".to_owned()));
