@@ -4,6 +4,7 @@
 //! [`findings::Findings`], and never talks to a cluster. [`catalogue`] lists them all; nothing else names a check's file.
 pub mod catalogue;
 
+mod allocation;
 mod bridge;
 mod calls;
 mod cni_config;

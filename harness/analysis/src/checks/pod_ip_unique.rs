@@ -7,6 +7,7 @@ use flatnet_model::probe::DialOutcome;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, PodAt, State, Subject};
 
+use super::allocation::without_pod_cidrs;
 use super::findings::{
     Findings, Problem, Seen, count, not_allowed, some, subjects, without_networked,
 };
@@ -131,11 +132,14 @@ fn shared(
         address,
         pods: holders.clone(),
     };
+    let in_use = without_pod_cidrs(topology).is_none();
     let claims = |node: &&ObservedNode| {
-        node.object
-            .pod_cidrs
-            .iter()
-            .any(|cidr| cidr.contains(&address))
+        in_use
+            && node
+                .object
+                .pod_cidrs
+                .iter()
+                .any(|cidr| cidr.contains(&address))
     };
     let claimants: Vec<Subject> = topology
         .nodes()

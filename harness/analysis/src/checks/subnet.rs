@@ -2,6 +2,7 @@
 use std::net::IpAddr;
 
 use super::Verdict;
+use super::allocation::without_pod_cidrs;
 use super::findings::{count, listed};
 use super::topology::Topology;
 use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
@@ -45,6 +46,10 @@ fn headline(topology: &Topology<'_>) -> String {
             .is_some_and(|node| !node.object.pod_cidrs.is_empty())
     };
     let pods: Vec<&ObservedPod> = topology.networked().filter(with_range).collect();
+    if without_pod_cidrs(topology) == Some(SkipReason::PodCidrsUnused) {
+        return "pod addresses do not come from the nodes' podCIDRs: the CNI assigns them its own way"
+            .to_owned();
+    }
     if pods.is_empty() {
         return "nodes have no podCIDRs: the CNI assigns addresses its own way".to_owned();
     }

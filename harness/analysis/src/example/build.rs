@@ -25,6 +25,8 @@ pub enum Style {
     Direct,
     /// The reference plugins: /24 addresses, plain routes.
     Reference,
+    /// As Weave Net: one range for the whole cluster on every node's bridge, on one Ethernet segment that spans the nodes.
+    Weave,
 }
 
 pub const ETH0: u32 = 2;
@@ -74,16 +76,7 @@ impl Cluster {
             control_plane: None,
             following: Default::default(),
             mtu: Vec::new(),
-            pod_network: self
-                .families()
-                .map(|v6| {
-                    if v6 {
-                        net("fd00:244::/56")
-                    } else {
-                        net("10.244.0.0/16")
-                    }
-                })
-                .collect(),
+            pod_network: self.families().map(pod_network).collect(),
             cni: if self.style == Style::Reference {
                 "reference"
             } else {
@@ -103,6 +96,22 @@ impl Cluster {
         [false, true]
             .into_iter()
             .filter(move |v6| self.dual || !*v6)
+    }
+
+    /// What a node's bridge takes for its own segment.
+    fn segment(self, n: u8, v6: bool) -> IpNet {
+        match self.style {
+            Style::Weave => pod_network(v6),
+            _ => cidr(n, v6),
+        }
+    }
+
+    /// Of a range for the whole cluster, an address that lies in another node's podCIDR by chance.
+    fn pod_ip(self, n: u8, slot: u8, v6: bool) -> IpAddr {
+        match self.style {
+            Style::Weave => pod_ip(n % self.nodes + 1, slot + 100, v6),
+            _ => pod_ip(n, slot, v6),
+        }
     }
 
     fn interface_mtu(self) -> u32 {
@@ -136,6 +145,7 @@ impl Cluster {
     fn cni(self, n: u8) -> CniFiles {
         let (kind, file) = match self.style {
             Style::Reference => ("bridge", "10-reference.conflist"),
+            Style::Weave => return weave(),
             _ => ("flatnet-cni", "10-flatnet.conflist"),
         };
         let text = format!(
@@ -193,9 +203,11 @@ impl Cluster {
             facts
                 .addresses
                 .push(address(ETH0, internal(n, v6), if v6 { 64 } else { 16 }));
-            facts
-                .addresses
-                .push(address(CNI0, gateway(n, v6), cidr(n, v6).prefix_len()));
+            facts.addresses.push(address(
+                CNI0,
+                gateway(n, v6),
+                self.segment(n, v6).prefix_len(),
+            ));
             facts.routes.push(route(
                 if v6 { "fd00:18::/64" } else { "172.18.0.0/16" },
                 None,
@@ -204,7 +216,7 @@ impl Cluster {
             ));
             facts
                 .routes
-                .push(route(&cidr(n, v6).to_string(), None, CNI0, 2));
+                .push(route(&self.segment(n, v6).to_string(), None, CNI0, 2));
             for other in (1..=self.nodes).filter(|other| *other != n) {
                 self.to_node(&mut facts, other, v6);
             }
@@ -215,6 +227,9 @@ impl Cluster {
     /// Route, neighbour and forwarding entry to another node.
     fn to_node(self, facts: &mut Facts, other: u8, v6: bool) {
         let to = cidr(other, v6);
+        if self.style == Style::Weave {
+            return;
+        }
         if self.style != Style::Vxlan {
             facts
                 .routes
@@ -248,7 +263,7 @@ impl Cluster {
                 &name,
                 n,
                 false,
-                self.families().map(|v6| pod_ip(n, slot, v6)).collect(),
+                self.families().map(|v6| self.pod_ip(n, slot, v6)).collect(),
                 facts,
             ));
         }
@@ -267,14 +282,14 @@ impl Cluster {
         eth0.link_netnsid = Some(0);
         facts.links.push(eth0);
         for v6 in self.families() {
-            let (ip, hop) = (pod_ip(n, slot, v6), gateway(n, v6));
-            if self.style == Style::Reference {
+            let (ip, hop) = (self.pod_ip(n, slot, v6), gateway(n, v6));
+            if matches!(self.style, Style::Reference | Style::Weave) {
                 facts
                     .addresses
-                    .push(address(ETH0, ip, cidr(n, v6).prefix_len()));
+                    .push(address(ETH0, ip, self.segment(n, v6).prefix_len()));
                 facts
                     .routes
-                    .push(route(&cidr(n, v6).to_string(), None, ETH0, 2));
+                    .push(route(&self.segment(n, v6).to_string(), None, ETH0, 2));
                 facts
                     .neighbours
                     .push(neighbour(ETH0, hop, bridge_mac(n), "REACHABLE"));
@@ -346,6 +361,22 @@ fn pod(name: &str, n: u8, host_network: bool, ips: Vec<IpAddr>, facts: Facts) ->
         status: "Running".to_owned(),
         facts: Ok(facts),
         warnings: Vec::new(),
+    }
+}
+
+fn pod_network(v6: bool) -> IpNet {
+    net(if v6 { "fd00:244::/56" } else { "10.244.0.0/16" })
+}
+
+fn weave() -> CniFiles {
+    let text = r#"{"cniVersion":"1.0.0","name":"weave","plugins":[{"name":"weave","type":"weave-net","hairpinMode":true},{"type":"portmap","capabilities":{"portMappings":true},"snat":true}]}"#;
+    let programs = ["loopback", "portmap", "weave-net"];
+    CniFiles {
+        conf: vec![ConfFile {
+            name: "10-weave.conflist".to_owned(),
+            content: Ok(text.to_owned()),
+        }],
+        programs: programs.map(str::to_owned).into(),
     }
 }
 

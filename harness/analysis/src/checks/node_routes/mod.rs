@@ -11,11 +11,11 @@ use ipnet::IpNet;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, State, Subject};
 
+use super::allocation::without_pod_cidrs;
 use super::findings::{Findings, Problem, Seen, count, without_nodes};
 use super::topology::{Topology, ip_command};
 use super::{Deviation, Verdict};
 use flatnet_model::observations::{Fate, Observations, ObservedNode};
-use flatnet_model::skip::SkipReason;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -27,7 +27,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     if let Some(skip) = without_nodes(&topology) {
         return skip;
     }
-    if let Some(reason) = not_applicable(&topology) {
+    if let Some(reason) = without_pod_cidrs(&topology) {
         return Verdict::Skip { reason };
     }
     let (problems, mut findings) = examine(&topology);
@@ -43,32 +43,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
 
 /// What keeps nodes from reaching each other's pods; leftovers do not. Empty where the CNI does not route podCIDRs.
 pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
-    if not_applicable(topology).is_some() {
+    if without_pod_cidrs(topology).is_some() {
         Vec::new()
     } else {
         examine(topology).0
     }
-}
-
-/// weave has no podCIDRs, Calico's own IPAM does not use them: then there is nothing they promise about routes.
-fn not_applicable(topology: &Topology<'_>) -> Option<SkipReason> {
-    if topology
-        .nodes()
-        .all(|node| node.object.pod_cidrs.is_empty())
-    {
-        return Some(SkipReason::NoPodCidrs);
-    }
-    let mut pods = topology
-        .networked()
-        .filter(|pod| !pod.object.ips.is_empty())
-        .peekable();
-    let from_cidr = |ip: &std::net::IpAddr| {
-        topology
-            .nodes()
-            .any(|node| node.object.pod_cidrs.iter().any(|cidr| cidr.contains(ip)))
-    };
-    let unused = pods.peek().is_some() && !pods.any(|pod| pod.object.ips.iter().any(from_cidr));
-    unused.then_some(SkipReason::PodCidrsUnused)
 }
 
 /// Which node's pods were answered by which other node's, by family (true: IPv4). A route that looks unusual but carries

@@ -1,4 +1,5 @@
 //! A healthy cluster is green; every mutation turns exactly the right checks red, with evidence that names the culprit.
+mod allocation;
 mod any;
 mod catalogue;
 mod config;
