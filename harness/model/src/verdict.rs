@@ -4,6 +4,15 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::Evidence;
 use crate::skip::SkipReason;
 
+/// What could not be measured for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmeasured {
+    /// For example `routes of node2`; never empty.
+    pub what: Vec<String>,
+    /// Why, as far as that is known: for example `the probe could not run: …`.
+    pub why: Option<String>,
+}
+
 /// What a check found: as data, or with what it says in words in place of evidence and reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
@@ -32,10 +41,21 @@ pub enum Verdict<E = Evidence, R = SkipReason> {
     Broken {
         /// What went wrong while measuring, with causes.
         error: String,
+        /// The same by reason, where reasons are known apart.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unmeasured: Vec<Unmeasured>,
     },
 }
 
 impl<E, R> Verdict<E, R> {
+    /// Nothing of it could be measured.
+    pub fn broken(error: impl Into<String>) -> Self {
+        Verdict::Broken {
+            error: error.into(),
+            unmeasured: Vec::new(),
+        }
+    }
+
     /// `pass`, `report`, `fail`, `skip` or `broken`: the tag of the JSON form.
     pub fn name(&self) -> &'static str {
         match self {
@@ -62,7 +82,7 @@ impl<E, R> Verdict<E, R> {
             Verdict::Skip { reason } => Verdict::Skip {
                 reason: reason_as(reason),
             },
-            Verdict::Broken { error } => Verdict::Broken { error },
+            Verdict::Broken { error, unmeasured } => Verdict::Broken { error, unmeasured },
         }
     }
 }

@@ -76,7 +76,7 @@ fn case(check: &CheckReport, words: &Words<'_>) -> TestCase {
             status.set_message(reason.as_str());
             status
         }
-        Verdict::Broken { error } => {
+        Verdict::Broken { error, .. } => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status
                 .set_type("broken")

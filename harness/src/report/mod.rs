@@ -1,6 +1,7 @@
 //! Shows what the checks found: pure consumers of one [`Report`].
 //!
 //! [`terminal`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and [`summary`] for CI.
+mod blocks;
 pub mod cluster;
 pub mod diagnosis;
 pub mod inspection;

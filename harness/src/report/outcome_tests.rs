@@ -16,9 +16,7 @@ fn checks(verdicts: &str) -> Vec<CheckReport> {
         's' => Verdict::Skip {
             reason: SkipReason::OneNode,
         },
-        'b' => Verdict::Broken {
-            error: "the probe died".to_owned(),
-        },
+        'b' => Verdict::broken("the probe died"),
         _ => Verdict::Report { facts: Vec::new() },
     };
     let report = |letter| CheckReport {

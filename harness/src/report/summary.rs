@@ -83,7 +83,7 @@ fn row(check: &CheckReport, words: &Words<'_>) -> String {
             [first, rest @ ..] => format!("{} (and {} more)", first.what, rest.len()),
         },
         Verdict::Skip { reason } => reason.clone(),
-        Verdict::Broken { error } => error.clone(),
+        Verdict::Broken { error, .. } => error.clone(),
     };
     let mark = match verdict {
         Verdict::Pass { .. } => "✅ pass",

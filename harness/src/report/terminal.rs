@@ -1,12 +1,13 @@
 //! The report for people. Text carries ANSI colours; whoever prints it drops them where output is not a terminal.
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
+use super::blocks::{Block, blocks};
 use super::lines::{
     BLUE, BOLD, DIM, GREEN, LABEL_WIDTH, LABELS, MAGENTA, RED, RESET, YELLOW, evidence_lines,
 };
 use super::matrix::{Grid, Matrix, Share};
 use super::{CheckReport, Outcome, Report};
-use flatnet_analysis::words::{Words, count};
+use flatnet_analysis::words::{Words, count, listed};
 use flatnet_model::verdict::Verdict;
 
 /// Evidence and further facts start here, below the check's text.
@@ -29,10 +30,9 @@ pub enum Detail {
 /// The whole report, coloured: checks, matrix, closing line.
 pub fn render(report: &Report, detail: Detail) -> String {
     let words = report.words();
-    let checks: String = report
-        .checks
+    let checks: String = blocks(&report.checks, &words)
         .iter()
-        .map(|check| render_check(check, &words, detail))
+        .map(|block| render_block(block, &words, detail))
         .collect();
     let diagnosis = report.diagnosis.as_ref().map(|diagnosis| {
         format!(
@@ -46,6 +46,36 @@ pub fn render(report: &Report, detail: Detail) -> String {
         render_matrix(&report.matrix),
         render_closing(report)
     )
+}
+
+/// A check, or those that one reason keeps from a verdict. Ends with a newline.
+fn render_block(block: &Block<'_>, words: &Words<'_>, detail: Detail) -> String {
+    match block {
+        Block::One(check) => render_check(check, words, detail),
+        Block::Skipped {
+            reason,
+            required,
+            checks,
+        } => {
+            let colour = if *required { RED } else { YELLOW };
+            let ids = checks.join(", ");
+            format!(
+                "{colour}SKIP  {RESET}  {BOLD}{ids}{RESET}\n{:INDENT$}{reason}\n",
+                ""
+            )
+        }
+        Block::Unmeasured { why, checks } => {
+            let mut lines = format!("{MAGENTA}BROKEN{RESET}  could not measure, because {why}\n");
+            for (id, what) in checks {
+                let what = listed(what, 6);
+                lines.push_str(&format!(
+                    "{:INDENT$}{BOLD}{id:<ID_WIDTH$}{RESET}  {what}\n",
+                    ""
+                ));
+            }
+            lines
+        }
+    }
 }
 
 /// One check: its line, and below it the evidence or further facts. Ends with a newline.
@@ -63,7 +93,7 @@ pub fn render_check(check: &CheckReport, words: &Words<'_>, detail: Detail) -> S
         Verdict::Report { facts } => (BLUE, "REPORT", facts.first().map_or("", String::as_str)),
         Verdict::Skip { reason } if check.required => (RED, "SKIP", reason.as_str()),
         Verdict::Skip { reason } => (YELLOW, "SKIP", reason.as_str()),
-        Verdict::Broken { error } => (MAGENTA, "BROKEN", error.as_str()),
+        Verdict::Broken { error, .. } => (MAGENTA, "BROKEN", error.as_str()),
     };
     let mut lines = format!(
         "{colour}{word:<6}{RESET}  {BOLD}{:<ID_WIDTH$}{RESET}  {text}\n",

@@ -96,6 +96,41 @@ fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }
 
+/// A node where no probe ran is one block, and JSON has each check's own.
+#[test]
+fn one_reason_of_many_checks_is_told_once() {
+    let mut observations = healthy();
+    let inside = &mut observations.nodes[1].inside;
+    inside.facts = Some(Err("the probe could not run: no space left".to_owned()));
+    inside.cni = Some(Err("the probe could not run: no space left".to_owned()));
+    let report = report(observations);
+    let text = plain(&terminal::render(&report, Detail::Brief));
+    assert_eq!(text.matches("no space left").count(), 1, "{text}");
+    let block = "BROKEN  could not measure, because the probe could not run: no space left\n        \
+                 pod-ip-unique   addresses of node2\n        \
+                 no-nat          whether 10.244.2.1 is an address of node2\n        \
+                 gateway         ";
+    assert!(text.contains(block), "{text}");
+    assert!(
+        text.contains("\n        cni-config      CNI files of node2\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("SKIP    service, dns, hostport, nodeport, egress, daemonset\n        provider lab has no"),
+        "{text}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&json::render(&report).unwrap()).unwrap();
+    let checks = json["checks"].as_array().unwrap();
+    for id in ["pod-ip-unique", "node-routes", "cni-config"] {
+        let check = checks.iter().find(|check| check["id"] == id).unwrap();
+        assert_eq!(
+            check["unmeasured"][0]["why"],
+            "the probe could not run: no space left"
+        );
+        assert!(check["error"].as_str().unwrap().ends_with("no space left"));
+    }
+}
+
 #[test]
 fn terminal_of_a_healthy_run() {
     insta::assert_snapshot!(plain(&terminal::render(&report(healthy()), Detail::Brief)));

@@ -42,9 +42,7 @@ pub(super) fn available<T>(part: &Availability<T>) -> Result<&T, Verdict> {
         Availability::Absent { why } => Err(Verdict::Skip {
             reason: not_available(why),
         }),
-        Availability::Lost { error } => Err(Verdict::Broken {
-            error: error.clone(),
-        }),
+        Availability::Lost { error } => Err(Verdict::broken(error.clone())),
     }
 }
 

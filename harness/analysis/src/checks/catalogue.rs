@@ -127,7 +127,7 @@ const CHECKS: &[Check] = &[
     Check {
         id: "node-routes",
         promise: "every node has exactly one working route to each remote podCIDR, and none left over",
-        observed_by: "`ip route` on each node; through VXLAN also neighbours, FDB, and the remote device they must match",
+        observed_by: "`ip route` on each node; through VXLAN also neighbours, FDB, and the remote device they must match; skipped where pods' addresses do not come from podCIDRs, as the IPAM in the CNI configuration says, or else the addresses",
         source: "Kubernetes, Node `spec.podCIDRs`; Linux, Documentation/networking/vxlan.rst; RFC 7348",
         find: node_routes::judge,
     },

@@ -9,6 +9,7 @@ use crate::checks::topology::Topology;
 use flatnet_model::PodRef;
 use flatnet_model::observations::{Denied, Forbidden};
 use flatnet_model::skip::SkipReason;
+use flatnet_model::verdict::Unmeasured;
 
 /// Facts, evidence, and what could not be measured.
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ pub(super) struct Findings {
     facts: Vec<String>,
     evidence: Vec<Deviation>,
     /// What could not be measured, each reason once with everything that it kept from being measured.
-    unmeasured: Vec<(Option<String>, Vec<String>)>,
+    unmeasured: Vec<Unmeasured>,
 }
 
 impl Findings {
@@ -44,11 +45,12 @@ impl Findings {
 
     fn not_measured(&mut self, what: String, why: Option<String>) {
         let mut all = self.unmeasured.iter_mut();
-        match all.find(|(reason, _)| reason.is_some() && *reason == why) {
-            Some((_, whats)) if whats.contains(&what) => {}
-            Some((_, whats)) => whats.push(what),
+        match all.find(|known| known.why.is_some() && known.why == why) {
+            Some(known) if known.what.contains(&what) => {}
+            Some(known) => known.what.push(what),
             None => {
-                let new = (why, vec![what]);
+                let what = vec![what];
+                let new = Unmeasured { what, why };
                 if !self.unmeasured.contains(&new) {
                     self.unmeasured.push(new);
                 }
@@ -101,13 +103,14 @@ impl Findings {
                 evidence: self.evidence,
             }
         } else if !self.unmeasured.is_empty() {
-            let each = self.unmeasured.iter().map(|(why, whats)| match why {
-                Some(why) => format!("{}: {why}", listed(whats, 6)),
-                None => listed(whats, 6),
+            let each = self.unmeasured.iter().map(|one| match &one.why {
+                Some(why) => format!("{}: {why}", listed(&one.what, 6)),
+                None => listed(&one.what, 6),
             });
             let each: Vec<String> = each.collect();
             Verdict::Broken {
                 error: format!("could not measure: {}", joined(&each, "; ", 6)),
+                unmeasured: self.unmeasured,
             }
         } else {
             Verdict::Pass { facts: self.facts }

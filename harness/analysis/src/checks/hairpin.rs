@@ -51,7 +51,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             }
         }
         if measured.is_empty() {
-            findings.unmeasured(format!("{} did not dial itself", topology.who(pod)));
+            let what = format!("{} did not dial itself", topology.who(pod));
+            match &pod.facts {
+                Ok(_) => findings.unmeasured(what),
+                Err(why) => findings.unmeasured_for(what, why),
+            }
             continue;
         }
         judged += 1;

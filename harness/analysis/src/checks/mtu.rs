@@ -15,9 +15,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let mut findings = Findings::default();
     if topology.networked().count() < 2 {
         return match topology.idle().next() {
-            Some(_) => Verdict::Broken {
-                error: "fewer than two pods run, see pod-ip-present".to_owned(),
-            },
+            Some(_) => Verdict::broken("fewer than two pods run, see pod-ip-present"),
             None => Verdict::Skip {
                 reason: SkipReason::OnePod,
             },
@@ -279,7 +277,7 @@ fn fragments(topology: &Topology<'_>, findings: &mut Findings) {
             Ok(moved) if moved.is_empty() => clean += 1,
             Ok(moved) => split.push((&node.object.name, moved)),
             Err(why) => {
-                findings.unmeasured(format!("fragment counters of {}: {why}", node.object.name))
+                findings.unmeasured_for(format!("fragment counters of {}", node.object.name), why);
             }
         }
     }

@@ -89,7 +89,7 @@ pub(super) fn unmeasured(pod: &PodSnapshot, seen: &Observations) -> Vec<String> 
         let Ok(check) = checks::find(id) else {
             continue;
         };
-        if let Verdict::Broken { error } = check.judge(seen) {
+        if let Verdict::Broken { error, .. } = check.judge(seen) {
             unmeasured.push(format!("{id}: {error}"));
         }
     }

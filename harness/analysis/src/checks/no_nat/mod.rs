@@ -16,7 +16,7 @@ use super::findings::{Findings, count, listed, without_networked};
 use super::pod_ip_unique::holders;
 use super::topology::Topology;
 use flatnet_model::PodRef;
-use flatnet_model::observations::{Dial, Endpoint, Fate, Observations, ObservedNode};
+use flatnet_model::observations::{Dial, Endpoint, Fate, Observations};
 pub(super) use rewrite::divertor;
 use rewrite::{Kind, Rewrites};
 
@@ -47,7 +47,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 let (kind, name) = (server.kind(), topology.end_name(server));
                 judgement
                     .findings
-                    .unmeasured(format!("what arrived at {kind}/{name}: {error}"));
+                    .unmeasured_for(format!("what arrived at {kind}/{name}"), error);
             }
             Err(_) => {}
         }
@@ -139,12 +139,11 @@ impl<'a> Judgement<'a> {
             .local(&client, server, request.transport, dialled);
         self.source(ends, request.transport, dialled, local, request.source);
         if !self.destination_is_own(server, request.destination) {
-            if let Some(node) = self.unread_host(server) {
+            if let Some((node, why)) = self.unread_host(server) {
                 // It may be the address of the node's bridge, which only the node itself tells.
-                let destination = request.destination;
+                let what = format!("whether {} is an address of {node}", request.destination);
                 if self.topology.nodes_forbidden().is_none() {
-                    self.findings
-                        .unmeasured(format!("whether {destination} is an address of {node}"));
+                    self.findings.unmeasured_for(what, why);
                 }
                 return;
             }
@@ -156,11 +155,11 @@ impl<'a> Judgement<'a> {
         }
     }
 
-    /// The node whose network an end uses, where its addresses could not be read.
-    fn unread_host(&self, end: &Endpoint) -> Option<&'a str> {
+    /// The node whose network an end uses, where its addresses could not be read, and why.
+    fn unread_host(&self, end: &Endpoint) -> Option<(&'a str, &'a str)> {
         let node = self.topology.node_of(end)?;
-        let unread = self.topology.node(node)?.inside.facts().is_err();
-        (unread && self.topology.on_host(end)).then_some(node)
+        let why = self.topology.unread(node)?;
+        self.topology.on_host(end).then_some((node, why))
     }
 
     fn destination_is_own(&self, server: &Endpoint, destination: IpAddr) -> bool {
@@ -187,15 +186,13 @@ impl<'a> Judgement<'a> {
         let own = match local {
             Some(local) => local == seen,
             None if from_host => {
-                let unread = |node: &ObservedNode| node.inside.facts().is_err();
-                if !self.topology.node_has(node, seen)
-                    && self.topology.node(node).is_some_and(unread)
-                {
-                    self.findings
-                        .unmeasured(format!("whether {seen} is an address of {node}"));
+                let held = self.topology.node_has(node, seen);
+                if let Some(why) = self.topology.unread(node).filter(|_| !held) {
+                    let what = format!("whether {seen} is an address of {node}");
+                    self.findings.unmeasured_for(what, why);
                     return Judged::Unknown;
                 }
-                self.topology.node_has(node, seen)
+                held
             }
             None => self.topology.addresses(client).contains(&seen),
         };

@@ -20,9 +20,7 @@ use flatnet_model::observations::{Fate, Observations, ObservedNode};
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
     if observations.nodes.is_empty() {
-        return Verdict::Broken {
-            error: "there is no node to look at".to_owned(),
-        };
+        return Verdict::broken("there is no node to look at");
     }
     if let Some(skip) = without_nodes(&topology) {
         return skip;

@@ -89,9 +89,7 @@ pub fn representatives(observations: &Observations) -> Vec<&Dial> {
 /// No dial of this span: nothing to ask, or nothing that could be asked.
 fn nothing_measured(topology: &Topology<'_>, span: Span) -> Verdict {
     if topology.idle().next().is_some() {
-        return Verdict::Broken {
-            error: "not enough pods run to make a pair, see pod-ip-present".to_owned(),
-        };
+        return Verdict::broken("not enough pods run to make a pair, see pod-ip-present");
     }
     Verdict::Skip {
         reason: match span {

@@ -90,11 +90,12 @@ pub(super) fn gather<'a>(topology: &Topology<'a>, span: Span) -> Seen<'a> {
     }
     let Missing {
         words: mut missing,
-        absent,
+        mut absent,
     } = missing(topology, span, &pairs);
-    missing.extend(silent.into_iter().map(|(end, why)| {
+    absent.extend(silent.into_iter().map(|(end, why)| {
         let (kind, name) = (end.kind(), topology.end_name(end));
-        format!("dials to {kind}/{name}, whose probe does not run any more: {why}")
+        let what = format!("dials to {kind}/{name}, whose probe does not run any more");
+        (what, why)
     }));
     let dialled: BTreeSet<&Endpoint> = pairs
         .values()

@@ -61,7 +61,7 @@ fn a_pod_that_did_not_make_its_part_of_the_dials_is_told() {
     o.dials
         .retain(|dial| bare(&dial.from) != "busybox-2" || dial.from == dial.to);
     for id in ["same-node", "cross-node"] {
-        let Verdict::Broken { error } = judge(id, &o) else {
+        let Verdict::Broken { error, .. } = judge(id, &o) else {
             panic!("{id} is not broken");
         };
         assert_contains(&error, "pod busybox-2 did not make ");

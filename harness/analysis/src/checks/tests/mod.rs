@@ -134,7 +134,7 @@ fn assert_fact(id: &str, observations: &Observations, part: &str) {
 #[track_caller]
 fn broken(id: &str, observations: &Observations) -> String {
     match judge(id, observations) {
-        Verdict::Broken { error } => error,
+        Verdict::Broken { error, .. } => error,
         other => panic!("{id} is not broken: {other:?}"),
     }
 }

@@ -86,7 +86,7 @@ fn an_address_of_a_node_that_was_not_read_is_not_told_as_translated_or_as_nobody
     });
     assert_contains(
         &broken("no-nat", &o),
-        "whether 10.244.2.0 is an address of node2: no space left on device",
+        "whether 10.244.2.0 is an address of node2, what arrived at node/node2: no space left on device",
     );
     // Between pods it is a rewrite, whoever holds the address.
     let rewritten =
