@@ -226,7 +226,14 @@ async fn survey(session: &Session) -> Ground {
         pid: 0,
         host_end: String::new(),
     });
-    let pods = pods.collect();
+    let mut pods: Vec<Pod> = pods.collect();
+    // Pods start side by side, and which of a node's gets which address is chance: a seed draws the address.
+    pods.sort_by(|a, b| a.ips.cmp(&b.ips));
+    let mut counts = vec![0; nodes.len()];
+    pods.sort_by_cached_key(|pod| {
+        counts[pod.node] += 1;
+        (counts[pod.node], pod.node)
+    });
     Ground {
         nodes,
         pods,

@@ -118,6 +118,13 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         law: 3,
+        classes: &[PolicyRule],
+        planted: &["unreachable"],
+        said: &["forwarding-off"],
+        why: "an `unreachable` route of another table is taken for forwarding that is off",
+    },
+    Known {
+        law: 3,
         classes: &[Filter, PodFilter, Nat, Iptables],
         planted: &[],
         said: &["kfree_skb", "same-node names", "cross-node names"],

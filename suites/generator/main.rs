@@ -14,6 +14,7 @@ mod laws;
 mod listing;
 mod oracle;
 mod page;
+mod regressions;
 mod shell;
 mod trial;
 mod voice;
@@ -24,6 +25,7 @@ use std::time::Instant;
 
 use bed::{Bed, SHAPES};
 use dice::Dice;
+use regressions::{REGRESSIONS, Regression};
 use trial::{End, Trial};
 
 /// Tests of one commit are to agree; `make generate` draws another.
@@ -76,6 +78,34 @@ fn faults_of_the_grammar_obey_the_laws() {
         broken.len(),
         trials.len()
     );
+}
+
+#[test]
+fn faults_that_once_broke_a_law_obey_them() {
+    let seeds: Vec<u64> = REGRESSIONS
+        .iter()
+        .map(|regression| regression.seed)
+        .collect();
+    let trials = run(&seeds, SHAPES.len());
+    for Regression { seed, planted, was } in REGRESSIONS {
+        let trial = trials.iter().find(|trial| trial.seed == *seed);
+        let trial = trial.expect("each is tried");
+        let drawn = trial.planted.join("; ");
+        assert!(
+            drawn.contains(planted),
+            "FLATNET_FAULT={seed} draws another fault: {drawn}"
+        );
+        assert!(
+            matches!(trial.end, End::Judged(_)),
+            "FLATNET_FAULT={seed}: {:?}",
+            trial.end
+        );
+        let violations: Vec<_> = trial.violations().collect();
+        assert!(
+            violations.is_empty(),
+            "FLATNET_FAULT={seed}: {was}: {violations:?}"
+        );
+    }
 }
 
 /// Tries the faults of these numbers, each in a lab of the shape that its number chooses.

@@ -34,6 +34,8 @@ pub(crate) struct Dial {
     pub(crate) name: String,
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
+    /// Sources that the far end may see beside the client's own address.
+    pub(crate) sources: Vec<IpAddr>,
     /// Also with the largest packet that the interface takes.
     pub(crate) large: bool,
 }
@@ -155,15 +157,16 @@ fn dial_tcp(dial: &Dial) -> Result<(), String> {
     stream
         .read_to_string(&mut text)
         .map_err(|e| e.to_string())?;
-    met(text.trim(), &dial.name, own)
+    met(text.trim(), dial, own)
 }
 
-/// Whether the right one answered and saw the client's own address.
-fn met(text: &str, name: &str, own: IpAddr) -> Result<(), String> {
-    let expected = format!("{name} {own}");
-    match text == expected {
+/// Whether the right one answered and saw the client's own address, or one that it may see instead.
+fn met(text: &str, dial: &Dial, own: IpAddr) -> Result<(), String> {
+    let sources = dial.sources.iter().chain([&own]);
+    let mut expected = sources.map(|source| format!("{} {source}", dial.name));
+    match expected.any(|expected| text == expected) {
         true => Ok(()),
-        false => Err(format!("answered {text:?} instead of {expected:?}")),
+        false => Err(format!("answered {text:?} to {own}")),
     }
 }
 
@@ -225,7 +228,7 @@ fn dial_udp(dial: &Dial, mtu: Option<usize>) -> Result<(), String> {
         let text = String::from_utf8_lossy(&buffer[..size]).into_owned();
         let (nonce, rest) = text.split_once(' ').unwrap_or_default();
         let (answer, times) = rest.rsplit_once(' ').unwrap_or_default();
-        met(answer, &dial.name, own)?;
+        met(answer, dial, own)?;
         if times != "1" {
             return Err(format!("a datagram came {times} times"));
         }

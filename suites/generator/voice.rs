@@ -121,6 +121,11 @@ fn dials(ground: &Ground, from: Spot) -> Vec<Dial> {
             name: name.clone(),
             address: *address,
             port: port(to),
+            sources: match (from, to) {
+                // What pods send to nodes may be masqueraded: flatnet reports that, and does not judge it.
+                (Spot::Pod(pod), Spot::Node(_)) => ground.nodes[ground.pods[pod].node].ips.clone(),
+                _ => Vec::new(),
+            },
             large: is_pods && to != from,
         })
     });

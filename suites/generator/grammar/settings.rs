@@ -61,6 +61,8 @@ pub(super) fn sysctl(draw: &mut Draw<'_>) -> Drawn {
         culprits,
         causes: vec![
             C::ForwardingOff,
+            // Where packets come in by the underlay and answers leave by the tunnel, strict `rp_filter` ends them.
+            C::ReversePathFilter,
             C::CountedDrop,
             C::AddressNotHeld,
             C::GatewayAddressMissing,

@@ -1,0 +1,47 @@
+//! Faults that once broke a law, by their numbers. Each is to draw the same fault again: a change of the grammar asks for another
+//! number of the same fault.
+
+pub(crate) struct Regression {
+    pub(crate) seed: u64,
+    /// Words of the commands that plant it.
+    pub(crate) planted: &'static str,
+    pub(crate) was: &'static str,
+}
+
+pub(crate) const REGRESSIONS: &[Regression] = &[
+    Regression {
+        seed: 73872511,
+        planted: "ip -4 neigh replace 10.244.2.1 dev eth0",
+        was: "the node that a pod's misdirected frames reach was named for the pod's wrong neighbour entry",
+    },
+    Regression {
+        seed: 82890590,
+        planted: "ip -4 neigh replace 10.244.2.3 dev cni0",
+        was: "another pod of the node was named for the node's wrong neighbour entry",
+    },
+    Regression {
+        seed: 2854471,
+        planted: "bridge fdb replace",
+        was: "the node to which a wrong forwarding entry leads was named for the one that has it",
+    },
+    Regression {
+        seed: 49459439,
+        planted: "ip -4 route del 10.244.1.0/24",
+        was: "the router was named that has no route for what a node sends it by mistake",
+    },
+    Regression {
+        seed: 27111561,
+        planted: "ip -4 route replace 10.244.1.0/24 via 10.244.2.0",
+        was: "a wrong next hop was taken for a wrong neighbour entry",
+    },
+    Regression {
+        seed: 60175759,
+        planted: "ip link set dev veth",
+        was: "another pod of the node was named for a host end that is down",
+    },
+    Regression {
+        seed: 21780235,
+        planted: "tcp sport 7411-7412 drop",
+        was: "every healthy lab with VXLAN and both families was red",
+    },
+];
