@@ -71,7 +71,7 @@ impl Judge<'_> {
                         self.evidence(evidence, &mut said);
                     }
                 }
-                Verdict::Broken { error } => said.broken.push(format!("{check}: {error}")),
+                Verdict::Broken { error, .. } => said.broken.push(format!("{check}: {error}")),
                 Verdict::Pass { .. } | Verdict::Report { .. } | Verdict::Skip { .. } => {}
             }
         }
@@ -236,7 +236,7 @@ pub(crate) fn after(verdicts: &BTreeMap<&'static str, Verdict>) -> Option<Violat
             let causes: Vec<String> = causes.into_iter().collect();
             Some(format!("{check} ({})", causes.join(", ")))
         }
-        Verdict::Broken { error } => Some(format!("{check} broken: {error}")),
+        Verdict::Broken { error, .. } => Some(format!("{check} broken: {error}")),
         Verdict::Pass { .. } | Verdict::Report { .. } | Verdict::Skip { .. } => None,
     };
     let red: Vec<String> = verdicts.iter().filter_map(words).collect();
