@@ -61,6 +61,9 @@ fn explains(evidence: &Evidence, fault: &plant::Fault) -> bool {
 #[case::same_node_drop("same-node-drop")]
 #[case::forward_drop("forward-drop")]
 #[case::udp_drop("udp-drop")]
+#[case::random_loss("random-loss")]
+#[case::first_packet_lost("first-packet-lost")]
+#[case::packets_doubled("packets-doubled")]
 #[case::masquerade("masquerade")]
 #[case::dnat("dnat")]
 #[case::reply_source("reply-source")]
@@ -72,6 +75,7 @@ fn explains(evidence: &Evidence, fault: &plant::Fault) -> bool {
 #[case::host_end_off_bridge("host-end-off-bridge")]
 #[case::second_conflist("second-conflist")]
 #[case::plugin_missing("plugin-missing")]
+#[case::underlay_cut("underlay-cut")]
 #[case::underlay_mtu("underlay-mtu")]
 #[case::loopback_down("loopback-down")]
 fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {

@@ -3,6 +3,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -30,6 +31,8 @@ pub(crate) struct Arrival {
     pub(crate) from: SocketAddr,
     /// The address it was sent to, likewise.
     pub(crate) to: IpAddr,
+    /// When the kernel had it, where the socket asks for that.
+    pub(crate) at: Option<Duration>,
 }
 
 /// An error that came back for a datagram sent earlier (ip(7), IP_RECVERR).
@@ -82,6 +85,11 @@ impl Datagrams {
         Ok(Datagrams { fd, v6 })
     }
 
+    /// From now on each [`Arrival`] says when the kernel had it, in time since the epoch: that is not delayed by what else runs.
+    pub(crate) fn stamp(&self) -> std::io::Result<()> {
+        Ok(setsockopt(&self.fd, sockopt::ReceiveTimestampns, &true)?)
+    }
+
     /// Waits until there is a datagram or a notice. Whoever has taken all of them clears the guard.
     pub(crate) async fn ready(&self) -> std::io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
         self.fd.ready(Interest::READABLE | Interest::ERROR).await
@@ -101,10 +109,15 @@ impl Datagrams {
                 flags,
             ) {
                 Ok(message) => {
-                    let to = message
-                        .cmsgs()
-                        .ok()
-                        .and_then(|mut all| all.find_map(destination));
+                    let (mut to, mut at) = (None, None);
+                    for control in message.cmsgs().into_iter().flatten() {
+                        match control {
+                            ControlMessageOwned::ScmTimestampns(stamp) => {
+                                at = Some(Duration::from(stamp));
+                            }
+                            other => to = to.or(destination(other)),
+                        }
+                    }
                     if let (Some(from), Some(to)) =
                         (message.address.as_ref().and_then(std_address), to)
                     {
@@ -112,6 +125,7 @@ impl Datagrams {
                             len: message.bytes,
                             from,
                             to,
+                            at,
                         });
                     }
                 }

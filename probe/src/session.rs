@@ -1,13 +1,16 @@
 //! The main loop: a question, an answer.
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use std::collections::BTreeMap;
+
 use flatnet_model::probe::watch::Watching;
+use flatnet_model::probe::{RepeatedAnswers, SeriesResults};
 use tokio::runtime::{Builder, LocalOptions};
 
-use crate::dial::{Row, dial};
+use crate::dial::{Row, dial, series};
 use crate::echo::Pinger;
 use crate::error::{Error, Result};
 use crate::lines::{Input, Output};
@@ -15,7 +18,7 @@ use crate::responder::Responder;
 use crate::watch::Watch;
 use crate::{
     DialResults, Files, Listening, MtuTrials, NetworkNamespaces, PluginVersions, Processes,
-    Question, ReceivedRequests, Resolutions, Routes, ask, cni_files, facts, files,
+    Question, ReceivedRequests, Resolutions, Routes, Transport, ask, cni_files, facts, files,
     network_namespaces, path_mtu, plugin_versions, processes, resolv_conf, resolve, routes,
     sockets, wire,
 };
@@ -56,6 +59,8 @@ pub fn run(input: impl AsFd, output: impl AsFd) -> Result<()> {
 #[derive(Default)]
 struct Session {
     responder: Option<Responder>,
+    /// Answers that came more than once, by transport and source.
+    repeated: BTreeMap<(Transport, IpAddr), u32>,
     watch: Option<Watch>,
 }
 
@@ -88,6 +93,7 @@ impl Session {
         answer! { line:
             Listen(asked) => self.listen(&asked.name, asked.port).await?,
             Dial(asked) => self.dial(asked).await?,
+            Series(asked) => self.series(asked).await?,
             PathMtu(asked) => MtuTrials {
                 trials: path_mtu::measure(
                     SocketAddr::new(asked.address.to_canonical(), asked.port),
@@ -102,6 +108,7 @@ impl Session {
                     .as_ref()
                     .map(Responder::received)
                     .unwrap_or_default(),
+                repeated_answers: self.repeated_answers(),
             },
             Facts(_) => facts::facts()?,
             Routes(asked) => Routes { routes: routes::ask(&asked.flows)? },
@@ -139,13 +146,41 @@ impl Session {
         }
     }
 
-    async fn dial(&self, asked: ask::Dial) -> Result<DialResults> {
-        let name = match &self.responder {
-            Some(responder) => responder.name().to_owned(),
-            None => facts::hostname()?,
-        };
+    /// What we call ourselves.
+    fn name(&self) -> Result<String> {
+        match &self.responder {
+            Some(responder) => Ok(responder.name().to_owned()),
+            None => facts::hostname(),
+        }
+    }
+
+    fn note_repeated(&mut self, repeated: Vec<RepeatedAnswers>) {
+        for answers in repeated {
+            let key = (answers.transport, answers.from);
+            *self.repeated.entry(key).or_default() += answers.count;
+        }
+    }
+
+    fn repeated_answers(&self) -> Vec<RepeatedAnswers> {
+        let each = self.repeated.iter();
+        let answers = each.map(|((transport, from), count)| RepeatedAnswers {
+            transport: *transport,
+            from: *from,
+            count: *count,
+        });
+        answers.collect()
+    }
+
+    async fn series(&mut self, asked: ask::Series) -> Result<SeriesResults> {
+        let (results, repeated) = series(self.name()?, asked).await;
+        self.note_repeated(repeated);
+        Ok(SeriesResults { results })
+    }
+
+    async fn dial(&mut self, asked: ask::Dial) -> Result<DialResults> {
+        let name = self.name()?;
         let begun = Instant::now();
-        let results = dial(Row {
+        let (results, repeated) = dial(Row {
             name,
             targets: asked.targets,
             at_once: asked.at_once,
@@ -153,6 +188,7 @@ impl Session {
             attempts: asked.attempts,
         })
         .await;
+        self.note_repeated(repeated);
         Ok(DialResults {
             results,
             took_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -173,6 +209,7 @@ impl Session {
             responder.stop().await;
         }
         let responder = self.responder.insert(Responder::start(name, port)?);
+        self.repeated.clear();
         let icmp_send = Pinger::open(false).is_ok() || Pinger::open(true).is_ok();
         Ok(Listening {
             port: responder.port(),

@@ -48,7 +48,7 @@ impl Nft {
     /// [`Error::Invalid`] for a table that cannot be valid (a prefix in a set of the other family, an interface name that
     /// is too long); otherwise the kernel's, for the first message that it refused. The old table then stays.
     pub fn replace_table(&mut self, table: &Table) -> Result<()> {
-        let mut transaction = Transaction::new();
+        let mut transaction = Transaction::about(table);
         // Adding an existing table succeeds, deleting a missing one would not.
         transaction.create_table(&table.name);
         transaction.delete_table(&table.name);

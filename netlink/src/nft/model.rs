@@ -1,5 +1,5 @@
 //! nftables tables as data.
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,13 @@ pub enum Expr {
     },
     /// Has every rule that the packet meets from now on reported ([`Trace`](super::Trace)).
     Trace,
+    /// So many of a hundred packets, chosen at random.
+    Percent(u8),
+    /// The first so many packets that come here.
+    First(u32),
+    /// Sends a copy of the packet by way of this address. It makes its table one of family `ip`: the kernel has no such
+    /// expression for `inet` (net/ipv4/netfilter/nft_dup_ipv4.c).
+    CopyTo(Ipv4Addr),
     /// Counts packets and bytes.
     Counter,
     /// Drops the packet.
@@ -90,7 +97,7 @@ pub enum Expr {
     SetSource(IpAddr),
 }
 
-/// A table of family `inet`, described completely; [`Nft::replace_table`](super::Nft::replace_table) makes the kernel's
+/// A table of family `inet` (but see [`Expr::CopyTo`]), described completely; [`Nft::replace_table`](super::Nft::replace_table) makes the kernel's
 /// equal to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are nft's")]
@@ -99,6 +106,14 @@ pub struct Table {
     pub sets: Vec<Set>,
     /// Base chains.
     pub chains: Vec<Chain>,
+}
+
+impl Table {
+    /// Whether it is of family `ip`.
+    pub(crate) fn is_ipv4(&self) -> bool {
+        let mut rules = self.chains.iter().flat_map(|chain| &chain.rules);
+        rules.any(|rule| rule.iter().any(|part| matches!(part, Expr::CopyTo(_))))
+    }
 }
 
 /// A set of prefixes of one family (`flags interval`); overlapping and adjacent prefixes are merged. May be empty.

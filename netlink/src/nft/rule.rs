@@ -92,6 +92,16 @@ impl<'a> Encoder<'a> {
                         .attr_be32(expr::META_SREG, expr::REG_1);
                 });
             }
+            Expr::Percent(share) => {
+                self.number(expr::NUMGEN_RANDOM, 100, u32::from(*share));
+            }
+            Expr::First(packets) => self.number(expr::NUMGEN_COUNT, u32::MAX, *packets),
+            Expr::CopyTo(to) => {
+                self.immediate(expr::REG_1, &to.octets());
+                self.expression("dup", |m| {
+                    m.attr_be32(expr::DUP_SREG_ADDRESS, expr::REG_1);
+                });
+            }
             Expr::Counter => self.expression("counter", |_| ()),
             Expr::Drop => self.verdict(expr::VERDICT_DROP),
             Expr::Accept => self.verdict(expr::VERDICT_ACCEPT),
@@ -126,6 +136,24 @@ impl<'a> Encoder<'a> {
                 .attr_be32(expr::PAYLOAD_OFFSET, offset)
                 .attr_be32(expr::PAYLOAD_LEN, length);
         });
+    }
+
+    /// Continues only if the next number, from 0 up to but not including `modulus`, is below `limit`.
+    fn number(&mut self, kind: u32, modulus: u32, limit: u32) {
+        self.expression("numgen", |m| {
+            m.attr_be32(expr::NUMGEN_DREG, expr::REG_1)
+                .attr_be32(expr::NUMGEN_MODULUS, modulus)
+                .attr_be32(expr::NUMGEN_TYPE, kind);
+        });
+        // Registers are compared byte by byte.
+        self.expression("byteorder", |m| {
+            m.attr_be32(expr::BYTEORDER_SREG, expr::REG_1)
+                .attr_be32(expr::BYTEORDER_DREG, expr::REG_1)
+                .attr_be32(expr::BYTEORDER_OP, expr::BYTEORDER_HTON)
+                .attr_be32(expr::BYTEORDER_LEN, 4)
+                .attr_be32(expr::BYTEORDER_SIZE, 4);
+        });
+        self.compare(expr::CMP_LT, &limit.to_be_bytes());
     }
 
     /// Continues only if the comparison with register 1 holds.

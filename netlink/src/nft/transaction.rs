@@ -48,6 +48,14 @@ impl Transaction {
         }
     }
 
+    /// About a table, of the family that it is of.
+    pub(crate) fn about(table: &Table) -> Self {
+        Transaction::of(match table.is_ipv4() {
+            true => nfproto::IPV4,
+            false => nfproto::INET,
+        })
+    }
+
     fn push(&mut self, message: Message, what: String) {
         self.messages.push((message, what));
     }

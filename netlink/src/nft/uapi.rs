@@ -148,6 +148,23 @@ pub(crate) mod expr {
     pub(crate) const CMP_EQ: u32 = 0;
     pub(crate) const CMP_NEQ: u32 = 1;
 
+    pub(crate) const CMP_LT: u32 = 2;
+
+    pub(crate) const NUMGEN_DREG: u16 = 1;
+    pub(crate) const NUMGEN_MODULUS: u16 = 2;
+    pub(crate) const NUMGEN_TYPE: u16 = 3;
+    pub(crate) const NUMGEN_COUNT: u32 = 0;
+    pub(crate) const NUMGEN_RANDOM: u32 = 1;
+
+    pub(crate) const BYTEORDER_SREG: u16 = 1;
+    pub(crate) const BYTEORDER_DREG: u16 = 2;
+    pub(crate) const BYTEORDER_OP: u16 = 3;
+    pub(crate) const BYTEORDER_LEN: u16 = 4;
+    pub(crate) const BYTEORDER_SIZE: u16 = 5;
+    pub(crate) const BYTEORDER_HTON: u32 = 1;
+
+    pub(crate) const DUP_SREG_ADDRESS: u16 = 1;
+
     pub(crate) const LOOKUP_SET: u16 = 1;
     pub(crate) const LOOKUP_SREG: u16 = 2;
     pub(crate) const LOOKUP_DREG: u16 = 3;

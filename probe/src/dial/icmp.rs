@@ -1,4 +1,5 @@
 //! ICMP echo over one socket.
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -37,6 +38,10 @@ impl Line {
         };
         send(&self.pinger.socket, &request.encode(self.v6), to).await?;
         waiting.outcome().await
+    }
+
+    pub(super) fn repeated(&self) -> BTreeMap<IpAddr, u32> {
+        self.in_flight.repeated()
     }
 
     /// Hands out what comes back, forever.
@@ -84,6 +89,7 @@ impl Line {
                         responder: None,
                         seen_as: None,
                         reply_from,
+                        retransmits: 0,
                     }),
                 );
             }

@@ -1,8 +1,8 @@
 //! Requests in flight on a socket that many share, each known by its nonce.
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::sync::oneshot;
 
@@ -29,7 +29,13 @@ impl Nonces {
 
 /// The requests in flight.
 #[derive(Default)]
-pub(super) struct InFlight(RefCell<HashMap<u64, Request>>);
+pub(super) struct InFlight {
+    requests: RefCell<HashMap<u64, Request>>,
+    /// Nonces of those that were answered.
+    answered: RefCell<HashSet<u64>>,
+    /// Answers that came again, by their source.
+    repeated: RefCell<BTreeMap<IpAddr, u32>>,
+}
 
 struct Request {
     to: SocketAddr,
@@ -40,7 +46,9 @@ impl InFlight {
     /// From here on an outcome for `nonce` is kept for [`Waiting::outcome`].
     pub(super) fn begin(&self, nonce: u64, to: SocketAddr) -> Waiting<'_> {
         let (done, outcome) = oneshot::channel();
-        self.0.borrow_mut().insert(nonce, Request { to, done });
+        self.requests
+            .borrow_mut()
+            .insert(nonce, Request { to, done });
         Waiting {
             in_flight: self,
             nonce,
@@ -50,16 +58,31 @@ impl InFlight {
 
     /// Hands the outcome to the attempt that waits for it; none does where an answer is late or comes twice.
     pub(super) fn end(&self, nonce: u64, outcome: Outcome) {
-        if let Some(request) = self.0.borrow_mut().remove(&nonce) {
+        let waiting = self.requests.borrow_mut().remove(&nonce);
+        if let Ok(reply) = &outcome
+            && !self.answered.borrow_mut().insert(nonce)
+        {
+            *self
+                .repeated
+                .borrow_mut()
+                .entry(reply.reply_from)
+                .or_default() += 1;
+        }
+        if let Some(request) = waiting {
             // The receiver is only gone when its attempt has just timed out.
             let _ = request.done.send(outcome);
         }
     }
 
+    /// Answers that came more than once, by their source.
+    pub(super) fn repeated(&self) -> BTreeMap<IpAddr, u32> {
+        self.repeated.borrow().clone()
+    }
+
     /// Ends the requests for which `whose` holds.
     pub(super) fn end_where(&self, whose: impl Fn(u64, SocketAddr) -> bool, missed: &Missed) {
         for (_, request) in self
-            .0
+            .requests
             .borrow_mut()
             .extract_if(|nonce, request| whose(*nonce, request.to))
         {
@@ -69,7 +92,7 @@ impl InFlight {
 
     /// The request whose nonce ends in these bits.
     pub(super) fn with_low_bits(&self, bits: u16) -> Option<u64> {
-        self.0
+        self.requests
             .borrow()
             .keys()
             .copied()
@@ -111,7 +134,7 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.in_flight.0.borrow_mut().remove(&self.nonce);
+        self.in_flight.requests.borrow_mut().remove(&self.nonce);
     }
 }
 
@@ -120,6 +143,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::dial::Reply;
 
     #[test]
     fn nonces_of_one_time_differ_in_their_low_bits() {
@@ -136,6 +160,31 @@ mod tests {
         assert_ne!(Nonces::default().next(), drawn[0]);
     }
 
+    #[test]
+    fn an_answer_that_comes_again_is_counted_however_late_the_first_was() {
+        let in_flight = InFlight::default();
+        let there: SocketAddr = "10.0.0.1:1".parse().unwrap();
+        let reply = || {
+            Ok(Reply {
+                local: there.ip(),
+                responder: None,
+                seen_as: None,
+                reply_from: there.ip(),
+                retransmits: 0,
+            })
+        };
+        let waiting = in_flight.begin(1, there);
+        drop(in_flight.begin(2, there));
+        for nonce in [1, 2] {
+            in_flight.end(nonce, reply());
+        }
+        assert!(in_flight.repeated().is_empty());
+        in_flight.end(1, reply());
+        in_flight.end(2, reply());
+        assert_eq!(in_flight.repeated(), BTreeMap::from([(there.ip(), 2)]));
+        drop(waiting);
+    }
+
     #[tokio::test(flavor = "current_thread")]
     async fn an_outcome_finds_its_request_and_the_rest_is_forgotten() {
         let in_flight = InFlight::default();
@@ -148,6 +197,6 @@ mod tests {
         in_flight.end(2, Err(Missed::new(Failure::BadAnswer, "again")));
         assert_eq!(first.outcome().await.unwrap_err().detail, "one");
         assert_eq!(second.outcome().await.unwrap_err().detail, "two");
-        assert!(in_flight.0.borrow().is_empty());
+        assert!(in_flight.requests.borrow().is_empty());
     }
 }

@@ -6,6 +6,7 @@
 mod icmp;
 mod in_flight;
 mod pace;
+mod series;
 mod tcp;
 mod udp;
 
@@ -19,8 +20,10 @@ use tokio::task::JoinSet;
 
 use crate::error::errno_words;
 use crate::{DialOutcome, DialRequest, Failure, Transport};
+use flatnet_model::probe::RepeatedAnswers;
 pub(crate) use in_flight::Nonces;
 use pace::Pace;
+pub(crate) use series::series;
 
 /// Pause before a target that failed at once is tried again, times the attempts so far: without it all attempts would
 /// be over within a millisecond.
@@ -45,6 +48,8 @@ struct Reply {
     responder: Option<String>,
     seen_as: Option<IpAddr>,
     reply_from: IpAddr,
+    /// TCP segments that were sent again.
+    retransmits: u32,
 }
 
 /// Why there was none.
@@ -152,8 +157,9 @@ impl<T> PerFamily<T> {
     }
 }
 
-/// Reaches every target; the results are in their order. Runs on a tokio `LocalRuntime`.
-pub(crate) async fn dial(mut row: Row) -> Vec<DialOutcome> {
+/// Reaches every target; the results are in their order. With them, the answers that came more than once. Runs on a tokio
+/// `LocalRuntime`.
+pub(crate) async fn dial(mut row: Row) -> (Vec<DialOutcome>, Vec<RepeatedAnswers>) {
     for target in &mut row.targets {
         target.address = target.address.to_canonical();
     }
@@ -189,7 +195,24 @@ pub(crate) async fn dial(mut row: Row) -> Vec<DialOutcome> {
     let mut results: Vec<(usize, DialOutcome)> =
         workers.join_all().await.into_iter().flatten().collect();
     results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, outcome)| outcome).collect()
+    let udp = shared
+        .udp
+        .each()
+        .map(|line| (Transport::Udp, line.repeated()));
+    let icmp = shared
+        .icmp
+        .each()
+        .map(|line| (Transport::Icmp, line.repeated()));
+    let repeated = udp.chain(icmp).flat_map(|(transport, repeated)| {
+        let each = repeated.into_iter();
+        each.map(move |(from, count)| RepeatedAnswers {
+            transport,
+            from,
+            count,
+        })
+    });
+    let outcomes = results.into_iter().map(|(_, outcome)| outcome);
+    (outcomes.collect(), repeated.collect())
 }
 
 /// Takes targets until none is left.
@@ -232,6 +255,7 @@ async fn reach(shared: &Shared, target: &DialRequest) -> DialOutcome {
                 responder,
                 seen_as,
                 reply_from,
+                retransmits,
             }) => {
                 let rtt_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
                 return DialOutcome::Answered {
@@ -241,6 +265,7 @@ async fn reach(shared: &Shared, target: &DialRequest) -> DialOutcome {
                     reply_from,
                     rtt_us,
                     attempts,
+                    retransmits,
                 };
             }
             Err(Missed { kind, detail }) if attempts >= most || kind == Failure::Unsupported => {

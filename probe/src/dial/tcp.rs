@@ -1,6 +1,9 @@
 //! One TCP exchange.
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 
+use nix::errno::Errno;
+use nix::libc;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -49,6 +52,7 @@ pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
                 responder: Some(name.to_owned()),
                 seen_as: Some(seen_as),
                 reply_from: to.ip(),
+                retransmits: retransmits(&stream).map_err(|error| Missed::io(&error))?,
             })
         }
         Ok(Message::Answer { .. }) => Err(Missed::new(
@@ -61,6 +65,25 @@ pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
         )),
         Err(error) => Err(Missed::new(Failure::BadAnswer, error.to_string())),
     }
+}
+
+/// Segments that this end sent again so far, the SYN included (tcp(7), TCP_INFO; struct tcp_info of linux/tcp.h).
+fn retransmits(stream: &TcpStream) -> std::io::Result<u32> {
+    // SAFETY: all bytes zero are a valid `tcp_info`.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: `info` lives across the call, and `len` is its own length.
+    let result = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            std::ptr::from_mut(&mut info).cast(),
+            &mut len,
+        )
+    };
+    Errno::result(result)?;
+    Ok(info.tcpi_total_retrans)
 }
 
 /// Reads until the bytes make a message.

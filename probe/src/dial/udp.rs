@@ -1,6 +1,7 @@
 //! UDP exchanges over one unconnected socket: an answer from another address than the dialled one is received, and reported.
+use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -34,6 +35,10 @@ impl Line {
         waiting.outcome().await
     }
 
+    pub(super) fn repeated(&self) -> BTreeMap<IpAddr, u32> {
+        self.in_flight.repeated()
+    }
+
     /// Hands out what comes back, forever.
     pub(super) async fn read(&self) {
         let mut buffer = [0; MAX_MESSAGE];
@@ -60,6 +65,7 @@ impl Line {
                                 responder: Some(name.to_owned()),
                                 seen_as: Some(seen_as),
                                 reply_from,
+                                retransmits: 0,
                             }),
                         );
                     }

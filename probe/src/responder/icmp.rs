@@ -54,13 +54,14 @@ impl Watch {
                 payload,
                 ..
             }) = Echo::decode(packet, self.v6)
-                && let Ok(Message::Hello { name, .. }) = Message::decode(payload)
+                && let Ok(Message::Hello { nonce, name }) = Message::decode(payload)
             {
                 self.state.received.borrow_mut().note(
                     Transport::Icmp,
                     name,
                     arrival.from.ip(),
                     arrival.to,
+                    nonce,
                 );
             }
         }

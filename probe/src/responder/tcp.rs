@@ -141,7 +141,7 @@ impl Hello {
         state
             .received
             .borrow_mut()
-            .note(Transport::Tcp, name, source, ours.ip());
+            .note(Transport::Tcp, name, source, ours.ip(), nonce);
         let answer = Message::Answer {
             nonce,
             seen_as: source,

@@ -22,10 +22,13 @@ pub(super) async fn serve(socket: Datagrams, state: Rc<State>) {
             let source = arrival.from.ip();
             let answer = match Message::decode(&buffer[..arrival.len.min(MAX_MESSAGE)]) {
                 Ok(Message::Hello { nonce, name }) => {
-                    state
-                        .received
-                        .borrow_mut()
-                        .note(Transport::Udp, name, source, arrival.to);
+                    state.received.borrow_mut().note(
+                        Transport::Udp,
+                        name,
+                        source,
+                        arrival.to,
+                        nonce,
+                    );
                     Message::Answer {
                         nonce,
                         seen_as: source,

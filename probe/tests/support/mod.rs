@@ -114,8 +114,9 @@ pub(crate) fn heard(outcome: &DialOutcome) -> Heard {
             reply_from,
             rtt_us: _,
             attempts,
+            retransmits,
         } => {
-            assert_eq!(attempts, 1, "{outcome:?}");
+            assert_eq!((attempts, retransmits), (1, 0), "{outcome:?}");
             Heard {
                 local,
                 responder,
@@ -135,6 +136,7 @@ pub(crate) fn received(
     count: u32,
 ) -> ReceivedRequest {
     ReceivedRequest {
+        copies: 0,
         transport,
         from: from.to_owned(),
         source: ip(source),

@@ -1,7 +1,8 @@
 //! The catalogue: every check with its promise, how it is observed, who makes the promise, and the fault that proves it.
 use super::{
-    Verdict, bridge, cni_config, cross_node, daemonset, dns, egress, gateway, hairpin, hostport,
-    mtu, no_nat, node_routes, nodeport, pod_ip_present, pod_ip_unique, same_node, service, subnet,
+    Verdict, bridge, cni_config, cross_node, daemonset, dns, duplicates, egress, first_packet,
+    gateway, hairpin, hostport, mtu, no_nat, node_routes, nodeport, pod_ip_present, pod_ip_unique,
+    same_node, service, subnet,
 };
 use flatnet_model::evidence::{Evidence, Rule};
 use flatnet_model::nearest::nearest;
@@ -158,6 +159,20 @@ const CHECKS: &[Check] = &[
         observed_by: "each probe dials its own pod's addresses",
         source: NETWORK_MODEL,
         find: hairpin::judge,
+    },
+    Check {
+        id: "first-packet",
+        promise: "the first packet of a path is answered like those after it",
+        observed_by: "echoes and datagrams sent one after the other before all other traffic, timed by kernels, from pods to one on their node, one on another, and a node; packets that are sent to the same end again wherever a dial had to be repeated or a TCP segment was retransmitted (TCP_INFO)",
+        source: NETWORK_MODEL,
+        find: first_packet::judge,
+    },
+    Check {
+        id: "duplicates",
+        promise: "no packet arrives twice",
+        observed_by: "the nonces of UDP and ICMP requests at every server, and of the answers at every client",
+        source: "RFC 8200 and RFC 791 allow duplicates, and a healthy pod network makes none; RFC 1122 section 3.2.2.6 (each echo request gets one reply)",
+        find: duplicates::judge,
     },
     Check {
         id: "service",

@@ -5,7 +5,7 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
 
 use super::findings::{Findings, Seen, count, listed, not_allowed, some};
-use super::topology::Topology;
+use super::topology::{Topology, common};
 use super::{Deviation, Verdict};
 use flatnet_model::observations::{Endpoint, MtuRun, Observations, ObservedNode};
 use flatnet_model::skip::SkipReason;
@@ -222,15 +222,6 @@ fn observed_nodes<'a>(topology: &Topology<'a>) -> BTreeSet<&'a str> {
         .filter_map(|run| nodes_of(run, topology))
         .flat_map(|(a, b)| [a, b])
         .collect()
-}
-
-/// The node that every bad direction has in common, where there is exactly one; of two nodes no direction singles one out.
-fn common<'a>(directions: &[(&'a str, &'a str)], nodes: &BTreeSet<&'a str>) -> Option<&'a str> {
-    let mut common = nodes
-        .iter()
-        .copied()
-        .filter(|node| directions.iter().all(|(a, b)| a == node || b == node));
-    common.next().filter(|_| common.next().is_none())
 }
 
 /// Every node with pods must have sent and received: otherwise something is untested.

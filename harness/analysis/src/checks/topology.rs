@@ -261,6 +261,18 @@ impl<'a> Topology<'a> {
     }
 }
 
+/// The node that every bad direction has in common, where there is exactly one; of two nodes no direction singles one out.
+pub(super) fn common<'a>(
+    directions: &[(&'a str, &'a str)],
+    nodes: &BTreeSet<&'a str>,
+) -> Option<&'a str> {
+    let mut common = nodes
+        .iter()
+        .copied()
+        .filter(|node| directions.iter().all(|(a, b)| a == node || b == node));
+    common.next().filter(|_| common.next().is_none())
+}
+
 /// A pod with its node.
 pub(super) fn at(pod: &ObservedPod) -> PodAt {
     PodAt::new(pod.reference().clone(), &pod.object.node)

@@ -12,7 +12,7 @@ use super::pieces::{
     address, bridge_mac, cidr, empty_facts, gateway, in_default, internal, link, neighbour, net,
     pod_ip, route, vtep_mac,
 };
-use super::talk::talk;
+use super::talk::{first_series, talk};
 use flatnet_model::observations::{MtuRun, Observations, ObservedNode, ObservedPod};
 use flatnet_model::snapshot::{Condition, NodeInfo, NodeInside, NodeSnapshot, PodSnapshot};
 
@@ -75,6 +75,8 @@ impl Cluster {
             denied: Vec::new(),
             control_plane: None,
             following: Default::default(),
+            repeated_answers: BTreeMap::new(),
+            series: Vec::new(),
             mtu: Vec::new(),
             pod_network: self.families().map(pod_network).collect(),
             cni: if self.style == Style::Reference {
@@ -89,6 +91,7 @@ impl Cluster {
         };
         talk(&mut observations);
         observations.mtu = self.mtu(&observations.pods);
+        observations.series = first_series(&observations);
         observations
     }
 

@@ -86,6 +86,7 @@ fn answered(by: &Endpoint, local: IpAddr, seen: IpAddr, from: IpAddr) -> DialOut
         reply_from: from,
         rtt_us: 200,
         attempts: 1,
+        retransmits: 0,
     }
 }
 

@@ -2,12 +2,50 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use flatnet_model::probe::{DialOutcome, DialRequest, ReceivedRequest, Transport};
+use flatnet_model::probe::{DialOutcome, DialRequest, PacketFate, ReceivedRequest, Transport};
 
 use super::pieces::{gateway, internal};
-use flatnet_model::observations::{Dial, Endpoint, Observations};
+use flatnet_model::observations::{Dial, Endpoint, Observations, ObservedPod, Occasion, SeriesRun};
 
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
+
+/// From each pod to one on its node, one on another, and a node; every packet answered.
+pub(super) fn first_series(observations: &Observations) -> Vec<SeriesRun> {
+    let pods = || {
+        let all = observations.pods.iter();
+        all.filter(|pod| !pod.object.host_network)
+    };
+    let mut series = Vec::new();
+    for (place, client) in pods().enumerate() {
+        let here = |pod: &&ObservedPod| pod.object.node == client.object.node;
+        let mut rest = pods().skip(place + 1).chain(pods().take(place));
+        let neighbour = rest
+            .clone()
+            .find(here)
+            .map(|pod| (pod.endpoint(), pod.object.ips[0]));
+        let remote = rest
+            .find(|pod| !here(pod))
+            .map(|pod| (pod.endpoint(), pod.object.ips[0]));
+        let mut nodes = observations.nodes.iter();
+        let other = nodes.find(|node| node.object.name != client.object.node);
+        let other = other.map(|node| (node.endpoint(), node.object.internal_ips[0]));
+        for (to, address) in [neighbour, remote, other].into_iter().flatten() {
+            let answered = |at_least_us| PacketFate::Answered { at_least_us };
+            series.push(SeriesRun {
+                from: client.endpoint(),
+                to,
+                request: DialRequest {
+                    address,
+                    transport: Transport::Icmp,
+                    port: 0,
+                },
+                occasion: Occasion::First,
+                packets: Ok(vec![answered(80), answered(30), answered(30), answered(30)]),
+            });
+        }
+    }
+    series
+}
 
 /// Every dial the harness makes, answered; and what the far ends saw.
 pub(super) fn talk(observations: &mut Observations) {
@@ -78,6 +116,7 @@ pub(super) fn talk(observations: &mut Observations) {
                         reply_from: dialled,
                         rtt_us: 150,
                         attempts: 1,
+                        retransmits: 0,
                     },
                 });
                 let request = ReceivedRequest {
@@ -86,6 +125,7 @@ pub(super) fn talk(observations: &mut Observations) {
                     source: seen,
                     destination: dialled,
                     count: 1,
+                    copies: 0,
                 };
                 received.entry(to.clone()).or_default().push(request);
             }

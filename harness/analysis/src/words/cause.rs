@@ -187,6 +187,18 @@ impl Words<'_> {
             ));
             NoRouteInTransit { at } => (format!("a node or router {} has no route to the address, or a packet filter says so", self.at(at)));
             PacketsLost { loss, at } => (lost(loss, &self.at(at)));
+            LossyPath { node } => (format!(
+                "part of the packets get lost {}: there may be a rule with a random match or a limit, a full queue, or a link that loses frames",
+                place(node)
+            ));
+            FirstPacketLost { node } => (format!(
+                "something {} may be set up only once a packet asks for it (a neighbour entry, a tunnel, a flow), and does not keep that packet",
+                place(node)
+            ));
+            PacketsDoubled { node } => (format!(
+                "something {} may send packets twice: a rule that duplicates, a loop of bridge ports, two forwarding entries that lead to one node",
+                place(node)
+            ));
             Masquerade { node } => (match node {
                 Some(node) => format!("{node} masquerades traffic that stays within the pod network"),
                 None => "something between the nodes translates source addresses".to_owned(),

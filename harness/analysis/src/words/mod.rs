@@ -25,6 +25,8 @@ pub use list::{all, count, listed};
 pub(crate) use list::{joined, transports};
 pub use names::Names;
 pub use state::route;
+pub(crate) use symptom::path_class;
+pub(crate) use talk::milliseconds;
 
 /// A piece of evidence in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -110,6 +110,9 @@ impl Words<'_> {
             Prohibited => "";
             NoRouteInTransit => "";
             PacketsLost => "";
+            LossyPath => "";
+            FirstPacketLost => "";
+            PacketsDoubled => "";
             Masquerade => "";
             Dnat => "";
             ReplyTranslated => "";

@@ -1,7 +1,7 @@
 //! What goes wrong.
 use std::collections::BTreeSet;
 
-use flatnet_model::evidence::{Direction, Scope, Span, Symptom};
+use flatnet_model::evidence::{Direction, PathClass, Scope, Span, Symptom};
 use flatnet_model::network::{Family, Transport};
 use flatnet_model::reference::Endpoint;
 
@@ -41,6 +41,34 @@ impl Words<'_> {
                 let over = over_family(over, *family);
                 format!("{}: {red} of {all} pairs{among} over {over}", self.scope(scope, *span))
             });
+            PartLost { span, lost, sent, over, between } => (format!(
+                "packets {} get lost some of the time: {lost} of {sent} over {} ({})",
+                match span {
+                    Span::SameNode => "within nodes",
+                    Span::CrossNode => "between nodes",
+                },
+                over.say(self),
+                between.say(self)
+            ));
+            FirstLost { class, lost, late, paths, over, between } => ({
+                let what = match (lost, late) {
+                    (lost, 0) => format!("was lost on {lost}"),
+                    (0, late) => format!("was late on {late}"),
+                    (lost, late) => format!("was lost on {lost} and late on {late}"),
+                };
+                format!(
+                    "{}: the first packet {what} of {paths} paths over {} ({}), those after it passed",
+                    path_class(*class),
+                    over.say(self),
+                    between.say(self)
+                )
+            });
+            Doubled { copies, over, between } => (format!(
+                "{} came twice over {} ({})",
+                super::count(*copies, "packet"),
+                over.say(self),
+                between.say(self)
+            ));
             Unreflected { pod, over } => "{pod} does not reach itself over {over}";
             SourceRewritten { at, extent } => (format!(
                 "source address rewritten {}: {}",
@@ -158,6 +186,15 @@ impl Words<'_> {
                 shown(clients.iter().map(|end| self.names.end(end)), 6)
             ),
         }
+    }
+}
+
+/// Which paths: the name of the check, or that a node is one end.
+pub(crate) fn path_class(class: PathClass) -> &'static str {
+    match class {
+        PathClass::SameNode => "same-node",
+        PathClass::CrossNode => "cross-node",
+        PathClass::Node => "with a node at one end",
     }
 }
 

@@ -33,6 +33,24 @@ impl Words<'_> {
             ));
             AnswersItself => "an answer from its own address";
             Itself { transport, address, said } => "{transport} {address}: {said}";
+            EveryPacketAnswered => "an answer to every packet";
+            SeriesLost { from, to, over, lost, sent } => "{from} → {to} ({over}): {lost} of {sent} packets lost";
+            FirstAnswered => "an answer to the first packet about as soon as to those after it";
+            FirstUnanswered { from, to, over, following } => "{from} → {to} ({over}): the first packet lost, the {following} after it answered";
+            FirstLate { from, to, over, first_us, following_us } => (format!(
+                "{} → {} ({over}): the first packet took at least {}, those after it at most {}",
+                self.names.end(from),
+                self.names.end(to),
+                milliseconds(*first_us),
+                milliseconds(*following_us)
+            ));
+            OneOfEach => "every packet once";
+            Twice { from, to, over, copies } => (format!(
+                "{} → {} ({over}): {} came again",
+                self.names.end(from),
+                self.names.end(to),
+                super::count(*copies, "packet")
+            ));
             Passes { bytes } => "{bytes} bytes pass with DF";
             Refused { bytes } => "{bytes} bytes are refused with DF";
             LargestPassed { limits, interface_mtu, said } => ({
@@ -126,6 +144,11 @@ impl Words<'_> {
             Mismatch::ArrivedFor(held) => format!("arrived for {}", self.held(held)),
         }
     }
+}
+
+/// `0.3 ms`.
+pub(crate) fn milliseconds(us: u64) -> String {
+    format!("{}.{} ms", us / 1000, us % 1000 / 100)
 }
 
 /// What a node that is not Ready says.

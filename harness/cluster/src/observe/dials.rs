@@ -8,9 +8,9 @@ use flatnet_model::probe::{DialOutcome, DialRequest, Failure, ask};
 use super::fleet::Fleet;
 use super::fleet::READ_WITHIN;
 
-/// One attempt, milliseconds: an answer takes well under a millisecond on one machine, and TCP's first retransmission comes
-/// after a second, so a peer that answers at all has answered by then.
-pub(super) const ATTEMPT_MS: u64 = 1_000;
+/// One attempt, milliseconds: an answer takes well under a millisecond on one machine. It outlasts TCP's first retransmission
+/// (after a second, RFC 6298 section 2.1), which is then seen as that, and not hidden by a second attempt.
+pub(super) const ATTEMPT_MS: u64 = 1_500;
 /// Attempts per request: a packet lost to a busy machine is not a broken network, twice in a row it is.
 pub(super) const ATTEMPTS: u32 = 2;
 /// Dials under way at once in one probe, at most; it makes fewer where the machine does not keep up.

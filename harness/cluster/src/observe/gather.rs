@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Node;
 use super::before::NodesBefore;
 use super::fleet::{Fleet, READ_WITHIN};
 use super::matrix::{self, Matrix};
-use super::{exposed, mtu};
+use super::{exposed, mtu, series};
 use crate::Cluster;
 use crate::Result;
 use crate::exposed::Exposed;
@@ -75,15 +75,29 @@ pub async fn everything(
         };
         pod_views.push(observed_pod(cluster, pod, lost).await);
     }
+    let mut series = series::first(fleet, &views, &pod_views).await;
     let Matrix { dials, coverage } =
         matrix::dial_pairs(fleet, &views, &pod_views, &facts, scope).await;
+    let homes = pod_views
+        .iter()
+        .map(|view| (view.reference(), view.object.node.as_str()));
+    let homes: BTreeMap<_, &str> = homes.collect();
+    let node_of = |end: &Endpoint| match end {
+        Endpoint::Node(name) => Some(name.clone()),
+        Endpoint::Pod(pod) => homes.get(pod).map(|node| (*node).to_owned()),
+        Endpoint::Outside(_) => None,
+    };
+    series.extend(series::again(fleet, &dials, node_of).await);
     let mtu = mtu::paths(fleet, &pod_views, &facts).await;
-    let received = fleet
-        .ask_all(&ask::Seen {}, READ_WITHIN)
-        .await
-        .into_iter()
-        .map(|(at, seen)| (at, seen.map(|seen| seen.requests)));
-    let received = received.collect();
+    let (mut received, mut repeated_answers) = (BTreeMap::new(), BTreeMap::new());
+    for (at, seen) in fleet.ask_all(&ask::Seen {}, READ_WITHIN).await {
+        if let Ok(seen) = &seen
+            && !seen.repeated_answers.is_empty()
+        {
+            repeated_answers.insert(at.clone(), seen.repeated_answers.clone());
+        }
+        received.insert(at, seen.map(|seen| seen.requests));
+    }
     // Once more, after the traffic: neighbours are resolved now, and counters have moved.
     facts = self::facts(fleet).await;
     let names = views.iter().map(|view| view.object.name.clone());
@@ -111,6 +125,8 @@ pub async fn everything(
         dials,
         coverage,
         received,
+        repeated_answers,
+        series,
         mtu,
         pod_network: scope.pod_network.to_vec(),
         namespace: cluster.namespace().to_owned(),

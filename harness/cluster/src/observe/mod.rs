@@ -12,3 +12,4 @@ mod matrix;
 mod mtu;
 mod names;
 pub mod once;
+mod series;

@@ -291,6 +291,12 @@ causes! {
         "a node or router on the path has no route" => "the route on the node or router that says so", ["same-node", "cross-node"];
     PacketsLost { loss: Loss, at: Vec<Subject> }
         "packets get lost" => "the packet filter's rule, the route or the link; `flatnet inspect route` shows the way", ["same-node", "cross-node"];
+    LossyPath { node: Option<String> }
+        "part of the packets get lost" => "a rule with a random match or a limit, a full queue or connection tracking table, a link that loses frames", ["same-node", "cross-node"];
+    FirstPacketLost { node: Option<String> }
+        "the first packet of a path gets lost or waits, and those after it pass" => "what is set up only once a packet asks for it: neighbour entries, tunnels, flows", ["first-packet"];
+    PacketsDoubled { node: Option<String> }
+        "packets arrive twice" => "a rule that duplicates, a loop of bridge ports, two forwarding entries that lead to one node", ["duplicates"];
     Masquerade { node: Option<String> }
         "a node puts its own address in place of a pod's" => "a rule that excludes the pod network from masquerading", ["no-nat"];
     Dnat { address: IpAddr, target: Endpoint }

@@ -17,7 +17,7 @@ pub use state::{Route, State, Vxlan};
 
 pub use crate::cause::Basis;
 pub use crate::subject::{PodAt, Subject};
-pub use symptom::{Direction, Extent, Scope, Span, Symptom};
+pub use symptom::{Direction, Extent, PathClass, Scope, Span, Symptom};
 pub use talk::{Arrivals, Complaint, HeldAddress, Mismatch, NameAnswer, Talk};
 
 /// Who promises what does not hold.

@@ -53,6 +53,18 @@ pub enum Scope {
     },
 }
 
+/// Paths that are like each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PathClass {
+    /// Between two pods of one node.
+    SameNode,
+    /// Between pods of two nodes.
+    CrossNode,
+    /// A node or a hostNetwork pod is one end.
+    Node,
+}
+
 /// How far something reaches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
@@ -109,6 +121,31 @@ pub enum Symptom {
         over: BTreeSet<Transport>,
         /// Only this one fails, of several.
         family: Option<Family>,
+    },
+    /// Packets that were sent one after the other.
+    PartLost {
+        span: Span,
+        lost: usize,
+        sent: usize,
+        over: BTreeSet<Transport>,
+        between: Vec<(String, String)>,
+    },
+    FirstLost {
+        class: PathClass,
+        /// Paths of which the first packet was lost.
+        lost: usize,
+        /// Paths of which it was late.
+        late: usize,
+        /// Paths that were measured.
+        paths: usize,
+        over: BTreeSet<Transport>,
+        between: Vec<(String, String)>,
+    },
+    Doubled {
+        /// Packets that came again.
+        copies: usize,
+        over: BTreeSet<Transport>,
+        between: Vec<(String, String)>,
     },
     Unreflected {
         pod: PodAt,

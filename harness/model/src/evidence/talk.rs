@@ -123,6 +123,40 @@ pub enum Talk {
         said: String,
     },
 
+    // Packets sent one after the other.
+    EveryPacketAnswered,
+    SeriesLost {
+        from: Endpoint,
+        to: Endpoint,
+        over: Transport,
+        lost: usize,
+        sent: usize,
+    },
+    FirstAnswered,
+    FirstUnanswered {
+        from: Endpoint,
+        to: Endpoint,
+        over: Transport,
+        /// Packets after it, all answered.
+        following: usize,
+    },
+    FirstLate {
+        from: Endpoint,
+        to: Endpoint,
+        over: Transport,
+        first_us: u64,
+        /// The slowest of those after it.
+        following_us: u64,
+    },
+    OneOfEach,
+    Twice {
+        from: Endpoint,
+        to: Endpoint,
+        over: Transport,
+        /// Packets that came again.
+        copies: usize,
+    },
+
     // Sizes.
     Passes {
         bytes: u32,

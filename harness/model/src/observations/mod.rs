@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::PodRef;
 use crate::follow::Following;
-use crate::probe::{DialOutcome, DialRequest, Facts, MtuTrial, ReceivedRequest};
+use crate::probe::{
+    DialOutcome, DialRequest, Facts, MtuTrial, PacketFate, ReceivedRequest, RepeatedAnswers,
+};
 use crate::snapshot::{NOT_ASKED, NodeInside, NodeSnapshot, PodSnapshot};
 
 mod availability;
@@ -38,6 +40,12 @@ pub struct Observations {
     pub coverage: Covering,
     /// The requests that each listening end received.
     pub received: BTreeMap<Endpoint, Observed<Vec<ReceivedRequest>>>,
+    /// Answers that an end received more than once.
+    #[serde(default)]
+    pub repeated_answers: BTreeMap<Endpoint, Vec<RepeatedAnswers>>,
+    /// Packets that were sent one after the other over chosen paths.
+    #[serde(default)]
+    pub series: Vec<SeriesRun>,
     /// Path MTU trials, one (client node, server node) pair each, same-node pairs included.
     pub mtu: Vec<MtuRun>,
     /// Pod network ranges of the whole cluster, where known.
@@ -171,6 +179,32 @@ pub struct Dial {
     pub request: DialRequest,
     /// The answer, or the failure of the last attempt.
     pub result: DialOutcome,
+}
+
+/// Packets sent one after the other from one end to another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SeriesRun {
+    /// The client.
+    pub from: Endpoint,
+    /// The end that should answer.
+    pub to: Endpoint,
+    /// Where they were sent.
+    #[serde(flatten)]
+    pub request: DialRequest,
+    /// Why it was done.
+    pub occasion: Occasion,
+    /// One per packet, in the order in which they were sent.
+    pub packets: Observed<Vec<PacketFate>>,
+}
+
+/// Why a series of packets was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    /// Before all other traffic between these two: its first packet is the first.
+    First,
+    /// An attempt to reach that end had failed, or a TCP segment had to be sent again.
+    Suspicion,
 }
 
 /// Sizes sent from one pod to another with DF.

@@ -36,6 +36,7 @@ macro_rules! question {
 
 question!(Listen "listen" => super::Listening);
 question!(Dial "dial" => super::DialResults, results for targets);
+question!(Series "series" => super::SeriesResults, results for targets);
 question!(PathMtu "path-mtu" => super::MtuTrials, trials for sizes);
 question!(Seen "seen" => super::ReceivedRequests);
 question!(Facts "facts" => super::Facts);
@@ -74,6 +75,20 @@ pub struct Dial {
     pub timeout_ms: u64,
     /// Attempts per target; the first answer ends it.
     pub attempts: u32,
+}
+
+/// Send several packets to each target, one after the other: where some are lost, how many, and whether it is the first.
+/// Over TCP every packet is a connection of its own. All targets at once, each from a fresh socket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Series {
+    /// Whom to send to; results come in the same order.
+    pub targets: Vec<DialRequest>,
+    /// Packets per target, 1 to 1000 (other numbers are taken as the nearest of these).
+    pub packets: usize,
+    /// Between two packets, milliseconds. The second waits for the answer to the first, at most a third of `wait_ms`.
+    pub apart_ms: u64,
+    /// How long answers are waited for after the last packet, milliseconds.
+    pub wait_ms: u64,
 }
 
 /// Send UDP datagrams with DF so that the IP packet has exactly each of these sizes (bytes, IP header included), and

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub mod ask;
 mod names;
 mod node;
+mod series;
 pub mod watch;
 pub mod wire;
 
@@ -16,6 +17,7 @@ pub use crate::network::{Protocol, Transport};
 pub use ask::Question;
 pub use names::*;
 pub use node::*;
+pub use series::*;
 
 /// Answer to [`ask::Listen`]: ready to be dialled.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,6 +51,9 @@ pub struct MtuTrials {
 pub struct ReceivedRequests {
     /// One entry for each different (transport, name, source, destination).
     pub requests: Vec<ReceivedRequest>,
+    /// Answers to our own requests that came more than once.
+    #[serde(default)]
+    pub repeated_answers: Vec<RepeatedAnswers>,
 }
 
 /// Answer to [`ask::Routes`].
@@ -87,6 +92,9 @@ pub enum DialOutcome {
         rtt_us: u64,
         /// Attempts it took, from 1.
         attempts: u32,
+        /// TCP segments that were sent again during the attempt that succeeded (TCP_INFO); 0 for other transports.
+        #[serde(default)]
+        retransmits: u32,
     },
     /// No attempt was answered.
     Failed {
@@ -133,6 +141,9 @@ pub struct ReceivedRequest {
     pub destination: IpAddr,
     /// Number of requests, at least 1.
     pub count: u32,
+    /// Of these, copies of a packet that had come before (the same nonce); 0 for TCP, whose kernel sorts them out.
+    #[serde(default)]
+    pub copies: u32,
 }
 
 /// One size of [`ask::PathMtu`].

@@ -1,16 +1,18 @@
 //! Faults of what becomes of packets on their way: dropped, rewritten.
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use flatnet_lab::{Change, LabTarget};
 use flatnet_netlink::nft::{Chain, ChainType, Expr, Hook, Table};
 use ipnet::IpNet;
 
 use super::{BRIDGE, Fault, Moment, Recipe, Step, UPLINK, host, same_family};
+use crate::Error;
 use flatnet_cluster::observe::fleet::POD_PORT;
 use flatnet_model::cause::CauseId;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMP: u8 = 1;
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault {
@@ -60,6 +62,70 @@ pub(super) static FAULTS: &[Fault] = &[
                 Expr::DestinationPort(POD_PORT),
             ];
             Ok(vec![not_forwarded(context.on(2)?, &udp_from_others)])
+        }),
+    },
+    Fault {
+        id: "random-loss",
+        summary: "node2 drops three in ten of the packets from other nodes to its pods",
+        moment: Moment::AfterPods,
+        must_fail: &["cross-node"],
+        may_fail: &["mtu"],
+        culprit: "node2",
+        causes: &[CauseId::LossyPath],
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|context| {
+            let some = [Expr::InInterface(UPLINK.to_owned()), Expr::Percent(30)];
+            Ok(vec![not_forwarded(context.on(2)?, &some)])
+        }),
+    },
+    Fault {
+        id: "first-packet-lost",
+        summary: "node2 drops the first two echo requests to its pods",
+        moment: Moment::AfterPods,
+        must_fail: &["first-packet"],
+        may_fail: &[],
+        culprit: "node2",
+        causes: &[CauseId::FirstPacketLost],
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|context| {
+            let first = [
+                Expr::InInterface(UPLINK.to_owned()),
+                Expr::Protocol(ICMP),
+                Expr::First(2),
+            ];
+            Ok(vec![not_forwarded(context.on(2)?, &first)])
+        }),
+    },
+    Fault {
+        id: "packets-doubled",
+        summary: "node2 sends a copy of every UDP packet that another node has for busybox-2",
+        moment: Moment::AfterPods,
+        must_fail: &["duplicates"],
+        may_fail: &[],
+        culprit: "node2",
+        causes: &[CauseId::PacketsDoubled],
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|context| {
+            let pod = context.pod(2)?;
+            let IpAddr::V4(to) = pod.ip else {
+                return Err(Error::Input(
+                    "--plant packets-doubled: needs IPv4 pods".to_owned(),
+                ));
+            };
+            let rule = vec![
+                Expr::InInterface(UPLINK.to_owned()),
+                Expr::DestinationIn(IpNet::from(pod.ip)),
+                Expr::Protocol(UDP),
+                Expr::DestinationPort(POD_PORT),
+                Expr::CopyTo(to),
+            ];
+            Ok(vec![nft(
+                context.on(2)?,
+                ChainType::Filter,
+                Hook::Prerouting,
+                -300,
+                vec![rule],
+            )])
         }),
     },
     Fault {

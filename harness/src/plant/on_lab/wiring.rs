@@ -178,6 +178,23 @@ pub(super) static FAULTS: &[Fault] = &[
         }),
     },
     Fault {
+        id: "underlay-cut",
+        summary: "node2's port of the underlay is down",
+        moment: Moment::AfterPods,
+        must_fail: &["cross-node"],
+        may_fail: &["mtu", "node-routes"],
+        culprit: "node2",
+        causes: &[CauseId::UnderlayCut],
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|context| {
+            let port = Change::SetUp {
+                dev: LabSpec::wire_port(&context.node(2)?.name),
+                up: false,
+            };
+            Ok(vec![Step::Change(LabTarget::Wire, vec![port])])
+        }),
+    },
+    Fault {
         id: "underlay-mtu",
         summary: "the underlay's MTU is below that of the pods' interfaces, on node2's port",
         moment: Moment::AfterPods,

@@ -12,6 +12,7 @@ pub(super) use flatnet_model::evidence::Span;
 
 use super::Verdict;
 use super::findings::{Findings, count, transports};
+use super::series::Lossy;
 use super::topology::Topology;
 use flatnet_model::observations::{Dial, Endpoint, Observations};
 use flatnet_model::skip::SkipReason;
@@ -29,7 +30,17 @@ pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
     for (what, why) in &seen.absent {
         findings.unmeasured_for(what, *why);
     }
-    let groups = blame::groups(&seen.pairs, span, &topology);
+    let lossy = Lossy::of(&topology, span);
+    if let Some(evidence) = lossy.evidence() {
+        findings.fail(evidence);
+    }
+    // What fails some of the time says nothing about who is cut off.
+    let steady: Vec<pairs::Pair<'_>> = seen
+        .pairs
+        .iter()
+        .map(|pair| pair.without(|dial| lossy.explains(dial)))
+        .collect();
+    let groups = blame::groups(&steady, span, &topology);
     if !groups.is_empty() {
         let context = cause::Context::of(&topology);
         for group in &groups {

@@ -11,6 +11,7 @@ use flatnet_model::coverage::{self, End};
 use flatnet_model::observations::{Dial, Endpoint, Fate};
 
 /// One ordered pair.
+#[derive(Clone)]
 pub(super) struct Pair<'a> {
     pub(super) from: &'a Endpoint,
     pub(super) to: &'a Endpoint,
@@ -24,6 +25,15 @@ pub(super) struct Pair<'a> {
     pub(super) measured: Vec<&'a Dial>,
     /// Those of `measured` without an answer. The pair is red when there is one.
     pub(super) failed: Vec<&'a Dial>,
+}
+
+impl Pair<'_> {
+    /// Without those failures.
+    pub(super) fn without(&self, explained: impl Fn(&Dial) -> bool) -> Self {
+        let mut pair = self.clone();
+        pair.failed.retain(|dial| !explained(dial));
+        pair
+    }
 }
 
 /// All pairs of one span that were measured.

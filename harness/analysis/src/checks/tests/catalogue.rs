@@ -21,6 +21,8 @@ fn ids_are_the_documented_ones() {
             "cni-config",
             "mtu",
             "hairpin",
+            "first-packet",
+            "duplicates",
             "service",
             "dns",
             "hostport",

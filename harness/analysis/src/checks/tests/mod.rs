@@ -7,6 +7,7 @@ mod coverage;
 mod mtu;
 mod names;
 mod nat;
+mod packets;
 mod pods;
 mod ports;
 mod reach;

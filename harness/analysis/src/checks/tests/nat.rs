@@ -248,6 +248,7 @@ fn requests_for_a_foreign_destination_are_seen() {
         .as_mut()
         .unwrap();
     seen.push(ReceivedRequest {
+        copies: 0,
         transport: Transport::Tcp,
         from: pod_end("busybox-1").to_string(),
         source: ip("10.244.1.2"),

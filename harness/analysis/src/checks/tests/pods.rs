@@ -51,6 +51,8 @@ fn when_no_pod_runs_only_its_absence_fails() {
             "bridge",
             "mtu",
             "hairpin",
+            "first-packet",
+            "duplicates",
         ],
     );
     assert_eq!(evidence("pod-ip-present", &o).len(), 9);

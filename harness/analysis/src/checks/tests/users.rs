@@ -107,6 +107,7 @@ fn a_source_to_which_no_answer_comes_back_is_known_from_the_peer() {
     let outside = had(&mut plane(&mut o).outside);
     fail(&mut outside.egress, |call| bare(&call.from) == "busybox-2");
     outside.received = Ok(vec![ReceivedRequest {
+        copies: 0,
         transport: Transport::Udp,
         from: pod_end("busybox-2").to_string(),
         source: other,
