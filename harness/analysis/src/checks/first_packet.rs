@@ -49,6 +49,15 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             false => format!("no series of packets was sent: {}", why.join("; ")),
         });
     }
+    if measured > 0 {
+        let lost: usize = classes.values().map(|paths| paths.lost.len()).sum();
+        let slowest = classes.values().map(|paths| paths.slowest.first_us).max();
+        findings.fact(format!(
+            "first packet lost on {lost} of {}, the slowest took {}",
+            count(measured, "path"),
+            milliseconds(slowest.unwrap_or_default())
+        ));
+    }
     for (class, paths) in &classes {
         if paths.measured > 0 {
             findings.fact(paths.figures(*class));
@@ -140,21 +149,13 @@ impl<'a> Paths<'a> {
 
     fn figures(&self, class: PathClass) -> String {
         let class = path_class(class);
-        let times = format!(
-            "slowest first {}, slowest after it {}",
+        format!(
+            "{class}: first packet lost on {} of {}; slowest {}, slowest after it {}",
+            self.lost.len(),
+            count(self.measured, "path"),
             milliseconds(self.slowest.first_us),
             milliseconds(self.slowest.following_us)
-        );
-        match self.lost.len() {
-            0 => format!(
-                "{class}: no first packet lost on {}; {times}",
-                count(self.measured, "path")
-            ),
-            lost => format!(
-                "{class}: first packet lost on {lost} of {}; {times}",
-                count(self.measured, "path")
-            ),
-        }
+        )
     }
 
     fn evidence(&self, class: PathClass, topology: &Topology<'a>) -> Deviation {

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Finding, Found, PathClass, Span, State, Subject, Symptom, Talk};
-use flatnet_model::observations::{Dial, Endpoint, Fate, SeriesRun};
+use flatnet_model::observations::{Dial, Endpoint, Fate, Occasion, SeriesRun};
 use flatnet_model::probe::{PacketFate, Transport};
 
 use super::Deviation;
@@ -119,12 +119,15 @@ impl<'a> Lossy<'a> {
             (self.topology.node_of(from), self.topology.node_of(to))
         };
         let here = way(&dial.from, &dial.to);
-        let own =
-            self.topology.observations.series.iter().find(|run| {
-                run.from == dial.from && run.to == dial.to && run.request == dial.request
-            });
-        if let Some(pattern) = own.and_then(pattern) {
-            return pattern == Pattern::Part;
+        // A path on which nothing came through when it was measured at length is dead; few packets say less.
+        let mut series = self.topology.observations.series.iter();
+        let dead = series.any(|run| {
+            run.occasion == Occasion::Suspicion
+                && (&run.from, &run.to, run.request) == (&dial.from, &dial.to, dial.request)
+                && pattern(run) == Some(Pattern::Dead)
+        });
+        if dead {
+            return false;
         }
         // Over another transport, or the way back, the same packets may be lost.
         let like = |run: &&SeriesRun| {
@@ -157,7 +160,7 @@ impl<'a> Lossy<'a> {
         }
         let over: BTreeSet<Transport> = self.runs.iter().map(|run| run.request.transport).collect();
         let pairs = between.iter().cloned();
-        let ping = format!("ping -c 100 -i 0.01 {}", first.request.address);
+        let ping = format!("ping -c 20 {}", first.request.address);
         Some(Deviation {
             subjects: pairs.map(|(from, to)| Subject::Pair { from, to }).collect(),
             culprits: culprit.map(Subject::node_of).into_iter().collect(),

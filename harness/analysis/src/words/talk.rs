@@ -146,9 +146,9 @@ impl Words<'_> {
     }
 }
 
-/// `0.3 ms`.
+/// `0.34 ms`.
 pub(crate) fn milliseconds(us: u64) -> String {
-    format!("{}.{} ms", us / 1000, us % 1000 / 100)
+    format!("{}.{:02} ms", us / 1000, us % 1000 / 10)
 }
 
 /// What a node that is not Ready says.

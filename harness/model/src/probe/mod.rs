@@ -52,7 +52,7 @@ pub struct ReceivedRequests {
     /// One entry for each different (transport, name, source, destination).
     pub requests: Vec<ReceivedRequest>,
     /// Answers to our own requests that came more than once.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repeated_answers: Vec<RepeatedAnswers>,
 }
 
