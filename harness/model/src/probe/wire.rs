@@ -201,7 +201,11 @@ mod tests {
 
     #[test]
     fn only_a_complete_answer_to_the_same_question_is_one() {
-        let seen = answer_line::<ask::Seen>(&ReceivedRequests { requests: vec![] }).unwrap();
+        let seen = answer_line::<ask::Seen>(&ReceivedRequests {
+            requests: vec![],
+            repeated_answers: vec![],
+        })
+        .unwrap();
         assert!(read_answer(&ask::Seen {}, &seen).is_ok());
         let no_answer = |line: &[u8]| read_answer(&dial(2), line).unwrap_err().to_string();
         assert_eq!(
