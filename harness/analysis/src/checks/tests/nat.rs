@@ -278,6 +278,7 @@ fn an_address_of_a_node_that_cannot_be_read_is_not_told_as_translated() {
     node(&mut o, "node3").inside.facts = Some(Err("the probe did not answer".to_owned()));
     let seen = o.received.get_mut(&pod_end("host-3")).unwrap();
     seen.as_mut().unwrap().push(ReceivedRequest {
+        copies: 0,
         transport: Transport::Icmp,
         from: pod_end("busybox-3").to_string(),
         source: ip("10.244.3.2"),
