@@ -9,7 +9,7 @@ use flatnet_model::evidence::{Finding, Found, State, Subject, Symptom, Talk};
 use flatnet_model::observations::{Endpoint, Observations};
 use flatnet_model::probe::Transport;
 
-use super::findings::{Findings, count, some, transports};
+use super::findings::{Findings, count, some, transports, without_networked};
 use super::series::extent;
 use super::topology::Topology;
 use super::{Deviation, Verdict};
@@ -19,6 +19,9 @@ type Direction = (Endpoint, Endpoint, Transport);
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
+    if let Some(skipped) = without_networked(&topology) {
+        return skipped;
+    }
     let mut findings = Findings::default();
     let mut copies: BTreeMap<Direction, usize> = BTreeMap::new();
     let (mut received, mut over) = (0_usize, BTreeSet::new());

@@ -10,7 +10,7 @@ use flatnet_model::observations::{Observations, Occasion, SeriesRun};
 use flatnet_model::probe::{DialOutcome, PacketFate, Transport};
 use flatnet_model::skip::SkipReason;
 
-use super::findings::{Findings, count, some};
+use super::findings::{Findings, count, some, without_networked};
 use super::series::{Lossy, Pattern, class, extent, losses, pattern};
 use super::topology::Topology;
 use super::{Deviation, Verdict};
@@ -24,6 +24,9 @@ const TIMES_LATE: u64 = 20;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
+    if let Some(skipped) = without_networked(&topology) {
+        return skipped;
+    }
     let mut findings = Findings::default();
     let mut classes: BTreeMap<PathClass, Paths<'_>> = BTreeMap::new();
     let mut unsent: BTreeSet<&str> = BTreeSet::new();
@@ -49,8 +52,8 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             false => format!("no series of packets was sent: {}", why.join("; ")),
         });
     }
+    let lost: usize = classes.values().map(|paths| paths.lost.len()).sum();
     if measured > 0 {
-        let lost: usize = classes.values().map(|paths| paths.lost.len()).sum();
         let slowest = classes.values().map(|paths| paths.slowest.first_us).max();
         findings.fact(format!(
             "first packet lost on {lost} of {}, the slowest took {}",
@@ -62,7 +65,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         if paths.measured > 0 {
             findings.fact(paths.figures(*class));
         }
-        if paths.is_red() {
+        if paths.is_red(lost) {
             findings.fail(paths.evidence(*class, &topology));
         }
     }
@@ -138,11 +141,12 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// Lost twice in a row on one path (its dial, then its series), or on several paths; late on most.
-    fn is_red(&self) -> bool {
+    /// Lost twice in a row on one path (its dial, then its series), or on several paths of whatever class; late on most.
+    fn is_red(&self, lost_in_all: usize) -> bool {
         let again = |run: &&SeriesRun| run.occasion == Occasion::Suspicion;
-        let lost =
-            self.strewn < Lossy::FEWEST && (self.lost.len() >= 2 || self.lost.iter().any(again));
+        let lost = self.strewn < Lossy::FEWEST
+            && !self.lost.is_empty()
+            && (lost_in_all >= 2 || self.lost.iter().any(again));
         let late = self.late.len() >= 2 && self.late.len() * 2 >= self.measured;
         lost || late
     }

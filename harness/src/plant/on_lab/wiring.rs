@@ -184,7 +184,7 @@ pub(super) static FAULTS: &[Fault] = &[
         must_fail: &["cross-node"],
         may_fail: &["mtu", "node-routes"],
         culprit: "node2",
-        causes: &[CauseId::UnderlayCut],
+        causes: &[CauseId::UnderlayCut, CauseId::NeighbourUnresolved],
         needs_vxlan: false,
         recipe: Recipe::Steps(|context| {
             let port = Change::SetUp {
