@@ -37,6 +37,7 @@ fn a_node_without_a_probe_is_unmeasured_wherever_it_counts_and_blamed_nowhere(
         "same-node",
         "cross-node",
         "no-nat",
+        "duplicates",
         "gateway",
         "node-routes",
         "bridge",
@@ -64,7 +65,11 @@ fn a_node_without_a_probe_is_unmeasured_wherever_it_counts_and_blamed_nowhere(
 fn a_host_network_pod_without_a_probe_is_unmeasured() {
     let mut o = healthy(Style::Vxlan);
     without_probe(&mut o, &pod_end("host-2"));
-    assert_red(&o, &[], &["same-node", "cross-node", "no-nat"]);
+    assert_red(
+        &o,
+        &[],
+        &["same-node", "cross-node", "no-nat", "duplicates"],
+    );
     assert_contains(
         &broken("cross-node", &o),
         "dials from and to pod host-2: no space left on device",
@@ -83,6 +88,7 @@ fn an_address_of_a_node_that_was_not_read_is_not_told_as_translated_or_as_nobody
         source: ip("10.244.2.0"),
         destination: ip("172.18.0.4"),
         count: 1,
+        copies: 0,
     });
     assert_contains(
         &broken("no-nat", &o),
