@@ -118,6 +118,27 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         law: 3,
+        classes: &[Address],
+        planted: &["ip addr add"],
+        said: &["invalid argument"],
+        why: "a node that holds its pod's address refuses the pod's packets for their source: told as a rule of `ip rule`",
+    },
+    Known {
+        law: 3,
+        classes: &[Device],
+        planted: &["neigh del"],
+        said: &["vtep-mac-mismatch", "node-routes names"],
+        why: "of a VTEP whose MAC changed and that only one node knows, that node is named",
+    },
+    Known {
+        law: 3,
+        classes: &[Iptables],
+        planted: &["--icmpv6-type"],
+        said: &["no-nat names"],
+        why: "a dropped ICMPv6 echo request is once taken for a rewritten one",
+    },
+    Known {
+        law: 3,
         classes: &[PolicyRule],
         planted: &["unreachable"],
         said: &["forwarding-off"],

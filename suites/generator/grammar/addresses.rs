@@ -52,7 +52,8 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
             let device = draw.dice.word(&["lo", "cni0", "eth0"]);
             let plant = format!("ip addr add {ip}/{bits} dev {device}{nodad}");
             let undo = format!("ip addr del {ip}/{bits} dev {device}");
-            let causes = vec![C::NodeAddressOnPod, C::TakenByOther];
+            // The kernel has a route to each address that it holds.
+            let causes = vec![C::NodeAddressOnPod, C::TakenByOther, C::PartRoutedElsewhere];
             (
                 Spot::Node(at),
                 vec![inside, Spot::Node(at)],

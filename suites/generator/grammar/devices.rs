@@ -11,6 +11,14 @@ const ROUTES_GONE: [CauseId; 3] = [
     CauseId::RouteRefuses,
 ];
 
+/// A pod's routes and IPv6 addresses go with its device.
+const GONE_IN_POD: [CauseId; 4] = [
+    CauseId::InterfaceDown,
+    CauseId::DefaultRouteMissing,
+    CauseId::AddressNotHeld,
+    CauseId::RouteRefuses,
+];
+
 pub(super) fn device(draw: &mut Draw<'_>) -> Drawn {
     let pod = draw.pod();
     let node = draw.ground.pods[pod].node;
@@ -42,7 +50,7 @@ pub(super) fn device(draw: &mut Draw<'_>) -> Drawn {
             vec![inside],
             down("eth0"),
             "eth0".to_owned(),
-            vec![C::InterfaceDown, C::DefaultRouteMissing],
+            GONE_IN_POD.to_vec(),
         ),
         1 => (
             outside,
