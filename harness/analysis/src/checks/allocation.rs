@@ -2,7 +2,7 @@
 //!
 //! Who allocates says it best: the IPAM of the configuration in use. Where that is not known, the addresses of pods do; an address may
 //! lie in a podCIDR by chance, where a CNI allocates from one range for the whole cluster.
-use flatnet_model::cni::{NetworkList, in_use};
+use flatnet_model::cni::{NetworkList, Plugin, in_use};
 use flatnet_model::observations::{ObservedNode, ObservedPod};
 use flatnet_model::skip::SkipReason;
 use ipnet::IpNet;
@@ -60,35 +60,47 @@ fn configured(node: &ObservedNode) -> Option<bool> {
     let network: NetworkList = in_use(node.inside.cni().ok()?)?;
     let mut plugins = network.plugins.iter();
     plugins.find_map(|plugin| {
-        let ipam = |conf: Option<&Value>| conf?.get("ipam").cloned();
-        let whole = Value::Object(plugin.conf.clone());
-        let ipam = ipam(Some(&whole)).or_else(|| ipam(whole.get("delegate")));
-        let kind = ipam.as_ref().and_then(|ipam| ipam.get("type")?.as_str());
+        let ipam = ipam(plugin);
+        let kind = ipam.and_then(|ipam| ipam.get("type")?.as_str());
         let other = |name: &str| OTHER_ALLOCATORS.contains(&name);
         if other(&plugin.kind) || kind.is_some_and(other) {
             return Some(false);
         }
         // Its subnet.env holds the node's lease, which is the podCIDR (flannel, --kube-subnet-mgr).
-        if plugin.kind == "flannel" {
+        let from_node = || subnets(ipam?).find(|subnet| *subnet == USE_POD_CIDR);
+        if plugin.kind == "flannel" || from_node().is_some() {
             return Some(true);
         }
-        from_ranges(&ipam?, &node.object.pod_cidrs)
+        let inside = |range: &IpNet| {
+            let mut cidrs = node.object.pod_cidrs.iter();
+            cidrs.any(|cidr| cidr.contains(range))
+        };
+        let ranges = ranges(plugin);
+        (!ranges.is_empty()).then(|| ranges.iter().all(inside))
     })
 }
 
-/// host-local, and what is configured like it: the ranges themselves, or Calico's `usePodCidr`.
-fn from_ranges(ipam: &Value, cidrs: &[IpNet]) -> Option<bool> {
+/// Calico's word for the node's podCIDR in host-local's place of a range.
+const USE_POD_CIDR: &str = "usePodCidr";
+
+/// The plugin's own, or that of the plugin it hands over to.
+fn ipam(plugin: &Plugin) -> Option<&Value> {
+    let delegate = || plugin.conf.get("delegate")?.get("ipam");
+    plugin.conf.get("ipam").or_else(delegate)
+}
+
+/// As host-local has them, and what is configured like it.
+fn subnets(ipam: &Value) -> impl Iterator<Item = &str> {
     let lists = ipam.get("ranges").and_then(Value::as_array);
     let listed = lists.into_iter().flatten().filter_map(Value::as_array);
-    let subnet = |of: &Value| Some(of.get("subnet")?.as_str()?.to_owned());
-    let subnets = std::iter::once(ipam).chain(listed.flatten());
-    let subnets: Vec<String> = subnets.filter_map(subnet).collect();
-    let from_cidr = |subnet: &String| {
-        let range = || subnet.parse::<IpNet>().ok();
-        let inside = |range: IpNet| cidrs.iter().any(|cidr| cidr.contains(&range));
-        subnet == "usePodCidr" || range().is_some_and(inside)
-    };
-    (!subnets.is_empty()).then(|| subnets.iter().all(from_cidr))
+    let all = std::iter::once(ipam).chain(listed.flatten());
+    all.filter_map(|of| of.get("subnet")?.as_str())
+}
+
+/// The ranges from which a plugin gives addresses, where its configuration names them.
+pub(super) fn ranges(plugin: &Plugin) -> Vec<IpNet> {
+    let subnets = ipam(plugin).into_iter().flat_map(subnets);
+    subnets.filter_map(|subnet| subnet.parse().ok()).collect()
 }
 
 /// What the addresses of a node's pods say.

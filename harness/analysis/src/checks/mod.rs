@@ -21,6 +21,7 @@ mod hairpin;
 mod hostport;
 mod mtu;
 mod no_nat;
+mod node_facts;
 mod node_routes;
 mod nodeport;
 mod pod_ip_present;

@@ -88,6 +88,21 @@ impl Words<'_> {
             HostEndMissing { pod, device } => "{pod}: the host end of its {device} is gone";
             HostEndDown { pod, device } => "{pod}: its host end {device} is down";
             HostEndNotOnBridge { pod, device } => "{pod}: its host end {device} is on no bridge";
+            PortNotForwarding { pod, device, state } => (format!(
+                "{}: its bridge port {device} is {}",
+                self.pod_at(pod),
+                state.as_str()
+            ));
+            PortsIsolated { node, bridge, pods } => "ports of {bridge} on {node} are isolated from each other: {pods}";
+            PodMacChanged { pod, address, entry, actual } => (format!(
+                "{} sends frames for {address} to {entry}, and {} has {actual}",
+                pod.node,
+                self.pod_at(pod)
+            ));
+            GatewayTwice { node, address, bridges } => (format!(
+                "{} of {node} hold the gateway address {address}",
+                all(bridges, " and ")
+            ));
             BridgeDown { node, bridge } => "bridge {bridge} of {node} is down";
             GatewayAddressMissing { node, bridge, address } => (match bridge {
                 Some(bridge) => format!("the gateway address {address} is gone from {bridge} of {node}"),
@@ -117,6 +132,7 @@ impl Words<'_> {
                 None => format!("{node}: next hop {hop} of the route to {range} is not an address of {to}"),
             });
             PartRoutedElsewhere { node, to, range, part } => "{node} routes {part}, a part of {range} of {to}, elsewhere";
+            NodeAddressInPodCidr { node, address, range, of } => "{address}, an address of {node}, lies in the podCIDR {range} of {of}";
             RouteIntoBridge { node, to, range } => "{node} takes {range} of {to} for its own";
             StaleRoute { node, range } => "stale route on {node}: {range} is not the podCIDR of any node";
             StaleForwarding { node, device, dst } => "stale forwarding entry on {device} of {node}: {dst} is not a node";
@@ -125,6 +141,13 @@ impl Words<'_> {
             VxlanMismatch { node, to } => "{node} and {to} have no VXLAN in common";
             VxlanDown { node, device } => "the VXLAN device {device} of {node} is down";
             VtepMacMismatch { node, to } => "{node} knows a wrong VTEP MAC for {to}";
+            NodeAddressShared { address, nodes } => (format!("{} and {} both hold {address}", nodes.0, nodes.1));
+            NodeMacShared { mac, nodes } => (format!("{} and {} both have the Ethernet address {mac}", nodes.0, nodes.1));
+            PodOutsidePodCidr { pod, address, file } => (match file {
+                Some(file) => format!("{} has {address}, outside the podCIDR of {}: its address comes from a range in {CONF_DIR}/{file}", self.pod_at(pod), pod.node),
+                None => format!("{} has {address}, outside the podCIDR of {}", self.pod_at(pod), pod.node),
+            });
+            ConntrackFull { node, entries, limit } => (format!("{entries} of {limit} entries of the connection tracking table of {node} are in use"));
             DroppedByRule { at, rule } => (format!("{} {} them: {}", at.say(self), if rule.rejects() { "rejects" } else { "drops" }, rule.say(self)));
             ReversePathFilter { at, device, source } => "strict rp_filter on {at}: the route back to {source} does not lead out of {device}, where they came in";
             RouteRefuses { at, to, route } => (match route {

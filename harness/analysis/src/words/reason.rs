@@ -58,6 +58,10 @@ impl Words<'_> {
             HostEndMissing => "the host end was moved or deleted";
             HostEndDown => "the host end was set down";
             HostEndNotOnBridge => "the host end was taken off the bridge";
+            PortNotForwarding => "the port was set so by hand, or by spanning tree";
+            PortsIsolated => "a bridge does not pass frames between isolated ports";
+            PodMacChanged => "the pod's Ethernet address was changed after the entry was made";
+            GatewayTwice => "a bridge of an earlier configuration was left over: the kernel takes the range to one of them only";
             BridgeDown => "the bridge was set down, or none of its ports has a carrier";
             GatewayAddressMissing => "";
             DefaultRouteMissing => "the route was removed, or the CNI configuration does not ask for one (isDefaultGateway, ipam.routes)";
@@ -75,6 +79,7 @@ impl Words<'_> {
                 None => "the node's address changed, or the route was written wrongly".to_owned(),
             });
             PartRoutedElsewhere => "somebody added a more specific route, which wins over that of the CNI";
+            NodeAddressInPodCidr => "the ranges of nodes and pods overlap: what is sent to the address goes to pods";
             RouteIntoBridge => "the bridge's prefix covers the remote podCIDR";
             StaleRoute => "a node left or got another podCIDR, and its entries stayed";
             StaleForwarding => "a node left or got another podCIDR, and its entries stayed";
@@ -86,6 +91,10 @@ impl Words<'_> {
                 true => "the device was created again with another Ethernet address".to_owned(),
                 false => "the entry is out of date or was changed: frames reach the node and are dropped there".to_owned(),
             });
+            NodeAddressShared => "";
+            NodeMacShared => "";
+            PodOutsidePodCidr => "";
+            ConntrackFull => "";
             DroppedByRule => "";
             ReversePathFilter => "";
             RouteRefuses => "";

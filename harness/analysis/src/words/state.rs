@@ -108,6 +108,19 @@ impl Words<'_> {
             });
             AnswerOf(held) => "an answer from {held}";
             Unanswered { transport, said } => "{transport}: {said}";
+            PortIs { device, state, isolated } => (format!(
+                "{device} {}{}",
+                state.as_str(),
+                if *isolated { ", isolated" } else { "" }
+            ));
+            OneBridgeWithAddress { address } => "{address} on one bridge";
+            HeldByDevices { address, devices } => (format!("{address} on {}", all(devices, " and on ")));
+            OutsidePodCidrs { address } => "{address} in no podCIDR";
+            OwnEthernetAddress { mac } => "lladdr {mac}, the pod's own";
+            BothHold { what, nodes } => (format!("{what} on {} and on {}", nodes.0, nodes.1));
+            InPodCidrOf { address, range, of } => "{address} in {range} of {of}";
+            FewerEntries { limit } => (format!("fewer than {limit} entries"));
+            Entries { entries, limit } => (format!("{entries} of {limit} entries"));
             VethOnBridge => "a veth whose host end is UP and a port of the bridge";
             DeviceIs { device, up } => (format!("{device} {}", if *up { "UP" } else { "DOWN" }));
             DownInPod { device } => "{device} is DOWN in the pod";

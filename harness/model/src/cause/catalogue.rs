@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{AgentState, Entry, Loss, NotRunnable, PullFailure, Refusal, Unfit};
 use crate::PodRef;
 use crate::follow::RuleRef;
-use crate::kernel::MacAddr;
+use crate::kernel::{MacAddr, PortState};
 use crate::network::{Family, Protocol, Transport};
 use crate::reference::{Endpoint, Netns};
 use crate::subject::{PodAt, Subject};
@@ -193,6 +193,14 @@ causes! {
         "the node's end of a pod's veth is down" => "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
     HostEndNotOnBridge { pod: PodAt, device: String }
         "the node's end of a pod's veth is not a port of the bridge" => "`ip link set … master` on the node, or create the pod again", ["bridge", "same-node", "cross-node"];
+    PortNotForwarding { pod: PodAt, device: String, state: PortState }
+        "a pod's bridge port does not forward" => "`bridge link set dev … state 3` on the node; what sets STP states there", ["bridge", "same-node", "cross-node"];
+    PortsIsolated { node: String, bridge: String, pods: Vec<PodAt> }
+        "ports of a bridge are isolated from each other, and their pods reach each other through it only" => "`bridge link set dev … isolated off` on the node", ["bridge", "same-node"];
+    PodMacChanged { pod: PodAt, address: IpAddr, entry: MacAddr, actual: MacAddr }
+        "a node's neighbour entry for a pod has another Ethernet address than the pod" => "`ip neigh del` on the node, or the pod's own Ethernet address", ["bridge", "same-node", "cross-node"];
+    GatewayTwice { node: String, address: IpAddr, bridges: Vec<String> }
+        "two bridges of a node hold the gateway address of its pods" => "delete the bridge that no pod hangs on", ["bridge", "same-node", "cross-node"];
     BridgeDown { node: String, bridge: String }
         "a bridge that pods hang on is down" => "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
     GatewayAddressMissing { node: String, bridge: Option<String>, address: IpAddr }
@@ -221,6 +229,8 @@ causes! {
         "a route's next hop is not an address of the node that has the pods" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     PartRoutedElsewhere { node: String, to: String, range: IpNet, part: IpNet }
         "a more specific route takes a part of another node's podCIDR elsewhere" => "`ip route del` on the node", ["node-routes", "cross-node"];
+    NodeAddressInPodCidr { node: String, address: IpAddr, range: IpNet, of: String }
+        "a node's own address lies in a podCIDR" => "another podCIDR or pod network, apart from the nodes' network", ["node-routes", "cross-node"];
     RouteIntoBridge { node: String, to: String, range: IpNet }
         "a node takes another node's pods for its own" => "a prefix of the bridge that is the node's podCIDR", ["node-routes", "cross-node"];
     StaleRoute { node: String, range: IpNet }
@@ -242,6 +252,15 @@ causes! {
         "the pod runs and is wired as it should be, and packets do not come through or are rewritten",
         "the checks `same-node`, `cross-node`, `no-nat`, `mtu`, `hairpin`, with nodes as peers",
         "the rule or device that the check's evidence names"] (Unreachable) {
+    // Read of nodes.
+    NodeAddressShared { address: IpAddr, nodes: (String, String) }
+        "two nodes hold one address" => "an address of its own for each node", ["cross-node"];
+    NodeMacShared { mac: MacAddr, nodes: (String, String) }
+        "two nodes of one segment have one Ethernet address" => "an Ethernet address of its own for each node (`ip link set … address`)", ["cross-node"];
+    PodOutsidePodCidr { pod: PodAt, address: IpAddr, file: Option<String> }
+        "a pod's address lies outside its node's podCIDR, where other nodes' routes lead" => "create the pod again, with the node's podCIDR in the CNI configuration", ["same-node", "cross-node"];
+    ConntrackFull { node: String, entries: u64, limit: u64 }
+        "a node's connection tracking table is full" => "a higher `nf_conntrack_max`; what opens so many connections", ["same-node", "cross-node"];
     // Seen, because the packet was followed; the checks below conclude.
     DroppedByRule { at: Netns, rule: RuleRef }
         "a rule or a policy of a packet filter ends packets" => "the rule or policy that is named", ["same-node", "cross-node"];

@@ -39,6 +39,7 @@ impl CauseId {
             | CauseId::Rejected
             | CauseId::NoRouteInTransit
             | CauseId::PacketsLost
+            | CauseId::ConntrackFull
             | CauseId::BackendsSilent
             | CauseId::ServiceProxyBehind
             | CauseId::ServiceHairpin

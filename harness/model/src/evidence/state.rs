@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Owner;
 use super::{HeldAddress, PodAt, Start, Talk};
 use crate::follow::{Fate, Rewrite};
-use crate::kernel::MacAddr;
+use crate::kernel::{MacAddr, PortState};
 use crate::network::{Family, Transport};
 
 /// A route, as far as it decides where packets go.
@@ -128,6 +128,41 @@ pub enum State {
         said: String,
     },
     VethOnBridge,
+    /// A bridge port in that state.
+    PortIs {
+        device: String,
+        state: PortState,
+        isolated: bool,
+    },
+    OneBridgeWithAddress {
+        address: IpAddr,
+    },
+    HeldByDevices {
+        address: IpAddr,
+        devices: Vec<String>,
+    },
+    OutsidePodCidrs {
+        address: IpAddr,
+    },
+    OwnEthernetAddress {
+        mac: MacAddr,
+    },
+    BothHold {
+        what: String,
+        nodes: (String, String),
+    },
+    InPodCidrOf {
+        address: IpAddr,
+        range: IpNet,
+        of: String,
+    },
+    FewerEntries {
+        limit: u64,
+    },
+    Entries {
+        entries: u64,
+        limit: u64,
+    },
     DeviceIs {
         device: String,
         up: bool,

@@ -1,5 +1,6 @@
 //! `bridge`: a pod's host end sits on an UP bridge that holds the pod's gateway address.
 mod before;
+mod ports;
 
 use std::collections::BTreeMap;
 
@@ -134,7 +135,14 @@ fn unseen(topology: &Topology<'_>, findings: &mut Findings) {
 fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut bridges: BTreeMap<(&str, &str), Vec<(&ObservedPod, &Facts)>> = BTreeMap::new();
+    let mut attached = Vec::new();
     for (pod, inside, node, outside) in pairs(topology) {
+        attached.push(ports::Attached {
+            pod,
+            inside,
+            node: &node.object.name,
+            outside,
+        });
         match port(pod, inside, node, outside) {
             Ok(bridge) => bridges
                 .entry((&node.object.name, &bridge.name))
@@ -143,6 +151,7 @@ fn examine(topology: &Topology<'_>, findings: &mut Findings) -> Vec<Problem> {
             Err(problem) => problems.push(*problem),
         }
     }
+    problems.extend(ports::problems(&attached));
     let ports: usize = bridges.values().map(Vec::len).sum();
     let mut held = 0;
     for ((node, bridge), pods) in bridges {

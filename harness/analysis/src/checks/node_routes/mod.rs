@@ -92,6 +92,7 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
             }
         };
         problems.extend(own_cidr_elsewhere(node, facts, topology));
+        problems.extend(address_among_pods(node, topology));
         for remote in topology
             .nodes()
             .filter(|remote| remote.object.name != node.object.name)
@@ -209,6 +210,39 @@ fn own_cidr_elsewhere(node: &ObservedNode, facts: &Facts, topology: &Topology<'_
             )
         })
         .collect()
+}
+
+/// A node's own address in somebody's podCIDR: routes lead it to pods.
+fn address_among_pods(node: &ObservedNode, topology: &Topology<'_>) -> Option<Problem> {
+    let name = &node.object.name;
+    let ranges = topology.nodes().flat_map(|of| {
+        let cidrs = of.object.pod_cidrs.iter();
+        cidrs.map(|cidr| (&of.object.name, *cidr))
+    });
+    let own = &node.object.internal_ips;
+    let mut found = ranges.filter_map(|(of, range)| {
+        let address = own.iter().find(|address| range.contains(*address))?;
+        Some((*address, of, range))
+    });
+    let (address, of, range) = found.next()?;
+    let cause = Cause::NodeAddressInPodCidr {
+        node: name.clone(),
+        address,
+        range,
+        of: of.clone(),
+    };
+    let observed = State::InPodCidrOf {
+        address,
+        range,
+        of: of.clone(),
+    };
+    let look = Command::on(name, &format!("{} addr", ip_command(address)));
+    let expected = State::OutsidePodCidrs { address };
+    Some(Problem::on(
+        name,
+        cause,
+        Seen::new(expected, observed, look),
+    ))
 }
 
 /// The command that shows a node's routes of a range's family.

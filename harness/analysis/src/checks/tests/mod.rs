@@ -11,6 +11,7 @@ mod packets;
 mod pods;
 mod ports;
 mod reach;
+mod read;
 mod routes;
 mod services;
 mod twins;
