@@ -110,6 +110,7 @@ mod tests {
             index,
             net: net.parse().unwrap(),
             scope: scope.into(),
+            dad_failed: false,
         }
     }
 

@@ -112,6 +112,7 @@ pub(crate) mod ifa {
     pub(crate) const FLAGS: u16 = 8;
     pub(crate) const TARGET_NETNSID: u16 = 10;
     pub(crate) const F_NODAD: u32 = 0x02;
+    pub(crate) const F_DADFAILED: u32 = 0x08;
     pub(crate) const F_NOPREFIXROUTE: u32 = 0x200;
 }
 

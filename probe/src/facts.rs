@@ -1,6 +1,7 @@
 //! What this network namespace looks like from inside: netlink and /proc, nothing else.
 //!
 //! /proc is read through `thread-self`, because a thread may be in another namespace than its process.
+use std::collections::BTreeMap;
 use std::fs;
 
 use flatnet_netlink::Route;
@@ -36,20 +37,33 @@ const SYSCTLS: &[&str] = &[
     "netfilter.nf_conntrack_max",
 ];
 
+/// Settings of each interface that decide the same for what comes in by it.
+const PER_INTERFACE: &[(&str, &str)] = &[
+    ("ipv4", "forwarding"),
+    ("ipv4", "rp_filter"),
+    ("ipv6", "disable_ipv6"),
+];
+
 /// Reads it all. Sysctls and counters that cannot be read are left out; fails where netlink does.
 pub(crate) fn facts() -> Result<Facts> {
     let mut route = Route::open()?;
+    let links = route.links()?;
+    let all = SYSCTLS
+        .iter()
+        .filter_map(|key| Some(((*key).to_owned(), sysctl(key)?)));
+    let mut sysctls: BTreeMap<String, String> = all.collect();
+    for link in links.iter().filter(|link| link.name != "lo") {
+        let own = of_interface(&link.name, &sysctls);
+        sysctls.extend(own);
+    }
     Ok(Facts {
         hostname: hostname()?,
-        links: route.links()?,
+        links,
         addresses: route.addresses(None)?,
         routes: route.routes()?,
         neighbours: route.neighbours()?,
         fdb: route.fdb()?,
-        sysctls: SYSCTLS
-            .iter()
-            .filter_map(|key| Some(((*key).to_owned(), sysctl(key)?)))
-            .collect(),
+        sysctls,
         counters: counters::protocols(),
     })
 }
@@ -60,8 +74,23 @@ pub(crate) fn hostname() -> Result<String> {
     Ok(uname.nodename().to_string_lossy().into_owned())
 }
 
+/// The settings of one interface that differ from those of all.
+fn of_interface(name: &str, all: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let own = PER_INTERFACE.iter().filter_map(|(family, key)| {
+        let value = read(&format!("{family}/conf/{name}/{key}"))?;
+        let general = all.get(&format!("{family}.conf.all.{key}"));
+        (general != Some(&value)).then(|| (format!("{family}.conf.{name}.{key}"), value))
+    });
+    own.collect()
+}
+
 fn sysctl(key: &str) -> Option<String> {
     // None of the keys holds an interface name, in which a dot would be a dot.
-    let text = fs::read_to_string(format!("/proc/sys/net/{}", key.replace('.', "/"))).ok()?;
+    read(&key.replace('.', "/"))
+}
+
+/// A file below /proc/sys/net.
+fn read(path: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/sys/net/{path}")).ok()?;
     Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }

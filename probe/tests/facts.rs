@@ -124,6 +124,48 @@ net_tests! {
         assert_eq!((vxlan.vni, vxlan.port, vxlan.learning), (42, 8472, false));
     }
 
+    fn settings_of_an_interface_are_there_where_they_differ_from_those_of_all() {
+        let (node, _pod, _wire) = node();
+        node.run("ip link add name a.b type bridge");
+        let set = |path: &str, value: &str| {
+            let path = format!("/proc/sys/net/{path}");
+            node.within(|| std::fs::write(path, value).unwrap());
+        };
+        set("ipv4/conf/all/forwarding", "1");
+        set("ipv4/conf/br0/forwarding", "0");
+        set("ipv4/conf/all/rp_filter", "0");
+        set("ipv4/conf/up0/rp_filter", "1");
+        set("ipv6/conf/a.b/disable_ipv6", "1");
+        let facts = facts(&mut node.probe());
+        assert_eq!(facts.setting("ipv4", "br0", "forwarding"), Some("0"));
+        assert_eq!(facts.setting("ipv4", "up0", "forwarding"), Some("1"));
+        assert_eq!(facts.setting("ipv4", "up0", "rp_filter"), Some("1"));
+        assert_eq!(facts.setting("ipv6", "a.b", "disable_ipv6"), Some("1"));
+        assert_eq!(facts.setting("ipv6", "br0", "disable_ipv6"), Some("0"));
+        assert!(!facts.sysctls.contains_key("ipv4.conf.up0.forwarding"), "{:?}", facts.sysctls);
+    }
+
+    fn an_address_that_failed_duplicate_address_detection_is_marked() {
+        let (_node, pod, _wire) = node();
+        pod.within(|| std::fs::write("/proc/sys/net/ipv6/conf/eth0/accept_dad", "1").unwrap());
+        pod.run("ip addr add fd44:1::1/64 dev eth0");
+        let failed = |address: &Value| address["dadfailed"].as_bool().unwrap_or_default();
+        let by_ip = || -> BTreeSet<String> {
+            let links = observed(&pod, "ip -j -6 addr show dev eth0");
+            let all = links.iter().flat_map(|link| link["addr_info"].as_array().unwrap());
+            all.filter(|address| failed(address)).map(|address| text(&address["local"])).collect()
+        };
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while by_ip().is_empty() && std::time::Instant::now() < until {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let facts = facts(&mut pod.probe());
+        let ours = facts.addresses.iter().filter(|address| address.dad_failed);
+        let ours: BTreeSet<String> = ours.map(|address| address.net.addr().to_string()).collect();
+        assert_eq!(ours, BTreeSet::from(["fd44:1::1".to_owned()]));
+        assert_eq!(ours, by_ip());
+    }
+
     fn addresses_are_those_of_ip_addr() {
         let (node, _pod, _wire) = node();
         let facts = facts(&mut node.probe());

@@ -134,10 +134,15 @@ pub(crate) fn address(payload: &[u8], entries: &mut Vec<Address>) -> Option<()> 
     let attributes = payload.get(IFADDRMSG..)?;
     // On a point-to-point link IFA_ADDRESS is the peer's; the own address is IFA_LOCAL, which IPv6 mostly omits.
     let own = find(attributes, ifa::LOCAL).or_else(|| find(attributes, ifa::ADDRESS))?;
+    let flags = match find(attributes, ifa::FLAGS) {
+        Some(value) => u32_at(value, 0)?,
+        None => u32::from(u8_at(payload, 2)?),
+    };
     entries.push(Address {
         index: u32_at(payload, 4)?,
         net: IpNet::new(ip(own)?, u8_at(payload, 1)?).ok()?,
         scope: scope_name(u8_at(payload, 3)?),
+        dad_failed: flags & ifa::F_DADFAILED != 0,
     });
     Some(())
 }

@@ -8,9 +8,11 @@ use flatnet_model::probe::{DialOutcome, Facts, Failure};
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Symptom};
 use flatnet_model::network::Family;
+use flatnet_model::reference::Netns;
 use ipnet::IpNet;
 
 use super::findings::{Findings, Problem, Seen, count, subjects, without_networked, without_nodes};
+use super::settings::ipv6_off;
 use super::topology::{Topology, at, device, ip_command, same_family};
 use super::veth::{Wire, default_route, follow, on_link};
 use super::{Deviation, Verdict};
@@ -213,10 +215,18 @@ fn problem(node: &str, fault: &Fault, pods: &[&ObservedPod], topology: &Topology
             let bridge = facts.and_then(|facts| bridge_of(pods, facts));
             let bridge = bridge.map(str::to_owned);
             let (address, node) = (*hop, node.to_owned());
-            let cause = Cause::GatewayAddressMissing {
-                node: node.clone(),
-                bridge: bridge.clone(),
-                address,
+            let off = facts.zip(bridge.as_ref());
+            let off = off.and_then(|(facts, bridge)| ipv6_off(facts, bridge, address));
+            let cause = match off {
+                Some(key) => Cause::Ipv6Off {
+                    at: Netns::Node(node.clone()),
+                    key,
+                },
+                None => Cause::GatewayAddressMissing {
+                    node: node.clone(),
+                    bridge: bridge.clone(),
+                    address,
+                },
             };
             let symptom = Symptom::ForeignNextHop {
                 pods: pods_of,

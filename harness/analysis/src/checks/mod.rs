@@ -31,6 +31,7 @@ pub mod required;
 mod same_node;
 mod series;
 mod service;
+mod settings;
 mod subnet;
 mod topology;
 mod veth;

@@ -8,9 +8,13 @@ use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom};
 use flatnet_model::network::Family;
 
 use super::findings::{Findings, Problem, Seen};
-use super::topology::{Topology, at, ip_command, is_link_local, own_addresses};
+use super::settings::ipv6_off;
+use super::topology::{Topology, at, device, ip_command, is_link_local, own_addresses};
+use super::veth::interface;
 use super::{Deviation, Verdict};
 use flatnet_model::observations::{Observations, ObservedPod};
+use flatnet_model::probe::Facts;
+use flatnet_model::reference::Netns;
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -138,32 +142,50 @@ pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
         .collect()
 }
 
-/// The addresses that the API gives a pod and that are not on its interfaces.
+/// The addresses that the API gives a pod and that its interfaces do not hold, or hold and may not use.
 fn held(pod: &ObservedPod) -> Result<Vec<Problem>, &str> {
-    let own: Vec<IpAddr> = own_addresses(pod.facts.as_ref().map_err(String::as_str)?).collect();
+    let facts = pod.facts.as_ref().map_err(String::as_str)?;
+    let own: Vec<IpAddr> = own_addresses(facts).collect();
     let global = own.iter().filter(|own| !is_link_local(**own));
     let inside = State::AddressesInside {
         addresses: global.copied().collect(),
     };
-    let absent = pod.object.ips.iter().filter(|ip| !own.contains(ip));
-    let problem = |ip: &IpAddr| {
-        let address = *ip;
+    let problem = |address: IpAddr| {
         let look = Command::in_pod(pod.reference(), &format!("{} addr", ip_command(address)));
+        let cause = not_usable(pod, facts, address)?;
         let seen = Seen::new(State::AddressInside { address }, inside.clone(), look);
         let pod = at(pod);
         let subject = vec![Subject::Pod(pod.clone())];
-        Problem {
+        Some(Problem {
             node: pod.node.clone(),
             peer: None,
             pods: vec![pod.pod.clone()],
-            deviation: seen.deviation(
-                subject.clone(),
-                subject,
-                Finding::cause(Cause::AddressNotHeld { pod, address }),
-            ),
-        }
+            deviation: seen.deviation(subject.clone(), subject, Finding::cause(cause)),
+        })
     };
-    Ok(absent.map(problem).collect())
+    Ok(pod.object.ips.iter().copied().filter_map(problem).collect())
+}
+
+/// What is wrong with an address that a pod should have.
+fn not_usable(pod: &ObservedPod, facts: &Facts, address: IpAddr) -> Option<Cause> {
+    let netns = || Netns::Pod(pod.reference().clone());
+    match facts.address(address) {
+        Some(held) if held.dad_failed => Some(Cause::AddressDuplicate {
+            at: netns(),
+            device: device(facts, Some(held.index)).to_owned(),
+            address,
+        }),
+        Some(_) => None,
+        None => Some(
+            match interface(pod, facts).and_then(|link| ipv6_off(facts, &link.name, address)) {
+                Some(key) => Cause::Ipv6Off { at: netns(), key },
+                None => Cause::AddressNotHeld {
+                    pod: at(pod),
+                    address,
+                },
+            },
+        ),
+    }
 }
 
 fn host_network(pod: &ObservedPod, topology: &Topology<'_>, findings: &mut Findings) {

@@ -77,6 +77,7 @@ pub fn address(index: u32, ip: IpAddr, prefix: u8) -> Address {
         index,
         net: IpNet::new(ip, prefix).unwrap(),
         scope: "global".to_owned(),
+        dad_failed: false,
     }
 }
 

@@ -24,6 +24,7 @@ pub fn facts(pod: &ObservedPod, namespaces: &[NetworkNamespace]) -> Option<Facts
         index: main.index,
         net: IpNet::from(*ip),
         scope: "global".to_owned(),
+        dad_failed: false,
     };
     let index = |device: &str| {
         let named = namespace.interfaces.iter().find(|link| link.name == device);

@@ -73,6 +73,8 @@ impl Words<'_> {
                 containers.join(", ")
             ));
             AddressNotHeld { pod, address } => "{pod} does not hold the IP {address} that the API gives it";
+            Ipv6Off { at, key } => "IPv6 is switched off on {at}: net.{key} is 1";
+            AddressDuplicate { at, device, address } => "{address} on {device} of {at} failed duplicate address detection: another interface holds it";
             AddressShared { address, pods } => (format!(
                 "{} share the IP {address}",
                 all(pods.iter().map(|pod| self.pod_at(pod)), " and ")
@@ -184,7 +186,10 @@ impl Words<'_> {
                 None => format!("{} counted {packets} of them under {counter}", at.say(self)),
             });
             RewrittenByRule { at, rule } => "{at} rewrites them: {rule}";
-            ForwardingOff { node, key } => "{node} does not forward packets: net.{key} is 0";
+            ForwardingOff { node, key } => (match one_interface(key) {
+                Some(device) => format!("{node} does not forward packets that come in by {device}: net.{key} is 0"),
+                None => format!("{node} does not forward packets: net.{key} is 0"),
+            });
             Diverted { to, by } => "what is sent to {to} is diverted to {by}, which cannot answer itself, see no-nat";
             TransportFiltered { failing, passing, family, at } => (format!(
                 "only {} fails, not {}: a packet filter {} looks at the protocol",
@@ -293,6 +298,13 @@ impl Words<'_> {
         };
         format!("{who} does not last{}{reason}", code.unwrap_or_default())
     }
+}
+
+/// The interface that a setting is about, where it is one: `ipv4.conf.eth0.forwarding`.
+fn one_interface(key: &str) -> Option<&str> {
+    let (_, rest) = key.split_once(".conf.")?;
+    let (device, _) = rest.rsplit_once('.')?;
+    (device != "all").then_some(device)
 }
 
 fn agent_down(node: &str, agent: &str, state: &AgentState) -> String {

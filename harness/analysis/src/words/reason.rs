@@ -49,6 +49,8 @@ impl Words<'_> {
             CrashLoop { exit_code, reason } => (crash(*exit_code, reason).to_owned());
             ProbeFails => "the program does not answer as its probe expects, or not yet";
             AddressNotHeld => "the address was removed or replaced after the CNI plugin reported it";
+            Ipv6Off => "a sysctl file, an image or a plugin switched it off: the kernel takes no IPv6 address there";
+            AddressDuplicate => "the kernel marks the address `dadfailed`";
             AddressShared { pods } => (given_twice(pods));
             NodeAddressOnPod => "IPAM does not leave out the gateway or node address";
             GatewayOnPod => "IPAM does not leave out the gateway address";

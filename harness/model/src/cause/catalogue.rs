@@ -175,6 +175,10 @@ causes! {
         "create the pod again; restart the node's agent for a route"] (Wiring) {
     AddressNotHeld { pod: PodAt, address: IpAddr }
         "a pod does not hold the IP that the API gives it" => "create the pod again", ["pod-ip-present", "same-node", "cross-node", "hairpin"];
+    Ipv6Off { at: Netns, key: String }
+        "IPv6 is switched off on an interface that should have an IPv6 address" => "`sysctl -w …disable_ipv6=0`, then create the pod again or restart the add-on's agent", ["pod-ip-present", "bridge", "gateway", "same-node", "cross-node"];
+    AddressDuplicate { at: Netns, device: String, address: IpAddr }
+        "duplicate address detection found another holder of an address, and the kernel does not use it" => "the other interface with that address", ["pod-ip-present", "same-node", "cross-node"];
     AddressShared { address: IpAddr, pods: Vec<PodAt> }
         "two pods hold one IP" => "delete one of the pods; where two nodes assign from one range, correct their podCIDRs", ["pod-ip-unique", "same-node", "cross-node"];
     NodeAddressOnPod { address: IpAddr, node: String, pods: Vec<PodAt> }

@@ -143,6 +143,9 @@ pub struct Address {
     pub net: IpNet,
     /// `global`, `link`, `host`, or the number.
     pub scope: String,
+    /// Another interface of the segment holds the address too (IFA_F_DADFAILED): the kernel does not use it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dad_failed: bool,
 }
 
 /// A unicast route of the main table (RTM_NEWROUTE).

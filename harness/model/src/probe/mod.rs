@@ -187,7 +187,8 @@ pub struct Facts {
     pub neighbours: Vec<Neighbour>,
     /// Forwarding entries of its bridges and VXLAN devices.
     pub fdb: Vec<FdbEntry>,
-    /// `net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`, … where they can be read; key without `net.`.
+    /// `net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`, … where they can be read; key without `net.`. Of single interfaces
+    /// `ipv4.conf.NAME.forwarding`, `ipv4.conf.NAME.rp_filter` and `ipv6.conf.NAME.disable_ipv6`, where they differ from `conf.all`.
     pub sysctls: BTreeMap<String, String>,
     /// Counters of /proc/net/snmp and snmp6, `Ip.FragCreates`, `Ip.ReasmReqds`, `Ip6.FragCreates`, ….
     pub counters: BTreeMap<String, u64>,
@@ -213,6 +214,12 @@ impl Facts {
     /// The interface that holds an address.
     pub fn holder(&self, address: IpAddr) -> Option<&Link> {
         self.link(self.address(address)?.index)
+    }
+
+    /// A setting of an interface, or of all where its own is not known to differ: `setting("ipv4", "eth0", "rp_filter")`.
+    pub fn setting(&self, family: &str, device: &str, key: &str) -> Option<&str> {
+        let of = |name: &str| self.sysctls.get(&format!("{family}.conf.{name}.{key}"));
+        of(device).or_else(|| of("all")).map(|value| value.trim())
     }
 
     /// Whether the interface with that index is a VXLAN device.

@@ -14,9 +14,11 @@ use crate::checks::Verdict;
 use crate::checks::findings::{
     Findings, Problem, Seen, count, listed, subjects, without_networked, without_nodes,
 };
+use crate::checks::settings::ipv6_off;
 use crate::checks::topology::{Topology, at, same_family};
 use crate::checks::veth::{Wire, default_route, follow};
 use flatnet_model::observations::{Observations, ObservedNode, ObservedPod};
+use flatnet_model::reference::Netns;
 use flatnet_model::skip::SkipReason;
 
 pub(in crate::checks) fn judge(observations: &Observations) -> Verdict {
@@ -328,10 +330,16 @@ fn judge_bridge(
                 hop,
                 pod: at(pod),
             };
-            let cause = Cause::GatewayAddressMissing {
-                node: node.to_owned(),
-                bridge: Some(bridge.to_owned()),
-                address: hop,
+            let cause = match ipv6_off(facts, bridge, hop) {
+                Some(key) => Cause::Ipv6Off {
+                    at: Netns::Node(node.to_owned()),
+                    key,
+                },
+                None => Cause::GatewayAddressMissing {
+                    node: node.to_owned(),
+                    bridge: Some(bridge.to_owned()),
+                    address: hop,
+                },
             };
             let finding = Finding::of(symptom, Found::seen(cause));
             return Err(complain(finding, expected, observed, "ip addr"));

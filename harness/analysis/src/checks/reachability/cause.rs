@@ -19,7 +19,7 @@ use crate::checks::findings::{Problem, Seen};
 use crate::checks::followed;
 use crate::checks::topology::Topology;
 use crate::checks::{
-    bridge, gateway, no_nat, node_facts, node_routes, pod_ip_present, pod_ip_unique,
+    bridge, gateway, no_nat, node_facts, node_routes, pod_ip_present, pod_ip_unique, settings,
 };
 use flatnet_model::observations::Endpoint;
 
@@ -39,6 +39,7 @@ impl<'a> Context<'a> {
         problems.extend(gateway::examine(topology).0);
         problems.extend(node_routes::problems(topology));
         problems.extend(not_forwarding(topology));
+        problems.extend(settings::problems(topology));
         problems.extend(node_facts::problems(topology));
         let received = topology.observations.received.iter();
         let arrived = received

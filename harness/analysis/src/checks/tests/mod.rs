@@ -14,6 +14,7 @@ mod reach;
 mod read;
 mod routes;
 mod services;
+mod settings;
 mod twins;
 mod unread;
 mod users;

@@ -42,6 +42,7 @@ fn address(index: u32, net: &str) -> Address {
         index,
         net: net.parse().unwrap(),
         scope: "global".to_owned(),
+        dad_failed: false,
     }
 }
 
