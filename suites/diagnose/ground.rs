@@ -9,6 +9,7 @@ use flatnet_cluster::{ExecOutput, Target};
 use flatnet_lab::{Lab, NodeFile};
 use flatnet_model::cause::CauseId;
 use flatnet_model::diagnosis::Diagnosis;
+use flatnet_model::evidence::{At, Remediation};
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::first::{self, First};
@@ -104,6 +105,29 @@ impl Ground {
         let cluster = Arc::clone(self.session().cluster());
         let run = async move { cluster.exec(target, &argv, b"").await };
         self.runtime.block_on(run).expect("a command")
+    }
+
+    /// Does what is printed for a cause: its commands, in order.
+    pub(crate) fn mend(&self, first: &First) {
+        let remedy = first.finding.evidence.remediation.as_ref();
+        self.remedy(remedy.expect("a remedy"));
+    }
+
+    /// The commands of a remedy, each of which is one on a node and must succeed.
+    pub(crate) fn remedy(&self, remedy: &Remediation) {
+        let commands: Vec<_> = remedy
+            .steps
+            .iter()
+            .flat_map(|step| &step.commands)
+            .collect();
+        assert!(!commands.is_empty(), "{remedy:?}");
+        for command in commands {
+            let At::Node(node) = &command.at else {
+                panic!("{command:?} is not one on a node")
+            };
+            let argv: Vec<&str> = command.argv.iter().map(String::as_str).collect();
+            self.on(node, &argv);
+        }
     }
 
     pub(crate) fn write(&self, node: &str, path: &str, text: &str, mode: u32) {

@@ -6,6 +6,7 @@ mod ground;
 mod input;
 mod network;
 mod reach;
+mod runtime;
 
 use flatnet_model::cause as catalogue;
 
@@ -16,6 +17,7 @@ fn every_cause_is_planted_somewhere() {
         include_str!("input.rs"),
         include_str!("network.rs"),
         include_str!("reach.rs"),
+        include_str!("runtime.rs"),
         include_str!("../diagnose_kind/cluster.rs"),
         include_str!("../diagnose_kind/network.rs"),
         include_str!("../diagnose_kind/pods.rs"),

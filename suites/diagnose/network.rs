@@ -201,7 +201,7 @@ fn addresses_of_pods_that_are_gone_were_not_given_back() {
     });
     for last in 3..=6 {
         let path = format!("/var/lib/cni/networks/reference/10.244.0.{last}");
-        ground.write("node1", &path, "a-container-that-is-gone\neth0", 0o644);
+        ground.write("node1", &path, "a-container-that-is-gone\r\neth0", 0o644);
     }
     ground.apply(SLEEPER);
     ground.warned("FailedCreatePodSandBox");
@@ -209,6 +209,8 @@ fn addresses_of_pods_that_are_gone_were_not_given_back() {
     let first = ground.first_is(CauseId::AddressesExhausted, &["node1", "not given back"]);
 
     assert!(first.text.observed.contains("1 pod with"), "{first:#?}");
+    ground.mend(&first);
+    ground.runs();
 }
 
 #[test]

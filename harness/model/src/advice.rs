@@ -13,6 +13,17 @@ pub struct Advice {
     pub cluster: Option<String>,
     /// Decides whether kubectl or `flatnet exec` stands in commands.
     pub capabilities: Capabilities,
+    /// How a cluster of flatnet's own was booted, as far as it can be told from it.
+    pub booted: Option<Booted>,
+}
+
+/// What `flatnet up` is told for a cluster like this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Booted {
+    /// Its nodes.
+    pub nodes: usize,
+    /// Whether its pods are those of a manifest.
+    pub manifest: bool,
 }
 
 impl Advice {
@@ -21,6 +32,7 @@ impl Advice {
         Advice {
             cluster: None,
             capabilities: Capabilities::default(),
+            booted: None,
         }
     }
 
@@ -66,7 +78,7 @@ impl Advice {
         if self.has_kubectl() {
             vec![self.replace(pod, "")]
         } else {
-            self.up_again("")
+            self.up_again()
         }
     }
 
@@ -74,7 +86,7 @@ impl Advice {
     pub fn edit(&self, todo: Todo, pod: &PodRef) -> Remediation {
         let what = Remediation::to(todo, Vec::new());
         if !self.has_kubectl() {
-            let again = self.up_again(&format!(" --manifest {MANIFEST}"));
+            let again = self.up_with(true);
             return what.then(Remediation::to(Todo::CorrectManifest, again));
         }
         let PodRef { namespace, name } = pod;
@@ -91,13 +103,22 @@ impl Advice {
         }
         let argv = ["sed", "-i", sed, MANIFEST].map(str::to_owned).to_vec();
         let edit = Command { argv, at: At::Here };
-        let again = self.up_again(&format!(" --manifest {MANIFEST}"));
+        let again = self.up_with(true);
         std::iter::once(edit).chain(again).collect()
     }
 
-    /// Ends a cluster of flatnet's own and boots it again.
-    pub fn up_again(&self, options: &str) -> Vec<Command> {
+    /// Ends a cluster of flatnet's own and boots it again, with as many nodes and pods from where they were.
+    pub fn up_again(&self) -> Vec<Command> {
+        self.up_with(self.booted.is_some_and(|booted| booted.manifest))
+    }
+
+    fn up_with(&self, manifest: bool) -> Vec<Command> {
         let cluster = self.name();
+        let nodes = self
+            .booted
+            .map(|booted| format!(" --nodes {}", booted.nodes));
+        let manifest = manifest.then(|| format!(" --manifest {MANIFEST}"));
+        let options: String = nodes.into_iter().chain(manifest).collect();
         vec![
             Command::here(&format!("flatnet down {cluster}")),
             Command::here(&format!("flatnet up --name {cluster}{options}")),
@@ -151,6 +172,7 @@ mod tests {
         Advice {
             cluster: Some("demo".to_owned()),
             capabilities,
+            booted: None,
         }
     }
 
@@ -169,6 +191,39 @@ mod tests {
             assert_eq!(advice.line(&route, PodRef::to_string), line);
             assert_eq!(advice.line(&here, PodRef::to_string), "kubectl get nodes");
         }
+    }
+
+    #[test]
+    fn a_lab_is_booted_again_as_it_was() {
+        let up = |booted| {
+            let advice = Advice {
+                booted,
+                ..advice(Capabilities::lab())
+            };
+            advice.line(&advice.up_again()[1], PodRef::to_string)
+        };
+        assert_eq!(up(None), "flatnet up --name demo");
+        let (nodes, manifest) = (4, true);
+        assert_eq!(
+            up(Some(Booted { nodes, manifest })),
+            "flatnet up --name demo --nodes 4 --manifest MANIFEST"
+        );
+        // A correction is one of the manifest, and it is named once.
+        let advice = Advice {
+            booted: Some(Booted { nodes, manifest }),
+            ..advice(Capabilities::lab())
+        };
+        let edit = advice.edit(Todo::HeedWords, &PodRef::new("default", "app"));
+        let up = edit
+            .steps
+            .iter()
+            .flat_map(|step| &step.commands)
+            .last()
+            .unwrap();
+        assert_eq!(
+            advice.line(up, PodRef::to_string),
+            "flatnet up --name demo --nodes 4 --manifest MANIFEST"
+        );
     }
 
     #[test]

@@ -150,6 +150,7 @@ impl Diagnosis {
         Advice {
             cluster: Some(self.cluster.clone()),
             capabilities: self.capabilities.clone(),
+            booted: None,
         }
     }
 

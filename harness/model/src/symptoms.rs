@@ -97,13 +97,61 @@ impl Symptoms {
 
     /// Pods of a node that hold an address of its range.
     pub fn pods_with_address(&self, node: &str) -> usize {
-        let on_node = |pod: &&PodSnapshot| {
-            pod.node == node
-                && !pod.host_network
-                && !pod.ips.is_empty()
-                && !matches!(pod.phase.as_str(), "Succeeded" | "Failed")
+        let holds = |pod: &&PodSnapshot| {
+            !pod.ips.is_empty() && !matches!(pod.phase.as_str(), "Succeeded" | "Failed")
         };
-        self.everyone.iter().filter(on_node).count()
+        self.networked(node).filter(holds).count()
+    }
+
+    /// Reservations on a node, in the network in use, of addresses that no pod of the node has, by the API; none where the
+    /// node's network or its reservations were not read.
+    pub fn unheld(&self, node: &NodeSymptoms) -> Unheld {
+        let Some(network) = node.inside.cni().ok().and_then(in_use) else {
+            return Unheld::default();
+        };
+        let name = &node.object.name;
+        let leases = node.leases().filter(|lease| lease.network == network.name);
+        let reserved: Vec<IpAddr> = leases.map(|lease| lease.address).collect();
+        let held = |address: &IpAddr| self.networked(name).any(|pod| pod.ips.contains(address));
+        let waits = |pod: &&PodSnapshot| {
+            pod.ips.is_empty() && !matches!(pod.phase.as_str(), "Succeeded" | "Failed")
+        };
+        Unheld {
+            reserved: reserved.len(),
+            addresses: reserved
+                .into_iter()
+                .filter(|address| !held(address))
+                .collect(),
+            // A dual-stack pod has two.
+            awaited: self.networked(name).filter(waits).count()
+                * node.object.pod_cidrs.len().max(1),
+            network: network.name,
+        }
+    }
+
+    fn networked<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a PodSnapshot> {
+        let everyone = self.everyone.iter();
+        everyone.filter(move |pod| pod.node == node && !pod.host_network)
+    }
+}
+
+/// Reservations whose address no pod has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unheld {
+    /// The CNI network in use.
+    pub network: String,
+    /// Reservations in all.
+    pub reserved: usize,
+    /// Those that no pod has.
+    pub addresses: Vec<IpAddr>,
+    /// So many of them may be those of pods that have no address yet.
+    pub awaited: usize,
+}
+
+impl Unheld {
+    /// Whether some belong to nobody.
+    pub fn is_leak(&self) -> bool {
+        self.addresses.len() > self.awaited
     }
 }
 

@@ -92,6 +92,7 @@ fn drawn(args: &RouteArgs, attached: &Attached, found: &Found) -> Drawn {
     let advice = Advice {
         cluster: Some(attached.cluster.name().to_owned()),
         capabilities: attached.cluster.capabilities().clone(),
+        booted: None,
     };
     let inspection = || Inspection {
         schema: SCHEMA,

@@ -12,6 +12,7 @@ use flatnet_model::symptoms::{NodeSymptoms, PodSymptoms, Symptoms};
 /// What is wrong with a node; nothing where it is Ready.
 pub fn node(symptoms: &Symptoms, node: &NodeSymptoms) -> Subject {
     let (status, reason, message) = node.ready();
+    let findings = causes::of_node(symptoms, node);
     Subject {
         kind: Kind::Node,
         name: node.object.name.clone(),
@@ -22,8 +23,8 @@ pub fn node(symptoms: &Symptoms, node: &NodeSymptoms) -> Subject {
             "NotReady"
         }
         .to_owned(),
-        healthy: status == "True",
-        findings: causes::of_node(symptoms, node),
+        healthy: status == "True" && findings.is_empty(),
+        findings,
         last_warning: (status != "True").then(|| format!("{reason}: {message}")),
         tried: None,
         unmeasured: Vec::new(),

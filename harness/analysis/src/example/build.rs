@@ -134,6 +134,7 @@ impl Cluster {
                 pod_cidrs: self.families().map(|v6| cidr(n, v6)).collect(),
                 ready: Some(ready()),
                 info: NodeInfo::default(),
+                images: Vec::new(),
             },
             counters_before: facts.counters.clone(),
             before_pods: None,

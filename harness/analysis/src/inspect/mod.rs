@@ -3,7 +3,7 @@
 //! [`gather`] looks at a cluster once, into a [`view`]; [`catalogue`] lists the questions, and each of `answers` is a pure
 //! function from that view to an [`Answer`]; [`print`] shows what was answered. [`trace`] follows a packet:
 //! a question with two ends, which looks at its own.
-mod answers;
+pub(crate) mod answers;
 pub mod catalogue;
 
 use catalogue::Question;

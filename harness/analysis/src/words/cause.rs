@@ -1,6 +1,8 @@
 //! Causes: what makes things go wrong, in one sentence each.
 use flatnet_model::Family;
-use flatnet_model::cause::{AgentState, Cause, Loss, Refusal};
+use flatnet_model::cause::{
+    AgentState, Cause, CniDirectory, Loss, NotAProgram, PullFailure, Refusal,
+};
 use flatnet_model::evidence::{PodAt, Subject};
 
 use super::Words;
@@ -10,6 +12,15 @@ use super::start::command;
 use super::symptom::{over_family, place};
 
 const CONF_DIR: &str = "/etc/cni/net.d";
+const BIN_DIR: &str = "/opt/cni/bin";
+
+/// A plugin by its name, where the runtime told it.
+fn the_plugin(name: Option<&str>) -> String {
+    name.map_or_else(
+        || "a plugin".to_owned(),
+        |name| format!("the plugin {name}"),
+    )
+}
 
 impl Words<'_> {
     pub(super) fn cause(&self, cause: &Cause) -> String {
@@ -33,6 +44,10 @@ impl Words<'_> {
                 Some(file) => format!("{CONF_DIR}/{file} of {node} has a version that is not spoken there"),
                 None => format!("the configuration of {node} has a version that is not spoken there"),
             });
+            RuntimeDirectory { node, setting, directory } => (match setting {
+                CniDirectory::Configurations => format!("the runtime of {node} looks for CNI configurations in {directory}, not in {CONF_DIR}"),
+                CniDirectory::Plugins => format!("the runtime of {node} looks for plugins in {directory}, not in {BIN_DIR}"),
+            });
             AgentDown { node, agent, state } => (agent_down(node, agent, state));
             NoConflist { node } => "there is no CNI configuration in /etc/cni/net.d of {node}";
             ConflistNotLoaded { node, file } => "the runtime of {node} has not loaded /etc/cni/net.d/{file}";
@@ -41,6 +56,24 @@ impl Words<'_> {
                 if plugins.len() == 1 { "" } else { "s" },
                 listed(plugins, 6),
                 file.as_deref().unwrap_or("the configuration")
+            ));
+            PluginNotRunnable { node, plugin, how } => (match how {
+                NotAProgram::Format => format!("{BIN_DIR}/{plugin} of {node} is not a program for this machine"),
+                NotAProgram::Permission => format!("{BIN_DIR}/{plugin} of {node} may not be executed"),
+                NotAProgram::Interpreter => format!("{BIN_DIR}/{plugin} of {node} needs an interpreter or loader that is not there"),
+            });
+            PluginKilled { node, plugin } => (format!("{} of {node} was killed before it answered", the_plugin(plugin.as_deref())));
+            ProgramMissing { node, program } => "{program}, which a plugin runs, is not installed on {node}";
+            CredentialsRefused { node, plugin } => (format!("the API server refuses the credentials of {} of {node}", the_plugin(plugin.as_deref())));
+            NoAddressGiven { node, plugin } => (format!("{} of {node} gave no address", the_plugin(plugin.as_deref())));
+            StuckTerminating { pod, record } => (match record {
+                Some(record) => format!("the network of {} cannot be removed: {record} is not the result of an ADD", self.pod_at(pod)),
+                None => format!("the network of {} cannot be removed: DEL fails", self.pod_at(pod)),
+            });
+            ReservationsLeft { node, network, addresses } => (format!(
+                "{} of {network} on {node} reserved for pods that are gone: {}",
+                if addresses.len() == 1 { "1 address is".to_owned() } else { format!("{} addresses are", addresses.len()) },
+                shown(addresses, 4)
             ));
             AddressesExhausted { node } => "no address is left in the range of {node}";
             StaleBridge { node, bridge } => "{bridge} of {node} holds the gateway address of another range";
@@ -55,10 +88,13 @@ impl Words<'_> {
                 }
                 None => format!("{} needs something that it mounts or reads, which is not there", self.pod_at(pod)),
             });
-            ImagePull { pod, container, image } => (format!(
-                "{}: image {image} of container {container} is not on {} and cannot be pulled",
+            ImagePull { pod, container, image, failure } => (format!(
+                "{}: image {image} of container {container} is {} and cannot be pulled",
                 self.pod_at(pod),
-                pod.node
+                match failure {
+                    PullFailure::AlwaysPulled => format!("on {}, is pulled each time all the same,", pod.node),
+                    _ => format!("not on {}", pod.node),
+                }
             ));
             CommandNotFound { pod, container, command } => (format!(
                 "{}: container {container} cannot run {}",

@@ -1,7 +1,9 @@
 //! How a cause that was seen itself may have come about.
 use std::collections::BTreeSet;
 
-use flatnet_model::cause::{AgentState, Cause, NotRunnable, PullFailure, Refusal, Unfit};
+use flatnet_model::cause::{
+    AgentState, Cause, NotAProgram, NotRunnable, PullFailure, Refusal, Unfit,
+};
 use flatnet_model::evidence::PodAt;
 
 use super::Words;
@@ -26,18 +28,33 @@ impl Words<'_> {
             TwoConflists => "a second CNI was installed, or an add-on that is gone left its file behind: the runtime takes the first in lexical order";
             ConflistMalformed => "it was edited or written incompletely; the runtime does not skip it";
             CniVersion => "the file was written for other plugins, or by hand";
+            RuntimeDirectory => "the runtime was set up for another distribution's places, or the add-on was";
             AgentDown { agent, state } => (agent_state(agent, state));
             NoConflist => "no network add-on was installed, its agent did not finish, or its file was removed";
             ConflistNotLoaded => "the file was moved into the folder: containerd looks again when one is written or taken away, not when one is moved in";
             PluginMissing => "it was not installed on this node, or was removed: no pod gets a network here";
+            PluginNotRunnable { how } => (match how {
+                NotAProgram::Format => "it was built for another machine, or was written incompletely".to_owned(),
+                NotAProgram::Permission => "its mode lacks the right to execute, or its file system is mounted noexec".to_owned(),
+                NotAProgram::Interpreter => "it is a script or was linked dynamically, for another distribution".to_owned(),
+            });
+            PluginKilled => "memory may have run out, or it took longer than the runtime waits";
+            ProgramMissing => "the node's image does not bring it, or the runtime's PATH does not have its directory";
+            CredentialsRefused => "the token in its kubeconfig may have expired or belong to an earlier cluster, or its role lacks the right";
             AddressesExhausted { leaked } => (match leaked {
                 true => "reservations of pods that are gone were not given back: their DEL failed or never came".to_owned(),
                 false => "the node's range is too small for its pods".to_owned(),
             });
+            NoAddressGiven => "its configuration has no ipam section, or one without a range";
             StaleBridge => "the node's podCIDR was changed, and the bridge stayed";
             PluginFailed { plugin } => (plugin.as_ref().map_or_else(String::new, |plugin| {
                 format!("{plugin} failed for a reason of its own, in its own words above")
             }));
+            StuckTerminating { record } => (match record {
+                Some(_) => "the node may have gone down while the record was written: the runtime does not DEL without it".to_owned(),
+                None => "the plugin's DEL fails, in its own words above; the kubelet tries again until it succeeds".to_owned(),
+            });
+            ReservationsLeft => "their DEL failed or never came: the range has fewer addresses than it seems";
             NodeNotReady { network, reason } => (match network {
                 true => "its container runtime has no pod network to offer".to_owned(),
                 false => format!("the kubelet says {reason}"),
@@ -215,6 +232,9 @@ fn pull(failure: PullFailure) -> &'static str {
         }
         PullFailure::Certificate => "the registry's certificate is not trusted by the node",
         PullFailure::OutOfReach => "the node cannot reach the registry",
+        PullFailure::AlwaysPulled => {
+            "imagePullPolicy is Always, and the node cannot reach the registry: IfNotPresent takes the image that is there"
+        }
         PullFailure::Unknown => "the image's name is wrong, or its registry does not give it out",
     }
 }

@@ -55,6 +55,16 @@ fn words(todo: &Todo) -> String {
         }
         Todo::LoadImage => "or put it onto the nodes".to_owned(),
         Todo::ApplyAddOn => "the network add-on's manifest".to_owned(),
+        Todo::InstallProgram { program } => {
+            format!("install {program} with the node's package manager; it is there once this finds it")
+        }
+        Todo::GiveRange => "a range or subnet in the \"ipam\" section of".to_owned(),
+        Todo::SameDirectory => {
+            "set it to the add-on's directory, then restart the runtime".to_owned()
+        }
+        Todo::GiveBackReservations => {
+            "remove the reservations whose sandbox the runtime does not have".to_owned()
+        }
         Todo::CorrectManifest => "correct its manifest".to_owned(),
     }
 }

@@ -49,6 +49,24 @@ impl Words<'_> {
                 }
             });
             PluginSpeaks { plugin, versions } => (format!("{plugin} speaks {}", versions.join(", ")));
+            RuntimeLooksIn { directory, setting } => "{setting} is {directory}";
+            RunnablePlugin => "a program for this machine that root may execute";
+            PluginAnswers => "the plugin answers before its time limit";
+            ProgramInstalled { program } => "{program} in the runtime's PATH";
+            CredentialsAccepted => "the API server accepts the plugin's kubeconfig";
+            AddressGiven => "at least one address in the plugin's result";
+            NetworkRemoved => "DEL succeeds, and the pod's object goes";
+            Record { path, empty } => (match empty {
+                true => format!("{path} is empty"),
+                false => format!("{path} is not JSON"),
+            });
+            ReservationsHeld { network } => "each reservation of {network} belongs to a pod of the node";
+            Reserved { reserved, pods, unheld } => (format!(
+                "{} reserved, {} on the node; no pod holds {}",
+                count(*reserved, "address"),
+                count(*pods, "pod"),
+                shown(unheld, 6)
+            ));
             NodeExists => "spec.nodeName is the name of a node";
             PinnedTo { node, nodes } => (format!(
                 "spec.nodeName is {node}; the nodes are {}",
@@ -103,7 +121,7 @@ impl Words<'_> {
             AgentOnEachNode => "one agent on each node";
             SetHasNoPod { set, node } => "{set} has no pod on {node}";
             NotStarted { node } => "no agent was started on {node}";
-            NoDaemonSet => "no DaemonSet mounts /etc/cni/net.d or /opt/cni/bin of its nodes";
+            NoDaemonSet => "no DaemonSet writes to /etc/cni/net.d or /opt/cni/bin of its nodes, or serves a plugin there";
             PluginSeeks { resource } => "the plugin does not find {resource}";
             PluginFinds { resource } => "the plugin finds {resource}";
             ObjectThere { object } => (match object {

@@ -10,11 +10,11 @@ use k8s_openapi::api::core::v1::Node;
 
 use crate::status;
 use crate::{Cluster, Error, PodRef, Result, Target};
-use flatnet_model::advice::Advice;
+use flatnet_model::advice::{Advice, Booted};
 use flatnet_model::diagnosis::Unread;
 use flatnet_model::naming::Names;
 use flatnet_model::snapshot::PodSnapshot;
-use flatnet_model::symptoms::{PodSymptoms, Symptoms};
+use flatnet_model::symptoms::{NodeSymptoms, PodSymptoms, Symptoms};
 
 /// Who is asked about.
 #[derive(Clone, Copy, Debug)]
@@ -114,11 +114,15 @@ pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look
             });
         }
     }
-    let symptoms = Symptoms {
+    let mut symptoms = Symptoms {
         provider: cluster.provider().to_owned(),
         advice: Advice {
             cluster: Some(cluster.name().to_owned()),
             capabilities: cluster.capabilities().clone(),
+            booted: (cluster.provider() == "lab").then(|| Booted {
+                nodes: nodes.len(),
+                manifest: everyone.iter().any(is_of_a_manifest),
+            }),
         },
         nodes,
         node_names: cluster
@@ -130,11 +134,35 @@ pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look
         everyone,
         unread,
     };
+    let leaks = |node: &NodeSymptoms| symptoms.unheld(node).is_leak();
+    if symptoms.nodes.iter().any(leaks) {
+        // A pod may have got its address after the pods were listed, and before its node was read.
+        let later = self::everyone(&**cluster).await?;
+        symptoms.everyone = united(symptoms.everyone, later);
+    }
     Ok(Look {
         symptoms,
         pods,
         nodes: subject_nodes,
     })
+}
+
+/// Whether a lab's pod is none of those that flatnet makes by itself.
+fn is_of_a_manifest(pod: &PodSnapshot) -> bool {
+    let number = pod.reference.name.strip_prefix("busybox-");
+    let number = number.map(|rest| rest.strip_prefix("host-").unwrap_or(rest));
+    let own = number.is_some_and(|number| number.parse::<usize>().is_ok());
+    !own && !pod.reference.namespace.starts_with("flatnet-")
+}
+
+/// Pods of two lists, as the later has them where both do.
+fn united(earlier: Vec<PodSnapshot>, later: Vec<PodSnapshot>) -> Vec<PodSnapshot> {
+    let same = |a: &PodSnapshot, b: &PodSnapshot| a.reference == b.reference && a.uid == b.uid;
+    let gone: Vec<PodSnapshot> = earlier
+        .into_iter()
+        .filter(|pod| !later.iter().any(|other| same(pod, other)))
+        .collect();
+    later.into_iter().chain(gone).collect()
 }
 
 /// Something that could not be read.

@@ -1,7 +1,7 @@
 //! Gathers everything in a fixed order: counters, the matrix, path MTUs, what arrived, then how things look.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flatnet_model::coverage::Coverage;
 use flatnet_model::probe::{CniFiles, Facts, Transport, ask};
@@ -22,6 +22,10 @@ use flatnet_model::observations::{
     Denied, Endpoint, Observations, Observed, ObservedNode, ObservedPod,
 };
 use flatnet_model::snapshot::PodSnapshot;
+
+/// How long the status of a pod may lag behind the end of its processes.
+const STATUS_LAGS: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is to be observed.
 #[derive(Clone, Copy)]
@@ -70,14 +74,16 @@ pub async fn everything(
         let lost = fleet.lost.contains_key(&Endpoint::Pod(name.clone()));
         // A pod that ran when it was waited for and takes no probe now has ended since.
         let pod = match lost {
-            true => status::pod(&cluster.wait_pod(name, Duration::ZERO).await?)?,
+            true => since(cluster, pod).await?,
             false => pod.clone(),
         };
         pod_views.push(observed_pod(cluster, pod, lost).await);
     }
     let mut series = series::first(fleet, &views, &pod_views).await;
-    let Matrix { dials, coverage } =
-        matrix::dial_pairs(fleet, &views, &pod_views, &facts, scope).await;
+    let Matrix {
+        mut dials,
+        coverage,
+    } = matrix::dial_pairs(fleet, &views, &pod_views, &facts, scope).await;
     let homes = pod_views
         .iter()
         .map(|view| (view.reference(), view.object.node.as_str()));
@@ -88,7 +94,7 @@ pub async fn everything(
         Endpoint::Outside(_) => None,
     };
     series.extend(series::again(fleet, &dials, node_of).await);
-    let mtu = mtu::paths(fleet, &pod_views, &facts).await;
+    let mut mtu = mtu::paths(fleet, &pod_views, &facts).await;
     let (mut received, mut repeated_answers) = (BTreeMap::new(), BTreeMap::new());
     for (at, seen) in fleet.ask_all(&ask::Seen {}, READ_WITHIN).await {
         if let Ok(seen) = &seen
@@ -111,9 +117,26 @@ pub async fn everything(
             .and_then(|before| before.get(&view.object.name).cloned());
         view.counters_before = counters_before.get(&at).cloned().unwrap_or_default();
     }
+    let mut ended = BTreeSet::new();
     for view in &mut pod_views {
-        view.facts = taken(&mut facts, &view.endpoint());
+        let at = view.endpoint();
+        view.facts = taken(&mut facts, &at);
+        if view.facts.is_err() && view.runs() {
+            let now = since(cluster, &view.object).await?;
+            if now.has_ended_since(&view.object) {
+                *view = ObservedPod {
+                    facts: view.facts.clone(),
+                    ..observed_pod(cluster, now, true).await
+                };
+                ended.insert(at);
+            }
+        }
     }
+    // Its end is what is to be told, and not the traffic that ended with it.
+    let lasted = |from: &Endpoint, to: &Endpoint| !ended.contains(from) && !ended.contains(to);
+    dials.retain(|dial| lasted(&dial.from, &dial.to));
+    mtu.retain(|run| lasted(&run.from, &run.to));
+    series.retain(|run| lasted(&run.from, &run.to));
     // Last: what arrives through a service does not belong to the pairs above, nor its packets to the counters.
     let control_plane = match scope.exposed {
         Some(exposed) => Some(exposed::users(fleet, &views, &pod_views, exposed).await),
@@ -137,6 +160,18 @@ pub async fn everything(
         control_plane,
         following: Following::default(),
     })
+}
+
+/// A pod whose probe is gone, as it is now: its status may come to show its end a moment later.
+async fn since(cluster: &Arc<dyn Cluster>, before: &PodSnapshot) -> Result<PodSnapshot> {
+    let begun = Instant::now();
+    loop {
+        let now = status::pod(&cluster.wait_pod(&before.reference, Duration::ZERO).await?)?;
+        if now.has_ended_since(before) || begun.elapsed() > STATUS_LAGS {
+            return Ok(now);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 fn taken(facts: &mut BTreeMap<Endpoint, Observed<Facts>>, at: &Endpoint) -> Observed<Facts> {

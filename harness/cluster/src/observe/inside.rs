@@ -48,7 +48,8 @@ const PROGRAMS: &[&str] = &[
 pub(crate) enum Extent {
     /// Everything but the reservations of addresses.
     Everything,
-    /// What pods' networks are made with: interfaces and routes, CNI files, plugins, reservations of addresses.
+    /// What pods' networks are made with: interfaces and routes, CNI files, plugins, reservations of addresses, the runtime's
+    /// records and configuration.
     PodNetworks,
 }
 
@@ -115,7 +116,7 @@ async fn node(fleet: &Fleet, name: &str, root: &str, extent: Extent) -> Availabi
         ..NodeInside::default()
     };
     match extent {
-        Extent::PodNetworks => inside.files = Some(probe.reservations(root).await),
+        Extent::PodNetworks => inside.files = Some(probe.runtime_files(root).await),
         Extent::Everything => {
             let processes = probe.processes().await;
             let paths = files_of_interest(processes.as_deref().unwrap_or_default());
@@ -199,9 +200,11 @@ impl Probe<'_> {
         Ok(files.map(|file| (file.path, file.content)).collect())
     }
 
-    /// The folder of networks, and the folder of each.
-    async fn reservations(&self, root: &str) -> Observed<BTreeMap<String, FileContent>> {
-        let mut files = self.files(root, vec![CNI_NETWORKS.to_owned()]).await?;
+    /// The folder of networks, and the folder of each; records of ADD, and containerd's configuration.
+    async fn runtime_files(&self, root: &str) -> Observed<BTreeMap<String, FileContent>> {
+        let records = format!("{}/*", paths::CNI_RESULTS);
+        let fixed = [CNI_NETWORKS, paths::CONTAINERD_CONFIG, &records];
+        let mut files = self.files(root, fixed.map(str::to_owned).to_vec()).await?;
         if let Some(FileContent::Folder(networks)) = files.get(CNI_NETWORKS) {
             let folder = |network: &String| format!("{CNI_NETWORKS}/{network}");
             let paths = networks.iter().map(folder).collect();

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentState, Entry, Loss, NotRunnable, PullFailure, Refusal, Unfit};
+use super::{
+    AgentState, CniDirectory, Entry, Loss, NotAProgram, NotRunnable, PullFailure, Refusal, Unfit,
+};
 use crate::PodRef;
 use crate::follow::RuleRef;
 use crate::kernel::{MacAddr, PortState};
@@ -107,10 +109,14 @@ causes! {
         "the configuration's `cniVersion` is one that the runtime or a plugin does not speak",
         "the file, and `incompatible CNI versions` from the plugin" =>
         "a version that all of them speak, or newer plugins", ["cni-config"];
+    RuntimeDirectory { node: String, setting: CniDirectory, directory: String }
+        "the container runtime looks for CNI configurations or plugins in another directory than the one they are in",
+        "the directory in the runtime's words; `conf_dir`, `bin_dir` and `bin_dirs` in `/etc/containerd/config.toml`" =>
+        "the same directory in the runtime's configuration and in the add-on's", [];
     // An agent brings both file and programs, so that it comes before their absence.
     AgentDown { node: String, agent: String, state: AgentState }
         "the network add-on's agent does not run on the node",
-        "DaemonSets that mount `/etc/cni/net.d` or `/opt/cni/bin` and their pods' last words (on the lab: flatnet's agent); or a plugin that cannot reach its agent: weave's port 6784, flannel's `/run/flannel/subnet.env`, Calico's `nodename`, Cilium's socket" =>
+        "DaemonSets that mount `/etc/cni/net.d` or `/opt/cni/bin`, or write to a folder above them or to that of a plugin's socket as what changes the node's network, and their pods' last words (on the lab: flatnet's agent); or a plugin that cannot reach its agent: weave's port 6784, flannel's `/run/flannel/subnet.env`, Calico's `nodename`, Cilium's socket" =>
         "apply the add-on again, or restart its DaemonSet", ["daemonset"];
     NoConflist { node: String }
         "there is no CNI configuration on the node",
@@ -124,11 +130,31 @@ causes! {
         "the configuration names a plugin that is not on the node",
         "`/opt/cni/bin` against the configuration, IPAM and delegates included; `failed to find plugin`" =>
         "put the plugin there: apply the add-on again, or install the reference plugins", ["cni-config"];
+    PluginNotRunnable { node: String, plugin: String, how: NotAProgram }
+        "a plugin is there, and the node cannot execute it",
+        "`exec format error`, `permission denied` or `no such file or directory` after `fork/exec` of a plugin that is there" =>
+        "the plugin for this machine's architecture, executable: apply the add-on again", [];
     // From here on the plugin ran by itself.
+    PluginKilled { node: String, plugin: Option<String> }
+        "a plugin was killed before it answered",
+        "`signal: killed`, `context deadline exceeded` from the runtime" =>
+        "memory for the runtime's services, or what the plugin waited for", [];
+    ProgramMissing { node: String, program: String }
+        "a plugin needs a program that is not on the node",
+        "`executable file not found in $PATH` from the plugin" =>
+        "install the program (`iptables`, `nft`) on the node", [];
+    CredentialsRefused { node: String, plugin: Option<String> }
+        "the API server refuses the plugin's credentials",
+        "`Unauthorized` or `is forbidden` in the words of a plugin" =>
+        "restart the add-on's agent, which writes the plugin's kubeconfig", [];
     AddressesExhausted { node: String, leaked: bool }
         "the node's range has no address left",
         "the IPAM plugin's words; reservations in `/var/lib/cni/networks` against the pods that are there" =>
         "fewer pods on that node, a larger range per node, or reservations of dead pods removed", [];
+    NoAddressGiven { node: String, plugin: Option<String> }
+        "a plugin ended well and gave the pod no address",
+        "`IPAM plugin returned missing IP config`, `failed to find network info for sandbox`, `no IP ranges specified`" =>
+        "a range in the `ipam` section of the CNI configuration", [];
     StaleBridge { node: String, bridge: String }
         "the bridge still holds the gateway address of an earlier podCIDR",
         "`already has an IP address different from`; the bridge's addresses against the podCIDR" =>
@@ -137,6 +163,14 @@ causes! {
         "a CNI plugin failed for a reason of its own",
         "`FailedCreatePodSandBox` that is none of the above" =>
         "what its own words say", ["pod-ip-present"];
+    StuckTerminating { pod: PodAt, record: Option<String> }
+        "a pod stays Terminating: its network cannot be removed (DEL fails)",
+        "`FailedKillPod`; a record in `/var/lib/cni/results` that is empty or broken" =>
+        "remove the broken record, or what DEL's words ask for", [];
+    ReservationsLeft { node: String, network: String, addresses: Vec<IpAddr> }
+        "addresses are reserved for pods that are gone",
+        "reservations in `/var/lib/cni/networks` that no pod of the node holds or waits for" =>
+        "remove the reservations of sandboxes that are gone", [];
     // What the kubelet sums up of the above, or has of its own (disk, memory).
     NodeNotReady { node: String, network: bool, reason: String }
         "the node is not Ready",

@@ -53,6 +53,7 @@ pub enum PullFailure {
     Credentials,
     Certificate,
     OutOfReach,
+    AlwaysPulled,
     Unknown,
 }
 
@@ -64,6 +65,25 @@ pub enum NotRunnable {
     NotInImage,
     NotFoundByShell,
     NotExecutable,
+}
+
+/// Why a plugin that is there cannot be executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "`words` says each")]
+pub enum NotAProgram {
+    Format,
+    Permission,
+    Interpreter,
+}
+
+/// A directory of the container runtime's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum CniDirectory {
+    Configurations,
+    Plugins,
 }
 
 /// What the far ends' records of requests say about where packets get lost.

@@ -3,7 +3,9 @@ mod catalogue;
 mod details;
 
 pub use catalogue::{ALL, Cause, CauseId};
-pub use details::{AgentState, Basis, Loss, NotRunnable, PullFailure, Refusal, Unfit};
+pub use details::{
+    AgentState, Basis, CniDirectory, Loss, NotAProgram, NotRunnable, PullFailure, Refusal, Unfit,
+};
 
 /// What a person should know of a cause before they meet it.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +140,7 @@ mod tests {
             assert_eq!(entry.cause as usize, at, "{:?}", entry.cause);
         }
         assert_eq!(ranked().last().unwrap().cause, CauseId::Unreachable);
-        assert_eq!(ranked().count(), 23);
+        assert_eq!(ranked().count(), 31);
     }
 
     #[test]

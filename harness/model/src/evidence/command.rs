@@ -99,6 +99,10 @@ pub enum Todo {
     LoadImage,
     ApplyAddOn,
     CorrectManifest,
+    InstallProgram { program: String },
+    GiveRange,
+    SameDirectory,
+    GiveBackReservations,
 }
 
 impl Remediation {

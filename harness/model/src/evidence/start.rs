@@ -1,4 +1,6 @@
 //! States of what has to be there before a pod runs.
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,31 @@ pub enum Start {
     PluginSpeaks {
         plugin: String,
         versions: Vec<String>,
+    },
+
+    RuntimeLooksIn {
+        directory: String,
+        setting: String,
+    },
+    RunnablePlugin,
+    PluginAnswers,
+    ProgramInstalled {
+        program: String,
+    },
+    CredentialsAccepted,
+    AddressGiven,
+    NetworkRemoved,
+    Record {
+        path: String,
+        empty: bool,
+    },
+    ReservationsHeld {
+        network: String,
+    },
+    Reserved {
+        reserved: usize,
+        pods: usize,
+        unheld: Vec<IpAddr>,
     },
 
     // What keeps pods from running.

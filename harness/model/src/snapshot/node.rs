@@ -20,6 +20,9 @@ pub struct NodeSnapshot {
     pub ready: Option<Condition>,
     /// `status.nodeInfo`.
     pub info: NodeInfo,
+    /// `status.images`: the names of images that are there. A kubelet reports its 50 largest, unless it is told otherwise.
+    #[serde(skip)]
+    pub images: Vec<String>,
 }
 
 /// The parts of `status.nodeInfo` that a person reads.
@@ -48,6 +51,13 @@ struct Status {
     addresses: Option<Vec<Address>>,
     conditions: Option<Vec<Condition>>,
     node_info: Option<NodeInfo>,
+    images: Option<Vec<Image>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Image {
+    names: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -76,7 +86,25 @@ impl NodeSnapshot {
             pod_cidrs: networks(pod_cidrs).map_err(bad)?,
             ready: conditions.find(|condition| condition.kind == "Ready"),
             info: status.node_info.unwrap_or_default(),
+            images: status
+                .images
+                .into_iter()
+                .flatten()
+                .flat_map(|image| image.names.unwrap_or_default())
+                .collect(),
         })
+    }
+
+    /// Whether an image of that name, as a manifest may have it, is reported to be there.
+    pub fn has_image(&self, name: &str) -> bool {
+        let last = name.rsplit('/').next().unwrap_or_default();
+        let tagged = match last.contains([':', '@']) {
+            true => name.to_owned(),
+            false => format!("{name}:latest"),
+        };
+        ["", "docker.io/", "docker.io/library/"]
+            .iter()
+            .any(|registry| self.images.contains(&format!("{registry}{tagged}")))
     }
 
     /// Whether its Ready condition is True.

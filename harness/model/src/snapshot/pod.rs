@@ -55,6 +55,8 @@ pub struct Container {
     pub init: bool,
     /// Image as the status has it.
     pub image: String,
+    /// `imagePullPolicy` is Always.
+    pub always_pulled: bool,
     /// `command` and `args` of the manifest; empty where the image's own is run.
     pub command: Vec<String>,
     /// `ready`.
@@ -120,11 +122,12 @@ struct Spec {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct RawContainer {
     name: String,
     command: Option<Vec<String>>,
     args: Option<Vec<String>>,
+    image_pull_policy: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -216,6 +219,16 @@ impl PodSnapshot {
                 .all(|container| container.state.running.is_some())
     }
 
+    /// Whether it stopped running after that earlier look, or a container of it was restarted meanwhile, or it is another pod of
+    /// that name.
+    pub fn has_ended_since(&self, earlier: &PodSnapshot) -> bool {
+        let restarts = |pod: &PodSnapshot| -> i32 {
+            let counts = pod.main_containers().map(|c| c.restart_count);
+            counts.sum()
+        };
+        !self.is_running() || self.uid != earlier.uid || restarts(self) > restarts(earlier)
+    }
+
     /// Its Ready condition is True, and it is not being deleted: a pod on its way out still runs for a moment.
     pub fn is_ready(&self) -> bool {
         !self.terminating
@@ -272,6 +285,7 @@ fn container(status: RawStatus, init: bool, specs: &[RawContainer]) -> Container
         .flat_map(|spec| [&spec.command, &spec.args]);
     Container {
         command: words.flatten().flatten().cloned().collect(),
+        always_pulled: spec.is_some_and(|spec| spec.image_pull_policy.as_deref() == Some("Always")),
         name: status.name,
         init,
         image: status.image,
@@ -315,5 +329,29 @@ impl PodSnapshot {
                 && !self
                     .main_containers()
                     .any(|container| container.restarts(tolerated)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_that_ended_or_was_restarted_is_told_from_one_that_runs_on() {
+        let pod = |uid: &str, restarts: i32, state: &str| {
+            let container = json!({ "name": "c", "image": "i", "ready": true, "restartCount": restarts, "state": { state: {} } });
+            let object = json!({
+                "metadata": { "name": "a", "uid": uid }, "spec": { "containers": [{ "name": "c" }] },
+                "status": { "phase": "Running", "podIP": "10.1.0.2", "containerStatuses": [container] },
+            });
+            PodSnapshot::read(&object).unwrap()
+        };
+        let before = pod("1", 2, "running");
+        assert!(!pod("1", 2, "running").has_ended_since(&before));
+        assert!(pod("1", 3, "running").has_ended_since(&before));
+        assert!(pod("1", 2, "terminated").has_ended_since(&before));
+        assert!(pod("2", 0, "running").has_ended_since(&before));
     }
 }

@@ -7,7 +7,7 @@ use flatnet_model::cni::{NetworkList, in_use};
 use flatnet_model::diagnosis::one_line;
 use flatnet_model::evidence::{At, Command, Remediation, Start, Subject, Todo};
 
-use super::{About, Cause, Finding, Known, Said, Seen, words};
+use super::{About, Cause, Finding, Known, Said, Seen, reservations, words};
 
 /// Plugins and add-ons that take the node's podCIDR for its range.
 const FROM_POD_CIDR: [&str; 2] = ["flannel", "flatnet-cni"];
@@ -70,7 +70,7 @@ pub(super) fn pod_cidr(about: &About<'_>) -> Option<Finding> {
         },
         fix: match advice.has_kubectl() {
             true => Remediation::to(Todo::AssignRanges, vec![Command::shell(At::Here, manager)]),
-            false => Remediation::to(Todo::RangesOnUp, advice.up_again("")),
+            false => Remediation::to(Todo::RangesOnUp, advice.up_again()),
         },
         seen: complaint
             .into_iter()
@@ -109,19 +109,18 @@ pub(super) fn exhausted(about: &About<'_>) -> Option<Finding> {
     for lease in about.node.leases() {
         *by_network.entry(lease.network).or_default() += 1;
     }
-    let reserved: usize = by_network.values().sum();
     let ranges = about.node.object.pod_cidrs.clone();
-    // A dual-stack pod has two.
-    let leaked = reserved > pods * ranges.len().max(1);
+    let unheld = about.evidence.unheld(about.node);
+    let leaked = unheld.is_leak();
     let advice = &about.evidence.advice;
     let fix = if leaked {
-        Remediation::run(give_back(about, &by_network))
+        reservations::give_back(about, &unheld.network)
     } else if advice.has_kubectl() {
         let cordon = Command::here(&format!("kubectl cordon {node}"));
         let more = Todo::MoreRoom { node: node.clone() };
         Remediation::run(cordon).then(Remediation::to(more, Vec::new()))
     } else {
-        Remediation::to(Todo::RoomOnUp, advice.up_again(""))
+        Remediation::to(Todo::RoomOnUp, advice.up_again())
     };
     let reservations = by_network.iter();
     let reservations = reservations.map(|(network, count)| ((*network).to_owned(), *count));
@@ -141,22 +140,6 @@ pub(super) fn exhausted(about: &About<'_>) -> Option<Finding> {
         seen: Vec::new(),
     };
     Some(about.finding(Cause::AddressesExhausted { node, leaked }, known))
-}
-
-/// Removes the reservations of containers that are nobody's: none where the runtime does not tell its own.
-fn give_back(about: &About<'_>, networks: &BTreeMap<&str, usize>) -> Command {
-    let ids = match about.evidence.advice.has_kubectl() {
-        true => "crictl pods -q --no-trunc",
-        false => "ls /var/lib/cni/results",
-    };
-    let folders: Vec<String> = networks
-        .keys()
-        .map(|network| format!("/var/lib/cni/networks/{network}/[0-9a-f]*[.:]*"))
-        .collect();
-    about.shell(format!(
-        "ids=$({ids}) && for f in {}; do id=$(grep -o -E -m 1 \"[0-9a-f]{{64}}\" $f) && {{ echo \"$ids\" | grep -q $id || rm $f; }}; done",
-        folders.join(" ")
-    ))
 }
 
 /// The bridge plugin refuses a bridge that holds another gateway (isDefaultGateway without forceAddress).

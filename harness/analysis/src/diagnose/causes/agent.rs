@@ -18,10 +18,16 @@ const NEED_AGENT: &[(&str, &str, &str)] = &[
 
 pub(super) fn of(about: &About<'_>) -> Option<Finding> {
     let heard = about.said();
-    // The plugin ran to its end without it.
+    // The plugin ran to its end without it, or not at all.
     if matches!(
         heard,
-        Said::Exhausted | Said::StaleBridge { .. } | Said::Version
+        Said::Exhausted
+            | Said::StaleBridge { .. }
+            | Said::Version
+            | Said::NotRunnable { .. }
+            | Said::ProgramMissing { .. }
+            | Said::NoAddress
+            | Said::BrokenRecord
     ) {
         return None;
     }
@@ -85,7 +91,7 @@ pub(super) fn fix(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>)
         None if !kubectl => Remediation {
             steps: vec![Step {
                 todo: Some(Todo::SameOptionsOnUp),
-                commands: advice.up_again(""),
+                commands: advice.up_again(),
             }],
         },
         None => {

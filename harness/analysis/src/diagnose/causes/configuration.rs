@@ -1,7 +1,9 @@
 //! The CNI configuration of a node: whether there is one, whether it is the right one, and whether its plugins are there.
 
 use flatnet_model::cause::CauseId;
-use flatnet_model::cni::{BIN_DIR, CONF_DIR, NetworkList, Unusable, Version, configurations};
+use flatnet_model::cni::{
+    BIN_DIR, CONF_DIR, ListError, NetworkList, Unusable, Version, configurations,
+};
 use flatnet_model::diagnosis::one_line;
 use flatnet_model::evidence::{Command, Remediation, Start, State, Subject};
 use flatnet_model::probe::{CniFiles, ConfFile};
@@ -14,7 +16,13 @@ pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
     };
     let candidates = configurations(files);
     let Some((first, later)) = candidates.split_first() else {
-        return vec![no_conflist(about, Some(files))];
+        // A runtime that works has one elsewhere.
+        let works = about.node.ready().0 == "True"
+            && !matches!(about.said(), Said::NoConflist { .. } | Said::Other);
+        return match works {
+            true => Vec::new(),
+            false => vec![no_conflist(about, Some(files))],
+        };
     };
     let mut broken = broken(about, first, files);
     if !broken
@@ -34,8 +42,8 @@ pub(super) fn of(about: &About<'_>) -> Vec<Finding> {
 /// Where the files cannot be seen, the runtime's words have to do.
 fn unseen(about: &About<'_>) -> Option<Finding> {
     match about.said() {
-        Said::NoConflist => Some(no_conflist(about, None)),
-        Said::PluginMissing { plugin } => Some(plugin_missing(about, None, vec![plugin], None)),
+        Said::NoConflist { .. } => Some(no_conflist(about, None)),
+        Said::PluginMissing { plugin, .. } => Some(plugin_missing(about, None, vec![plugin], None)),
         Said::Version => Some(version(about, None, Vec::new(), None)),
         _ => None,
     }
@@ -53,23 +61,50 @@ fn broken(about: &About<'_>, file: &ConfFile, files: &CniFiles) -> Vec<Finding> 
         }
         Err(Unusable::Unreadable(_)) => return unseen(about).into_iter().collect(),
         Err(Unusable::Malformed(why)) => {
-            return vec![malformed(about, name, &why.to_string(), "cat")];
+            let mut found = malformed(about, name, &why.to_string(), "cat");
+            if let Some(whole) = renamed(file).filter(|_| why == ListError::ListInConf) {
+                let argv = ["mv", &path_of(name), &path_of(&whole)]
+                    .map(str::to_owned)
+                    .to_vec();
+                let rename = Command {
+                    argv,
+                    ..about.on_node("mv")
+                };
+                found.evidence.remediation = Some(Remediation::run(rename));
+            }
+            return vec![found];
         }
     };
+    let heard = about.said();
+    // The runtime is stricter than what reads it here, or newer.
+    if heard == Said::Malformed {
+        let words = about.network_words();
+        let why = words.as_ref().map_or("", |seen| words::core(&seen.text));
+        return vec![malformed(about, name, why, "cat")];
+    }
     let mut findings = Vec::new();
     let unknown = parsed.versions.is_empty() && !parsed.declared.is_empty();
-    if unknown || about.said() == Said::Version {
+    if unknown || heard == Said::Version {
         findings.push(version(about, Some(name), parsed.declared.clone(), None));
     }
     if findings.is_empty() {
         findings.extend(not_spoken(about, name, &parsed));
     }
-    let missing: Vec<String> = parsed
+    let mut missing: Vec<String> = parsed
         .programs()
         .into_iter()
         .filter(|program| !has_program(files, program))
         .map(str::to_owned)
         .collect();
+    match heard {
+        // It is there.
+        Said::NotRunnable { plugin, .. } => missing.retain(|missing| *missing != plugin),
+        // Of no configuration, such as `loopback`.
+        Said::PluginMissing { plugin, .. } if !has_program(files, &plugin) => {
+            missing.extend((!missing.contains(&plugin)).then_some(plugin));
+        }
+        _ => {}
+    }
     if !missing.is_empty() {
         findings.push(plugin_missing(about, Some(name), missing, Some(files)));
     }
@@ -100,6 +135,21 @@ fn is_whole(file: &ConfFile, files: &CniFiles) -> bool {
         let mut programs = network.programs().into_iter();
         programs.all(|program| has_program(files, program))
     })
+}
+
+/// The name under which a list in a `.conf` or `.json` is read, where it is one.
+fn renamed(file: &ConfFile) -> Option<String> {
+    let (stem, _) = file.name.rsplit_once('.')?;
+    let name = format!("{stem}.conflist");
+    let list = ConfFile {
+        name: name.clone(),
+        content: file.content.clone(),
+    };
+    list.network().is_ok().then_some(name)
+}
+
+fn path_of(name: &str) -> String {
+    format!("{CONF_DIR}/{name}")
 }
 
 fn has_program(files: &CniFiles, name: &str) -> bool {
@@ -176,7 +226,7 @@ fn no_conflist(about: &About<'_>, files: Option<&CniFiles>) -> Finding {
 fn not_loaded(about: &About<'_>, file: &ConfFile) -> Option<Finding> {
     let (status, _, message) = about.node.ready();
     let readable = file.content.is_ok();
-    if status != "False" || !readable || words::read(message) != Said::NoConflist {
+    if status != "False" || !readable || !matches!(words::read(message), Said::NoConflist { .. }) {
         return None;
     }
     let node = about.node.object.name.clone();

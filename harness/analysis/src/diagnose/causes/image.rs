@@ -48,6 +48,14 @@ fn finding(
         .map(|seen| seen.text.as_str())
         .collect::<Vec<_>>()
         .join(" ");
+    let failure = match failure(reason, &registry) {
+        PullFailure::OutOfReach
+            if container.always_pulled && about.node.object.has_image(image) =>
+        {
+            PullFailure::AlwaysPulled
+        }
+        failure => failure,
+    };
     let set = format!(
         "kubectl -n {} set image pod/{} {}=IMAGE",
         name.namespace, name.name, container.name
@@ -69,6 +77,15 @@ fn finding(
         ],
         look: advice.describe(name),
         fix: match load {
+            _ if failure == PullFailure::AlwaysPulled => Remediation {
+                steps: vec![Step {
+                    todo: None,
+                    commands: advice.change(
+                        name,
+                        "s/imagePullPolicy: Always/imagePullPolicy: IfNotPresent/",
+                    ),
+                }],
+            },
             _ if !advice.capabilities.image_pulls.is_present() => Remediation {
                 steps: vec![Step {
                     todo: None,
@@ -84,7 +101,7 @@ fn finding(
         pod: about.pod_at(pod),
         container: container.name.clone(),
         image: image.clone(),
-        failure: failure(reason, &registry),
+        failure,
     };
     known.finding(Rule::pod_runs(), cause)
 }

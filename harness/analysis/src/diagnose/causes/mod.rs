@@ -3,6 +3,8 @@ mod addresses;
 mod agent;
 mod configuration;
 mod container;
+mod directory;
+mod executed;
 mod image;
 mod mend;
 mod node;
@@ -10,7 +12,9 @@ mod object;
 mod plugin;
 mod probe;
 pub(super) mod reach;
+mod reservations;
 mod schedule;
+mod terminating;
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +39,12 @@ pub(super) fn of_pod(evidence: &Symptoms, pod: &PodSymptoms) -> Vec<Finding> {
             pod: Some(pod),
         };
         findings.extend(node::of(&about));
-        if pod.waits_for_sandbox() {
+        if pod.object.terminating {
+            findings.extend(terminating::of(&about, pod));
+            if !pod.object.host_network {
+                findings.extend(removal(&about));
+            }
+        } else if pod.waits_for_sandbox() {
             if !pod.object.host_network {
                 findings.extend(network(&about));
             }
@@ -62,11 +71,27 @@ pub(super) fn of_node(evidence: &Symptoms, node: &NodeSymptoms) -> Vec<Finding> 
     if node.ready().0 == "False" {
         findings.extend(network(&about));
     }
+    findings.extend(reservations::of(&about));
     ranked(findings)
 }
 
+/// Why DEL fails: only what its words name, a node's files are not what an earlier ADD was done with.
+fn removal(about: &About<'_>) -> Vec<Finding> {
+    match about.said() {
+        Said::PluginMissing { .. } => {
+            directory::of(about).map_or_else(|| configuration::of(about), |found| vec![found])
+        }
+        Said::AgentSilent { .. } => agent::of(about).into_iter().collect(),
+        _ => executed::of(about).into_iter().collect(),
+    }
+}
+
 fn network(about: &About<'_>) -> Vec<Finding> {
-    let mut findings = configuration::of(about);
+    let mut findings = match directory::of(about) {
+        Some(found) => vec![found],
+        None => configuration::of(about),
+    };
+    findings.extend(executed::of(about));
     findings.extend(addresses::pod_cidr(about));
     findings.extend(addresses::exhausted(about));
     findings.extend(addresses::stale_bridge(about));
@@ -156,8 +181,11 @@ impl About<'_> {
     fn network_words(&self) -> Option<Seen> {
         match self.pod {
             Some(pod) => {
-                let reasons = ["FailedCreatePodSandBox", "NetworkNotReady", "FailedSync"];
-                let event = pod.latest(&reasons)?;
+                let reasons: &[&str] = match pod.object.terminating {
+                    true => &["FailedKillPod"],
+                    false => &["FailedCreatePodSandBox", "NetworkNotReady", "FailedSync"],
+                };
+                let event = pod.latest(reasons)?;
                 Some(Seen::new(event.title(), &event.message))
             }
             None => {

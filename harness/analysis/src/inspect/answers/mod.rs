@@ -4,7 +4,7 @@ mod attachments;
 pub(super) mod bridges;
 pub(super) mod cni_config;
 mod conf_keys;
-mod containerd;
+pub(crate) mod containerd;
 mod control_plane;
 pub(super) mod etcd;
 mod findings;

@@ -1,4 +1,6 @@
 //! What the causes make of evidence that is hard to plant.
+mod runtime;
+
 use std::collections::BTreeMap;
 
 use flatnet_model::capabilities::Capabilities;
@@ -52,6 +54,7 @@ fn cluster(nodes: Vec<NodeSymptoms>, agents: Vec<Agent>) -> Symptoms {
         advice: Advice {
             cluster: Some("prod".to_owned()),
             capabilities: Capabilities::kubeconfig(),
+            booted: None,
         },
         node_names: Some(nodes.iter().map(|node| node.object.name.clone()).collect()),
         nodes,
