@@ -300,7 +300,7 @@ fn silent(
                 Some(Reply::No(detail)) => {
                     let entry = silent
                         .entry((&pod.object.node, hop))
-                        .or_insert_with(|| (Vec::new(), detail.clone()));
+                        .or_insert_with(|| (Vec::new(), (**detail).clone()));
                     entry.0.push(at(pod));
                 }
             }
@@ -330,7 +330,7 @@ fn silent(
 
 enum Reply {
     Yes,
-    No(State),
+    No(Box<State>),
     Unsupported(String),
 }
 
@@ -356,10 +356,10 @@ fn asked<'a>(topology: &Topology<'a>) -> BTreeMap<(&'a PodRef, IpAddr), Reply> {
                 detail,
                 ..
             } => Reply::Unsupported(detail.clone()),
-            DialOutcome::Failed { detail, .. } => Reply::No(State::Unanswered {
+            DialOutcome::Failed { detail, .. } => Reply::No(Box::new(State::Unanswered {
                 transport: dial.request.transport,
                 said: detail.clone(),
-            }),
+            })),
         };
         let slot = asked
             .entry((pod, dial.request.address))
