@@ -9,5 +9,6 @@ pub mod diagnose;
 pub mod example;
 pub mod follow;
 pub mod inspect;
+mod look;
 pub mod trace;
 pub mod words;

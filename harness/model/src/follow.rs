@@ -3,12 +3,14 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Found;
+use crate::cause::Found;
 use crate::kernel::Flow;
 use crate::probe::watch::{Passing, Watched, Watching};
 use crate::probe::{DialOutcome, DialRequest, Facts, RouteOutcome};
 use crate::reference::{Endpoint, Netns};
 use crate::snapshot::Observed;
+
+pub use crate::rule::RuleRef;
 
 /// Dials that failed or were rewritten, followed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -170,27 +172,4 @@ pub struct Rewrite {
 pub enum Field {
     Source,
     Destination,
-}
-
-/// What of a packet filter decided about a packet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleRef {
-    /// `ip`, `ip6`, `inet`, `bridge`, …
-    pub family: String,
-    /// Table.
-    pub table: String,
-    /// Chain; empty for a legacy rule, whose text names it.
-    pub chain: String,
-    /// Handle of the rule; none for a chain's policy and for rules of legacy iptables.
-    pub handle: Option<u64>,
-    /// The rule in the words of `nft` or `iptables-save`; `policy drop` for a policy.
-    pub text: Option<String>,
-}
-
-impl RuleRef {
-    /// Whether it tells the sender, by an ICMP error or a TCP reset.
-    pub fn rejects(&self) -> bool {
-        let text = self.text.as_deref().unwrap_or_default();
-        text.contains("reject") || text.contains("REJECT")
-    }
 }

@@ -25,6 +25,7 @@ pub mod probe;
 pub mod reference;
 pub mod required;
 pub mod reserved;
+pub mod rule;
 pub mod skip;
 pub mod snapshot;
 pub mod subject;

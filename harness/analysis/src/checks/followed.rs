@@ -1,8 +1,12 @@
 //! What following packets adds to a check's evidence: a cause that was seen, in place of one that is concluded.
+use std::net::IpAddr;
+
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Basis, Command, Found, State, Subject};
-use flatnet_model::follow::{Fate, Followed, Rewrite, RuleRef, Wanted};
-use flatnet_model::observations::{Endpoint, ObservedPod};
+use flatnet_model::evidence::{Basis, Found, State, Subject};
+use flatnet_model::follow::{Fate, Followed, Rewrite, Wanted};
+use flatnet_model::kernel::MacAddr;
+use flatnet_model::observations::Endpoint;
+use flatnet_model::probe::Facts;
 use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 
@@ -87,19 +91,54 @@ pub(super) fn culprit(topology: &Topology<'_>, netns: &Netns) -> Option<Subject>
     }
 }
 
-/// Where several pods know one wrong Ethernet address for one next hop, it is the next hop's that was changed.
-pub(super) fn changed_mac(topology: &Topology<'_>, cause: &Cause) -> Option<Subject> {
-    let Cause::NeighbourWrong { hop, mac, .. } = cause else {
+/// Whether a neighbour entry that differs from its next hop's Ethernet address was changed, or the next hop's was. Other entries for
+/// that next hop decide, then the address that CNI plugins make of an IPv4 address (0a:58 and its four bytes); else it may be either.
+pub(super) fn to_blame(topology: &Topology<'_>, cause: &Cause) -> Option<Vec<Subject>> {
+    let Cause::NeighbourWrong {
+        at,
+        hop,
+        mac,
+        actual: Some(actual),
+        ..
+    } = cause
+    else {
         return None;
     };
-    let knows = |pod: &&ObservedPod| {
-        let neighbours = pod.facts.iter().flat_map(|facts| &facts.neighbours);
-        neighbours
-            .into_iter()
-            .any(|entry| entry.address == *hop && entry.mac == Some(*mac))
+    let pods = topology.networked().map(|pod| {
+        let netns = Netns::Pod(pod.reference().clone());
+        (netns, pod.facts.as_ref().ok())
+    });
+    let nodes = topology.nodes().map(|node| {
+        let netns = Netns::Node(node.object.name.clone());
+        (netns, node.inside.facts().ok())
+    });
+    let all: Vec<(Netns, &Facts)> = pods
+        .chain(nodes)
+        .filter_map(|(netns, facts)| Some((netns, facts?)))
+        .collect();
+    let holder = all.iter().find(|(_, facts)| facts.holder(*hop).is_some());
+    let changed = holder.and_then(|(netns, _)| culprit(topology, netns));
+    let others = |wanted: &MacAddr| {
+        let entries = all.iter().filter(|(netns, _)| netns != at);
+        let entries = entries.flat_map(|(_, facts)| &facts.neighbours);
+        entries
+            .filter(|entry| entry.address == *hop && entry.mac == Some(*wanted))
+            .count()
     };
-    let holder = *topology.holders(*hop).first()?;
-    (topology.networked().filter(knows).count() > 1).then(|| Subject::node_of(holder))
+    let made_of = |mac: &MacAddr| match hop {
+        IpAddr::V4(v4) => mac.0[..2] == [0x0a, 0x58] && mac.0[2..] == v4.octets(),
+        IpAddr::V6(_) => false,
+    };
+    let entry = culprit(topology, at);
+    let (known, right) = (others(mac), others(actual));
+    let blamed: Vec<Option<Subject>> = match () {
+        () if known > right => vec![changed],
+        () if right > known => vec![entry],
+        () if made_of(mac) && !made_of(actual) => vec![changed],
+        () if made_of(actual) && !made_of(mac) => vec![entry],
+        () => vec![entry, changed],
+    };
+    Some(blamed.into_iter().flatten().collect())
 }
 
 /// What is observed where nothing could be followed.
@@ -128,66 +167,6 @@ pub(super) fn is_outline(found: &Found) -> bool {
         )
 }
 
-/// The command that shows the rule, route or setting that was seen.
-pub fn look(cause: &Cause) -> Option<Command> {
-    let (at, line) = match cause {
-        Cause::DroppedByRule { at, rule } | Cause::RewrittenByRule { at, rule } => {
-            (at, list_rule(rule))
-        }
-        Cause::ReversePathFilter { at, device, .. } => (
-            at,
-            format!(
-                "cat /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/{device}/rp_filter"
-            ),
-        ),
-        Cause::RouteRefuses { at, to, .. } => (at, format!("ip route get {to}")),
-        Cause::NeighbourUnresolved {
-            at, hop, device, ..
-        }
-        | Cause::NeighbourWrong {
-            at, hop, device, ..
-        } => (at, format!("ip neigh show {hop} dev {device}")),
-        Cause::LinkDown { at, device, .. } | Cause::FrameMisdirected { at, device, .. } => {
-            (at, format!("ip link show dev {device}"))
-        }
-        Cause::ForwardingEntryMissing { at, device, .. } => {
-            (at, format!("bridge fdb show dev {device}"))
-        }
-        Cause::NoVtep { at, .. } => (at, "ip -d link show type vxlan".to_owned()),
-        Cause::TakenByOther { at, .. } => (at, "ip address".to_owned()),
-        Cause::SentAway { at, .. } => (at, "ip rule".to_owned()),
-        Cause::ForwardingOff { node, key } => {
-            let path = key.replace('.', "/");
-            return Some(Command::on(node, &format!("cat /proc/sys/net/{path}")));
-        }
-        Cause::CountedDrop {
-            at,
-            device: Some(device),
-            ..
-        } => (at, format!("ip -s link show dev {device}")),
-        _ => return None,
-    };
-    match at {
-        Netns::Node(node) => Some(Command::on(node, &line)),
-        Netns::Pod(pod) => Some(Command::in_pod(pod, &line)),
-        Netns::Wire => None,
-    }
-}
-
-fn list_rule(rule: &RuleRef) -> String {
-    let RuleRef {
-        family,
-        table,
-        chain,
-        ..
-    } = rule;
-    match (chain.is_empty(), family.as_str()) {
-        (true, "ip6") => format!("ip6tables-legacy -t {table} -L -n -v"),
-        (true, _) => format!("iptables-legacy -t {table} -L -n -v"),
-        (false, _) => format!("nft -a list chain {family} {table} {chain}"),
-    }
-}
-
 /// The namespace that a cause is about.
 fn place_of(cause: &Cause) -> Option<&Netns> {
     match cause {
@@ -201,6 +180,7 @@ fn place_of(cause: &Cause) -> Option<&Netns> {
         | Cause::ForwardingEntryMissing { at, .. }
         | Cause::NoVtep { at, .. }
         | Cause::TakenByOther { at, .. }
+        | Cause::SourceIsOwn { at, .. }
         | Cause::SentAway { at, .. }
         | Cause::RoutingLoop { at }
         | Cause::TooBigForDevice { at, .. }

@@ -6,12 +6,13 @@ use flatnet_model::kernel::RouteEntry;
 use flatnet_model::probe::{DialOutcome, Facts, Failure};
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Symptom};
+use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Subject, Symptom};
 use flatnet_model::network::Family;
 use flatnet_model::reference::Netns;
 use ipnet::IpNet;
 
 use super::findings::{Findings, Problem, Seen, count, subjects, without_networked, without_nodes};
+use super::followed;
 use super::settings::ipv6_off;
 use super::topology::{Topology, at, device, ip_command, same_family};
 use super::veth::{Wire, default_route, follow, on_link};
@@ -315,17 +316,41 @@ fn silent(
         .map(|((node, hop), (pods, said))| {
             let expected = State::AnswerOf(topology.held(hop));
             let look = Command::in_pod(&pods[0].pod, &format!("ping -c 1 -W 1 {hop}"));
-            let cause = Cause::GatewayCutOff {
-                node: node.to_owned(),
-                hop,
-            };
+            let (culprits, cause) = cut_off(topology, node, hop, &pods);
+            let look = crate::look::at(&cause.cause).unwrap_or(look);
             Seen::new(expected, said, look).deviation(
                 subjects(&pods),
-                topology.blame(&pods),
-                Finding::of(Symptom::GatewaySilent { pods, hop }, Found::inferred(cause)),
+                culprits,
+                Finding::of(Symptom::GatewaySilent { pods, hop }, cause),
             )
         })
         .collect()
+}
+
+/// Why pods get no answer from their gateway, and who is to blame: what was seen of packets between one of them and anybody.
+fn cut_off(
+    topology: &Topology<'_>,
+    node: &str,
+    hop: IpAddr,
+    pods: &[PodAt],
+) -> (Vec<Subject>, Found) {
+    let is_one =
+        |end: &Endpoint| matches!(end, Endpoint::Pod(pod) if pods.iter().any(|at| at.pod == *pod));
+    let followed = followed::between(topology, |from, to| is_one(from) || is_one(to));
+    let fate = followed::fate(&followed).map(|(_, fate)| fate);
+    if let Some(seen) = fate.and_then(|fate| fate.cause.as_ref()) {
+        let blamed = followed::to_blame(topology, &seen.cause).unwrap_or_else(|| {
+            let at = fate.and_then(followed::ended_at);
+            let culprit = at.and_then(|at| followed::culprit(topology, at));
+            culprit.into_iter().collect()
+        });
+        return (blamed, seen.clone());
+    }
+    let cause = Cause::GatewayCutOff {
+        node: node.to_owned(),
+        hop,
+    };
+    (topology.blame(pods), Found::inferred(cause))
 }
 
 enum Reply {

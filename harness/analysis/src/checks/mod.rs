@@ -40,7 +40,6 @@ mod veth;
 pub mod tests;
 
 pub use catalogue::{Check, UnknownCheck, all, find};
-pub use followed::look as look_at;
 pub use mtu::FRAGMENT_COUNTERS;
 pub use reachability::{outcomes, representatives};
 pub use required::Required;

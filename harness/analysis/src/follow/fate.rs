@@ -29,6 +29,9 @@ impl Ended<'_> {
     }
 }
 
+/// What was seen of one packet; nothing where it was sent and seen nowhere.
+type Passage<'a> = Option<Vec<Seen<'a>>>;
+
 /// Where most of the packets that did not come through ended; nothing where every dial of the burst was answered.
 pub(super) fn fate<'a>(
     followed: &'a Followed,
@@ -46,7 +49,7 @@ pub(super) fn fate<'a>(
     }
     let over = followed.dial.request.transport;
     let first = legs(over)[0];
-    let mut groups: BTreeMap<(Leg, Option<String>), Vec<Option<Vec<Seen<'a>>>>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Leg, Option<String>), Vec<Passage<'a>>> = BTreeMap::new();
     for attempt in attempts {
         if let Some((leg, seen)) = dead(attempt, legs(over), ends) {
             let last = seen.last().map(|seen| sight(seen)).map(|s| key(&s));

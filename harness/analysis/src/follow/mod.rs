@@ -80,14 +80,12 @@ impl Ground {
             there: &there.0,
             back: back.as_ref().map(|back| &back.0),
         };
+        let rewrites = rewrite::rewrites(followed, &attempts);
         let fate = fate::fate(followed, &ends, &attempts).map(|ended| {
             let cause = reason::reason(followed, &ends, &self.network, &ended, &walks);
             ended.with(cause)
         });
-        FollowedTo {
-            fate,
-            rewrites: rewrite::rewrites(followed, &attempts),
-        }
+        FollowedTo { fate, rewrites }
     }
 
     /// Expected beside seen.
@@ -107,13 +105,7 @@ impl Ground {
         }
     }
 
-    fn walks(
-        &self,
-        followed: &Followed,
-    ) -> (
-        (Trace, Vec<(Netns, Flow)>),
-        Option<(Trace, Vec<(Netns, Flow)>)>,
-    ) {
+    fn walks(&self, followed: &Followed) -> (Walk, Option<Walk>) {
         let ends = Ends::of(&self.network, &followed.dial);
         let kernels: Kernels = followed
             .routes
@@ -145,6 +137,9 @@ impl Ground {
         (there, back)
     }
 }
+
+/// Where a packet should go, and what kernels on the way were not asked.
+type Walk = (Trace, Vec<(Netns, Flow)>);
 
 /// Nodes besides those of the two ends that are watched, at most.
 const MOST_BYSTANDERS: usize = 6;

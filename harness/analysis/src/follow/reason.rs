@@ -75,9 +75,9 @@ pub(super) fn reason(
         })
         .or_else(|| places.iter().find_map(|netns| case.error_from(netns)))
         .or_else(|| places.iter().find_map(|netns| case.counted(netns)))
-        .or_else(|| walk.and_then(|walk| case.sent_away(walk)))
-        .or_else(|| case.dropped(at));
-    seen.map(Found::seen)
+        .or_else(|| walk.and_then(|walk| case.sent_away(walk)));
+    let concluded = || case.dropped(at).map(Found::inferred);
+    seen.map(Found::seen).or_else(concluded)
 }
 
 impl Case<'_> {
@@ -140,6 +140,16 @@ impl Case<'_> {
         };
         let found = match cause {
             _ if at != netns => return None,
+            // fib_validate_source: a source that is an address of its own is no stranger's.
+            model::Cause::Refused { .. } => {
+                let source = self
+                    .source
+                    .filter(|source| holds(self.network, at, *source));
+                source.map(|address| Cause::SourceIsOwn {
+                    at: at.clone(),
+                    address,
+                })
+            }
             // Who sent the frame to that address is to blame, not who ignores it.
             model::Cause::WrongMac { frame: mac, .. } | model::Cause::NoPort { mac, .. } => {
                 self.wrong_neighbour(*mac)
@@ -329,13 +339,14 @@ impl Case<'_> {
         })
     }
 
-    /// The one reason for which the machine's kernel dropped as many packets as were lost, where there is exactly one.
+    /// The one reason for which the machine's kernel dropped exactly as many packets as were lost. It tells of the whole machine, so
+    /// that it is concluded and not seen.
     fn dropped(&self, netns: &Netns) -> Option<Cause> {
         let places = self.followed.places.iter();
         let drops = places.flat_map(|place| place.watched.iter().flat_map(|seen| &seen.drops));
         let telling: Vec<_> = drops
-            .filter(|drop| drop.packets >= self.packets())
-            .filter(|drop| !SILENT_REASONS.contains(&drop.reason.as_str()))
+            .filter(|drop| drop.packets == self.packets())
+            .filter(|drop| TELLING_REASONS.contains(&drop.reason.as_str()))
             .collect();
         let [only] = telling[..] else { return None };
         Some(Cause::CountedDrop {
@@ -374,8 +385,22 @@ const COUNTERS: [&str; 22] = [
     "arp_cache.table_fulls",
 ];
 
-/// Reasons that say nothing, or that a rule's own trace tells better.
-const SILENT_REASONS: [&str; 4] = ["NOT_SPECIFIED", "NO_REASON", "NETFILTER_DROP", "NO_SOCKET"];
+/// Reasons that name what ended a packet (include/net/dropreason-core.h). Others are given for packets that nobody misses: copies,
+/// frames for others, what a rule's own trace tells better.
+const TELLING_REASONS: [&str; 12] = [
+    "IP_CSUM",
+    "IP_INHDR",
+    "IP_RPFILTER",
+    "IP_INNOROUTES",
+    "NETFILTER_INGRESS",
+    "NEIGH_FAILED",
+    "NEIGH_QUEUEFULL",
+    "PKT_TOO_BIG",
+    "SOCKET_RCVBUFF",
+    "TC_INGRESS",
+    "TCP_CSUM",
+    "UDP_CSUM",
+];
 
 /// The Ethernet address of the interface that holds an address, where one namespace does.
 fn mac_of(network: &ObservedNetwork, address: IpAddr) -> Option<MacAddr> {
@@ -449,9 +474,7 @@ fn cause_of(at: &Netns, cause: &model::Cause, to: IpAddr) -> Option<Cause> {
         model::Cause::Refused { detail } => Cause::RouteRefuses {
             at,
             to,
-            route: Some(format!(
-                "its kernel answers \"{detail}\", where the main table has a way: a rule of `ip rule` leads elsewhere"
-            )),
+            route: Some(format!("its kernel answers \"{detail}\"")),
         },
         // Reverse paths are told by the counter: the kernel's answer about a packet of its own says nothing of another's.
         model::Cause::ReversePath { .. }

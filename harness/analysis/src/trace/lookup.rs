@@ -97,7 +97,9 @@ fn refusal(
         (_, Some(rejected)) => rejected,
         (Errno::ENETUNREACH, None) => Cause::NoRoute,
         // IN_DEV_FORWARD: each interface has a setting of its own, which ip_forward sets for all when it is written.
-        (Errno::EHOSTUNREACH, None) if flow.iif.is_some() && flow.to.is_ipv4() => {
+        (Errno::EHOSTUNREACH, None)
+            if flow.iif.is_some() && flow.to.is_ipv4() && !is_on(facts, flow) =>
+        {
             let device = crate::checks::device(facts, flow.iif);
             let sysctl = format!("ipv4/conf/{device}/forwarding");
             Cause::ForwardingOff { sysctl }
@@ -106,6 +108,13 @@ fn refusal(
             detail: detail.to_owned(),
         },
     }
+}
+
+/// Whether the interface by which the packet comes in is known to forward: a route that refuses has the same error.
+fn is_on(facts: &Facts, flow: &Flow) -> bool {
+    let device = crate::checks::device(facts, flow.iif);
+    let key = format!("ipv4.conf.{device}.forwarding");
+    facts.sysctls.get(&key).is_some_and(|value| value == "1")
 }
 
 /// The setting that lets a namespace pass on what is not its own.

@@ -211,6 +211,7 @@ impl Words<'_> {
             ForwardingEntryMissing { at, device, mac } => "{device} of {at} has no forwarding entry for {mac}";
             NoVtep { at, vni, port } => (format!("{} has no VXLAN device with VNI {vni} on UDP port {port}", at.say(self)));
             TakenByOther { at, address, wanted } => "{at} holds {address} too, and gets what is meant for {wanted}";
+            SourceIsOwn { at, address } => "{at} holds {address} itself, and refuses packets that come in from it";
             SentAway { at, device, expected } => "{at} sends them out by {device}, which does not lead to {expected}";
             RoutingLoop { at } => "they come back to {at} until their TTL runs out: a routing loop";
             TooBigForDevice { at, device, mtu } => (match device {

@@ -54,7 +54,7 @@ pub fn followed(found: &FollowedTo, advice: Advice) -> Vec<String> {
                 Basis::Inferred => "may be",
             };
             lines.push(format!("{basis}: {}", words.cause(&found.cause)));
-            let look = crate::checks::look_at(&found.cause);
+            let look = crate::look::at(&found.cause);
             lines.extend(look.map(|look| format!("look: {}", words.line(&look))));
         }
     }

@@ -124,6 +124,7 @@ impl Words<'_> {
             ForwardingEntryMissing => "";
             NoVtep => "";
             TakenByOther => "";
+            SourceIsOwn => "";
             SentAway => "";
             RoutingLoop => "";
             TooBigForDevice => "";

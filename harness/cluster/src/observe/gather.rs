@@ -3,54 +3,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flatnet_model::coverage::Coverage;
-use flatnet_model::probe::{CniFiles, Facts, Transport, ask};
-use ipnet::IpNet;
+use flatnet_model::probe::{CniFiles, Facts, ask};
 use k8s_openapi::api::core::v1::Node;
 
-use super::before::NodesBefore;
 use super::fleet::{Fleet, READ_WITHIN};
 use super::matrix::{self, Matrix};
+use super::scope::Scope;
 use super::{exposed, mtu, series};
 use crate::Cluster;
 use crate::Result;
-use crate::exposed::Exposed;
 use crate::status;
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
 use flatnet_model::follow::Following;
-use flatnet_model::observations::{
-    Denied, Endpoint, Observations, Observed, ObservedNode, ObservedPod,
-};
+use flatnet_model::observations::{Endpoint, Observations, Observed, ObservedNode, ObservedPod};
 use flatnet_model::snapshot::PodSnapshot;
 
 /// How long the status of a pod may lag behind the end of its processes.
 const STATUS_LAGS: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// What is to be observed.
-#[derive(Clone, Copy)]
-pub struct Scope<'a> {
-    /// The cluster.
-    pub cluster: &'a Arc<dyn Cluster>,
-    /// Its pods under test, as last seen.
-    pub pods: &'a [PodSnapshot],
-    /// What the cluster did not allow to be deployed.
-    pub denied: &'a [Denied],
-    /// How nodes were before the pods were added, where the cluster ran before.
-    pub before: Option<&'a NodesBefore>,
-    /// What was made for those who use the cluster, where it has a control plane.
-    pub exposed: Option<&'a Exposed>,
-    /// Transports of the matrix.
-    pub transports: &'a [Transport],
-    /// How many of the pairs to dial.
-    pub coverage: Coverage,
-    /// Chooses them, where not all are dialled.
-    pub seed: u64,
-    /// Pod network ranges of the whole cluster, where known.
-    pub pod_network: &'a [IpNet],
-    /// Which CNI was chosen, as given.
-    pub cni: &'a str,
-}
 
 /// Sends the traffic and reads both ends, every pod and every node.
 ///

@@ -8,7 +8,7 @@ use flatnet_model::probe::{DialOutcome, DialRequest, Facts, Failure, Transport};
 
 use super::dials::dial;
 use super::fleet::Fleet;
-use super::gather::Scope;
+use super::scope::Scope;
 
 /// Pairs dialled in addition where some fail: 4,000 that all time out over three transports take half a minute.
 const MOST_WIDENED: usize = 4_000;

@@ -12,4 +12,5 @@ mod matrix;
 mod mtu;
 mod names;
 pub mod once;
+pub mod scope;
 mod series;

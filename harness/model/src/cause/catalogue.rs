@@ -11,10 +11,10 @@ use super::{
     AgentState, CniDirectory, Entry, Loss, NotAProgram, NotRunnable, PullFailure, Refusal, Unfit,
 };
 use crate::PodRef;
-use crate::follow::RuleRef;
 use crate::kernel::{MacAddr, PortState};
 use crate::network::{Family, Protocol, Transport};
 use crate::reference::{Endpoint, Netns};
+use crate::rule::RuleRef;
 use crate::subject::{PodAt, Subject};
 
 /// `NAME { PARAMETERS } "what is wrong", "known by" => "what fixes it", [checks];` for each cause, in the order of rank. Those
@@ -320,6 +320,8 @@ causes! {
         "no VXLAN device takes a packet out of its tunnel" => "the same VNI and port in the add-on's configuration of all nodes", ["same-node", "cross-node"];
     TakenByOther { at: Netns, address: IpAddr, wanted: Netns }
         "a packet is taken by another namespace that holds the same address" => "remove the address there", ["same-node", "cross-node"];
+    SourceIsOwn { at: Netns, address: IpAddr }
+        "a namespace refuses packets whose source is an address that it holds itself" => "remove the address there", ["same-node", "cross-node"];
     SentAway { at: Netns, device: String, expected: Netns }
         "a packet leaves by a device that does not lead to its destination" => "the route or rule that chooses the device: `ip rule`, `ip route get`", ["same-node", "cross-node"];
     RoutingLoop { at: Netns }

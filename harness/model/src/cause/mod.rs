@@ -1,11 +1,13 @@
 //! Every cause that is known, in the order in which causes are named: one catalogue for checks and `flatnet diagnose`.
 mod catalogue;
 mod details;
+mod found;
 
 pub use catalogue::{ALL, Cause, CauseId};
 pub use details::{
     AgentState, Basis, CniDirectory, Loss, NotAProgram, NotRunnable, PullFailure, Refusal, Unfit,
 };
+pub use found::Found;
 
 /// What a person should know of a cause before they meet it.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ pub use owner::Owner;
 pub use start::Start;
 pub use state::{Route, State, Vxlan};
 
-pub use crate::cause::Basis;
+pub use crate::cause::{Basis, Found};
 pub use crate::subject::{PodAt, Subject};
 pub use symptom::{Direction, Extent, PathClass, Scope, Span, Symptom};
 pub use talk::{Arrivals, Complaint, HeldAddress, Mismatch, NameAnswer, Talk};
@@ -104,30 +104,6 @@ pub enum Finding {
         /// The cause, observed itself.
         cause: Found,
     },
-}
-
-/// A cause, and how it is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// Which, with its parameters.
-    #[serde(flatten)]
-    pub cause: Cause,
-    /// Observed itself, or concluded from other observations.
-    pub basis: Basis,
-}
-
-impl Found {
-    /// A cause that was observed itself; where one can only be concluded, it was.
-    pub fn seen(cause: Cause) -> Self {
-        let basis = cause.id().basis().unwrap_or(Basis::Seen);
-        Found { cause, basis }
-    }
-
-    /// A cause that best explains what was observed; where one is never concluded, it was observed.
-    pub fn inferred(cause: Cause) -> Self {
-        let basis = cause.id().basis().unwrap_or(Basis::Inferred);
-        Found { cause, basis }
-    }
 }
 
 impl Finding {

@@ -78,16 +78,19 @@ impl<'a> Context<'a> {
                 });
                 (problem.deviation.culprits.clone(), cause)
             }
-            (None, Some(seen)) => (self.culprits_of(fate), Some(seen.clone())),
+            (None, Some(seen)) => (self.culprits_of(group.scope, fate), Some(seen.clone())),
+            (None, None) if let Some((culprit, cause)) = self.rewritten(group) => {
+                (culprit.into_iter().collect(), Some(cause))
+            }
             (None, None) => {
-                let place = self.culprits_of(fate);
+                let place = self.culprits_of(group.scope, fate);
                 let (culprits, cause) = self.conclude(group, &over, &arrivals, cut, place);
                 (culprits, Some(Found::inferred(cause)))
             }
         };
         let shown = match problem {
             Some(problem) => Some(problem.deviation.look.clone()),
-            None => seen.and_then(|found| followed::look(&found.cause)),
+            None => seen.and_then(|found| crate::look::at(&found.cause)),
         };
         let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
         observed.extend(self::observed(self.topology.observations, group, &arrivals));
@@ -114,6 +117,21 @@ impl<'a> Context<'a> {
             observed,
             look: shown.unwrap_or_else(|| self.topology.in_end(&first.from, &ping)),
         }
+    }
+
+    /// The rule that was seen to change an address of the group's packets.
+    fn rewritten(&self, group: &Group<'_, '_>) -> Option<(Option<Subject>, Found)> {
+        let is_red = |from: &Endpoint, to: &Endpoint| {
+            let mut red = group.red.iter();
+            red.any(|pair| pair.from == from && pair.to == to)
+        };
+        let rewrite = followed::rewrite(&followed::between(self.topology, is_red))?;
+        let cause = Cause::RewrittenByRule {
+            at: rewrite.at.clone(),
+            rule: rewrite.by.clone()?,
+        };
+        let culprit = followed::culprit(self.topology, &rewrite.at);
+        Some((culprit, Found::seen(cause)))
     }
 
     /// What best explains a group for which no check of nodes and pods has a cause; `place` is where packets were last seen.
@@ -154,11 +172,18 @@ impl<'a> Context<'a> {
         followed::fate(&followed::between(self.topology, is_red))
     }
 
-    fn culprits_of(&self, fate: Option<&Fate>) -> Vec<Subject> {
+    fn culprits_of(&self, scope: Scope<'_>, fate: Option<&Fate>) -> Vec<Subject> {
         let cause = fate.and_then(|fate| fate.cause.as_ref());
-        let shared = cause.and_then(|found| followed::changed_mac(self.topology, &found.cause));
+        let cause = cause.map(|found| &found.cause);
+        if let Some(blamed) = cause.and_then(|cause| followed::to_blame(self.topology, cause)) {
+            return blamed;
+        }
+        // Who asks for an address that nobody tells is not to blame for it: the picture says who is.
+        if let Some(Cause::NeighbourUnresolved { .. }) = cause {
+            return self.blamed(scope).into_iter().collect();
+        }
         let at = fate.and_then(followed::ended_at);
-        let culprit = shared.or_else(|| followed::culprit(self.topology, at?));
+        let culprit = at.and_then(|at| followed::culprit(self.topology, at));
         culprit.into_iter().collect()
     }
 

@@ -1,0 +1,67 @@
+//! The command by which a person sees a cause that was seen in packets that were followed.
+use flatnet_model::Netns;
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::Command;
+use flatnet_model::follow::RuleRef;
+
+/// The command that shows the rule, route or setting that was seen.
+pub(crate) fn at(cause: &Cause) -> Option<Command> {
+    let (at, line) = match cause {
+        Cause::DroppedByRule { at, rule } | Cause::RewrittenByRule { at, rule } => {
+            (at, list_rule(rule))
+        }
+        Cause::ReversePathFilter { at, device, .. } => (
+            at,
+            format!(
+                "cat /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/{device}/rp_filter"
+            ),
+        ),
+        Cause::RouteRefuses { at, to, .. } => (at, format!("ip route get {to}")),
+        Cause::NeighbourUnresolved {
+            at, hop, device, ..
+        }
+        | Cause::NeighbourWrong {
+            at, hop, device, ..
+        } => (at, format!("ip neigh show {hop} dev {device}")),
+        Cause::LinkDown { at, device, .. } | Cause::FrameMisdirected { at, device, .. } => {
+            (at, format!("ip link show dev {device}"))
+        }
+        Cause::ForwardingEntryMissing { at, device, .. } => {
+            (at, format!("bridge fdb show dev {device}"))
+        }
+        Cause::NoVtep { at, .. } => (at, "ip -d link show type vxlan".to_owned()),
+        Cause::TakenByOther { at, .. } | Cause::SourceIsOwn { at, .. } => {
+            (at, "ip address".to_owned())
+        }
+        Cause::SentAway { at, .. } => (at, "ip rule".to_owned()),
+        Cause::ForwardingOff { node, key } => {
+            let path = key.replace('.', "/");
+            return Some(Command::on(node, &format!("cat /proc/sys/net/{path}")));
+        }
+        Cause::CountedDrop {
+            at,
+            device: Some(device),
+            ..
+        } => (at, format!("ip -s link show dev {device}")),
+        _ => return None,
+    };
+    match at {
+        Netns::Node(node) => Some(Command::on(node, &line)),
+        Netns::Pod(pod) => Some(Command::in_pod(pod, &line)),
+        Netns::Wire => None,
+    }
+}
+
+fn list_rule(rule: &RuleRef) -> String {
+    let RuleRef {
+        family,
+        table,
+        chain,
+        ..
+    } = rule;
+    match (chain.is_empty(), family.as_str()) {
+        (true, "ip6") => format!("ip6tables-legacy -t {table} -L -n -v"),
+        (true, _) => format!("iptables-legacy -t {table} -L -n -v"),
+        (false, _) => format!("nft -a list chain {family} {table} {chain}"),
+    }
+}
