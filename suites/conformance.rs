@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
 use flatnet::config::{RequireArgs, RunArgs};
-use flatnet::report::{CheckReport, Counts, Outcome, terminal, terminal::Detail};
+use flatnet::report::{CheckReport, Counts, outcome, terminal, terminal::Detail};
 use flatnet::session::conduct;
 use flatnet_analysis::checks::{Required, catalogue};
 use flatnet_analysis::words::Words;
@@ -165,7 +165,7 @@ fn something_was_judged(run: &Run) {
     let (observations, required) = run.observed();
     let judge = |check| CheckReport::of(check, required, observations);
     let checks: Vec<CheckReport> = catalogue::all().iter().map(judge).collect();
-    let outcome = Outcome::of(&checks, &Words::of_report(Some(observations), None));
+    let outcome = outcome(&checks, &Words::of_report(Some(observations), None));
     let Counts { passed, failed, .. } = outcome.counts;
     assert!(passed + failed > 0, "{}", outcome.notes.join("; "));
 }

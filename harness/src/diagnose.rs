@@ -19,8 +19,9 @@ use flatnet_model::probe::Transport;
 use flatnet_model::snapshot::PodSnapshot;
 
 use crate::Result;
-use crate::session::follow::{Consent, follow};
-use crate::session::run_id;
+use crate::consent::Consent;
+use crate::follow::follow;
+use crate::run_id::run_id;
 
 /// Transports by which nodes and pod are asked to reach each other.
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];

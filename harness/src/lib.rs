@@ -11,13 +11,16 @@ pub mod busybox;
 pub mod cli;
 pub mod cni;
 pub mod config;
+pub mod consent;
 pub mod diagnose;
 pub mod events;
+pub mod follow;
 pub mod live;
 pub mod plant;
 pub mod programs;
 pub mod report;
 pub mod route;
+pub mod run_id;
 pub mod session;
 
 pub use flatnet_model::{Error, Interrupt, Result, torn_down};

@@ -12,10 +12,10 @@ use flatnet_model::probe::DialRequest;
 use flatnet_model::reference::{Endpoint, Netns};
 use flatnet_model::snapshot::PodSnapshot;
 
+use crate::follow::ask_kernels;
 use crate::route::Looked;
+use crate::run_id::run_id;
 use crate::session::attach::Attached;
-use crate::session::follow::ask_kernels;
-use crate::session::run_id;
 use crate::{Error, Result};
 
 /// Sends a burst over each transport, and says what became of it.

@@ -10,6 +10,7 @@ pub mod cause;
 pub mod cni;
 pub mod components;
 pub mod coverage;
+pub mod covering;
 pub mod diagnosis;
 pub mod error;
 pub mod evidence;

@@ -5,10 +5,10 @@ use clap::Args;
 
 use super::which::WhichArgs;
 use super::{Output, Typed, duration, output};
+use crate::consent::Consent;
 use crate::diagnose::diagnose;
 use crate::report::{self, diagnosis as text};
 use crate::session::attach::{Attached, Visit, Which, looking};
-use crate::session::follow::Consent;
 use crate::{Error, Result, session};
 use flatnet_cluster::diagnose::{Wanted, look};
 use flatnet_model::diagnosis::Diagnosis;
@@ -52,7 +52,7 @@ pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed) -> Result<u8> {
         true => Visit::Stay,
         false => Visit::Look,
     };
-    let consent = Consent::on(&which, args.trace);
+    let consent = Consent::of(!matches!(which, Which::Kubeconfig(_)), args.trace);
     let looking = looking(&which, visit, async |attached| {
         until_known(attached, &args.names, args.wait, &consent).await
     });

@@ -175,6 +175,13 @@ impl Report {
 
     /// What the run comes to.
     pub fn outcome(&self) -> Outcome {
-        Outcome::of(&self.checks, &self.words())
+        outcome(&self.checks, &self.words())
     }
+}
+
+/// What these come to.
+pub fn outcome(checks: &[CheckReport], words: &Words<'_>) -> Outcome {
+    let missed = |check: &CheckReport| Some((check.id.clone(), words.skip(check.missed()?)));
+    let verdicts = checks.iter().map(|check| &check.verdict);
+    Outcome::of(verdicts, checks.iter().filter_map(missed).collect())
 }

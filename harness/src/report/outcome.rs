@@ -1,9 +1,7 @@
 //! What a run comes to: how many checks came out how, what was missed, and the exit code.
-use flatnet_analysis::words::{Words, all, count};
+use flatnet_analysis::words::{all, count};
 use flatnet_model::verdict::Verdict;
 use serde::Serialize;
-
-use super::CheckReport;
 
 /// How many checks came out how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -101,13 +99,11 @@ pub struct Outcome {
 
 impl Outcome {
     /// Of these checks.
-    pub fn of(checks: &[CheckReport], words: &Words<'_>) -> Self {
-        let counts = Counts::of(checks.iter().map(|check| &check.verdict));
-        let missed = |check: &CheckReport| {
-            let reason = check.missed()?;
-            Some((check.id.clone(), words.skip(reason)))
-        };
-        let missed: Vec<(String, String)> = checks.iter().filter_map(missed).collect();
+    pub fn of<'a>(
+        verdicts: impl IntoIterator<Item = &'a Verdict>,
+        missed: Vec<(String, String)>,
+    ) -> Self {
+        let counts = Counts::of(verdicts);
         let unjudged = counts.unjudged();
         let nothing = unjudged.map(|why| format!("nothing was judged: {why}"));
         Outcome {

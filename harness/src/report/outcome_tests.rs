@@ -7,7 +7,7 @@ use flatnet_analysis::checks::{Required, find};
 use flatnet_model::skip::SkipReason;
 
 /// A verdict a letter: passed, failed, skipped, broken, reported.
-fn checks(verdicts: &str) -> Vec<CheckReport> {
+fn verdicts_of(letters: &str) -> Vec<Verdict> {
     let verdict = |letter: char| match letter {
         'p' => Verdict::Pass { facts: Vec::new() },
         'f' => Verdict::Fail {
@@ -19,13 +19,7 @@ fn checks(verdicts: &str) -> Vec<CheckReport> {
         'b' => Verdict::broken("the probe died"),
         _ => Verdict::Report { facts: Vec::new() },
     };
-    let report = |letter| CheckReport {
-        id: "mtu".to_owned(),
-        promise: String::new(),
-        required: false,
-        verdict: verdict(letter),
-    };
-    verdicts.chars().map(report).collect()
+    letters.chars().map(verdict).collect()
 }
 
 #[rstest]
@@ -45,7 +39,7 @@ fn verdicts_give_the_closing_line_and_the_exit_code(
     #[case] line: &str,
     #[case] notes: &[&str],
 ) {
-    let outcome = Outcome::of(&checks(verdicts), &Words::of_report(None, None));
+    let outcome = Outcome::of(&verdicts_of(verdicts), Vec::new());
     assert_eq!(
         (outcome.exit_code, outcome.counts.to_string().as_str()),
         (code, line)

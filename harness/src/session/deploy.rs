@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::Pod;
 use tokio::task::JoinSet;
 
 use super::exposure;
-use super::follow::Consent;
 use super::lifetime::Lifetime;
 use super::plan::Plan;
+use crate::consent::Consent;
 use crate::diagnose;
 use crate::events::{Event, Observer};
 use crate::plant::{Fault, Made, Moment, Plantable, Planted};

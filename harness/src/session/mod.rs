@@ -3,7 +3,6 @@ pub mod attach;
 pub mod boot;
 pub mod deploy;
 pub mod exposure;
-pub mod follow;
 pub mod interrupts;
 pub mod lifetime;
 pub mod locate;
@@ -16,7 +15,6 @@ pub mod reaper;
 pub mod source;
 pub mod workload;
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +23,7 @@ use ipnet::IpNet;
 use crate::config::RunArgs;
 use crate::events::{self, Event, Observer, Phase};
 use crate::plant::Fault;
+pub use crate::run_id::run_id;
 use crate::{Error, Result, torn_down};
 use boot::Booted;
 use deploy::Deployed;
@@ -181,7 +180,7 @@ impl Session {
             let gathered = gather::everything(&fleet, nodes, &scope).await;
             let mut observations = gathered?;
             let (consent, name) = (&self.plan.consent, run_id());
-            follow::follow(&self.cluster, &fleet, consent, &name, &mut observations).await;
+            crate::follow::follow(&self.cluster, &fleet, consent, &name, &mut observations).await;
             Ok(observations)
         };
         self.phases().run(Phase::Observe, observing).await
@@ -378,12 +377,4 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .map_err(|e| Error::failed("start the runtime", e))
-}
-
-/// Six hexadecimal digits, new for each run.
-pub fn run_id() -> String {
-    format!(
-        "{:06x}",
-        RandomState::new().hash_one(std::process::id()) & 0xff_ffff
-    )
 }

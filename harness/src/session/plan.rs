@@ -5,7 +5,6 @@ use std::time::Duration;
 use flatnet_model::coverage::Coverage;
 use flatnet_model::probe::Transport;
 
-use super::follow::Consent;
 use super::locate::{self, Existing, Located};
 use super::machine;
 use super::source::ClusterSource;
@@ -13,6 +12,7 @@ use super::workload::Workload;
 use super::{new_kind, new_lab};
 use crate::cni::Choice;
 use crate::config::{Provider, RunArgs};
+use crate::consent::Consent;
 use crate::plant::Fault;
 use crate::programs::Programs;
 use crate::{Error, Result};

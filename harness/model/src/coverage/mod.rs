@@ -6,13 +6,11 @@ mod plan;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::Endpoint;
+pub use crate::covering::Covering;
 use crate::observations::{ObservedNode, ObservedPod};
 pub use plan::{count, pairs, widened};
 
@@ -33,27 +31,6 @@ pub enum Coverage {
     Nodes,
     /// So many pairs, drawn at random.
     Sampled(Option<NonZeroUsize>),
-}
-
-/// How much was dialled. With the same seed and the same ends, the pairs are the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Covering {
-    /// Every pair.
-    #[default]
-    Full,
-    /// Every ordered pair of nodes, and every pod as client and as server.
-    Nodes {
-        /// Chose which pods stand for their nodes.
-        seed: u64,
-    },
-    /// Pairs drawn at random.
-    Sampled {
-        /// Drew them.
-        seed: u64,
-        /// How many, where there are as many.
-        pairs: usize,
-    },
 }
 
 /// A word that names no coverage.
@@ -94,17 +71,6 @@ impl Coverage {
                 seed,
                 pairs: pairs.map_or(SAMPLE, NonZeroUsize::get),
             },
-        }
-    }
-}
-
-/// As the options say it: `full`, `nodes, seed 7`, `sampled=100, seed 7`.
-impl fmt::Display for Covering {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Covering::Full => f.write_str("full"),
-            Covering::Nodes { seed } => write!(f, "nodes, seed {seed}"),
-            Covering::Sampled { seed, pairs } => write!(f, "sampled={pairs}, seed {seed}"),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::capabilities::Capabilities;
-use crate::coverage::Covering;
+use crate::covering::Covering;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 

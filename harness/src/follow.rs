@@ -8,39 +8,12 @@ use flatnet_cluster::observe::follow::{Beside, Follower};
 use flatnet_model::follow::{Followed, KernelRoute};
 use flatnet_model::observations::Observations;
 
-use super::attach::Which;
+use crate::consent::Consent;
 
 /// Dials that are followed, at most: each takes about half a second.
 const MOST: usize = 6;
 /// Each answer of a kernel may lead to a namespace that was not on the path before, no more of them than this.
 const MOST_ROUNDS: usize = 16;
-
-/// Whether a run may add a table to nodes for the time of a burst.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Consent {
-    /// The cluster is flatnet's, or its owner said so.
-    Given,
-    /// It was not asked for; why that matters.
-    Withheld(String),
-}
-
-impl Consent {
-    /// A cluster that flatnet did not boot gets a table on its nodes only where its owner says so.
-    pub fn of(booted_by_flatnet: bool, trace: bool) -> Self {
-        match booted_by_flatnet || trace {
-            true => Consent::Given,
-            false => Consent::Withheld(NOT_FOLLOWED.to_owned()),
-        }
-    }
-
-    /// On a running cluster.
-    pub fn on(which: &Which, trace: bool) -> Self {
-        Consent::of(!matches!(which, Which::Kubeconfig(_)), trace)
-    }
-}
-
-/// What failures on a cluster of somebody else's say.
-const NOT_FOLLOWED: &str = "packets were not followed: --trace would name the hop and the rule that ends them, with a table of flatnet's own on the nodes for less than a second";
 
 /// Follows one dial of each class, and says in the observations what that came to. Healthy observations stay as they are, and
 /// cost nothing.
