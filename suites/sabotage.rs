@@ -104,7 +104,7 @@ fn the_fault_is_seen_without_dialling_every_pair(#[case] id: &str) {
 
 #[track_caller]
 fn assert_seen(args: &RunArgs, id: &str) {
-    let fault = plant::find(id).unwrap();
+    let fault = plant::find(id).expect("a planted fault");
     let verdicts = verdicts(args, Some(fault));
 
     for (check, verdict) in &verdicts {
