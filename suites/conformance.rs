@@ -125,6 +125,16 @@ fn mtu(run: &Run) {
 }
 
 #[rstest]
+fn first_packet(run: &Run) {
+    run.holds("first-packet");
+}
+
+#[rstest]
+fn duplicates(run: &Run) {
+    run.holds("duplicates");
+}
+
+#[rstest]
 fn hairpin(run: &Run) {
     run.holds("hairpin");
 }

@@ -102,7 +102,7 @@ fn its_administrator_sees_all_green_and_no_trace_afterwards() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     for (check, outcome) in outcomes(&report) {
         // A container beside the nodes is kind's, so what is seen from outside is skipped.
-        let fits = ["pass", "skip"].contains(&outcome.as_str());
+        let fits = ["pass", "skip", "report"].contains(&outcome.as_str());
         assert!(fits, "{check}: {outcome}");
     }
     assert_eq!(admin.namespaces(), before);
@@ -132,7 +132,8 @@ fn a_service_account_without_privileges_gets_honest_skips() {
     ]);
     admin.kubectl(&["delete", "-f", &manifest]);
 
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    // It may not read which addresses the name of the API's service stands for: that is not measured, and said.
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
     let outcomes = outcomes(&report);
     let of = |id: &str| {
         let found = outcomes.iter().find(|(check, _)| check == id);
@@ -152,6 +153,7 @@ fn a_service_account_without_privileges_gets_honest_skips() {
     for check in ["node-routes", "bridge", "cni-config"] {
         assert_eq!(of(check), "skip", "{check}: {report}");
     }
+    assert_eq!(of("dns"), "broken", "{report}");
     let text = report.to_string();
     assert!(
         text.contains("violates PodSecurity"),

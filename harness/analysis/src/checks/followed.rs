@@ -125,10 +125,7 @@ pub(super) fn to_blame(topology: &Topology<'_>, cause: &Cause) -> Option<Vec<Sub
             .filter(|entry| entry.address == *hop && entry.mac == Some(*wanted))
             .count()
     };
-    let made_of = |mac: &MacAddr| match hop {
-        IpAddr::V4(v4) => mac.0[..2] == [0x0a, 0x58] && mac.0[2..] == v4.octets(),
-        IpAddr::V6(_) => false,
-    };
+    let made_of = |mac: &MacAddr| is_made_of(*mac, *hop);
     let entry = culprit(topology, at);
     let (known, right) = (others(mac), others(actual));
     let blamed: Vec<Option<Subject>> = match () {
@@ -139,6 +136,14 @@ pub(super) fn to_blame(topology: &Topology<'_>, cause: &Cause) -> Option<Vec<Sub
         () => vec![entry, changed],
     };
     Some(blamed.into_iter().flatten().collect())
+}
+
+/// Whether an Ethernet address is the one that CNI plugins make of an IPv4 address: 0a:58 and its four bytes.
+pub(super) fn is_made_of(mac: MacAddr, address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => mac.0[..2] == [0x0a, 0x58] && mac.0[2..] == v4.octets(),
+        IpAddr::V6(_) => false,
+    }
 }
 
 /// What is observed where nothing could be followed.

@@ -67,6 +67,7 @@ pub(super) static FAULTS: &[Fault] = &[
             "gateway",
             "mtu",
             "hairpin",
+            "first-packet",
         ],
         culprit: "busybox-1",
         causes: &[CauseId::AddressShared],

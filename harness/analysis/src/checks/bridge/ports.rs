@@ -2,12 +2,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use flatnet_model::Netns;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, PodAt, State, Subject};
 use flatnet_model::kernel::{BridgePort, Link, PortState};
 use flatnet_model::probe::Facts;
 
 use crate::checks::findings::{Problem, Seen};
+use crate::checks::followed;
 use crate::checks::topology::{at, ip_command};
 use crate::checks::veth::{Wire, default_route, follow, interface, on_link};
 use flatnet_model::observations::ObservedPod;
@@ -66,10 +68,11 @@ impl Attached<'_> {
         }
     }
 
-    /// A port without carrier is disabled by the kernel itself: then the wire is the cause.
+    /// A port without carrier, or of a bridge that is down, is disabled by the kernel itself: then that is the cause.
     fn not_forwarding(&self) -> Option<Problem> {
-        let (host_end, (_, port)) = (self.host_end()?, self.port()?);
-        if port.state == PortState::Forwarding || !host_end.up || !host_end.lower_up {
+        let (host_end, (bridge, port)) = (self.host_end()?, self.port()?);
+        let down = !bridge.up || !host_end.up || !host_end.lower_up;
+        if port.state == PortState::Forwarding || down {
             return None;
         }
         let state = |state: PortState| State::PortIs {
@@ -102,11 +105,22 @@ impl Attached<'_> {
                     && entry.mac.is_some_and(|mac| mac != actual)
             })?;
         let (address, told) = (entry.address, entry.mac?);
-        let cause = Cause::PodMacChanged {
-            pod: at(self.pod),
-            address,
-            entry: told,
-            actual,
+        // The address that CNI plugins make of the IP is the one that the pod was given: then the entry was changed.
+        let entry_changed = followed::is_made_of(actual, address);
+        let cause = match entry_changed {
+            true => Cause::NeighbourWrong {
+                at: Netns::Node(self.node.to_owned()),
+                hop: address,
+                device: bridge.name.clone(),
+                mac: told,
+                actual: Some(actual),
+            },
+            false => Cause::PodMacChanged {
+                pod: at(self.pod),
+                address,
+                entry: told,
+                actual,
+            },
         };
         let observed = State::NeighbourIs {
             hop: address,
@@ -117,7 +131,11 @@ impl Attached<'_> {
         let look = format!("{} neigh show {address}", ip_command(address));
         let look = Command::on(self.node, &look);
         let expected = State::OwnEthernetAddress { mac: actual };
-        Some(self.problem(cause, Seen::new(expected, observed, look)))
+        let mut problem = self.problem(cause, Seen::new(expected, observed, look));
+        if entry_changed {
+            problem.deviation.culprits = vec![Subject::node_of(self.node)];
+        }
+        Some(problem)
     }
 
     /// Whether it sends to that pod through the bridge, and not by way of the node.
