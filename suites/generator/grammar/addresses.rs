@@ -84,7 +84,7 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
                 vec![outside],
                 plant,
                 "ip link del br9".to_owned(),
-                vec![],
+                vec![C::GatewayTwice],
                 &[],
             )
         }

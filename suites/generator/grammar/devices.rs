@@ -100,7 +100,7 @@ pub(super) fn device(draw: &mut Draw<'_>) -> Drawn {
             vec![inside],
             mac("eth0", last),
             "eth0".to_owned(),
-            vec![],
+            vec![C::PodMacChanged],
         ),
         7 => {
             let plant = format!(
@@ -108,7 +108,13 @@ pub(super) fn device(draw: &mut Draw<'_>) -> Drawn {
                 draw.dice.word(&[0, 1, 4])
             );
             let undo = format!("bridge link set dev {host_end} state 3");
-            (outside, both, (plant, undo), host_end, vec![])
+            (
+                outside,
+                both,
+                (plant, undo),
+                host_end,
+                vec![C::PortNotForwarding],
+            )
         }
         8 => (
             outside,

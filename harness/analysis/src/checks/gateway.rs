@@ -338,7 +338,8 @@ fn cut_off(
         |end: &Endpoint| matches!(end, Endpoint::Pod(pod) if pods.iter().any(|at| at.pod == *pod));
     let followed = followed::between(topology, |from, to| is_one(from) || is_one(to));
     let fate = followed::fate(&followed).map(|(_, fate)| fate);
-    if let Some(seen) = fate.and_then(|fate| fate.cause.as_ref()) {
+    let seen = fate.and_then(|fate| fate.cause.as_ref());
+    if let Some(seen) = seen.filter(|found| !followed::is_outline(found)) {
         let blamed = followed::to_blame(topology, &seen.cause).unwrap_or_else(|| {
             let at = fate.and_then(followed::ended_at);
             let culprit = at.and_then(|at| followed::culprit(topology, at));

@@ -4,12 +4,14 @@
 //! [`fate`] finds where packets ended and [`reason`] what ended them there, [`rewrite`] what was changed on the way;
 //! [`picture`] draws it beside what is expected.
 pub mod answer;
+mod counters;
 mod ends;
 mod fate;
 mod passage;
 pub mod picture;
 mod reason;
 mod rewrite;
+mod walked;
 mod wanted;
 
 #[cfg(test)]

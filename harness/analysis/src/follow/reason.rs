@@ -9,10 +9,12 @@ use flatnet_model::kernel::MacAddr;
 use flatnet_model::probe::watch::{Body, Packet, Passing, RuleVerdict, Watched};
 use flatnet_model::reference::Netns;
 
+use super::counters::{COUNTERS, TELLING_REASONS};
 use super::ends::{Ends, facts, holds};
 use super::fate::Ended;
 use super::passage::Seen;
 use super::rewrite::{diverts, reference};
+use super::walked::cause_of;
 use crate::trace::ObservedNetwork;
 use crate::trace::model::{self, Direction, Ending, Trace};
 
@@ -358,50 +360,6 @@ impl Case<'_> {
     }
 }
 
-/// Counters of packets that the kernel gave up, as /proc/net names them; what a lost dial moves by itself (retransmissions,
-/// timeouts) is not among them.
-const COUNTERS: [&str; 22] = [
-    "Ip.InAddrErrors",
-    "Ip.InHdrErrors",
-    "Ip.InUnknownProtos",
-    "Ip.InDiscards",
-    "Ip.OutDiscards",
-    "Ip.OutNoRoutes",
-    "IpExt.InNoRoutes",
-    "IpExt.InTruncatedPkts",
-    "IpExt.InCsumErrors",
-    "Ip.FragFails",
-    "Ip6.InAddrErrors",
-    "Ip6.InHdrErrors",
-    "Ip6.InNoRoutes",
-    "Ip6.InDiscards",
-    "Ip6.OutDiscards",
-    "Ip6.InTooBigErrors",
-    "Udp.InCsumErrors",
-    "Udp.RcvbufErrors",
-    "Tcp.InCsumErrors",
-    "nf_conntrack.drop",
-    "nf_conntrack.insert_failed",
-    "arp_cache.table_fulls",
-];
-
-/// Reasons that name what ended a packet (include/net/dropreason-core.h). Others are given for packets that nobody misses: copies,
-/// frames for others, what a rule's own trace tells better.
-const TELLING_REASONS: [&str; 12] = [
-    "IP_CSUM",
-    "IP_INHDR",
-    "IP_RPFILTER",
-    "IP_INNOROUTES",
-    "NETFILTER_INGRESS",
-    "NEIGH_FAILED",
-    "NEIGH_QUEUEFULL",
-    "PKT_TOO_BIG",
-    "SOCKET_RCVBUFF",
-    "TC_INGRESS",
-    "TCP_CSUM",
-    "UDP_CSUM",
-];
-
 /// The Ethernet address of the interface that holds an address, where one namespace does.
 fn mac_of(network: &ObservedNetwork, address: IpAddr) -> Option<MacAddr> {
     let pods = network.pods.iter().map(|pod| pod.facts.as_ref().ok());
@@ -415,73 +373,4 @@ fn mac_of(network: &ObservedNetwork, address: IpAddr) -> Option<MacAddr> {
         [only] => Some(only),
         _ => None,
     }
-}
-
-/// What the walk says ends a packet, as one of the causes that every check knows.
-fn cause_of(at: &Netns, cause: &model::Cause, to: IpAddr) -> Option<Cause> {
-    let at = at.clone();
-    Some(match cause.clone() {
-        model::Cause::NoRoute => Cause::RouteRefuses {
-            at,
-            to,
-            route: None,
-        },
-        model::Cause::Rejected { route } => Cause::RouteRefuses {
-            at,
-            to,
-            route: Some(route),
-        },
-        model::Cause::ForwardingOff { sysctl } => match at {
-            Netns::Node(node) => Cause::ForwardingOff {
-                node,
-                key: sysctl.replace('/', "."),
-            },
-            _ => return None,
-        },
-        model::Cause::LinkDown { device, admin } => Cause::LinkDown { at, device, admin },
-        model::Cause::Neighbour {
-            next_hop: hop,
-            device,
-            entry,
-        } => Cause::NeighbourUnresolved {
-            at,
-            hop,
-            device,
-            entry,
-        },
-        model::Cause::NoForwardingEntry { device, mac } => {
-            Cause::ForwardingEntryMissing { at, device, mac }
-        }
-        model::Cause::NoVtep { vni, port } => Cause::NoVtep { at, vni, port },
-        model::Cause::WrongMac { device, frame, own } => Cause::FrameMisdirected {
-            at,
-            device,
-            frame,
-            own,
-        },
-        model::Cause::NoPort { bridge, mac } => Cause::FrameMisdirected {
-            at,
-            device: bridge,
-            frame: mac,
-            own: None,
-        },
-        model::Cause::TakenByOther { wanted } => Cause::TakenByOther {
-            at,
-            address: to,
-            wanted,
-        },
-        model::Cause::Loop => Cause::RoutingLoop { at },
-        model::Cause::Refused { detail } => Cause::RouteRefuses {
-            at,
-            to,
-            route: Some(format!("its kernel answers \"{detail}\"")),
-        },
-        // Reverse paths are told by the counter: the kernel's answer about a packet of its own says nothing of another's.
-        model::Cause::ReversePath { .. }
-        | model::Cause::NoDevice
-        | model::Cause::NoEndpoint
-        | model::Cause::HairpinOff { .. }
-        | model::Cause::NotHeld { .. }
-        | model::Cause::Unknown { .. } => return None,
-    })
 }
