@@ -53,7 +53,12 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
             let plant = format!("ip addr add {ip}/{bits} dev {device}{nodad}");
             let undo = format!("ip addr del {ip}/{bits} dev {device}");
             // The kernel has a route to each address that it holds.
-            let causes = vec![C::NodeAddressOnPod, C::TakenByOther, C::PartRoutedElsewhere];
+            let causes = vec![
+                C::NodeAddressOnPod,
+                C::TakenByOther,
+                C::SourceIsOwn,
+                C::PartRoutedElsewhere,
+            ];
             (
                 Spot::Node(at),
                 vec![inside, Spot::Node(at)],
