@@ -4,8 +4,8 @@ use std::sync::Arc;
 use flatnet_analysis::follow::{Ground, wanted};
 use flatnet_cluster::Cluster;
 use flatnet_cluster::observe::fleet::Fleet;
-use flatnet_cluster::observe::follow::{Beside, Follower};
-use flatnet_model::follow::{Followed, KernelRoute};
+use flatnet_cluster::observe::follow::Follower;
+use flatnet_model::follow::{Followed, KernelRoute, Wanted};
 use flatnet_model::observations::Observations;
 
 use crate::consent::Consent;
@@ -21,7 +21,7 @@ pub async fn follow(
     cluster: &Arc<dyn Cluster>,
     fleet: &Arc<Fleet>,
     consent: &Consent,
-    name: &str,
+    run: &str,
     observations: &mut Observations,
 ) {
     let chosen = wanted(observations, MOST);
@@ -32,26 +32,27 @@ pub async fn follow(
         observations.following.withheld = Some(why.clone());
         return;
     }
-    let beside = Beside {
-        name: format!("flatnet-follow-{name}"),
-        rules: true,
-        drops: true,
-    };
-    let follower = Follower::start(cluster, Arc::clone(fleet), beside).await;
+    let follower = Follower::start(cluster, Arc::clone(fleet), run).await;
     observations.following.left_out = chosen.left_out;
     observations.following.wire = follower.wire().await;
     let ground = Ground::of(observations);
     for dial in chosen.dials {
-        let places = ground.places(&dial);
-        let mut followed = follower.burst(dial, &places).await;
-        ask_kernels(&follower, &ground, &mut followed).await;
-        followed.found = Some(ground.judge(&followed));
+        let followed = one(&follower, &ground, dial).await;
         observations.following.followed.push(followed);
     }
 }
 
+/// Follows one dial, and says what that came to.
+pub(crate) async fn one(follower: &Follower, ground: &Ground, dial: Wanted) -> Followed {
+    let places = ground.places(&dial);
+    let mut followed = follower.burst(dial, &places).await;
+    ask_kernels(follower, ground, &mut followed).await;
+    followed.found = Some(ground.judge(&followed));
+    followed
+}
+
 /// Asks the kernels on the way, until none is left that was not asked. One that does not answer leaves its tables to decide.
-pub(crate) async fn ask_kernels(follower: &Follower, ground: &Ground, followed: &mut Followed) {
+async fn ask_kernels(follower: &Follower, ground: &Ground, followed: &mut Followed) {
     let mut silent = Vec::new();
     for _ in 0..MOST_ROUNDS {
         let mut questions = ground.questions(followed);

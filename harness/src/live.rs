@@ -4,7 +4,7 @@ use std::sync::Arc;
 use flatnet_analysis::follow::Ground;
 use flatnet_analysis::follow::picture::Live;
 use flatnet_cluster::observe::fleet::Fleet;
-use flatnet_cluster::observe::follow::{Beside, Follower};
+use flatnet_cluster::observe::follow::Follower;
 use flatnet_cluster::status;
 use flatnet_model::follow::Wanted;
 use flatnet_model::network::Transport;
@@ -12,7 +12,7 @@ use flatnet_model::probe::DialRequest;
 use flatnet_model::reference::{Endpoint, Netns};
 use flatnet_model::snapshot::PodSnapshot;
 
-use crate::follow::ask_kernels;
+use crate::follow;
 use crate::route::Looked;
 use crate::run_id::run_id;
 use crate::session::attach::Attached;
@@ -22,7 +22,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Input`] for a destination that no probe can answer for; when no probe runs at one of the two ends.
-pub async fn follow(
+pub async fn lives(
     attached: &Attached,
     looked: Looked,
     transports: &[Transport],
@@ -48,12 +48,7 @@ pub async fn follow(
     };
     port(&from)?;
     let port = port(&to)?;
-    let beside = Beside {
-        name: format!("flatnet-follow-{}", run_id()),
-        rules: true,
-        drops: true,
-    };
-    let follower = Follower::start(&attached.cluster, Arc::clone(&fleet), beside).await;
+    let follower = Follower::start(&attached.cluster, Arc::clone(&fleet), &run_id()).await;
     let ground = Ground::new(looked.network);
     let mut lives = Vec::new();
     for transport in transports {
@@ -66,23 +61,15 @@ pub async fn follow(
                 port,
             },
         };
-        let places = ground.places(&dial);
-        let mut followed = follower.burst(dial, &places).await;
-        ask_kernels(&follower, &ground, &mut followed).await;
-        followed.found = Some(ground.judge(&followed));
+        let followed = follow::one(&follower, &ground, dial).await;
         lives.push(ground.live(&followed));
     }
     Ok(lives)
 }
 
 fn ends(looked: &Looked) -> Result<(Endpoint, Endpoint)> {
-    let endpoint = |netns: &Netns| match netns {
-        Netns::Pod(pod) => Some(Endpoint::Pod(pod.clone())),
-        Netns::Node(node) => Some(Endpoint::Node(node.clone())),
-        Netns::Wire => None,
-    };
     let (from, to) = &looked.ends;
-    match (endpoint(from), to.as_ref().and_then(endpoint)) {
+    match (from.endpoint(), to.as_ref().and_then(Netns::endpoint)) {
         (Some(from), Some(to)) => Ok((from, to)),
         _ => Err(Error::Input(
             "--live: give a pod or a node as --to: what is sent is answered by a probe there"

@@ -3,7 +3,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flatnet_lab::PROGRAMS_DIR;
 use flatnet_model::probe::{self, Facts, RouteOutcome, ask};
 use flatnet_netlink::Flow;
 
@@ -318,8 +317,7 @@ fn target(netns: &Netns) -> Option<Target> {
 }
 
 async fn ask_wire<Q: probe::Question>(cluster: &dyn Cluster, question: &Q) -> Result<Q::Answer> {
-    let argv = [format!("{PROGRAMS_DIR}/flatnet-probe")];
-    let process = cluster.start_on_wire(&argv).await?;
+    let process = once::start_on_wire(cluster).await?;
     let done = process
         .finish("look at the wire", &once::line(question)?)
         .await?;

@@ -65,11 +65,19 @@ pub struct Place {
 }
 
 impl Followed {
+    /// What was seen in a namespace, of whatever could be watched there.
+    pub fn seen_at(&self, netns: &Netns) -> Option<&Watched> {
+        self.place(netns)?.watched.as_ref().ok()
+    }
+
     /// What was seen in a namespace, where its packets were watched.
     pub fn watched(&self, netns: &Netns) -> Option<&Watched> {
-        let place = self.places.iter().find(|place| place.netns == *netns)?;
-        let packets = &place.watching.as_ref().ok()?.packets;
-        place.watched.as_ref().ok().filter(|_| packets.is_ok())
+        let watching = self.place(netns)?.watching.as_ref().ok()?;
+        self.seen_at(netns).filter(|_| watching.packets.is_ok())
+    }
+
+    fn place(&self, netns: &Netns) -> Option<&Place> {
+        self.places.iter().find(|place| place.netns == *netns)
     }
 }
 

@@ -117,6 +117,15 @@ pub enum Netns {
 }
 
 impl Netns {
+    /// Who dials from there, where somebody does.
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        match self {
+            Netns::Pod(pod) => Some(Endpoint::Pod(pod.clone())),
+            Netns::Node(node) => Some(Endpoint::Node(node.clone())),
+            Netns::Wire => None,
+        }
+    }
+
     /// As `flatnet exec` takes it.
     pub fn exec_name(&self) -> String {
         match self {

@@ -70,7 +70,7 @@ pub(super) fn run(mut args: RouteArgs, typed: &Typed) -> Result<u8> {
             return Ok((drawn.text()?, 0));
         }
         progress.set_message("following packets");
-        let lives = live::follow(attached, looked, &args.transports).await?;
+        let lives = live::lives(attached, looked, &args.transports).await?;
         let code = u8::from(!lives.iter().all(Live::is_well));
         Ok((drawn.with(&lives).text()?, code))
     }));

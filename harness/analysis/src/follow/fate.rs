@@ -13,17 +13,21 @@ use super::passage::{Attempt, Seen, legs};
 /// A fate of which the cause is still to be found.
 pub(super) struct Ended<'a> {
     pub(super) fate: Fate,
-    /// The packet as it was last seen.
-    pub(super) packet: Option<&'a Packet>,
-    /// Where that was.
-    pub(super) last: Option<Seen<'a>>,
     /// Everywhere it was seen, in order.
     pub(super) whole: Vec<Seen<'a>>,
-    /// The namespaces on its way.
-    pub(super) way: Vec<Netns>,
 }
 
-impl Ended<'_> {
+impl<'a> Ended<'a> {
+    /// Where it was last seen; nothing where it was seen nowhere.
+    pub(super) fn last(&self) -> Option<&Seen<'a>> {
+        self.whole.last()
+    }
+
+    /// As it was then.
+    pub(super) fn packet(&self) -> Option<&'a Packet> {
+        self.last().map(|seen| &seen.sighting.packet)
+    }
+
     pub(super) fn with(self, cause: Option<Found>) -> Fate {
         Fate { cause, ..self.fate }
     }
@@ -82,9 +86,6 @@ pub(super) fn fate<'a>(
     };
     Some(Ended {
         fate,
-        packet: last.map(|seen| &seen.sighting.packet),
-        last: last.copied(),
-        way: ends.way().to_vec(),
         whole: seen.unwrap_or_default(),
     })
 }

@@ -6,7 +6,7 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Found;
 use flatnet_model::follow::{Followed, RuleRef};
 use flatnet_model::kernel::MacAddr;
-use flatnet_model::probe::watch::{Body, Packet, Passing, RuleVerdict, Watched};
+use flatnet_model::probe::watch::{Body, Packet, Passing, RuleVerdict};
 use flatnet_model::reference::Netns;
 
 use super::counters::{COUNTERS, TELLING_REASONS};
@@ -45,9 +45,9 @@ pub(super) fn reason(
         followed,
         network,
         ended,
-        source: ended.packet.map(|packet| packet.source),
+        source: ended.packet().map(|packet| packet.source),
         destination: ended
-            .packet
+            .packet()
             .map_or(followed.dial.request.address, |packet| packet.destination),
     };
     let is_back = ended.fate.leg.is_back();
@@ -68,7 +68,7 @@ pub(super) fn reason(
         .iter()
         .find_map(|netns| case.rule(netns, answers_too))
         .or_else(|| places.iter().find_map(|netns| case.legacy(netns)))
-        .or_else(|| case.ended.way.iter().find_map(|netns| case.diverted(netns)))
+        .or_else(|| ends.way().iter().find_map(|netns| case.diverted(netns)))
         .or_else(|| case.misdirected())
         .or_else(|| {
             let stopped = |walk: &Trace| places.iter().find_map(|netns| case.stopped(walk, netns));
@@ -83,12 +83,6 @@ pub(super) fn reason(
 }
 
 impl Case<'_> {
-    fn watched(&self, netns: &Netns) -> Option<&Watched> {
-        let mut places = self.followed.places.iter();
-        let place = places.find(|place| place.netns == *netns)?;
-        place.watched.as_ref().ok()
-    }
-
     fn packets(&self) -> u64 {
         self.ended.fate.packets as u64
     }
@@ -104,7 +98,7 @@ impl Case<'_> {
                     .is_none_or(|source| packet.destination == source);
             there || (answers_too && back)
         };
-        let step = self.watched(netns)?.rules.iter().find(|step| {
+        let step = self.followed.seen_at(netns)?.rules.iter().find(|step| {
             step.verdict == RuleVerdict::Drop && step.packet.as_ref().is_none_or(ours)
         })?;
         Some(Cause::DroppedByRule {
@@ -121,7 +115,7 @@ impl Case<'_> {
                 .any(|jump| rule.contains(jump))
                 || (rule.starts_with("-P ") && rule.ends_with(" DROP"))
         };
-        let mut rules = self.watched(netns)?.legacy.iter();
+        let mut rules = self.followed.seen_at(netns)?.legacy.iter();
         let rule = rules.find(|rule| drops(&rule.rule) && rule.packets >= self.packets())?;
         Some(Cause::DroppedByRule {
             at: netns.clone(),
@@ -163,7 +157,7 @@ impl Case<'_> {
 
     /// It came to a device for another Ethernet address than the device's: who sent it there, and what made it.
     fn misdirected(&self) -> Option<Cause> {
-        let last = self.ended.last.as_ref()?;
+        let last = self.ended.last()?;
         if last.sighting.direction != Passing::InForOther {
             return None;
         }
@@ -213,7 +207,7 @@ impl Case<'_> {
     /// A rule there gave the packet another destination, and what has that does not answer as who was dialled would.
     fn diverted(&self, netns: &Netns) -> Option<Cause> {
         let dialled = self.followed.dial.request.address;
-        let rules = &self.watched(netns)?.rules;
+        let rules = &self.followed.seen_at(netns)?.rules;
         let step = rules.iter().find(|step| {
             diverts(step)
                 && step
@@ -269,7 +263,7 @@ impl Case<'_> {
 
     /// A counter of dropped packets that moved at least as often as packets were lost.
     fn counted(&self, netns: &Netns) -> Option<Cause> {
-        let watched = self.watched(netns)?;
+        let watched = self.followed.seen_at(netns)?;
         let last = self.ended.fate.last.as_ref();
         let device = last.map(|last| last.device.clone());
         let moved = |counter: &str| {

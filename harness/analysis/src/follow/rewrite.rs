@@ -19,6 +19,9 @@ const CHANGING: [&str; 10] = [
     " set ",
 ];
 
+/// Those of them that change destinations.
+const DIVERTING: [&str; 5] = ["dnat", "redirect", "DNAT", "REDIRECT", "daddr set"];
+
 /// Every change, once for the burst.
 pub(super) fn rewrites(followed: &Followed, attempts: &[Attempt<'_>]) -> Vec<Rewrite> {
     let mut rewrites: Vec<Rewrite> = Vec::new();
@@ -50,27 +53,21 @@ pub(super) fn rewrites(followed: &Followed, attempts: &[Attempt<'_>]) -> Vec<Rew
 
 /// The last rule there that packets of the burst met and that changes addresses.
 fn rule(followed: &Followed, netns: &Netns) -> Option<RuleRef> {
-    let place = followed.places.iter().find(|place| place.netns == *netns)?;
-    let rules = &place.watched.as_ref().ok()?.rules;
+    let rules = &followed.seen_at(netns)?.rules;
     rules.iter().rev().find(|step| changes(step)).map(reference)
 }
 
 fn changes(step: &RuleStep) -> bool {
-    match (&step.met, &step.verdict) {
-        (_, RuleVerdict::Drop) => false,
-        (
-            Met::Rule {
-                text: Some(text), ..
-            },
-            _,
-        ) => CHANGING.iter().any(|word| text.contains(word)),
-        _ => false,
-    }
+    step.verdict != RuleVerdict::Drop && says(step, &CHANGING)
 }
 
 /// Whether a rule gives packets another destination.
 pub(super) fn diverts(step: &RuleStep) -> bool {
-    let words = ["dnat", "redirect", "DNAT", "REDIRECT", "daddr set"];
+    says(step, &DIVERTING)
+}
+
+/// Whether it is a rule in whose text one of these words is.
+fn says(step: &RuleStep, words: &[&str]) -> bool {
     match &step.met {
         Met::Rule {
             text: Some(text), ..

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use flatnet_model::follow::{Followed, Place, Wanted};
 use flatnet_model::kernel::Flow;
-use flatnet_model::observations::{Endpoint, Observed};
+use flatnet_model::observations::Observed;
 use flatnet_model::probe::{Facts, Question, RouteOutcome, ask};
 use flatnet_model::reference::Netns;
 use tokio::sync::Mutex;
 
 use super::conversation::Conversation;
 use super::fleet::{Fleet, READ_WITHIN};
+use super::once::start_on_wire;
 use crate::Cluster;
-use flatnet_lab::PROGRAMS_DIR;
 
 /// Dials of a burst: enough to tell loss from a packet that was lost once, and to tell counters that moved by themselves.
 const BURST: usize = 5;
@@ -26,37 +26,21 @@ pub struct Follower {
     fleet: Arc<Fleet>,
     /// What joins the nodes, where that can be looked at.
     wire: Option<Mutex<Conversation>>,
-    /// What is watched beside packets.
-    beside: Beside,
-}
-
-/// What is watched beside packets.
-pub struct Beside {
-    /// Name of the table that is added for the time of a burst: the run's own.
-    pub name: String,
-    /// Let netfilter trace packets on nodes: adds a table.
-    pub rules: bool,
-    /// Let the machine's kernel tell why it drops packets.
-    pub drops: bool,
+    /// Name of the table that is added to nodes for the time of a burst: the run's own.
+    table: String,
 }
 
 impl Follower {
-    /// With the probes of that fleet, and one on the wire where there is one.
-    pub async fn start(cluster: &Arc<dyn Cluster>, fleet: Arc<Fleet>, beside: Beside) -> Follower {
+    /// With the probes of that fleet, and one on the wire where there is one; `run` tells runs apart.
+    pub async fn start(cluster: &Arc<dyn Cluster>, fleet: Arc<Fleet>, run: &str) -> Follower {
         let wire = match cluster.capabilities().wire.is_present() {
-            true => {
-                let argv = [format!("{PROGRAMS_DIR}/flatnet-probe")];
-                let process = cluster.start_on_wire(&argv).await;
-                process
-                    .ok()
-                    .map(|process| Mutex::new(Conversation::with(process)))
-            }
+            true => start_on_wire(&**cluster).await.ok(),
             false => None,
         };
         Follower {
             fleet,
-            wire,
-            beside,
+            wire: wire.map(|process| Mutex::new(Conversation::with(process))),
+            table: format!("flatnet-follow-{run}"),
         }
     }
 
@@ -72,9 +56,9 @@ impl Follower {
             let is_node = matches!(netns, Netns::Node(_));
             let question = ask::Watch {
                 ports: vec![dial.request.port],
-                rules: self.beside.rules.then(|| self.beside.name.clone()),
+                rules: Some(self.table.clone()),
                 // One place tells of the whole machine.
-                drops: self.beside.drops && is_node && at <= 1,
+                drops: is_node && at <= 1,
             };
             async move { self.ask(netns, &question).await }
         });
@@ -123,13 +107,9 @@ impl Follower {
     }
 
     async fn ask<Q: Question>(&self, netns: &Netns, question: &Q) -> Observed<Q::Answer> {
-        let endpoint = match netns {
-            Netns::Pod(pod) => Endpoint::Pod(pod.clone()),
-            Netns::Node(node) => Endpoint::Node(node.clone()),
-            Netns::Wire => {
-                let wire = self.wire.as_ref().ok_or("it cannot be looked at")?;
-                return wire.lock().await.ask(question, READ_WITHIN).await;
-            }
+        let Some(endpoint) = netns.endpoint() else {
+            let wire = self.wire.as_ref().ok_or("it cannot be looked at")?;
+            return wire.lock().await.ask(question, READ_WITHIN).await;
         };
         self.fleet.ask_one(&endpoint, question, READ_WITHIN).await
     }

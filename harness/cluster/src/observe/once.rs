@@ -7,8 +7,9 @@ use flatnet_model::probe::{Question, wire};
 use tokio::sync::Mutex;
 
 use super::fleet::READ_WITHIN;
-use crate::{Cluster, ExecOutput, Target};
+use crate::{Cluster, ExecOutput, Process, Target};
 use crate::{Error, Result};
+use flatnet_lab::PROGRAMS_DIR;
 
 /// A probe has to be carried to a place only once, and may have a slow connection to travel by.
 const PLACED_WITHIN: Duration = Duration::from_secs(60);
@@ -52,6 +53,15 @@ impl Probes {
         let done = within(READ_WITHIN, asking, "answer", target).await?;
         answer(question, &done, target)
     }
+}
+
+/// Starts a probe on what joins the nodes.
+///
+/// # Errors
+/// Where the cluster has nothing of that kind that can be looked at, or the probe does not start.
+pub async fn start_on_wire(cluster: &dyn Cluster) -> Result<Process> {
+    let probe = format!("{PROGRAMS_DIR}/flatnet-probe");
+    cluster.start_on_wire(&[probe]).await
 }
 
 /// Gives up after `limit`.
