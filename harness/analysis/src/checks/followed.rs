@@ -50,6 +50,14 @@ pub(super) fn rewrite<'a>(followed: &[&'a Followed]) -> Option<&'a Rewrite> {
         .or_else(|| rewrites().next())
 }
 
+/// The rule that was seen to make that change.
+pub(super) fn rewritten_by(rewrite: &Rewrite) -> Option<Found> {
+    Some(Found::seen(Cause::RewrittenByRule {
+        at: rewrite.at.clone(),
+        rule: rewrite.by.clone()?,
+    }))
+}
+
 /// The namespace in which packets ended; nothing where they left one and were not seen in the next, and no cause says which.
 pub(super) fn ended_at(fate: &Fate) -> Option<&Netns> {
     let cause = fate.cause.as_ref().and_then(|found| place_of(&found.cause));
@@ -91,9 +99,20 @@ pub(super) fn culprit(topology: &Topology<'_>, netns: &Netns) -> Option<Subject>
     }
 }
 
+/// Who is to blame for that end of packets; nobody where they left one namespace and were not seen in the next.
+pub(super) fn blamed(topology: &Topology<'_>, fate: &Fate) -> Vec<Subject> {
+    let cause = fate.cause.as_ref().map(|found| &found.cause);
+    if let Some(blamed) = cause.and_then(|cause| changer(topology, cause)) {
+        return blamed;
+    }
+    let at = ended_at(fate);
+    let culprit = at.and_then(|at| culprit(topology, at));
+    culprit.into_iter().collect()
+}
+
 /// Whether a neighbour entry that differs from its next hop's Ethernet address was changed, or the next hop's was. Other entries for
 /// that next hop decide, then the address that CNI plugins make of an IPv4 address (0a:58 and its four bytes); else it may be either.
-pub(super) fn to_blame(topology: &Topology<'_>, cause: &Cause) -> Option<Vec<Subject>> {
+fn changer(topology: &Topology<'_>, cause: &Cause) -> Option<Vec<Subject>> {
     let Cause::NeighbourWrong {
         at,
         hop,

@@ -339,13 +339,8 @@ fn cut_off(
     let followed = followed::between(topology, |from, to| is_one(from) || is_one(to));
     let fate = followed::fate(&followed).map(|(_, fate)| fate);
     let seen = fate.and_then(|fate| fate.cause.as_ref());
-    if let Some(seen) = seen.filter(|found| !followed::is_outline(found)) {
-        let blamed = followed::to_blame(topology, &seen.cause).unwrap_or_else(|| {
-            let at = fate.and_then(followed::ended_at);
-            let culprit = at.and_then(|at| followed::culprit(topology, at));
-            culprit.into_iter().collect()
-        });
-        return (blamed, seen.clone());
+    if let (Some(fate), Some(seen)) = (fate, seen.filter(|found| !followed::is_outline(found))) {
+        return (followed::blamed(topology, fate), seen.clone());
     }
     let cause = Cause::GatewayCutOff {
         node: node.to_owned(),

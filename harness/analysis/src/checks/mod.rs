@@ -41,6 +41,7 @@ pub mod tests;
 
 pub use catalogue::{Check, UnknownCheck, all, find};
 pub use mtu::FRAGMENT_COUNTERS;
+pub use no_nat::rewritten;
 pub use reachability::{outcomes, representatives};
 pub use required::Required;
 pub use topology::{device, device_of, ip_command, is_link_local, own_addresses, route_words};

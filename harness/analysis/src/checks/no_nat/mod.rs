@@ -55,6 +55,38 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     judgement.verdict()
 }
 
+/// Answered dials of pods whose addresses are not the same at both ends: one for each transport between each two nodes.
+pub fn rewritten(observations: &Observations) -> Vec<&Dial> {
+    let changed = |dial: &Dial| match &dial.result {
+        DialOutcome::Answered {
+            local,
+            seen_as,
+            reply_from,
+            ..
+        } => {
+            matches!(observations.fate(dial), Fate::Diverted(_))
+                || *reply_from != dial.request.address
+                || seen_as.is_some_and(|seen| seen != *local)
+        }
+        DialOutcome::Failed { .. } => false,
+    };
+    // Pods may reach nodes masqueraded.
+    let to_pod = |dial: &Dial| matches!(dial.to, Endpoint::Pod(_)) && dial.from != dial.to;
+    let dials = observations.dials.iter();
+    let changed: Vec<&Dial> = dials.filter(|dial| to_pod(dial) && changed(dial)).collect();
+    if changed.is_empty() {
+        return changed;
+    }
+    let topology = Topology::of(observations);
+    let mut classes = BTreeSet::new();
+    let class = |dial: &Dial| {
+        let nodes = (topology.node_of(&dial.from), topology.node_of(&dial.to));
+        (nodes, dial.request.transport)
+    };
+    let first = changed.into_iter();
+    first.filter(|dial| classes.insert(class(dial))).collect()
+}
+
 struct Judgement<'a> {
     topology: &'a Topology<'a>,
     /// Addresses held by several pods: a wrong responder there is for `pod-ip-unique`.

@@ -195,10 +195,9 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
     };
     let is_meant = |from: &Endpoint, to: &Endpoint| pairs.contains(&(from, to));
     let seen = followed::rewrite(&followed::between(topology, is_meant));
-    let cause = match seen.and_then(|seen| Some((seen.at.clone(), seen.by.clone()?))) {
-        Some((at, rule)) => Found::seen(Cause::RewrittenByRule { at, rule }),
-        None => Found::inferred(cause),
-    };
+    let cause = seen
+        .and_then(followed::rewritten_by)
+        .unwrap_or_else(|| Found::inferred(cause));
     let culprit = match seen {
         Some(seen) => followed::culprit(topology, &seen.at),
         None => at.map(Subject::node_of),

@@ -6,7 +6,7 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{
     self, Command, Finding, Found, PodAt, State, Subject, Symptom, Talk,
 };
-use flatnet_model::follow::{Fate, Wanted};
+use flatnet_model::follow::{Fate, Followed, Wanted};
 use flatnet_model::probe::Transport;
 
 use super::Span;
@@ -59,7 +59,7 @@ impl<'a> Context<'a> {
     pub(super) fn explain(&self, group: &Group<'_, '_>, span: Span) -> Deviation {
         let over = Over::of(&group.red);
         let arrivals = self.arrivals(&group.red);
-        let ended = self.ended(group);
+        let ended = followed::fate(&self.followed(group));
         let fate = ended.map(|(_, fate)| fate);
         let seen = fate.and_then(|fate| fate.cause.as_ref());
         // What carries the pod network comes first: nothing above it works without it.
@@ -119,19 +119,19 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The rule that was seen to change an address of the group's packets.
+    /// The rule that was seen to change an address of the group's packets, and where it is.
     fn rewritten(&self, group: &Group<'_, '_>) -> Option<(Option<Subject>, Found)> {
-        let is_red = |from: &Endpoint, to: &Endpoint| {
+        let rewrite = followed::rewrite(&self.followed(group))?;
+        let culprit = followed::culprit(self.topology, &rewrite.at);
+        Some((culprit, followed::rewritten_by(rewrite)?))
+    }
+
+    /// Dials of the group's pairs that were followed.
+    fn followed(&self, group: &Group<'_, '_>) -> Vec<&'a Followed> {
+        followed::between(self.topology, |from, to| {
             let mut red = group.red.iter();
             red.any(|pair| pair.from == from && pair.to == to)
-        };
-        let rewrite = followed::rewrite(&followed::between(self.topology, is_red))?;
-        let cause = Cause::RewrittenByRule {
-            at: rewrite.at.clone(),
-            rule: rewrite.by.clone()?,
-        };
-        let culprit = followed::culprit(self.topology, &rewrite.at);
-        Some((culprit, Found::seen(cause)))
+        })
     }
 
     /// What best explains a group for which no check of nodes and pods has a cause; `place` is where packets were last seen.
@@ -163,28 +163,16 @@ impl<'a> Context<'a> {
         (culprits, cause)
     }
 
-    /// Where packets of the group's pairs ended, where one of them was followed.
-    fn ended(&self, group: &Group<'_, '_>) -> Option<(&'a Wanted, &'a Fate)> {
-        let is_red = |from: &Endpoint, to: &Endpoint| {
-            let mut red = group.red.iter();
-            red.any(|pair| pair.from == from && pair.to == to)
-        };
-        followed::fate(&followed::between(self.topology, is_red))
-    }
-
     fn culprits_of(&self, scope: Scope<'_>, fate: Option<&Fate>) -> Vec<Subject> {
-        let cause = fate.and_then(|fate| fate.cause.as_ref());
-        let cause = cause.map(|found| &found.cause);
-        if let Some(blamed) = cause.and_then(|cause| followed::to_blame(self.topology, cause)) {
-            return blamed;
+        let Some(fate) = fate else {
+            return Vec::new();
+        };
+        let cause = fate.cause.as_ref().map(|found| &found.cause);
+        match cause {
+            // Who asks for an address that nobody tells is not to blame for it: the picture says who is.
+            Some(Cause::NeighbourUnresolved { .. }) => self.blamed(scope).into_iter().collect(),
+            _ => followed::blamed(self.topology, fate),
         }
-        // Who asks for an address that nobody tells is not to blame for it: the picture says who is.
-        if let Some(Cause::NeighbourUnresolved { .. }) = cause {
-            return self.blamed(scope).into_iter().collect();
-        }
-        let at = fate.and_then(followed::ended_at);
-        let culprit = at.and_then(|at| followed::culprit(self.topology, at));
-        culprit.into_iter().collect()
     }
 
     fn scope(&self, scope: Scope<'_>) -> evidence::Scope {

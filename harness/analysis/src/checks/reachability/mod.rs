@@ -83,6 +83,10 @@ pub fn outcomes(observations: &Observations) -> Vec<Outcome<'_>> {
 
 /// Failed dials that are worth following: one of each group of red pairs, then one of the other direction of each.
 pub fn representatives(observations: &Observations) -> Vec<&Dial> {
+    let missed = |dial: &Dial| observations.fate(dial).reached() == Some(false);
+    if !observations.dials.iter().any(missed) {
+        return Vec::new();
+    }
     let topology = Topology::of(observations);
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for span in [Span::SameNode, Span::CrossNode] {
