@@ -12,47 +12,19 @@ const FROM_PODS: &[&str] = &[
     "hairpin",
 ];
 
-/// What a lab shows: all but what takes a control plane.
-const LAB: &[&str] = &[
-    "pod-ip-present",
-    "pod-ip-unique",
-    "same-node",
-    "cross-node",
-    "no-nat",
-    "gateway",
-    "node-routes",
-    "bridge",
-    "cni-config",
-    "mtu",
-    "hairpin",
-];
+/// What a look at nodes shows besides.
+const FROM_NODES: &[&str] = &["gateway", "node-routes", "bridge", "cni-config"];
 
-/// What a kind cluster shows: everything. `daemonset` is left out, because not every CNI brings an agent.
-const KIND: &[&str] = &[
-    "pod-ip-present",
-    "pod-ip-unique",
-    "same-node",
-    "cross-node",
-    "no-nat",
-    "gateway",
-    "node-routes",
-    "bridge",
-    "cni-config",
-    "mtu",
-    "hairpin",
-    "service",
-    "dns",
-    "hostport",
-    "nodeport",
-    "egress",
-];
+/// What takes a control plane and a peer outside. `daemonset` is left out, because not every CNI brings an agent.
+const FROM_USERS: &[&str] = &["service", "dns", "hostport", "nodeport", "egress"];
 
 /// Ids of the checks that a run on `provider` (`lab`, `kind`, `kubeconfig`) must judge; none for any other word.
-pub fn by_default(provider: &str) -> &'static [&'static str] {
-    match provider {
-        "lab" => LAB,
-        "kind" => KIND,
-        "kubeconfig" => FROM_PODS,
+pub fn by_default(provider: &str) -> Vec<&'static str> {
+    let groups: &[&[&str]] = match provider {
+        "lab" => &[FROM_PODS, FROM_NODES],
+        "kind" => &[FROM_PODS, FROM_NODES, FROM_USERS],
+        "kubeconfig" => &[FROM_PODS],
         _ => &[],
-    }
+    };
+    groups.concat()
 }
