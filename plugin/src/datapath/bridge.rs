@@ -55,7 +55,7 @@ pub(super) fn ensure(host: &mut Route, conf: &NetConf, plan: &Plan, store: &Stor
     Ok(link)
 }
 
-/// Whether the bridge has a port that is no pod of this network.
+/// Whether the bridge has a port that does not belong to a pod of this network.
 fn is_shared(host: &mut Route, bridge: &Link, conf: &NetConf, store: &Store) -> Result<bool> {
     let owners = store.owners()?.into_iter();
     let ours: HashSet<String> = owners

@@ -190,7 +190,7 @@ fn what_ends_packets_for_a_pod_is_named_in_whichever_table_it_is() {
                     world.ip(&line.replace(" add ", " del "));
                 }
             }
-            // What concerns more than this node's pods, or not this pod, or is never looked up, is no fault of the attachment.
+            // Routes of the whole node, of another pod, or in a table that is never looked up do not make the attachment wrong.
             for line in [
                 "route add blackhole 10.244.0.0/16",
                 "route add blackhole 10.244.1.9",

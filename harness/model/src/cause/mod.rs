@@ -2,6 +2,7 @@
 mod catalogue;
 mod details;
 mod found;
+mod macros;
 
 pub use catalogue::{ALL, Cause, CauseId};
 pub use details::{

@@ -1,24 +1,25 @@
 //! `gateway`: a pod's default route leads to an address of its own node that answers.
+mod silent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use flatnet_model::kernel::RouteEntry;
-use flatnet_model::probe::{DialOutcome, Facts, Failure};
+use flatnet_model::probe::Facts;
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Subject, Symptom};
+use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Symptom};
 use flatnet_model::network::Family;
 use flatnet_model::reference::Netns;
 use ipnet::IpNet;
 
-use super::findings::{Findings, Problem, Seen, count, subjects, without_networked, without_nodes};
-use super::followed;
+use super::Verdict;
+use super::findings::{Findings, Problem, Seen, count, without_networked, without_nodes};
 use super::settings::ipv6_off;
 use super::topology::{Topology, at, device, ip_command, same_family};
 use super::veth::{Wire, default_route, follow, on_link};
-use super::{Deviation, Verdict};
 use flatnet_model::PodRef;
-use flatnet_model::observations::{Endpoint, Observations, ObservedPod};
+use flatnet_model::observations::{Observations, ObservedPod};
 
 pub(super) fn judge(observations: &Observations) -> Verdict {
     let topology = Topology::of(observations);
@@ -30,7 +31,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     }
     let (problems, mut findings) = examine(&topology);
     let broken: BTreeSet<&PodRef> = problems.iter().flat_map(|problem| &problem.pods).collect();
-    let silent = silent(&topology, &broken, &mut findings);
+    let silent = silent::silent(&topology, &broken, &mut findings);
     for evidence in problems
         .iter()
         .map(|problem| problem.deviation.clone())
@@ -267,132 +268,6 @@ fn bridge_of<'a>(pods: &[&ObservedPod], node: &'a Facts) -> Option<&'a str> {
             Wire::Joined { outside, .. } => node.link(outside.master).map(|l| l.name.as_str()),
             _ => None,
         })
-}
-
-/// Gateways that do not answer, one piece of evidence per node and next hop. Pods whose route is known to be wrong are left out.
-fn silent(
-    topology: &Topology<'_>,
-    broken: &BTreeSet<&PodRef>,
-    findings: &mut Findings,
-) -> Vec<Deviation> {
-    let asked = asked(topology);
-    let mut silent: BTreeMap<(&str, IpAddr), (Vec<PodAt>, State)> = BTreeMap::new();
-    let mut answering = 0;
-    for pod in topology
-        .networked()
-        .filter(|pod| !broken.contains(pod.reference()))
-    {
-        let Ok(facts) = &pod.facts else { continue };
-        for hop in one_a_family(&pod.object.ips).filter_map(|ip| default_route(facts, ip)?.gateway)
-        {
-            if !topology.node_has(&pod.object.node, hop) {
-                continue;
-            }
-            match asked.get(&(pod.reference(), hop)) {
-                None => findings.unmeasured(format!(
-                    "{} did not ask its gateway {hop}",
-                    topology.who(pod)
-                )),
-                Some(Reply::Unsupported(detail)) => findings.unmeasured_for(
-                    format!("{} cannot ask its gateway {hop}", topology.who(pod)),
-                    detail,
-                ),
-                Some(Reply::Yes) => answering += 1,
-                Some(Reply::No(detail)) => {
-                    let entry = silent
-                        .entry((&pod.object.node, hop))
-                        .or_insert_with(|| (Vec::new(), (**detail).clone()));
-                    entry.0.push(at(pod));
-                }
-            }
-        }
-    }
-    findings.headline(format!(
-        "{} answered by the next hop of their default route",
-        count(answering, "pod")
-    ));
-    silent
-        .into_iter()
-        .map(|((node, hop), (pods, said))| {
-            let expected = State::AnswerOf(topology.held(hop));
-            let look = Command::in_pod(&pods[0].pod, &format!("ping -c 1 -W 1 {hop}"));
-            let (culprits, cause) = cut_off(topology, node, hop, &pods);
-            let look = crate::look::at(&cause.cause).unwrap_or(look);
-            Seen::new(expected, said, look).deviation(
-                subjects(&pods),
-                culprits,
-                Finding::of(Symptom::GatewaySilent { pods, hop }, cause),
-            )
-        })
-        .collect()
-}
-
-/// Why pods get no answer from their gateway, and who is to blame: what was seen of packets between one of them and anybody.
-fn cut_off(
-    topology: &Topology<'_>,
-    node: &str,
-    hop: IpAddr,
-    pods: &[PodAt],
-) -> (Vec<Subject>, Found) {
-    let is_one =
-        |end: &Endpoint| matches!(end, Endpoint::Pod(pod) if pods.iter().any(|at| at.pod == *pod));
-    let followed = followed::between(topology, |from, to| is_one(from) || is_one(to));
-    let fate = followed::fate(&followed).map(|(_, fate)| fate);
-    let seen = fate.and_then(|fate| fate.cause.as_ref());
-    if let (Some(fate), Some(seen)) = (fate, seen.filter(|found| !followed::is_outline(found))) {
-        return (followed::blamed(topology, fate), seen.clone());
-    }
-    let cause = Cause::GatewayCutOff {
-        node: node.to_owned(),
-        hop,
-    };
-    (topology.blame(pods), Found::inferred(cause))
-}
-
-enum Reply {
-    Yes,
-    No(Box<State>),
-    Unsupported(String),
-}
-
-/// What pods got when they dialled addresses of their own node; any transport that answers counts, and so does a refusal:
-/// it came from the gateway.
-fn asked<'a>(topology: &Topology<'a>) -> BTreeMap<(&'a PodRef, IpAddr), Reply> {
-    let mut asked = BTreeMap::new();
-    for dial in &topology.observations.dials {
-        let (Endpoint::Pod(pod), Endpoint::Node(node)) = (&dial.from, &dial.to) else {
-            continue;
-        };
-        if topology.pod(pod).is_none_or(|pod| pod.object.node != *node) {
-            continue;
-        }
-        let reply = match &dial.result {
-            DialOutcome::Answered { .. }
-            | DialOutcome::Failed {
-                kind: Failure::Refused,
-                ..
-            } => Reply::Yes,
-            DialOutcome::Failed {
-                kind: Failure::Unsupported,
-                detail,
-                ..
-            } => Reply::Unsupported(detail.clone()),
-            DialOutcome::Failed { detail, .. } => Reply::No(Box::new(State::Unanswered {
-                transport: dial.request.transport,
-                said: detail.clone(),
-            })),
-        };
-        let slot = asked
-            .entry((pod, dial.request.address))
-            .or_insert_with(|| Reply::Unsupported(String::new()));
-        if !matches!(
-            (&*slot, &reply),
-            (Reply::Yes, _) | (Reply::No(_), Reply::Unsupported(_))
-        ) {
-            *slot = reply;
-        }
-    }
-    asked
 }
 
 fn one_a_family(ips: &[IpAddr]) -> impl Iterator<Item = IpAddr> + '_ {
