@@ -229,14 +229,7 @@ net_tests! {
     }
 
     fn a_bridge_is_passed_from_port_to_port() {
-        let (a, switch, b) = (Net::new(), Net::new(), Net::new());
-        a.join("eth0", &["10.9.3.1/24"], &switch, "port-a", &[]);
-        b.join("eth0", &["10.9.3.2/24"], &switch, "port-b", &[]);
-        switch.run("ip link add br0 type bridge");
-        for port in ["port-a", "port-b"] {
-            switch.run(&format!("ip link set dev {port} master br0"));
-        }
-        switch.run("ip link set dev br0 up");
+        let (a, switch, b) = Net::switched();
         let (mut client, mut node, mut server) = (a.probe(), switch.probe(), b.probe());
         let port = server.listen("there");
         watch(&mut node, &[port]);
@@ -255,16 +248,7 @@ net_tests! {
     }
 
     fn a_tunnel_is_seen_outside_and_inside() {
-        let (a, b) = (Net::new(), Net::new());
-        a.join("under", &["192.0.2.1/24"], &b, "under", &["192.0.2.2/24"]);
-        for (net, local, remote) in [(&a, 1, 2), (&b, 2, 1)] {
-            net.run(&format!(
-                "ip link add vx0 type vxlan id 4242 dstport 6789 local 192.0.2.{local} remote 192.0.2.{remote} dev under"
-            ));
-            net.run(&format!("ip addr add 10.9.4.{local}/24 dev vx0"));
-            net.run(&format!("ip addr add fd09:4::{local}/64 dev vx0"));
-            net.run("ip link set dev vx0 up");
-        }
+        let (a, b) = Net::tunnelled(4242, 6789);
         let (mut client, mut server) = (a.probe(), b.probe());
         let port = server.listen("there");
         // A new device may lose what is sent at once.

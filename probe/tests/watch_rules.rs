@@ -140,14 +140,7 @@ net_tests! {
     }
 
     fn a_bridge_family_rule_is_seen_where_no_other_hook_is() {
-        let (a, switch, b) = (Net::new(), Net::new(), Net::new());
-        a.join("eth0", &["10.9.3.1/24"], &switch, "port-a", &[]);
-        b.join("eth0", &["10.9.3.2/24"], &switch, "port-b", &[]);
-        switch.run("ip link add br0 type bridge");
-        for port in ["port-a", "port-b"] {
-            switch.run(&format!("ip link set dev {port} master br0"));
-        }
-        switch.run("ip link set dev br0 up");
+        let (a, switch, b) = Net::switched();
         switch.nft("table bridge guard { chain forward { type filter hook forward priority 0; ip protocol udp drop; }; }");
         let (mut client, mut node, mut server) = (a.probe(), switch.probe(), b.probe());
         let port = server.listen("there");
@@ -161,16 +154,7 @@ net_tests! {
     }
 
     fn a_tunnelled_datagram_is_traced_before_it_is_taken_out() {
-        let (a, b) = (Net::new(), Net::new());
-        a.join("under", &["192.0.2.1/24"], &b, "under", &["192.0.2.2/24"]);
-        for (net, local, remote) in [(&a, 1, 2), (&b, 2, 1)] {
-            net.run(&format!(
-                "ip link add vx0 type vxlan id 42 dstport 8472 local 192.0.2.{local} remote 192.0.2.{remote} dev under"
-            ));
-            net.run(&format!("ip addr add 10.9.4.{local}/24 dev vx0"));
-            net.run(&format!("ip addr add fd09:4::{local}/64 dev vx0"));
-            net.run("ip link set dev vx0 up");
-        }
+        let (a, b) = Net::tunnelled(42, 8472);
         let (mut client, mut server) = (a.probe(), b.probe());
         let port = server.listen("there");
         let all: Vec<_> = [all_transports("10.9.4.2", port), all_transports("fd09:4::2", port)].concat();

@@ -27,6 +27,34 @@ impl Net {
         net
     }
 
+    /// `a` and `b`, 10.9.3.1 and 10.9.3.2 on eth0, on ports `port-a` and `port-b` of the bridge br0 between them.
+    pub(crate) fn switched() -> (Net, Net, Net) {
+        let (a, switch, b) = (Net::new(), Net::new(), Net::new());
+        a.join("eth0", &["10.9.3.1/24"], &switch, "port-a", &[]);
+        b.join("eth0", &["10.9.3.2/24"], &switch, "port-b", &[]);
+        switch.run("ip link add br0 type bridge");
+        for port in ["port-a", "port-b"] {
+            switch.run(&format!("ip link set dev {port} master br0"));
+        }
+        switch.run("ip link set dev br0 up");
+        (a, switch, b)
+    }
+
+    /// `a` and `b`, 10.9.4.1 and 10.9.4.2 (fd09:4::1 and ::2) on vx0, a VXLAN of that VNI and UDP port over their `under`.
+    pub(crate) fn tunnelled(vni: u32, port: u16) -> (Net, Net) {
+        let (a, b) = (Net::new(), Net::new());
+        a.join("under", &["192.0.2.1/24"], &b, "under", &["192.0.2.2/24"]);
+        for (net, local, remote) in [(&a, 1, 2), (&b, 2, 1)] {
+            net.run(&format!(
+                "ip link add vx0 type vxlan id {vni} dstport {port} local 192.0.2.{local} remote 192.0.2.{remote} dev under"
+            ));
+            net.run(&format!("ip addr add 10.9.4.{local}/24 dev vx0"));
+            net.run(&format!("ip addr add fd09:4::{local}/64 dev vx0"));
+            net.run("ip link set dev vx0 up");
+        }
+        (a, b)
+    }
+
     /// `a` 10.9.1.1 — router 10.9.1.254, 10.9.2.254 — `b` 10.9.2.2; likewise fd09:1::1, ::fe, fd09:2::2.
     pub(crate) fn routed() -> (Net, Net, Net) {
         let (a, r, b) = (Net::new(), Net::new(), Net::new());
