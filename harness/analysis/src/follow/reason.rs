@@ -356,7 +356,9 @@ impl Case<'_> {
 
 /// The Ethernet address of the interface that holds an address, where one namespace does.
 fn mac_of(network: &ObservedNetwork, address: IpAddr) -> Option<MacAddr> {
-    let pods = network.pods.iter().map(|pod| pod.facts.as_ref().ok());
+    // A hostNetwork pod holds what its node holds.
+    let own_network = network.pods.iter().filter(|pod| !pod.object.host_network);
+    let pods = own_network.map(|pod| pod.facts.as_ref().ok());
     let nodes = network.nodes.iter().map(|node| node.inside.facts().ok());
     let holders: Vec<MacAddr> = pods
         .chain(nodes)

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Basis;
 use flatnet_model::follow::{Followed, Leg, Place, Wanted};
+use flatnet_model::kernel::Neighbour;
 use flatnet_model::network::Transport;
 use flatnet_model::observations::Observations;
 use flatnet_model::probe::watch::{
-    Body, Message, Met, Packet, Passing, RuleStep, RuleVerdict, Sighting, Watched, Watching,
+    Body, Frame, Message, Met, Packet, Passing, RuleStep, RuleVerdict, Sighting, Watched, Watching,
 };
 use flatnet_model::probe::{DialOutcome, DialRequest, Failure};
 use flatnet_model::reference::Netns;
@@ -232,6 +233,45 @@ fn a_source_that_changes_is_told_with_the_rule_that_did_it() {
     assert_eq!((rewrite.from, rewrite.to), (source, masked));
     assert_eq!(rewrite.at, node("node1"));
     assert_eq!(rewrite.by.as_ref().and_then(|by| by.handle), Some(7));
+}
+
+/// The gateway's address is its node's, and that of every hostNetwork pod there.
+#[test]
+fn a_frame_to_a_wrong_address_is_its_senders_whoever_else_uses_the_nodes_network() {
+    let mut scene = Scene::new();
+    let (pod, source) = scene.client();
+    let wrong = "02:00:5e:20:00:3f".parse().unwrap();
+    let mut pods = scene.observations.pods.iter_mut();
+    let client = pods.find(|pod| pod.endpoint() == scene.followed.dial.from);
+    let facts = client.expect("the client").facts.as_mut().expect("facts");
+    let (gateway, device) = facts
+        .routes
+        .iter()
+        .find_map(|route| Some((route.gateway?, route.oif?)))
+        .expect("a gateway");
+    facts.neighbours.retain(|entry| entry.address != gateway);
+    facts.neighbours.push(Neighbour {
+        index: device,
+        address: gateway,
+        mac: Some(wrong),
+        state: "PERMANENT".to_owned(),
+    });
+    scene.request(10, &pod, "eth0", Passing::Out, source);
+    let of_client = scene.watched(&pod).sightings.iter_mut();
+    let frame = Frame {
+        source: "0a:58:0a:f4:00:02".parse().unwrap(),
+        destination: wrong,
+    };
+    of_client.for_each(|seen| seen.frame = Some(frame));
+    scene.request(20, &node("node1"), "cni0", Passing::InForOther, source);
+    let of_node = scene.watched(&node("node1")).sightings.iter_mut();
+    of_node.for_each(|seen| seen.frame = Some(frame));
+    let found = Ground::of(&scene.observations).judge(&scene.followed);
+    let cause = found.fate.and_then(|fate| fate.cause).expect("a cause");
+    assert!(
+        matches!(&cause.cause, Cause::NeighbourWrong { at, hop, .. } if (at, *hop) == (&pod, gateway)),
+        "{cause:?}"
+    );
 }
 
 #[test]
