@@ -39,13 +39,6 @@ use Class::*;
 pub(crate) const KNOWN: &[Known] = &[
     Known {
         law: 1,
-        classes: &[Duplicate],
-        planted: &[],
-        said: &["nothing is red"],
-        why: "no check looks for packets that come twice",
-    },
-    Known {
-        law: 1,
         classes: &[Loss],
         planted: &[],
         said: &["nothing is red"],
@@ -125,37 +118,9 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         law: 3,
-        classes: &[Device],
-        planted: &["neigh del"],
-        said: &["vtep-mac-mismatch", "node-routes names"],
-        why: "of a VTEP whose MAC changed and that only one node knows, that node is named",
-    },
-    Known {
-        law: 3,
         classes: &[Iptables],
         planted: &["--icmpv6-type"],
         said: &["no-nat names"],
         why: "a dropped ICMPv6 echo request is once taken for a rewritten one",
-    },
-    Known {
-        law: 3,
-        classes: &[PolicyRule],
-        planted: &["unreachable"],
-        said: &["forwarding-off"],
-        why: "an `unreachable` route of another table is taken for forwarding that is off",
-    },
-    Known {
-        law: 3,
-        classes: &[Filter, PodFilter, Nat, Iptables],
-        planted: &[],
-        said: &["kfree_skb", "same-node names", "cross-node names"],
-        why: "the kernel's drop reason of other packets is taken for theirs",
-    },
-    Known {
-        law: 3,
-        classes: &[Route],
-        planted: &["route replace"],
-        said: &["vtep-mac-mismatch"],
-        why: "a route through the VTEP of another node is taken for a wrong neighbour entry of the right one",
     },
 ];
