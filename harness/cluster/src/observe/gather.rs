@@ -87,21 +87,7 @@ pub async fn everything(
             .and_then(|before| before.get(&view.object.name).cloned());
         view.counters_before = counters_before.get(&at).cloned().unwrap_or_default();
     }
-    let mut ended = BTreeSet::new();
-    for view in &mut pod_views {
-        let at = view.endpoint();
-        view.facts = taken(&mut facts, &at);
-        if view.facts.is_err() && view.runs() {
-            let now = since(cluster, &view.object).await?;
-            if now.has_ended_since(&view.object) {
-                *view = ObservedPod {
-                    facts: view.facts.clone(),
-                    ..observed_pod(cluster, now, true).await
-                };
-                ended.insert(at);
-            }
-        }
-    }
+    let ended = look_again(cluster, &mut pod_views, &mut facts).await?;
     // Its end is what is to be told, and not the traffic that ended with it.
     let lasted = |from: &Endpoint, to: &Endpoint| !ended.contains(from) && !ended.contains(to);
     dials.retain(|dial| lasted(&dial.from, &dial.to));
@@ -130,6 +116,31 @@ pub async fn everything(
         control_plane,
         following: Following::default(),
     })
+}
+
+/// Gives every pod its facts; one whose probe is gone by now is looked at again. Returns those that have ended meanwhile.
+async fn look_again(
+    cluster: &Arc<dyn Cluster>,
+    pods: &mut [ObservedPod],
+    facts: &mut BTreeMap<Endpoint, Observed<Facts>>,
+) -> Result<BTreeSet<Endpoint>> {
+    let mut ended = BTreeSet::new();
+    for view in pods {
+        let at = view.endpoint();
+        view.facts = taken(facts, &at);
+        if view.facts.is_ok() || !view.runs() {
+            continue;
+        }
+        let now = since(cluster, &view.object).await?;
+        if now.has_ended_since(&view.object) {
+            *view = ObservedPod {
+                facts: view.facts.clone(),
+                ..observed_pod(cluster, now, true).await
+            };
+            ended.insert(at);
+        }
+    }
+    Ok(ended)
 }
 
 /// A pod whose probe is gone, as it is now: its status may come to show its end a moment later.
