@@ -113,8 +113,8 @@ fn refusal(
 /// Whether the interface by which the packet comes in is known to forward: a route that refuses has the same error.
 fn is_on(facts: &Facts, flow: &Flow) -> bool {
     let device = crate::checks::device(facts, flow.iif);
-    let key = format!("ipv4.conf.{device}.forwarding");
-    facts.sysctls.get(&key).is_some_and(|value| value == "1")
+    let setting = facts.setting("ipv4", device, "forwarding");
+    setting == Some("1")
 }
 
 /// The setting that lets a namespace pass on what is not its own.

@@ -120,3 +120,24 @@ fn a_kernel_that_refuses_is_believed(#[case] errno: Errno, #[case] expected: Cau
 
     assert_eq!(stopped(&trace), (&node("node1"), &expected));
 }
+
+/// An `unreachable` route of another table refuses with the error of forwarding that is off.
+#[test]
+fn an_interface_that_forwards_is_not_told_not_to() {
+    let mut observed = observed(Style::Direct);
+    let key = "ipv4.conf.all.forwarding".to_owned();
+    let settings = &mut node_facts(&mut observed, "node1").sysctls;
+    settings.insert(key, "1".to_owned());
+    let refused = RouteOutcome::Refused {
+        errno: Errno::EHOSTUNREACH as i32,
+        detail: "words".to_owned(),
+    };
+
+    let trace = answering(&observed, refused);
+
+    let detail = "words".to_owned();
+    assert_eq!(
+        stopped(&trace),
+        (&node("node1"), &Cause::Refused { detail })
+    );
+}
