@@ -94,10 +94,20 @@ fn by_nodes(ends: &[End], seed: u64) -> Vec<Vec<usize>> {
     let shift = random.below(nodes.len().max(1));
     for (own, node) in nodes.iter().enumerate() {
         // From the next node on, so that the first few of everyone's list are not the same few.
-        let after = (1..nodes.len()).map(|step| (own + step) % nodes.len());
-        let ring: Vec<usize> = after
-            .filter(|other| !nodes[*other].pods.is_empty())
+        let after: Vec<usize> = (1..nodes.len())
+            .map(|step| (own + step) % nodes.len())
             .collect();
+        let is_node = |place: &&usize| ends[**place].is_node();
+        for (number, host) in node.hosts.iter().enumerate().filter(|(_, h)| is_node(h)) {
+            for turn in 0..FAR.min(after.len()) {
+                let other = after[(shift + number * FAR + turn) % after.len()];
+                if let Some(peer) = nodes[other].hosts.iter().find(is_node) {
+                    rows.add(*host, *peer);
+                }
+            }
+        }
+        let has_pods = |other: &usize| !nodes[*other].pods.is_empty();
+        let ring: Vec<usize> = after.into_iter().filter(has_pods).collect();
         if ring.is_empty() {
             continue;
         }
@@ -119,10 +129,6 @@ fn by_nodes(ends: &[End], seed: u64) -> Vec<Vec<usize>> {
                 if let Some(peer) = cyclic(&nodes[other].pods, with_hosts[other]) {
                     rows.both_ways(*host, peer);
                     with_hosts[other] += 1;
-                }
-                let node = |place: &&usize| ends[**place].is_node();
-                if let (true, Some(peer)) = (node(&host), nodes[other].hosts.iter().find(node)) {
-                    rows.add(*host, *peer);
                 }
             }
         }

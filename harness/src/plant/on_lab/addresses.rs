@@ -68,6 +68,8 @@ pub(super) static FAULTS: &[Fault] = &[
             "mtu",
             "hairpin",
             "first-packet",
+            // Both holders may get a flooded frame, and answer it.
+            "duplicates",
         ],
         culprit: "busybox-1",
         causes: &[CauseId::AddressShared],
