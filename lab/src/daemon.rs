@@ -1,7 +1,6 @@
 //! Daemons of a node: agents of a CNI, mostly.
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
-use std::process::Stdio;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,7 +48,7 @@ impl Daemons {
         let (reader, writer) = std::io::pipe().map_err(failed)?;
         let stderr = writer.try_clone().map_err(failed)?;
         let streams = Streams {
-            stdin: Stdio::null(),
+            stdin: None,
             stdout: writer.into(),
             stderr: stderr.into(),
         };
@@ -58,7 +57,7 @@ impl Daemons {
             .enter(|| launch.start(streams))
             .map_err(failed)?
             .map_err(Error::invalid)?;
-        let group = Pid::from_raw(child.id().cast_signed());
+        let group = child.id();
         let daemon = Arc::new(Daemon {
             group,
             state: Mutex::default(),

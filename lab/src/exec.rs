@@ -1,14 +1,13 @@
 //! Commands in a node or pod on a client's behalf, as `kubectl exec` runs them.
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::process::Child;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
-use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::launch::{Launch, Streams, exit_code};
 use crate::node_root::{self, Namespace};
+use crate::spawn::Child;
 use crate::{Error, Result};
 
 /// Starts the command inside the namespaces and waits for it; kills it when the client goes first.
@@ -28,11 +27,7 @@ pub(crate) fn run(
 
 fn wait(mut child: Child, client: &UnixStream) -> Result<i32> {
     let failed = |e: std::io::Error| Error::failed("wait for the command", e);
-    let process = pidfd_open(
-        rustix::process::Pid::from_child(&child),
-        PidfdFlags::empty(),
-    )
-    .map_err(|e| failed(e.into()))?;
+    let process = child.pidfd().map_err(failed)?;
     loop {
         // The client has said all it had to say: anything more from it is its end.
         let mut fds = [
@@ -46,10 +41,7 @@ fn wait(mut child: Child, client: &UnixStream) -> Result<i32> {
         }
         if fds[0].any() != Some(true) {
             // Its session goes with it. Not reaped yet, so the number is still its own.
-            let _ = killpg(
-                nix::unistd::Pid::from_raw(child.id().cast_signed()),
-                Signal::SIGKILL,
-            );
+            let _ = killpg(child.id(), Signal::SIGKILL);
         }
         return child.wait().map(exit_code).map_err(failed);
     }

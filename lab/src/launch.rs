@@ -1,10 +1,16 @@
 //! Programs started in a node or pod as a container runtime does: an environment of their own, a session of their own.
 use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
+
+use crate::spawn::{Child, Program};
 
 /// Where programs are looked for unless the environment says otherwise.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -23,9 +29,10 @@ pub(crate) struct Launch {
 
 /// Standard streams for the child.
 pub(crate) struct Streams {
-    pub(crate) stdin: Stdio,
-    pub(crate) stdout: Stdio,
-    pub(crate) stderr: Stdio,
+    /// None: nothing to read.
+    pub(crate) stdin: Option<OwnedFd>,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
 }
 
 /// What every environment on a node begins with.
@@ -67,41 +74,48 @@ impl Launch {
             self.env.get("PATH").map_or(PATH, String::as_str),
             directory,
         )?;
-        let mount_proc = self.mount_proc;
-        let mut command = Command::new(program);
-        command
-            .arg0(name)
-            .args(&self.argv[1..])
-            .env_clear()
-            .envs(&self.env)
-            .current_dir(directory);
-        command
-            .stdin(streams.stdin)
-            .stdout(streams.stdout)
-            .stderr(streams.stderr);
-        // SAFETY: between fork and exec only system calls are made: no allocation, no lock.
-        unsafe {
-            command.pre_exec(move || {
-                libc::setsid();
-                // A terminal that is given becomes the controlling one unless another session has it (a new pty has none).
-                libc::ioctl(0, libc::TIOCSCTTY, 0);
-                if mount_proc {
-                    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-                    let kind = c"proc".as_ptr();
-                    if libc::mount(kind, c"/proc".as_ptr(), kind, flags, std::ptr::null()) != 0 {
-                        return Err(io::Error::last_os_error());
-                    }
-                }
-                Ok(())
-            });
-        }
-        retry_busy(|| command.spawn()).map_err(|e| format!("exec {name}: {e}"))
+        self.execute(&program, directory, streams)
+            .map_err(|e| format!("exec {name}: {e}"))
     }
+
+    fn execute(&self, program: &Path, directory: &Path, streams: Streams) -> io::Result<Child> {
+        let Streams {
+            stdin,
+            stdout,
+            stderr,
+        } = streams;
+        let stdin = match stdin {
+            Some(stdin) => stdin,
+            None => File::open("/dev/null")?.into(),
+        };
+        let argv = self.argv.iter().map(c_string);
+        let env = self
+            .env
+            .iter()
+            .map(|(key, value)| c_string(format!("{key}={value}")));
+        let (argv, env) = (
+            argv.collect::<io::Result<Vec<_>>>()?,
+            env.collect::<io::Result<Vec<_>>>()?,
+        );
+        let program = Program {
+            path: &c_string(program)?,
+            argv: &argv,
+            env: &env,
+            directory: &c_string(directory)?,
+            streams: [&stdin, &stdout, &stderr],
+            mount_proc: self.mount_proc,
+        };
+        retry_busy(|| program.spawn())
+    }
+}
+
+fn c_string(text: impl AsRef<OsStr>) -> io::Result<CString> {
+    Ok(CString::new(text.as_ref().as_bytes())?)
 }
 
 /// Runs `spawn` again while the program is open for writing: a fork of another thread may still hold the descriptor by which
 /// it was written, until that child reaches its exec.
-pub(crate) fn retry_busy(mut spawn: impl FnMut() -> io::Result<Child>) -> io::Result<Child> {
+pub(crate) fn retry_busy<T>(mut spawn: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let mut pause = std::time::Duration::from_millis(1);
     loop {
         match spawn() {

@@ -29,6 +29,7 @@ mod refusal;
 mod roots;
 mod server;
 mod sleep;
+mod spawn;
 pub mod spec;
 mod underlay;
 

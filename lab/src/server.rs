@@ -2,7 +2,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -175,9 +174,9 @@ impl Server {
         let fds: [OwnedFd; 3] = fds
             .try_into()
             .map_err(|_| Error::invalid("exec needs three standard streams"))?;
-        let [stdin, stdout, stderr] = fds.map(Stdio::from);
+        let [stdin, stdout, stderr] = fds;
         let streams = Streams {
-            stdin,
+            stdin: Some(stdin),
             stdout,
             stderr,
         };

@@ -1,7 +1,6 @@
 //! A container: a process in the sandbox's namespaces, with a root and a pid namespace of its own.
 use std::fs::File;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
 use std::sync::Arc;
 
 use nix::sched::{CloneFlags, unshare};
@@ -15,6 +14,7 @@ use crate::launch::{Launch, Streams, base_env};
 use crate::node::{FILE_BYTES, Node};
 use crate::node_root::{self, Namespace};
 use crate::roots::{Base, Identity};
+use crate::spawn::Child;
 use crate::{Error, Result};
 
 /// How much of the output is kept to explain a failure, bytes.
@@ -112,7 +112,7 @@ impl Home<'_> {
             .map_err(|e| failed("open /proc/thread-self/ns")(e.into()))?;
         let stderr = output.try_clone().map_err(failed("open the log"))?;
         let streams = Streams {
-            stdin: Stdio::null(),
+            stdin: None,
             stdout: output.into(),
             stderr: stderr.into(),
         };

@@ -3,8 +3,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid as ProcessId;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
 use super::backoff::Backoff;
 use super::container::{Container, Home};
@@ -206,15 +205,15 @@ impl<'a> Containers<'a> {
         };
         let container = home.start(&plan.containers[index], restarts)?;
         let mailbox = self.pod.mailbox();
-        let process = rustix::process::Pid::from_child(&container.child);
+        let process = container.child.id();
         std::thread::Builder::new()
             .stack_size(64 << 10)
             .spawn(move || {
                 // Left to be reaped by the worker: until then the number is the container's own. A worker that is gone
                 // has reaped it already.
                 let _ = waitid(
-                    WaitId::Pid(process),
-                    WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
+                    Id::Pid(process),
+                    WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT,
                 );
                 let _ = mailbox.send(Message::Ended { index, restarts });
             })
@@ -355,10 +354,7 @@ impl Run {
     fn signal(&self, signal: Signal) {
         if let Some(container) = &self.container {
             // One that has ended is not reaped yet, so the number is its own; the signal then does nothing.
-            let _ = kill(
-                ProcessId::from_raw(container.child.id().cast_signed()),
-                signal,
-            );
+            let _ = kill(container.child.id(), signal);
         }
     }
 }
