@@ -9,6 +9,7 @@ mod runs;
 mod stand_in;
 #[path = "../started.rs"]
 mod started;
+mod terminal;
 mod variables;
 
 use std::path::Path;

@@ -130,6 +130,35 @@ impl Engine {
             }),
         })
     }
+
+    /// Runs a command in a node's container on this process's own terminal, of that kind (`TERM`), to its end; its exit code.
+    /// The engine's client makes the terminal raw meanwhile.
+    ///
+    /// # Errors
+    /// When the engine's client does not start, or a signal ends it.
+    pub async fn exec_on_terminal(
+        &self,
+        container: &str,
+        argv: &[String],
+        terminal: Option<&str>,
+    ) -> Result<i32> {
+        let doing = format!("{} exec -it {container} {argv:?}", self.name);
+        let mut command = self.engine();
+        command.args(["exec", "-it"]);
+        if let Some(kind) = terminal {
+            command.args(["-e", &format!("TERM={kind}")]);
+        }
+        let status = command
+            .arg(container)
+            .args(argv)
+            .stdin(Stdio::inherit())
+            .status()
+            .await
+            .map_err(|e| Error::failed(&doing, e))?;
+        status
+            .code()
+            .ok_or_else(|| Error::Failed(format!("{doing}: ended by {status}")))
+    }
 }
 
 /// The engine the user chose by kind's own variable, else the first that is installed.

@@ -2,11 +2,12 @@
 use std::pin::pin;
 
 use futures::future::Either;
+use futures::{SinkExt, Stream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
-use kube::api::{AttachParams, AttachedProcess};
-use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+use kube::api::{AttachParams, AttachedProcess, TerminalSize};
+use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::oneshot;
 
 use super::denied;
@@ -16,19 +17,67 @@ use crate::{Error, Result};
 /// Buffers of the streams, bytes: the default of 1 KiB makes a line of facts take hundreds of turns.
 const BUFFER: usize = 64 * 1024;
 
+/// Size of a terminal, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowSize {
+    /// Of a line.
+    pub columns: u16,
+    /// Lines.
+    pub rows: u16,
+}
+
 /// Starts `argv` in the first container of a pod. Dropping the process' standard input ends it over there; dropping the whole
 /// process drops the stream.
 pub(super) async fn start(pods: &Api<Pod>, pod: &str, argv: &[String]) -> Result<Process> {
     let doing = format!("exec {argv:?} in pod {pod}");
-    let params = AttachParams::default()
-        .stdin(true)
+    let params = AttachParams::default().stdin(true);
+    let attached = attach(pods, pod, argv, params, &doing).await?;
+    Ok(process(attached, doing))
+}
+
+/// As [`start`], on a terminal of its own, which has these sizes in turn: its errors are part of its output.
+pub(super) async fn start_on_terminal(
+    pods: &Api<Pod>,
+    pod: &str,
+    argv: &[String],
+    sizes: impl Stream<Item = WindowSize> + Send + 'static,
+) -> Result<Process> {
+    let doing = format!("exec {argv:?} in pod {pod}");
+    let mut attached = attach(pods, pod, argv, AttachParams::interactive_tty(), &doing).await?;
+    let follow = attached.terminal_size().map(|mut sink| async move {
+        let mut sizes = pin!(sizes);
+        while let Some(WindowSize { columns, rows }) = sizes.next().await {
+            let size = TerminalSize {
+                width: columns,
+                height: rows,
+            };
+            // The command has ended.
+            if sink.send(size).await.is_err() {
+                break;
+            }
+        }
+    });
+    if let Some(follow) = follow {
+        tokio::spawn(follow);
+    }
+    Ok(process(attached, doing))
+}
+async fn attach(
+    pods: &Api<Pod>,
+    pod: &str,
+    argv: &[String],
+    params: AttachParams,
+    doing: &str,
+) -> Result<AttachedProcess> {
+    let params = params
         .max_stdin_buf_size(BUFFER)
         .max_stdout_buf_size(BUFFER)
         .max_stderr_buf_size(BUFFER);
-    let attached = pods
-        .exec(pod, argv, &params)
-        .await
-        .map_err(|e| denied(&doing, e))?;
+    let attached = pods.exec(pod, argv, &params).await;
+    attached.map_err(|e| denied(doing, e))
+}
+
+fn process(attached: AttachedProcess, doing: String) -> Process {
     let (stdin, their_stdin) = duplex(BUFFER);
     let (stdout, their_stdout) = duplex(BUFFER);
     let (stderr, their_stderr) = duplex(BUFFER);
@@ -39,7 +88,7 @@ pub(super) async fn start(pods: &Api<Pod>, pod: &str, argv: &[String]) -> Result
         [their_stdout, their_stderr],
         ended,
     ));
-    Ok(Process {
+    Process {
         stdin: Box::new(stdin),
         stdout: Box::new(stdout),
         stderr: Box::new(stderr),
@@ -51,7 +100,7 @@ pub(super) async fn start(pods: &Api<Pod>, pod: &str, argv: &[String]) -> Result
                 ))),
             }
         }),
-    })
+    }
 }
 
 /// Moves bytes between the caller's ends and the stream's. The stream's own pipes tell neither a dropped writer nor a broken
@@ -62,13 +111,15 @@ async fn drive(
     [mut output, mut errors]: [DuplexStream; 2],
     mut ended: oneshot::Sender<Option<Status>>,
 ) {
-    let (Some(mut stdin), Some(mut stdout), Some(mut stderr), Some(status)) = (
-        attached.stdin(),
-        attached.stdout(),
-        attached.stderr(),
-        attached.take_status(),
-    ) else {
+    let (Some(mut stdin), Some(mut stdout), Some(status)) =
+        (attached.stdin(), attached.stdout(), attached.take_status())
+    else {
         return;
+    };
+    // A terminal has no standard error.
+    let mut stderr: Box<dyn AsyncRead + Send + Unpin> = match attached.stderr() {
+        Some(stderr) => Box::new(stderr),
+        None => Box::new(tokio::io::empty()),
     };
     let feed = async {
         // A command that ended reads no more; its exit status says what there is to say.

@@ -26,6 +26,7 @@ use flatnet_model::observations::Availability;
 use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::Agent;
 use flatnet_model::view::{ApiObjects, ServiceAt};
+use futures::Stream;
 use k8s_openapi::api::core::v1::{Event, Node, Pod, Toleration};
 use kube::api::{ListParams, LogParams};
 use kube::{Api, Client};
@@ -36,6 +37,7 @@ use super::{Cluster, LogPart, PLACED_WITHIN, PodRef, Process, Target};
 use crate::{Error, Result, torn_down};
 pub use answer::{Deletion, delete, denied};
 pub use connect::Connection;
+pub use exec::WindowSize;
 pub use identity::Identity;
 pub use node_pods::NodePods;
 use pods::Watched;
@@ -328,6 +330,20 @@ fn fit(pod: &mut Pod, labels: &[(&str, &str)]) {
 pub async fn start_in(client: &Client, pod: &PodRef, argv: &[String]) -> Result<Process> {
     let api: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace);
     exec::start(&api, &pod.name, argv).await
+}
+
+/// As [`start_in`], on a terminal of its own, which has these sizes in turn: the command's errors are part of its output.
+///
+/// # Errors
+/// As the API server has it.
+pub async fn start_on_terminal(
+    client: &Client,
+    pod: &PodRef,
+    argv: &[String],
+    sizes: impl Stream<Item = WindowSize> + Send + 'static,
+) -> Result<Process> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace);
+    exec::start_on_terminal(&api, &pod.name, argv, sizes).await
 }
 
 /// A key that orders numbers in names by value.
