@@ -226,18 +226,16 @@ fn observed_nodes<'a>(topology: &Topology<'a>) -> BTreeSet<&'a str> {
 
 /// Every node with pods must have sent and received: otherwise something is untested.
 fn unasked(topology: &Topology<'_>, findings: &mut Findings) {
-    let took_part = |node: &str, end: fn(&MtuRun) -> &Endpoint| {
-        topology
-            .observations
-            .mtu
-            .iter()
-            .any(|run| topology.node_of(end(run)) == Some(node))
+    let nodes_of = |end: fn(&MtuRun) -> &Endpoint| {
+        let ends: BTreeSet<&Endpoint> = topology.observations.mtu.iter().map(end).collect();
+        BTreeSet::from_iter(ends.into_iter().filter_map(|end| topology.node_of(end)))
     };
+    let (senders, receivers) = (nodes_of(|run| &run.from), nodes_of(|run| &run.to));
     let nodes = BTreeSet::from_iter(topology.networked().map(|pod| pod.object.node.as_str()));
     for node in nodes {
-        if !took_part(node, |run| &run.from) {
+        if !senders.contains(node) {
             findings.unmeasured(format!("no packet size was tried from {node}"));
-        } else if !took_part(node, |run| &run.to) {
+        } else if !receivers.contains(node) {
             findings.unmeasured(format!("no packet size was tried to {node}"));
         }
     }

@@ -17,27 +17,38 @@ pub(super) struct Topology<'a> {
     names: PodNames<'a>,
     pods: BTreeMap<&'a PodRef, &'a ObservedPod>,
     nodes: BTreeMap<&'a str, &'a ObservedNode>,
-    node_addresses: BTreeMap<&'a str, BTreeSet<IpAddr>>,
+    /// The nodes that hold each address, in the cluster's order.
+    node_addresses: BTreeMap<IpAddr, Vec<&'a str>>,
+    /// The first running pod with a network of its own that has each address.
+    pod_addresses: BTreeMap<IpAddr, &'a ObservedPod>,
+    /// Nodes of whose addresses only the InternalIPs are known.
+    unread: Vec<&'a str>,
 }
 
 impl<'a> Topology<'a> {
     pub(super) fn of(observations: &'a Observations) -> Self {
-        let node_addresses = observations
-            .nodes
-            .iter()
-            .map(|node| {
-                let own = node.inside.facts().into_iter().flat_map(own_addresses);
-                (
-                    node.object.name.as_str(),
-                    node.object
-                        .internal_ips
-                        .iter()
-                        .copied()
-                        .chain(own)
-                        .collect(),
-                )
-            })
-            .collect();
+        let mut node_addresses: BTreeMap<IpAddr, Vec<&str>> = BTreeMap::new();
+        let mut unread = Vec::new();
+        for node in &observations.nodes {
+            let name = node.object.name.as_str();
+            let own = node.inside.facts().into_iter().flat_map(own_addresses);
+            let all: BTreeSet<IpAddr> = own
+                .chain(node.object.internal_ips.iter().copied())
+                .collect();
+            for address in all {
+                node_addresses.entry(address).or_default().push(name);
+            }
+            if node.inside.facts().is_err() {
+                unread.push(name);
+            }
+        }
+        let mut pod_addresses = BTreeMap::new();
+        let running = observations.pods.iter().filter(|pod| pod.runs());
+        for pod in running.filter(|pod| !pod.object.host_network) {
+            for address in &pod.object.ips {
+                pod_addresses.entry(*address).or_insert(pod);
+            }
+        }
         Topology {
             observations,
             names: PodNames::of(observations),
@@ -52,6 +63,8 @@ impl<'a> Topology<'a> {
                 .map(|node| (node.object.name.as_str(), node))
                 .collect(),
             node_addresses,
+            pod_addresses,
+            unread,
         }
     }
 
@@ -179,33 +192,23 @@ impl<'a> Topology<'a> {
     }
 
     /// Nodes of whose addresses only the InternalIPs are known.
-    pub(super) fn unread_nodes(&self) -> impl Iterator<Item = &'a str> + '_ {
-        let names = self.nodes().map(|node| node.object.name.as_str());
-        names.filter(|name| self.unread(name).is_some())
+    pub(super) fn unread_nodes(&self) -> &[&'a str] {
+        &self.unread
     }
 
     /// Every address of a node: InternalIPs, bridge, tunnel; loopback left out.
     pub(super) fn node_has(&self, node: &str, address: IpAddr) -> bool {
-        self.node_addresses
-            .get(node)
-            .is_some_and(|all| all.contains(&address))
+        self.holders(address).contains(&node)
     }
 
     /// The nodes that hold an address, in the cluster's order.
-    pub(super) fn holders(&self, address: IpAddr) -> Vec<&'a str> {
-        let holds = |node: &&'a ObservedNode| self.node_has(&node.object.name, address);
-        self.nodes()
-            .filter(holds)
-            .map(|node| node.object.name.as_str())
-            .collect()
+    pub(super) fn holders(&self, address: IpAddr) -> &[&'a str] {
+        self.node_addresses.get(&address).map_or(&[], Vec::as_slice)
     }
 
     /// The pod or node that holds an address; none where no interface of the cluster does.
     pub(super) fn owner(&self, address: IpAddr) -> Option<Owner> {
-        if let Some(pod) = self
-            .running()
-            .find(|pod| !pod.object.host_network && pod.object.ips.contains(&address))
-        {
+        if let Some(pod) = self.pod_addresses.get(&address) {
             return Some(Owner::Pod(at(pod)));
         }
         let node = self.node(self.holders(address).first()?)?;
@@ -222,7 +225,7 @@ impl<'a> Topology<'a> {
         let owner = self.owner(address);
         let unread: Vec<String> = match owner {
             Some(_) => Vec::new(),
-            None => self.unread_nodes().map(str::to_owned).collect(),
+            None => self.unread.iter().map(|node| (*node).to_owned()).collect(),
         };
         HeldAddress {
             address,

@@ -49,11 +49,16 @@ pub async fn everything(
         };
         pod_views.push(observed_pod(cluster, pod, lost).await);
     }
-    let mut series = series::first(fleet, &views, &pod_views).await;
+    let first = series::first(fleet, &views, &pod_views);
+    let mut series = timed("first packets", first).await;
     let Matrix {
         mut dials,
         coverage,
-    } = matrix::dial_pairs(fleet, &views, &pod_views, &facts, scope).await;
+    } = timed(
+        "dials",
+        matrix::dial_pairs(fleet, &views, &pod_views, &facts, scope),
+    )
+    .await;
     let homes = pod_views
         .iter()
         .map(|view| (view.reference(), view.object.node.as_str()));
@@ -63,10 +68,11 @@ pub async fn everything(
         Endpoint::Pod(pod) => homes.get(pod).map(|node| (*node).to_owned()),
         Endpoint::Outside(_) => None,
     };
-    series.extend(series::again(fleet, &dials, node_of).await);
-    let mut mtu = mtu::paths(fleet, &pod_views, &facts).await;
+    series.extend(timed("suspicions", series::again(fleet, &dials, node_of)).await);
+    let mut mtu = timed("path MTUs", mtu::paths(fleet, &pod_views, &facts)).await;
     let (mut received, mut repeated_answers) = (BTreeMap::new(), BTreeMap::new());
-    for (at, seen) in fleet.ask_all(&ask::Seen {}, READ_WITHIN).await {
+    let seen = timed("what arrived", fleet.ask_all(&ask::Seen {}, READ_WITHIN));
+    for (at, seen) in seen.await {
         if let Ok(seen) = &seen
             && !seen.repeated_answers.is_empty()
         {
@@ -118,6 +124,14 @@ pub async fn everything(
     })
 }
 
+/// Says in the log what was observed, and how long it took.
+async fn timed<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let done = work.await;
+    tracing::debug!(what, took = ?begun.elapsed(), "observed");
+    done
+}
+
 /// Gives every pod its facts; one whose probe is gone by now is looked at again. Returns those that have ended meanwhile.
 async fn look_again(
     cluster: &Arc<dyn Cluster>,
@@ -163,7 +177,7 @@ fn taken(facts: &mut BTreeMap<Endpoint, Observed<Facts>>, at: &Endpoint) -> Obse
 
 /// Interfaces and routes of every probe's place.
 async fn facts(fleet: &Fleet) -> BTreeMap<Endpoint, Observed<Facts>> {
-    let answers = fleet.ask_all(&ask::Facts {}, READ_WITHIN).await;
+    let answers = timed("facts", fleet.ask_all(&ask::Facts {}, READ_WITHIN)).await;
     answers.into_iter().collect()
 }
 

@@ -90,7 +90,7 @@ fn is_stale(
 
 /// Whether a node may hold addresses that nobody saw; `node-routes` is not measured then.
 fn any_unread(topology: &Topology<'_>) -> bool {
-    topology.unread_nodes().next().is_some()
+    !topology.unread_nodes().is_empty()
 }
 
 /// A host route to a pod or a node, or a prefix that nodes live in.
