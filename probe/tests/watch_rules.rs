@@ -1,6 +1,7 @@
 //! Rules of netfilter that packets of probes met, as its trace tells them; `nft` and `iptables` make the rules.
 mod support;
 
+use flatnet_model::kernel::AddressField;
 use flatnet_model::probe::Transport;
 use flatnet_model::probe::ask;
 use flatnet_model::probe::watch::{Body, Met, RuleStep, RuleVerdict, Watched};
@@ -69,6 +70,7 @@ net_tests! {
             let met = Met::Rule {
                 handle: r.rule_handle("inet", "comment \"no way\""),
                 text: Some("ip saddr 10.9.1.0/24 oifname \"to-b\" counter drop comment \"no way\"".to_owned()),
+                rewrites: Vec::new(),
             };
             assert_eq!((step.family.as_str(), step.table.as_str(), step.chain.as_str()), ("inet", "filter", "pods"));
             assert_eq!(step.met, met);
@@ -117,7 +119,7 @@ net_tests! {
         client.dial(vec![target(Transport::Tcp, "10.9.2.2", port)], 200, 1);
         let watched = end(&mut router);
         let ended = by_rules(&watched, &RuleVerdict::Drop);
-        let Met::Rule { handle: met, text: Some(text) } = &ended[0].met else { panic!("{ended:?}") };
+        let Met::Rule { handle: met, text: Some(text), .. } = &ended[0].met else { panic!("{ended:?}") };
         assert_eq!(text, "meta l4proto tcp counter xt target \"REJECT\" with icmp-host-prohibited");
         assert_eq!(*met, r.rule_handle("ip", "reject with icmp"));
         assert!(is_tcp(ended[0]), "{ended:?}");
@@ -135,6 +137,7 @@ net_tests! {
         let expected = Met::Rule {
             handle: r.rule_handle("ip", "masquerade"),
             text: Some("oifname \"to-b\" masquerade".to_owned()),
+            rewrites: vec![AddressField::Source],
         };
         assert_eq!(step.unwrap().met, expected);
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::cause::Found;
-use crate::kernel::Flow;
+use crate::kernel::{AddressField, Flow};
 use crate::probe::watch::{Passing, Watched, Watching};
 use crate::probe::{DialOutcome, DialRequest, Facts, RouteOutcome};
 use crate::reference::{Endpoint, Netns};
@@ -162,22 +162,13 @@ pub struct Rewrite {
     /// Of which packet.
     pub leg: Leg,
     /// Whether it is the source or the destination.
-    pub field: Field,
+    pub field: AddressField,
     /// The address before.
     pub from: IpAddr,
     /// The address after.
     pub to: IpAddr,
     /// The namespace in which it was changed.
     pub at: Netns,
-    /// The rule of a nat chain that the packet met there last, where that was seen.
+    /// The last rule that packets of the burst met there and that changes such an address, where one was seen.
     pub by: Option<RuleRef>,
-}
-
-/// An address of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Field {
-    Source,
-    Destination,
 }

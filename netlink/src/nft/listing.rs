@@ -1,6 +1,6 @@
 //! Rules of others, read for people.
 use super::uapi::{data, elem, msg, rule};
-use super::{Nft, text};
+use super::{Nft, RuleText, text};
 use crate::wire::{Attributes, Message, find, u32_at};
 use crate::{Error, Result};
 
@@ -16,7 +16,7 @@ impl Nft {
         table: &str,
         chain: &str,
         handle: u64,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<RuleText>> {
         let what = format!("read rule {handle} of chain {chain} in nftables table {table}");
         let mut message = Message::new(msg::GETRULE, 0, &[family, 0, 0, 0]);
         message

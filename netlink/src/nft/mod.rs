@@ -17,6 +17,7 @@ use nix::errno::Errno;
 
 pub use masquerade::masquerade_table;
 pub use model::{Chain, ChainType, Expr, Hook, Set, Table};
+pub use text::RuleText;
 pub use trace::{Trace, TraceBy, TraceEvent, TracePacket};
 use transaction::{INET, Transaction};
 

@@ -2,6 +2,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use flatnet_model::kernel::AddressField::{Destination, Source};
 use flatnet_netlink::Nft;
 
 use crate::scene::alone;
@@ -56,7 +57,7 @@ fn reads_as_nft_does(family: &str, number: u8, rules: &[&str]) {
     assert_eq!(listed.len(), rules.len());
     for (handle, words) in listed {
         let text = nft.rule_text(number, "t", "c", handle).unwrap();
-        assert_eq!(text.as_deref(), Some(words.as_str()));
+        assert_eq!(text.map(|said| said.text).as_deref(), Some(words.as_str()));
     }
 }
 
@@ -134,10 +135,11 @@ fn rewrites_are_told_in_the_words_of_nft() {
             "snat to 10.0.0.9",
             "tcp dport 53 redirect to :5353",
         ];
-        for (rule, hook) in
-            rules
-                .iter()
-                .zip(["postrouting", "prerouting", "postrouting", "prerouting"])
+        let changed = [Source, Destination, Source, Destination];
+        for ((rule, hook), changed) in rules
+            .iter()
+            .zip(["postrouting", "prerouting", "postrouting", "prerouting"])
+            .zip(changed)
         {
             run(
                 "nft",
@@ -151,9 +153,59 @@ fn rewrites_are_told_in_the_words_of_nft() {
                 .unwrap()
                 .rule_text(IPV4, "n", "c", handle)
                 .unwrap();
-            assert_eq!(text.as_deref(), Some(words.as_str()));
+            let said = text.unwrap();
+            assert_eq!((said.text, said.rewrites), (words, vec![changed]));
             run("nft", &["delete", "table", "ip", "n"], "");
         }
+    });
+}
+
+/// Names of chains and words of comments do nothing.
+#[test]
+fn a_rule_changes_addresses_by_what_it_does_not_by_what_it_is_called() {
+    let nft_rules: [(&str, &[_]); 8] = [
+        ("ip saddr set 10.0.0.9", &[Source]),
+        ("ip daddr set 10.0.0.9", &[Destination]),
+        ("meta mark set 0x00000004", &[]),
+        ("ip ttl set 3", &[]),
+        ("ip saddr 10.0.0.9 accept", &[]),
+        ("jump masquerade_dnat", &[]),
+        ("counter comment \"dnat to masquerade\"", &[]),
+        ("goto masquerade_dnat", &[]),
+    ];
+    alone(|_| {
+        let body: Vec<&str> = nft_rules.iter().map(|(rule, _)| *rule).collect();
+        let table = format!(
+            "table ip t {{ chain masquerade_dnat {{ }}; chain c {{ type filter hook forward priority 0;\n{}\n}}; }}",
+            body.join("\n")
+        );
+        run("nft", &["-f", "-"], &table);
+        for rule in [
+            "-t nat -N CNI-HOSTPORT-DNAT",
+            "-t nat -A POSTROUTING -m comment --comment MASQUERADE -j CNI-HOSTPORT-DNAT",
+            "-t nat -A POSTROUTING -j MASQUERADE",
+            "-t nat -A POSTROUTING -j SNAT --to-source 10.0.0.9",
+            "-t nat -A POSTROUTING -d 10.1.0.0/16 -j NETMAP --to 10.2.0.0/16",
+            "-t nat -A POSTROUTING -j MARK --set-mark 4",
+        ] {
+            let arguments: Vec<&str> = rule.split(' ').collect();
+            run("iptables-nft", &arguments, "");
+        }
+        let iptables: [&[_]; 5] = [&[], &[Source], &[Source], &[Source, Destination], &[]];
+        let mut nft = Nft::open().unwrap();
+        let mut read = |table: &str, chain: &str| -> Vec<Vec<_>> {
+            let handles = listed("ip", table, chain).into_iter();
+            handles
+                .map(|(handle, _)| {
+                    nft.rule_text(IPV4, table, chain, handle)
+                        .unwrap()
+                        .unwrap()
+                        .rewrites
+                })
+                .collect()
+        };
+        assert_eq!(read("t", "c"), nft_rules.map(|(_, changed)| changed));
+        assert_eq!(read("nat", "POSTROUTING"), iptables);
     });
 }
 
@@ -168,7 +220,10 @@ fn counters_and_limits_are_told_without_their_numbers_of_the_moment() {
         let (handle, _) = listed("ip", "t", "c").remove(0);
         let mut nft = Nft::open().unwrap();
         let text = nft.rule_text(IPV4, "t", "c", handle).unwrap();
-        assert_eq!(text.as_deref(), Some("counter limit rate 10/second drop"));
+        assert_eq!(
+            text.map(|said| said.text).as_deref(),
+            Some("counter limit rate 10/second drop")
+        );
         assert_eq!(nft.rule_text(IPV4, "t", "c", handle + 100).unwrap(), None);
         assert_eq!(nft.rule_text(IPV4, "absent", "c", handle).unwrap(), None);
     });
@@ -192,6 +247,7 @@ fn rules_of_iptables_are_told_with_the_names_of_their_targets() {
                 nft.rule_text(IPV4, "filter", "FORWARD", *handle)
                     .unwrap()
                     .unwrap()
+                    .text
             })
             .collect();
         assert_eq!(

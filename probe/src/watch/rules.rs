@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use flatnet_model::probe::watch::{Met, RuleStep};
 use flatnet_netlink::Nft;
-use flatnet_netlink::nft::{Trace, TraceBy, TraceEvent, TracePacket};
+use flatnet_netlink::nft::{RuleText, Trace, TraceBy, TraceEvent, TracePacket};
 use nix::errno::Errno;
 
 use super::background::{Background, Ending};
@@ -100,10 +100,14 @@ fn steps(events: Vec<TraceEvent>, own: &str, wanted: &Wanted) -> Vec<RuleStep> {
             id: event.id,
             family: family(event.family),
             met: match event.by {
-                TraceBy::Rule(handle) => Met::Rule {
-                    handle,
-                    text: texts.of(&event, handle),
-                },
+                TraceBy::Rule(handle) => {
+                    let said = texts.of(&event, handle);
+                    Met::Rule {
+                        handle,
+                        rewrites: said.iter().flat_map(|said| said.rewrites.clone()).collect(),
+                        text: said.map(|said| said.text),
+                    }
+                }
                 TraceBy::Policy => Met::Policy,
                 TraceBy::Return => Met::Return,
             },
@@ -135,11 +139,11 @@ fn family(number: u8) -> String {
 /// Rules in words, each asked for once.
 struct Texts {
     nft: Option<Nft>,
-    known: HashMap<(u8, String, String, u64), Option<String>>,
+    known: HashMap<(u8, String, String, u64), Option<RuleText>>,
 }
 
 impl Texts {
-    fn of(&mut self, event: &TraceEvent, handle: u64) -> Option<String> {
+    fn of(&mut self, event: &TraceEvent, handle: u64) -> Option<RuleText> {
         let key = (
             event.family,
             event.table.clone(),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Found;
 use flatnet_model::follow::{Followed, RuleRef};
-use flatnet_model::kernel::MacAddr;
+use flatnet_model::kernel::{AddressField, MacAddr};
 use flatnet_model::probe::watch::{Body, Packet, Passing, RuleVerdict};
 use flatnet_model::reference::Netns;
 
@@ -13,7 +13,7 @@ use super::counters::{COUNTERS, TELLING_REASONS};
 use super::ends::{Ends, facts, holds};
 use super::fate::Ended;
 use super::passage::Seen;
-use super::rewrite::{diverts, reference};
+use super::rewrite::{changes, reference};
 use super::walked::cause_of;
 use crate::trace::ObservedNetwork;
 use crate::trace::model::{self, Direction, Ending, Trace};
@@ -209,7 +209,7 @@ impl Case<'_> {
         let dialled = self.followed.dial.request.address;
         let rules = &self.followed.seen_at(netns)?.rules;
         let step = rules.iter().find(|step| {
-            diverts(step)
+            changes(step, AddressField::Destination)
                 && step
                     .packet
                     .as_ref()

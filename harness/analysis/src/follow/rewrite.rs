@@ -1,26 +1,10 @@
 //! Addresses that change while a packet is on its way.
-use flatnet_model::follow::{Field, Followed, Rewrite, RuleRef};
+use flatnet_model::follow::{Followed, Leg, Rewrite, RuleRef};
+use flatnet_model::kernel::AddressField;
 use flatnet_model::probe::watch::{Met, RuleStep, RuleVerdict};
 use flatnet_model::reference::Netns;
 
 use super::passage::Attempt;
-
-/// Words of rules that change addresses: nft's statements, and the targets of iptables.
-const CHANGING: [&str; 10] = [
-    "masquerade",
-    "snat",
-    "dnat",
-    "redirect",
-    "MASQUERADE",
-    "SNAT",
-    "DNAT",
-    "REDIRECT",
-    "NETMAP",
-    " set ",
-];
-
-/// Those of them that change destinations.
-const DIVERTING: [&str; 5] = ["dnat", "redirect", "DNAT", "REDIRECT", "daddr set"];
 
 /// Every change, once for the burst.
 pub(super) fn rewrites(followed: &Followed, attempts: &[Attempt<'_>]) -> Vec<Rewrite> {
@@ -30,8 +14,8 @@ pub(super) fn rewrites(followed: &Followed, attempts: &[Attempt<'_>]) -> Vec<Rew
             let [before, after] = pair else { continue };
             let (old, new) = (&before.sighting.packet, &after.sighting.packet);
             let fields = [
-                (Field::Source, old.source, new.source),
-                (Field::Destination, old.destination, new.destination),
+                (AddressField::Source, old.source, new.source),
+                (AddressField::Destination, old.destination, new.destination),
             ];
             for (field, from, to) in fields.into_iter().filter(|(_, from, to)| from != to) {
                 let rewrite = Rewrite {
@@ -40,7 +24,7 @@ pub(super) fn rewrites(followed: &Followed, attempts: &[Attempt<'_>]) -> Vec<Rew
                     from,
                     to,
                     at: after.netns.clone(),
-                    by: rule(followed, after.netns),
+                    by: rule(followed, after.netns, field, *leg),
                 };
                 if !rewrites.contains(&rewrite) {
                     rewrites.push(rewrite);
@@ -51,35 +35,36 @@ pub(super) fn rewrites(followed: &Followed, attempts: &[Attempt<'_>]) -> Vec<Rew
     rewrites
 }
 
-/// The last rule there that packets of the burst met and that changes addresses.
-fn rule(followed: &Followed, netns: &Netns) -> Option<RuleRef> {
+/// The last rule there that packets of the burst met and that changes such an address. Answers of a connection that was rewritten are
+/// rewritten back without a rule: what was made of the request's source is the answer's destination.
+fn rule(followed: &Followed, netns: &Netns, field: AddressField, leg: Leg) -> Option<RuleRef> {
     let rules = &followed.seen_at(netns)?.rules;
-    rules.iter().rev().find(|step| changes(step)).map(reference)
+    let last = |field| rules.iter().rev().find(|step| changes(step, field));
+    let own = last(field);
+    let step = match leg.is_back() {
+        true => own.or_else(|| {
+            last(match field {
+                AddressField::Source => AddressField::Destination,
+                AddressField::Destination => AddressField::Source,
+            })
+        }),
+        false => own,
+    };
+    step.map(reference)
 }
 
-fn changes(step: &RuleStep) -> bool {
-    step.verdict != RuleVerdict::Drop && says(step, &CHANGING)
-}
-
-/// Whether a rule gives packets another destination.
-pub(super) fn diverts(step: &RuleStep) -> bool {
-    says(step, &DIVERTING)
-}
-
-/// Whether it is a rule in whose text one of these words is.
-fn says(step: &RuleStep, words: &[&str]) -> bool {
-    match &step.met {
-        Met::Rule {
-            text: Some(text), ..
-        } => words.iter().any(|word| text.contains(word)),
-        _ => false,
-    }
+/// Whether a packet that met the rule there went on with another address.
+pub(super) fn changes(step: &RuleStep, field: AddressField) -> bool {
+    let Met::Rule { rewrites, .. } = &step.met else {
+        return false;
+    };
+    step.verdict != RuleVerdict::Drop && rewrites.contains(&field)
 }
 
 /// How a person finds what a packet met.
 pub(super) fn reference(step: &RuleStep) -> RuleRef {
     let (handle, text) = match &step.met {
-        Met::Rule { handle, text } => (Some(*handle), text.clone()),
+        Met::Rule { handle, text, .. } => (Some(*handle), text.clone()),
         Met::Policy => (None, Some("policy drop".to_owned())),
         Met::Return => (None, None),
     };

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Basis;
 use flatnet_model::follow::{Followed, Leg, Place, Wanted};
-use flatnet_model::kernel::Neighbour;
+use flatnet_model::kernel::{AddressField, Neighbour};
 use flatnet_model::network::Transport;
 use flatnet_model::observations::Observations;
 use flatnet_model::probe::watch::{
@@ -144,6 +144,7 @@ fn step(source: IpAddr, destination: IpAddr, text: &str, verdict: RuleVerdict) -
         met: Met::Rule {
             handle: 7,
             text: Some(text.to_owned()),
+            rewrites: Vec::new(),
         },
         verdict,
         iif: Some("eth0".to_owned()),
@@ -224,8 +225,19 @@ fn a_source_that_changes_is_told_with_the_rule_that_did_it() {
     scene.request(10, &pod, "eth0", Passing::Out, source);
     scene.request(20, &node("node1"), "veth1", Passing::In, source);
     scene.request(30, &node("node1"), "eth0", Passing::Out, masked);
-    let rule = step(source, to, "masquerade", RuleVerdict::Accept);
-    scene.watched(&node("node1")).rules = vec![rule];
+    let mut rule = step(source, to, "masquerade", RuleVerdict::Accept);
+    rule.met = Met::Rule {
+        handle: 7,
+        text: None,
+        rewrites: vec![AddressField::Source],
+    };
+    let named_so = step(
+        source,
+        to,
+        "jump MASQUERADE comment \"masquerade\"",
+        RuleVerdict::Jump("MASQUERADE".to_owned()),
+    );
+    scene.watched(&node("node1")).rules = vec![rule, named_so];
     let found = Ground::of(&scene.observations).judge(&scene.followed);
     let [rewrite] = &found.rewrites[..] else {
         panic!("{:?}", found.rewrites);
@@ -233,6 +245,37 @@ fn a_source_that_changes_is_told_with_the_rule_that_did_it() {
     assert_eq!((rewrite.from, rewrite.to), (source, masked));
     assert_eq!(rewrite.at, node("node1"));
     assert_eq!(rewrite.by.as_ref().and_then(|by| by.handle), Some(7));
+}
+
+/// Rules that only jump to a chain called after what it may do have not done it.
+#[test]
+fn a_rule_that_changes_no_address_is_not_told_as_the_end() {
+    let mut scene = to_node2();
+    let ((_, source), to) = (scene.client(), scene.followed.dial.request.address);
+    let chain = "CNI-HOSTPORT-DNAT";
+    let jump = step(
+        source,
+        to,
+        &format!("jump {chain}"),
+        RuleVerdict::Jump(chain.to_owned()),
+    );
+    scene.watched(&node("node2")).rules = vec![jump.clone()];
+    let found = Ground::of(&scene.observations).judge(&scene.followed);
+    assert_eq!(found.fate.expect("an end").cause, None);
+    let mut redirect = jump;
+    redirect.verdict = RuleVerdict::Accept;
+    redirect.met = Met::Rule {
+        handle: 8,
+        text: None,
+        rewrites: vec![AddressField::Destination],
+    };
+    scene.watched(&node("node2")).rules.push(redirect);
+    let found = Ground::of(&scene.observations).judge(&scene.followed);
+    let cause = found.fate.and_then(|fate| fate.cause).expect("a cause");
+    assert!(
+        matches!(&cause.cause, Cause::RewrittenByRule { rule, .. } if rule.handle == Some(8)),
+        "{cause:?}"
+    );
 }
 
 /// The gateway's address is its node's, and that of every hostNetwork pod there.

@@ -1,7 +1,8 @@
 //! What following packets came to.
 use flatnet_model::advice::Advice;
 use flatnet_model::evidence::Basis;
-use flatnet_model::follow::{Fate, Field, FollowedTo, Leg, Rewrite, RuleRef, Sight};
+use flatnet_model::follow::{Fate, FollowedTo, Leg, Rewrite, RuleRef, Sight};
+use flatnet_model::kernel::AddressField;
 use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 
@@ -117,8 +118,8 @@ impl Words<'_> {
             by,
         } = rewrite;
         let field = match field {
-            Field::Source => "source",
-            Field::Destination => "destination",
+            AddressField::Source => "source",
+            AddressField::Destination => "destination",
         };
         let by = by.as_ref().map(|by| format!(", by {}", by.say(self)));
         format!(

@@ -41,6 +41,15 @@ pub struct Link {
     pub stats: LinkStats,
 }
 
+/// An address of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum AddressField {
+    Source,
+    Destination,
+}
+
 /// Packet counters of a link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{LinkStats, MacAddr};
+use crate::kernel::{AddressField, LinkStats, MacAddr};
 
 /// Answer to [`ask::Watch`](super::ask::Watch): what is being watched from now on. An `Err` says why it is not.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -227,6 +227,9 @@ pub enum Met {
         handle: u64,
         /// What it says, as far as it can be told: `meta l4proto tcp drop`.
         text: Option<String>,
+        /// The addresses that it changes; of connections whose first packet meets it, also in later packets, which do not meet it.
+        #[serde(default)]
+        rewrites: Vec<AddressField>,
     },
     /// The chain's policy.
     Policy,

@@ -6,12 +6,23 @@ mod value;
 
 use std::collections::BTreeMap;
 
+use flatnet_model::kernel::AddressField;
+
 use super::uapi::{data, expr, nfproto};
 use crate::wire::{Attributes, find, text};
 use field::Field;
 use registers::{Loaded, Registers};
 use statement::number;
 use value::Kind;
+
+/// What a rule says and does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleText {
+    /// In nft's words as far as they are known, without what counters count.
+    pub text: String,
+    /// The addresses that it changes.
+    pub rewrites: Vec<AddressField>,
+}
 
 /// Elements of anonymous sets, by the set's name: keys, and whether each ends an interval.
 pub(super) type Sets = BTreeMap<String, Vec<(Vec<u8>, bool)>>;
@@ -35,9 +46,15 @@ pub(super) fn is_anonymous(set: &str) -> bool {
 }
 
 /// `expressions`, `userdata`: of NFTA_RULE_EXPRESSIONS and NFTA_RULE_USERDATA. `family`: the table's.
-pub(super) fn rule(expressions: &[u8], userdata: Option<&[u8]>, family: u8, sets: &Sets) -> String {
+pub(super) fn rule(
+    expressions: &[u8],
+    userdata: Option<&[u8]>,
+    family: u8,
+    sets: &Sets,
+) -> RuleText {
     let mut writer = Writer {
         words: Vec::new(),
+        rewrites: Vec::new(),
         registers: Registers::default(),
         v6: family == nfproto::IPV6,
         transport: None,
@@ -48,13 +65,17 @@ pub(super) fn rule(expressions: &[u8], userdata: Option<&[u8]>, family: u8, sets
             writer.words.push(words);
         }
     }
+    let rewrites = writer.rewrites;
     let mut words: Vec<String> = writer.words.into_iter().map(|words| words.text).collect();
     words.extend(
         userdata
             .and_then(comment)
             .map(|comment| format!("comment \"{comment}\"")),
     );
-    words.join(" ")
+    RuleText {
+        text: words.join(" "),
+        rewrites,
+    }
 }
 
 /// Names and attributes of a rule's expressions.
@@ -102,6 +123,7 @@ impl From<String> for Words {
 
 struct Writer<'s> {
     words: Vec<Words>,
+    rewrites: Vec<AddressField>,
     registers: Registers,
     /// The packet is of IPv6, as far as the rule has asked.
     v6: bool,
@@ -114,6 +136,7 @@ impl Writer<'_> {
     /// What an expression adds to the rule's words; one that loads something adds nothing yet.
     fn expression(&mut self, name: &str, attributes: &[u8]) -> Option<Words> {
         let register = |kind| number(attributes, kind).map(|number| number as u32);
+        self.rewrites.extend(statement::rewrites(name, attributes));
         let text = match name {
             "meta" | "ct" | "payload" | "fib" | "numgen" => return self.load(name, attributes),
             "bitwise" => {

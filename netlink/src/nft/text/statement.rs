@@ -1,4 +1,6 @@
 //! Expressions that do something, in nft's words.
+use flatnet_model::kernel::AddressField;
+
 use super::registers::Registers;
 use crate::nft::uapi::{data, expr, verdict};
 use crate::wire::{find, text};
@@ -154,6 +156,51 @@ fn to(name: &str, attributes: &[u8], address: u16, port: u16, registers: &Regist
         Some(port) => format!("{name} to {address}:{port}"),
         None if address.is_empty() => name.to_owned(),
         None => format!("{name} to {address}"),
+    }
+}
+
+/// The addresses that an expression changes: nft's statements of nat and of addresses that are set, and the targets of iptables.
+/// NETMAP and a set of both families change either, by the hook they are in.
+pub(super) fn rewrites(name: &str, attributes: &[u8]) -> &'static [AddressField] {
+    use AddressField::{Destination, Source};
+    let target = || find(attributes, 1).map(text);
+    match name {
+        "masq" => &[Source],
+        "redir" => &[Destination],
+        "nat" if number(attributes, expr::NAT_TYPE) == Some(0) => &[Source],
+        "nat" => &[Destination],
+        "target" => match target().as_deref() {
+            Some("MASQUERADE" | "SNAT") => &[Source],
+            Some("DNAT" | "REDIRECT" | "TPROXY") => &[Destination],
+            Some("NETMAP") => &[Source, Destination],
+            _ => &[],
+        },
+        "payload" if number(attributes, expr::PAYLOAD_SREG).is_some() => {
+            let at = |kind| number(attributes, kind).map(|number| number as u32);
+            let field = (
+                at(expr::PAYLOAD_BASE),
+                at(expr::PAYLOAD_OFFSET),
+                at(expr::PAYLOAD_LEN),
+            );
+            match field {
+                (Some(expr::PAYLOAD_NETWORK), Some(offset), Some(length)) => {
+                    set_addresses(offset, length)
+                }
+                _ => &[],
+            }
+        }
+        _ => &[],
+    }
+}
+
+/// Those that are written whole by bytes of the network header (RFC 791 section 3.1, RFC 8200 section 3), as nft writes addresses.
+fn set_addresses(offset: u32, length: u32) -> &'static [AddressField] {
+    use AddressField::{Destination, Source};
+    match (offset, length) {
+        (12, 8) | (8, 32) => &[Source, Destination],
+        (12, 4) | (8, 16) => &[Source],
+        (16, 4) | (24, 16) => &[Destination],
+        _ => &[],
     }
 }
 
