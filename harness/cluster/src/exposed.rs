@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flatnet_model::observations::{Availability, Observed, PortPod, Service};
+use flatnet_model::observations::{Availability, Backend, Observed, PortPod, Service};
 use flatnet_model::snapshot::PodSnapshot;
 use kube::Client;
 
@@ -25,7 +25,7 @@ pub struct Exposed {
     /// Addresses of the service `kube-system/kube-dns`; none where they may not be asked for.
     pub dns_addresses: Vec<IpAddr>,
     /// Ready pods behind it.
-    pub dns_servers: Observed<usize>,
+    pub dns_servers: Observed<Vec<Backend>>,
     /// The peer outside.
     pub outside: Availability<Arc<Peer>>,
 }

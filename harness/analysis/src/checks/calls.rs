@@ -1,7 +1,7 @@
 //! Calls of those who use a cluster, judged alike whatever is called.
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::evidence::{Complaint, State, Subject, Talk};
+use flatnet_model::evidence::{Complaint, State, Talk};
 use flatnet_model::probe::{DialOutcome, Failure, Transport};
 
 use super::Verdict;
@@ -214,31 +214,4 @@ pub(super) fn silent(topology: &Topology<'_>, calls: &[Call], pods_only: bool) -
         .filter(|end| !made.contains(end))
         .map(|end| topology.end_name(&end))
         .collect()
-}
-
-/// The clients on a node that make up a group; none where it is all of them.
-pub(super) fn only_some(
-    node: &str,
-    wrong: &Wrong<'_>,
-    all: &[Call],
-    topology: &Topology<'_>,
-) -> Vec<Endpoint> {
-    let there = |call: &&Call| topology.node_of(&call.from) == Some(node);
-    let clients: BTreeSet<&Endpoint> = all.iter().filter(there).map(|call| &call.from).collect();
-    let wrong = wrong.clients();
-    match wrong.len() == clients.len() {
-        true => Vec::new(),
-        false => wrong,
-    }
-}
-
-/// Those clients, or the node where it is all of its.
-pub(super) fn culprits(node: &str, clients: &[Endpoint], topology: &Topology<'_>) -> Vec<Subject> {
-    match clients.is_empty() {
-        true => vec![Subject::node_of(node)],
-        false => {
-            let each = clients.iter().filter_map(|end| topology.subject(end));
-            each.collect()
-        }
-    }
 }

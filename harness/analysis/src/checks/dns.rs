@@ -3,9 +3,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, NameAnswer, PodAt, State, Symptom, Talk};
-use flatnet_model::probe::{Lookup, Resolved};
+use flatnet_model::probe::{Lookup, Resolved, Transport};
 use flatnet_model::{PodRef, Protocol};
 
+use super::callers::known_at;
 use super::calls::part;
 use super::findings::{Findings, count, listed, some, subjects};
 use super::topology::Topology;
@@ -159,9 +160,10 @@ fn evidence(
         let place = if nobody { "any node" } else { node };
         groups.entry(place).or_default().push((client, complaints));
     }
+    let several = groups.len() > 1;
     groups
         .into_iter()
-        .map(|(node, wrong)| one(dns, node, &wrong, nobody, topology))
+        .map(|(node, wrong)| one(dns, node, &wrong, nobody, several, topology))
         .collect()
 }
 
@@ -170,6 +172,7 @@ fn one(
     node: &str,
     wrong: &[(&DnsClient, Vec<Complaint<'_>>)],
     nobody: bool,
+    several: bool,
     topology: &Topology<'_>,
 ) -> Deviation {
     let complaints = || wrong.iter().flat_map(|(_, complaints)| complaints);
@@ -196,25 +199,36 @@ fn one(
     let over: BTreeSet<Protocol> = complaints().map(|c| c.lookup.over).collect();
     let silent = complaints().all(|complaint| matches!(complaint.answer, NameAnswer::Nothing(_)));
     let place = (!nobody).then(|| node.to_owned());
-    let cause = match (&dns.servers, silent) {
-        (Ok(0), _) => Cause::DnsServerMissing {},
-        (_, false) => Cause::DnsServerIgnorant {},
-        (_, true) => Cause::DnsServerUnreached {
-            node: place.clone(),
-            over: over.clone(),
-        },
+    let without = dns.servers.as_ref().is_ok_and(Vec::is_empty);
+    let servers = dns.servers.iter().flatten();
+    let servers = servers.filter_map(|server| server.node.as_deref());
+    let transports = over.iter().map(|over| Transport::from(*over)).collect();
+    let nodes = place.as_deref().into_iter().chain(servers);
+    let known = known_at(topology, nodes, &transports).filter(|_| !without);
+    let inferred = || {
+        Found::inferred(match silent {
+            _ if without => Cause::DnsServerMissing {},
+            false => Cause::DnsServerIgnorant {},
+            true => Cause::DnsServerUnreached {
+                node: place.clone(),
+                over: over.clone(),
+            },
+        })
+    };
+    let (culprits, cause) = match known {
+        Some((node, found)) => (vec![node], found),
+        // What pods of several nodes do not get is not a matter of each node.
+        None if nobody || several => (Vec::new(), inferred()),
+        None => (topology.blame(&pods_at), inferred()),
     };
     Deviation {
         subjects: subjects(&pods_at),
-        culprits: match nobody {
-            true => Vec::new(),
-            false => topology.blame(&pods_at),
-        },
+        culprits,
         expected: Talk::NamesKnown.into(),
         observed: some(asked.collect(), 3),
-        look: match dns.servers {
-            Ok(0) => Command::here("kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide"),
-            _ => Command::in_pod(&pods[0], "nslookup kubernetes.default"),
+        look: match without {
+            true => Command::here("kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide"),
+            false => Command::in_pod(&pods[0], "nslookup kubernetes.default"),
         },
         finding: Finding::of(
             Symptom::NamesUnknown {
@@ -223,7 +237,7 @@ fn one(
                 server: server.copied(),
                 over,
             },
-            Found::inferred(cause),
+            cause,
         ),
     }
 }

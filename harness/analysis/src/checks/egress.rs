@@ -6,7 +6,8 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Complaint, Finding, Found, State, Symptom, Talk};
 use flatnet_model::probe::{DialOutcome, ReceivedRequest};
 
-use super::calls::{Wrong, culprits, only_some, part};
+use super::callers::{culprits, known_at, only_some};
+use super::calls::{Wrong, part};
 use super::findings::{Findings, count, listed, transports};
 use super::topology::Topology;
 use super::{Deviation, Verdict};
@@ -127,16 +128,24 @@ fn evidence(
             source: topology.held(*seen),
         })
     });
-    let cause = match stranger {
-        Some((_, source)) => Cause::EgressSource {
-            node: node.to_owned(),
-            source: *source,
-        },
-        None => Cause::EgressBlocked {
-            node: (!nobody).then(|| node.to_owned()),
-        },
+    let known = known_at(topology, [node], &wrong.over());
+    let (who, cause) = match (stranger, known) {
+        (Some((_, source)), _) => {
+            let cause = Cause::EgressSource {
+                node: node.to_owned(),
+                source: *source,
+            };
+            (None, Found::inferred(cause))
+        }
+        (None, Some((node, found))) => (Some(vec![node]), found),
+        (None, None) => {
+            let cause = Cause::EgressBlocked {
+                node: (!nobody).then(|| node.to_owned()),
+            };
+            (nobody.then(Vec::new), Found::inferred(cause))
+        }
     };
-    let who = culprits(node, &clients, topology);
+    let subjects = culprits(node, &clients, &outside.egress, topology);
     let symptom = Symptom::OutsideUnreached {
         node: node.to_owned(),
         clients,
@@ -147,9 +156,9 @@ fn evidence(
         topology.in_end(&call.from, &ping)
     });
     Deviation {
-        subjects: who.clone(),
-        culprits: if nobody { Vec::new() } else { who },
-        finding: Finding::of(symptom, Found::inferred(cause)),
+        culprits: who.unwrap_or_else(|| subjects.clone()),
+        subjects,
+        finding: Finding::of(symptom, cause),
         expected: Talk::SeenAsOwn.into(),
         observed: wrong.observed().into_iter().chain(saw).collect(),
         look: ping.unwrap_or_else(|| Command::on(node, "ip route")),

@@ -192,7 +192,7 @@ pub(super) fn is_outline(found: &Found) -> bool {
 }
 
 /// The namespace that a cause is about.
-fn place_of(cause: &Cause) -> Option<&Netns> {
+pub(super) fn place_of(cause: &Cause) -> Option<&Netns> {
     match cause {
         Cause::DroppedByRule { at, .. }
         | Cause::ReversePathFilter { at, .. }

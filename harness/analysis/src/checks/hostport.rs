@@ -1,6 +1,7 @@
 //! `hostport`: a pod's hostPort is reached at its node, from another node and from outside.
 use std::collections::BTreeSet;
 
+use super::callers::known_at;
 use super::calls::{Wrong, answered_by, dialled_node, part};
 use super::findings::{Findings, count, transports};
 use super::topology::Topology;
@@ -94,7 +95,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         None => {}
     }
     for (node, wrong) in wrong.by(|call| dialled_node(&topology, call)) {
-        findings.fail(evidence(made, node.unwrap_or("?"), &wrong));
+        findings.fail(evidence(made, node.unwrap_or("?"), &wrong, &topology));
     }
     findings.verdict()
 }
@@ -104,7 +105,7 @@ fn running(made: &HostPorts) -> BTreeSet<&str> {
     running.map(|pod| pod.node.as_str()).collect()
 }
 
-fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>) -> Deviation {
+fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>, topology: &Topology<'_>) -> Deviation {
     let pod = made.pods.iter().find(|pod| pod.node == node);
     let pod = pod.map(|pod| pod.pod.clone());
     let at = Subject::node_of(node);
@@ -116,13 +117,20 @@ fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>) -> Deviation {
         over: wrong.over(),
         clients: wrong.clients(),
     };
-    let cause = Cause::HostPortUnmapped {
-        node: node.to_owned(),
-    };
+    let clients = wrong
+        .calls()
+        .filter_map(|call| topology.node_of(&call.from));
+    let nodes = std::iter::once(node).chain(clients);
+    let (culprit, cause) = known_at(topology, nodes, &wrong.over()).unwrap_or_else(|| {
+        let cause = Cause::HostPortUnmapped {
+            node: node.to_owned(),
+        };
+        (at.clone(), Found::inferred(cause))
+    });
     Deviation {
-        subjects: std::iter::once(at.clone()).chain(on_it).collect(),
-        culprits: vec![at],
-        finding: Finding::of(symptom, Found::inferred(cause)),
+        subjects: std::iter::once(at).chain(on_it).collect(),
+        culprits: vec![culprit],
+        finding: Finding::of(symptom, cause),
         expected: Talk::AnswerOfPod { pod, at: None }.into(),
         observed: wrong.observed(),
         look: Command::on(node, "iptables -t nat -nL CNI-HOSTPORT-DNAT"),

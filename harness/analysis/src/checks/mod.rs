@@ -6,6 +6,7 @@ pub mod catalogue;
 
 mod allocation;
 mod bridge;
+mod callers;
 mod calls;
 mod cni_config;
 mod cross_node;

@@ -1,6 +1,7 @@
 //! `nodeport`: a service's node port is answered at every node, from outside the cluster.
 use std::collections::BTreeSet;
 
+use super::callers::known_at;
 use super::calls::{Wrong, available, dialled_node, part};
 use super::findings::{Findings, count, transports};
 use super::service::{by_backend, from_backends, object};
@@ -40,25 +41,43 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     ));
     let nobody = wrong.len() == calls.len() && nodes > 1;
     for (node, wrong) in wrong.by(at) {
-        findings.fail(evidence(service, node.unwrap_or("?"), &wrong, nobody));
+        findings.fail(evidence(
+            service,
+            node.unwrap_or("?"),
+            &wrong,
+            nobody,
+            &topology,
+        ));
     }
     findings.verdict()
 }
 
-fn evidence(service: &Service, node: &str, wrong: &Wrong<'_>, nobody: bool) -> Deviation {
+fn evidence(
+    service: &Service,
+    node: &str,
+    wrong: &Wrong<'_>,
+    nobody: bool,
+    topology: &Topology<'_>,
+) -> Deviation {
     let at = Subject::node_of(node);
     let symptom = Symptom::NodePortUnreached {
         service: service.name.clone(),
         node: node.to_owned(),
         over: wrong.over(),
     };
-    let cause = Cause::NodePortUnmapped {
-        node: (!nobody).then(|| node.to_owned()),
+    let (culprit, cause) = match known_at(topology, [node], &wrong.over()) {
+        Some((node, found)) => (Some(node), found),
+        None => {
+            let cause = Cause::NodePortUnmapped {
+                node: (!nobody).then(|| node.to_owned()),
+            };
+            ((!nobody).then(|| at.clone()), Found::inferred(cause))
+        }
     };
     Deviation {
-        subjects: vec![object(service), at.clone()],
-        culprits: (!nobody).then_some(at).into_iter().collect(),
-        finding: Finding::of(symptom, Found::inferred(cause)),
+        subjects: vec![object(service), at],
+        culprits: culprit.into_iter().collect(),
+        finding: Finding::of(symptom, cause),
         expected: from_backends(service),
         observed: wrong.observed(),
         look: Command::on(node, "iptables -t nat -nL KUBE-NODEPORTS"),

@@ -7,7 +7,8 @@ use flatnet_model::evidence::{
 };
 use flatnet_model::probe::DialOutcome;
 
-use super::calls::{Wrong, answered_by, culprits, only_some, part, responder, silent, target};
+use super::callers::{culprits, known_at, only_some};
+use super::calls::{Wrong, answered_by, part, responder, silent, target};
 use super::findings::{Findings, Seen, count, transports};
 use super::topology::Topology;
 use super::{Deviation, Verdict};
@@ -74,46 +75,87 @@ fn shared(services: &Services, topology: &Topology<'_>, findings: &mut Findings)
     ));
     let everybody = wrong.len() == calls.len() && topology.nodes().count() > 1;
     if everybody {
-        findings.fail(unreached(service, &wrong, None, Vec::new(), topology));
+        let from = From {
+            node: None,
+            clients: Vec::new(),
+            culprits: Vec::new(),
+        };
+        findings.fail(unreached(service, &wrong, from, topology));
         return;
     }
-    for (node, wrong) in wrong.by(|call| topology.node_of(&call.from)) {
+    let groups = wrong.by(|call| topology.node_of(&call.from));
+    let nodes = groups.len();
+    for (node, wrong) in groups {
         let node = node.unwrap_or("?");
         let clients = only_some(node, &wrong, calls, topology);
-        findings.fail(unreached(service, &wrong, Some(node), clients, topology));
+        // What clients of several nodes see of some backends is not a matter of each node.
+        let culprits = match wrong.partly() && nodes > 1 {
+            true => Vec::new(),
+            false => culprits(node, &clients, calls, topology),
+        };
+        let from = From {
+            node: Some(node),
+            clients,
+            culprits,
+        };
+        findings.fail(unreached(service, &wrong, from, topology));
     }
+}
+
+/// From where a service is not reached.
+struct From<'a> {
+    /// Everywhere, where there is none.
+    node: Option<&'a str>,
+    /// The clients there that it concerns; none where it is all of them.
+    clients: Vec<Endpoint>,
+    /// Whom it is blamed on, unless more is known.
+    culprits: Vec<Subject>,
 }
 
 /// A service that is not reached from a node, or by nobody.
 fn unreached(
     service: &Service,
     wrong: &Wrong<'_>,
-    node: Option<&str>,
-    clients: Vec<Endpoint>,
+    from: From<'_>,
     topology: &Topology<'_>,
 ) -> Deviation {
-    let culprits = node.map_or_else(Vec::new, |node| culprits(node, &clients, topology));
+    let From {
+        node,
+        clients,
+        culprits,
+    } = from;
+    let over = wrong.over();
+    // What ends part of the calls may be at the nodes of the backends.
+    let others = topology.nodes().map(|node| node.object.name.as_str());
+    let others = others.filter(|_| wrong.partly() || node.is_none());
+    let known = known_at(topology, node, &over).or_else(|| known_at(topology, others, &over));
     let symptom = Symptom::ServiceUnreached {
         service: service.name.clone(),
         addresses: addresses(service),
         node: node.map(str::to_owned),
         clients,
-        over: wrong.over(),
+        over,
     };
-    let cause = match node.filter(|_| wrong.partly()) {
-        Some(node) => Cause::BackendsSilent {
-            node: node.to_owned(),
-        },
-        None => Cause::ServiceProxyBehind {
-            node: node.map(str::to_owned),
-        },
+    let inferred = || {
+        Found::inferred(match node.filter(|_| wrong.partly()) {
+            Some(node) => Cause::BackendsSilent {
+                node: node.to_owned(),
+            },
+            None => Cause::ServiceProxyBehind {
+                node: node.map(str::to_owned),
+            },
+        })
+    };
+    let (culprits, cause) = match known {
+        Some((node, found)) => (vec![node], found),
+        None => (culprits, inferred()),
     };
     Deviation {
         subjects: std::iter::once(object(service))
             .chain(culprits.iter().cloned())
             .collect(),
         culprits,
-        finding: Finding::of(symptom, Found::inferred(cause)),
+        finding: Finding::of(symptom, cause),
         expected: from_backends(service),
         observed: wrong.observed(),
         look: match node {

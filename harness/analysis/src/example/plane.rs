@@ -11,8 +11,8 @@ use super::build::{Style, healthy};
 use super::pieces::{bare, in_default, pod_end};
 use flatnet_model::PodRef;
 use flatnet_model::observations::{
-    AgentPod, AgentSet, Availability, Call, ControlPlane, Dns, DnsClient, Endpoint, Exposure,
-    HostPorts, Observations, Observed, Outside, PortPod, Service, Services,
+    AgentPod, AgentSet, Availability, Backend, Call, ControlPlane, Dns, DnsClient, Endpoint,
+    Exposure, HostPorts, Observations, Observed, Outside, PortPod, Service, Services,
 };
 
 pub const SHARED: &str = "10.96.0.20";
@@ -186,9 +186,14 @@ fn dns(o: &Observations) -> Dns {
         conf: Ok(conf.clone()),
         answers: Ok(answers.clone()),
     };
+    let server = |name: &str, node: &str| Backend {
+        pod: PodRef::new("kube-system", name),
+        node: Some(node.to_owned()),
+    };
+    let servers = vec![server("dns-1", "node1"), server("dns-2", "node1")];
     Dns {
         clients: pods(o).into_iter().map(client).collect(),
-        servers: Ok(2),
+        servers: Ok(servers),
         names,
     }
 }

@@ -78,9 +78,18 @@ pub struct Dns {
     /// The addresses that the API gives each name, without the cluster's domain; an error where it did not tell.
     pub names: BTreeMap<String, Observed<Vec<IpAddr>>>,
     /// Pods behind the service `kube-system/kube-dns` that are ready; an error where nobody may look.
-    pub servers: Observed<usize>,
+    pub servers: Observed<Vec<Backend>>,
     /// One entry per pod of the pod network.
     pub clients: Vec<DnsClient>,
+}
+
+/// A ready pod behind a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backend {
+    /// The pod.
+    pub pod: PodRef,
+    /// Its node, as its EndpointSlice says.
+    pub node: Option<String>,
 }
 
 /// One pod and its own nameserver.

@@ -1,5 +1,5 @@
 //! Waits, by watching, until pods are ready behind services.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::Result;
 use flatnet_cluster::PodRef;
 use flatnet_cluster::kube::denied;
 use flatnet_cluster::kube::services::{SERVICE_NAME, is_ready};
+use flatnet_model::observations::Backend;
 
 /// A cluster whose nodes have just become Ready starts its DNS server only now.
 const DNS_WITHIN: Duration = Duration::from_secs(90);
@@ -24,7 +25,7 @@ pub(super) async fn backends(
     namespace: &str,
     wanted: &[(&str, usize)],
     limit: Duration,
-) -> Result<BTreeMap<String, Vec<PodRef>>> {
+) -> Result<BTreeMap<String, Vec<Backend>>> {
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
     let names = wanted.iter().map(|(name, _)| (*name).to_owned()).collect();
     let selector = Expression::In(SERVICE_NAME.to_owned(), names).into();
@@ -34,7 +35,7 @@ pub(super) async fn backends(
         .list(&ListParams::default().labels_from(&selector))
         .await;
     list.map_err(|e| denied(&doing, e))?;
-    let enough = |ready: &BTreeMap<String, BTreeSet<String>>| {
+    let enough = |ready: &Ready| {
         wanted
             .iter()
             .all(|(name, many)| ready.get(*name).is_some_and(|pods| pods.len() >= *many))
@@ -48,21 +49,27 @@ pub(super) async fn backends(
     let ready = ready(&seen.state()).into_iter();
     Ok(ready
         .map(|(service, pods)| {
-            let pods = pods.into_iter().map(|pod| PodRef::new(namespace, pod));
+            let pods = pods.into_iter().map(|(pod, node)| Backend {
+                pod: PodRef::new(namespace, pod),
+                node,
+            });
             (service, pods.collect())
         })
         .collect())
 }
 
-/// How many pods are ready behind the DNS service, which has the name `kube-dns` whatever serves (Kubernetes, DNS for Services
+/// The pods that are ready behind the DNS service, which has the name `kube-dns` whatever serves (Kubernetes, DNS for Services
 /// and Pods, specification section 2.1).
-pub(super) async fn dns(client: &Client) -> Result<usize> {
-    let ready = backends(client, "kube-system", &[("kube-dns", 1)], DNS_WITHIN).await?;
-    Ok(ready.get("kube-dns").map_or(0, Vec::len))
+pub(super) async fn dns(client: &Client) -> Result<Vec<Backend>> {
+    let mut ready = backends(client, "kube-system", &[("kube-dns", 1)], DNS_WITHIN).await?;
+    Ok(ready.remove("kube-dns").unwrap_or_default())
 }
 
-fn ready(slices: &[Arc<EndpointSlice>]) -> BTreeMap<String, BTreeSet<String>> {
-    let mut ready: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+/// Pods that are ready behind each service, with their nodes.
+type Ready = BTreeMap<String, BTreeMap<String, Option<String>>>;
+
+fn ready(slices: &[Arc<EndpointSlice>]) -> Ready {
+    let mut ready = Ready::new();
     for slice in slices {
         let Some(service) = slice.labels().get(SERVICE_NAME) else {
             continue;
@@ -71,7 +78,8 @@ fn ready(slices: &[Arc<EndpointSlice>]) -> BTreeMap<String, BTreeSet<String>> {
         for endpoint in &slice.endpoints {
             if is_ready(endpoint) {
                 let target = endpoint.target_ref.as_ref();
-                pods.extend(target.and_then(|target| target.name.clone()));
+                let pod = target.and_then(|target| target.name.clone());
+                pods.extend(pod.map(|pod| (pod, endpoint.node_name.clone())));
             }
         }
     }
@@ -98,11 +106,11 @@ mod tests {
     /// Of a service with three pods, of which `a` and `c` are ready.
     fn slices() -> [Value; 2] {
         let v4 = json!([
-            { "addresses": ["10.0.0.1"], "conditions": { "ready": true }, "targetRef": { "name": "a" } },
+            { "addresses": ["10.0.0.1"], "conditions": { "ready": true }, "targetRef": { "name": "a" }, "nodeName": "n1" },
             { "addresses": ["10.0.0.2"], "conditions": { "ready": false }, "targetRef": { "name": "b" } },
         ]);
         let v6 = json!([
-            { "addresses": ["fd00::1"], "targetRef": { "name": "a" } },
+            { "addresses": ["fd00::1"], "targetRef": { "name": "a" }, "nodeName": "n1" },
             { "addresses": ["fd00::3"], "conditions": {}, "targetRef": { "name": "c" } },
         ]);
         [slice("v4", &v4), slice("v6", &v6)]
@@ -111,8 +119,12 @@ mod tests {
     #[test]
     fn only_ready_pods_count_each_once() {
         let slices = slices().map(|slice| Arc::new(serde_json::from_value(slice).unwrap()));
-        let pods: Vec<String> = ready(&slices).remove("s").unwrap().into_iter().collect();
-        assert_eq!(pods, ["a", "c"]);
+        let pods = ready(&slices).remove("s").unwrap();
+        let node = Some("n1".to_owned());
+        assert_eq!(
+            pods,
+            [("a".to_owned(), node), ("c".to_owned(), None)].into()
+        );
     }
 
     /// An API with these slices, which never change.
@@ -131,8 +143,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_wait_ends_with_enough_pods_or_with_its_time() {
-        let pods = Vec::from(["a", "c"].map(|pod| PodRef::new("n", pod)));
-        let ready = BTreeMap::from([("s".to_owned(), pods)]);
+        let pods = [("a", Some("n1".to_owned())), ("c", None)].map(|(pod, node)| Backend {
+            pod: PodRef::new("n", pod),
+            node,
+        });
+        let ready = BTreeMap::from([("s".to_owned(), Vec::from(pods))]);
         for (wanted, limit) in [(2, Duration::from_secs(60)), (3, Duration::from_secs(1))] {
             let begun = std::time::Instant::now();
             let seen = backends(&api(), "n", &[("s", wanted)], limit).await;

@@ -53,8 +53,11 @@ pub(super) async fn make(cluster: &KubeCluster, backends: &[PodRef]) -> Result<M
     let mut ready = ready::backends(client, cluster.namespace(), &wanted, READY_WITHIN).await?;
     let mut with_backends = |object: Object| {
         let name = object.metadata.name.as_ref();
-        let backends = name.and_then(|name| ready.remove(name));
-        service(object, backends.unwrap_or_default())
+        let backends = name.and_then(|name| ready.remove(name)).unwrap_or_default();
+        service(
+            object,
+            backends.into_iter().map(|backend| backend.pod).collect(),
+        )
     };
     Ok(Made {
         shared: with_backends(shared)?,

@@ -67,7 +67,7 @@ fn a_wrong_address_and_an_unknown_name_are_told() {
 fn a_dns_service_without_pods_is_the_cause() {
     let mut o = real();
     let dns = had(&mut plane(&mut o).dns);
-    dns.servers = Ok(0);
+    dns.servers = Ok(Vec::new());
     for client in &mut dns.clients {
         for (_, resolved) in client.answers.iter_mut().flatten() {
             *resolved = Resolved::Failed {

@@ -77,7 +77,7 @@ fn pods_that_do_not_get_out_of_the_cluster() {
     fail(&mut had(&mut plane(&mut o).outside).egress, pods);
     assert_red(&o, &["egress"], &[]);
     let e = sole("egress", &o);
-    assert_eq!(e.culprit.as_deref(), Some("pod busybox-2 on node2"));
+    assert_eq!(e.culprit.as_deref(), Some("node2"));
     assert!(e.look.ends_with(PEER), "{}", e.look);
 }
 
