@@ -3,6 +3,7 @@
 //! A separate program, because only it needs a client of the container engine's API. The process that
 //! starts it holds the other end of the pipe; when that end closes, however its holder died, the container goes.
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -32,13 +33,23 @@ fn label(text: &str) -> Result<(String, String), &'static str> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+/// An error is one line, whatever RUST_BACKTRACE says: the process that started this one shows it.
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("make a runtime")?;
-    runtime.block_on(keep(&args))?;
+    runtime.block_on(keep(args))?;
     // Reading standard input may still hold a thread; there is nothing left to wait for.
     runtime.shutdown_background();
     Ok(())

@@ -26,10 +26,8 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     for client in &dns.clients {
         match (&client.conf, &client.answers) {
             (Err(error), _) | (_, Err(error)) => {
-                findings.unmeasured(format!(
-                    "names in pod {}: {error}",
-                    topology.pod_name(&client.pod)
-                ));
+                let name = topology.pod_name(&client.pod);
+                findings.unmeasured_for(format!("names in pod {name}"), error);
             }
             (Ok(_), Ok(answers)) if answers.is_empty() => {
                 without.push(topology.pod_name(&client.pod));

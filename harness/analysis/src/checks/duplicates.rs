@@ -34,7 +34,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             Err(error) => {
                 if topology.within_reach(server) {
                     let (kind, name) = (server.kind(), topology.end_name(server));
-                    findings.unmeasured(format!("what arrived at {kind}/{name}: {error}"));
+                    findings.unmeasured_for(format!("what arrived at {kind}/{name}"), error);
                 }
                 continue;
             }

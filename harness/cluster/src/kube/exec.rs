@@ -29,7 +29,7 @@ pub struct WindowSize {
 /// Starts `argv` in the first container of a pod. Dropping the process' standard input ends it over there; dropping the whole
 /// process drops the stream.
 pub(super) async fn start(pods: &Api<Pod>, pod: &str, argv: &[String]) -> Result<Process> {
-    let doing = format!("exec {argv:?} in pod {pod}");
+    let doing = doing(pod, argv);
     let params = AttachParams::default().stdin(true);
     let attached = attach(pods, pod, argv, params, &doing).await?;
     Ok(process(attached, doing))
@@ -42,7 +42,7 @@ pub(super) async fn start_on_terminal(
     argv: &[String],
     sizes: impl Stream<Item = WindowSize> + Send + 'static,
 ) -> Result<Process> {
-    let doing = format!("exec {argv:?} in pod {pod}");
+    let doing = doing(pod, argv);
     let mut attached = attach(pods, pod, argv, AttachParams::interactive_tty(), &doing).await?;
     let follow = attached.terminal_size().map(|mut sink| async move {
         let mut sizes = pin!(sizes);
@@ -62,6 +62,13 @@ pub(super) async fn start_on_terminal(
     }
     Ok(process(attached, doing))
 }
+
+/// For errors: with the program only, since it says what is missing, and scripts are long.
+fn doing(pod: &str, argv: &[String]) -> String {
+    let program = argv.first().map_or("", String::as_str);
+    format!("exec {program} in pod {pod}")
+}
+
 async fn attach(
     pods: &Api<Pod>,
     pod: &str,
@@ -170,19 +177,48 @@ fn exit_code(doing: &str, status: &Status) -> Result<i32> {
         .filter(|cause| cause.reason.as_deref() == Some("ExitCode"))
         .find_map(|cause| cause.message.as_deref()?.parse().ok());
     code.ok_or_else(|| {
-        Error::Failed(format!(
-            "{doing}: {}",
-            status
-                .message
-                .as_deref()
-                .unwrap_or("the command did not start")
-        ))
+        let message = status.message.as_deref();
+        let message = message.unwrap_or("the command did not start");
+        Error::Failed(match unreached(message) {
+            Some(why) => why,
+            None => format!("{doing}: {message}"),
+        })
     })
+}
+
+/// That the API server does not get through to a kubelet, in the same words for every pod there; nothing where the message says
+/// something else.
+fn unreached(message: &str) -> Option<String> {
+    if !(message.contains("/exec/") || message.contains("error dialing backend")) {
+        return None;
+    }
+    let (_, dialled) = message.rsplit_once("dial tcp ")?;
+    let (kubelet, why) = dialled.split_once(": ")?;
+    Some(format!(
+        "the API server does not reach the kubelet at {kubelet}: {why}"
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kubelet_that_is_not_reached_is_told_alike_for_all_its_pods() {
+        let told = "the API server does not reach the kubelet at 172.18.0.4:10250: i/o timeout";
+        for message in [
+            r#"Internal error occurred: error sending request: Post "https://172.18.0.4:10250/exec/flatnet-d03abd/busybox-2/busybox?command=sh&error=1": dial tcp 172.18.0.4:10250: i/o timeout"#,
+            "error dialing backend: dial tcp 172.18.0.4:10250: i/o timeout",
+        ] {
+            assert_eq!(unreached(message).as_deref(), Some(told));
+        }
+        for other in [
+            "container not found (\"busybox\")",
+            "cannot exec into a container: dial tcp 10.0.0.1:80: i/o timeout",
+        ] {
+            assert_eq!(unreached(other), None);
+        }
+    }
 
     #[test]
     fn the_exit_code_is_in_the_causes() {
