@@ -21,8 +21,8 @@ mod wire;
 
 pub use error::{Error, Result};
 pub use flatnet_model::kernel::{
-    Address, BridgePort, FdbEntry, Flow, Link, LinkStats, MacAddr, Neighbour, PortState,
-    RouteEntry, Rule, VxlanInfo,
+    Address, BridgePort, FdbEntry, Flow, Link, LinkStats, MacAddr, Neighbour, NeighbourTable,
+    PortState, RouteEntry, Rule, VxlanInfo,
 };
 pub use nft::Nft;
 pub use request::Request;

@@ -8,8 +8,8 @@ use crate::socket::{Connection, Outcome, check, outcome};
 use crate::uapi::{af, ifa, ifla, rta, rtm};
 use crate::wire::Message;
 use crate::{
-    Address, Error, FdbEntry, Flow, Link, Neighbour, Request, Result, RouteEntry, Rule, decode,
-    netns,
+    Address, Error, FdbEntry, Flow, Link, Neighbour, NeighbourTable, Request, Result, RouteEntry,
+    Rule, decode, netns,
 };
 
 /// Bytes of one `send`. The kernel takes up to SO_SNDBUF, about 200 KiB.
@@ -220,6 +220,13 @@ impl Route {
             )?);
         }
         Ok(neighbours)
+    }
+
+    /// Lists the neighbour tables of the machine, which its network namespaces share.
+    pub fn neighbour_tables(&mut self) -> Result<Vec<NeighbourTable>> {
+        let request = Message::dump(rtm::GETNEIGHTBL, &[0; 4]);
+        self.connection
+            .dump(request, "list neighbour tables", decode::table)
     }
 
     /// Lists the forwarding databases of all bridges and vxlan devices (PF_BRIDGE).

@@ -43,6 +43,7 @@ pub(crate) mod rtm {
     pub(crate) const DELNEIGH: u16 = 29;
     pub(crate) const GETNEIGH: u16 = 30;
     pub(crate) const GETRULE: u16 = 34;
+    pub(crate) const GETNEIGHTBL: u16 = 66;
 
     /// Multicast group of link changes.
     pub(crate) const GROUP_LINK: u32 = 1;
@@ -103,6 +104,14 @@ pub(crate) mod ifla {
 
     pub(crate) const FLAG_UP: u32 = 0x1;
     pub(crate) const FLAG_LOWER_UP: u32 = 0x1_0000;
+}
+
+/// Neighbour tables.
+pub(crate) mod ndta {
+    pub(crate) const NAME: u16 = 1;
+    pub(crate) const STATS: u16 = 7;
+    /// Offset of `ndts_table_fulls` in `struct ndt_stats`.
+    pub(crate) const TABLE_FULLS: usize = 80;
 }
 
 /// Addresses.

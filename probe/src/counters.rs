@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use flatnet_netlink::Route;
+
 /// Files of /proc/net/stat: counters per processor. Those of neighbours exist in the machine's first network namespace only.
 const PER_PROCESSOR: [&str; 3] = ["nf_conntrack", "arp_cache", "ndisc_cache"];
 
@@ -24,6 +26,15 @@ pub(crate) fn protocols() -> BTreeMap<String, u64> {
     let mut counters = snmp(&read("snmp"));
     counters.extend(snmp6(&read("snmp6")));
     counters
+}
+
+/// How often the machine's neighbour tables were full. From netlink: the files in /proc are in its first namespace only.
+pub(crate) fn neighbour_tables(route: &mut Route) -> BTreeMap<String, u64> {
+    let tables = route.neighbour_tables().unwrap_or_default().into_iter();
+    let known = tables.filter(|table| PER_PROCESSOR.contains(&table.name.as_str()));
+    known
+        .map(|table| (format!("{}.table_fulls", table.name), table.overflows))
+        .collect()
 }
 
 /// Likewise, with the details of /proc/net/netstat, and those of conntrack, neighbours and the receive queues of the processors.

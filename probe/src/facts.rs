@@ -56,6 +56,8 @@ pub(crate) fn facts() -> Result<Facts> {
         let own = of_interface(&link.name, &sysctls);
         sysctls.extend(own);
     }
+    let mut counters = counters::protocols();
+    counters.extend(counters::neighbour_tables(&mut route));
     Ok(Facts {
         hostname: hostname()?,
         links,
@@ -64,7 +66,7 @@ pub(crate) fn facts() -> Result<Facts> {
         neighbours: route.neighbours()?,
         fdb: route.fdb()?,
         sysctls,
-        counters: counters::protocols(),
+        counters,
     })
 }
 

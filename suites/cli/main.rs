@@ -2,6 +2,7 @@
 mod bare_root;
 mod clusters;
 mod input;
+mod limits;
 mod output;
 mod real_clusters;
 mod required;

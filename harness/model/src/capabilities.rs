@@ -56,12 +56,16 @@ pub struct Capabilities {
     pub programs_in_view: Capability,
     /// `flatnet exec` runs commands on its nodes.
     pub exec_on_nodes: Capability,
+    /// Each node has a kernel of its own, and with it the limits of one.
+    #[serde(default)]
+    pub own_kernels: Capability,
 }
 
 /// Why only kind has a peer outside.
 const NO_PEER: &str = "a peer outside the cluster can be started for --provider kind only";
 const NO_WIRE: &str = "what joins the nodes is not part of the cluster";
 const NOT_IN_VIEW: &str = "flatnet's programs are put there first";
+const ONE_KERNEL: &str = "all nodes are on this machine";
 const OWN_PROGRAMS: &str = "pods of a lab run the programs of this machine";
 
 impl Capabilities {
@@ -81,6 +85,7 @@ impl Capabilities {
             wire: Capability::Present,
             programs_in_view: Capability::Present,
             exec_on_nodes: Capability::Present,
+            own_kernels: Capability::absent(ONE_KERNEL),
         }
     }
 
@@ -89,6 +94,7 @@ impl Capabilities {
         Capabilities {
             wire: Capability::absent(NO_WIRE),
             programs_in_view: Capability::absent(NOT_IN_VIEW),
+            own_kernels: Capability::absent(ONE_KERNEL),
             ..Capabilities::default()
         }
     }
@@ -99,6 +105,7 @@ impl Capabilities {
             outside_peer: Capability::absent(NO_PEER),
             image_loads: Capability::absent("its nodes are not containers of this machine"),
             exec_on_nodes: Capability::absent("its nodes are not on this machine"),
+            own_kernels: Capability::Present,
             ..Capabilities::kind()
         }
     }

@@ -6,7 +6,7 @@ use flatnet_model::coverage::Coverage;
 use flatnet_model::probe::Transport;
 
 use super::locate::{self, Existing, Located};
-use super::machine;
+use super::machine::{self, Size};
 use super::source::ClusterSource;
 use super::workload::Workload;
 use super::{new_kind, new_lab};
@@ -92,7 +92,13 @@ impl Plan {
         if let ClusterSource::NewLab { spec, .. } = &source {
             let nodes: Vec<String> = spec.nodes.iter().map(|node| node.name.clone()).collect();
             let pods = workload.place(&nodes, "default")?;
-            machine::suffices(nodes.len() + pods.len())?;
+            machine::suffices(Size {
+                ends: nodes.len() + pods.len(),
+                agents: match cni {
+                    Choice::Flatnet { .. } => nodes.len(),
+                    _ => 0,
+                },
+            })?;
         }
         Ok(Plan {
             source,

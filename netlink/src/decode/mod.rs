@@ -5,7 +5,7 @@ mod neighbour;
 mod route;
 
 pub(crate) use link::{address, link};
-pub(crate) use neighbour::{forwarding, neighbour};
+pub(crate) use neighbour::{forwarding, neighbour, table};
 pub(crate) use route::{route, route_lookup, rule};
 
 use crate::uapi::rta;

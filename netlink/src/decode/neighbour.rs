@@ -1,10 +1,12 @@
-//! RTM_NEWNEIGH, of the neighbour tables and of forwarding databases.
-use crate::uapi::nda;
-use crate::wire::{find, ip, mac, u8_at, u16_at, u32_at};
-use crate::{FdbEntry, Neighbour};
+//! RTM_NEWNEIGH, of the neighbour tables and of forwarding databases; RTM_NEWNEIGHTBL.
+use crate::uapi::{nda, ndta};
+use crate::wire::{find, ip, mac, text, u8_at, u16_at, u32_at, u64_at};
+use crate::{FdbEntry, Neighbour, NeighbourTable};
 
 /// Length of `struct ndmsg`.
 const NDMSG: usize = 12;
+/// Length of `struct ndtmsg`.
+const NDTMSG: usize = 4;
 
 /// Skips what `ip neigh` hides: NOARP entries (multicast, loopback) and unused ones.
 pub(crate) fn neighbour(payload: &[u8], family: u8, entries: &mut Vec<Neighbour>) -> Option<()> {
@@ -34,6 +36,19 @@ pub(crate) fn forwarding(payload: &[u8], entries: &mut Vec<FdbEntry>) -> Option<
         dst: find(attributes, nda::DST).and_then(ip),
         master: find(attributes, nda::MASTER).and_then(|value| u32_at(value, 0)),
         state: state_name(u16_at(payload, 8)?),
+    });
+    Some(())
+}
+
+/// Skips the parameters that each interface has for itself: they come without statistics.
+pub(crate) fn table(payload: &[u8], tables: &mut Vec<NeighbourTable>) -> Option<()> {
+    let attributes = payload.get(NDTMSG..)?;
+    let Some(statistics) = find(attributes, ndta::STATS) else {
+        return Some(());
+    };
+    tables.push(NeighbourTable {
+        name: text(find(attributes, ndta::NAME)?),
+        overflows: u64_at(statistics, ndta::TABLE_FULLS)?,
     });
     Some(())
 }

@@ -245,3 +245,24 @@ fn reserved_neighbours_are_empty_until_used_and_not_counted() {
         assert_eq!(set[0]["lladdr"], json!(mac(7).to_string()));
     });
 }
+
+#[test]
+fn the_neighbour_tables_of_the_machine_are_read_in_any_namespace() {
+    alone(|route| {
+        let read = route.neighbour_tables().unwrap();
+        for name in ["arp_cache", "ndisc_cache"] {
+            let listed = ip(&format!("-s ntable show name {name}"));
+            let listed = listed.as_array().unwrap();
+            let overflows = listed
+                .iter()
+                .find_map(|table| table["table_fulls"].as_u64());
+            let table = read.iter().find(|table| table.name == name).unwrap();
+            // Another program of the machine may fill it in between.
+            assert!(
+                overflows.unwrap() >= table.overflows,
+                "{table:?}: {listed:?}"
+            );
+            assert_eq!(read.iter().filter(|table| table.name == name).count(), 1);
+        }
+    });
+}

@@ -1,8 +1,8 @@
 //! The catalogue: every check with its promise, how it is observed, who makes the promise, and the fault that proves it.
 use super::{
     Verdict, bridge, cni_config, cross_node, daemonset, dns, duplicates, egress, first_packet,
-    gateway, hairpin, hostport, mtu, no_nat, node_routes, nodeport, pod_ip_present, pod_ip_unique,
-    same_node, service, subnet,
+    gateway, hairpin, hostport, limits, mtu, no_nat, node_routes, nodeport, pod_ip_present,
+    pod_ip_unique, same_node, service, subnet,
 };
 use flatnet_model::evidence::{Evidence, Rule};
 use flatnet_model::nearest::nearest;
@@ -32,7 +32,30 @@ impl Check {
             remediation: None,
             alike: Vec::new(),
         };
-        (self.find)(observations).map(evidence, |reason| reason)
+        let verdict = (self.find)(observations);
+        let verdict = match self.needs_answers() {
+            true => limits::unless_exhausted(verdict, observations),
+            false => verdict,
+        };
+        verdict.map(evidence, |reason| reason)
+    }
+
+    /// Whether it fails where packets get lost.
+    fn needs_answers(&self) -> bool {
+        matches!(
+            self.id,
+            "same-node"
+                | "cross-node"
+                | "gateway"
+                | "mtu"
+                | "hairpin"
+                | "first-packet"
+                | "service"
+                | "dns"
+                | "hostport"
+                | "nodeport"
+                | "egress"
+        )
     }
 }
 

@@ -20,6 +20,7 @@ mod followed;
 mod gateway;
 mod hairpin;
 mod hostport;
+mod limits;
 mod mtu;
 mod no_nat;
 mod node_facts;

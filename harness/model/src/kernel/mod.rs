@@ -245,6 +245,15 @@ pub struct Neighbour {
     pub state: String,
 }
 
+/// A table of neighbours. There is one per family (`arp_cache`, `ndisc_cache`) for all network namespaces of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeighbourTable {
+    /// The kernel's name for it.
+    pub name: String,
+    /// How often an entry was refused since the machine started, because there were `gc_thresh3` already.
+    pub overflows: u64,
+}
+
 /// An entry of a forwarding database: of a bridge, or (with `dst`) of a vxlan device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FdbEntry {

@@ -5,6 +5,7 @@ mod callers;
 mod catalogue;
 mod config;
 mod coverage;
+mod limits;
 mod mtu;
 mod names;
 mod nat;
