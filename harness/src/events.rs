@@ -47,6 +47,7 @@ pub fn logged(observer: Observer) -> Observer {
             Event::PodReady(pod) => tracing::info!(pod, "runs"),
             Event::PodFailed(pod, why) => tracing::warn!(pod, why, "does not run"),
             Event::Planted(fault) => tracing::info!(fault, "planted"),
+            Event::Kept { words, .. } => tracing::info!("{words}"),
         }
         observer(event);
     })
@@ -73,4 +74,11 @@ pub enum Event {
     PodFailed(String, String),
     /// The fault was planted.
     Planted(String),
+    /// The cluster stays, or what the run put into it.
+    Kept {
+        /// The cluster's name, where it has one.
+        cluster: Option<String>,
+        /// In one line, with how to delete it.
+        words: String,
+    },
 }

@@ -11,6 +11,7 @@ mod stand_in;
 #[path = "../started.rs"]
 mod started;
 mod terminal;
+mod unready;
 mod variables;
 
 use std::path::Path;

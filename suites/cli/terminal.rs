@@ -39,6 +39,18 @@ impl Lab {
             .args(command);
         flatnet
     }
+
+    /// Waits until that command, its words ended by NUL bytes, runs there; it is in the foreground of its terminal by then.
+    #[track_caller]
+    fn runs(&self, target: &str, command: &str) {
+        let until = Instant::now() + LIMIT;
+        let read = "cat /proc/[0-9]*/cmdline";
+        let look = ["exec", "--cluster", &self.0, target, "--", "sh", "-c", read];
+        let seen = || String::from_utf8_lossy(&flatnet(&look).stdout).contains(command);
+        while !seen() {
+            assert!(Instant::now() < until, "{command:?} does not run");
+        }
+    }
 }
 
 impl Drop for Lab {
@@ -189,8 +201,8 @@ fn keys_reach_the_command_and_its_exit_code_the_person(#[case] target: &str) {
 
     // In a shell it ends what runs there, and not the shell.
     let child = person.start(&mut lab.exec(&["-it", target, "--", "sh"]));
-    person.types("echo 'be''gun'; sleep 1000\r");
-    person.sees("begun\r\n");
+    person.types("/bin/sleep 4321\r");
+    lab.runs(target, "/bin/sleep\x004321\0");
     person.types("\x03");
     person.sees("^C");
     person.types("echo $((40 + 2)) $TERM; exit 9\r");

@@ -1,6 +1,6 @@
 //! Progress on standard error: bars on a terminal, plain lines otherwise. It only reads the stream of events.
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,16 +31,42 @@ fn done(phase: Phase, count: usize) -> String {
     }
 }
 
-/// Phases with their times, for the report.
-pub(super) type Phases = Arc<Mutex<Vec<(Phase, Duration)>>>;
+/// What the report needs of the events.
+#[derive(Clone, Default)]
+pub(super) struct Heard(Arc<Mutex<Record>>);
 
-/// Phases that ended, in order.
-pub(super) fn timed(phases: &Phases) -> Vec<report::Phase> {
-    let phases = phases.lock().unwrap_or_else(PoisonError::into_inner);
-    let ended = phases.iter();
-    ended
-        .map(|(phase, took)| report::Phase::new(phase.name(), *took))
-        .collect()
+#[derive(Default)]
+struct Record {
+    phases: Vec<(Phase, Duration)>,
+    kept: Option<String>,
+}
+
+impl Heard {
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, event: &Event) {
+        match event {
+            Event::PhaseEnded(phase, took) => self.lock().phases.push((*phase, *took)),
+            Event::Kept { cluster, .. } => self.lock().kept.clone_from(cluster),
+            _ => {}
+        }
+    }
+
+    /// Phases that ended, in order, with their times.
+    pub(super) fn phases(&self) -> Vec<report::Phase> {
+        let record = self.lock();
+        let ended = record.phases.iter();
+        ended
+            .map(|(phase, took)| report::Phase::new(phase.name(), *took))
+            .collect()
+    }
+
+    /// The cluster that was kept.
+    pub(super) fn kept(&self) -> Option<String> {
+        self.lock().kept.clone()
+    }
 }
 
 struct State {
@@ -48,10 +74,10 @@ struct State {
     count: usize,
 }
 
-/// An observer that shows progress (unless `quiet`) and keeps the time of each phase.
-pub(super) fn observer(quiet: bool) -> (Observer, Phases) {
-    let phases = Phases::default();
-    let kept = Arc::clone(&phases);
+/// An observer that shows progress (unless `quiet`), and what it has heard.
+pub(super) fn observer(quiet: bool) -> (Observer, Heard) {
+    let heard = Heard::default();
+    let hearing = heard.clone();
     // Bars and a log on one terminal would overwrite each other.
     let logged = tracing::enabled!(tracing::Level::ERROR);
     let terminal = std::io::stderr().is_terminal() && !logged;
@@ -60,11 +86,7 @@ pub(super) fn observer(quiet: bool) -> (Observer, Phases) {
         count: 0,
     });
     let observer = move |event: &Event| {
-        if let Event::PhaseEnded(phase, took) = event {
-            kept.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push((*phase, *took));
-        }
+        hearing.hear(event);
         if !quiet {
             show(
                 &mut state.lock().unwrap_or_else(PoisonError::into_inner),
@@ -73,7 +95,7 @@ pub(super) fn observer(quiet: bool) -> (Observer, Phases) {
             );
         }
     };
-    (Arc::new(observer), phases)
+    (Arc::new(observer), heard)
 }
 
 fn show(state: &mut State, terminal: bool, event: &Event) {
@@ -110,6 +132,7 @@ fn show(state: &mut State, terminal: bool, event: &Event) {
         }
         Event::PodFailed(pod, why) => above(state, format!("pod {pod} does not run: {why}")),
         Event::Note(note) => above(state, format!("note: {note}")),
+        Event::Kept { words, .. } => above(state, format!("note: {words}")),
         Event::Planted(fault) => above(state, format!("planted {fault}")),
         Event::PhaseEnded(phase, took) => {
             state.bar.finish_and_clear();

@@ -66,14 +66,25 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     let fault = args.plant.as_deref().map(plant::find).transpose()?;
     output::check_report(args.run.report.as_deref(), &report::FILES)?;
     let started = Timestamp::now();
-    let (observer, phases) = progress::observer(args.quiet);
-    let outcome = session::run(conduct(&args.run, fault, observer))?;
+    let (observer, heard) = progress::observer(args.quiet);
+    let outcome = match session::run(conduct(&args.run, fault, observer)) {
+        Ok(outcome) => outcome,
+        Err(e) if args.run.report.is_some() && e.was_tried() => {
+            let run = planned(&args.run, fault, heard.kept());
+            let judged = (&checks[..], &required);
+            let report = Report::unmeasured(run, started, heard.phases(), judged, &e.to_string());
+            let kept = keep(&args, &report);
+            output::say(format_args!("error: {e}"));
+            return Ok(output::delivered(e.exit_code(), [kept]));
+        }
+        Err(e) => return Err(e),
+    };
     let run = described(fault, &outcome);
     let deleted = run.cluster.is_some() && !args.run.keep;
     let report = Report::of(
         run,
         started,
-        progress::timed(&phases),
+        heard.phases(),
         (&checks, &required),
         outcome.observations,
     )
@@ -113,6 +124,22 @@ fn required(args: &RequireArgs, checks: &[&Check]) -> Result<Required> {
             "--require {}: --only leaves it out; name it there too, or leave it out here",
             ids.join(",")
         ))),
+    }
+}
+
+/// What was to be run, and was not observed.
+fn planned(args: &RunArgs, fault: Option<&Fault>, kept: Option<String>) -> report::Run {
+    report::Run {
+        provider: args.provider().name().to_owned(),
+        cluster: kept.or_else(|| args.cluster.clone()),
+        cni: args.cni().to_owned(),
+        nodes: 0,
+        pods: 0,
+        underlay: None,
+        mtu: None,
+        ip_family: args.ip_family().to_string(),
+        coverage: "none".to_owned(),
+        planted: fault.map(|fault| fault.id.to_owned()),
     }
 }
 

@@ -25,22 +25,34 @@ pub(super) struct UpArgs {
 pub(super) fn run(args: UpArgs, typed: &Typed) -> Result<u8> {
     let mut run = args.run;
     run.settle(|option| typed.is(option));
-    run.keep = true;
+    run.stays_up = true;
     if run.cluster.is_none() && run.provider() != Provider::Kubeconfig {
         run.name.get_or_insert_with(|| "flatnet".to_owned());
     }
     output::check_report(run.report.as_deref(), &[FILE])?;
     let started = Timestamp::now();
-    let (observer, phases) = progress::observer(false);
-    let mut report = session::run(async {
+    let (observer, heard) = progress::observer(false);
+    let described = session::run(async {
         let session = Session::start(&run, None, observer).await?;
         let report = session.guard(describe(&session, started)).await;
         if let Some(diagnosis) = session.diagnosis() {
             output::say(report::diagnosis::render(diagnosis).trim_end());
         }
         torn_down(report, session.close().await)
-    })?;
-    report.phases = progress::timed(&phases);
+    });
+    let mut report = match (described, run.report.as_deref()) {
+        (Err(e), Some(dir)) if e.was_tried() => {
+            let provider = run.provider().name();
+            let mut report = ClusterReport::new(provider, run.cni(), "", started);
+            report.name = heard.kept();
+            report.phases = heard.phases();
+            report.error = Some(e.to_string());
+            output::say(format_args!("error: {e}"));
+            return Ok(output::delivered(e.exit_code(), [write(&report, dir)]));
+        }
+        (described, _) => described?,
+    };
+    report.phases = heard.phases();
     let written = run.report.as_deref().map(|dir| write(&report, dir));
     show_around(&report);
     Ok(output::delivered(0, written))

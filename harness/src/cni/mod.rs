@@ -29,7 +29,7 @@ pub trait Cni: Send + Sync {
     fn ready_within(&self) -> Duration {
         Duration::from_secs(30)
     }
-    /// Called once after [`Cni::install`], when every node is Ready or is not going to be: opens what was closed meanwhile.
+    /// Called once after [`Cni::install`], when every node is Ready: opens what was closed meanwhile.
     async fn settled(&self) -> Result<()> {
         Ok(())
     }

@@ -110,6 +110,10 @@ pub struct RunArgs {
     #[arg(long, env = "FLATNET_KEEP")]
     pub keep: bool,
 
+    /// The cluster is to stay once it is up, without `--keep` too.
+    #[arg(skip)]
+    pub stays_up: bool,
+
     /// Time limit for all pods to run, in seconds, 1 to 3600 [default: 30 on the lab, 120 elsewhere: images may have to be pulled]
     #[arg(long, env = "FLATNET_POD_TIMEOUT", value_parser = clap::value_parser!(u64).range(1..=3600), value_name = "SECONDS")]
     pub pod_timeout: Option<u64>,

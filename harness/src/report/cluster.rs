@@ -43,6 +43,9 @@ pub struct ClusterReport {
     /// Why pods do not run, where some do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
+    /// Why it did not come up; there are no nodes and pods then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A node.
@@ -112,6 +115,7 @@ impl ClusterReport {
             nodes: Vec::new(),
             pods: Vec::new(),
             diagnosis: None,
+            error: None,
         }
     }
 

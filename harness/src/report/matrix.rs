@@ -10,7 +10,7 @@ use flatnet_model::observations::{Endpoint, Observations, PodNames};
 const MOST_PODS: usize = 12;
 
 /// The matrix of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matrix {
     /// Ordered pairs by the nodes of their ends; a node's own cell holds the pairs within it.
     pub nodes: Grid,
@@ -19,7 +19,7 @@ pub struct Matrix {
 }
 
 /// A square table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grid {
     /// Names of rows and columns.
     pub names: Vec<String>,

@@ -162,6 +162,36 @@ impl Report {
         }
     }
 
+    /// Of a run that could not be observed, for this reason: no check is judged.
+    pub fn unmeasured(
+        run: Run,
+        started: Timestamp,
+        phases: Vec<Phase>,
+        (checks, required): (&[&Check], &Required),
+        why: &str,
+    ) -> Self {
+        let broken = |check: &&Check| {
+            let verdict = Verdict::broken(why);
+            CheckReport {
+                id: check.id.to_owned(),
+                promise: check.promise.to_owned(),
+                required: required.demands(check.id, &run.provider, &verdict),
+                verdict,
+            }
+        };
+        Report {
+            checks: checks.iter().map(broken).collect(),
+            schema: SCHEMA.to_owned(),
+            flatnet_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: format!("{started:.0}"),
+            run,
+            phases,
+            matrix: Matrix::default(),
+            diagnosis: None,
+            observations: None,
+        }
+    }
+
     /// With why pods do not run.
     pub fn with_diagnosis(mut self, diagnosis: Option<Diagnosis>) -> Self {
         self.diagnosis = diagnosis;

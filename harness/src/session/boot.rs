@@ -8,7 +8,7 @@ use flatnet_lab::LabSpec;
 use ipnet::IpNet;
 
 use super::lifetime::{ClusterDeletion, Lifetime};
-use super::plan::Plan;
+use super::plan::{Keep, Plan};
 use super::reaper::{ClusterRef, Reap, Reaper};
 use super::run_id;
 use super::source::{Archives, ClusterSource};
@@ -17,7 +17,7 @@ use crate::config::KubeArgs;
 use crate::events::{Event, Observer};
 use crate::plant::Plantable;
 use crate::programs::Programs;
-use crate::{Error, Result, torn_down};
+use crate::{Error, Result};
 use flatnet_cluster::kind::{self, Boot, engine::Engine};
 use flatnet_cluster::kube::{Identity, KubeCluster, NamespacePlan, NodePods, connect};
 use flatnet_cluster::lab::LabCluster;
@@ -71,7 +71,8 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
     match &plan.source {
         ClusterSource::NewLab { spec, pod_network } => {
             let program = plan.programs.lab.clone();
-            let (lab, deletion) = LabCluster::boot(program, spec.clone(), plan.keep).await?;
+            let (lab, deletion) =
+                LabCluster::boot(program, spec.clone(), plan.keep != Keep::Never).await?;
             let lifetime = Lifetime::Booted(ClusterDeletion::of_lab(deletion));
             on_lab(plan, lab, spec, pod_network, lifetime).await
         }
@@ -251,8 +252,8 @@ pub(super) async fn connect(
 /// # Errors
 /// When a node is not Ready in time: which, what its Ready condition says, and what the CNI says.
 pub async fn install(cluster: &Arc<dyn Cluster>, cni: &dyn Cni, observer: &Observer) -> Result<()> {
-    let ready = become_ready(cluster, cni, observer).await;
-    torn_down(ready, cni.settled().await)
+    become_ready(cluster, cni, observer).await?;
+    cni.settled().await
 }
 
 async fn become_ready(

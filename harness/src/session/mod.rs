@@ -38,8 +38,11 @@ use flatnet_model::observations::Observations;
 use flatnet_model::snapshot::PodSnapshot;
 use interrupts::Interrupts;
 use lifetime::Lifetime;
-use plan::Plan;
+use plan::{Keep, Plan};
 use tracing::Instrument;
+
+/// What to do where a cluster went before anybody could look at it.
+const GONE: &str = "the cluster is deleted; to keep it for a look, run it again with --keep";
 
 /// A cluster with its CNI and its pods, ready to be observed.
 pub struct Session {
@@ -120,9 +123,19 @@ impl Session {
                 interrupts,
                 observer,
             }),
+            Err(e) if plan.keep == Keep::Always && !interrupts.heard() => {
+                observer(&plan.kept(cluster.namespace()));
+                observer(&Event::Note(plan.how_to_look()));
+                torn_down(Err(e), lifetime.keep(&cluster).await)
+            }
             Err(e) => {
+                let booted = lifetime.is_booted() && !interrupts.heard();
                 let end = lifetime.end(&cluster, interrupts.heard());
-                torn_down(Err(e), phases.run(Phase::TearDown, end).await)
+                let ended = phases.run(Phase::TearDown, end).await;
+                if booted && ended.is_ok() {
+                    observer(&Event::Note(GONE.to_owned()));
+                }
+                torn_down(Err(e), ended)
             }
         }
     }
@@ -238,11 +251,13 @@ impl Session {
         };
         // What is kept stays whole: only a signal that came before now takes it away again.
         let interrupted = match plan.keep {
-            true => phases.interrupts.guard(std::future::ready(Ok(()))).await,
-            false => Ok(()),
+            Keep::OnceUp | Keep::Always => {
+                phases.interrupts.guard(std::future::ready(Ok(()))).await
+            }
+            Keep::Never => Ok(()),
         };
         let hurried = interrupts.heard();
-        let keep = plan.keep && !hurried;
+        let keep = plan.keep != Keep::Never && !hurried;
         let end = async {
             // The peer outside is not part of the cluster: it is removed even where the cluster stays.
             let outside = match &deployed.exposed {
@@ -260,7 +275,7 @@ impl Session {
                 None => Ok(()),
             };
             let cluster = if keep {
-                observer(&Event::Note(plan.kept(cluster.namespace())));
+                observer(&plan.kept(cluster.namespace()));
                 lifetime.keep(&cluster).await
             } else {
                 lifetime.end(&cluster, hurried).await

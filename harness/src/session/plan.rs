@@ -13,12 +13,24 @@ use super::{new_kind, new_lab};
 use crate::cni::Choice;
 use crate::config::{Provider, RunArgs};
 use crate::consent::Consent;
+use crate::events::Event;
 use crate::plant::Fault;
 use crate::programs::Programs;
 use crate::{Error, Result};
 
 /// What pods of a lab see where there is no static busybox.
 const NO_BUSYBOX: &str = "no static busybox on this machine: pods use the host's programs, read-only; to change that, install one (Debian: package busybox-static)";
+
+/// Whether what a run booted, or put into a cluster that ran, stays when the run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It goes.
+    Never,
+    /// It stays if it came up: `flatnet up`.
+    OnceUp,
+    /// It stays also where its CNI or its pods do not come up: `--keep`.
+    Always,
+}
 
 /// A run, decided.
 #[derive(Clone, Debug)]
@@ -41,8 +53,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether packets may be followed.
     pub consent: Consent,
-    /// Keep the cluster afterwards.
-    pub keep: bool,
+    /// What stays afterwards.
+    pub keep: Keep,
     /// flatnet's own parts.
     pub programs: Programs,
     /// One line that a reader should know, if there is one.
@@ -110,7 +122,11 @@ impl Plan {
             coverage: args.coverage,
             seed: args.seed.unwrap_or_else(new_seed),
             consent: Consent::of(args.provider() != Provider::Kubeconfig, args.trace),
-            keep: args.keep,
+            keep: match (args.keep, args.stays_up) {
+                (true, _) => Keep::Always,
+                (false, true) => Keep::OnceUp,
+                (false, false) => Keep::Never,
+            },
             programs,
             note,
         })
@@ -118,12 +134,29 @@ impl Plan {
 
     /// The cluster's name, where it is there after the run.
     pub fn outlives_run(&self) -> Option<&str> {
-        let outlives = self.keep || self.source.is_running();
+        let outlives = self.keep != Keep::Never || self.source.is_running();
         self.source.name().filter(|_| outlives)
     }
 
-    /// What to print when the cluster, or `namespace` in a cluster that the run did not boot, was kept.
-    pub(super) fn kept(&self, namespace: &str) -> String {
+    /// What there is to look at after a failure.
+    pub(super) fn how_to_look(&self) -> String {
+        match self.source.name() {
+            Some(name) => format!(
+                "to look at it: flatnet diagnose --cluster {name}; flatnet inspect --cluster {name}; flatnet exec --cluster {name} node1 -- ls /etc/cni/net.d"
+            ),
+            None => "to look at it: flatnet diagnose --current-context".to_owned(),
+        }
+    }
+
+    /// What to tell when the cluster, or `namespace` in a cluster that the run did not boot, is kept.
+    pub(super) fn kept(&self, namespace: &str) -> Event {
+        Event::Kept {
+            cluster: self.source.name().map(str::to_owned),
+            words: self.kept_words(namespace),
+        }
+    }
+
+    fn kept_words(&self, namespace: &str) -> String {
         match self.source.name() {
             Some(name) if self.source.is_running() => format!(
                 "pods are kept in namespace {namespace} of cluster {name}; to delete both: flatnet down {name}"
