@@ -116,8 +116,11 @@ impl Cni for Manifest {
         let before = match Record::read(onto.client()).await? {
             Some(record) if record.given.name == self.name => Some(record),
             Some(record) => {
-                observer(&Event::Step(format!("removing CNI {}", record.given.name)));
-                swap::take_off(onto, &record).await?;
+                observer(&Event::Step(format!(
+                    "removing CNI {}; nodes are cordoned until the new one is up",
+                    record.given.name
+                )));
+                swap::take_off(onto, &record, observer).await?;
                 None
             }
             None => None,

@@ -63,6 +63,8 @@ impl Removal {
                 }
             }
             Section::Iptables => self.add_iptables(line),
+            // Nothing that could be taken away.
+            Section::Missing => {}
             Section::Ipsets => self.then.push(argv(&["ipset", "destroy", line])),
             Section::Routes => {
                 if let Some((family, route)) = line.split_once(' ') {

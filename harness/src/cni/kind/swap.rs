@@ -1,8 +1,9 @@
 //! Takes a CNI off a kind cluster so that nothing of it is left: its pods' networks with it while it still can, then its
 //! objects, then what it left on nodes.
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
@@ -12,22 +13,29 @@ use super::record::Record;
 use super::removal::Removal;
 use super::snapshot::{self, Snapshot};
 use super::{KindCluster, agents, in_use};
+use crate::events::{Event, Observer};
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_cluster::kube::{FIELD_MANAGER, delete, denied};
 use flatnet_cluster::limit::until_gone;
 use flatnet_cluster::{Cluster, Target};
+use flatnet_model::naming::listed;
 
 /// How long pods and objects may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
 /// Marks a node that this module has cordoned, apart from those a person has.
 const CORDONED: &str = "flatnet/cordoned";
 
-/// Takes the CNI of `record` off.
+/// Takes the CNI of `record` off. The record goes last, and every step is content with what is gone already: what fails can be
+/// repeated until nothing is left. Nodes stay cordoned until [`uncordon`].
 ///
 /// # Errors
 /// When something of it stays: what, and on which node.
-pub(super) async fn take_off(onto: &KindCluster, record: &Record) -> Result<()> {
+pub(super) async fn take_off(
+    onto: &KindCluster,
+    record: &Record,
+    observer: &Observer,
+) -> Result<()> {
     let client = onto.client();
     in_use::wait_for_other_runs(client, &onto.name, onto.cluster.namespace()).await?;
     let objects = Objects::parse("the CNI on the cluster", &record.manifest)?;
@@ -36,13 +44,56 @@ pub(super) async fn take_off(onto: &KindCluster, record: &Record) -> Result<()> 
     delete_networked_pods(client).await?;
     objects.delete(client).await?;
     wait_gone(client, &objects).await?;
-    // Not those of a manifest that was applied later: of them nobody knows what was there before.
-    let nodes = record
-        .nodes
-        .iter()
-        .map(|(node, before)| clean(onto, node, before, &record.paths));
-    try_join_all(nodes).await?;
+    clean_all(onto, record, observer).await?;
     Record::delete(client).await
+}
+
+/// Cleans every node that was there when the CNI was installed, each to its end: one that fails leaves no other half cleaned.
+async fn clean_all(onto: &KindCluster, record: &Record, observer: &Observer) -> Result<()> {
+    let there = nodes(&Api::all(onto.client().clone())).await?;
+    let there: Vec<String> = there.iter().map(Node::name_any).collect();
+    let later: Vec<&String> = there
+        .iter()
+        .filter(|node| !record.nodes.contains_key(*node))
+        .collect();
+    if !later.is_empty() {
+        observer(&Event::Note(format!(
+            "{} joined the cluster after its CNI was installed: what that CNI added there is not known, and stays",
+            listed(later.iter())
+        )));
+    }
+    // With a node that has left went what it had.
+    let known = record.nodes.iter().filter(|(node, _)| there.contains(node));
+    let cleaning =
+        known.map(async |(node, before)| (node, clean(onto, node, before, &record.paths).await));
+    let mut unlisted: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    let mut failed = Vec::new();
+    for (node, cleaned) in join_all(cleaning).await {
+        match cleaned {
+            Ok(missing) => missing
+                .into_iter()
+                .for_each(|program| unlisted.entry(program).or_default().push(node)),
+            Err(e) => failed.push(e),
+        }
+    }
+    for (program, nodes) in unlisted {
+        observer(&Event::Note(stays_unseen(&program, &nodes)));
+    }
+    failed.into_iter().reduce(Error::then).map_or(Ok(()), Err)
+}
+
+/// What a program that is missing would have listed.
+fn stays_unseen(program: &str, nodes: &[&String]) -> String {
+    let what = match program {
+        "ipset" => "IP sets",
+        "nft" => "nftables tables",
+        "ip" => "routes and rules",
+        _ => "iptables rules",
+    };
+    format!(
+        "{what} of {} cannot be listed, as {program} is not there: those of the removed CNI stay",
+        listed(nodes.iter())
+    )
 }
 
 /// Refuses a cluster whose CNI flatnet did not install: only what was recorded can be removed cleanly.
@@ -131,13 +182,19 @@ async fn wait_gone(client: &Client, objects: &Objects) -> Result<()> {
     .await
 }
 
-/// Takes off a node what it has more than before, and looks whether it is gone.
-async fn clean(onto: &KindCluster, node: &str, before: &Snapshot, paths: &[String]) -> Result<()> {
+/// Takes off a node what it has more than before, and looks whether it is gone. Returns the programs that the node lacks for that.
+async fn clean(
+    onto: &KindCluster,
+    node: &str,
+    before: &Snapshot,
+    paths: &[String],
+) -> Result<Vec<String>> {
     let left = snapshot::take(onto, node, paths).await?.since(before);
     let said = Removal::of(&left).run(&onto.cluster, node).await?;
-    let still = snapshot::take(onto, node, paths).await?.since(before);
+    let now = snapshot::take(onto, node, paths).await?;
+    let still = now.since(before);
     if still.is_empty() {
-        return Ok(());
+        return Ok(now.missing().map(str::to_owned).collect());
     }
     let listed: Vec<String> = still
         .iter()
