@@ -26,8 +26,7 @@ use crate::run_id::run_id;
 /// Transports by which nodes and pod are asked to reach each other.
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Icmp];
 
-/// Observes the cluster and finds what is wrong. Running pods are examined only if they are named, and only with `peers`: that
-/// puts the probe into them for a moment, and starts a pod on every node that has none to be their peer.
+/// Observes the cluster and finds what is wrong: [`look`], and then [`explain`].
 ///
 /// # Errors
 /// Pods that cannot be listed, or a name that no pod has. What else cannot be read is said in [`Diagnosis::unread`].
@@ -36,20 +35,38 @@ pub async fn diagnose(
     wanted: Wanted<'_>,
     consent: &Consent,
 ) -> Result<Diagnosis> {
-    let Look {
-        mut symptoms,
-        pods,
-        nodes,
-    } = look(cluster, wanted).await?;
-    let running: Vec<PodRef> = match wanted {
-        Wanted::Named(_) => pods
+    let look = look(cluster, wanted).await?;
+    Ok(explain(cluster, wanted, look, consent).await)
+}
+
+/// The pods that [`explain`] tries: those that run, and only where they are named.
+pub fn tried(wanted: Wanted<'_>, look: &Look) -> Vec<PodRef> {
+    match wanted {
+        Wanted::Named(_) => look
+            .pods
             .iter()
             .map(|pod| &pod.object)
             .filter(|pod| pod.is_running())
             .map(|pod| pod.reference.clone())
             .collect(),
         Wanted::Unhealthy | Wanted::Pods(_) => Vec::new(),
-    };
+    }
+}
+
+/// Finds what is wrong in what a [`look`] saw. To try running pods puts the probe into them for a moment, and starts a pod on
+/// every node that has none to be their peer.
+pub async fn explain(
+    cluster: &Arc<dyn Cluster>,
+    wanted: Wanted<'_>,
+    look: Look,
+    consent: &Consent,
+) -> Diagnosis {
+    let running = tried(wanted, &look);
+    let Look {
+        mut symptoms,
+        pods,
+        nodes,
+    } = look;
     let running = objects(cluster, running, &mut symptoms.unread).await;
     let seen = match running.is_empty() {
         true => None,
@@ -72,14 +89,14 @@ pub async fn diagnose(
             seen.as_ref().filter(|_| inside),
         ));
     }
-    Ok(Diagnosis {
+    Diagnosis {
         schema: SCHEMA.to_owned(),
         provider: symptoms.provider,
         cluster: cluster.name().to_owned(),
         capabilities: symptoms.advice.capabilities,
         subjects,
         unread: symptoms.unread,
-    })
+    }
 }
 
 /// The pods as they are now.

@@ -234,3 +234,18 @@ fn a_bridge_that_the_run_would_repair_is_found_broken() {
     assert_eq!(table.matches(verdict).count(), 2, "{table}");
     assert!(table.contains("state DOWN, set down"), "{table}");
 }
+
+#[test]
+fn a_pod_that_runs_is_looked_at_once() {
+    let output = alone(
+        "$FLATNET up --name once --nodes 2 --pods-per-node 1 2>/dev/null
+        $FLATNET --log debug diagnose busybox-1; echo exit $?
+        $FLATNET down once 2>/dev/null",
+    );
+
+    let (said, answer) = (words(&output), stdout(&output));
+    assert!(answer.contains("exit 0"), "{answer}{said}");
+    // What is read to find causes, whether the pod runs or not.
+    let calls = |name: &str| said.matches(&format!("call=\"{name}\"")).count();
+    assert_eq!((calls("events"), calls("daemon_log")), (1, 2), "{said}");
+}

@@ -21,7 +21,7 @@ pub struct Exposed {
     /// Pods with a hostPort.
     pub host_ports: Availability<PortPods>,
     /// Addresses of services by name, without the cluster's domain; an error where the API does not tell.
-    pub names: BTreeMap<String, Observed<Vec<IpAddr>>>,
+    pub names: BTreeMap<String, Result<Vec<IpAddr>>>,
     /// Addresses of the service `kube-system/kube-dns`; none where they may not be asked for.
     pub dns_addresses: Vec<IpAddr>,
     /// Ready pods behind it.

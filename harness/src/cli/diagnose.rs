@@ -1,4 +1,5 @@
 //! `flatnet diagnose`: why a pod does not run or is not reached, in plain words.
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -6,11 +7,11 @@ use clap::Args;
 use super::which::WhichArgs;
 use super::{Output, Typed, duration, output};
 use crate::consent::Consent;
-use crate::diagnose::diagnose;
+use crate::diagnose::{explain, tried};
 use crate::report::{self, diagnosis as text};
 use crate::session::attach::{Attached, Visit, Which, looking};
 use crate::{Error, Result, session};
-use flatnet_cluster::diagnose::{Wanted, look};
+use flatnet_cluster::diagnose::{Look, Wanted, look};
 use flatnet_model::diagnosis::Diagnosis;
 
 /// Between two looks at a pod or node that is unhealthy for no known reason.
@@ -47,16 +48,15 @@ pub(super) struct DiagnoseArgs {
 pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed) -> Result<u8> {
     args.which.settle(typed)?;
     let which = args.which.find()?;
-    // Only a running pod that is named is tried, and may need peers of flatnet's own.
-    let visit = match !args.names.is_empty() && session::run(some_run(&which, &args.names))? {
-        true => Visit::Stay,
-        false => Visit::Look,
+    let question = Question {
+        wanted: match &args.names[..] {
+            [] => Wanted::Unhealthy,
+            names => Wanted::Named(names),
+        },
+        until: Instant::now() + args.wait,
+        consent: Consent::of(!matches!(which, Which::Kubeconfig(_)), args.trace),
     };
-    let consent = Consent::of(!matches!(which, Which::Kubeconfig(_)), args.trace);
-    let looking = looking(&which, visit, async |attached| {
-        until_known(attached, &args.names, args.wait, &consent).await
-    });
-    let diagnosis = session::run(looking)?;
+    let diagnosis = session::run(question.answer(&which))?;
     let code = diagnosis.exit_code();
     let printed = match args.output {
         Output::Json => {
@@ -69,33 +69,76 @@ pub(super) fn run(mut args: DiagnoseArgs, typed: &Typed) -> Result<u8> {
     Ok(output::delivered(code, [printed]))
 }
 
-/// Whether a pod of these runs.
-async fn some_run(which: &Which, names: &[String]) -> Result<bool> {
-    looking(which, Visit::Look, async |attached| {
-        let look = look(&attached.cluster, Wanted::Named(names)).await?;
-        Ok(look.pods.iter().any(|pod| pod.object.is_running()))
-    })
-    .await
+/// What is asked.
+struct Question<'a> {
+    wanted: Wanted<'a>,
+    /// When an unhealthy pod or node need not be waited for any longer.
+    until: Instant,
+    consent: Consent,
 }
 
-/// Looks until everything is healthy, a cause is known, or the time is up.
-async fn until_known(
-    attached: &Attached,
-    names: &[String],
-    wait: Duration,
-    consent: &Consent,
-) -> Result<Diagnosis> {
-    let start = Instant::now();
-    loop {
-        let wanted = if names.is_empty() {
-            Wanted::Unhealthy
-        } else {
-            Wanted::Named(names)
+/// How far a visit that makes nothing came.
+enum Step {
+    /// There was none.
+    Unseen,
+    Known(Diagnosis),
+    /// A pod that was named runs: trying it may take peers of flatnet's own, which need a namespace.
+    Running(Look),
+}
+
+impl Question<'_> {
+    async fn answer(&self, which: &Which) -> Result<Diagnosis> {
+        let step = match which {
+            Which::Lab(_) | Which::Kind { .. } => {
+                looking(which, Visit::Look, async |attached| {
+                    let mut seen = look(&attached.cluster, self.wanted).await?;
+                    loop {
+                        if !tried(self.wanted, &seen).is_empty() {
+                            return Ok(Step::Running(seen));
+                        }
+                        match self.explained(attached, seen).await? {
+                            ControlFlow::Break(diagnosis) => return Ok(Step::Known(diagnosis)),
+                            ControlFlow::Continue(again) => seen = again,
+                        }
+                    }
+                })
+                .await?
+            }
+            // Its nodes are reached through pods of flatnet's own in any case.
+            Which::Kubeconfig(_) => Step::Unseen,
         };
-        let diagnosis = diagnose(&attached.cluster, wanted, consent).await?;
-        if !diagnosis.is_open() || start.elapsed() + PAUSE > wait {
-            return Ok(diagnosis);
+        let seen = match step {
+            Step::Known(diagnosis) => return Ok(diagnosis),
+            Step::Running(seen) => Some(seen),
+            Step::Unseen => None,
+        };
+        looking(which, Visit::Stay, async |attached| {
+            let mut seen = match seen {
+                Some(seen) => seen,
+                None => look(&attached.cluster, self.wanted).await?,
+            };
+            loop {
+                match self.explained(attached, seen).await? {
+                    ControlFlow::Break(diagnosis) => return Ok(diagnosis),
+                    ControlFlow::Continue(again) => seen = again,
+                }
+            }
+        })
+        .await
+    }
+
+    /// The diagnosis, where everything is healthy, a cause is known, or the time is up; else another look, after a pause.
+    async fn explained(
+        &self,
+        attached: &Attached,
+        seen: Look,
+    ) -> Result<ControlFlow<Diagnosis, Look>> {
+        let cluster = &attached.cluster;
+        let diagnosis = explain(cluster, self.wanted, seen, &self.consent).await;
+        if !diagnosis.is_open() || Instant::now() + PAUSE > self.until {
+            return Ok(ControlFlow::Break(diagnosis));
         }
         tokio::time::sleep(PAUSE).await;
+        look(cluster, self.wanted).await.map(ControlFlow::Continue)
     }
 }

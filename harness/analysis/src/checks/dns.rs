@@ -58,9 +58,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             ));
         }
     }
-    for (lookup, _) in asking.iter().flat_map(|(_, answers)| answers.iter()) {
-        if let Err(why) = expected_names(&dns.names, lookup) {
-            findings.unmeasured(format!("which addresses {} has: {why}", lookup.name));
+    if dns.denied.is_none() {
+        for (lookup, _) in asking.iter().flat_map(|(_, answers)| answers.iter()) {
+            if let Err(why) = expected_names(&dns.names, lookup) {
+                findings.unmeasured(format!("which addresses {} has: {why}", lookup.name));
+            }
         }
     }
     let wrong: Vec<(&DnsClient, Vec<Complaint<'_>>)> = asking
@@ -83,7 +85,13 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
         findings.unmeasured("no pod was asked for names");
     }
     findings.mention_idle(&topology);
-    findings.verdict()
+    match (findings.verdict(), &dns.denied) {
+        // Nothing is wrong with what was answered, but there is nothing to compare all of it with.
+        (Verdict::Pass { .. }, Some(why)) => Verdict::Skip {
+            reason: SkipReason::NotAvailable { why: why.clone() },
+        },
+        (verdict, _) => verdict,
+    }
 }
 
 /// What is wrong with one answer.

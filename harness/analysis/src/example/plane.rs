@@ -193,6 +193,7 @@ fn dns(o: &Observations) -> Dns {
     let servers = vec![server("dns-1", "node1"), server("dns-2", "node1")];
     Dns {
         clients: pods(o).into_iter().map(client).collect(),
+        denied: None,
         servers: Ok(servers),
         names,
     }

@@ -9,11 +9,12 @@ use super::calls::{Repeated, make};
 use super::fleet::Fleet;
 use super::fleet::READ_WITHIN;
 use super::names;
+use crate::Error;
 use crate::exposed::{Exposed, PortPods, port_pod};
 use crate::kind::peer::Peer;
 use crate::kube::daemon_sets;
 use flatnet_model::observations::{
-    Availability, Call, ControlPlane, Dns, Endpoint, Exposure, HostPorts, ObservedNode,
+    Availability, Call, ControlPlane, Dns, Endpoint, Exposure, HostPorts, Observed, ObservedNode,
     ObservedPod, Outside, Service, Services, expected_names,
 };
 
@@ -111,7 +112,14 @@ impl<'a> Clients<'a> {
     }
 
     async fn dns(&self, exposed: &Exposed) -> Dns {
-        let names = exposed.names.clone();
+        let names: BTreeMap<String, Observed<Vec<IpAddr>>> = exposed
+            .names
+            .iter()
+            .map(|(name, addresses)| {
+                let addresses = addresses.as_ref().map_err(Error::to_string);
+                (name.clone(), addresses.cloned())
+            })
+            .collect();
         let asked: Vec<String> = names.keys().cloned().collect();
         let good = |lookup: &Lookup, resolved: &Resolved| match resolved {
             Resolved::Answered {
@@ -125,7 +133,8 @@ impl<'a> Clients<'a> {
         Dns {
             clients: names::ask(self.fleet, self.pods, &asked, good).await,
             servers: exposed.dns_servers.clone(),
-            names: exposed.names.clone(),
+            denied: denied(exposed.names.values()),
+            names,
         }
     }
 
@@ -229,6 +238,17 @@ impl<'a> Clients<'a> {
         }
         make(self.fleet, requests, PROGRAMMED_WITHIN).await
     }
+}
+
+/// The missing right that alone keeps some of them from being told.
+fn denied<'a>(told: impl Iterator<Item = &'a crate::Result<Vec<IpAddr>>>) -> Option<String> {
+    let errors: Vec<&Error> = told.filter_map(|told| told.as_ref().err()).collect();
+    let by_right = |error: &&&Error| matches!(error, Error::Denied { .. });
+    let first = errors.first().filter(by_right)?;
+    errors
+        .iter()
+        .all(|error| by_right(&error))
+        .then(|| first.to_string())
 }
 
 /// Over TCP and UDP to each address of a family that the client has. UDP goes once: all of a client's datagrams come from

@@ -77,6 +77,9 @@ pub struct Services {
 pub struct Dns {
     /// The addresses that the API gives each name, without the cluster's domain; an error where it did not tell.
     pub names: BTreeMap<String, Observed<Vec<IpAddr>>>,
+    /// The right that is missing to be told them, in the server's words, where that is why the API does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<String>,
     /// Pods behind the service `kube-system/kube-dns` that are ready; an error where nobody may look.
     pub servers: Observed<Vec<Backend>>,
     /// One entry per pod of the pod network.

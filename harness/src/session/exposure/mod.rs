@@ -49,9 +49,7 @@ impl Exposure<'_> {
         let services = Availability::from(services);
         let mut names = BTreeMap::from([(
             "kubernetes.default.svc".to_owned(),
-            services::addresses(cluster.client(), "default", "kubernetes")
-                .await
-                .map_err(|e| e.to_string()),
+            services::addresses(cluster.client(), "default", "kubernetes").await,
         )]);
         names.extend(services.found().map(|made| {
             let name = format!("{}.{}.svc", made.shared.name, made.shared.namespace);

@@ -2,6 +2,7 @@
 use flatnet_model::probe::Resolved;
 
 use flatnet_model::PodRef;
+use flatnet_model::skip::SkipReason;
 
 use super::*;
 use crate::example::plane::{answer_of, had, ip, plane, real};
@@ -89,6 +90,28 @@ fn pods_without_the_clusters_resolver_are_skipped() {
         client.answers = Ok(Vec::new());
     }
     assert!(with("skip", &o).contains("dns"));
+}
+
+/// A right that is missing is no fault of the cluster's; what is wrong all the same is told.
+#[test]
+fn names_whose_addresses_the_account_may_not_read_are_skipped_unless_something_is_wrong() {
+    let mut o = real();
+    let dns = had(&mut plane(&mut o).dns);
+    let why = "read service default/kubernetes: not allowed: services \"kubernetes\" is forbidden: User \"u\" cannot get resource \"services\"";
+    dns.names
+        .insert("kubernetes.default.svc".to_owned(), Err(why.to_owned()));
+    dns.denied = Some(why.to_owned());
+    let verdict = find("dns").unwrap().judge(&o);
+    assert!(
+        matches!(&verdict, Verdict::Skip { reason: SkipReason::NotAvailable { why: said } } if said == why),
+        "{verdict:?}"
+    );
+    let both = [
+        flatnet_model::probe::Protocol::Udp,
+        flatnet_model::probe::Protocol::Tcp,
+    ];
+    answers(&mut o, &both, &answer_of(vec![ip("192.0.2.1")]));
+    assert_contains(&sole("dns", &o).observed, "192.0.2.1, expected");
 }
 
 /// Whatever the server says: there is nothing to compare it with.
