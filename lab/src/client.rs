@@ -234,7 +234,7 @@ impl Lab {
         let asked = match Connection::open(&self.address) {
             Ok(lab) => end(lab, self.booted.is_none()),
             // Gone already is what was asked for.
-            Err(Error::Invalid { .. }) => Ok(()),
+            Err(Error::Absent { .. }) => Ok(()),
             Err(error) => Err(error),
         };
         let ended = self.booted.as_ref().map_or(Ok(()), |process| {

@@ -47,14 +47,13 @@ impl Connection {
     /// Reaches the lab at that address.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: none runs there, or it is another user's. [`Error::TimedOut`]: it does not accept connections.
+    /// [`Error::Absent`]: none runs there. [`Error::Invalid`]: it is another user's. [`Error::TimedOut`]: it does not accept connections.
     pub(crate) fn open(address: &Address) -> Result<Connection> {
         let failed = |e: io::Error| Error::failed(format!("reach the lab {}", address.name), e);
         let stream = reach(address, ATTENTION).map_err(|e| match e.kind() {
-            io::ErrorKind::ConnectionRefused => Error::invalid(format!(
-                "no lab named {} runs; `flatnet list` shows those that do",
-                address.name
-            )),
+            io::ErrorKind::ConnectionRefused => Error::Absent {
+                name: address.name.clone(),
+            },
             io::ErrorKind::WouldBlock => Error::TimedOut {
                 what: format!(
                     "the lab {} did not accept a connection within {} s: it hangs or is stopped; find its process with `pgrep -af 'flatnet-lab serve {}'` and end it with `kill -KILL`",

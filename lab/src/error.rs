@@ -18,6 +18,12 @@ pub enum Error {
         /// What the person can do: the sysctl, the capability, the package.
         remedy: String,
     },
+    /// No lab of that name runs: it never did, or it has ended.
+    #[error("no lab named {name} runs; `flatnet list` shows those that do")]
+    Absent {
+        /// The name.
+        name: String,
+    },
     /// The request names something wrong: a node or pod that is not there, a bad manifest, a name that is taken.
     #[error("{what}")]
     Invalid {
@@ -55,6 +61,7 @@ impl From<Error> for flatnet_model::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Missing { what, remedy } => flatnet_model::Error::Missing { what, remedy },
+            Error::Absent { .. } => flatnet_model::Error::Input(error.to_string()),
             Error::Invalid { what } => flatnet_model::Error::Input(what),
             Error::TimedOut { what } | Error::Failed { what } => flatnet_model::Error::Failed(what),
         }

@@ -2,6 +2,8 @@
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use flatnet_cluster::lab::LabCluster;
+use flatnet_cluster::{Cluster, Target};
 use flatnet_lab::Lab;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -185,4 +187,32 @@ fn ctrl_c_ends_a_run_on_a_lab_that_hangs_and_its_pods_go_once_it_answers() {
     assert!(begun.elapsed() < Duration::from_secs(12));
     lab.go_on();
     waits_until(|| !has_guests(&lab.name));
+}
+
+/// Whoever found it running has named nothing wrong.
+#[tokio::test]
+async fn a_lab_that_ended_after_it_was_found_is_a_failure_and_no_wrong_input() {
+    let lab = TestLab::up("found");
+    let found = LabCluster::connect(&lab.name).await.expect("it runs");
+    let down = run(&["down", &lab.name]);
+    assert!(down.status.success(), "{down:?}");
+
+    let node = Target::Node("node1".to_owned());
+    let argv = ["true".to_owned()];
+    let errors = [
+        LabCluster::connect(&lab.name).await.err(),
+        found.nodes().await.err(),
+        found.pods().await.err(),
+        found.info().await.err(),
+        found.exec(&node, &argv, b"").await.err(),
+    ];
+
+    assert!(LabCluster::has_ended(&lab.name).await);
+    for error in errors {
+        let error = error.expect("the lab is gone");
+        assert_eq!(error.exit_code(), 4, "{error}");
+        let said = format!("the lab {} has ended meanwhile; boot it again", lab.name);
+        assert!(error.to_string().contains(&said), "{error}");
+    }
+    assert!(found.withdraw().await.is_ok());
 }

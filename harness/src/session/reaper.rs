@@ -291,7 +291,7 @@ pub async fn remove(thing: &Reap) -> Result<()> {
             let cleared = async { LabCluster::connect(lab).await?.clear(namespace).await };
             match cleared.await {
                 // A lab that is gone, or goes meanwhile, takes its pods along.
-                Err(Error::Input(_)) => Ok(()),
+                Err(_) if LabCluster::has_ended(lab).await => Ok(()),
                 cleared => cleared,
             }
         }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use flatnet_lab::{Lab, LabSpec};
 
-use super::LabCluster;
+use super::{LabCluster, met};
 use crate::{Error, Result};
 
 /// Deletes a lab. Only booting one gives it; dropped without [`LabDeletion::keep`], as by a Ctrl-C, it ends the lab too.
@@ -87,16 +87,25 @@ impl LabCluster {
         Ok((lab, deletion))
     }
 
-    /// A lab of this user that runs.
+    /// A lab of this user that was found running.
     ///
     /// # Errors
-    /// [`Error::Input`] where none of that name runs.
+    /// [`Error::Failed`] where it has ended since, or does not answer.
     pub async fn connect(name: &str) -> Result<LabCluster> {
-        let wanted = name.to_owned();
-        let connecting = tokio::task::spawn_blocking(move || Lab::connect(&wanted));
-        let lab = connecting
-            .await
-            .map_err(|e| Error::failed(format!("connect to lab {name}"), e))??;
+        let lab = reach(name).await?.map_err(met)?;
         Ok(LabCluster::new(lab, name))
     }
+
+    /// Whether a lab that was found running has ended since.
+    pub async fn has_ended(name: &str) -> bool {
+        let reached = reach(name).await;
+        matches!(reached, Ok(Err(flatnet_lab::Error::Absent { .. })))
+    }
+}
+
+async fn reach(name: &str) -> Result<flatnet_lab::Result<Lab>> {
+    let wanted = name.to_owned();
+    let connecting = tokio::task::spawn_blocking(move || Lab::connect(&wanted));
+    let reached = connecting.await;
+    reached.map_err(|e| Error::failed(format!("connect to lab {name}"), e))
 }

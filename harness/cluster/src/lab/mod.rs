@@ -105,7 +105,7 @@ impl LabCluster {
     /// A lab that ended took its pods along.
     async fn unless_ended(&self, deleted: Result<()>) -> Result<()> {
         match deleted {
-            Err(_) if matches!(Self::connect(&self.name).await, Err(Error::Input(_))) => Ok(()),
+            Err(_) if Self::has_ended(&self.name).await => Ok(()),
             deleted => deleted,
         }
     }
@@ -135,7 +135,7 @@ impl LabCluster {
             stderr: Box::new(stderr),
             exit: Box::pin(async move {
                 let ended = running.await.map_err(|e| Error::failed(doing, e))?;
-                Ok(ended?)
+                ended.map_err(met)
             }),
         })
     }
@@ -243,6 +243,16 @@ impl Cluster for LabCluster {
 
     fn namespace(&self) -> &str {
         &self.namespace
+    }
+}
+
+/// An error of a lab that was found running: that it is not there is no wrong input then.
+pub fn met(error: flatnet_lab::Error) -> Error {
+    match error {
+        flatnet_lab::Error::Absent { name } => Error::Failed(format!(
+            "the lab {name} has ended meanwhile; boot it again with `flatnet up --name {name}`"
+        )),
+        error => error.into(),
     }
 }
 

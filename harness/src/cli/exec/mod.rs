@@ -14,6 +14,7 @@ use super::which::ClusterArg;
 use crate::session::run_until_interrupted;
 use crate::{Error, Result};
 use flatnet_cluster::kind::{self, engine::Engine};
+use flatnet_cluster::lab::met;
 use flatnet_cluster::running::Running;
 use flatnet_cluster::{PodRef, Process, Target, kube};
 use flatnet_model::naming::Names;
@@ -81,9 +82,9 @@ async fn on_lab(name: String, args: &ExecArgs, on_terminal: bool) -> Result<i32>
     };
     let (target, command) = (args.target.clone(), args.command.clone());
     let running = spawn_blocking(move || {
-        let lab = Lab::connect(&name)?;
+        let lab = Lab::connect(&name).map_err(met)?;
         let place = place(&lab, &name, &target)?;
-        Ok(lab.exec(&place, &command, &env, stdio)?)
+        lab.exec(&place, &command, &env, stdio).map_err(met)
     });
     let ended = async {
         let ended = running.await;
@@ -103,7 +104,7 @@ fn place(lab: &Lab, name: &str, target: &str) -> Result<LabTarget> {
     if target == "wire" {
         return Ok(LabTarget::Wire);
     }
-    let info = lab.info()?;
+    let info = lab.info().map_err(met)?;
     let nodes: Vec<String> = info.spec.nodes.into_iter().map(|node| node.name).collect();
     let pods = info.pods.iter().filter_map(|pod| pod.split_once('/'));
     let pods: Vec<PodRef> = pods
