@@ -1,8 +1,12 @@
-//! The command by which a person sees a cause that was seen in packets that were followed.
+//! The command by which a person sees a cause that was seen in packets that were followed, or packets that get lost.
+use std::collections::BTreeSet;
+
 use flatnet_model::Netns;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Command;
 use flatnet_model::follow::RuleRef;
+use flatnet_model::observations::Endpoint;
+use flatnet_model::probe::{DialRequest, Transport};
 
 /// The command that shows the rule, route or setting that was seen.
 pub(crate) fn at(cause: &Cause) -> Option<Command> {
@@ -49,6 +53,33 @@ pub(crate) fn at(cause: &Cause) -> Option<Command> {
         Netns::Node(node) => Some(Command::on(node, &line)),
         Netns::Pod(pod) => Some(Command::in_pod(pod, &line)),
         Netns::Wire => None,
+    }
+}
+
+/// The command by which a person sees that packets from there get no answer, over a transport by which they get none: where ICMP
+/// passes, a ping would show nothing. A TCP port at which nothing listens any more is refused at once by a host that is reached.
+pub(crate) fn unanswered(
+    from: &Endpoint,
+    failing: &BTreeSet<Transport>,
+    to: &DialRequest,
+) -> Command {
+    let DialRequest { address, port, .. } = to;
+    let line = if failing.contains(&Transport::Icmp) || failing.is_empty() {
+        format!("ping -c 1 -W 1 {address}")
+    } else if failing.contains(&Transport::Tcp) {
+        format!("nc -w 2 {address} {port}")
+    } else {
+        let from = match from {
+            Endpoint::Pod(pod) => pod.to_string(),
+            Endpoint::Node(node) | Endpoint::Outside(node) => node.clone(),
+        };
+        return Command::here(&format!(
+            "flatnet inspect route --from {from} --to {address} --live --transports udp"
+        ));
+    };
+    match from {
+        Endpoint::Pod(pod) => Command::in_pod(pod, &line),
+        Endpoint::Node(node) | Endpoint::Outside(node) => Command::on(node, &line),
     }
 }
 

@@ -168,6 +168,12 @@ pub trait Cluster: Send + Sync {
     /// The agents that network the cluster, those that do not work with their last words; `pods` are the cluster's.
     async fn agents(&self, pods: &[PodSnapshot]) -> Result<Vec<Agent>>;
 
+    /// The CNI that flatnet applied, as it was asked for, where the cluster has the record of it
+    /// ([`flatnet_model::cni::RECORD`]).
+    async fn recorded_cni(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// The service behind an address.
     async fn service_at(&self, address: IpAddr) -> Result<Option<ServiceAt>>;
 

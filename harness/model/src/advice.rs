@@ -50,6 +50,13 @@ impl Advice {
             (At::Here, _) => match &command.argv[..] {
                 // Whoever types it has a shell.
                 [shell, option, line] if shell == "sh" && option == "-c" => line.clone(),
+                [flatnet, inspect, ..] if flatnet == "flatnet" && inspect == "inspect" => {
+                    match (&self.cluster, self.capabilities.exec_on_nodes.is_present()) {
+                        (Some(cluster), true) => format!("{words} --cluster {}", quote(cluster)),
+                        (Some(context), false) => format!("{words} --context {}", quote(context)),
+                        (None, _) => words,
+                    }
+                }
                 _ => words,
             },
             (At::Node(node), false) => format!("ssh {node} -- {words}"),
@@ -190,6 +197,15 @@ mod tests {
         ] {
             assert_eq!(advice.line(&route, PodRef::to_string), line);
             assert_eq!(advice.line(&here, PodRef::to_string), "kubectl get nodes");
+        }
+        let inspect = Command::here("flatnet inspect route --from n/a --to 10.0.0.1 --live");
+        for (advice, named) in [
+            (Advice::brief(), ""),
+            (advice(Capabilities::lab()), " --cluster demo"),
+            (advice(Capabilities::kubeconfig()), " --context demo"),
+        ] {
+            let line = format!("flatnet inspect route --from n/a --to 10.0.0.1 --live{named}");
+            assert_eq!(advice.line(&inspect, PodRef::to_string), line);
         }
     }
 

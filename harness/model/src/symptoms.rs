@@ -24,6 +24,8 @@ pub struct Symptoms {
     pub node_names: Option<Vec<String>>,
     /// The network add-on's agents; an error where they cannot be listed.
     pub agents: Observed<Vec<Agent>>,
+    /// The CNI that flatnet applied, as it was asked for, where the cluster has the record of it ([`crate::cni::RECORD`]).
+    pub recorded: Option<String>,
     /// Every pod of the cluster, as far as it may be seen.
     pub everyone: Vec<PodSnapshot>,
     /// What could not be read.

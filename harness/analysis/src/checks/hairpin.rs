@@ -9,6 +9,7 @@ use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, 
 use super::findings::{Findings, Problem, count, listed, some, transports, without_networked};
 use super::topology::{Topology, at};
 use super::{Deviation, Verdict, pod_ip_present};
+use crate::look;
 use flatnet_model::PodRef;
 use flatnet_model::observations::{Dial, Endpoint, Observations, ObservedPod};
 
@@ -107,9 +108,10 @@ fn evidence(pod: &ObservedPod, failed: &[&Dial], address: Option<&Problem>) -> D
         .facts
         .as_ref()
         .is_ok_and(|facts| facts.links.iter().any(|link| link.name == "lo" && !link.up));
-    let line = match lo_down {
-        true => "ip link show lo".to_owned(),
-        false => format!("ping -c 1 -W 1 {}", failed[0].request.address),
+    let over: BTreeSet<Transport> = failed.iter().map(|dial| dial.request.transport).collect();
+    let look = match lo_down {
+        true => Command::in_pod(pod.reference(), "ip link show lo"),
+        false => look::unanswered(&pod.endpoint(), &over, &failed[0].request),
     };
     let who = at(pod);
     // The kernel delivers what goes to an own address over loopback (net/ipv4/route.c, RTN_LOCAL).
@@ -123,7 +125,7 @@ fn evidence(pod: &ObservedPod, failed: &[&Dial], address: Option<&Problem>) -> D
     };
     let symptom = Symptom::Unreflected {
         pod: who.clone(),
-        over: failed.iter().map(|dial| dial.request.transport).collect(),
+        over,
     };
     let subject = vec![Subject::Pod(who)];
     Deviation {
@@ -132,6 +134,6 @@ fn evidence(pod: &ObservedPod, failed: &[&Dial], address: Option<&Problem>) -> D
         finding: Finding::Symptom { symptom, cause },
         expected: Talk::AnswersItself.into(),
         observed: some(said.collect(), 3),
-        look: Command::in_pod(pod.reference(), &line),
+        look,
     }
 }

@@ -39,10 +39,11 @@ pub fn pod(symptoms: &Symptoms, pod: &PodSymptoms, seen: Option<&Observations>) 
     } else {
         causes::of_pod(symptoms, pod)
     };
-    findings.extend(
-        seen.into_iter()
-            .flat_map(|seen| causes::reach::of(symptoms, &pod.object, seen)),
-    );
+    if let Some(seen) = seen {
+        let against = causes::reach::of(symptoms, &pod.object, seen);
+        findings.extend(causes::agent_behind(symptoms, pod, &against));
+        findings.extend(against);
+    }
     let last = pod.warnings().max_by_key(|event| event.last_seen);
     let last = last.filter(|_| !healthy && findings.is_empty());
     Subject {

@@ -105,6 +105,10 @@ pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look
             e.to_string()
         })
     };
+    let recorded = cluster.recorded_cni().await.unwrap_or_else(|e| {
+        unread.push(note("the record of the network add-on", &e));
+        None
+    });
     let pods = pods::read(cluster, subjects, wanted.tolerated()).await;
     for pod in &pods {
         if let Err(why) = &pod.events {
@@ -131,6 +135,7 @@ pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look
             .ok()
             .filter(|all| !all.is_empty()),
         agents,
+        recorded,
         everyone,
         unread,
     };

@@ -225,6 +225,10 @@ impl Cluster for KubeCluster {
         agents::read(self, pods).await
     }
 
+    async fn recorded_cni(&self) -> Result<Option<String>> {
+        agents::recorded(self.client()).await
+    }
+
     async fn service_at(&self, address: IpAddr) -> Result<Option<ServiceAt>> {
         services::find(self.client(), address).await
     }

@@ -17,3 +17,7 @@ pub use version::{UnknownVersion, Version};
 pub const CONF_DIR: &str = "/etc/cni/net.d";
 /// Where a node keeps its CNI plugins (the same).
 pub const BIN_DIR: &str = "/opt/cni/bin";
+/// Namespace and name of the ConfigMap in which a cluster records the CNI that flatnet gave it.
+pub const RECORD: (&str, &str) = ("kube-system", "flatnet-cni");
+/// Its keys: what was asked for (`--cni`), and the manifest as it was applied.
+pub const RECORD_KEYS: (&str, &str) = ("name", "manifest");

@@ -11,9 +11,12 @@ use crate::cni::Given;
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_APP, delete, denied};
+use flatnet_model::cni::{RECORD, RECORD_KEYS};
 
-const NAMESPACE: &str = "kube-system";
-const NAME: &str = "flatnet-cni";
+const NAMESPACE: &str = RECORD.0;
+const NAME: &str = RECORD.1;
+const ASKED_FOR: &str = RECORD_KEYS.0;
+const APPLIED: &str = RECORD_KEYS.1;
 
 /// The record, kept as the ConfigMap `kube-system/flatnet-cni`.
 #[derive(Clone, Debug)]
@@ -73,10 +76,10 @@ impl Record {
         let nodes = field("nodes")?;
         Ok(Some(Record {
             given: Given {
-                name: field("name")?,
+                name: field(ASKED_FOR)?,
                 backend,
             },
-            manifest: field("manifest")?,
+            manifest: field(APPLIED)?,
             paths: serde_json::from_str(&paths).map_err(|e| Error::failed(&doing, e))?,
             nodes: serde_json::from_str(&nodes).map_err(|e| Error::failed(&doing, e))?,
         }))
@@ -88,7 +91,7 @@ impl Record {
         let paths = serde_json::to_string(&self.paths).map_err(|e| Error::failed(&doing, e))?;
         let Given { name, backend } = &self.given;
         let mut data =
-            json!({ "name": name, "manifest": self.manifest, "paths": paths, "nodes": nodes });
+            json!({ ASKED_FOR: name, APPLIED: self.manifest, "paths": paths, "nodes": nodes });
         if let Some(backend) = backend {
             data["backend"] = json!(backend);
         }

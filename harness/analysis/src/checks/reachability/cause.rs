@@ -21,6 +21,7 @@ use crate::checks::topology::Topology;
 use crate::checks::{
     bridge, gateway, no_nat, node_facts, node_routes, pod_ip_present, pod_ip_unique, settings,
 };
+use crate::look;
 use flatnet_model::observations::Endpoint;
 
 /// What explanations draw on, computed once per check.
@@ -90,13 +91,12 @@ impl<'a> Context<'a> {
         };
         let shown = match problem {
             Some(problem) => Some(problem.deviation.look.clone()),
-            None => seen.and_then(|found| crate::look::at(&found.cause)),
+            None => seen.and_then(|found| look::at(&found.cause)),
         };
         let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
         observed.extend(self::observed(self.topology.observations, group, &arrivals));
         observed.extend(followed::withheld(self.topology));
         let first = group.red[0].failed[0];
-        let ping = format!("ping -c 1 -W 1 {}", first.request.address);
         let symptom = Symptom::Unreached {
             scope: self.scope(group.scope),
             span,
@@ -115,7 +115,8 @@ impl<'a> Context<'a> {
             }
             .into(),
             observed,
-            look: shown.unwrap_or_else(|| self.topology.in_end(&first.from, &ping)),
+            look: shown
+                .unwrap_or_else(|| look::unanswered(&first.from, &over.failing, &first.request)),
         }
     }
 

@@ -169,7 +169,7 @@ fn pod_facts<'a>(observations: &'a mut Observations, name: &str) -> &'a mut Fact
 }
 
 /// Who talks to whom, as mutations select it.
-struct Ends<'a> {
+pub(crate) struct Ends<'a> {
     dial: &'a Dial,
     from_node: String,
     to_node: String,
@@ -179,6 +179,12 @@ struct Ends<'a> {
 }
 
 impl Ends<'_> {
+    /// Whether it is a dial between pods of these nodes.
+    pub(crate) fn between(&self, a: &str, b: &str) -> bool {
+        let nodes = (self.from_node.as_str(), self.to_node.as_str());
+        !self.from_host && !self.to_host && [(a, b), (b, a)].contains(&nodes)
+    }
+
     fn crosses(&self) -> bool {
         self.from_node != self.to_node
     }
@@ -235,7 +241,7 @@ fn unanswered(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool
 }
 
 /// Requests get lost on the path.
-fn lost(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool + Copy) {
+pub(crate) fn lost(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool + Copy) {
     for index in select(observations, which) {
         let Dial {
             from, to, request, ..

@@ -321,3 +321,26 @@ fn dials_that_were_not_made_are_broken() {
         "78 of 78 ordered pairs over tcp"
     );
 }
+
+/// Where pings pass, a ping shows nothing of it.
+#[test]
+fn the_look_is_over_a_transport_that_fails() {
+    for (over, look) in [
+        (&[Transport::Tcp][..], "nc -w 2 10.244."),
+        (&[Transport::Tcp, Transport::Udp], "nc -w 2 10.244."),
+        (&[Transport::Udp], "--live --transports udp"),
+        (&[Transport::Udp, Transport::Icmp], "ping -c 1 -W 1 10.244."),
+    ] {
+        let mut o = healthy(Style::Direct);
+        lost(&mut o, |e| {
+            let to_its_pods = e.crosses() && e.to_node == "node2" && !e.to_host;
+            to_its_pods && over.contains(&e.dial.request.transport)
+        });
+        let evidence = sole("cross-node", &o);
+        assert_contains(&evidence.look, look);
+        assert_eq!(
+            evidence.look.contains("ping"),
+            over.contains(&Transport::Icmp)
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! The network add-on's agent on a node.
 use flatnet_model::cause::AgentState;
-use flatnet_model::cni::in_use;
+use flatnet_model::cni::{RECORD, RECORD_KEYS, in_use};
 use flatnet_model::diagnosis::one_line;
 use flatnet_model::evidence::{At, Command, Remediation, Start, State, Step, Subject, Todo};
 use flatnet_model::symptoms::{Agent, AgentOnNode};
@@ -94,6 +94,7 @@ pub(super) fn fix(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>)
                 commands: advice.up_again(),
             }],
         },
+        None if let Some(apply) = apply_recorded(about, addon) => apply,
         None => {
             let addon = addon.or_else(|| self::addon(about));
             let known = NEED_AGENT.iter().find(|(_, name, _)| Some(*name) == addon);
@@ -105,6 +106,24 @@ pub(super) fn fix(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>)
             }
         }
     }
+}
+
+/// Applies the add-on again as flatnet applied it, with the image, ranges and backend of then, where the cluster has the record of it.
+fn apply_recorded(about: &About<'_>, addon: Option<&str>) -> Option<Remediation> {
+    let recorded = about.evidence.recorded.as_deref()?;
+    // A record by a name of its own, as a file's, can be of any add-on.
+    let of_another = addon.is_some_and(|addon| addon != recorded)
+        && NEED_AGENT.iter().any(|(_, name, _)| *name == recorded);
+    if of_another {
+        return None;
+    }
+    let ((namespace, name), (_, manifest)) = (RECORD, RECORD_KEYS);
+    Some(Remediation::run(Command::shell(
+        At::Here,
+        format!(
+            "kubectl -n {namespace} get configmap {name} -o jsonpath='{{.data.{manifest}}}' | kubectl apply --server-side --force-conflicts -f -"
+        ),
+    )))
 }
 
 /// An add-on of which nothing is known.

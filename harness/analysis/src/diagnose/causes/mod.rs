@@ -19,7 +19,7 @@ mod terminating;
 #[cfg(test)]
 mod tests;
 
-use flatnet_model::cause::Cause;
+use flatnet_model::cause::{Basis, Cause};
 use flatnet_model::diagnosis::{Finding, Seen, one_line};
 use flatnet_model::evidence::{
     Command, Deviation, Evidence, Finding as Wrong, PodAt, Remediation, Rule, State, Subject,
@@ -57,6 +57,29 @@ pub(super) fn of_pod(evidence: &Symptoms, pod: &PodSymptoms) -> Vec<Finding> {
         }
     }
     ranked(findings)
+}
+
+/// The agent of a running pod's node, where it does not work and nothing else was seen to be behind what the checks have `against` the
+/// pod: routes are the agent's, and what only may be a packet filter comes after what is known to be missing.
+pub(super) fn agent_behind(
+    evidence: &Symptoms,
+    pod: &PodSymptoms,
+    against: &[Finding],
+) -> Option<Finding> {
+    let unexplained = |finding: &Finding| {
+        let found = finding.evidence.deviation.finding.found();
+        finding.evidence.rule.id == "node-routes"
+            || found.is_none_or(|found| found.basis == Basis::Inferred)
+    };
+    if against.is_empty() || !against.iter().all(unexplained) {
+        return None;
+    }
+    let node = evidence.node(pod.node()?)?;
+    agent::of(&About {
+        evidence,
+        node,
+        pod: Some(pod),
+    })
 }
 
 /// What keeps a node from being Ready, likeliest first.

@@ -1,4 +1,5 @@
 //! What the causes make of evidence that is hard to plant.
+mod agents;
 mod runtime;
 
 use std::collections::BTreeMap;
@@ -59,6 +60,7 @@ fn cluster(nodes: Vec<NodeSymptoms>, agents: Vec<Agent>) -> Symptoms {
         node_names: Some(nodes.iter().map(|node| node.object.name.clone()).collect()),
         nodes,
         agents: Ok(agents),
+        recorded: None,
         everyone: Vec::new(),
         unread: Vec::new(),
     }
