@@ -101,6 +101,7 @@ mod tests {
             link_netnsid: None,
             port: None,
             vxlan: None,
+            vrf: None,
             stats: Default::default(),
         }
     }

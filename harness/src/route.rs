@@ -114,6 +114,8 @@ pub async fn find(attached: &Attached, question: &Question<'_>) -> Result<Looked
         destination: goal.address,
         wanted: goal.party.as_ref().map(|party| party.netns.clone()),
         rewrite,
+        carries: None,
+        marks: BTreeMap::new(),
     };
     let mut asked = Asked {
         kernels: Kernels::new(),
@@ -186,6 +188,8 @@ fn way_back(there: &Trace) -> Option<Request> {
         destination: there.source?,
         wanted: Some(there.from.clone()),
         rewrite: None,
+        carries: None,
+        marks: BTreeMap::new(),
     })
 }
 

@@ -21,8 +21,8 @@ mod wire;
 
 pub use error::{Error, Result};
 pub use flatnet_model::kernel::{
-    Address, BridgePort, FdbEntry, Flow, Link, LinkStats, MacAddr, Neighbour, NeighbourTable,
-    PortState, RouteEntry, Rule, VxlanInfo,
+    Address, BridgePort, Carries, FdbEntry, Flow, Link, LinkStats, MacAddr, MarkMatch, Neighbour,
+    NeighbourTable, PortState, RouteEntry, Rule, RuleAction, VxlanInfo,
 };
 pub use nft::Nft;
 pub use request::Request;

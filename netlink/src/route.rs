@@ -195,9 +195,24 @@ impl Route {
         if let Some(from) = flow.from {
             message.attr_ip(rta::SRC, from);
         }
-        for (kind, index) in [(rta::IIF, flow.iif), (rta::OIF, flow.oif)] {
-            if let Some(index) = index {
-                message.attr_u32(kind, index);
+        for (kind, number) in [
+            (rta::IIF, flow.iif),
+            (rta::OIF, flow.oif),
+            (rta::MARK, flow.mark),
+        ] {
+            if let Some(number) = number {
+                message.attr_u32(kind, number);
+            }
+        }
+        if let Some(carries) = flow.carries {
+            message.attr_u8(rta::IP_PROTO, carries.protocol);
+            for (kind, port) in [
+                (rta::SPORT, carries.source),
+                (rta::DPORT, carries.destination),
+            ] {
+                if let Some(port) = port {
+                    message.attr(kind, &port.to_be_bytes());
+                }
             }
         }
         let found = self.connection.ask(message, &what, |answer| {

@@ -64,6 +64,7 @@ pub(crate) mod af {
 
 /// Links.
 pub(crate) mod ifla {
+    pub(crate) const VRF_TABLE: u16 = 1;
     pub(crate) const ADDRESS: u16 = 1;
     pub(crate) const IFNAME: u16 = 3;
     pub(crate) const MTU: u16 = 4;
@@ -137,7 +138,11 @@ pub(crate) mod rta {
     pub(crate) const METRICS: u16 = 8;
     pub(crate) const MULTIPATH: u16 = 9;
     pub(crate) const TABLE: u16 = 15;
+    pub(crate) const MARK: u16 = 16;
     pub(crate) const VIA: u16 = 18;
+    pub(crate) const IP_PROTO: u16 = 27;
+    pub(crate) const SPORT: u16 = 28;
+    pub(crate) const DPORT: u16 = 29;
     /// RTAX_MTU, within RTA_METRICS.
     pub(crate) const METRIC_MTU: u16 = 2;
 
@@ -152,6 +157,8 @@ pub(crate) mod rta {
     pub(crate) const TYPE_BLACKHOLE: u8 = 6;
     pub(crate) const TYPE_UNREACHABLE: u8 = 7;
     pub(crate) const TYPE_PROHIBIT: u8 = 8;
+    /// Ends the search in its table: the next rule is tried.
+    pub(crate) const TYPE_THROW: u8 = 9;
     /// rtm_flags, rtnh_flags: the next hop is on link.
     pub(crate) const NH_ONLINK: u32 = 4;
     /// rtm_flags: an entry of the route cache.
@@ -163,9 +170,33 @@ pub(crate) mod fra {
     pub(crate) const DST: u16 = 1;
     pub(crate) const SRC: u16 = 2;
     pub(crate) const IIFNAME: u16 = 3;
+    pub(crate) const GOTO: u16 = 4;
     pub(crate) const PRIORITY: u16 = 6;
     pub(crate) const FWMARK: u16 = 10;
+    pub(crate) const TUN_ID: u16 = 12;
+    pub(crate) const SUPPRESS_IFGROUP: u16 = 13;
+    pub(crate) const SUPPRESS_PREFIXLEN: u16 = 14;
     pub(crate) const TABLE: u16 = 15;
+    pub(crate) const FWMASK: u16 = 16;
+    pub(crate) const OIFNAME: u16 = 17;
+    pub(crate) const L3MDEV: u16 = 19;
+    pub(crate) const UID_RANGE: u16 = 20;
+    pub(crate) const IP_PROTO: u16 = 22;
+    pub(crate) const SPORT_RANGE: u16 = 23;
+    pub(crate) const DPORT_RANGE: u16 = 24;
+    /// This and those after it are conditions, or masks of them.
+    pub(crate) const DSCP: u16 = 25;
+    pub(crate) const SPORT_MASK: u16 = 28;
+    pub(crate) const DPORT_MASK: u16 = 29;
+
+    pub(crate) const ACT_TO_TBL: u8 = 1;
+    pub(crate) const ACT_GOTO: u8 = 2;
+    pub(crate) const ACT_NOP: u8 = 3;
+    pub(crate) const ACT_BLACKHOLE: u8 = 6;
+    pub(crate) const ACT_UNREACHABLE: u8 = 7;
+    pub(crate) const ACT_PROHIBIT: u8 = 8;
+    /// FIB_RULE_INVERT.
+    pub(crate) const F_INVERT: u32 = 2;
 }
 
 /// Neighbours and forwarding entries.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use flatnet_model::kernel::TABLE_MAIN;
 use flatnet_netlink::Route;
 
 use crate::Facts;
@@ -58,11 +59,17 @@ pub(crate) fn facts() -> Result<Facts> {
     }
     let mut counters = counters::protocols();
     counters.extend(counters::neighbour_tables(&mut route));
+    let (main, other_tables): (Vec<_>, Vec<_>) = route
+        .routes_of_all_tables()?
+        .into_iter()
+        .partition(|(table, _)| *table == TABLE_MAIN);
     Ok(Facts {
         hostname: hostname()?,
         links,
         addresses: route.addresses(None)?,
-        routes: route.routes()?,
+        routes: main.into_iter().map(|(_, route)| route).collect(),
+        rules: route.rules()?,
+        other_tables,
         neighbours: route.neighbours()?,
         fdb: route.fdb()?,
         sysctls,

@@ -156,6 +156,30 @@ net_tests! {
         assert_eq!(met, switch.rule_handle("bridge", "drop"));
     }
 
+    fn rules_of_devices_are_seen_before_every_other_hook_and_after_it() {
+        let (a, r, b) = Net::routed();
+        let (mut client, mut router, mut server) = (a.probe(), r.probe(), b.probe());
+        let port = server.listen("there");
+        for (hook, device) in [("ingress", "to-a"), ("egress", "to-b")] {
+            r.nft(&format!("table netdev guard {{ chain at {{ type filter hook {hook} device \"{device}\" priority 0; ip daddr 10.9.2.2 drop; }}; }}"));
+            watch(&mut router, &[port]);
+            for outcome in client.dial(all_transports("10.9.2.2", port), 200, 1) {
+                failed(&outcome);
+            }
+            let watched = end(&mut router);
+            let dropped = by_rules(&watched, &RuleVerdict::Drop);
+            assert!(dropped.len() >= 3, "{hook}: {watched:#?}");
+            for step in dropped {
+                assert_eq!((step.family.as_str(), step.table.as_str(), step.chain.as_str()), ("netdev", "guard", "at"));
+                let Met::Rule { handle: met, .. } = step.met else { panic!("{step:?}") };
+                assert_eq!(met, r.rule_handle("netdev", "drop"));
+                let packet = step.packet.as_ref().unwrap();
+                assert_eq!(packet.destination.to_string(), "10.9.2.2");
+            }
+            r.run("nft delete table netdev guard");
+        }
+    }
+
     fn a_tunnelled_datagram_is_traced_before_it_is_taken_out() {
         let (a, b) = Net::tunnelled(42, 8472);
         let (mut client, mut server) = (a.probe(), b.probe());
@@ -183,7 +207,7 @@ net_tests! {
         let tables = || net.run("nft list tables");
         watch(&mut probe, &[1]);
         let listed = tables();
-        for family in ["inet", "bridge"] {
+        for family in ["inet", "bridge", "netdev"] {
             assert!(listed.contains(&format!("table {family} {TABLE}")), "{listed}");
         }
         end(&mut probe);

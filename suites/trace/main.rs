@@ -6,3 +6,4 @@ mod command_line;
 mod counters;
 mod decisions;
 mod faults;
+mod policy;

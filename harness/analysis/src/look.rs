@@ -1,12 +1,20 @@
 //! The command by which a person sees a cause that was seen in packets that were followed, or packets that get lost.
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use flatnet_model::Netns;
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::Command;
+use flatnet_model::evidence::{At, Command};
 use flatnet_model::follow::RuleRef;
+use flatnet_model::kernel::{RuleAction, table_name};
 use flatnet_model::observations::Endpoint;
 use flatnet_model::probe::{DialRequest, Transport};
+use flatnet_model::rule::RouteChoice;
+
+/// `ip` or `ip -6`, for the commands that people are to type.
+pub fn ip_command(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "ip" } else { "ip -6" }
+}
 
 /// The command that shows the rule, route or setting that was seen.
 pub(crate) fn at(cause: &Cause) -> Option<Command> {
@@ -20,7 +28,13 @@ pub(crate) fn at(cause: &Cause) -> Option<Command> {
                 "cat /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/{device}/rp_filter"
             ),
         ),
-        Cause::RouteRefuses { at, to, .. } => (at, format!("ip route get {to}")),
+        Cause::RouteRefuses {
+            at,
+            to,
+            by: Some(by @ (RouteChoice::Table { .. } | RouteChoice::Rule { .. })),
+        }
+        | Cause::RoutedAway { at, to, by, .. } => return routing(at, *to, by),
+        Cause::RouteRefuses { at, to, .. } => (at, format!("{} route get {to}", ip_command(*to))),
         Cause::NeighbourUnresolved {
             at, hop, device, ..
         }
@@ -80,6 +94,26 @@ pub(crate) fn unanswered(
     match from {
         Endpoint::Pod(pod) => Command::in_pod(pod, &line),
         Endpoint::Node(node) | Endpoint::Outside(node) => Command::on(node, &line),
+    }
+}
+
+/// Rules and the table of the one that decided.
+fn routing(at: &Netns, to: IpAddr, by: &RouteChoice) -> Option<Command> {
+    let ip = ip_command(to);
+    let line = match by {
+        RouteChoice::Table { rule, .. } => match rule.action {
+            RuleAction::Lookup(table) => {
+                format!("{ip} rule; {ip} route show table {}", table_name(table))
+            }
+            _ => format!("{ip} rule; {ip} -d link show type vrf"),
+        },
+        RouteChoice::Rule { .. } => format!("{ip} rule"),
+        RouteChoice::Main { .. } | RouteChoice::Unknown { .. } => format!("{ip} route"),
+    };
+    match at {
+        Netns::Node(node) => Some(Command::shell(At::Node(node.clone()), line)),
+        Netns::Pod(pod) => Some(Command::shell(At::Pod(pod.clone()), line)),
+        Netns::Wire => None,
     }
 }
 

@@ -1,5 +1,35 @@
-//! Rules of packet filters, as a person finds them.
+//! Rules of packet filters and of routing, as a person finds them.
 use serde::{Deserialize, Serialize};
+
+use crate::kernel::Rule;
+
+/// What of a namespace's routing decided about a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RouteChoice {
+    /// A route of the main table.
+    Main {
+        /// As `ip route` prints it.
+        route: String,
+    },
+    /// A route of another table.
+    Table {
+        /// The policy rule that looks up the table.
+        rule: Box<Rule>,
+        /// As `ip route` prints it.
+        route: String,
+    },
+    /// A policy rule that ends packets.
+    Rule {
+        /// Which.
+        rule: Box<Rule>,
+    },
+    /// The kernel's own answer, which what was read of rules and tables does not explain.
+    Unknown {
+        /// The system's words.
+        detail: String,
+    },
+}
 
 /// What of a packet filter decided about a packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,6 +27,7 @@ pub(crate) fn link(payload: &[u8]) -> Option<Link> {
         link_netnsid: None,
         port: None,
         vxlan: None,
+        vrf: None,
         stats: LinkStats::default(),
     };
     for (kind, value) in Attributes(payload.get(IFINFOMSG..)?) {
@@ -56,6 +57,10 @@ fn info(nested: &[u8], link: &mut Link) -> Option<()> {
         link.vxlan = Some(vxlan(data)?);
         // A vxlan has no IFLA_LINK; its lower device is among its settings.
         link.link = find(data, ifla::VXLAN_LINK).and_then(|value| u32_at(value, 0));
+    }
+    if link.kind == "vrf" {
+        let data = find(nested, ifla::INFO_DATA)?;
+        link.vrf = find(data, ifla::VRF_TABLE).and_then(|value| u32_at(value, 0));
     }
     if find(nested, ifla::INFO_SLAVE_KIND).is_some_and(|kind| text(kind) == "bridge") {
         let settings = find(nested, ifla::INFO_SLAVE_DATA)?;

@@ -5,8 +5,8 @@ use ipnet::IpNet;
 
 use super::scope_name;
 use crate::uapi::{af, fra, rta};
-use crate::wire::{find, ip, text, u8_at, u16_at, u32_at};
-use crate::{RouteEntry, Rule};
+use crate::wire::{Attributes, find, ip, text, u8_at, u16_at, u32_at};
+use crate::{MarkMatch, RouteEntry, Rule, RuleAction};
 
 /// Length of `struct rtmsg`.
 const RTMSG: usize = 12;
@@ -26,7 +26,11 @@ pub(crate) fn route(
     };
     let decides = matches!(
         u8_at(payload, 7)?,
-        rta::TYPE_UNICAST | rta::TYPE_BLACKHOLE | rta::TYPE_UNREACHABLE | rta::TYPE_PROHIBIT
+        rta::TYPE_UNICAST
+            | rta::TYPE_BLACKHOLE
+            | rta::TYPE_UNREACHABLE
+            | rta::TYPE_PROHIBIT
+            | rta::TYPE_THROW
     );
     let cached = u32_at(payload, 8)? & rta::F_CLONED != 0;
     if u8_at(payload, 0)? != family || !decides || cached {
@@ -83,23 +87,62 @@ pub(crate) fn route_lookup(payload: &[u8]) -> Option<RouteEntry> {
 pub(crate) fn rule(payload: &[u8], rules: &mut Vec<Rule>) -> Option<()> {
     let attributes = payload.get(RTMSG..)?;
     let number = |kind| find(attributes, kind).and_then(|value| u32_at(value, 0));
+    let byte = |kind| find(attributes, kind).and_then(|value| u8_at(value, 0));
     let prefix = |kind, length| {
         let address = find(attributes, kind).and_then(ip)?;
         IpNet::new(address, length).ok()
     };
+    let ports = |kind| {
+        let range = find(attributes, kind)?;
+        Some((u16_at(range, 0)?, u16_at(range, 2)?))
+    };
+    let table = match number(fra::TABLE) {
+        Some(table) => table,
+        None => u32::from(u8_at(payload, 4)?),
+    };
+    let mark = number(fra::FWMARK).or_else(|| number(fra::FWMASK).map(|_| 0));
+    // The type of service (struct fib_rule_hdr), or any condition that is not read.
+    let more = u8_at(payload, 3)? != 0
+        || Attributes(attributes).any(|(kind, value)| match kind {
+            fra::SPORT_MASK | fra::DPORT_MASK => u16_at(value, 0) != Some(u16::MAX),
+            fra::TUN_ID | fra::SUPPRESS_IFGROUP => true,
+            kind => kind >= fra::DSCP,
+        });
     rules.push(Rule {
         // The kernel leaves out a priority of 0.
         priority: number(fra::PRIORITY).unwrap_or(0),
-        action: u8_at(payload, 7)?,
-        table: match number(fra::TABLE) {
-            Some(table) => table,
-            None => u32::from(u8_at(payload, 4)?),
+        action: match u8_at(payload, 7)? {
+            fra::ACT_TO_TBL if byte(fra::L3MDEV).is_some_and(|on| on != 0) => {
+                RuleAction::LookupOfVrf
+            }
+            fra::ACT_TO_TBL => RuleAction::Lookup(table),
+            fra::ACT_GOTO => RuleAction::Goto(number(fra::GOTO)?),
+            fra::ACT_NOP => RuleAction::Nop,
+            fra::ACT_BLACKHOLE => RuleAction::Blackhole,
+            fra::ACT_UNREACHABLE => RuleAction::Unreachable,
+            fra::ACT_PROHIBIT => RuleAction::Prohibit,
+            other => RuleAction::Other(other),
         },
         v6: u8_at(payload, 0)? == af::INET6,
+        inverted: u32_at(payload, 8)? & fra::F_INVERT != 0,
         from: prefix(fra::SRC, u8_at(payload, 2)?),
         to: prefix(fra::DST, u8_at(payload, 1)?),
         iif: find(attributes, fra::IIFNAME).map(text),
-        mark: number(fra::FWMARK),
+        oif: find(attributes, fra::OIFNAME).map(text),
+        mark: mark.map(|value| MarkMatch {
+            value,
+            mask: number(fra::FWMASK).unwrap_or(u32::MAX),
+        }),
+        users: match find(attributes, fra::UID_RANGE) {
+            Some(range) => Some((u32_at(range, 0)?, u32_at(range, 4)?)),
+            None => None,
+        },
+        protocol: byte(fra::IP_PROTO),
+        source_ports: ports(fra::SPORT_RANGE),
+        destination_ports: ports(fra::DPORT_RANGE),
+        // All bits are set where nothing is suppressed.
+        suppress_prefix: number(fra::SUPPRESS_PREFIXLEN).filter(|length| *length != u32::MAX),
+        more,
     });
     Some(())
 }

@@ -25,6 +25,13 @@ pub(crate) const INET: [u8; 4] = [nfproto::INET, 0, 0, 0];
 /// struct nfgenmsg of the begin and end of a batch: names the subsystem, in network byte order.
 const BATCH: [u8; 4] = [nfproto::UNSPEC, 0, 0, nfnl::SUBSYS_NFTABLES];
 
+/// A hook of devices (enum nf_dev_hooks).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DeviceHook {
+    Ingress,
+    Egress,
+}
+
 /// Messages that take effect together, each with a description for errors.
 pub(crate) struct Transaction {
     /// struct nfgenmsg of the messages about the table.
@@ -202,6 +209,41 @@ impl Transaction {
             message,
             format!("create chain {} in nftables table {table}", base.name),
         );
+    }
+
+    /// A base chain of a table of family `netdev`, before all others there, for what comes in or goes out by these devices.
+    pub(crate) fn add_device_chain(
+        &mut self,
+        table: &str,
+        hook: DeviceHook,
+        devices: &[String],
+        rules: &[Vec<Expr>],
+    ) -> Result<()> {
+        let (name, number) = match hook {
+            DeviceHook::Ingress => ("ingress", 0_u32),
+            DeviceHook::Egress => ("egress", 1),
+        };
+        let what = format!("create chain {name} in nftables table netdev {table}");
+        let mut message = Message::new(msg::NEWCHAIN, nlm::CREATE, &self.family);
+        message
+            .attr_text(chain::TABLE, table)
+            .attr_text(chain::NAME, name)
+            .nest(chain::HOOK, |m| {
+                m.attr_be32(chain::HOOK_NUM, number)
+                    .attr(chain::HOOK_PRIORITY, &i32::MIN.to_be_bytes())
+                    .nest(chain::HOOK_DEVICES, |m| {
+                        for device in devices {
+                            m.attr_text(chain::DEVICE_NAME, device);
+                        }
+                    });
+            })
+            .attr_be32(chain::POLICY, expr::VERDICT_ACCEPT)
+            .attr_text(chain::TYPE, "filter");
+        self.push(message, what.clone());
+        for rule in rules {
+            self.create_rule(table, name, rule, what.clone())?;
+        }
+        Ok(())
     }
 
     fn create_rule(

@@ -28,6 +28,7 @@ pub(crate) mod nfproto {
     pub(crate) const UNSPEC: u8 = 0;
     pub(crate) const INET: u8 = 1;
     pub(crate) const IPV4: u8 = 2;
+    pub(crate) const NETDEV: u8 = 5;
     pub(crate) const BRIDGE: u8 = 7;
     pub(crate) const IPV6: u8 = 10;
 }
@@ -48,6 +49,8 @@ pub(crate) mod chain {
     pub(crate) const TYPE: u16 = 7;
     pub(crate) const HOOK_NUM: u16 = 1;
     pub(crate) const HOOK_PRIORITY: u16 = 2;
+    pub(crate) const HOOK_DEVICES: u16 = 4;
+    pub(crate) const DEVICE_NAME: u16 = 1;
 }
 
 pub(crate) mod set {

@@ -26,6 +26,13 @@ pub(crate) fn nft(arguments: &str) -> Vec<Value> {
     objects
 }
 
+/// What `ip …` prints.
+#[track_caller]
+pub(crate) fn ip_text(arguments: &str) -> String {
+    let output = output("ip", "iproute2", arguments);
+    String::from_utf8(output.stdout).expect("text")
+}
+
 /// Whether `ip …` succeeds: for what only it can do here.
 #[track_caller]
 pub(crate) fn ip_succeeds(arguments: &str) -> bool {

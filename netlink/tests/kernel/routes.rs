@@ -375,10 +375,9 @@ fn the_route_of_an_incoming_packet_is_the_one_of_ip_route_get() {
             )))
             .unwrap();
         let flow = Flow {
-            to: "10.244.2.9".parse().unwrap(),
             from: Some("10.1.0.7".parse().unwrap()),
             iif: Some(iif),
-            oif: None,
+            ..Flow::to("10.244.2.9".parse().unwrap())
         };
         std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
         let refused = route.route_of(&flow).unwrap_err();

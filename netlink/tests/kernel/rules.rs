@@ -1,9 +1,10 @@
 //! Policy rules, the routes of every table, and the settings of bridge ports, as `ip` and `bridge` set them.
 use std::collections::BTreeSet;
 
-use flatnet_netlink::{BridgePort, PortState, Request, Rule};
+use flatnet_netlink::{BridgePort, Carries, Flow, PortState, Request, RuleAction};
+use nix::errno::Errno;
 
-use crate::observer::{bridge, ip, ip_succeeds, succeeds};
+use crate::observer::{bridge, ip_succeeds, ip_text, succeeds};
 use crate::scene::{alone, device, link, veth};
 
 #[test]
@@ -13,47 +14,88 @@ fn rules_are_read_as_ip_reads_them() {
             "rule add pref 90 to 10.244.1.2/32 lookup 100",
             "rule add pref 91 from 10.244.1.0/24 iif lo prohibit",
             "rule add pref 92 fwmark 0x7 lookup 1000",
+            "rule add pref 93 not fwmark 0xca6c lookup 51820",
+            "rule add pref 94 lookup main suppress_prefixlength 0",
+            "rule add pref 95 fwmark 0x0/0x10 oif lo lookup 100",
+            "rule add pref 96 uidrange 0-99 ipproto tcp sport 1000-2000 dport 80 lookup 100",
+            "rule add pref 97 from 10.1.2.3 ipproto icmp goto 32766",
+            "rule add pref 98 ipproto udp unreachable",
+            "rule add pref 99 l3mdev",
+            "rule add pref 101 nop",
             "-6 rule add pref 93 to fd00::/64 blackhole",
+            "-6 rule add pref 94 not from fd00::1 ipproto ipv6-icmp lookup 7",
         ] {
             assert!(ip_succeeds(rule), "{rule}");
         }
-        let seen = |family: &str| {
-            let rules = ip(&format!("{family} rule show"));
-            let rules = rules.as_array().unwrap().clone();
-            rules
-                .into_iter()
-                .map(|rule| rule["priority"].as_u64().unwrap())
-                .collect::<Vec<_>>()
-        };
         let rules = route.rules().unwrap();
         for (family, v6) in [("-4", false), ("-6", true)] {
             let read = rules.iter().filter(|rule| rule.v6 == v6);
-            let read: Vec<u64> = read.map(|rule| rule.priority.into()).collect();
-            assert_eq!(read, seen(family));
+            let read: Vec<String> = read
+                .map(|rule| format!("{}:\t{rule}", rule.priority))
+                .collect();
+            let shown = ip_text(&format!("{family} rule show"));
+            let shown: Vec<&str> = shown.lines().map(str::trim_end).collect();
+            assert_eq!(read, shown);
         }
-        let at = |priority| {
+        let at = |priority, v6| {
+            let mut rules = rules.iter();
             rules
-                .iter()
-                .find(|rule| rule.priority == priority)
+                .find(|rule| (rule.priority, rule.v6) == (priority, v6))
                 .unwrap()
-                .clone()
         };
-        let plain = Rule {
-            priority: 90,
-            action: 1,
-            table: 100,
-            v6: false,
-            from: None,
-            to: Some("10.244.1.2/32".parse().unwrap()),
-            iif: None,
-            mark: None,
+        assert_eq!(at(90, false).action, RuleAction::Lookup(100));
+        assert_eq!(at(93, true).action, RuleAction::Blackhole);
+        assert!(rules.iter().all(|rule| !rule.more));
+    });
+}
+
+#[test]
+fn conditions_that_are_not_read_are_known_to_be_there() {
+    alone(|route| {
+        assert!(ip_succeeds("rule add pref 90 tos 0x10 lookup 100"));
+        assert!(ip_succeeds(
+            "rule add pref 91 lookup 100 suppress_ifgroup 5"
+        ));
+        let rules = route.rules().unwrap();
+        let more = rules.iter().filter(|rule| rule.more);
+        let more: Vec<u32> = more.map(|rule| rule.priority).collect();
+        assert_eq!(more, [90, 91]);
+    });
+}
+
+#[test]
+fn a_packet_is_looked_up_with_its_protocol_port_and_mark() {
+    alone(|route| {
+        device(route, "d0");
+        for line in [
+            "link set d0 up",
+            "addr add 10.9.9.1/24 dev d0",
+            "route add blackhole default table 100",
+            "route add prohibit default table 101",
+            "rule add pref 90 ipproto udp dport 53 lookup 100",
+            "rule add pref 91 fwmark 5 lookup 101",
+        ] {
+            assert!(ip_succeeds(line), "{line}");
+        }
+        let mut ends = |carries, mark| {
+            let flow = Flow {
+                carries,
+                mark,
+                ..Flow::to("10.9.9.2".parse().unwrap())
+            };
+            route.route_of(&flow).err().and_then(|error| error.errno())
         };
-        assert_eq!(at(90), plain);
-        let prohibit = at(91);
-        assert_eq!((prohibit.action, prohibit.iif.as_deref()), (8, Some("lo")));
-        assert_eq!(prohibit.from, Some("10.244.1.0/24".parse().unwrap()));
-        assert_eq!((at(92).mark, at(92).table), (Some(7), 1000));
-        assert_eq!((at(93).action, at(93).v6), (6, true));
+        let udp = |destination| {
+            Some(Carries {
+                protocol: 17,
+                source: None,
+                destination: Some(destination),
+            })
+        };
+        assert_eq!(ends(None, None), None);
+        assert_eq!(ends(udp(54), None), None);
+        assert_eq!(ends(udp(53), None), Some(Errno::EINVAL));
+        assert_eq!(ends(None, Some(5)), Some(Errno::EACCES));
     });
 }
 

@@ -2,8 +2,8 @@
 use std::collections::HashMap;
 
 use flatnet_model::probe::watch::{Met, RuleStep};
-use flatnet_netlink::Nft;
 use flatnet_netlink::nft::{RuleText, Trace, TraceBy, TraceEvent, TracePacket};
+use flatnet_netlink::{Nft, Route};
 use nix::errno::Errno;
 
 use super::background::{Background, Ending};
@@ -34,7 +34,9 @@ impl Rules {
     /// Adds the table, and begins. Needs CAP_NET_ADMIN in this namespace.
     pub(super) fn start(table: &str, wanted: Wanted) -> Result<Self> {
         let ports: Vec<u16> = wanted.ports.iter().copied().collect();
-        let trace = Trace::start(table, &ports, *MAGIC)?;
+        let devices = Route::open()?.links()?;
+        let devices: Vec<String> = devices.into_iter().map(|link| link.name).collect();
+        let trace = Trace::start(table, &ports, *MAGIC, &devices)?;
         let thread = Background::start("rules", |ending| read(trace, &ending))?;
         Ok(Rules {
             thread,
@@ -114,6 +116,7 @@ fn steps(events: Vec<TraceEvent>, own: &str, wanted: &Wanted) -> Vec<RuleStep> {
             iif: device(packet.and_then(|packet| packet.iif)),
             oif: device(packet.and_then(|packet| packet.oif)),
             packet: packet.and_then(|packet| traced(&packet.network, &packet.transport, wanted)),
+            mark: event.mark,
             table: event.table,
             chain: event.chain,
             verdict: event.verdict,

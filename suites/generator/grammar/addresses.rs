@@ -70,7 +70,7 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
         }
         3 => {
             let plant = format!("ip addr del {gateway}/{range} dev cni0");
-            let causes = vec![C::GatewayAddressMissing, C::RouteRefuses];
+            let causes = vec![C::GatewayAddressMissing, C::RouteRefuses, C::RoutedAway];
             (
                 outside,
                 vec![outside],
@@ -97,7 +97,12 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
             let device = draw.ground.vxlan.clone()?;
             let vtep = draw.ground.nodes[node].cidrs[family].network();
             let plant = format!("ip addr del {vtep}/{bits} dev {device}");
-            let causes = vec![C::NeighbourUnresolved, C::RouteRefuses, C::RouteMissing];
+            let causes = vec![
+                C::NeighbourUnresolved,
+                C::RouteRefuses,
+                C::RouteMissing,
+                C::RoutedAway,
+            ];
             (outside, vec![outside], plant, String::new(), causes, &[])
         }
     };

@@ -5,7 +5,8 @@ use super::{Draw, Drawn, Truth, step};
 use crate::ground::Spot;
 
 /// The kernel takes routes away with their device.
-const ROUTES_GONE: [CauseId; 3] = [
+const ROUTES_GONE: [CauseId; 4] = [
+    CauseId::RoutedAway,
     CauseId::RouteDeviceDown,
     CauseId::RouteMissing,
     CauseId::RouteRefuses,

@@ -84,7 +84,7 @@ pub(super) fn route(draw: &mut Draw<'_>) -> Drawn {
     Some((vec![step(spot, plant, undo)], truth))
 }
 
-const CAUSES: [C; 14] = [
+const CAUSES: [C; 15] = [
     C::RouteMissing,
     C::WrongNextHop,
     C::PartRoutedElsewhere,
@@ -94,6 +94,7 @@ const CAUSES: [C; 14] = [
     C::DuplicateRoute,
     C::RouteRefuses,
     C::SentAway,
+    C::RoutedAway,
     C::RoutingLoop,
     C::NeighbourUnresolved,
     C::CountedDrop,

@@ -69,6 +69,7 @@ pub(super) fn sysctl(draw: &mut Draw<'_>) -> Drawn {
             C::DefaultRouteMissing,
             C::RouteMissing,
             C::RouteRefuses,
+            C::RoutedAway,
             C::NeighbourUnresolved,
         ],
         keys: vec![key.trim_start_matches("net.").to_owned()],
@@ -96,6 +97,7 @@ fn asymmetric(draw: &mut Draw<'_>, node: usize) -> Drawn {
         causes: vec![
             C::ReversePathFilter,
             C::SentAway,
+            C::RoutedAway,
             C::PartRoutedElsewhere,
             C::CountedDrop,
         ],

@@ -185,6 +185,7 @@ pub(super) fn is_outline(found: &Found) -> bool {
                 | Cause::NoVtep { .. }
                 | Cause::TakenByOther { .. }
                 | Cause::SentAway { .. }
+                | Cause::RoutedAway { .. }
                 | Cause::CountedDrop { .. }
                 | Cause::RoutingLoop { .. }
                 | Cause::ForwardingOff { .. }
@@ -206,6 +207,7 @@ pub(super) fn place_of(cause: &Cause) -> Option<&Netns> {
         | Cause::TakenByOther { at, .. }
         | Cause::SourceIsOwn { at, .. }
         | Cause::SentAway { at, .. }
+        | Cause::RoutedAway { at, .. }
         | Cause::RoutingLoop { at }
         | Cause::TooBigForDevice { at, .. }
         | Cause::CountedDrop { at, .. }

@@ -7,10 +7,11 @@ use flatnet_model::evidence::{Command, Finding, Found, State, Subject};
 use flatnet_model::kernel::{Link, RouteEntry};
 use flatnet_model::probe::Facts;
 use flatnet_model::reference::Netns;
+use flatnet_model::rule::RouteChoice;
 use ipnet::IpNet;
 
 use super::findings::{Problem, Seen};
-use super::topology::Topology;
+use super::topology::{Topology, route_words};
 use super::veth::{Wire, follow};
 use flatnet_model::observations::ObservedNode;
 
@@ -168,6 +169,9 @@ fn strict_rp_filter(
         at: Netns::Node(name.clone()),
         device,
         source,
+        back: Some(RouteChoice::Main {
+            route: route_words(back, facts),
+        }),
     });
     let subject = vec![Subject::node_of(name)];
     let finding = Finding::Cause { cause };

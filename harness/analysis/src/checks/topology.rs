@@ -11,6 +11,8 @@ use flatnet_model::observations::{
     Denied, Endpoint, Forbidden, Observations, ObservedNode, ObservedPod, PodNames,
 };
 
+pub use crate::look::ip_command;
+
 /// Pods and nodes by name, and who holds which address.
 pub(super) struct Topology<'a> {
     pub(super) observations: &'a Observations,
@@ -322,11 +324,6 @@ pub fn route_words(entry: &RouteEntry, facts: &Facts) -> String {
 /// Whether both are IPv4 or both IPv6.
 pub(super) fn same_family(a: IpAddr, b: IpAddr) -> bool {
     a.is_ipv4() == b.is_ipv4()
-}
-
-/// `ip` or `ip -6`, for the commands that people are to type.
-pub fn ip_command(address: IpAddr) -> &'static str {
-    if address.is_ipv4() { "ip" } else { "ip -6" }
 }
 
 /// Link-local addresses are unique on their link only (RFC 3927 section 1.6, RFC 4291 section 2.5.6).

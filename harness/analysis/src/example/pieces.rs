@@ -2,7 +2,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::checks::FRAGMENT_COUNTERS;
-use flatnet_model::kernel::{Address, Link, LinkStats, MacAddr, Neighbour, RouteEntry};
+use flatnet_model::kernel::{
+    Address, Link, LinkStats, MacAddr, Neighbour, RouteEntry, Rule, RuleAction,
+};
 use flatnet_model::probe::Facts;
 use flatnet_model::snapshot::Observed;
 use flatnet_model::{Endpoint, PodRef};
@@ -33,9 +35,44 @@ pub fn bare(end: &Endpoint) -> &str {
     }
 }
 
+/// A policy rule of IPv4 without conditions.
+pub fn policy_rule(priority: u32, action: RuleAction) -> Rule {
+    Rule {
+        priority,
+        action,
+        v6: false,
+        inverted: false,
+        from: None,
+        to: None,
+        iif: None,
+        oif: None,
+        mark: None,
+        users: None,
+        protocol: None,
+        source_ports: None,
+        destination_ports: None,
+        suppress_prefix: None,
+        more: false,
+    }
+}
+
+/// Those that a kernel starts with.
+pub fn usual_rules() -> Vec<Rule> {
+    let usual = [(0, 255), (32766, 254), (32767, 253)];
+    let v4 = usual.map(|(priority, table)| policy_rule(priority, RuleAction::Lookup(table)));
+    let v6 = v4
+        .clone()
+        .into_iter()
+        .take(2)
+        .map(|rule| Rule { v6: true, ..rule });
+    v4.iter().cloned().chain(v6).collect()
+}
+
 pub fn empty_facts(hostname: &str) -> Facts {
     let sysctls = [("ipv4.ip_forward", "1"), ("ipv6.conf.all.forwarding", "1")];
     Facts {
+        rules: usual_rules(),
+        other_tables: Vec::new(),
         hostname: hostname.to_owned(),
         links: vec![Link {
             operstate: "UNKNOWN".to_owned(),
@@ -68,6 +105,7 @@ pub fn link(index: u32, name: &str, kind: &str, mac: [u8; 6]) -> Link {
         link_netnsid: None,
         port: None,
         vxlan: None,
+        vrf: None,
         stats: LinkStats::default(),
     }
 }

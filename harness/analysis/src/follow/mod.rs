@@ -4,9 +4,12 @@
 //! [`fate`] finds where packets ended and [`reason`] what ended them there, [`rewrite`] what was changed on the way;
 //! [`picture`] draws it beside what is expected.
 pub mod answer;
+mod astray;
 mod counters;
 mod ends;
 mod fate;
+mod filters;
+mod lookup;
 mod passage;
 pub mod picture;
 mod reason;
@@ -122,6 +125,8 @@ impl Ground {
                 destination: followed.dial.request.address,
                 wanted: Some(ends.server.clone()),
                 rewrite: None,
+                carries: Some(lookup::carries(&followed.dial.request, false)),
+                marks: lookup::marks(followed, followed.dial.request.address),
             },
         );
         let back = there.0.source.map(|source| {
@@ -133,6 +138,8 @@ impl Ground {
                     destination: source,
                     wanted: Some(ends.client.clone()),
                     rewrite: None,
+                    carries: Some(lookup::carries(&followed.dial.request, true)),
+                    marks: lookup::marks(followed, source),
                 },
             )
         });

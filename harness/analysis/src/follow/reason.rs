@@ -4,19 +4,19 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Found;
-use flatnet_model::follow::{Followed, RuleRef};
-use flatnet_model::kernel::{AddressField, MacAddr};
-use flatnet_model::probe::watch::{Body, Packet, Passing, RuleVerdict};
+use flatnet_model::follow::Followed;
+use flatnet_model::kernel::{Flow, MacAddr};
+use flatnet_model::probe::watch::{Body, Passing};
 use flatnet_model::reference::Netns;
 
+use super::astray::routed_away;
 use super::counters::{COUNTERS, TELLING_REASONS};
 use super::ends::{Ends, facts, holds};
 use super::fate::Ended;
 use super::passage::Seen;
-use super::rewrite::{changes, reference};
 use super::walked::cause_of;
-use crate::trace::ObservedNetwork;
-use crate::trace::model::{self, Direction, Ending, Trace};
+use crate::trace::model::{self, Direction, Ending, Step, Trace};
+use crate::trace::{ObservedNetwork, route_choice};
 
 /// Where packets and answers should go.
 pub(super) struct Walks<'a> {
@@ -25,13 +25,15 @@ pub(super) struct Walks<'a> {
 }
 
 /// Everything that is asked about a packet's end.
-struct Case<'a> {
-    followed: &'a Followed,
+pub(super) struct Case<'a> {
+    pub(super) followed: &'a Followed,
     network: &'a ObservedNetwork,
-    ended: &'a Ended<'a>,
+    pub(super) ended: &'a Ended<'a>,
     /// Addresses of the packet as it was last seen, or as it was to be sent.
-    source: Option<IpAddr>,
-    destination: IpAddr,
+    pub(super) source: Option<IpAddr>,
+    pub(super) destination: IpAddr,
+    /// Source, where it is set, and destination of the packets that tunnels put around it.
+    pub(super) around: Vec<(Option<IpAddr>, IpAddr)>,
 }
 
 pub(super) fn reason(
@@ -41,7 +43,13 @@ pub(super) fn reason(
     ended: &Ended<'_>,
     walks: &Walks<'_>,
 ) -> Option<Found> {
+    let is_back = ended.fate.leg.is_back();
+    let walk = match is_back {
+        true => walks.back,
+        false => Some(walks.there),
+    };
     let case = Case {
+        around: around(ended, walk),
         followed,
         network,
         ended,
@@ -50,7 +58,6 @@ pub(super) fn reason(
             .packet()
             .map_or(followed.dial.request.address, |packet| packet.destination),
     };
-    let is_back = ended.fate.leg.is_back();
     let last = ended.fate.last.as_ref();
     let at = last.map_or(&ends.client, |last| &last.netns);
     let left = last.is_some_and(|last| last.passing == Passing::Out);
@@ -60,16 +67,13 @@ pub(super) fn reason(
     places.extend(beyond);
     let goal = ends.way_of(is_back).last().copied();
     let answers_too = !left && goal == Some(at);
-    let walk = match is_back {
-        true => walks.back,
-        false => Some(walks.there),
-    };
     let seen = places
         .iter()
         .find_map(|netns| case.rule(netns, answers_too))
         .or_else(|| places.iter().find_map(|netns| case.legacy(netns)))
         .or_else(|| ends.way().iter().find_map(|netns| case.diverted(netns)))
         .or_else(|| case.misdirected())
+        .or_else(|| routed_away(network, ended, &ends.way_of(is_back), walk?))
         .or_else(|| {
             let stopped = |walk: &Trace| places.iter().find_map(|netns| case.stopped(walk, netns));
             let back = walks.back.filter(|_| answers_too);
@@ -83,50 +87,8 @@ pub(super) fn reason(
 }
 
 impl Case<'_> {
-    fn packets(&self) -> u64 {
+    pub(super) fn packets(&self) -> u64 {
         self.ended.fate.packets as u64
-    }
-
-    /// A verdict of drop on the packet; where it has come to its goal, also on the answer to it.
-    fn rule(&self, netns: &Netns, answers_too: bool) -> Option<Cause> {
-        let ours = |packet: &Packet| {
-            let there = packet.destination == self.destination
-                && self.source.is_none_or(|source| packet.source == source);
-            let back = packet.source == self.destination
-                && self
-                    .source
-                    .is_none_or(|source| packet.destination == source);
-            there || (answers_too && back)
-        };
-        let step = self.followed.seen_at(netns)?.rules.iter().find(|step| {
-            step.verdict == RuleVerdict::Drop && step.packet.as_ref().is_none_or(ours)
-        })?;
-        Some(Cause::DroppedByRule {
-            at: netns.clone(),
-            rule: reference(step),
-        })
-    }
-
-    /// Legacy iptables has no trace: a rule that drops counted as many packets as were lost.
-    fn legacy(&self, netns: &Netns) -> Option<Cause> {
-        let drops = |rule: &str| {
-            ["-j DROP", "-j REJECT"]
-                .iter()
-                .any(|jump| rule.contains(jump))
-                || (rule.starts_with("-P ") && rule.ends_with(" DROP"))
-        };
-        let mut rules = self.followed.seen_at(netns)?.legacy.iter();
-        let rule = rules.find(|rule| drops(&rule.rule) && rule.packets >= self.packets())?;
-        Some(Cause::DroppedByRule {
-            at: netns.clone(),
-            rule: RuleRef {
-                family: rule.family.clone(),
-                table: rule.table.clone(),
-                chain: String::new(),
-                handle: None,
-                text: Some(rule.rule.clone()),
-            },
-        })
     }
 
     /// The namespace where the packet was last seen is the one where routes, neighbours and devices end its way.
@@ -204,23 +166,6 @@ impl Case<'_> {
         })
     }
 
-    /// A rule there gave the packet another destination, and what has that does not answer as who was dialled would.
-    fn diverted(&self, netns: &Netns) -> Option<Cause> {
-        let dialled = self.followed.dial.request.address;
-        let rules = &self.followed.seen_at(netns)?.rules;
-        let step = rules.iter().find(|step| {
-            changes(step, AddressField::Destination)
-                && step
-                    .packet
-                    .as_ref()
-                    .is_some_and(|packet| packet.destination == dialled)
-        })?;
-        Some(Cause::RewrittenByRule {
-            at: netns.clone(),
-            rule: reference(step),
-        })
-    }
-
     /// An ICMP error about the packet, sent from there.
     fn error_from(&self, netns: &Netns) -> Option<Cause> {
         let sightings = self.followed.places.iter().flat_map(|place| {
@@ -251,14 +196,19 @@ impl Case<'_> {
                 device: None,
                 mtu,
             }),
-            (true, 3, 0, _) | (false, 1, 0, _) => Some(Cause::RouteRefuses {
-                at,
-                to,
-                route: None,
-            }),
+            (true, 3, 0, _) | (false, 1, 0, _) => Some(Cause::RouteRefuses { at, to, by: None }),
             (true, 11, 0, _) | (false, 3, 0, _) => Some(Cause::RoutingLoop { at }),
             _ => None,
         }
+    }
+
+    /// Source and destination of the packet as it passed its last device: a tunnel's around it.
+    fn outermost(&self) -> Option<(IpAddr, IpAddr)> {
+        let sighting = self.ended.last()?.sighting;
+        Some(match sighting.outer.first() {
+            Some(outer) => (outer.source, outer.destination),
+            None => (sighting.packet.source, sighting.packet.destination),
+        })
     }
 
     /// A counter of dropped packets that moved at least as often as packets were lost.
@@ -270,13 +220,22 @@ impl Case<'_> {
             let count = watched.counters.get(counter).copied();
             count.filter(|count| *count >= self.packets())
         };
-        if let (Some(device), Some(source), Some(_)) =
-            (&device, self.source, moved("TcpExt.IPReversePathFilter"))
-        {
+        if let (Some(device), Some((source, destination)), Some(_)) = (
+            &device,
+            self.outermost(),
+            moved("TcpExt.IPReversePathFilter"),
+        ) {
+            // __fib_validate_source (net/ipv4/fib_frontend.c) looks the source up as the namespace's own destination.
+            let back = Flow {
+                from: Some(destination),
+                ..Flow::to(source)
+            };
+            let here = facts(self.network, netns);
             return Some(Cause::ReversePathFilter {
                 at: netns.clone(),
                 device: device.clone(),
                 source,
+                back: here.and_then(|here| route_choice(here, &back)),
             });
         }
         if let Some((counter, packets)) = COUNTERS
@@ -352,6 +311,18 @@ impl Case<'_> {
             packets: only.packets,
         })
     }
+}
+
+/// Addresses of tunnels' packets in which the packet was seen, or was to be put.
+fn around(ended: &Ended<'_>, walk: Option<&Trace>) -> Vec<(Option<IpAddr>, IpAddr)> {
+    let seen = ended.whole.iter().flat_map(|seen| &seen.sighting.outer);
+    let seen = seen.map(|outer| (Some(outer.source), outer.destination));
+    let hops = walk.into_iter().flat_map(|walk| &walk.hops);
+    let planned = hops.filter_map(|hop| match &hop.step {
+        Step::Encapsulated { local, remote, .. } => Some((*local, *remote)),
+        _ => None,
+    });
+    seen.chain(planned).collect()
 }
 
 /// The Ethernet address of the interface that holds an address, where one namespace does.

@@ -1,4 +1,6 @@
 //! What was seen of packets, put together by hand.
+mod routing;
+
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
@@ -8,7 +10,8 @@ use flatnet_model::kernel::{AddressField, Neighbour};
 use flatnet_model::network::Transport;
 use flatnet_model::observations::Observations;
 use flatnet_model::probe::watch::{
-    Body, Frame, Message, Met, Packet, Passing, RuleStep, RuleVerdict, Sighting, Watched, Watching,
+    Body, Frame, Message, Met, Outer, OuterKind, Packet, Passing, RuleStep, RuleVerdict, Sighting,
+    Watched, Watching,
 };
 use flatnet_model::probe::{DialOutcome, DialRequest, Failure};
 use flatnet_model::reference::Netns;
@@ -149,6 +152,7 @@ fn step(source: IpAddr, destination: IpAddr, text: &str, verdict: RuleVerdict) -
         verdict,
         iif: Some("eth0".to_owned()),
         oif: None,
+        mark: None,
         packet: Some(packet(source, destination, 0)),
     }
 }
@@ -178,6 +182,31 @@ fn the_rule_that_met_the_packet_where_it_was_last_seen_is_its_end() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// Netfilter's trace shows the addresses of the packet around it.
+#[test]
+fn a_rule_that_met_the_tunnels_packet_is_the_packets_end() {
+    let mut scene = to_node2();
+    let [one, two]: [IpAddr; 2] = ["172.18.0.2", "172.18.0.3"].map(|ip| ip.parse().unwrap());
+    let outer = Outer {
+        source: one,
+        destination: two,
+        kind: OuterKind::Vxlan { port: 8472, vni: 1 },
+    };
+    for sighting in &mut scene.watched(&node("node2")).sightings {
+        sighting.outer = vec![outer];
+    }
+    let other = step(two, one, "oif eth0 drop", RuleVerdict::Drop);
+    let drop = step(one, two, "udp dport 8472 drop", RuleVerdict::Drop);
+    scene.watched(&node("node2")).rules = vec![other, drop];
+    let found = Ground::of(&scene.observations).judge(&scene.followed);
+    let cause = found.fate.and_then(|fate| fate.cause).expect("a cause");
+    let Cause::DroppedByRule { at, rule } = cause.cause else {
+        panic!("{cause:?}");
+    };
+    assert_eq!(at, node("node2"));
+    assert_eq!(rule.text.as_deref(), Some("udp dport 8472 drop"));
 }
 
 #[test]

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::reference::Netns;
+use flatnet_model::rule::RouteChoice;
 
 use crate::trace::model;
 
@@ -10,15 +11,11 @@ use crate::trace::model;
 pub(super) fn cause_of(at: &Netns, cause: &model::Cause, to: IpAddr) -> Option<Cause> {
     let at = at.clone();
     Some(match cause.clone() {
-        model::Cause::NoRoute => Cause::RouteRefuses {
+        model::Cause::NoRoute => Cause::RouteRefuses { at, to, by: None },
+        model::Cause::Rejected { by } => Cause::RouteRefuses {
             at,
             to,
-            route: None,
-        },
-        model::Cause::Rejected { route } => Cause::RouteRefuses {
-            at,
-            to,
-            route: Some(route),
+            by: Some(by),
         },
         model::Cause::ForwardingOff { sysctl } => match at {
             Netns::Node(node) => Cause::ForwardingOff {
@@ -63,7 +60,7 @@ pub(super) fn cause_of(at: &Netns, cause: &model::Cause, to: IpAddr) -> Option<C
         model::Cause::Refused { detail } => Cause::RouteRefuses {
             at,
             to,
-            route: Some(format!("its kernel answers \"{detail}\"")),
+            by: Some(RouteChoice::Unknown { detail }),
         },
         // Reverse paths are told by the counter: the kernel's answer about a packet of its own says nothing of another's.
         model::Cause::ReversePath { .. }

@@ -1,12 +1,15 @@
 //! A frame on its way: over cables, through bridges, and in the UDP packets of a VXLAN.
 use std::net::IpAddr;
 
-use flatnet_model::kernel::{Link, MacAddr};
+use flatnet_model::kernel::{Carries, Link, MacAddr};
 
 use super::commands;
 use super::model::{Cause, Direction, Ending, Step, Switching};
 use super::network::{ANY_MAC, Spot};
 use super::walk::{Frame, Packet, Walk};
+
+/// IP protocol number.
+const UDP: u8 = 17;
 
 /// Tunnels within tunnels that are followed.
 const MOST_TUNNELS: u32 = 3;
@@ -186,7 +189,10 @@ impl Walk<'_> {
             return Err(self.stop(namespace, Cause::NoDevice));
         };
         let entry = |mac| self.network.vtep(out, mac);
-        let Some(remote) = entry(frame.mac).or_else(|| entry(ANY_MAC)) else {
+        // Only the device's own remote is bound to its lower device (vxlan_fdb_parse, drivers/net/vxlan/vxlan_core.c).
+        let by_default = || Some((entry(ANY_MAC)?, link.link));
+        let listed = entry(frame.mac).map(|remote| (remote, None));
+        let Some((remote, bound)) = listed.or_else(by_default) else {
             let (device, mac) = (link.name.clone(), frame.mac);
             return Err(self.stop(namespace, Cause::NoForwardingEntry { device, mac }));
         };
@@ -206,7 +212,12 @@ impl Walk<'_> {
         let outer = Packet {
             source: vxlan.local,
             destination: remote,
-            bound: link.link,
+            bound,
+            carries: Some(Carries {
+                protocol: UDP,
+                source: None,
+                destination: Some(port),
+            }),
         };
         self.tunnels += 1;
         self.overhead += overhead(remote);

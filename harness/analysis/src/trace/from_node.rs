@@ -52,6 +52,8 @@ pub fn facts(pod: &ObservedPod, namespaces: &[NetworkNamespace]) -> Option<Facts
         links: namespace.interfaces.iter().map(link).collect(),
         addresses: namespace.addresses.iter().map(address).collect(),
         routes: namespace.routes.iter().map(route).collect(),
+        rules: Vec::new(),
+        other_tables: Vec::new(),
         neighbours: Vec::new(),
         fdb: Vec::new(),
         sysctls: BTreeMap::new(),
@@ -76,6 +78,7 @@ fn link(interface: &NamespaceInterface) -> Link {
         link_netnsid: paired.then_some(0),
         port: None,
         vxlan: None,
+        vrf: None,
         stats: LinkStats::default(),
     }
 }

@@ -2,19 +2,24 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use flatnet_model::kernel::{Flow, RouteEntry};
+use flatnet_model::kernel::{Flow, RouteEntry, RuleAction, TABLE_MAIN};
 use flatnet_model::probe::{Facts, RouteOutcome};
+use flatnet_model::rule::RouteChoice;
 use nix::errno::Errno;
 
-use super::model::{Cause, ChosenBy, Netns};
+use super::model::{Cause, ChosenBy, Netns, PolicyRoute};
+use super::policy::{self, Choice};
 use crate::checks::route_words;
 
 /// What kernels said, by namespace and packet.
 pub type Kernels = BTreeMap<(Netns, Flow), RouteOutcome>;
 
-/// RTN_UNICAST and RTN_LOCAL.
+/// RTN_UNICAST, RTN_LOCAL and those that end packets.
 const UNICAST: u8 = 1;
 const LOCAL: u8 = 2;
+const BLACKHOLE: u8 = 6;
+const UNREACHABLE: u8 = 7;
+const PROHIBIT: u8 = 8;
 
 /// What a namespace does with a packet that is not for one of its addresses.
 pub(super) enum Decision {
@@ -30,35 +35,32 @@ pub(super) fn decide(
     flow: &Flow,
     outcome: Option<&RouteOutcome>,
 ) -> Result<Decision, Cause> {
-    let best = best(facts, flow);
+    let best = policy::best(facts, TABLE_MAIN, flow);
     let by_table = ChosenBy::MainTable {
         next_hops: best.len(),
     };
-    let rejected = || {
-        let route = best.iter().find(|route| route.kind != UNICAST);
-        route.map(|route| Cause::Rejected {
-            route: route_words(route, facts),
-        })
+    let rejected = |entry: &RouteEntry| Cause::Rejected {
+        by: RouteChoice::Main {
+            route: route_words(entry, facts),
+        },
     };
+    let by_main = || best.iter().find(|route| route.kind != UNICAST);
     match outcome {
         None => match best.first() {
             None => Err(Cause::NoRoute),
             Some(route) if route.kind == UNICAST => Ok(Decision::Out((*route).clone(), by_table)),
-            Some(route) => Err(Cause::Rejected {
-                route: route_words(route, facts),
-            }),
+            Some(route) => Err(rejected(route)),
         },
         Some(RouteOutcome::Found(entry)) if entry.kind == LOCAL => Ok(Decision::Own),
         Some(RouteOutcome::Found(entry)) if entry.kind != UNICAST => {
-            Err(rejected().unwrap_or(Cause::Rejected {
-                route: route_words(entry, facts),
-            }))
+            let route = by_main().copied().unwrap_or(entry);
+            Err(rejected(route))
         }
         Some(RouteOutcome::Found(entry)) => {
-            let same = |route: &&&RouteEntry| {
+            let same = |route: &RouteEntry| {
                 route.kind == UNICAST && route.oif == entry.oif && route.gateway == entry.gateway
             };
-            Ok(match best.iter().find(same) {
+            Ok(match best.iter().find(|route| same(route)) {
                 Some(route) => {
                     let src = route.src.or(entry.src);
                     Decision::Out(
@@ -69,16 +71,64 @@ pub(super) fn decide(
                         by_table,
                     )
                 }
-                None => Decision::Out(entry.clone(), ChosenBy::Policy),
+                None => {
+                    let choice =
+                        policy::choice(facts, flow).filter(|choice| choice.route.is_some_and(same));
+                    let policy = choice.and_then(|choice| {
+                        Some(PolicyRoute {
+                            rule: choice.rule.clone(),
+                            route: route_words(choice.route?, facts),
+                            main_covers: best.iter().any(|route| route.dst.prefix_len() > 0),
+                        })
+                    });
+                    Decision::Out(entry.clone(), ChosenBy::Policy(policy.map(Box::new)))
+                }
             })
         }
-        Some(RouteOutcome::Refused { errno, detail }) => Err(refusal(
-            flow,
-            Errno::from_raw(*errno),
-            detail,
-            facts,
-            rejected(),
-        )),
+        Some(RouteOutcome::Refused { errno, detail }) => {
+            let errno = Errno::from_raw(*errno);
+            let by_policy = policy::choice(facts, flow)
+                .filter(|choice| !choice.is_main() && refuses_with(choice) == Some(errno));
+            let rejected = match by_policy {
+                Some(choice) => Some(Cause::Rejected {
+                    by: said(&choice, facts),
+                }),
+                None => by_main().map(|route| rejected(route)),
+            };
+            Err(refusal(flow, errno, detail, facts, rejected))
+        }
+    }
+}
+
+/// What decides about a packet, as far as what was read of rules and tables tells.
+pub(crate) fn route_choice(facts: &Facts, flow: &Flow) -> Option<RouteChoice> {
+    policy::choice(facts, flow).map(|choice| said(&choice, facts))
+}
+
+fn said(choice: &Choice<'_>, facts: &Facts) -> RouteChoice {
+    let rule = Box::new(choice.rule.clone());
+    match choice.route.map(|route| route_words(route, facts)) {
+        Some(route) if choice.is_main() => RouteChoice::Main { route },
+        Some(route) => RouteChoice::Table { rule, route },
+        None => RouteChoice::Rule { rule },
+    }
+}
+
+/// The error of what a rule or its route does to a packet (fib_props, net/ipv4/fib_semantics.c; fib4_rule_action).
+fn refuses_with(choice: &Choice<'_>) -> Option<Errno> {
+    match choice.route {
+        Some(route) => match route.kind {
+            BLACKHOLE => Some(Errno::EINVAL),
+            UNREACHABLE => Some(Errno::EHOSTUNREACH),
+            PROHIBIT => Some(Errno::EACCES),
+            _ => None,
+        },
+        None => match choice.rule.action {
+            RuleAction::Blackhole => Some(Errno::EINVAL),
+            RuleAction::Unreachable => Some(Errno::ENETUNREACH),
+            RuleAction::Prohibit => Some(Errno::EACCES),
+            _ => None,
+        },
     }
 }
 
@@ -124,25 +174,6 @@ pub(super) fn forwarding(destination: IpAddr) -> &'static str {
     } else {
         "ipv6.conf.all.forwarding"
     }
-}
-
-/// The routes of the main table with the longest prefix that covers the destination and, of these, the lowest metric:
-/// several where a packet's hash chooses among next hops.
-fn best<'a>(facts: &'a Facts, flow: &Flow) -> Vec<&'a RouteEntry> {
-    let covers = |route: &&RouteEntry| {
-        route.dst.contains(&flow.to)
-            && (flow.oif.is_none() || route.oif == flow.oif || route.kind != UNICAST)
-    };
-    let mut best: Vec<&RouteEntry> = facts.routes.iter().filter(covers).collect();
-    let rank = |route: &RouteEntry| {
-        let shorter = u8::MAX - route.dst.prefix_len();
-        (shorter, route.metric.unwrap_or(0))
-    };
-    let Some(first) = best.iter().map(|route| rank(route)).min() else {
-        return Vec::new();
-    };
-    best.retain(|route| rank(route) == first);
-    best
 }
 
 /// The address from which a namespace speaks by a route, where nobody chose one: the route's preferred source, else the

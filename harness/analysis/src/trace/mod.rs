@@ -13,17 +13,20 @@ pub mod model;
 mod neighbour;
 mod network;
 pub mod parties;
+mod policy;
 mod walk;
 pub mod words;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use flatnet_model::kernel::Flow;
+use flatnet_model::kernel::{Carries, Flow};
 
 pub use lookup::Kernels;
+pub(crate) use lookup::route_choice;
 pub use model::{Ending, Netns, Trace};
 pub use network::ObservedNetwork;
 pub use walk::Rewrite;
@@ -43,6 +46,10 @@ pub struct Request {
     pub wanted: Option<Netns>,
     /// Where its destination is that of a service.
     pub rewrite: Option<Rewrite>,
+    /// Its protocol and ports, where they are known.
+    pub carries: Option<Carries>,
+    /// Firewall marks that it was seen to have in namespaces.
+    pub marks: BTreeMap<Netns, u32>,
 }
 
 /// Follows a packet. With the trace come the questions about it that the namespaces' kernels were not asked.
@@ -56,6 +63,8 @@ pub fn trace(
         destination,
         wanted,
         rewrite,
+        carries,
+        marks,
     } = request;
     let destination = *destination;
     let rewritten = rewrite.as_ref().filter(|r| r.service == destination);
@@ -67,6 +76,7 @@ pub fn trace(
         network: &network,
         kernels,
         rewrite: rewrite.as_ref(),
+        marks,
         hops: Vec::new(),
         questions: Vec::new(),
         source: None,
@@ -77,6 +87,7 @@ pub fn trace(
         source: None,
         destination,
         bound: None,
+        carries: *carries,
     };
     let ending = match network.namespace(from) {
         Some(namespace) => match walk.follow(namespace, packet) {

@@ -1,7 +1,8 @@
 //! The path of one packet, as data.
 use std::net::IpAddr;
 
-use flatnet_model::kernel::{MacAddr, RouteEntry};
+use flatnet_model::kernel::{MacAddr, RouteEntry, Rule};
+use flatnet_model::rule::RouteChoice;
 
 pub use flatnet_model::Netns;
 use flatnet_model::PodRef;
@@ -142,15 +143,26 @@ pub struct Routed {
 }
 
 /// What made a route the one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChosenBy {
     /// The longest prefix of the main table, then the lowest metric, with this many next hops to choose from.
     MainTable {
         /// 1, or the number of next hops among which a hash of the packet chooses.
         next_hops: usize,
     },
-    /// A rule that looks into another table (`ip rule`).
-    Policy,
+    /// A rule that looks into another table (`ip rule`); which one, where what was read of rules and tables tells.
+    Policy(Option<Box<PolicyRoute>>),
+}
+
+/// A policy rule that decides about a packet, and the route of its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRoute {
+    /// The rule.
+    pub rule: Rule,
+    /// The route as `ip route` prints it.
+    pub route: String,
+    /// Whether a route of the main table covers the destination too, other than its default route.
+    pub main_covers: bool,
 }
 
 /// The Ethernet address of a next hop, and how it is known.
@@ -210,10 +222,10 @@ pub enum Ending {
 pub enum Cause {
     /// No route covers the destination.
     NoRoute,
-    /// The chosen route refuses: `blackhole`, `unreachable`, `prohibit`.
+    /// The chosen route, or a policy rule, refuses: `blackhole`, `unreachable`, `prohibit`.
     Rejected {
-        /// The route as `ip route` prints it.
-        route: String,
+        /// Which.
+        by: RouteChoice,
     },
     /// The chosen route names a device that is not there.
     NoDevice,

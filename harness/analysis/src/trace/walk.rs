@@ -1,8 +1,8 @@
 //! Follows a packet: from namespace to namespace by routes, from link to link by cables and bridges.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use flatnet_model::kernel::{Flow, Link, MacAddr};
+use flatnet_model::kernel::{Carries, Flow, Link, MacAddr};
 use flatnet_model::probe::Facts;
 
 use super::commands;
@@ -19,6 +19,8 @@ pub(super) struct Packet {
     pub(super) destination: IpAddr,
     /// The link to which its sender is bound.
     pub(super) bound: Option<u32>,
+    /// Its protocol and ports, where they are known.
+    pub(super) carries: Option<Carries>,
 }
 
 /// A frame on its way, and the packet in it.
@@ -44,6 +46,8 @@ pub(super) struct Walk<'a> {
     pub(super) network: &'a Network<'a>,
     pub(super) kernels: &'a Kernels,
     pub(super) rewrite: Option<&'a Rewrite>,
+    /// Firewall marks that the packet is given in namespaces.
+    pub(super) marks: &'a BTreeMap<Netns, u32>,
     pub(super) hops: Vec<Hop>,
     /// What kernels were not asked yet.
     pub(super) questions: Vec<(Netns, Flow)>,
@@ -201,6 +205,8 @@ impl<'a> Walk<'a> {
             from: packet.source,
             iif: came_by,
             oif: packet.bound,
+            carries: packet.carries,
+            mark: self.mark(netns),
         };
         let question = (netns.clone(), flow);
         let outcome = self.kernels.get(&question);
@@ -215,6 +221,12 @@ impl<'a> Walk<'a> {
                 _ => self.stop(namespace, cause),
             }
         })
+    }
+
+    /// The mark that a packet has when the namespace routes it; one around it has none.
+    fn mark(&self, netns: &Netns) -> Option<u32> {
+        let mark = self.marks.get(netns).copied();
+        mark.filter(|_| self.tunnels == 0)
     }
 
     /// The node by which the packet went out last, as the namespace where it leaves the cluster.
@@ -348,7 +360,7 @@ impl<'a> Walk<'a> {
     fn by_default_only(&self, namespace: usize, routed: &Routed, to: IpAddr) -> Option<String> {
         let on_node = matches!(self.network.netns(namespace), Netns::Node(_));
         let whose = self.network.pod_range(to)?;
-        (on_node && routed.route.dst.prefix_len() == 0 && routed.by != ChosenBy::Policy)
+        (on_node && routed.route.dst.prefix_len() == 0 && !matches!(routed.by, ChosenBy::Policy(_)))
             .then(|| format!("only the default route covers {to} of {whose}"))
     }
 

@@ -1,8 +1,13 @@
 //! What a hop and an ending say to a person.
 use std::net::IpAddr;
 
+use flatnet_model::rule::RouteChoice;
+
 use super::commands;
-use super::model::{Cause, ChosenBy, Ending, Hop, Netns, Routed, Step, Switching, Trace};
+use super::model::{
+    Cause, ChosenBy, Ending, Hop, LinkLayer, Netns, PolicyRoute, Routed, Step, Switching, Trace,
+};
+use crate::words::route_choice;
 
 /// What decided about a hop; without the state of a neighbour entry, which changes by itself.
 pub fn step(step: &Step) -> String {
@@ -53,7 +58,10 @@ const USUAL_METRICS: [u32; 3] = [0, 256, 1024];
 
 fn routed(routed: &Routed) -> String {
     let dst = match routed.route.dst {
-        _ if routed.by == ChosenBy::Policy => "by ip rule".to_owned(),
+        _ if let ChosenBy::Policy(policy) = &routed.by => match policy {
+            Some(policy) => return by_policy(policy, routed.link_layer.as_ref()),
+            None => "by ip rule".to_owned(),
+        },
         dst if dst.prefix_len() == 0 => "default".to_owned(),
         dst => dst.to_string(),
     };
@@ -78,6 +86,15 @@ fn routed(routed: &Routed) -> String {
         text.push_str(&format!(" at {}", known.mac));
     }
     text
+}
+
+fn by_policy(policy: &PolicyRoute, known: Option<&LinkLayer>) -> String {
+    let by = RouteChoice::Table {
+        rule: Box::new(policy.rule.clone()),
+        route: policy.route.clone(),
+    };
+    let known = known.map(|known| format!(" at {}", known.mac));
+    format!("{}{}", route_choice(&by), known.unwrap_or_default())
 }
 
 /// The state of the neighbour entry that a hop used, as `ip neigh` has it; `NONE` where the packet makes the namespace ask.
@@ -119,7 +136,13 @@ pub fn ending(trace: &Trace) -> String {
 fn cause(cause: &Cause, to: IpAddr) -> String {
     match cause {
         Cause::NoRoute => format!("no route covers {to}"),
-        Cause::Rejected { route } => format!("its route rejects it: {route}"),
+        Cause::Rejected { by } => {
+            let what = match by {
+                RouteChoice::Rule { .. } => "policy rule",
+                _ => "route",
+            };
+            format!("its {what} rejects it: {}", route_choice(by))
+        }
         Cause::NoDevice => "the chosen route names a device that is not there".to_owned(),
         Cause::Refused { detail } => format!("its kernel refuses to route it: {detail}"),
         Cause::ReversePath { device } => format!(

@@ -5,6 +5,8 @@ use flatnet_model::cause::{
 };
 use flatnet_model::evidence::{PodAt, Subject};
 
+use flatnet_model::rule::RouteChoice;
+
 use super::Words;
 use super::list::{all, listed, shown};
 use super::sentence::{Say, sentences};
@@ -187,9 +189,15 @@ impl Words<'_> {
             });
             ConntrackFull { node, entries, limit } => (format!("{entries} of {limit} entries of the connection tracking table of {node} are in use"));
             DroppedByRule { at, rule } => (format!("{} {} them: {}", at.say(self), if rule.rejects() { "rejects" } else { "drops" }, rule.say(self)));
-            ReversePathFilter { at, device, source } => "strict rp_filter on {at}: the route back to {source} does not lead out of {device}, where they came in";
-            RouteRefuses { at, to, route } => (match route {
-                Some(route) => format!("{} has a route that refuses {to}: {route}", at.say(self)),
+            ReversePathFilter { at, device, source, back } => (format!(
+                "strict rp_filter on {}: the route back to {source} does not lead out of {device}, where they came in{}",
+                at.say(self),
+                back.as_ref().map(|back| format!(", but by {}", back.say(self))).unwrap_or_default()
+            ));
+            RouteRefuses { at, to, by } => (match by {
+                Some(by @ RouteChoice::Rule { .. }) => format!("{} has a policy rule that refuses {to}: {}", at.say(self), by.say(self)),
+                Some(by @ RouteChoice::Unknown { .. }) => format!("{} refuses {to}: {}", at.say(self), by.say(self)),
+                Some(by) => format!("{} has a route that refuses {to}: {}", at.say(self), by.say(self)),
                 None => format!("{} has no route to {to}", at.say(self)),
             });
             NeighbourUnresolved { at, hop, device, entry } => (match entry {
@@ -213,14 +221,15 @@ impl Words<'_> {
             TakenByOther { at, address, wanted } => "{at} holds {address} too, and gets what is meant for {wanted}";
             SourceIsOwn { at, address } => "{at} holds {address} itself, and refuses packets that come in from it";
             SentAway { at, device, expected } => "{at} sends them out by {device}, which does not lead to {expected}";
+            RoutedAway { at, to, device, by } => "{at} sends what is for {to} out by {device}, away from it: {by}";
             RoutingLoop { at } => "they come back to {at} until their TTL runs out: a routing loop";
             TooBigForDevice { at, device, mtu } => (match device {
                 Some(device) => format!("{device} of {} carries {mtu} bytes at most", at.say(self)),
                 None => format!("{} carries {mtu} bytes at most, as it said itself", at.say(self)),
             });
             CountedDrop { at, device, counter, packets } => (match device {
-                Some(device) => format!("{device} of {} counted {packets} of them under {counter}", at.say(self)),
-                None => format!("{} counted {packets} of them under {counter}", at.say(self)),
+                Some(device) => format!("{device} of {} counted {packets} packets under {counter}", at.say(self)),
+                None => format!("{} counted {packets} packets under {counter}", at.say(self)),
             });
             RewrittenByRule { at, rule } => "{at} rewrites them: {rule}";
             ForwardingOff { node, key } => (match one_interface(key) {

@@ -126,6 +126,7 @@ impl Words<'_> {
             TakenByOther => "";
             SourceIsOwn => "";
             SentAway => "";
+            RoutedAway => "";
             RoutingLoop => "";
             TooBigForDevice => "";
             CountedDrop => "";

@@ -15,7 +15,7 @@ use crate::PodRef;
 use crate::kernel::{MacAddr, PortState};
 use crate::network::{Family, Protocol, Transport};
 use crate::reference::{Endpoint, Netns};
-use crate::rule::RuleRef;
+use crate::rule::{RouteChoice, RuleRef};
 use crate::subject::{PodAt, Subject};
 
 causes! {
@@ -246,10 +246,10 @@ causes! {
     // Seen, because the packet was followed; the checks below conclude.
     DroppedByRule { at: Netns, rule: RuleRef }
         "a rule or a policy of a packet filter ends packets" => "the rule or policy that is named", ["same-node", "cross-node"];
-    ReversePathFilter { at: Netns, device: String, source: IpAddr }
+    ReversePathFilter { at: Netns, device: String, source: IpAddr, back: Option<RouteChoice> }
         "strict `rp_filter` ends packets that come in by another device than the route back to their source leads out of" => "`rp_filter` 2 or 0, or a route back by that device", ["same-node", "cross-node"];
-    RouteRefuses { at: Netns, to: IpAddr, route: Option<String> }
-        "the kernel has no route for a packet, or one that refuses it (`blackhole`, `unreachable`, `prohibit`)" => "the route that is named", ["same-node", "cross-node"];
+    RouteRefuses { at: Netns, to: IpAddr, by: Option<RouteChoice> }
+        "the kernel has no route for a packet, or a route or policy rule that refuses it (`blackhole`, `unreachable`, `prohibit`)" => "the route or rule that is named", ["same-node", "cross-node"];
     NeighbourUnresolved { at: Netns, hop: IpAddr, device: String, entry: Option<String> }
         "nobody on the link tells the Ethernet address of a packet's next hop" => "the interface that should hold the address, or the link between", ["same-node", "cross-node"];
     NeighbourWrong { at: Netns, hop: IpAddr, device: String, mac: MacAddr, actual: Option<MacAddr> }
@@ -268,6 +268,8 @@ causes! {
         "a namespace refuses packets whose source is an address that it holds itself" => "remove the address there", ["same-node", "cross-node"];
     SentAway { at: Netns, device: String, expected: Netns }
         "a packet leaves by a device that does not lead to its destination" => "the route or rule that chooses the device: `ip rule`, `ip route get`", ["same-node", "cross-node"];
+    RoutedAway { at: Netns, to: IpAddr, device: String, by: RouteChoice }
+        "a route, or a policy rule and its table, leads a packet away from its destination" => "the route that is named, or the rule: `ip rule`", ["same-node", "cross-node"];
     RoutingLoop { at: Netns }
         "a packet comes back to where it was, until its TTL runs out" => "the routes of the nodes that send it to each other", ["same-node", "cross-node"];
     TooBigForDevice { at: Netns, device: Option<String>, mtu: u32 }

@@ -5,8 +5,10 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 mod mac;
+mod policy;
 
 pub use mac::{MacAddr, ParseMacError};
+pub use policy::{MarkMatch, Rule, RuleAction, TABLE_MAIN, table_name};
 
 /// A network interface (RTM_NEWLINK).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub struct Link {
     pub port: Option<BridgePort>,
     /// VXLAN settings, where the link is one.
     pub vxlan: Option<VxlanInfo>,
+    /// The routing table of a VRF device (IFLA_VRF_TABLE), where the link is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vrf: Option<u32>,
     /// Packet counters (IFLA_STATS64).
     pub stats: LinkStats,
 }
@@ -157,7 +162,7 @@ pub struct Address {
     pub dad_failed: bool,
 }
 
-/// A unicast route of the main table (RTM_NEWROUTE).
+/// A route (RTM_NEWROUTE).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteEntry {
     /// Destination; `0.0.0.0/0` or `::/0` is the default route.
@@ -176,32 +181,11 @@ pub struct RouteEntry {
     pub scope: String,
     /// Priority; lower wins.
     pub metric: Option<u32>,
-    /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, RTN_PROHIBIT 8, …
+    /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, RTN_PROHIBIT 8, RTN_THROW 9, …
     pub kind: u8,
     /// The MTU of packets that take the route, bytes (RTAX_MTU), where it is not the interface's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
-}
-
-/// A policy rule (RTM_NEWRULE): which packets look up which table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rule {
-    /// Rules are tried in ascending order.
-    pub priority: u32,
-    /// 1 looks up `table`; 6 blackhole, 7 unreachable and 8 prohibit end the packet, …
-    pub action: u8,
-    /// The table that is looked up.
-    pub table: u32,
-    /// Of IPv6 rather than IPv4 packets.
-    pub v6: bool,
-    /// Sources that match; all if absent.
-    pub from: Option<IpNet>,
-    /// Destinations that match; all if absent.
-    pub to: Option<IpNet>,
-    /// The interface by which a packet comes in; any if absent.
-    pub iif: Option<String>,
-    /// The firewall mark of a packet; any if absent.
-    pub mark: Option<u32>,
 }
 
 /// A packet whose way the kernel is asked for, as `ip route get TO from FROM iif IIF oif OIF` does.
@@ -218,6 +202,25 @@ pub struct Flow {
     /// The index of the interface to which its sender is bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oif: Option<u32>,
+    /// What it carries, where that is known: rules of `ip rule` may ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carries: Option<Carries>,
+    /// Its firewall mark; 0 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
+}
+
+/// The IP protocol of a packet, and its ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Carries {
+    /// IP protocol number: 1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6.
+    pub protocol: u8,
+    /// Source port; none where it is not known, or the protocol has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<u16>,
+    /// Destination port, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<u16>,
 }
 
 impl Flow {
@@ -228,6 +231,8 @@ impl Flow {
             from: None,
             iif: None,
             oif: None,
+            carries: None,
+            mark: None,
         }
     }
 }

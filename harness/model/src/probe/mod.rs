@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::kernel::{Address, FdbEntry, Link, Neighbour, RouteEntry};
+use crate::kernel::{Address, FdbEntry, Link, Neighbour, RouteEntry, Rule};
 use serde::{Deserialize, Serialize};
 
 pub mod ask;
@@ -183,6 +183,12 @@ pub struct Facts {
     pub addresses: Vec<Address>,
     /// Routes of the main table.
     pub routes: Vec<RouteEntry>,
+    /// Policy rules of both families, in the order in which they are tried.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// Routes of other tables than main, each with its table's number, as far as they are not addresses of this namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_tables: Vec<(u32, RouteEntry)>,
     /// Neighbour entries (ARP and NDP), permanent ones included.
     pub neighbours: Vec<Neighbour>,
     /// Forwarding entries of its bridges and VXLAN devices.

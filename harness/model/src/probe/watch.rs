@@ -212,6 +212,9 @@ pub struct RuleStep {
     pub iif: Option<String>,
     /// Interface by which it is to go out, likewise.
     pub oif: Option<String>,
+    /// The packet's firewall mark, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
     /// The packet as the trace showed it last: at this chain, or before it where the chain had no rule for it. Shown are 20 bytes of the
     /// transport's header, too little for a datagram's message and for the packet that an ICMP error is about.
     pub packet: Option<Packet>,

@@ -14,6 +14,7 @@ const NETWORK_HEADER: u16 = 8;
 const TRANSPORT_HEADER: u16 = 9;
 const IIF: u16 = 10;
 const OIF: u16 = 12;
+const MARK: u16 = 14;
 const POLICY: u16 = 16;
 
 const TYPE_POLICY: u32 = 1;
@@ -38,6 +39,8 @@ pub struct TraceEvent {
     pub by: TraceBy,
     /// What was decided.
     pub verdict: RuleVerdict,
+    /// The packet's firewall mark, where it has one.
+    pub mark: Option<u32>,
     /// The packet's headers and interfaces, in the first event of each base chain that is about a rule.
     pub packet: Option<TracePacket>,
 }
@@ -82,6 +85,7 @@ pub(super) fn decode(payload: &[u8]) -> Option<TraceEvent> {
     };
     Some(TraceEvent {
         id: number(ID)?,
+        mark: number(MARK),
         family: *payload.first()?,
         table: text(find(attributes, TABLE)?),
         chain: text(find(attributes, CHAIN)?),
@@ -175,6 +179,7 @@ mod tests {
         let policy = read(|m| {
             m.attr_be32(TYPE, TYPE_POLICY)
                 .attr_be32(POLICY, 0)
+                .attr_be32(MARK, 7)
                 .attr_be32(OIF, 4);
         });
         let policy = policy.unwrap();
@@ -182,6 +187,7 @@ mod tests {
             (policy.by, policy.verdict),
             (TraceBy::Policy, RuleVerdict::Drop)
         );
+        assert_eq!(policy.mark, Some(7));
         assert_eq!(policy.packet.unwrap().oif, Some(4));
     }
 

@@ -10,7 +10,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 pub use event::{TraceBy, TraceEvent, TracePacket};
 
-use super::transaction::Transaction;
+use super::transaction::{DeviceHook, Transaction};
 use super::uapi::{msg, nfproto};
 use crate::socket::Connection;
 use crate::{Error, Result};
@@ -28,14 +28,15 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Adds tables of that name, of family `inet` and, where the kernel has it, `bridge`, in the calling thread's namespace. They have
+    /// Adds tables of that name, of family `inet` and, where the kernel has them, `bridge` and `netdev`, the latter for these devices, in
+    /// the calling thread's namespace. They have
     /// these packets traced: TCP and UDP from and to `ports`, UDP and ICMP echo whose payload begins with `magic`, those in VXLAN or IP
     /// in IP, and ICMP errors.
     ///
     /// # Errors
     /// The kernel's: EPERM without CAP_NET_ADMIN, EEXIST if there is such a table, EOPNOTSUPP or EINVAL before Linux 5.12, which knows
     /// no tables that go with their socket.
-    pub fn start(name: &str, ports: &[u16], magic: [u8; 4]) -> Result<Self> {
+    pub fn start(name: &str, ports: &[u16], magic: [u8; 4], devices: &[String]) -> Result<Self> {
         let mut events = Connection::open(NETLINK_NETFILTER)?;
         let prepare = |events: &mut Connection| -> io::Result<()> {
             // SAFETY: the socket outlives this closure, and nothing closes it meanwhile.
@@ -59,6 +60,19 @@ impl Trace {
             match transaction.commit(&mut owner) {
                 // A kernel without CONFIG_NF_TABLES_BRIDGE has no rules for bridges that a packet could meet.
                 Err(Error::Kernel { .. }) if family == nfproto::BRIDGE => {}
+                done => done?,
+            }
+        }
+        // A chain of its own for each hook: egress came with Linux 5.16.
+        let rules = table::traced(ports, magic);
+        for (hook, new) in [(DeviceHook::Ingress, true), (DeviceHook::Egress, false)] {
+            let mut transaction = Transaction::of(nfproto::NETDEV);
+            if new {
+                transaction.create_owned_table(name);
+            }
+            transaction.add_device_chain(name, hook, devices, &rules)?;
+            match transaction.commit(&mut owner) {
+                Err(Error::Kernel { .. }) => break,
                 done => done?,
             }
         }

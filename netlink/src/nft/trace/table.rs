@@ -51,6 +51,26 @@ const IPV6_IN_IP: Inner = Inner {
 /// A table whose chains trace, first of all, TCP and UDP from and to `ports`, UDP and ICMP echo whose payload begins with `magic`,
 /// either in VXLAN or IP in IP, and ICMP errors.
 pub(super) fn trace_table(name: &str, ports: &[u16], magic: [u8; 4]) -> Table {
+    let rules = traced(ports, magic);
+    let chain = |name: &str, hook| Chain {
+        name: name.to_owned(),
+        kind: ChainType::Filter,
+        hook,
+        priority: FIRST,
+        rules: rules.clone(),
+    };
+    Table {
+        name: name.to_owned(),
+        sets: Vec::new(),
+        chains: vec![
+            chain("prerouting", Hook::Prerouting),
+            chain("output", Hook::Output),
+        ],
+    }
+}
+
+/// The rules of its chains.
+pub(super) fn traced(ports: &[u16], magic: [u8; 4]) -> Vec<Vec<Expr>> {
     let mut rules = Vec::new();
     for port in ports {
         for protocol in [TCP, UDP] {
@@ -77,21 +97,7 @@ pub(super) fn trace_table(name: &str, ports: &[u16], magic: [u8; 4]) -> Table {
     for rule in &mut rules {
         rule.push(Expr::Trace);
     }
-    let chain = |name: &str, hook| Chain {
-        name: name.to_owned(),
-        kind: ChainType::Filter,
-        hook,
-        priority: FIRST,
-        rules: rules.clone(),
-    };
-    Table {
-        name: name.to_owned(),
-        sets: Vec::new(),
-        chains: vec![
-            chain("prerouting", Hook::Prerouting),
-            chain("output", Hook::Output),
-        ],
-    }
+    rules
 }
 
 fn tunnelled(begin: &[Expr], inner: &Inner, ports: &[u16], magic: [u8; 4]) -> Vec<Vec<Expr>> {

@@ -1,7 +1,7 @@
 //! How the node routes packets to and from a pod: the kernel is asked, and tables that only some packets look up are read.
 use std::net::IpAddr;
 
-use flatnet_netlink::{Flow, Link, Route, RouteEntry, Rule};
+use flatnet_netlink::{Flow, Link, Route, RouteEntry, Rule, RuleAction};
 use ipnet::IpNet;
 
 use super::Findings;
@@ -9,8 +9,6 @@ use crate::datapath::sysctl;
 use crate::error::Result;
 use crate::types::Plan;
 
-/// FR_ACT_TO_TBL (linux/fib_rules.h). The actions of rules that end packets have the numbers of such routes.
-const LOOKS_UP: u8 = 1;
 /// How many addresses to try until one is found that the node routes to the bridge.
 const PEERS: usize = 3;
 
@@ -89,10 +87,9 @@ impl Way<'_> {
             .find(|other| self.problem(&Flow::to(*other)).is_none())?;
         let mut between = |from, to| {
             self.problem(&Flow {
-                to,
                 from: Some(from),
                 iif: Some(self.bridge.index),
-                oif: None,
+                ..Flow::to(to)
             })
         };
         between(peer, address).or_else(|| between(address, peer))
@@ -112,7 +109,7 @@ fn hidden(host: &mut Route, plan: &Plan, address: IpAddr) -> Result<Vec<String>>
     let mut problems = Vec::new();
     for rule in &rules {
         let net = [rule.to, rule.from].into_iter().flatten().find(concerns);
-        if let (Some(kind), Some(net)) = (ends(rule.action), net) {
+        if let (Some(kind), Some(net)) = (rule.action.refuses(), net) {
             problems.push(format!(
                 "rule {} of the node ends packets of {net} ({kind}; ip rule show pref {})",
                 rule.priority, rule.priority
@@ -120,19 +117,22 @@ fn hidden(host: &mut Route, plan: &Plan, address: IpAddr) -> Result<Vec<String>>
         }
     }
     let routes = host.routes_of_all_tables()?;
-    for rule in rules.iter().filter(|rule| rule.action == LOOKS_UP) {
+    for rule in &rules {
+        let RuleAction::Lookup(table) = rule.action else {
+            continue;
+        };
         // Rules without a condition are part of the lookups above.
         let conditional = rule.iif.is_some() || rule.mark.is_some() || rule.from.is_some();
         if !conditional || rule.to.is_some_and(|to| !to.contains(&address)) {
             continue;
         }
-        let Some(route) = best(&routes, rule.table, address) else {
+        let Some(route) = best(&routes, table, address) else {
             continue;
         };
         if let Some(kind) = ends(route.kind).filter(|_| concerns(&route.dst)) {
             problems.push(format!(
                 "rule {} of the node looks up table {}, where a {kind} route to {} ends packets for {address} (ip route show table {})",
-                rule.priority, rule.table, route.dst, rule.table
+                rule.priority, table, route.dst, table
             ));
         }
     }
@@ -152,7 +152,7 @@ fn best(routes: &[(u32, RouteEntry)], table: u32, address: IpAddr) -> Option<&Ro
         })
 }
 
-/// The word for routes and rules that end a packet.
+/// The word for routes that end a packet.
 fn ends(kind: u8) -> Option<&'static str> {
     match kind {
         6 => Some("blackhole"),

@@ -1,5 +1,6 @@
 //! Broken clusters: where a packet ends, and why.
 use flatnet_model::kernel::{Link, MacAddr};
+use flatnet_model::rule::RouteChoice;
 
 use super::*;
 
@@ -49,7 +50,8 @@ fn a_route_that_rejects() {
     let route = route.unwrap();
     (route.kind, route.gateway, route.oif) = (6, None, None);
     let route = "blackhole 10.244.2.0/24".to_owned();
-    ends(&observed, node("node1"), Cause::Rejected { route });
+    let by = RouteChoice::Main { route };
+    ends(&observed, node("node1"), Cause::Rejected { by });
 }
 
 #[test]

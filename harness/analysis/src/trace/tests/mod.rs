@@ -3,6 +3,7 @@ mod ends;
 mod kernels;
 mod parties;
 mod paths;
+mod policy;
 
 use std::net::IpAddr;
 
@@ -46,6 +47,8 @@ fn request(from: Netns, to: &str) -> Request {
         destination: ip(to),
         wanted: None,
         rewrite: None,
+        carries: None,
+        marks: std::collections::BTreeMap::new(),
     }
 }
 

@@ -122,6 +122,8 @@ fn facts(at: u8) -> Facts {
         learning: false,
     });
     Facts {
+        rules: Vec::new(),
+        other_tables: Vec::new(),
         hostname: String::new(),
         links: vec![
             link(ETH0, "eth0", ""),
