@@ -77,6 +77,8 @@ fn explains(evidence: &Evidence, fault: &plant::Fault) -> bool {
 #[case::plugin_missing("plugin-missing")]
 #[case::underlay_cut("underlay-cut")]
 #[case::underlay_mtu("underlay-mtu")]
+#[case::length_drop("length-drop")]
+#[case::pod_mtu("pod-mtu")]
 #[case::loopback_down("loopback-down")]
 fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
     let mut args = args();

@@ -6,7 +6,7 @@ use flatnet_analysis::follow::picture::Live;
 use flatnet_cluster::observe::fleet::Fleet;
 use flatnet_cluster::observe::follow::Follower;
 use flatnet_cluster::status;
-use flatnet_model::follow::Wanted;
+use flatnet_model::follow::{Burst, Wanted};
 use flatnet_model::network::Transport;
 use flatnet_model::probe::DialRequest;
 use flatnet_model::reference::{Endpoint, Netns};
@@ -60,6 +60,7 @@ pub async fn lives(
                 transport: *transport,
                 port,
             },
+            burst: Burst::Few,
         };
         let followed = follow::one(&follower, &ground, dial).await;
         lives.push(ground.live(&followed));

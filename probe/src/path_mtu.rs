@@ -3,7 +3,7 @@
 //! Datagrams go out with DF set and without regard to what the kernel remembers of the path (IP_PMTUDISC_PROBE, ip(7)),
 //! so that each size is tried on the wire itself; the responder says how many bytes it received.
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -11,19 +11,21 @@ use nix::libc;
 use socket2::{Domain, Protocol, Type};
 use tokio::time::Instant;
 
+use flatnet_model::probe::ask::SizedRequest;
+
 use crate::MtuTrial;
-use crate::datagram::{Datagrams, set_option};
+use crate::datagram::{Datagrams, Notice, set_option};
 use crate::error::{Error, Result, errno_words};
 use crate::message::{HEADER, MAX_MESSAGE, Message};
 
-/// How often each size is sent within its time.
-const SENDS: u32 = 3;
-/// Sizes under way at once: the largest sixteen datagrams there can be fit into about a megabyte.
-const AT_ONCE: usize = 16;
+/// Packets under way at once, and what they may come to, bytes: sixteen of the largest there can be.
+const AT_ONCE: usize = 64;
+const BYTES_AT_ONCE: u32 = 1 << 20;
 const UDP_HEADER: u32 = 8;
 
 /// A size that is being tried.
 struct Trial {
+    to: SocketAddr,
     nonce: u64,
     size: u32,
     payload: usize,
@@ -37,31 +39,54 @@ enum End {
     Failed(String),
 }
 
-/// Tries every size; the trials are in their order. Fails only where no socket can be opened.
+/// Tries every target; the trials are in their order. Each is sent up to `sends` times within `timeout`. Fails only where no
+/// socket can be opened.
 pub(crate) async fn measure(
-    to: SocketAddr,
-    sizes: &[u32],
+    targets: &[SizedRequest],
     timeout: Duration,
+    sends: u32,
 ) -> Result<Vec<MtuTrial>> {
-    let socket = open(to.is_ipv6())
-        .map_err(|error| Error::system("open a socket for path MTU trials", error))?;
     let nonces = crate::dial::Nonces::default();
-    let mut trials: Vec<Trial> = sizes
+    let trials = targets
         .iter()
-        .map(|size| Trial::new(*size, to.ip(), nonces.next()))
-        .collect();
-    for some in trials.chunks_mut(AT_ONCE) {
-        for _ in 0..SENDS {
-            for trial in some.iter_mut().filter(|trial| trial.end.is_none()) {
-                trial.send(&socket, to);
-            }
-            listen(&socket, some, timeout / SENDS).await?;
-        }
+        .map(|target| Trial::new(target, nonces.next()));
+    let mut trials: Vec<Trial> = trials.collect();
+    let mut from = 0;
+    while from < trials.len() {
+        let to = from + fitting(&trials[from..]);
+        together(&mut trials[from..to], timeout, sends).await?;
+        from = to;
     }
     Ok(trials
         .into_iter()
         .map(|trial| trial.report(timeout))
         .collect())
+}
+
+/// How many of the first trials may be under way together, at least one: all of one family, as one socket sends them.
+fn fitting(trials: &[Trial]) -> usize {
+    let mut bytes = 0_u32;
+    let fits = |trial: &&Trial| {
+        bytes = bytes.saturating_add(trial.size);
+        bytes <= BYTES_AT_ONCE && trial.to.is_ipv6() == trials[0].to.is_ipv6()
+    };
+    let fitting = trials.iter().take(AT_ONCE).take_while(fits).count();
+    fitting.max(1)
+}
+
+async fn together(trials: &mut [Trial], timeout: Duration, sends: u32) -> Result<()> {
+    let Some(first) = trials.first() else {
+        return Ok(());
+    };
+    let socket = open(first.to.is_ipv6())
+        .map_err(|error| Error::system("open a socket for path MTU trials", error))?;
+    for _ in 0..sends {
+        for at in 0..trials.len() {
+            send(at, &socket, trials);
+        }
+        listen(&socket, trials, timeout / sends).await?;
+    }
+    Ok(())
 }
 
 fn open(v6: bool) -> io::Result<Datagrams> {
@@ -87,7 +112,9 @@ fn open(v6: bool) -> io::Result<Datagrams> {
 }
 
 impl Trial {
-    fn new(size: u32, to: IpAddr, nonce: u64) -> Self {
+    fn new(target: &SizedRequest, nonce: u64) -> Self {
+        let to = SocketAddr::new(target.address.to_canonical(), target.port);
+        let size = target.bytes;
         // IPv6's own limit leaves its header out (RFC 8200 section 3).
         let (ip_header, most) = if to.is_ipv6() {
             (40, 40 + 65_535)
@@ -106,6 +133,7 @@ impl Trial {
             _ => None,
         };
         Trial {
+            to,
             nonce,
             size,
             payload: size.saturating_sub(headers) as usize,
@@ -113,23 +141,8 @@ impl Trial {
         }
     }
 
-    fn send(&mut self, socket: &Datagrams, to: SocketAddr) {
-        let mut datagram = Message::Sized { nonce: self.nonce }.encode();
-        datagram.resize(self.payload, 0);
-        match socket.send(&datagram, to, None) {
-            Ok(()) | Err(Errno::EAGAIN) => {}
-            Err(Errno::EMSGSIZE) => {
-                // The kernel leaves a notice that names the limit.
-                let mtu = std::iter::from_fn(|| socket.notice(&mut [0; MAX_MESSAGE]))
-                    .filter(|n| n.errno == Errno::EMSGSIZE && n.by.is_none())
-                    .last();
-                self.end = Some(End::Failed(match mtu {
-                    Some(notice) => format!("message too long (interface mtu {})", notice.mtu),
-                    None => errno_words(Errno::EMSGSIZE),
-                }));
-            }
-            Err(errno) => self.end = Some(End::Failed(errno_words(errno))),
-        }
+    fn is_open(&self) -> bool {
+        self.end.is_none()
     }
 
     fn report(self, timeout: Duration) -> MtuTrial {
@@ -149,37 +162,73 @@ impl Trial {
     }
 }
 
+/// Sends that trial's datagram, unless it has an end.
+fn send(at: usize, socket: &Datagrams, trials: &mut [Trial]) {
+    let trial = &trials[at];
+    if !trial.is_open() {
+        return;
+    }
+    let mut datagram = Message::Sized { nonce: trial.nonce }.encode();
+    datagram.resize(trial.payload, 0);
+    let why = match socket.send(&datagram, trial.to, None) {
+        Ok(()) | Err(Errno::EAGAIN) => return,
+        // The kernel leaves a notice that names the limit.
+        Err(Errno::EMSGSIZE) => match notices(socket, trials) {
+            Some(mtu) => format!("message too long (interface mtu {mtu})"),
+            None => errno_words(Errno::EMSGSIZE),
+        },
+        Err(errno) => errno_words(errno),
+    };
+    trials[at].end = Some(End::Failed(why));
+}
+
+/// Takes the notices that are there; returns the MTU that this end's kernel named last.
+fn notices(socket: &Datagrams, trials: &mut [Trial]) -> Option<u32> {
+    let mut buffer = [0; MAX_MESSAGE];
+    let mut own = None;
+    while let Some(notice) = socket.notice(&mut buffer) {
+        match notice.by {
+            Some(_) => learn(&notice, &buffer[..notice.quoted], trials),
+            None if notice.errno == Errno::EMSGSIZE => own = Some(notice.mtu),
+            None => {}
+        }
+    }
+    own
+}
+
+/// What somebody on the way says of trials.
+fn learn(notice: &Notice, quoted: &[u8], trials: &mut [Trial]) {
+    let Some(by) = notice.by else { return };
+    let words = match notice.errno {
+        Errno::EMSGSIZE => format!("message too long (path mtu {}, said by {by})", notice.mtu),
+        errno => format!("{} (said by {by})", errno_words(errno)),
+    };
+    // A router that quotes too little to say which one means one that is larger than the MTU it names.
+    let nonce = crate::message::nonce_of(quoted);
+    let about = |trial: &Trial| match nonce {
+        Some(nonce) => trial.nonce == nonce,
+        None => {
+            let is_longer = notice.errno != Errno::EMSGSIZE || trial.size > notice.mtu;
+            trial.to.ip() == notice.to && is_longer
+        }
+    };
+    for trial in trials.iter_mut() {
+        if trial.is_open() && about(trial) {
+            trial.end = Some(End::Failed(words.clone()));
+        }
+    }
+}
+
 /// Takes what comes back until every trial has an end or `limit` has passed.
 async fn listen(socket: &Datagrams, trials: &mut [Trial], limit: Duration) -> Result<()> {
     let until = Instant::now() + limit;
     let mut buffer = [0; MAX_MESSAGE];
-    while trials.iter().any(|trial| trial.end.is_none()) {
+    while trials.iter().any(Trial::is_open) {
         let Ok(ready) = tokio::time::timeout_at(until, socket.ready()).await else {
             return Ok(());
         };
         let mut guard = ready.map_err(|error| Error::system("wait for path MTU answers", error))?;
-        while let Some(notice) = socket.notice(&mut buffer) {
-            let Some(by) = notice.by else { continue };
-            let words = match notice.errno {
-                Errno::EMSGSIZE => {
-                    format!("message too long (path mtu {}, said by {by})", notice.mtu)
-                }
-                errno => format!("{} (said by {by})", errno_words(errno)),
-            };
-            // A router that quotes too little to say which one means one that is larger than the MTU it names.
-            let nonce = crate::message::nonce_of(&buffer[..notice.quoted]);
-            let about = |trial: &&mut Trial| match nonce {
-                Some(nonce) => trial.nonce == nonce,
-                None => notice.errno != Errno::EMSGSIZE || trial.size > notice.mtu,
-            };
-            for trial in trials
-                .iter_mut()
-                .filter(|trial| trial.end.is_none())
-                .filter(about)
-            {
-                trial.end = Some(End::Failed(words.clone()));
-            }
-        }
+        notices(socket, trials);
         while let Some(arrival) = socket.receive(&mut buffer) {
             let Ok(Message::Received { nonce, bytes }) =
                 Message::decode(&buffer[..arrival.len.min(MAX_MESSAGE)])

@@ -1,5 +1,5 @@
 //! The main loop: a question, an answer.
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -96,9 +96,9 @@ impl Session {
             Series(asked) => self.series(asked).await?,
             PathMtu(asked) => MtuTrials {
                 trials: path_mtu::measure(
-                    SocketAddr::new(asked.address.to_canonical(), asked.port),
-                    &asked.sizes,
+                    &asked.targets,
                     Duration::from_millis(asked.timeout_ms),
+                    asked.sends.clamp(1, 10),
                 )
                 .await?,
             },

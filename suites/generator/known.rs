@@ -45,27 +45,6 @@ pub(crate) const KNOWN: &[Known] = &[
         why: "a dial is made up to three times, and counts as answered if one attempt is",
     },
     Known {
-        law: 1,
-        classes: &[Filter, PodFilter, Iptables],
-        planted: &["length"],
-        said: &["nothing is red"],
-        why: "`mtu` tries large packets on some of the paths, not between all pods; a TCP dial ends well though some acknowledgements are lost",
-    },
-    Known {
-        law: 3,
-        classes: &[Filter, PodFilter, Iptables],
-        planted: &["length"],
-        said: &["mtu names"],
-        why: "a rule that drops by length is taken for a small MTU of the node",
-    },
-    Known {
-        law: 3,
-        classes: &[Mtu],
-        planted: &["pod/"],
-        said: &["mtu names node"],
-        why: "a pod's own small MTU is taken for one of its node",
-    },
-    Known {
         law: 3,
         classes: &[Nat],
         planted: &["redirect", " set "],

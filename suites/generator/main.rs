@@ -3,7 +3,7 @@
 //! (4) with the fault taken away everything is green.
 //!
 //! `FLATNET_FAULTS` is how many (default 30), `FLATNET_SEED` the number that chooses them (default 1), `FLATNET_FAULT` the number of a single
-//! one to repeat, `FLATNET_LABS` how many labs work side by side (default 4).
+//! one to repeat, `FLATNET_PLANTED` words that the commands of those to try have, `FLATNET_LABS` how many labs work side by side (default 4).
 mod bed;
 mod dice;
 mod figures;
@@ -138,9 +138,10 @@ fn run(seeds: &[u64], labs: usize) -> Vec<Trial> {
         })
         .collect();
     let trials = Mutex::new(Vec::new());
+    let only = std::env::var("FLATNET_PLANTED").ok();
     thread::scope(|scope| {
         for lab in 0..labs {
-            let (left, trials) = (&left, &trials);
+            let (left, trials, only) = (&left, &trials, only.as_deref());
             scope.spawn(move || {
                 // Its own shape first, then what others have left.
                 for shape in (lab..lab + SHAPES.len()).map(|shape| shape % SHAPES.len()) {
@@ -150,7 +151,9 @@ fn run(seeds: &[u64], labs: usize) -> Vec<Trial> {
                             break;
                         };
                         let lab = bed.get_or_insert_with(|| Bed::new(SHAPES[shape]));
-                        let trial = trial::run(lab, seed);
+                        let Some(trial) = trial::run(lab, seed, only) else {
+                            continue;
+                        };
                         if trial.spoils() {
                             bed = None;
                         }

@@ -62,10 +62,14 @@ impl Trial {
     }
 }
 
-/// Draws the fault of that seed in the lab, and tries it.
-pub(crate) fn run(bed: &mut Bed, seed: u64) -> Trial {
+/// Draws the fault of that seed in the lab, and tries it, unless words are asked for that its commands do not have.
+pub(crate) fn run(bed: &mut Bed, seed: u64, only: Option<&str>) -> Option<Trial> {
     let start = Instant::now();
     let mut planned = grammar::draw(&bed.ground, seed);
+    let mut plants = planned.steps.iter().map(|step| &step.plant);
+    if only.is_some_and(|words| !plants.any(|plant| plant.contains(words))) {
+        return None;
+    }
     let words = planned
         .steps
         .iter()
@@ -73,13 +77,13 @@ pub(crate) fn run(bed: &mut Bed, seed: u64) -> Trial {
     let planted = words.collect();
     let class = planned.class;
     let end = attempt(bed, &mut planned);
-    Trial {
+    Some(Trial {
         seed,
         class,
         planted,
         end,
         took: start.elapsed(),
-    }
+    })
 }
 
 fn attempt(bed: &mut Bed, planned: &mut Planned) -> End {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::cause::Found;
 use crate::kernel::{AddressField, Flow};
 use crate::probe::watch::{Passing, Watched, Watching};
-use crate::probe::{DialOutcome, DialRequest, Facts, RouteOutcome};
+use crate::probe::{DialOutcome, DialRequest, Facts, MtuTrial, RouteOutcome};
 use crate::reference::{Endpoint, Netns};
 use crate::snapshot::Observed;
 
@@ -35,6 +35,25 @@ pub struct Wanted {
     /// What is dialled.
     #[serde(flatten)]
     pub request: DialRequest,
+    /// What is sent.
+    #[serde(default)]
+    pub burst: Burst,
+}
+
+/// What is sent while a dial is followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Burst {
+    /// A few dials: what always fails shows.
+    #[default]
+    Few,
+    /// So many that what fails one time in ten shows.
+    Many,
+    /// A few datagrams with DF, each an IP packet of this size.
+    Sized {
+        /// Of the whole IP packet, bytes.
+        bytes: u32,
+    },
 }
 
 /// A dial that failed or was rewritten, made again while every namespace on its way was watched.
@@ -44,13 +63,44 @@ pub struct Followed {
     #[serde(flatten)]
     pub dial: Wanted,
     /// What became of each of the burst, one attempt each.
-    pub outcomes: Observed<Vec<DialOutcome>>,
+    pub outcomes: Observed<Outcomes>,
     /// What was watched in each namespace, with what was seen there.
     pub places: Vec<Place>,
     /// What kernels on the way said about where packets of the dial go.
     pub routes: Vec<KernelRoute>,
     /// What all of that says.
     pub found: Option<FollowedTo>,
+}
+
+/// What became of the packets of a burst.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Outcomes {
+    /// Of dials.
+    Dials(Vec<DialOutcome>),
+    /// Of packets of one size.
+    Sizes(Vec<MtuTrial>),
+}
+
+impl Outcomes {
+    /// How many were sent.
+    pub fn sent(&self) -> usize {
+        match self {
+            Outcomes::Dials(dials) => dials.len(),
+            Outcomes::Sizes(trials) => trials.len(),
+        }
+    }
+
+    /// How many of them were answered.
+    pub fn answered(&self) -> usize {
+        match self {
+            Outcomes::Dials(dials) => {
+                let answered = |dial: &&DialOutcome| matches!(dial, DialOutcome::Answered { .. });
+                dials.iter().filter(answered).count()
+            }
+            Outcomes::Sizes(trials) => trials.iter().filter(|trial| trial.arrived).count(),
+        }
+    }
 }
 
 /// One namespace while a dial was followed.

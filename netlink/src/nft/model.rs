@@ -72,6 +72,8 @@ pub enum Expr {
     },
     /// Has every rule that the packet meets from now on reported ([`Trace`](super::Trace)).
     Trace,
+    /// IP packets longer than so many bytes.
+    LongerThan(u32),
     /// So many of a hundred packets, chosen at random.
     Percent(u8),
     /// The first so many packets that come here.

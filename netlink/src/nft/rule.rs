@@ -92,6 +92,11 @@ impl<'a> Encoder<'a> {
                         .attr_be32(expr::META_SREG, expr::REG_1);
                 });
             }
+            Expr::LongerThan(bytes) => {
+                self.meta(expr::META_LEN);
+                self.in_network_order();
+                self.compare(expr::CMP_GT, &bytes.to_be_bytes());
+            }
             Expr::Percent(share) => {
                 self.number(expr::NUMGEN_RANDOM, 100, u32::from(*share));
             }
@@ -145,7 +150,12 @@ impl<'a> Encoder<'a> {
                 .attr_be32(expr::NUMGEN_MODULUS, modulus)
                 .attr_be32(expr::NUMGEN_TYPE, kind);
         });
-        // Registers are compared byte by byte.
+        self.in_network_order();
+        self.compare(expr::CMP_LT, &limit.to_be_bytes());
+    }
+
+    /// The number of four bytes in register 1: registers are compared byte by byte.
+    fn in_network_order(&mut self) {
         self.expression("byteorder", |m| {
             m.attr_be32(expr::BYTEORDER_SREG, expr::REG_1)
                 .attr_be32(expr::BYTEORDER_DREG, expr::REG_1)
@@ -153,7 +163,6 @@ impl<'a> Encoder<'a> {
                 .attr_be32(expr::BYTEORDER_LEN, 4)
                 .attr_be32(expr::BYTEORDER_SIZE, 4);
         });
-        self.compare(expr::CMP_LT, &limit.to_be_bytes());
     }
 
     /// Continues only if the comparison with register 1 holds.

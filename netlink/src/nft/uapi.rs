@@ -114,6 +114,7 @@ pub(crate) mod expr {
     pub(crate) const NAME: u16 = 1;
     pub(crate) const DATA: u16 = 2;
 
+    pub(crate) const META_LEN: u32 = 0;
     pub(crate) const META_DREG: u16 = 1;
     pub(crate) const META_KEY: u16 = 2;
     pub(crate) const META_SREG: u16 = 3;
@@ -152,6 +153,7 @@ pub(crate) mod expr {
     pub(crate) const CMP_NEQ: u32 = 1;
 
     pub(crate) const CMP_LT: u32 = 2;
+    pub(crate) const CMP_GT: u32 = 4;
 
     pub(crate) const NUMGEN_DREG: u16 = 1;
     pub(crate) const NUMGEN_MODULUS: u16 = 2;

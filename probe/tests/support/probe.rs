@@ -113,11 +113,15 @@ impl Probe {
         sizes: &[u32],
         timeout_ms: u64,
     ) -> Vec<MtuTrial> {
-        let question = ask::PathMtu {
+        let target = |bytes: &u32| ask::SizedRequest {
             address: ip(address),
             port,
-            sizes: sizes.to_vec(),
+            bytes: *bytes,
+        };
+        let question = ask::PathMtu {
+            targets: sizes.iter().map(target).collect(),
             timeout_ms,
+            sends: 3,
         };
         let trials = self.ask(&question).trials;
         let tried: Vec<u32> = trials.iter().map(|trial| trial.size).collect();

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Basis, Found, Subject};
+use flatnet_model::follow::Burst;
 use flatnet_model::observations::{Call, Endpoint};
 use flatnet_model::probe::Transport;
 use flatnet_model::reference::Netns;
@@ -20,7 +21,9 @@ pub(super) fn known_at<'n>(
 ) -> Option<(Subject, Found)> {
     let nodes: BTreeSet<&str> = nodes.into_iter().collect();
     let followed = topology.observations.following.followed.iter();
+    // What ends packets of one size only says nothing of calls.
     let fates = followed
+        .filter(|followed| !matches!(followed.dial.burst, Burst::Sized { .. }))
         .filter(|followed| over.contains(&followed.dial.request.transport))
         .filter_map(|followed| followed.found.as_ref()?.fate.as_ref());
     let mut causes = fates

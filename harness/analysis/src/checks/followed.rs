@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Basis, Found, State, Subject};
-use flatnet_model::follow::{Fate, Followed, Rewrite, Wanted};
+use flatnet_model::follow::{Burst, Fate, Followed, Rewrite, Wanted};
 use flatnet_model::kernel::MacAddr;
 use flatnet_model::observations::Endpoint;
 use flatnet_model::probe::Facts;
@@ -12,14 +12,25 @@ use flatnet_model::reference::Netns;
 
 use super::findings::Problem;
 use super::topology::{Topology, at};
+use super::veth::paired;
 
 /// The dials between these ends that were followed.
 pub(super) fn between<'a>(
     topology: &Topology<'a>,
     is_meant: impl Fn(&Endpoint, &Endpoint) -> bool,
 ) -> Vec<&'a Followed> {
+    of_burst(topology, Burst::Few, is_meant)
+}
+
+/// The same, of bursts of one kind.
+pub(super) fn of_burst<'a>(
+    topology: &Topology<'a>,
+    burst: Burst,
+    is_meant: impl Fn(&Endpoint, &Endpoint) -> bool,
+) -> Vec<&'a Followed> {
     let followed = topology.observations.following.followed.iter();
     followed
+        .filter(|followed| followed.dial.burst == burst)
         .filter(|followed| is_meant(&followed.dial.from, &followed.dial.to))
         .collect()
 }
@@ -105,9 +116,39 @@ pub(super) fn blamed(topology: &Topology<'_>, fate: &Fate) -> Vec<Subject> {
     if let Some(blamed) = cause.and_then(|cause| changer(topology, cause)) {
         return blamed;
     }
+    if let Some(node) = cause.and_then(|cause| node_of_port(topology, cause)) {
+        return vec![Subject::node_of(node)];
+    }
     let at = ended_at(fate);
     let culprit = at.and_then(|at| culprit(topology, at));
     culprit.into_iter().collect()
+}
+
+/// The node behind the port of what joins the nodes that a cause is about.
+fn node_of_port<'a>(topology: &Topology<'a>, cause: &Cause) -> Option<&'a str> {
+    let (Cause::TooBigForDevice {
+        at: Netns::Wire,
+        device: Some(device),
+        ..
+    }
+    | Cause::LinkDown {
+        at: Netns::Wire,
+        device,
+        ..
+    }) = cause
+    else {
+        return None;
+    };
+    let wire = topology.observations.following.wire.as_ref()?;
+    let port = wire.as_ref().ok()?.link_named(device)?;
+    let mut nodes = topology.nodes();
+    let node = nodes.find(|node| {
+        let links = node.inside.facts().map(|facts| &facts.links[..]);
+        let mut links = links.unwrap_or_default().iter();
+        // Index and peer are numbers of both ends' namespaces, which other pairs may have as well: a node has one uplink of that kind.
+        links.any(|link| link.master.is_none() && paired(link, port))
+    })?;
+    Some(&node.object.name)
 }
 
 /// Whether a neighbour entry that differs from its next hop's Ethernet address was changed, or the next hop's was. Other entries for

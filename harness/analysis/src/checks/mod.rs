@@ -42,10 +42,11 @@ mod veth;
 pub mod tests;
 
 pub use catalogue::{Check, UnknownCheck, all, find};
-pub use mtu::FRAGMENT_COUNTERS;
+pub use mtu::{FRAGMENT_COUNTERS, oversized};
 pub use no_nat::rewritten;
 pub use reachability::{outcomes, representatives};
 pub use required::Required;
+pub use series::lossy;
 pub use topology::{device, device_of, ip_command, is_link_local, own_addresses, route_words};
 pub use veth::paired;
 

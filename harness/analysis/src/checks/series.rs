@@ -3,12 +3,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Finding, Found, PathClass, Span, State, Subject, Symptom, Talk};
-use flatnet_model::observations::{Dial, Endpoint, Fate, Occasion, SeriesRun};
+use flatnet_model::follow::{Burst, Fate as Ending, Wanted};
+use flatnet_model::observations::{Dial, Endpoint, Fate, Observations, Occasion, SeriesRun};
 use flatnet_model::probe::{PacketFate, Transport};
 
 use super::Deviation;
-use super::findings::some;
+use super::findings::{Problem, some};
 use super::topology::{Topology, common};
+use super::{followed, node_facts};
 
 /// How the packets of a series fared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +142,7 @@ impl<'a> Lossy<'a> {
     pub(super) fn evidence(&self) -> Option<Deviation> {
         let first = self.runs.first()?;
         let ends = self.runs.iter().map(|run| (&run.from, &run.to));
-        let (between, culprit) = extent(self.topology, ends);
+        let (between, common) = extent(self.topology, ends);
         let (mut lost, mut sent) = (0, 0);
         let mut each: BTreeMap<_, Vec<State>> = BTreeMap::new();
         for run in &self.runs {
@@ -159,11 +161,17 @@ impl<'a> Lossy<'a> {
             states.push(state.into());
         }
         let over: BTreeSet<Transport> = self.runs.iter().map(|run| run.request.transport).collect();
-        let pairs = between.iter().cloned();
+        let fate = self.fate();
+        let (culprits, cause) = self.explain(fate, &between, common);
+        let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
+        observed.extend(some(each.into_values().flatten().collect(), 4));
+        observed.extend(followed::withheld(self.topology));
         let ping = format!("ping -c 20 {}", first.request.address);
+        let look = crate::look::at(&cause.cause);
+        let pairs = between.iter().cloned();
         Some(Deviation {
             subjects: pairs.map(|(from, to)| Subject::Pair { from, to }).collect(),
-            culprits: culprit.map(Subject::node_of).into_iter().collect(),
+            culprits,
             finding: Finding::of(
                 Symptom::PartLost {
                     span: self.span,
@@ -172,15 +180,110 @@ impl<'a> Lossy<'a> {
                     over,
                     between,
                 },
-                Found::inferred(Cause::LossyPath {
-                    node: culprit.map(str::to_owned),
-                }),
+                cause,
             ),
             expected: Talk::EveryPacketAnswered.into(),
-            observed: some(each.into_values().flatten().collect(), 4),
-            look: self.topology.in_end(&first.from, &ping),
+            observed,
+            look: look.unwrap_or_else(|| self.topology.in_end(&first.from, &ping)),
         })
     }
+
+    /// Where the packets of these paths that were sent once more and got lost ended.
+    fn fate(&self) -> Option<&'a Ending> {
+        let is_ours = |from: &Endpoint, to: &Endpoint| {
+            let mut runs = self.runs.iter();
+            runs.any(|run| run.from == *from && run.to == *to)
+        };
+        let seen = followed::of_burst(self.topology, Burst::Many, is_ours);
+        followed::fate(&seen).map(|(_, fate)| fate)
+    }
+
+    /// Why, and who is to blame: what was seen of packets that got lost, what was read of the nodes, else the node that all paths
+    /// have in common.
+    fn explain(
+        &self,
+        fate: Option<&Ending>,
+        between: &[(String, String)],
+        common: Option<&str>,
+    ) -> (Vec<Subject>, Found) {
+        let seen = fate.and_then(|fate| fate.cause.as_ref());
+        if let Some(problem) = self
+            .shared(between)
+            .filter(|_| seen.is_none_or(followed::is_outline))
+            && let Some(found) = problem.deviation.finding.found()
+        {
+            return (problem.deviation.culprits.clone(), found.clone());
+        }
+        let culprits = match fate {
+            Some(fate) => followed::blamed(self.topology, fate),
+            None => common.map(Subject::node_of).into_iter().collect(),
+        };
+        let concluded = || {
+            let node = match culprits.first() {
+                Some(Subject::Node { node }) => Some(node.clone()),
+                _ => None,
+            };
+            Found::inferred(Cause::LossyPath { node })
+        };
+        let cause = seen.cloned().unwrap_or_else(concluded);
+        (culprits, cause)
+    }
+
+    /// Two nodes with one address or one Ethernet address, of which every lossy direction has one: what is for the one goes to the
+    /// other now and then.
+    fn shared(&self, between: &[(String, String)]) -> Option<Problem> {
+        let is_shared = |problem: &Problem| {
+            let cause = problem.deviation.finding.found().map(|found| &found.cause);
+            let shared = matches!(
+                cause,
+                Some(Cause::NodeMacShared { .. } | Cause::NodeAddressShared { .. })
+            );
+            let of_both =
+                |node: &String| *node == problem.node || problem.peer.as_ref() == Some(node);
+            shared
+                && between
+                    .iter()
+                    .all(|(from, to)| of_both(from) || of_both(to))
+        };
+        let problems = node_facts::problems(self.topology);
+        problems.into_iter().find(is_shared)
+    }
+}
+
+/// What is sent again under watch: of each span the path that loses the largest part of its packets, and one of the way back.
+pub fn lossy(observations: &Observations) -> Vec<Wanted> {
+    let part = |run: &SeriesRun| pattern(run) == Some(Pattern::Part);
+    if !observations.series.iter().any(part) {
+        return Vec::new();
+    }
+    let topology = Topology::of(observations);
+    let spans = [Span::SameNode, Span::CrossNode];
+    let chosen = spans.into_iter().flat_map(|span| {
+        let mut runs = Lossy::of(&topology, span).runs;
+        // Segments of TCP are sent again by the kernel.
+        runs.sort_by_key(|run| {
+            let (lost, sent) = counts(run);
+            (
+                run.request.transport == Transport::Tcp,
+                std::cmp::Reverse(lost * 1000 / sent.max(1)),
+            )
+        });
+        let ends = |run: &SeriesRun| (topology.node_of(&run.from), topology.node_of(&run.to));
+        let first = runs.first().copied();
+        let back = first.and_then(|first| {
+            let (from, to) = ends(first);
+            let mut rest = runs.iter().skip(1);
+            rest.find(|run| ends(run) == (to, from)).copied()
+        });
+        first.into_iter().chain(back)
+    });
+    let wanted = |run: &SeriesRun| Wanted {
+        from: run.from.clone(),
+        to: run.to.clone(),
+        request: run.request,
+        burst: Burst::Many,
+    };
+    chosen.map(wanted).collect()
 }
 
 /// Packets lost, and sent.

@@ -321,15 +321,9 @@ impl Cluster {
     fn mtu(self, pods: &[ObservedPod]) -> Vec<MtuRun> {
         let interface_mtu = self.interface_mtu();
         let mut runs = Vec::new();
-        for (a, b) in (1..=self.nodes).flat_map(|a| (1..=self.nodes).map(move |b| (a, b))) {
-            let on = |n: u8| {
-                pods.iter().filter(move |pod| {
-                    !pod.object.host_network && pod.object.node == format!("node{n}")
-                })
-            };
-            let (Some(from), Some(to)) = (on(a).next(), on(b).nth(usize::from(a == b))) else {
-                continue;
-            };
+        let networked = || pods.iter().filter(|pod| !pod.object.host_network);
+        let pairs = networked().flat_map(|from| networked().map(move |to| (from, to)));
+        for (from, to) in pairs.filter(|(from, to)| from.reference() != to.reference()) {
             for ip in &to.object.ips {
                 let trial = |size, arrived| MtuTrial {
                     size,
@@ -340,6 +334,7 @@ impl Cluster {
                     from: from.endpoint(),
                     to: to.endpoint(),
                     address: *ip,
+                    port: 7411,
                     interface_mtu,
                     trials: Ok(vec![
                         trial(interface_mtu, true),

@@ -3,7 +3,6 @@ use std::collections::BTreeMap;
 
 use flatnet_model::evidence::Found;
 use flatnet_model::follow::{Fate, Followed, Leg, Sight};
-use flatnet_model::probe::DialOutcome;
 use flatnet_model::probe::watch::Packet;
 use flatnet_model::reference::Netns;
 
@@ -43,11 +42,8 @@ pub(super) fn fate<'a>(
     attempts: &[Attempt<'a>],
 ) -> Option<Ended<'a>> {
     let outcomes = followed.outcomes.as_ref().ok()?;
-    let of = outcomes.len();
-    let failed = outcomes
-        .iter()
-        .filter(|outcome| !matches!(outcome, DialOutcome::Answered { .. }))
-        .count();
+    let of = outcomes.sent();
+    let failed = of - outcomes.answered();
     if failed == 0 {
         return None;
     }

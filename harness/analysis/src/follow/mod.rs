@@ -10,6 +10,7 @@ mod ends;
 mod fate;
 mod filters;
 mod lookup;
+mod narrow;
 mod passage;
 pub mod picture;
 mod reason;

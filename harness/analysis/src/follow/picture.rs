@@ -1,7 +1,6 @@
 //! Expected beside seen: the devices that packets should pass, and at which of them they were seen.
-use flatnet_model::follow::{Followed, FollowedTo, Leg, Place, Wanted};
+use flatnet_model::follow::{Followed, FollowedTo, Leg, Outcomes, Place, Wanted};
 use flatnet_model::observations::Observed;
-use flatnet_model::probe::DialOutcome;
 use flatnet_model::reference::Netns;
 
 use super::passage::{Attempt, Seen};
@@ -13,7 +12,7 @@ pub struct Live {
     /// Which.
     pub dial: Wanted,
     /// What became of each of the burst.
-    pub outcomes: Observed<Vec<DialOutcome>>,
+    pub outcomes: Observed<Outcomes>,
     /// Requests: datagrams, echo requests, or TCP's first segments.
     pub there: Picture,
     /// What answers those, where its way is known.
@@ -33,9 +32,8 @@ impl Live {
 
     /// How many were sent, and how many of them were answered.
     pub fn counts(&self) -> (usize, usize) {
-        let outcomes = self.outcomes.as_deref().unwrap_or_default();
-        let answered = |outcome: &&DialOutcome| matches!(outcome, DialOutcome::Answered { .. });
-        (outcomes.len(), outcomes.iter().filter(answered).count())
+        let counts = |outcomes: &Outcomes| (outcomes.sent(), outcomes.answered());
+        self.outcomes.as_ref().map_or((0, 0), counts)
     }
 }
 

@@ -13,6 +13,7 @@ use super::astray::routed_away;
 use super::counters::{COUNTERS, TELLING_REASONS};
 use super::ends::{Ends, facts, holds};
 use super::fate::Ended;
+use super::narrow;
 use super::passage::Seen;
 use super::walked::cause_of;
 use crate::trace::model::{self, Direction, Ending, Step, Trace};
@@ -79,7 +80,8 @@ pub(super) fn reason(
             let back = walks.back.filter(|_| answers_too);
             walk.and_then(stopped).or_else(|| back.and_then(stopped))
         })
-        .or_else(|| places.iter().find_map(|netns| case.error_from(netns)))
+        .or_else(|| places.iter().find_map(|netns| case.error_from(netns, walk)))
+        .or_else(|| narrow::device(network, ended, walk))
         .or_else(|| places.iter().find_map(|netns| case.counted(netns)))
         .or_else(|| walk.and_then(|walk| case.sent_away(walk)));
     let concluded = || case.dropped(at).map(Found::inferred);
@@ -167,7 +169,7 @@ impl Case<'_> {
     }
 
     /// An ICMP error about the packet, sent from there.
-    fn error_from(&self, netns: &Netns) -> Option<Cause> {
+    fn error_from(&self, netns: &Netns, walk: Option<&Trace>) -> Option<Cause> {
         let sightings = self.followed.places.iter().flat_map(|place| {
             let watched = place.watched.iter();
             watched.flat_map(|watched| &watched.sightings)
@@ -192,8 +194,8 @@ impl Case<'_> {
         // RFC 792, RFC 1812 section 5.2.7; RFC 4443 section 3.
         match (source.is_ipv4(), kind, code, mtu) {
             (true, 3, 4, Some(mtu)) | (false, 2, _, Some(mtu)) => Some(Cause::TooBigForDevice {
+                device: walk.and_then(|walk| narrow::named(walk, netns, mtu)),
                 at,
-                device: None,
                 mtu,
             }),
             (true, 3, 0, _) | (false, 1, 0, _) => Some(Cause::RouteRefuses { at, to, by: None }),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Basis;
-use flatnet_model::follow::{Followed, Leg, Place, Wanted};
+use flatnet_model::follow::{Burst, Followed, Leg, Outcomes, Place, Wanted};
 use flatnet_model::kernel::{AddressField, Neighbour};
 use flatnet_model::network::Transport;
 use flatnet_model::observations::Observations;
@@ -44,6 +44,7 @@ impl Scene {
                 transport: Transport::Udp,
                 port: 7411,
             },
+            burst: Burst::Few,
         };
         let ground = Ground::of(&observations);
         let watching = Watching {
@@ -65,7 +66,7 @@ impl Scene {
         let followed = Followed {
             places: ground.places(&dial).into_iter().map(place).collect(),
             dial,
-            outcomes: Ok(vec![lost; BURST]),
+            outcomes: Ok(Outcomes::Dials(vec![lost; BURST])),
             routes: Vec::new(),
             found: None,
         };

@@ -1,5 +1,6 @@
-//! Which dials are worth following: one of each class of failed or rewritten ones.
-use flatnet_model::follow::Wanted;
+//! Which dials are worth following: one of each class of failed or rewritten ones, of those that fail some of the time, and of sizes that do
+//! not pass.
+use flatnet_model::follow::{Burst, Wanted};
 use flatnet_model::observations::Observations;
 
 use crate::checks;
@@ -16,13 +17,17 @@ pub struct Chosen {
 pub fn wanted(observations: &Observations, most: usize) -> Chosen {
     let red = checks::representatives(observations);
     let rewritten = checks::rewritten(observations);
+    let small = red.into_iter().chain(rewritten).map(|dial| Wanted {
+        from: dial.from.clone(),
+        to: dial.to.clone(),
+        request: dial.request,
+        burst: Burst::Few,
+    });
     let mut dials: Vec<Wanted> = Vec::new();
-    for dial in red.into_iter().chain(rewritten) {
-        let wanted = Wanted {
-            from: dial.from.clone(),
-            to: dial.to.clone(),
-            request: dial.request,
-        };
+    for wanted in small
+        .chain(checks::lossy(observations))
+        .chain(checks::oversized(observations))
+    {
         if !dials.contains(&wanted) {
             dials.push(wanted);
         }

@@ -284,6 +284,8 @@ impl Words<'_> {
                 Some(node) => format!("the underlay MTU at {node} is below that of the pods' interfaces"),
                 None => "the underlay MTU is below that of the pods' interfaces".to_owned(),
             });
+            LengthDropped { at } => (format!("something {} may carry less, or a rule may drop packets for their length", self.at(at)));
+            PodMtuLarger { pod, mtu, usual } => (format!("the interface of pod {} has an MTU of {mtu}, that of other pods is {usual}", self.names.pod(&pod.pod)));
             MtuIgnored => "the interface lets more through than its MTU says, or the MTU changed during the run";
             OuterFragments => "the underlay MTU is below the pods' MTU plus what the tunnel adds, so outer packets are split";
             LoopbackDown { pod } => (format!("the loopback interface of pod {} is down", self.names.pod(&pod.pod)));

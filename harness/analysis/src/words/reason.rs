@@ -148,6 +148,8 @@ impl Words<'_> {
             ReplyTranslated => "";
             DestinationTranslated => "";
             UnderlayMtu => "";
+            LengthDropped => "";
+            PodMtuLarger => "";
             MtuIgnored => "";
             OuterFragments => "";
             LoopbackDown => "";

@@ -98,7 +98,21 @@ impl Words<'_> {
                 place(at),
                 extent.say(self)
             ));
-            TooLarge { bytes, between } => "packets of {bytes} bytes, the MTU of the pods' interfaces, do not pass: {between}";
+            TooLarge { bytes, between, pod } => ({
+                let whose = pod.as_ref().map(|(pod, direction)| {
+                    let way = match direction {
+                        Direction::Both => "from and to",
+                        Direction::Out => "from",
+                        Direction::In => "to",
+                    };
+                    format!(" {way} pod {}", self.names.pod(&pod.pod))
+                });
+                format!(
+                    "packets of {bytes} bytes, the MTU of the senders' interfaces, do not pass{}: {}",
+                    whose.unwrap_or_default(),
+                    between.say(self)
+                )
+            });
             LargerPasses { bytes, interface_mtu, between } => "packets of {bytes} bytes pass although the MTU of the pods' interfaces is {interface_mtu}: {between}";
             Fragmented { nodes } => "packets between pods were fragmented on {nodes}";
             ServiceUnreached { service, addresses, node, clients, over } => ({

@@ -2,10 +2,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::follow::{Followed, Place, Wanted};
+use flatnet_model::follow::{Burst, Followed, Outcomes, Place, Wanted};
 use flatnet_model::kernel::Flow;
 use flatnet_model::observations::Observed;
-use flatnet_model::probe::{Facts, Question, RouteOutcome, ask};
+use flatnet_model::probe::{DialRequest, Facts, Question, RouteOutcome, ask};
 use flatnet_model::reference::Netns;
 use tokio::sync::Mutex;
 
@@ -15,7 +15,9 @@ use super::once::start_on_wire;
 use crate::Cluster;
 
 /// Dials of a burst: enough to tell loss from a packet that was lost once, and to tell counters that moved by themselves.
-const BURST: usize = 5;
+const FEW: usize = 5;
+/// Dials of which one in ten fails: that none of so many does has a probability of two in a thousand.
+const MANY: usize = 60;
 /// How long an answer is waited for, milliseconds: before TCP sends a segment again, so that one dial is one packet.
 const ANSWER_MS: u64 = 400;
 /// What was sent last is still under way when the last dial is given up.
@@ -63,17 +65,7 @@ impl Follower {
             async move { self.ask(netns, &question).await }
         });
         let watching = futures::future::join_all(starting).await;
-        let question = ask::Dial {
-            targets: vec![dial.request; BURST],
-            at_once: BURST,
-            timeout_ms: ANSWER_MS,
-            attempts: 1,
-        };
-        let outcomes = self
-            .fleet
-            .ask_one(&dial.from, &question, READ_WITHIN)
-            .await
-            .map(|answer| answer.results);
+        let outcomes = self.send(&dial).await;
         tokio::time::sleep(SETTLE).await;
         let ending = places
             .iter()
@@ -96,6 +88,36 @@ impl Follower {
             routes: Vec::new(),
             found: None,
         }
+    }
+
+    async fn send(&self, dial: &Wanted) -> Observed<Outcomes> {
+        let DialRequest { address, port, .. } = dial.request;
+        let dials = match dial.burst {
+            Burst::Few => FEW,
+            Burst::Many => MANY,
+            Burst::Sized { bytes } => {
+                let target = ask::SizedRequest {
+                    address,
+                    port,
+                    bytes,
+                };
+                let question = ask::PathMtu {
+                    targets: vec![target; FEW],
+                    timeout_ms: ANSWER_MS,
+                    sends: 1,
+                };
+                let answer = self.fleet.ask_one(&dial.from, &question, READ_WITHIN).await;
+                return answer.map(|answer| Outcomes::Sizes(answer.trials));
+            }
+        };
+        let question = ask::Dial {
+            targets: vec![dial.request; dials],
+            at_once: dials,
+            timeout_ms: ANSWER_MS,
+            attempts: 1,
+        };
+        let answer = self.fleet.ask_one(&dial.from, &question, READ_WITHIN).await;
+        answer.map(|answer| Outcomes::Dials(answer.results))
     }
 
     /// Which route a namespace's kernel gives a packet.

@@ -69,7 +69,8 @@ pub async fn everything(
         Endpoint::Outside(_) => None,
     };
     series.extend(timed("suspicions", series::again(fleet, &dials, node_of)).await);
-    let mut mtu = timed("path MTUs", mtu::paths(fleet, &pod_views, &facts)).await;
+    let paths = mtu::paths(fleet, &pod_views, &facts, &dials);
+    let mut mtu = timed("path MTUs", paths).await;
     let (mut received, mut repeated_answers) = (BTreeMap::new(), BTreeMap::new());
     let seen = timed("what arrived", fleet.ask_all(&ask::Seen {}, READ_WITHIN));
     for (at, seen) in seen.await {

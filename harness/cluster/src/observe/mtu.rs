@@ -1,86 +1,79 @@
-//! The largest packet that fits, between one pod of each node and one of every node.
+//! The largest packet that fits, from every pod and to every pod.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use flatnet_model::probe::{Facts, ask};
-
-use tokio::task::JoinSet;
+use flatnet_model::observations::{Dial, Endpoint, MtuRun, Observed, ObservedPod};
+use flatnet_model::probe::{DialOutcome, Facts, MtuTrials, Transport, ask};
 
 use super::fleet::{Fleet, POD_PORT};
-use flatnet_model::observations::{Endpoint, MtuRun, Observed, ObservedPod};
 
 /// Wait for one acknowledgement, milliseconds.
 const TRIAL_MS: u64 = 300;
+/// Each packet is sent so often within it.
+const SENDS: u32 = 3;
 /// All trials of one question, retries included.
 const WITHIN: Duration = Duration::from_secs(20);
 /// The datagram every IPv4 host must accept (RFC 791, section 3.1); the search looks no lower.
 const SMALLEST: u32 = 576;
+/// Sizes that a search tries at once: three times as many come to the one byte between 576 and 5,000 bytes.
+const AT_ONCE: u32 = 16;
+/// Paths of one sender on which the largest size that passes is searched, at most.
+const SEARCHED: usize = 4;
 
-/// One run for each ordered pair of nodes (a node with itself included, where it has two pods) and each family.
+/// One run for each pair of pods that was dialled, at each address. Where no datagram passed, none of any size does.
 pub(super) async fn paths(
-    fleet: &Arc<Fleet>,
+    fleet: &Fleet,
     pods: &[ObservedPod],
     facts: &BTreeMap<Endpoint, Observed<Facts>>,
+    dials: &[Dial],
 ) -> Vec<MtuRun> {
-    let mut on_node: BTreeMap<&str, Vec<&ObservedPod>> = BTreeMap::new();
-    for pod in pods
-        .iter()
-        .filter(|p| !p.object.host_network && fleet.port(&p.endpoint()).is_some())
-    {
-        on_node.entry(&pod.object.node).or_default().push(pod);
-    }
-    let mut runs = Vec::new();
-    for (from_node, clients) in &on_node {
-        for (to_node, servers) in &on_node {
-            let (client, server) = (
-                clients[0],
-                if from_node == to_node {
-                    servers.get(1)
-                } else {
-                    servers.first()
-                },
-            );
-            let Some(server) = server else { continue };
-            let from = client.endpoint();
-            let Some(Ok(facts)) = facts.get(&from) else {
-                continue;
-            };
-            for address in &server.object.ips {
-                let Some(interface_mtu) = interface_mtu(facts, client, address) else {
-                    continue;
-                };
-                let to = server.endpoint();
-                runs.push(MtuRun {
-                    from: from.clone(),
-                    to,
-                    address: *address,
-                    interface_mtu,
-                    trials: Ok(Vec::new()),
-                });
-            }
+    let mut runs = planned(pods, facts, dials);
+    let whole: Vec<usize> = (0..runs.len()).collect();
+    let sizes = |run: &MtuRun| vec![run.interface_mtu, run.interface_mtu + 1];
+    measure(fleet, &mut runs, &whole, sizes).await;
+    loop {
+        let searched = searched(&runs);
+        if searched.is_empty() {
+            return runs;
         }
+        measure(fleet, &mut runs, &searched, next_sizes).await;
     }
-    // A probe answers one question at a time: runs of one client follow each other, clients go side by side.
-    let mut rows: BTreeMap<Endpoint, Vec<MtuRun>> = BTreeMap::new();
-    for run in runs {
-        rows.entry(run.from.clone()).or_default().push(run);
+}
+
+fn planned(
+    pods: &[ObservedPod],
+    facts: &BTreeMap<Endpoint, Observed<Facts>>,
+    dials: &[Dial],
+) -> Vec<MtuRun> {
+    let pods: BTreeMap<Endpoint, &ObservedPod> = pods
+        .iter()
+        .filter(|pod| !pod.object.host_network)
+        .map(|pod| (pod.endpoint(), pod))
+        .collect();
+    let mut whole: BTreeMap<(&Endpoint, &Endpoint, IpAddr), bool> = BTreeMap::new();
+    for dial in dials.iter().filter(|dial| dial.from != dial.to) {
+        let passes = dial.request.transport != Transport::Udp
+            || matches!(dial.result, DialOutcome::Answered { .. });
+        *whole
+            .entry((&dial.from, &dial.to, dial.request.address))
+            .or_insert(true) &= passes;
     }
-    let mut measuring = JoinSet::new();
-    for row in rows.into_values() {
-        let fleet = Arc::clone(fleet);
-        measuring.spawn(async move {
-            let mut done = Vec::new();
-            for run in row {
-                done.push(measure(&fleet, run).await);
-            }
-            done
-        });
-    }
-    let mut runs = measuring.join_all().await.concat();
-    runs.sort_by(|a, b| (&a.from, &a.to, a.address).cmp(&(&b.from, &b.to, b.address)));
-    runs
+    let paths = whole.into_iter().filter(|(_, passes)| *passes);
+    let runs = paths.filter_map(|((from, to, address), _)| {
+        pods.get(to)?;
+        let interface_mtu =
+            interface_mtu(facts.get(from)?.as_ref().ok()?, pods.get(from)?, &address)?;
+        Some(MtuRun {
+            from: from.clone(),
+            to: to.clone(),
+            address,
+            port: POD_PORT,
+            interface_mtu,
+            trials: Ok(Vec::new()),
+        })
+    });
+    runs.collect()
 }
 
 /// MTU of the interface that holds the client's own address of that family.
@@ -93,40 +86,155 @@ fn interface_mtu(facts: &Facts, client: &ObservedPod, to: &IpAddr) -> Option<u32
     facts.holder(*own).map(|link| link.mtu)
 }
 
-fn next_size(run: &MtuRun) -> Option<u32> {
-    let trials = run.trials.as_ref().ok()?;
-    if trials.first().is_none_or(|trial| trial.arrived) {
-        return None;
+/// Tries sizes on some of the runs: one question for each client, all clients side by side.
+async fn measure(
+    fleet: &Fleet,
+    runs: &mut [MtuRun],
+    some: &[usize],
+    sizes: impl Fn(&MtuRun) -> Vec<u32>,
+) {
+    let mut asked: BTreeMap<Endpoint, Vec<(usize, ask::SizedRequest)>> = BTreeMap::new();
+    for at in some {
+        let run = &runs[*at];
+        let target = |bytes| ask::SizedRequest {
+            address: run.address,
+            port: run.port,
+            bytes,
+        };
+        let targets = sizes(run).into_iter().map(|bytes| (*at, target(bytes)));
+        asked.entry(run.from.clone()).or_default().extend(targets);
     }
-    let fits = trials
-        .iter()
-        .filter(|t| t.arrived)
-        .map(|t| t.size)
-        .max()
-        .unwrap_or(SMALLEST - 1);
-    let fails = trials.iter().filter(|t| !t.arrived).map(|t| t.size).min()?;
-    (fails > fits + 1).then(|| fits + (fails - fits) / 2)
+    let questions = asked.iter().map(|(from, targets)| {
+        let question = ask::PathMtu {
+            targets: targets.iter().map(|(_, target)| *target).collect(),
+            timeout_ms: TRIAL_MS,
+            sends: SENDS,
+        };
+        (from.clone(), question)
+    });
+    let answers = fleet.ask(questions.collect(), WITHIN).await;
+    for (from, answer) in answers {
+        let targets = asked.remove(&from).unwrap_or_default();
+        note(runs, targets.into_iter().map(|(at, _)| at), answer);
+    }
 }
 
-/// The trials of one run: the interface MTU and one byte more; where the MTU does not pass, the interval is halved until
-/// the largest size that does is found.
-async fn measure(fleet: &Fleet, mut run: MtuRun) -> MtuRun {
-    let mut sizes = vec![run.interface_mtu, run.interface_mtu + 1];
-    while !sizes.is_empty() {
-        let question = ask::PathMtu {
-            address: run.address,
-            port: POD_PORT,
-            sizes,
-            timeout_ms: TRIAL_MS,
-        };
-        match fleet.ask_one(&run.from, &question, WITHIN).await {
-            Ok(more) => run
-                .trials
-                .iter_mut()
-                .for_each(|trials| trials.extend(more.trials.clone())),
-            Err(why) => run.trials = Err(why),
+/// Writes trials to their runs, which are in the order of the question.
+fn note(runs: &mut [MtuRun], of: impl Iterator<Item = usize>, answer: Observed<MtuTrials>) {
+    match answer {
+        Ok(answer) => {
+            for (at, trial) in of.zip(answer.trials) {
+                runs[at]
+                    .trials
+                    .iter_mut()
+                    .for_each(|trials| trials.push(trial.clone()));
+            }
         }
-        sizes = next_size(&run).into_iter().collect();
+        Err(why) => of.for_each(|at| runs[at].trials = Err(why.clone())),
     }
-    run
+}
+
+/// Runs on which the largest size that passes is not found yet: the first few of each sender.
+fn searched(runs: &[MtuRun]) -> Vec<usize> {
+    let mut of_sender: BTreeMap<&Endpoint, usize> = BTreeMap::new();
+    let mut searched = Vec::new();
+    for (at, run) in runs.iter().enumerate() {
+        let trials = run.trials.as_deref().unwrap_or_default();
+        if trials.first().is_none_or(|trial| trial.arrived) {
+            continue;
+        }
+        let seen = of_sender.entry(&run.from).or_default();
+        *seen += 1;
+        if *seen <= SEARCHED && !next_sizes(run).is_empty() {
+            searched.push(at);
+        }
+    }
+    searched
+}
+
+/// Sizes between the largest that passed and the smallest that did not, evenly.
+fn next_sizes(run: &MtuRun) -> Vec<u32> {
+    let trials = run.trials.as_deref().unwrap_or_default();
+    let of = |arrived: bool| {
+        let those = trials.iter().filter(move |trial| trial.arrived == arrived);
+        those.map(|trial| trial.size)
+    };
+    let fits = of(true).max().unwrap_or(SMALLEST - 1);
+    let Some(fails) = of(false).filter(|size| *size > fits).min() else {
+        return Vec::new();
+    };
+    let step = (fails - fits).div_ceil(AT_ONCE + 1).max(1) as usize;
+    (fits + 1..fails).step_by(step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use flatnet_model::PodRef;
+    use flatnet_model::probe::MtuTrial;
+
+    use super::*;
+
+    fn run(limit: u32, mtu: u32) -> MtuRun {
+        let pod = |name: &str| Endpoint::Pod(PodRef::new("default", name));
+        let mut run = MtuRun {
+            from: pod("a"),
+            to: pod("b"),
+            address: IpAddr::from([10, 244, 1, 2]),
+            port: POD_PORT,
+            interface_mtu: mtu,
+            trials: Ok(Vec::new()),
+        };
+        send(&mut run, limit, vec![mtu, mtu + 1]);
+        run
+    }
+
+    fn send(run: &mut MtuRun, limit: u32, sizes: Vec<u32>) {
+        let trials = run.trials.as_mut().unwrap();
+        trials.extend(sizes.into_iter().map(|size| MtuTrial {
+            size,
+            arrived: size <= limit,
+            detail: None,
+        }));
+    }
+
+    #[test]
+    fn the_search_finds_the_largest_size_that_passes_to_the_byte() {
+        for (limit, mtu) in [
+            (575, 1500),
+            (576, 1500),
+            (1343, 1450),
+            (1449, 1450),
+            (4999, 5000),
+            (8000, 9000),
+        ] {
+            let mut run = run(limit, mtu);
+            let mut rounds = 0;
+            while !next_sizes(&run).is_empty() {
+                let sizes = next_sizes(&run);
+                assert!(sizes.len() <= AT_ONCE as usize + 1, "{sizes:?}");
+                send(&mut run, limit, sizes);
+                rounds += 1;
+            }
+            let trials = run.trials.as_ref().unwrap();
+            let largest = trials
+                .iter()
+                .filter(|trial| trial.arrived)
+                .map(|trial| trial.size)
+                .max();
+            assert_eq!(largest, (limit >= SMALLEST).then_some(limit));
+            assert!(rounds <= 4, "{limit} of {mtu}: {rounds} rounds");
+        }
+    }
+
+    #[test]
+    fn only_the_first_few_paths_of_a_sender_are_searched() {
+        let mut runs = vec![run(1400, 1500); SEARCHED + 3];
+        runs.push(run(1500, 1500));
+        let found = searched(&runs);
+        assert_eq!(found, Vec::from_iter(0..SEARCHED));
+        let mut whole = run(1400, 1500);
+        send(&mut whole, 1400, vec![1400, 1401]);
+        runs[0] = whole;
+        assert_eq!(searched(&runs), Vec::from_iter(1..SEARCHED));
+    }
 }

@@ -273,7 +273,7 @@ causes! {
     RoutingLoop { at: Netns }
         "a packet comes back to where it was, until its TTL runs out" => "the routes of the nodes that send it to each other", ["same-node", "cross-node"];
     TooBigForDevice { at: Netns, device: Option<String>, mtu: u32 }
-        "a packet is larger than a device on its way carries" => "the MTU of pods, or of the device", ["same-node", "cross-node"];
+        "a packet is larger than a device on its way carries" => "the MTU of pods, or of the device", ["same-node", "cross-node", "mtu"];
     CountedDrop { at: Netns, device: Option<String>, counter: String, packets: u64 }
         "the kernel counted packets as dropped for a reason that the counter names" => "what the counter's name says", ["same-node", "cross-node"];
     RewrittenByRule { at: Netns, rule: RuleRef }
@@ -312,6 +312,10 @@ causes! {
         "requests arrive for another address than was dialled" => "the rule on the server's node", ["no-nat"];
     UnderlayMtu { node: Option<String> }
         "the underlay's MTU is below that of the pods' interfaces" => "a smaller MTU in the CNI configuration, or a larger one of the underlay", ["mtu"];
+    LengthDropped { at: Vec<Subject> }
+        "packets get lost for their length" => "a rule that matches lengths, or a device that carries less: `flatnet inspect route` shows the way", ["mtu"];
+    PodMtuLarger { pod: PodAt, mtu: u32, usual: u32 }
+        "a pod's interface has a larger MTU than those of the other pods" => "create the pod again; one MTU in the CNI configuration of all nodes", ["mtu"];
     MtuIgnored { interface_mtu: u32 }
         "an interface lets more through than its MTU says" => "the interface's MTU; nothing that changes it during a run", ["mtu"];
     OuterFragments { nodes: Vec<String> }

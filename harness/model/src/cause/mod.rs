@@ -53,11 +53,13 @@ impl CauseId {
             | CauseId::HostPortUnmapped
             | CauseId::NodePortUnmapped
             | CauseId::EgressBlocked
+            | CauseId::LengthDropped
             | CauseId::MtuIgnored => Some(Basis::Inferred),
             CauseId::UnderlayCut
             | CauseId::Prohibited
             | CauseId::ForwardingOff
             | CauseId::LoopbackDown
+            | CauseId::PodMtuLarger
             | CauseId::RewrittenByRule => Some(Basis::Seen),
             _ => None,
         }

@@ -175,6 +175,8 @@ pub enum Symptom {
     TooLarge {
         bytes: u32,
         between: Vec<(String, String)>,
+        /// A pod that alone of its node has all of its paths in that direction among them.
+        pod: Option<(PodAt, Direction)>,
     },
     LargerPasses {
         bytes: u32,

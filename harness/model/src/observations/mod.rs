@@ -216,8 +216,11 @@ pub struct MtuRun {
     pub to: Endpoint,
     /// The address that was dialled.
     pub address: IpAddr,
+    /// UDP port of its responder.
+    pub port: u16,
     /// MTU of the sender's interface towards it, bytes.
     pub interface_mtu: u32,
-    /// The trials: `interface_mtu` and one byte more, and where `interface_mtu` fails a search for the largest size that passes.
+    /// The trials: `interface_mtu` and one byte more. Where `interface_mtu` fails, on so many paths of each sender as are bounded, a
+    /// search for the largest size that passes.
     pub trials: Observed<Vec<MtuTrial>>,
 }

@@ -37,7 +37,7 @@ macro_rules! question {
 question!(Listen "listen" => super::Listening);
 question!(Dial "dial" => super::DialResults, results for targets);
 question!(Series "series" => super::SeriesResults, results for targets);
-question!(PathMtu "path-mtu" => super::MtuTrials, trials for sizes);
+question!(PathMtu "path-mtu" => super::MtuTrials, trials for targets);
 question!(Seen "seen" => super::ReceivedRequests);
 question!(Facts "facts" => super::Facts);
 question!(Routes "routes" => super::Routes, routes for flows);
@@ -91,18 +91,28 @@ pub struct Series {
     pub wait_ms: u64,
 }
 
-/// Send UDP datagrams with DF so that the IP packet has exactly each of these sizes (bytes, IP header included), and
-/// report which were acknowledged by the responder with the same size. The responder does not list them under [`Seen`].
+/// Send UDP datagrams with DF so that the IP packet has exactly the size of each target, and report which were acknowledged by
+/// the responder with the same size. The responder does not list them under [`Seen`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PathMtu {
+    /// What is sent where; trials come in the same order.
+    pub targets: Vec<SizedRequest>,
+    /// Wait for each acknowledgement, milliseconds.
+    pub timeout_ms: u64,
+    /// How often each is sent within that time while it is not acknowledged, 1 to 10 (other numbers are taken as the nearest of
+    /// these).
+    pub sends: u32,
+}
+
+/// A packet of one size for one responder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SizedRequest {
     /// Address of the responder.
     pub address: IpAddr,
     /// Its UDP port.
     pub port: u16,
-    /// Sizes of the whole IP packets, bytes.
-    pub sizes: Vec<u32>,
-    /// Wait for each acknowledgement, milliseconds; each size is sent up to three times within it.
-    pub timeout_ms: u64,
+    /// Size of the whole IP packet, header included, bytes.
+    pub bytes: u32,
 }
 
 /// Which requests came in since [`Listen`].

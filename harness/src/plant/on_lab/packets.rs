@@ -71,11 +71,25 @@ pub(super) static FAULTS: &[Fault] = &[
         must_fail: &["cross-node"],
         may_fail: &["mtu"],
         culprit: "node2",
-        causes: &[CauseId::LossyPath],
+        causes: &[CauseId::DroppedByRule],
         needs_vxlan: false,
         recipe: Recipe::Steps(|context| {
             let some = [Expr::InInterface(UPLINK.to_owned()), Expr::Percent(30)];
             Ok(vec![not_forwarded(context.on(2)?, &some)])
+        }),
+    },
+    Fault {
+        id: "length-drop",
+        summary: "node2 drops packets longer than 1300 bytes from other nodes to its pods",
+        moment: Moment::AfterPods,
+        must_fail: &["mtu"],
+        may_fail: &[],
+        culprit: "node2",
+        causes: &[CauseId::DroppedByRule],
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|context| {
+            let long = [Expr::InInterface(UPLINK.to_owned()), Expr::LongerThan(1300)];
+            Ok(vec![not_forwarded(context.on(2)?, &long)])
         }),
     },
     Fault {

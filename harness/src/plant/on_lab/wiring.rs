@@ -201,7 +201,7 @@ pub(super) static FAULTS: &[Fault] = &[
         must_fail: &["mtu"],
         may_fail: &[],
         culprit: "node2",
-        causes: &[CauseId::UnderlayMtu],
+        causes: &[CauseId::TooBigForDevice],
         needs_vxlan: false,
         recipe: Recipe::Steps(|context| {
             let port = Change::SetMtu {
@@ -209,6 +209,23 @@ pub(super) static FAULTS: &[Fault] = &[
                 mtu: 1300,
             };
             Ok(vec![Step::Change(LabTarget::Wire, vec![port])])
+        }),
+    },
+    Fault {
+        id: "pod-mtu",
+        summary: "the MTU of busybox-2's interface is below those of the other pods",
+        moment: Moment::AfterPods,
+        must_fail: &["mtu"],
+        may_fail: &[],
+        culprit: "busybox-2",
+        causes: &[CauseId::TooBigForDevice],
+        needs_vxlan: false,
+        recipe: Recipe::Steps(|context| {
+            let narrow = Change::SetMtu {
+                dev: "eth0".to_owned(),
+                mtu: 1300,
+            };
+            Ok(vec![Step::Change(context.pod(2)?.place(), vec![narrow])])
         }),
     },
     Fault {

@@ -1,7 +1,7 @@
 //! Users' calls that fail where following has seen what ends the run's own packets: the node is named, and its rule as what may be it.
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Found;
-use flatnet_model::follow::{Fate, Followed, FollowedTo, Leg, RuleRef, Wanted};
+use flatnet_model::follow::{Burst, Fate, Followed, FollowedTo, Leg, Outcomes, RuleRef, Wanted};
 use flatnet_model::probe::{DialRequest, Resolved, Transport};
 use flatnet_model::reference::Netns;
 
@@ -38,8 +38,9 @@ fn drops_at(o: &mut Observations, node: &str, transport: Transport) {
             from: pod_end("busybox-1"),
             to: pod_end("busybox-2"),
             request,
+            burst: Burst::Few,
         },
-        outcomes: Ok(Vec::new()),
+        outcomes: Ok(Outcomes::Dials(Vec::new())),
         places: Vec::new(),
         routes: Vec::new(),
         found: Some(FollowedTo {

@@ -19,9 +19,8 @@ fn with_losses() -> Observations {
     lost(&mut o, |e| {
         e.crosses() && e.to_node == "node2" && !e.to_host
     });
-    no_size_passes(&mut o, |from, to| {
-        (from == "busybox-2") != (to == "busybox-2")
-    });
+    let of_node2 = |pod: &str| ["busybox-2", "busybox-5"].contains(&pod);
+    no_size_passes(&mut o, |from, to| of_node2(to) && !of_node2(from));
     o
 }
 

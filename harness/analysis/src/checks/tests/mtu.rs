@@ -31,23 +31,78 @@ fn limit(o: &mut Observations, pod: &str, limit: u32) {
 }
 
 #[test]
-fn an_underlay_below_what_pods_were_told_blames_the_node() {
+fn a_size_that_does_not_pass_blames_nobody_as_long_as_nothing_was_seen_of_it() {
     let mut o = healthy(Style::Vxlan);
     limit(&mut o, "busybox-2", 1250);
     assert_red(&o, &["mtu"], &[]);
     let evidence = sole("mtu", &o);
-    assert_eq!(evidence.culprit.as_deref(), Some("node2"));
-    assert!(
-        evidence.what.contains("1450 bytes") && evidence.what.contains("node1 → node2"),
-        "{evidence:?}"
-    );
+    assert_eq!(evidence.culprit, None);
+    assert_contains(&evidence.what, "1450 bytes");
+    assert_contains(&evidence.what, "from and to pod busybox-2: node1 → node2");
     assert_contains(
         &evidence.observed,
         "the largest that passed: 1250 bytes (1450 bytes: no answer)",
     );
-    assert_contains(&evidence.cause.unwrap(), "underlay MTU at node2");
+    assert_contains(
+        &evidence.cause.unwrap(),
+        "a rule may drop packets for their length",
+    );
     // 1450 bytes on the wire are 1422 of ping's payload.
     assert_contains(&evidence.look, "ping -c 1 -W 1 -s 1422 ");
+}
+
+#[test]
+fn a_device_that_carries_less_is_named_though_nothing_was_followed() {
+    let mut o = healthy(Style::Vxlan);
+    limit(&mut o, "busybox-2", 1304);
+    let link = pod_facts(&mut o, "busybox-2").links.iter_mut();
+    link.for_each(|link| link.mtu = link.mtu.min(1300));
+    let evidence = sole("mtu", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("pod busybox-2 on node2"));
+    assert_contains(
+        &evidence.cause.unwrap(),
+        "eth0 of pod busybox-2 carries 1300 bytes at most",
+    );
+}
+
+#[test]
+fn a_pod_whose_interface_takes_more_than_all_others_is_what_differs() {
+    let mut o = healthy(Style::Vxlan);
+    let link = pod_facts(&mut o, "busybox-2").links.iter_mut();
+    link.filter(|link| link.name == "eth0")
+        .for_each(|link| link.mtu = 9000);
+    for run in o
+        .mtu
+        .iter_mut()
+        .filter(|run| bare(&run.from) == "busybox-2")
+    {
+        run.interface_mtu = 9000;
+        let trials = run.trials.as_mut().unwrap();
+        *trials = [(9000, false), (9001, false), (1450, true), (1451, false)]
+            .map(|(size, arrived)| MtuTrial {
+                size,
+                arrived,
+                detail: None,
+            })
+            .to_vec();
+    }
+    assert_red(&o, &["mtu"], &[]);
+    let evidence = sole("mtu", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("pod busybox-2 on node2"));
+    assert_contains(
+        &evidence.cause.unwrap(),
+        "has an MTU of 9000, that of other pods is 1450",
+    );
+}
+
+#[test]
+fn every_pod_is_tried_in_each_direction() {
+    let mut o = healthy(Style::Vxlan);
+    o.mtu.retain(|run| bare(&run.to) != "busybox-4");
+    assert_contains(
+        &broken("mtu", &o),
+        "no packet size was tried to pod busybox-4",
+    );
 }
 
 #[test]
@@ -104,5 +159,8 @@ fn sizes_that_were_not_tried_are_broken() {
     o.mtu[0].trials = Err("probe killed".to_owned());
     assert_contains(&broken("mtu", &o), "probe killed");
     o.mtu.clear();
-    assert_contains(&broken("mtu", &o), "no packet size was tried from node1");
+    assert_contains(
+        &broken("mtu", &o),
+        "no packet size was tried from pod busybox-1",
+    );
 }

@@ -90,9 +90,8 @@ fn a_changed_vtep_mac_blames_the_node_that_changed() {
     unanswered(&mut o, |e| {
         e.crosses() && e.from_node == "node2" && !e.to_host
     });
-    no_size_passes(&mut o, |from, to| {
-        (from == "busybox-2") != (to == "busybox-2")
-    });
+    let of_node2 = |pod: &str| ["busybox-2", "busybox-5"].contains(&pod);
+    no_size_passes(&mut o, |from, to| of_node2(from) != of_node2(to));
     assert_red(&o, &["node-routes", "cross-node"], &["mtu"]);
     let routes = evidence("node-routes", &o);
     assert_eq!(routes.len(), 2, "{routes:#?}");

@@ -1,0 +1,241 @@
+//! Which device or rule keeps a size from passing: what following saw, then what was read of devices; else it is left open.
+use std::collections::{BTreeMap, BTreeSet};
+
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::{Finding, Found, State, Subject, Symptom, Talk};
+use flatnet_model::follow::{Burst, Fate};
+use flatnet_model::observations::{MtuRun, ObservedPod};
+use flatnet_model::probe::watch::Passing;
+use flatnet_model::reference::Netns;
+
+use super::groups::Group;
+use super::run::{Fault, detail, largest};
+use crate::checks::Deviation;
+use crate::checks::followed;
+use crate::checks::topology::{Topology, at, common};
+use crate::checks::veth::{Wire, follow, interface};
+
+pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation {
+    let between = directions(topology, &group.runs);
+    let shown: Vec<(String, String)> = between
+        .iter()
+        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+        .collect();
+    let pod = group.pod.and_then(|(pod, direction)| {
+        let pod = topology.pod(pod)?;
+        Some((at(pod), direction))
+    });
+    let subjects = match &pod {
+        Some((pod, _)) => vec![Subject::Pod(pod.clone())],
+        None => {
+            let pairs = shown.iter().cloned();
+            pairs.map(|(from, to)| Subject::Pair { from, to }).collect()
+        }
+    };
+    let bytes = group.fault.bytes();
+    let first = group.runs[0];
+    // ping's -s counts the payload: 20 bytes IPv4 or 40 bytes IPv6 header and 8 bytes ICMP header come on top.
+    let header = if first.address.is_ipv4() { 28 } else { 48 };
+    let payload = bytes.saturating_sub(header);
+    let ping = format!("ping -c 1 -W 1 -s {payload} {}", first.address);
+    let look = topology.in_end(&first.from, &ping);
+    match group.fault {
+        Fault::TooLarge { mtu } => {
+            let is_ours = |from: &_, to: &_| {
+                let mut runs = group.runs.iter();
+                runs.any(|run| run.from == *from && run.to == *to)
+            };
+            let seen = followed::of_burst(topology, Burst::Sized { bytes: mtu }, is_ours);
+            let fate = followed::fate(&seen).map(|(_, fate)| fate);
+            let (culprits, cause) = explain(topology, group, mtu, fate);
+            let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
+            observed.push(limits(topology, &group.runs, mtu).into());
+            observed.extend(followed::withheld(topology));
+            let look = crate::look::at(&cause.cause).unwrap_or(look);
+            Deviation {
+                subjects,
+                culprits,
+                finding: Finding::of(
+                    Symptom::TooLarge {
+                        bytes: mtu,
+                        between: shown,
+                        pod,
+                    },
+                    cause,
+                ),
+                expected: Talk::Passes { bytes: mtu }.into(),
+                observed,
+                look,
+            }
+        }
+        Fault::MorePasses { mtu } => {
+            let cause = Cause::MtuIgnored { interface_mtu: mtu };
+            let culprits = match &pod {
+                Some((pod, _)) => vec![Subject::Pod(pod.clone())],
+                None => Vec::new(),
+            };
+            Deviation {
+                subjects,
+                culprits,
+                finding: Finding::of(
+                    Symptom::LargerPasses {
+                        bytes,
+                        interface_mtu: mtu,
+                        between: shown,
+                    },
+                    Found::inferred(cause),
+                ),
+                expected: Talk::Refused { bytes }.into(),
+                observed: vec![Talk::PassedWhole { bytes }.into()],
+                look,
+            }
+        }
+    }
+}
+
+/// Why packets of `mtu` bytes do not pass, and who is to blame.
+fn explain(
+    topology: &Topology<'_>,
+    group: &Group<'_>,
+    mtu: u32,
+    fate: Option<&Fate>,
+) -> (Vec<Subject>, Found) {
+    if let Some(apart) = differs(topology, group, mtu) {
+        return apart;
+    }
+    if let Some((fate, found)) = fate.and_then(|fate| Some((fate, fate.cause.clone()?))) {
+        return (followed::blamed(topology, fate), found);
+    }
+    if let Some((netns, cause)) = narrow(topology, group, mtu) {
+        let culprit = followed::culprit(topology, &netns);
+        return (culprit.into_iter().collect(), Found::inferred(cause));
+    }
+    // It left a node, and was not seen at another: what joins the nodes has it.
+    let last = fate.and_then(|fate| fate.last.as_ref());
+    let left = last
+        .is_some_and(|last| last.passing == Passing::Out && matches!(last.netns, Netns::Node(_)));
+    let next = fate.and_then(|fate| fate.unseen_at.as_ref());
+    if left && matches!(next, Some(Netns::Node(_) | Netns::Wire)) {
+        let between = directions(topology, &group.runs);
+        let all: BTreeSet<&str> = topology.nodes().map(|n| n.object.name.as_str()).collect();
+        let node = common(&between, &all);
+        let cause = Cause::UnderlayMtu {
+            node: node.map(str::to_owned),
+        };
+        let culprit = node.map(Subject::node_of);
+        return (culprit.into_iter().collect(), Found::inferred(cause));
+    }
+    let place = fate.map(|fate| followed::blamed(topology, fate));
+    let at = place.unwrap_or_default();
+    let cause = Cause::LengthDropped { at: at.clone() };
+    (at, Found::inferred(cause))
+}
+
+/// The sender's interface takes more than those of most pods do: that is what differs, not what cannot carry as much.
+fn differs(topology: &Topology<'_>, group: &Group<'_>, mtu: u32) -> Option<(Vec<Subject>, Found)> {
+    let (pod, _) = group.pod?;
+    let pod = topology.pod(pod)?;
+    let own = interface_of(pod)?.mtu;
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    let others = topology.networked().filter_map(interface_of);
+    others.for_each(|link| *counts.entry(link.mtu).or_default() += 1);
+    let (usual, pods) = counts.iter().max_by_key(|(_, pods)| **pods)?;
+    let stands_out = own == mtu && own > *usual && *pods > counts[&own];
+    stands_out.then(|| {
+        let cause = Cause::PodMtuLarger {
+            pod: at(pod),
+            mtu: own,
+            usual: *usual,
+        };
+        (vec![Subject::Pod(at(pod))], Found::seen(cause))
+    })
+}
+
+fn interface_of(pod: &ObservedPod) -> Option<&flatnet_model::kernel::Link> {
+    interface(pod, pod.facts.as_ref().ok()?)
+}
+
+/// The one device at the ends of all paths that carries less, and no less than passed: as it was read, where nothing was followed.
+fn narrow(topology: &Topology<'_>, group: &Group<'_>, mtu: u32) -> Option<(Netns, Cause)> {
+    let mut found: Option<BTreeSet<(Netns, String, u32)>> = None;
+    for run in &group.runs {
+        let passed = largest(run);
+        let fits = |(_, _, carried): &(Netns, String, u32)| {
+            // A veth lets a VLAN tag more than its MTU pass (net/core/dev.c, is_skb_forwardable).
+            *carried < mtu
+                && passed.is_none_or(|passed| (*carried..=*carried + 4).contains(&passed))
+        };
+        let here: BTreeSet<_> = devices(topology, run).into_iter().filter(fits).collect();
+        found = Some(match found {
+            Some(found) => found.intersection(&here).cloned().collect(),
+            None => here,
+        });
+    }
+    let mut found = found?.into_iter();
+    let (at, device, mtu) = found.next().filter(|_| found.next().is_none())?;
+    let cause = Cause::TooBigForDevice {
+        at: at.clone(),
+        device: Some(device),
+        mtu,
+    };
+    Some((at, cause))
+}
+
+/// Both ends of the veths of a path's pods, and the bridges that these are on.
+fn devices(topology: &Topology<'_>, run: &MtuRun) -> Vec<(Netns, String, u32)> {
+    let mut devices = Vec::new();
+    for end in [&run.from, &run.to] {
+        let flatnet_model::observations::Endpoint::Pod(pod) = end else {
+            continue;
+        };
+        let Some(pod) = topology.pod(pod) else {
+            continue;
+        };
+        let node = topology.node(&pod.object.node);
+        let outside = node.and_then(|node| node.inside.facts().ok());
+        let (Ok(inside), Some(outside)) = (&pod.facts, outside) else {
+            continue;
+        };
+        let Wire::Joined {
+            inside,
+            outside: host_end,
+        } = follow(pod, inside, outside)
+        else {
+            continue;
+        };
+        let on_node = Netns::Node(pod.object.node.clone());
+        let in_pod = Netns::Pod(pod.reference().clone());
+        devices.push((in_pod, inside.name.clone(), inside.mtu));
+        devices.push((on_node.clone(), host_end.name.clone(), host_end.mtu));
+        if let Some(bridge) = outside.link(host_end.master) {
+            devices.push((on_node, bridge.name.clone(), bridge.mtu));
+        }
+    }
+    devices
+}
+
+/// Directions between nodes, each once.
+fn directions<'a>(topology: &Topology<'a>, runs: &[&MtuRun]) -> Vec<(&'a str, &'a str)> {
+    let nodes = |run: &&MtuRun| Some((topology.node_of(&run.from)?, topology.node_of(&run.to)?));
+    let directions: BTreeSet<(&str, &str)> = runs.iter().filter_map(nodes).collect();
+    directions.into_iter().collect()
+}
+
+/// How much does pass, and where: both directions of a path may differ.
+fn limits(topology: &Topology<'_>, runs: &[&MtuRun], mtu: u32) -> Talk {
+    let mut limits: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
+    for run in runs {
+        let Some(passed) = largest(run) else { continue };
+        let nodes = directions(topology, &[run]);
+        let direction = nodes.first().map(|(from, to)| format!("{from} → {to}"));
+        limits.entry(passed).or_default().extend(direction);
+    }
+    Talk::LargestPassed {
+        limits: limits
+            .into_iter()
+            .map(|(bytes, between)| (bytes, between.into_iter().collect()))
+            .collect(),
+        interface_mtu: mtu,
+        said: detail(runs[0], mtu).cloned(),
+    }
+}

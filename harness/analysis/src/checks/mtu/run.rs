@@ -1,0 +1,93 @@
+//! What the trials of one path say.
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use flatnet_model::observations::{Endpoint, MtuRun, Observations};
+use flatnet_model::probe::{DialOutcome, Transport};
+
+/// What is wrong with a size.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fault {
+    /// `mtu` does not pass.
+    TooLarge { mtu: u32 },
+    /// `mtu + 1` passes.
+    MorePasses { mtu: u32 },
+}
+
+impl Fault {
+    /// The size that fares as it should not, bytes.
+    pub(super) fn bytes(self) -> u32 {
+        match self {
+            Fault::TooLarge { mtu } => mtu,
+            Fault::MorePasses { mtu } => mtu + 1,
+        }
+    }
+}
+
+pub(super) enum Outcome {
+    Fault(Fault),
+    /// Nothing of any size passed: that is not a matter of MTU.
+    Silent,
+    Unmeasured(String),
+}
+
+/// Paths on which a datagram as small as it comes was not answered.
+pub(super) struct Dead<'a>(BTreeSet<(&'a Endpoint, &'a Endpoint, IpAddr)>);
+
+impl<'a> Dead<'a> {
+    pub(super) fn of(observations: &'a Observations) -> Self {
+        let dials = observations.dials.iter();
+        let dead = dials.filter(|dial| {
+            dial.request.transport == Transport::Udp
+                && matches!(dial.result, DialOutcome::Failed { .. })
+        });
+        Dead(
+            dead.map(|dial| (&dial.from, &dial.to, dial.request.address))
+                .collect(),
+        )
+    }
+
+    fn contains(&self, run: &MtuRun) -> bool {
+        self.0.contains(&(&run.from, &run.to, run.address))
+    }
+}
+
+pub(super) fn judge_run(run: &MtuRun, dead: &Dead<'_>) -> Result<(), Outcome> {
+    let trials = run
+        .trials
+        .as_ref()
+        .map_err(|error| Outcome::Unmeasured(error.clone()))?;
+    let arrived = |size: u32| {
+        trials
+            .iter()
+            .find(|trial| trial.size == size)
+            .map(|trial| trial.arrived)
+    };
+    let mtu = run.interface_mtu;
+    // Not every path is searched.
+    let searched = trials.iter().any(|trial| trial.size < mtu);
+    let silent = || largest(run).is_none() && (searched || dead.contains(run));
+    match (arrived(mtu), arrived(mtu + 1)) {
+        (_, Some(true)) => Err(Outcome::Fault(Fault::MorePasses { mtu })),
+        (Some(true), Some(false)) => Ok(()),
+        (Some(true), None) => Err(Outcome::Unmeasured(format!(
+            "{} bytes were not tried",
+            mtu + 1
+        ))),
+        (Some(false), _) if silent() => Err(Outcome::Silent),
+        (Some(false), _) => Err(Outcome::Fault(Fault::TooLarge { mtu })),
+        (None, _) => Err(Outcome::Unmeasured(format!("{mtu} bytes were not tried"))),
+    }
+}
+
+/// The largest size that passed.
+pub(super) fn largest(run: &MtuRun) -> Option<u32> {
+    let passed = run.trials.iter().flatten().filter(|trial| trial.arrived);
+    passed.map(|trial| trial.size).max()
+}
+
+/// What was said of a size.
+pub(super) fn detail(run: &MtuRun, size: u32) -> Option<&String> {
+    let trial = run.trials.iter().flatten().find(|trial| trial.size == size);
+    trial.and_then(|trial| trial.detail.as_ref())
+}
