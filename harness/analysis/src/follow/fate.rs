@@ -2,9 +2,10 @@
 use std::collections::BTreeMap;
 
 use flatnet_model::evidence::Found;
-use flatnet_model::follow::{Fate, Followed, Leg, Sight};
+use flatnet_model::follow::{Fate, Followed, Leg, Outcomes, Sight};
+use flatnet_model::probe::DialOutcome;
 use flatnet_model::probe::watch::Packet;
-use flatnet_model::reference::Netns;
+use flatnet_model::reference::{Endpoint, Netns};
 
 use super::ends::Ends;
 use super::passage::{Attempt, Seen, legs};
@@ -43,7 +44,7 @@ pub(super) fn fate<'a>(
 ) -> Option<Ended<'a>> {
     let outcomes = followed.outcomes.as_ref().ok()?;
     let of = outcomes.sent();
-    let failed = of - outcomes.answered();
+    let failed = of - outcomes.answered() + diverted(outcomes, &followed.dial.to);
     if failed == 0 {
         return None;
     }
@@ -51,7 +52,7 @@ pub(super) fn fate<'a>(
     let first = legs(over)[0];
     let mut groups: BTreeMap<(Leg, Option<String>), Vec<Passage<'a>>> = BTreeMap::new();
     for attempt in attempts {
-        if let Some((leg, seen)) = dead(attempt, legs(over), ends) {
+        if let Some((leg, seen)) = dead(followed, attempt, legs(over), ends) {
             let last = seen.last().map(|seen| sight(seen)).map(|s| key(&s));
             groups
                 .entry((leg, last))
@@ -86,20 +87,41 @@ pub(super) fn fate<'a>(
     })
 }
 
-/// The first leg that was not followed by the next one, with what was seen of it; nothing where all of them came through.
+/// How many of the burst another end answered than the one that was dialled.
+fn diverted(outcomes: &Outcomes, dialled: &Endpoint) -> usize {
+    let Outcomes::Dials(dials) = outcomes else {
+        return 0;
+    };
+    let by_other = |dial: &&DialOutcome| dial.answered_by_other(dialled).is_some();
+    dials.iter().filter(by_other).count()
+}
+
+/// The first leg that did not come to who it was for, as far as that was watched, or that was not followed by the next one; nothing
+/// where all of them came through.
 fn dead<'s, 'a>(
+    followed: &Followed,
     attempt: &'s Attempt<'a>,
     legs: &[Leg],
     ends: &Ends,
 ) -> Option<(Leg, &'s [Seen<'a>])> {
+    let arrived = |leg: Leg, seen: &[Seen<'a>]| {
+        let goal = ends.way_of(leg.is_back()).last().copied();
+        let at_goal = |last: &Seen<'a>| last.is_in() && Some(last.netns) == goal;
+        let blind = goal.and_then(|goal| followed.watched(goal)).is_none();
+        (seen.last().is_some_and(at_goal), blind)
+    };
+    let strayed = attempt.iter().find(|(leg, seen)| {
+        let (arrived, blind) = arrived(**leg, seen);
+        !arrived && !blind
+    });
     let last = legs.iter().rev().find(|leg| attempt.contains_key(leg))?;
-    let seen = attempt.get(last)?;
-    let goal = ends.way_of(last.is_back()).last().copied();
-    let arrived = seen
-        .last()
-        .is_some_and(|seen| seen.is_in() && Some(seen.netns) == goal);
-    let is_end = legs.last() == Some(last);
-    (!(is_end && arrived)).then_some((*last, seen.as_slice()))
+    let (leg, seen) = match strayed {
+        Some((leg, seen)) => (leg, seen),
+        None => (last, attempt.get(last)?),
+    };
+    let (arrived, _) = arrived(*leg, seen);
+    let is_end = legs.last() == Some(leg);
+    (!(is_end && arrived)).then_some((*leg, seen.as_slice()))
 }
 
 fn sight(seen: &Seen<'_>) -> Sight {

@@ -86,9 +86,9 @@ impl Ground {
             there: &there.0,
             back: back.as_ref().map(|back| &back.0),
         };
-        let rewrites = rewrite::rewrites(followed, &attempts);
+        let rewrites = rewrite::rewrites(followed, &ends, &attempts);
         let fate = fate::fate(followed, &ends, &attempts).map(|ended| {
-            let cause = reason::reason(followed, &ends, &self.network, &ended, &walks);
+            let cause = reason::reason(followed, &ends, &self.network, &ended, &walks, &rewrites);
             ended.with(cause)
         });
         FollowedTo { fate, rewrites }

@@ -9,7 +9,6 @@ use flatnet_model::reference::Netns;
 use super::ends::Ends;
 
 const SYN: u8 = 2;
-const RST: u8 = 4;
 const ACK: u8 = 16;
 /// A connection of a probe is over long before its sequence numbers are this far from the first.
 const CONNECTION_BYTES: u32 = 1 << 16;
@@ -57,7 +56,8 @@ pub(super) fn attempts<'a>(followed: &'a Followed, ends: &Ends) -> Vec<Attempt<'
         .iter()
         .filter(|seen| {
             let packet = &seen.sighting.packet;
-            packet.destination == request.address && ends.sources.contains(&packet.source)
+            // Either may have been changed before the packet left the client.
+            packet.destination == request.address || ends.sources.contains(&packet.source)
         })
         .filter_map(|seen| opens(&seen.sighting.packet, request.transport, request.port))
         .collect();
@@ -156,7 +156,8 @@ fn leg(key: Key, over: Transport, packet: &Packet) -> Option<Leg> {
                 flags & ACK != 0 && acknowledgement.wrapping_sub(first) < CONNECTION_BYTES;
             match flags & (SYN | ACK) {
                 SYN if *sequence == first => Some(Leg::Syn),
-                _ if of_server && !of_client && flags & (SYN | RST) != 0 => Some(Leg::SynAck),
+                // A reset may be anybody's who refused it on the way.
+                _ if of_server && !of_client && flags & SYN != 0 => Some(Leg::SynAck),
                 _ if of_client && *payload > 0 && flags & SYN == 0 => Some(Leg::Data),
                 _ if of_server && !of_client && *payload > 0 => Some(Leg::DataAnswer),
                 _ => None,

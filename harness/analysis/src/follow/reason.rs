@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Found;
-use flatnet_model::follow::Followed;
+use flatnet_model::follow::{Followed, Rewrite};
 use flatnet_model::kernel::{Flow, MacAddr};
 use flatnet_model::probe::watch::{Body, Passing};
 use flatnet_model::reference::Netns;
@@ -15,6 +15,7 @@ use super::ends::{Ends, facts, holds};
 use super::fate::Ended;
 use super::narrow;
 use super::passage::Seen;
+use super::rewrite::led_astray;
 use super::walked::cause_of;
 use crate::trace::model::{self, Direction, Ending, Step, Trace};
 use crate::trace::{ObservedNetwork, route_choice};
@@ -43,6 +44,7 @@ pub(super) fn reason(
     network: &ObservedNetwork,
     ended: &Ended<'_>,
     walks: &Walks<'_>,
+    rewrites: &[Rewrite],
 ) -> Option<Found> {
     let is_back = ended.fate.leg.is_back();
     let walk = match is_back {
@@ -72,6 +74,7 @@ pub(super) fn reason(
         .iter()
         .find_map(|netns| case.rule(netns, answers_too))
         .or_else(|| places.iter().find_map(|netns| case.legacy(netns)))
+        .or_else(|| led_astray(network, followed, ends, ended, rewrites))
         .or_else(|| ends.way().iter().find_map(|netns| case.diverted(netns)))
         .or_else(|| case.misdirected())
         .or_else(|| routed_away(network, ended, &ends.way_of(is_back), walk?))

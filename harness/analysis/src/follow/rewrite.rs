@@ -1,38 +1,90 @@
-//! Addresses that change while a packet is on its way.
+//! Addresses that change while a packet is on its way, and those changes because of which it does not arrive.
+use std::net::IpAddr;
+
+use flatnet_model::cause::Cause;
 use flatnet_model::follow::{Followed, Leg, Rewrite, RuleRef};
 use flatnet_model::kernel::AddressField;
-use flatnet_model::probe::watch::{Met, RuleStep, RuleVerdict};
+use flatnet_model::probe::watch::{Met, Packet, Passing, RuleStep, RuleVerdict};
 use flatnet_model::reference::Netns;
 
-use super::passage::Attempt;
+use super::ends::{Ends, holds};
+use super::fate::Ended;
+use super::passage::{Attempt, Seen, legs};
+use crate::trace::ObservedNetwork;
 
 /// Every change, once for the burst.
-pub(super) fn rewrites(followed: &Followed, attempts: &[Attempt<'_>]) -> Vec<Rewrite> {
+pub(super) fn rewrites(followed: &Followed, ends: &Ends, attempts: &[Attempt<'_>]) -> Vec<Rewrite> {
     let mut rewrites: Vec<Rewrite> = Vec::new();
-    for (leg, seen) in attempts.iter().flatten() {
-        for pair in seen.windows(2) {
-            let [before, after] = pair else { continue };
-            let (old, new) = (&before.sighting.packet, &after.sighting.packet);
-            let fields = [
-                (AddressField::Source, old.source, new.source),
-                (AddressField::Destination, old.destination, new.destination),
-            ];
-            for (field, from, to) in fields.into_iter().filter(|(_, from, to)| from != to) {
-                let rewrite = Rewrite {
-                    leg: *leg,
-                    field,
-                    from,
-                    to,
-                    at: after.netns.clone(),
-                    by: rule(followed, after.netns, field, *leg),
-                };
-                if !rewrites.contains(&rewrite) {
-                    rewrites.push(rewrite);
+    for attempt in attempts {
+        for (leg, seen) in attempt {
+            let mut add = |at: &Netns, old: (IpAddr, IpAddr), new: &Packet| {
+                let fields = [
+                    (AddressField::Source, old.0, new.source),
+                    (AddressField::Destination, old.1, new.destination),
+                ];
+                for (field, from, to) in fields.into_iter().filter(|(_, from, to)| from != to) {
+                    let rewrite = Rewrite {
+                        leg: *leg,
+                        field,
+                        from,
+                        to,
+                        at: at.clone(),
+                        by: rule(followed, at, field, *leg),
+                    };
+                    if !rewrites.contains(&rewrite) {
+                        rewrites.push(rewrite);
+                    }
                 }
+            };
+            if let Some(first) = seen.first()
+                && let Some(sent) = as_sent(followed, ends, attempt, *leg, first)
+            {
+                add(first.netns, sent, &first.sighting.packet);
+            }
+            for pair in seen.windows(2) {
+                let [before, after] = pair else { continue };
+                let old = &before.sighting.packet;
+                let old = (old.source, old.destination);
+                add(after.netns, old, &after.sighting.packet);
             }
         }
     }
     rewrites
+}
+
+/// Source and destination that a packet had when who sent it gave it to its kernel; nothing where it was not seen there.
+fn as_sent(
+    followed: &Followed,
+    ends: &Ends,
+    attempt: &Attempt<'_>,
+    leg: Leg,
+    first: &Seen<'_>,
+) -> Option<(IpAddr, IpAddr)> {
+    let way = ends.way_of(leg.is_back());
+    if way.first() != Some(&first.netns) || first.sighting.direction != Passing::Out {
+        return None;
+    }
+    let dialled = followed.dial.request.address;
+    let packet = &first.sighting.packet;
+    if !leg.is_back() {
+        let mut own = ends.sources.iter().copied();
+        let is_own = ends.sources.contains(&packet.source);
+        let source = match is_own {
+            true => packet.source,
+            false => own.find(|own| own.is_ipv4() == dialled.is_ipv4())?,
+        };
+        return Some((source, dialled));
+    }
+    // An answer goes back to where its request came from.
+    let legs = legs(followed.dial.request.transport);
+    let before = legs
+        .iter()
+        .position(|other| *other == leg)?
+        .checked_sub(1)?;
+    let request = attempt.get(&legs[before])?.last()?;
+    let arrived = request.is_in() && request.netns == first.netns;
+    let request = &request.sighting.packet;
+    arrived.then_some((request.destination, request.source))
 }
 
 /// The last rule there that packets of the burst met and that changes such an address. Answers of a connection that was rewritten are
@@ -51,6 +103,35 @@ fn rule(followed: &Followed, netns: &Netns, field: AddressField, leg: Leg) -> Op
         false => own,
     };
     step.map(reference)
+}
+
+/// A rule that gave packets an address with which they cannot arrive, or their answers not come back: another destination than who was
+/// dialled; a source that its own namespace does not hold, or does not change back; an answer from or to somebody else.
+pub(super) fn led_astray(
+    network: &ObservedNetwork,
+    followed: &Followed,
+    ends: &Ends,
+    ended: &Ended<'_>,
+    rewrites: &[Rewrite],
+) -> Option<Cause> {
+    let died = ended.fate.leg;
+    let astray = |rewrite: &&Rewrite| match (rewrite.field, rewrite.leg.is_back()) {
+        (AddressField::Destination, false) => !holds(network, &ends.server, rewrite.to),
+        (AddressField::Source, false) => {
+            let came_back = ended.last().is_some_and(|last| {
+                *last.netns == rewrite.at && last.sighting.packet.destination == rewrite.to
+            });
+            !holds(network, &rewrite.at, rewrite.to) || (died.is_back() && came_back)
+        }
+        (AddressField::Source, true) => rewrite.to != followed.dial.request.address,
+        (AddressField::Destination, true) => !ends.sources.contains(&rewrite.to),
+    };
+    let mut rewrites = rewrites.iter().filter(|rewrite| rewrite.leg <= died);
+    let rewrite = rewrites.find(|rewrite| rewrite.by.is_some() && astray(rewrite))?;
+    Some(Cause::RewrittenByRule {
+        at: rewrite.at.clone(),
+        rule: rewrite.by.clone()?,
+    })
 }
 
 /// Whether a packet that met the rule there went on with another address.

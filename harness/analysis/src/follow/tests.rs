@@ -1,4 +1,5 @@
 //! What was seen of packets, put together by hand.
+mod rewriting;
 mod routing;
 
 use std::net::IpAddr;

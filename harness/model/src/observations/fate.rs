@@ -2,6 +2,7 @@
 use super::{Dial, Observations};
 use crate::network::Transport;
 use crate::probe::{DialOutcome, Failure};
+use crate::reference::Endpoint;
 
 /// What a dial says about the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +24,25 @@ pub enum Fate<'a> {
     NobodyThere(&'a str),
 }
 
+impl DialOutcome {
+    /// The name of who answered, where it is another end than the one that was dialled.
+    pub fn answered_by_other(&self, dialled: &Endpoint) -> Option<&str> {
+        match self {
+            DialOutcome::Answered { responder, .. } => {
+                responder.as_deref().filter(|name| !dialled.is_called(name))
+            }
+            DialOutcome::Failed { .. } => None,
+        }
+    }
+}
+
 impl Observations {
     /// What became of a dial. Matrices and checks ask here, and nowhere else.
     pub fn fate<'a>(&'a self, dial: &'a Dial) -> Fate<'a> {
+        if let Some(name) = dial.result.answered_by_other(&dial.to) {
+            return Fate::Diverted(name);
+        }
         match &dial.result {
-            DialOutcome::Answered {
-                responder: Some(name),
-                ..
-            } if !dial.to.is_called(name) => Fate::Diverted(name),
             DialOutcome::Answered { .. } => Fate::Reached,
             DialOutcome::Failed {
                 kind: Failure::Unsupported,

@@ -80,7 +80,11 @@ impl<'a> Context<'a> {
                 (problem.deviation.culprits.clone(), cause)
             }
             (None, Some(seen)) => (self.culprits_of(group.scope, fate), Some(seen.clone())),
-            (None, None) if let Some((culprit, cause)) = self.rewritten(group) => {
+            // Where packets ended, a change that did not end them says nothing.
+            (None, None)
+                if fate.is_none()
+                    && let Some((culprit, cause)) = self.rewritten(group) =>
+            {
                 (culprit.into_iter().collect(), Some(cause))
             }
             (None, None) => {
