@@ -222,6 +222,19 @@ impl<'a> Topology<'a> {
         })
     }
 
+    /// Whether an end has an address: as the API says, or on an interface of its own.
+    pub(super) fn has(&self, end: &Endpoint, address: IpAddr) -> bool {
+        let held = match end {
+            Endpoint::Pod(pod) => self
+                .pod(pod)
+                .and_then(|pod| pod.facts.as_ref().ok())
+                .is_some_and(|facts| facts.holder(address).is_some()),
+            Endpoint::Node(node) => self.node_has(node, address),
+            Endpoint::Outside(_) => false,
+        };
+        held || self.addresses(end).contains(&address)
+    }
+
     /// An address with its owner where known, and else with the nodes that may hold it unseen.
     pub(super) fn held(&self, address: IpAddr) -> HeldAddress {
         let owner = self.owner(address);

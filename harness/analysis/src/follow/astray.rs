@@ -4,7 +4,7 @@ use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 use flatnet_model::rule::RouteChoice;
 
-use super::ends::facts;
+use super::ends::{facts, holds};
 use super::fate::Ended;
 use crate::checks::route_words;
 use crate::trace::ObservedNetwork;
@@ -118,7 +118,13 @@ fn is_away(
         }
         // A router that knows no pods gets none of their packets where all is well.
         Next::To(Netns::Wire) => hop.overhead == 0 && !carries_pods(network),
-        Next::To(next) => !way[here + 1..].contains(&next),
+        // An address that both hold is resolved to either: that is not the route's fault.
+        Next::To(next) => {
+            let further = &way[here + 1..];
+            let held = |netns: &Netns| holds(network, netns, routed.next_hop);
+            let shared = held(next) && further.iter().any(|netns| held(netns));
+            !further.contains(&next) && !shared
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let dead = Dead::of(observations);
     for run in &observations.mtu {
         // A packet to an address of one's own never leaves the pod: no path was measured.
-        if topology.addresses(&run.from).contains(&run.address) {
+        if topology.has(&run.from, run.address) {
             findings.unmeasured(format!(
                 "mtu from {} to {}: both have {}, see pod-ip-unique",
                 topology.end_name(&run.from),

@@ -164,3 +164,22 @@ fn sizes_that_were_not_tried_are_broken() {
         "no packet size was tried from pod busybox-1",
     );
 }
+
+/// Its own loopback carries what is for an address that it holds as well.
+#[test]
+fn a_size_that_never_left_the_pod_says_nothing_of_a_path() {
+    let mut o = healthy(Style::Vxlan);
+    let run = o.mtu.iter_mut().find(|run| bare(&run.from) == "busybox-2");
+    let run = run.expect("a run from it");
+    let (address, bytes) = (run.address, run.interface_mtu);
+    run.trials.as_mut().unwrap().push(MtuTrial {
+        size: bytes + 1,
+        arrived: true,
+        detail: None,
+    });
+    let facts = pod_facts(&mut o, "busybox-2");
+    let mut own = facts.addresses[0].clone();
+    own.net = address.into();
+    facts.addresses.push(own);
+    assert_contains(&broken("mtu", &o), "both have");
+}

@@ -6,7 +6,7 @@ use flatnet_model::rule::RouteChoice;
 use ipnet::IpNet;
 
 use super::*;
-use crate::example::pieces::{link, policy_rule};
+use crate::example::pieces::{address, link, neighbour, policy_rule};
 
 fn facts_of<'a>(scene: &'a mut Scene, name: &str) -> &'a mut Facts {
     let mut nodes = scene.observations.nodes.iter_mut();
@@ -117,4 +117,31 @@ fn a_node_that_sends_a_packet_to_the_wrong_node_is_to_blame_wherever_it_ends() {
     assert_eq!(at, node("node1"));
     let route = format!("{} via 172.18.0.4 dev eth0", IpNet::from(to));
     assert_eq!(by, RouteChoice::Main { route });
+}
+
+/// The route is right: which of two holders of an address answers for it is not the sender's choice.
+#[test]
+fn a_node_whose_next_hop_two_nodes_hold_is_not_to_blame() {
+    let mut scene = Scene::new();
+    let (pod, source) = scene.client();
+    let shared: IpAddr = "172.18.0.3".parse().unwrap();
+    let facts = facts_of(&mut scene, "node3");
+    let uplink = facts.link_named("eth0").expect("an uplink");
+    let (index, mac) = (uplink.index, uplink.mac);
+    facts.addresses.push(address(index, shared, 16));
+    let facts = facts_of(&mut scene, "node1");
+    let index = facts.link_named("eth0").expect("an uplink").index;
+    let mac = mac.expect("an Ethernet address").0;
+    facts.neighbours.retain(|entry| entry.address != shared);
+    facts
+        .neighbours
+        .push(neighbour(index, shared, mac, "REACHABLE"));
+    scene.request(10, &pod, "eth0", Passing::Out, source);
+    scene.request(20, &node("node1"), "veth1", Passing::In, source);
+    scene.request(30, &node("node1"), "eth0", Passing::Out, source);
+    scene.request(40, &node("node3"), "eth0", Passing::In, source);
+    let found = Ground::of(&scene.observations).judge(&scene.followed);
+    let cause = found.fate.and_then(|fate| fate.cause);
+    let away = cause.is_some_and(|found| matches!(found.cause, Cause::RoutedAway { .. }));
+    assert!(!away);
 }
