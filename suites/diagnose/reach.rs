@@ -14,7 +14,7 @@ fn a_pod_without_its_default_route() {
     assert_eq!(done.code, 0, "{done:?}");
 
     let first = ground.first_is(CauseId::Wiring, &["app", "node1", "default route"]);
-    // The same that the check `gateway` names for this fault, see `suites/sabotage.rs`.
+    // The same that the check `gateway` names for this fault, see `suites/sabotage`.
     assert_eq!(first.cause(), Some(CauseId::DefaultRouteMissing));
     let (code, all) = ground.diagnose(&[]);
 

@@ -3,18 +3,17 @@
 //! (`flatnet up --provider kind --name NAME`); the other `FLATNET_*` variables choose the CNI and so on.
 mod continuity;
 mod foreign;
+#[path = "../sabotage/heard.rs"]
+mod heard;
 mod reaper;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flatnet::config::{Provider, RunArgs};
 use flatnet::plant::{self, Fault};
 use flatnet::session::conduct;
-use flatnet_analysis::checks::catalogue;
-use flatnet_analysis::words::Words;
-use flatnet_model::evidence::Evidence;
 use flatnet_model::verdict::Verdict;
+use heard::{Variables, Verdicts};
 use rstest::rstest;
 
 /// One cluster for all tests: they take turns.
@@ -38,21 +37,12 @@ fn on_cluster() -> RunArgs {
 }
 
 /// Verdicts of one run, with the fault planted where there is one.
-fn verdicts(fault: Option<&'static Fault>) -> BTreeMap<&'static str, Verdict> {
+fn judged(fault: Option<&'static Fault>) -> Verdicts {
     let args = on_cluster();
     let runtime = flatnet::session::runtime().expect("a runtime");
     let run = conduct(&args, fault, Arc::new(|_| {}));
     let outcome = runtime.block_on(run).expect("a run on the cluster");
-    catalogue::all()
-        .iter()
-        .map(|check| (check.id, check.judge(&outcome.observations)))
-        .collect()
-}
-
-/// Whether a piece of evidence names what is broken.
-fn names(evidence: &Evidence, culprit: &str) -> bool {
-    let text = Words::of_report(None, None).text(evidence);
-    text.culprit.is_some_and(|named| named.contains(culprit)) || text.what.contains(culprit)
+    heard::verdicts(&outcome.observations)
 }
 
 #[test]
@@ -63,7 +53,7 @@ fn without_a_fault_everything_is_green() {
 
 #[track_caller]
 fn all_green() {
-    for (check, verdict) in verdicts(None) {
+    for (check, verdict) in judged(None) {
         let about_users = ["service", "dns", "nodeport", "egress", "daemonset"].contains(&check);
         match verdict {
             Verdict::Pass { .. } | Verdict::Report { .. } => {}
@@ -86,31 +76,10 @@ fn the_fault_is_seen_and_nothing_else(#[case] id: &str) {
     let fault = plant::find(id).unwrap();
     let _turn = turn();
 
-    let verdicts = verdicts(Some(fault));
+    let said = heard::exactly(fault, &judged(Some(fault)), &Variables::new());
 
-    for (check, verdict) in &verdicts {
-        let red = fault.must_fail.contains(check);
-        match verdict {
-            Verdict::Fail { evidence } => {
-                assert!(
-                    red || fault.may_fail.contains(check),
-                    "{id} reddens {check}, which it should not: {evidence:#?}"
-                );
-                let named = evidence.iter().all(|e| names(e, fault.culprit));
-                assert!(
-                    !red || named,
-                    "{id}: the evidence of {check} does not name {}: {evidence:#?}",
-                    fault.culprit
-                );
-                let mut causes = evidence.iter().filter_map(Evidence::cause);
-                assert!(
-                    !red || causes.any(|cause| fault.causes.contains(&cause.id())),
-                    "{id}: the evidence of {check} names no cause of {:?}: {evidence:#?}",
-                    fault.causes
-                );
-            }
-            other => assert!(!red, "{id} leaves {check} as {other:?}"),
-        }
+    if let Err(why) = said {
+        panic!("{id}: {why}");
     }
 }
 

@@ -35,6 +35,15 @@ pub enum IpFamily {
 }
 
 impl IpFamily {
+    /// As options call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            IpFamily::Ipv4 => "ipv4",
+            IpFamily::Ipv6 => "ipv6",
+            IpFamily::Dual => "dual",
+        }
+    }
+
     /// Whether nodes have IPv4 addresses.
     pub fn has_v4(self) -> bool {
         self != IpFamily::Ipv6

@@ -1,4 +1,6 @@
 //! `flatnet checks`: the catalogue, for people and for programs.
+use std::collections::BTreeSet;
+
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -45,8 +47,8 @@ struct Check {
 struct Fault {
     id: &'static str,
     summary: &'static str,
-    reddens: &'static [&'static str],
-    may_redden: &'static [&'static str],
+    reddens: BTreeSet<&'static str>,
+    may_redden: BTreeSet<&'static str>,
 }
 
 pub(super) fn run(args: &ChecksArgs) -> Result<u8> {
@@ -74,8 +76,8 @@ fn listing() -> Listing {
     let faults = plant::all().map(|fault| Fault {
         id: fault.id,
         summary: fault.summary,
-        reddens: fault.must_fail,
-        may_redden: fault.may_fail,
+        reddens: fault.must_fail(),
+        may_redden: fault.may_fail_too(),
     });
     Listing {
         checks: checks.collect(),
@@ -107,7 +109,7 @@ fn text(listing: &Listing) -> String {
             fault.id,
             fault.summary,
             "",
-            fault.reddens.join(", ")
+            Vec::from_iter(fault.reddens.iter().copied()).join(", ")
         ));
     }
     text

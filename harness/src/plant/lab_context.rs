@@ -1,17 +1,17 @@
 //! The cluster into which a fault is planted: names, addresses and devices as they are now.
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use flatnet_lab::LabTarget;
+use flatnet_lab::{LabSpec, LabTarget};
 use flatnet_model::probe::{Facts, ask};
 use flatnet_model::snapshot::{NodeSnapshot, PodSnapshot};
-use ipnet::IpNet;
-use k8s_openapi::api::core::v1::Pod;
+use ipnet::{IpAdd, IpNet};
 
 use crate::{Error, Result};
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::once::Probes;
-use flatnet_cluster::status::{self, pod_ref};
+use flatnet_cluster::status;
 use flatnet_cluster::{Cluster, PodRef, Target};
 
 /// A pod of the pod network that runs, and how it is wired.
@@ -24,6 +24,8 @@ pub struct WiredPod {
     pub host_end: String,
     /// Prefix length of its address.
     pub prefix_len: u8,
+    /// A process in its network namespace, as its node counts.
+    pub pid: u32,
 }
 
 /// What there is to break.
@@ -37,10 +39,13 @@ pub struct LabContext {
 }
 
 impl LabContext {
-    /// Looks around.
-    pub(super) async fn of(
+    /// Looks around. Pods that were `wanted` come in that order, so that a fault hits the same pod on every run.
+    ///
+    /// # Errors
+    /// A lab or a pod that does not say how it is wired.
+    pub async fn of(
         lab: &LabCluster,
-        wanted: &[Pod],
+        wanted: &[PodRef],
         pod_network: &[IpNet],
     ) -> Result<LabContext> {
         let nodes = lab.nodes().await?;
@@ -48,8 +53,6 @@ impl LabContext {
         let objects = lab.pods().await?;
         let objects = objects.iter().map(status::pod);
         let mut objects: Vec<PodSnapshot> = objects.collect::<Result<_>>()?;
-        // In the order in which they were wanted, so that a fault hits the same pod on every run.
-        let wanted: Vec<PodRef> = wanted.iter().map(pod_ref).collect();
         objects.sort_by_key(|pod| wanted.iter().position(|wanted| *wanted == pod.reference));
         let probes = Probes::on(Arc::new(lab.clone()));
         let mut pods = Vec::new();
@@ -112,6 +115,39 @@ impl LabContext {
         })
     }
 
+    /// What lines of shell and expectations call by a name: addresses of the first family without an ending, IPv6 ones beside IPv4 with
+    /// `_V6`.
+    ///
+    /// # Errors
+    /// A range without a second address.
+    pub fn variables(&self) -> Result<BTreeMap<String, String>> {
+        let mut all = BTreeMap::new();
+        let mut add = |name: &str, number: usize, second: usize, value: String| {
+            let ending = ["", "_V6"][second.min(1)];
+            all.insert(format!("{name}{}{ending}", number + 1), value);
+        };
+        for (number, node) in self.nodes.iter().enumerate() {
+            for (second, range) in by_family(&node.pod_cidrs, |n| n.addr().is_ipv6()).enumerate() {
+                let gateway = host(range, 1)?;
+                let strange = host(range, 200)?;
+                add("CIDR", number, second, range.to_string());
+                add("GATEWAY", number, second, gateway.to_string());
+                add("NOBODY", number, second, strange.to_string());
+            }
+            for (second, ip) in by_family(&node.internal_ips, IpAddr::is_ipv6).enumerate() {
+                add("NODE", number, second, ip.to_string());
+            }
+            add("WIRE", number, 0, LabSpec::wire_port(&node.name));
+        }
+        for (number, pod) in self.pods.iter().enumerate() {
+            for (second, ip) in by_family(&pod.object.ips, IpAddr::is_ipv6).enumerate() {
+                add("POD", number, second, ip.to_string());
+            }
+            add("HOST", number, 0, pod.host_end.clone());
+        }
+        Ok(all)
+    }
+
     /// Another pod on the node of `pod`.
     pub(super) fn neighbour_of(&self, pod: &WiredPod) -> Result<&WiredPod> {
         let other = self.pods.iter().find(|p| {
@@ -121,11 +157,33 @@ impl LabContext {
     }
 }
 
+/// The address of that number in a range.
+pub(super) fn host(range: IpNet, number: u8) -> Result<IpAddr> {
+    let address = match range.network() {
+        IpAddr::V4(base) => IpAddr::V4(base.saturating_add(number.into())),
+        IpAddr::V6(base) => IpAddr::V6(base.saturating_add(number.into())),
+    };
+    if range.contains(&address) {
+        Ok(address)
+    } else {
+        Err(Error::Failed(format!(
+            "{range} has no address number {number}"
+        )))
+    }
+}
+
+/// IPv4 first.
+fn by_family<T: Copy>(all: &[T], is_v6: impl Fn(&T) -> bool) -> impl Iterator<Item = T> {
+    let (v6, v4): (Vec<T>, Vec<T>) = all.iter().partition(|one| is_v6(one));
+    v4.into_iter().chain(v6)
+}
+
 impl WiredPod {
     async fn of(probes: &Probes, object: PodSnapshot, ip: IpAddr) -> Result<WiredPod> {
         let name = &object.reference;
         let inside = facts(probes, &Target::Pod(name.clone())).await?;
-        let outside = facts(probes, &Target::Node(object.node.clone())).await?;
+        let node = Target::Node(object.node.clone());
+        let outside = facts(probes, &node).await?;
         let address = inside.address(ip);
         let peer = address
             .and_then(|a| inside.link(a.index))
@@ -133,12 +191,18 @@ impl WiredPod {
         let host_end = peer
             .and_then(|peer| outside.link(peer))
             .map(|l| l.name.clone());
-        match (address.map(|address| address.net.prefix_len()), host_end) {
-            (Some(prefix_len), Some(host_end)) => Ok(WiredPod {
+        let proc = "/proc".to_owned();
+        let question = ask::NetworkNamespaces { proc };
+        let around = probes.ask(&node, &question).await?.namespaces;
+        let own = around.iter().find(|netns| netns.addresses.contains(&ip));
+        let prefix_len = address.map(|address| address.net.prefix_len());
+        match (prefix_len, host_end, own) {
+            (Some(prefix_len), Some(host_end), Some(own)) => Ok(WiredPod {
                 object,
                 ip,
                 host_end,
                 prefix_len,
+                pid: own.pid,
             }),
             _ => Err(Error::Failed(format!(
                 "pod {name}: its interface with {ip} and the node's end of it cannot be found"

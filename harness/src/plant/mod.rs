@@ -4,13 +4,18 @@ mod lab_context;
 mod on_kind;
 mod on_lab;
 pub mod page;
+mod says;
+mod shell;
 
 pub use cluster::{ClusterContext, Planted};
 pub use lab_context::LabContext;
+pub use says::{Says, Who};
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use flatnet_lab::{Change, LabTarget, NodeSpec};
-use flatnet_model::cause::CauseId;
+use flatnet_model::IpFamily;
 use flatnet_model::nearest::nearest;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
@@ -18,10 +23,12 @@ use k8s_openapi::api::core::v1::Pod;
 use crate::config::{Provider, RunArgs};
 use crate::programs::{BUILD_OUTSIDE, Programs};
 use crate::{Error, Result};
+use flatnet_cluster::PodRef;
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::kube::KubeCluster;
 use flatnet_cluster::lab::AGENT;
 use flatnet_cluster::lab::LabCluster;
+use flatnet_cluster::status::pod_ref;
 
 /// Every fault: those of the lab, then those of a real cluster, each in the order of the catalogue of checks.
 pub fn all() -> impl Iterator<Item = &'static Fault> + Clone {
@@ -30,7 +37,7 @@ pub fn all() -> impl Iterator<Item = &'static Fault> + Clone {
 
 /// Names of the faults that turn a check red; none for a check that only reports.
 pub fn proving(check: &str) -> Vec<&'static str> {
-    let proving = all().filter(|fault| fault.must_fail.contains(&check));
+    let proving = all().filter(|fault| fault.must_fail().contains(check));
     proving.map(|fault| fault.id).collect()
 }
 
@@ -71,18 +78,44 @@ pub struct Fault {
     pub summary: &'static str,
     /// When.
     pub moment: Moment,
-    /// Checks that turn red.
-    pub must_fail: &'static [&'static str],
-    /// Checks that may turn red too, because they cannot hold any more either.
+    /// What flatnet is to say of it: all of this, and in these checks nothing else.
+    pub says: &'static [Says],
+    /// Checks that may turn red too, because they cannot hold any more either; they name nobody else and no other cause.
     pub may_fail: &'static [&'static str],
-    /// What the evidence must name: a node or a pod.
-    pub culprit: &'static str,
-    /// The cause that evidence of the red checks must name, and what follows from it that they may name instead.
-    pub causes: &'static [CauseId],
-    /// Only makes sense where nodes are joined by VXLAN.
-    pub needs_vxlan: bool,
+    /// What the cluster has to be like.
+    pub needs: Needs,
     recipe: Recipe,
 }
+
+/// What a fault needs of the cluster, where it is not one in any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// How nodes are joined, as `--backend` calls it.
+    pub backend: Option<&'static str>,
+    /// IP families of pods and nodes.
+    pub family: Option<IpFamily>,
+}
+
+/// Any cluster will do.
+const ANY: Needs = Needs {
+    backend: None,
+    family: None,
+};
+/// Nodes that are joined by VXLAN.
+const VXLAN: Needs = Needs {
+    backend: Some("vxlan"),
+    ..ANY
+};
+/// Nodes on one segment, with routes between them.
+const ROUTES: Needs = Needs {
+    backend: Some("routes"),
+    ..ANY
+};
+/// Pods with addresses of both families.
+const DUAL: Needs = Needs {
+    family: Some(IpFamily::Dual),
+    ..ANY
+};
 
 /// How it is planted.
 enum Recipe {
@@ -90,6 +123,8 @@ enum Recipe {
     Nodes(fn(&mut [NodeSpec])),
     /// Steps worked out from the lab as it is.
     Steps(fn(&LabContext) -> Result<Vec<Step>>),
+    /// Lines of shell in namespaces of the lab.
+    Shell(&'static [shell::Line]),
     /// Steps on a kind cluster, worked out from it as it is, and each with its way back.
     OnCluster {
         /// It only shows from outside the cluster.
@@ -136,9 +171,11 @@ pub trait Plantable: Send + Sync {
 #[async_trait]
 impl Plantable for LabCluster {
     async fn plant(&self, fault: &Fault, made: Made<'_>) -> Result<Option<Planted>> {
-        fault
-            .plant_in_lab(self, made.pods, made.pod_network)
-            .await?;
+        if fault.is_of_running_lab() {
+            let pods: Vec<PodRef> = made.pods.iter().map(pod_ref).collect();
+            let context = LabContext::of(self, &pods, made.pod_network).await?;
+            fault.plant_in_lab(self, &context).await?;
+        }
         Ok(None)
     }
 }
@@ -154,6 +191,51 @@ impl Plantable for KubeCluster {
 }
 
 impl Fault {
+    /// Lines of shell in a lab whose pods run.
+    const fn shell(
+        id: &'static str,
+        summary: &'static str,
+        lines: &'static [shell::Line],
+        says: &'static [Says],
+    ) -> Fault {
+        Fault {
+            id,
+            summary,
+            moment: Moment::AfterPods,
+            says,
+            may_fail: &[],
+            needs: ANY,
+            recipe: Recipe::Shell(lines),
+        }
+    }
+
+    /// Checks that may turn red too.
+    const fn may_fail(self, checks: &'static [&'static str]) -> Fault {
+        Fault {
+            may_fail: checks,
+            ..self
+        }
+    }
+
+    /// The cluster has to be like that.
+    const fn needs(self, needs: Needs) -> Fault {
+        Fault { needs, ..self }
+    }
+
+    /// Checks that turn red on every run.
+    pub fn must_fail(&self) -> BTreeSet<&'static str> {
+        let always = self.says.iter().filter(|says| !says.sometimes);
+        always.flat_map(|says| says.checks).copied().collect()
+    }
+
+    /// Checks that turn red on some runs, and others that may.
+    pub fn may_fail_too(&self) -> BTreeSet<&'static str> {
+        let must = self.must_fail();
+        let sometimes = self.says.iter().flat_map(|says| says.checks);
+        let may = sometimes.chain(self.may_fail).copied();
+        may.filter(|check| !must.contains(check)).collect()
+    }
+
     /// Refuses a cluster in which the fault would not be one, and turns on what it needs where that is free to choose.
     ///
     /// # Errors
@@ -185,11 +267,20 @@ impl Fault {
         if args.nodes() < 3 || args.pods_per_node.is_some_and(|n| n < 2) {
             return wants("at least --nodes 3 and --pods-per-node 2");
         }
-        if self.needs_vxlan {
-            match args.backend() {
-                "routes" => return wants("VXLAN between nodes; leave --backend out"),
-                _ => args.backend = Some("vxlan".to_owned()),
+        if let Some(backend) = self.needs.backend {
+            if ![backend, "auto"].contains(&args.backend()) {
+                return wants(&format!("--backend {backend}"));
             }
+            args.backend = Some(backend.to_owned());
+        }
+        if let Some(family) = self.needs.family {
+            if args.ip_family.is_some_and(|chosen| chosen != family) {
+                return wants(&format!("--ip-family {}", family.name()));
+            }
+            args.ip_family = Some(family);
+        }
+        if matches!(self.recipe, Recipe::Shell(_)) && !args.ip_family().has_v4() {
+            return wants("IPv4 pods");
         }
         Ok(())
     }
@@ -204,7 +295,7 @@ impl Fault {
     /// Where it can be planted.
     pub fn provider(&self) -> Provider {
         match self.recipe {
-            Recipe::Nodes(_) | Recipe::Steps(_) => Provider::Lab,
+            Recipe::Nodes(_) | Recipe::Steps(_) | Recipe::Shell(_) => Provider::Lab,
             Recipe::OnCluster { .. } => Provider::Kind,
         }
     }
@@ -219,7 +310,7 @@ impl Fault {
         exposed: &Exposed,
     ) -> Result<Option<Planted>> {
         match self.recipe {
-            Recipe::Nodes(_) | Recipe::Steps(_) => Ok(None),
+            Recipe::Nodes(_) | Recipe::Steps(_) | Recipe::Shell(_) => Ok(None),
             Recipe::OnCluster { steps, .. } => {
                 let planted = Planted::plant(cluster, self.id, exposed, steps).await?;
                 Ok(Some(planted))
@@ -227,31 +318,38 @@ impl Fault {
         }
     }
 
+    /// Whether it is planted in a lab that runs, and not in the plan of one.
+    fn is_of_running_lab(&self) -> bool {
+        matches!(self.recipe, Recipe::Steps(_) | Recipe::Shell(_))
+    }
+
     /// Plants it in a lab now. The agents are stopped first: they would repair the fault.
     ///
     /// # Errors
     /// Where the lab cannot be changed so.
-    async fn plant_in_lab(
-        &self,
-        lab: &LabCluster,
-        pods: &[Pod],
-        pod_network: &[IpNet],
-    ) -> Result<()> {
-        let Recipe::Steps(recipe) = &self.recipe else {
-            return Ok(());
-        };
-        let context = LabContext::of(lab, pods, pod_network).await?;
+    pub async fn plant_in_lab(&self, lab: &LabCluster, context: &LabContext) -> Result<()> {
         for node in &context.nodes {
             lab.stop_daemon(&node.name, AGENT).await?;
         }
-        for step in recipe(&context)? {
-            match step {
-                Step::Change(place, changes) => lab.change(place, changes).await?,
-                Step::Remove { node, path } => lab.remove_file(&node, &path).await?,
-                Step::Write { node, path, text } => {
-                    lab.write_file(&node, &path, text.into_bytes()).await?;
+        match &self.recipe {
+            Recipe::Steps(recipe) => {
+                for step in recipe(context)? {
+                    match step {
+                        Step::Change(place, changes) => lab.change(place, changes).await?,
+                        Step::Remove { node, path } => lab.remove_file(&node, &path).await?,
+                        Step::Write { node, path, text } => {
+                            lab.write_file(&node, &path, text.into_bytes()).await?;
+                        }
+                    }
                 }
             }
+            Recipe::Shell(lines) => {
+                for line in *lines {
+                    let planted = line.run(lab, context).await;
+                    planted.map_err(|e| Error::failed(format!("plant {}", self.id), e))?;
+                }
+            }
+            Recipe::Nodes(_) | Recipe::OnCluster { .. } => {}
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 use std::net::IpAddr;
 
 use super::cluster::{ClusterContext, Step};
-use super::{Fault, Moment, Recipe};
+use super::says::{may_be, seen};
+use super::{ANY, Fault, Moment, Recipe, Who};
 use crate::Result;
 use flatnet_model::cause::CauseId;
 use flatnet_model::probe::Protocol;
@@ -15,11 +16,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "service-drop",
         summary: "worker2 drops what is sent to the address of a service",
         moment: Moment::AfterPods,
-        must_fail: &["service"],
+        says: &[may_be(
+            &["service"],
+            &[Who::On(BROKEN)],
+            CauseId::ServiceProxyBehind,
+            &[],
+        )],
         may_fail: &[],
-        culprit: BROKEN,
-        causes: &[CauseId::ServiceProxyBehind],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::OnCluster {
             outside: false,
             steps: |context| {
@@ -39,11 +43,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "dns-drop",
         summary: "worker2 drops questions to the DNS server over UDP",
         moment: Moment::AfterPods,
-        must_fail: &["dns"],
+        says: &[may_be(
+            &["dns"],
+            &[Who::On(BROKEN)],
+            CauseId::DnsServerUnreached,
+            &[],
+        )],
         may_fail: &[],
-        culprit: BROKEN,
-        causes: &[CauseId::DnsServerUnreached],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::OnCluster {
             outside: false,
             steps: |context| {
@@ -60,11 +67,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "hostport-drop",
         summary: "worker2 drops TCP to the hostPort of its pod",
         moment: Moment::AfterPods,
-        must_fail: &["hostport"],
+        says: &[may_be(
+            &["hostport"],
+            &[Who::On(BROKEN)],
+            CauseId::HostPortUnmapped,
+            &[],
+        )],
         may_fail: &[],
-        culprit: BROKEN,
-        causes: &[CauseId::HostPortUnmapped],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::OnCluster {
             outside: false,
             steps: |context| drop_port(context, context.host_port()?),
@@ -74,11 +84,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "nodeport-drop",
         summary: "worker2 drops TCP to the node port of a service",
         moment: Moment::AfterPods,
-        must_fail: &["nodeport"],
+        says: &[may_be(
+            &["nodeport"],
+            &[Who::On(BROKEN)],
+            CauseId::NodePortUnmapped,
+            &[],
+        )],
         may_fail: &[],
-        culprit: BROKEN,
-        causes: &[CauseId::NodePortUnmapped],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::OnCluster {
             outside: true,
             steps: |context| drop_port(context, context.node_port(Protocol::Tcp)?),
@@ -88,11 +101,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "egress-drop",
         summary: "worker2 forwards nothing that its pods send out of the cluster",
         moment: Moment::AfterPods,
-        must_fail: &["egress"],
+        says: &[may_be(
+            &["egress"],
+            &[Who::On(BROKEN)],
+            CauseId::EgressBlocked,
+            &[],
+        )],
         may_fail: &[],
-        culprit: BROKEN,
-        causes: &[CauseId::EgressBlocked],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::OnCluster {
             outside: true,
             steps: |context| {
@@ -111,11 +127,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "egress-source",
         summary: "worker2 gives what its pods send out of the cluster another node's address",
         moment: Moment::AfterPods,
-        must_fail: &["egress"],
+        says: &[may_be(
+            &["egress"],
+            &[Who::On(BROKEN)],
+            CauseId::EgressSource,
+            &[],
+        )],
         may_fail: &[],
-        culprit: BROKEN,
-        causes: &[CauseId::EgressSource],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::OnCluster {
             outside: true,
             steps: |context| {
@@ -134,11 +153,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "agent-missing",
         summary: "the CNI's agent is kept off worker2",
         moment: Moment::AfterPods,
-        must_fail: &["daemonset"],
+        says: &[seen(
+            &["daemonset"],
+            &[Who::On(BROKEN)],
+            CauseId::AgentDown,
+            &[],
+        )],
         may_fail: &[],
-        culprit: BROKEN,
-        causes: &[CauseId::AgentDown],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::OnCluster {
             outside: false,
             steps: |context| {

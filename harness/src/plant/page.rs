@@ -1,4 +1,6 @@
 //! `docs/checks.md`: the checks and the faults that prove them.
+use std::collections::BTreeSet;
+
 use flatnet_analysis::checks::required::required_on;
 use flatnet_analysis::checks::{self, Check};
 use flatnet_model::cause;
@@ -18,17 +20,13 @@ pub fn markdown() -> String {
          `--require CHECK,…` (or `FLATNET_REQUIRE`) names the checks that are, and `--require all` takes every check of the run.\n\
          Without it, those that the list below requires on the run's provider are, except where their question does not arise on\n\
          the cluster (one node has no other node to reach). A run that judges nothing ends with exit code 4.\n\n\
-         The planted faults are what `flatnet test --plant NAME` takes; each is proven\n\
-         to turn its checks red.\n\n\
-         | check | promise | planted faults |\n|---|---|---|\n",
+         Each check is proven by [planted faults](#planted-faults), which turn it red.\n\n\
+         | check | promise |\n|---|---|\n",
     );
     for check in checks::all() {
         text.push_str(&format!(
-            "| [`{}`](#{}) | {} | {} |\n",
-            check.id,
-            check.id,
-            check.promise,
-            faults(check)
+            "| [`{}`](#{}) | {} |\n",
+            check.id, check.id, check.promise,
         ));
     }
     for check in checks::all() {
@@ -41,6 +39,30 @@ pub fn markdown() -> String {
             required(check),
             faults(check),
             causes(check)
+        ));
+    }
+    text + &planted()
+}
+
+/// The planted faults, each with what it makes fail and what is then named.
+fn planted() -> String {
+    let mut text = String::from(
+        "\n## Planted faults\n\n\
+         `flatnet test --plant NAME` plants one, in a new lab or on a kind cluster. Nodes and pods count from 1; busybox-4 is the second\n\
+         pod of node1. Faults of the lab that are commands need the programs that they name (`ip`, `bridge`, `nft`, …).\n\n\
+         | fault | on | what is broken | makes fail | names |\n|---|---|---|---|---|\n",
+    );
+    for fault in super::all() {
+        let failing: Vec<&str> = fault.must_fail().into_iter().collect();
+        let causes = fault.says.iter().filter_map(|says| says.cause);
+        let causes: BTreeSet<String> = causes.map(|(id, _)| format!("`{}`", id.id())).collect();
+        text.push_str(&format!(
+            "| `{}` | {} | {} | {} | {} |\n",
+            fault.id,
+            fault.provider().name(),
+            fault.summary,
+            failing.join(", "),
+            Vec::from_iter(causes).join(", "),
         ));
     }
     text
@@ -114,7 +136,7 @@ mod tests {
     #[test]
     fn faults_name_checks_that_exist() {
         for fault in crate::plant::all() {
-            for id in fault.must_fail.iter().chain(fault.may_fail) {
+            for id in fault.must_fail().union(&fault.may_fail_too()) {
                 checks::find(id).unwrap();
             }
         }

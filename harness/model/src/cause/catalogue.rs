@@ -168,23 +168,23 @@ causes! {
     InterfaceDown { pod: PodAt, device: String }
         "a pod's interface is down" => "`ip link set` up, or create the pod again", ["bridge", "same-node", "cross-node"];
     NotVeth { pod: PodAt, device: String }
-        "a pod's interface is not a veth, where other pods hang on a bridge" => "create the pod again under the CNI configuration in use", ["bridge", "same-node", "cross-node"];
+        "a pod's interface is not a veth, where other pods hang on a bridge" => "create the pod again under the CNI configuration in use", ["bridge", "gateway", "same-node", "cross-node"];
     HostEndMissing { pod: PodAt, device: String }
-        "the node's end of a pod's veth is gone" => "create the pod again", ["bridge", "same-node", "cross-node"];
+        "the node's end of a pod's veth is gone" => "create the pod again", ["bridge", "gateway", "same-node", "cross-node"];
     HostEndDown { pod: PodAt, device: String }
-        "the node's end of a pod's veth is down" => "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
+        "the node's end of a pod's veth is down" => "`ip link set` up on the node", ["bridge", "gateway", "same-node", "cross-node"];
     HostEndNotOnBridge { pod: PodAt, device: String }
-        "the node's end of a pod's veth is not a port of the bridge" => "`ip link set … master` on the node, or create the pod again", ["bridge", "same-node", "cross-node"];
+        "the node's end of a pod's veth is not a port of the bridge" => "`ip link set … master` on the node, or create the pod again", ["bridge", "gateway", "same-node", "cross-node"];
     PortNotForwarding { pod: PodAt, device: String, state: PortState }
-        "a pod's bridge port does not forward" => "`bridge link set dev … state 3` on the node; what sets STP states there", ["bridge", "same-node", "cross-node"];
+        "a pod's bridge port does not forward" => "`bridge link set dev … state 3` on the node; what sets STP states there", ["bridge", "gateway", "same-node", "cross-node"];
     PortsIsolated { node: String, bridge: String, pods: Vec<PodAt> }
         "ports of a bridge are isolated from each other, and their pods reach each other through it only" => "`bridge link set dev … isolated off` on the node", ["bridge", "same-node"];
     PodMacChanged { pod: PodAt, address: IpAddr, entry: MacAddr, actual: MacAddr }
-        "a node's neighbour entry for a pod has another Ethernet address than the pod" => "`ip neigh del` on the node, or the pod's own Ethernet address", ["bridge", "same-node", "cross-node"];
+        "a node's neighbour entry for a pod has another Ethernet address than the pod" => "`ip neigh del` on the node, or the pod's own Ethernet address", ["bridge", "gateway", "same-node", "cross-node"];
     GatewayTwice { node: String, address: IpAddr, bridges: Vec<String> }
-        "two bridges of a node hold the gateway address of its pods" => "delete the bridge that no pod hangs on", ["bridge", "same-node", "cross-node"];
+        "two bridges of a node hold the gateway address of its pods" => "delete the bridge that no pod hangs on", ["bridge", "gateway", "same-node", "cross-node"];
     BridgeDown { node: String, bridge: String }
-        "a bridge that pods hang on is down" => "`ip link set` up on the node", ["bridge", "same-node", "cross-node"];
+        "a bridge that pods hang on is down" => "`ip link set` up on the node", ["bridge", "gateway", "same-node", "cross-node"];
     GatewayAddressMissing { node: String, bridge: Option<String>, address: IpAddr }
         "the gateway address of pods is gone from their node's bridge" => "`ip addr add` on the node, or restart the add-on's agent", ["bridge", "gateway", "same-node", "cross-node"];
     DefaultRouteMissing { pods: Vec<PodAt>, family: Family }
@@ -196,7 +196,7 @@ causes! {
     OverlappingPodCidrs { nodes: (String, String), ranges: (IpNet, IpNet) }
         "the podCIDRs of two nodes overlap" => "give one of the nodes another podCIDR", ["node-routes", "same-node", "cross-node"];
     OwnPodCidrRoutedAway { node: String, range: IpNet }
-        "a node sends its own pods' range away" => "remove the route; restart the add-on's agent", ["node-routes", "cross-node"];
+        "a node sends its own pods' range away" => "remove the route; restart the add-on's agent", ["gateway", "node-routes", "cross-node"];
     RouteMissing { node: String, to: String, range: IpNet }
         "a node has no working route to another node's pods" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     DuplicateRoute { node: String, to: String, range: IpNet, routes: usize }
@@ -253,7 +253,7 @@ causes! {
     NeighbourUnresolved { at: Netns, hop: IpAddr, device: String, entry: Option<String> }
         "nobody on the link tells the Ethernet address of a packet's next hop" => "the interface that should hold the address, or the link between", ["same-node", "cross-node"];
     NeighbourWrong { at: Netns, hop: IpAddr, device: String, mac: MacAddr, actual: Option<MacAddr> }
-        "a neighbour entry names an Ethernet address that the next hop does not have" => "`ip neigh del` on the node: the right one is asked for again", ["same-node", "cross-node"];
+        "a neighbour entry names an Ethernet address that the next hop does not have" => "`ip neigh del` on the node: the right one is asked for again", ["gateway", "same-node", "cross-node"];
     LinkDown { at: Netns, device: String, admin: bool }
         "a packet is to leave by a device that is down" => "`ip link set` up", ["same-node", "cross-node"];
     FrameMisdirected { at: Netns, device: String, frame: MacAddr, own: Option<MacAddr> }

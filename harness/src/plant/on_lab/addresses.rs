@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use flatnet_lab::Change;
 use ipnet::IpNet;
 
-use super::{Fault, Moment, Recipe, Step, UPLINK, host};
+use super::{ANY, Fault, Moment, Recipe, Step, UPLINK, Who, host, may_be, seen};
 use crate::Error;
 use flatnet_model::cause::CauseId;
 
@@ -13,19 +13,21 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "pod-address-changed",
         summary: "busybox-1 has another address than the API says",
         moment: Moment::AfterPods,
-        must_fail: &["pod-ip-present"],
+        says: &[seen(
+            &["pod-ip-present"],
+            &[Who::Pod(1)],
+            CauseId::AddressNotHeld,
+            &[("address", "$POD1")],
+        )],
         may_fail: &[
             "same-node",
             "cross-node",
             "gateway",
             "mtu",
             "hairpin",
-            "no-nat",
             "bridge",
         ],
-        culprit: "busybox-1",
-        causes: &[CauseId::AddressNotHeld],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let pod = context.pod(1)?;
             let other = IpNet::new(host(context.cidr(1)?, 200)?, pod.prefix_len)
@@ -48,32 +50,49 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "equal-pod-cidr",
         summary: "node2 is given node1's podCIDR",
         moment: Moment::Planning,
-        must_fail: &["pod-ip-unique", "node-routes"],
+        says: &[
+            seen(
+                &["node-routes"],
+                &[Who::Node(1), Who::Node(2)],
+                CauseId::OverlappingPodCidrs,
+                &[("nodes.0", "node1"), ("nodes.1", "node2")],
+            ),
+            seen(
+                &["pod-ip-unique"],
+                &[Who::Node(1), Who::Node(2)],
+                CauseId::AddressShared,
+                &[],
+            ),
+        ],
         may_fail: &["same-node", "cross-node", "no-nat", "gateway", "mtu"],
-        culprit: "node2",
-        causes: &[CauseId::OverlappingPodCidrs, CauseId::AddressShared],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Nodes(|nodes| nodes[1].pod_cidrs = nodes[0].pod_cidrs.clone()),
     },
     Fault {
         id: "same-ip",
         summary: "the reservation of busybox-1's address is lost, and the next pod on its node gets it again",
         moment: Moment::AfterFirstPod,
-        must_fail: &["pod-ip-unique"],
-        may_fail: &[
-            "same-node",
-            "cross-node",
-            "no-nat",
-            "gateway",
-            "mtu",
-            "hairpin",
-            "first-packet",
-            // Both holders may get a flooded frame, and answer it.
-            "duplicates",
+        says: &[
+            seen(
+                &["pod-ip-unique"],
+                &[Who::Node(1)],
+                CauseId::AddressShared,
+                &[("pods.0.name", "busybox-1"), ("pods.1.name", "busybox-4")],
+            ),
+            // Both holders may get a flooded frame, and answer it; which of them gets an answer changes.
+            may_be(&["duplicates"], &[], CauseId::PacketsDoubled, &[]).sometimes(),
+            may_be(
+                &["cross-node", "same-node"],
+                &[Who::Node(1)],
+                CauseId::LossyPath,
+                &[],
+            )
+            .sometimes()
+            .or_nobody(),
+            may_be(&["first-packet"], &[], CauseId::FirstPacketLost, &[]).sometimes(),
         ],
-        culprit: "busybox-1",
-        causes: &[CauseId::AddressShared],
-        needs_vxlan: false,
+        may_fail: &["same-node", "no-nat", "gateway", "mtu", "hairpin"],
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let pod = context.pod(1)?;
             let store = "/var/lib/cni/networks/flatnet";

@@ -5,7 +5,9 @@ use flatnet_lab::{Change, LabTarget};
 use flatnet_netlink::nft::{Chain, ChainType, Expr, Hook, Table};
 use ipnet::IpNet;
 
-use super::{BRIDGE, Fault, Moment, Recipe, Step, UPLINK, host, same_family};
+use super::{
+    ANY, BRIDGE, Fault, Moment, Recipe, Step, UPLINK, Who, host, may_be, same_family, seen,
+};
 use crate::Error;
 use flatnet_cluster::observe::fleet::POD_PORT;
 use flatnet_model::cause::CauseId;
@@ -19,11 +21,19 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "same-node-drop",
         summary: "node1 drops what its own pods send each other",
         moment: Moment::AfterPods,
-        must_fail: &["same-node"],
+        says: &[seen(
+            &["same-node"],
+            &[Who::Node(1)],
+            CauseId::DroppedByRule,
+            &[
+                ("at.node", "node1"),
+                ("rule.family", "inet"),
+                ("rule.table", "fault"),
+                ("rule.chain", "fault"),
+            ],
+        )],
         may_fail: &["mtu"],
-        culprit: "node1",
-        causes: &[CauseId::DroppedByRule],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let own = [
                 Expr::InInterface(BRIDGE.to_owned()),
@@ -36,11 +46,19 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "forward-drop",
         summary: "node2 forwards nothing from other nodes",
         moment: Moment::AfterPods,
-        must_fail: &["cross-node"],
+        says: &[seen(
+            &["cross-node"],
+            &[Who::Node(2)],
+            CauseId::DroppedByRule,
+            &[
+                ("at.node", "node2"),
+                ("rule.family", "inet"),
+                ("rule.table", "fault"),
+                ("rule.chain", "fault"),
+            ],
+        )],
         may_fail: &["mtu"],
-        culprit: "node2",
-        causes: &[CauseId::DroppedByRule],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let from_others = [Expr::InInterface(UPLINK.to_owned())];
             Ok(vec![not_forwarded(context.on(2)?, &from_others)])
@@ -50,11 +68,19 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "udp-drop",
         summary: "node2 drops UDP from other nodes to its pods, and nothing else",
         moment: Moment::AfterPods,
-        must_fail: &["cross-node"],
+        says: &[seen(
+            &["cross-node"],
+            &[Who::Node(2)],
+            CauseId::DroppedByRule,
+            &[
+                ("at.node", "node2"),
+                ("rule.family", "inet"),
+                ("rule.table", "fault"),
+                ("rule.chain", "fault"),
+            ],
+        )],
         may_fail: &["mtu"],
-        culprit: "node2",
-        causes: &[CauseId::DroppedByRule],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let udp_from_others = [
                 Expr::InInterface(UPLINK.to_owned()),
@@ -68,11 +94,19 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "random-loss",
         summary: "node2 drops three in ten of the packets from other nodes to its pods",
         moment: Moment::AfterPods,
-        must_fail: &["cross-node"],
+        says: &[seen(
+            &["cross-node"],
+            &[Who::Node(2)],
+            CauseId::DroppedByRule,
+            &[
+                ("at.node", "node2"),
+                ("rule.family", "inet"),
+                ("rule.table", "fault"),
+                ("rule.chain", "fault"),
+            ],
+        )],
         may_fail: &["mtu"],
-        culprit: "node2",
-        causes: &[CauseId::DroppedByRule],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let some = [Expr::InInterface(UPLINK.to_owned()), Expr::Percent(30)];
             Ok(vec![not_forwarded(context.on(2)?, &some)])
@@ -82,11 +116,19 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "length-drop",
         summary: "node2 drops packets longer than 1300 bytes from other nodes to its pods",
         moment: Moment::AfterPods,
-        must_fail: &["mtu"],
+        says: &[seen(
+            &["mtu"],
+            &[Who::Node(2)],
+            CauseId::DroppedByRule,
+            &[
+                ("at.node", "node2"),
+                ("rule.family", "inet"),
+                ("rule.table", "fault"),
+                ("rule.chain", "fault"),
+            ],
+        )],
         may_fail: &[],
-        culprit: "node2",
-        causes: &[CauseId::DroppedByRule],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let long = [Expr::InInterface(UPLINK.to_owned()), Expr::LongerThan(1300)];
             Ok(vec![not_forwarded(context.on(2)?, &long)])
@@ -96,11 +138,16 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "first-packet-lost",
         summary: "node2 drops the first two echo requests to its pods",
         moment: Moment::AfterPods,
-        must_fail: &["first-packet"],
+        says: &[may_be(
+            &["first-packet"],
+            &[Who::Node(2)],
+            CauseId::FirstPacketLost,
+            &[("node", "node2")],
+        )
+        // The two may be of two paths.
+        .or_nobody()],
         may_fail: &[],
-        culprit: "node2",
-        causes: &[CauseId::FirstPacketLost],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let first = [
                 Expr::InInterface(UPLINK.to_owned()),
@@ -114,11 +161,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "packets-doubled",
         summary: "node2 sends a copy of every UDP packet that another node has for busybox-2",
         moment: Moment::AfterPods,
-        must_fail: &["duplicates"],
+        says: &[may_be(
+            &["duplicates"],
+            &[Who::Node(2)],
+            CauseId::PacketsDoubled,
+            &[("node", "node2")],
+        )],
         may_fail: &[],
-        culprit: "node2",
-        causes: &[CauseId::PacketsDoubled],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let pod = context.pod(2)?;
             let IpAddr::V4(to) = pod.ip else {
@@ -146,11 +196,19 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "masquerade",
         summary: "node1 masquerades what its pods send to pods of other nodes",
         moment: Moment::AfterPods,
-        must_fail: &["no-nat"],
+        says: &[seen(
+            &["no-nat"],
+            &[Who::Node(1)],
+            CauseId::RewrittenByRule,
+            &[
+                ("at.node", "node1"),
+                ("rule.family", "inet"),
+                ("rule.table", "fault"),
+                ("rule.chain", "fault"),
+            ],
+        )],
         may_fail: &[],
-        culprit: "node1",
-        causes: &[CauseId::RewrittenByRule],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let own = context.cidr(1)?;
             let rules = context
@@ -178,11 +236,19 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "dnat",
         summary: "node2 sends TCP connections for busybox-2 to another pod",
         moment: Moment::AfterPods,
-        must_fail: &["no-nat", "cross-node"],
+        says: &[seen(
+            &["no-nat", "cross-node"],
+            &[Who::Node(2)],
+            CauseId::RewrittenByRule,
+            &[
+                ("at.node", "node2"),
+                ("rule.family", "inet"),
+                ("rule.table", "fault"),
+                ("rule.chain", "fault"),
+            ],
+        )],
         may_fail: &["same-node"],
-        culprit: "busybox-2",
-        causes: &[CauseId::RewrittenByRule],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let pod = context.pod(2)?;
             let to = SocketAddr::new(context.neighbour_of(pod)?.ip, POD_PORT);
@@ -205,11 +271,19 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "reply-source",
         summary: "node2 rewrites the source of what busybox-2 answers over UDP",
         moment: Moment::AfterPods,
-        must_fail: &["no-nat"],
+        says: &[seen(
+            &["no-nat"],
+            &[Who::Node(2)],
+            CauseId::RewrittenByRule,
+            &[
+                ("at.node", "node2"),
+                ("rule.family", "inet"),
+                ("rule.table", "fault"),
+                ("rule.chain", "fault"),
+            ],
+        )],
         may_fail: &["mtu"],
-        culprit: "busybox-2",
-        causes: &[CauseId::RewrittenByRule],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let pod = context.pod(2)?;
             let other = host(context.cidr(2)?, 200)?;

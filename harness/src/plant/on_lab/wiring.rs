@@ -5,7 +5,9 @@ use flatnet_lab::{Change, LabSpec, LabTarget};
 use flatnet_netlink::MacAddr;
 use ipnet::IpNet;
 
-use super::{BRIDGE, Fault, Moment, Recipe, Step, UPLINK, host, same_family};
+use super::{
+    ANY, BRIDGE, Fault, Moment, Recipe, Step, UPLINK, VXLAN, Who, host, same_family, seen,
+};
 use crate::Error;
 use flatnet_model::cause::CauseId;
 
@@ -14,11 +16,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "default-route-missing",
         summary: "busybox-1 has no default route",
         moment: Moment::AfterPods,
-        must_fail: &["gateway"],
+        says: &[seen(
+            &["gateway"],
+            &[Who::Pod(1)],
+            CauseId::DefaultRouteMissing,
+            &[("pods.0.name", "busybox-1")],
+        )],
         may_fail: &["same-node", "cross-node", "mtu", "bridge"],
-        culprit: "busybox-1",
-        causes: &[CauseId::DefaultRouteMissing],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let pod = context.pod(1)?;
             Ok(vec![Step::Change(
@@ -33,11 +38,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "gateway-missing",
         summary: "the gateway address is gone from node1's bridge",
         moment: Moment::AfterPods,
-        must_fail: &["gateway", "bridge"],
+        says: &[seen(
+            &["gateway", "bridge"],
+            &[Who::Node(1)],
+            CauseId::GatewayAddressMissing,
+            &[("bridge", "cni0"), ("address", "$GATEWAY1")],
+        )],
         may_fail: &["same-node", "cross-node", "mtu", "node-routes"],
-        culprit: "node1",
-        causes: &[CauseId::GatewayAddressMissing],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let cidr = context.cidr(1)?;
             let net = IpNet::new(host(cidr, 1)?, cidr.prefix_len())
@@ -55,11 +63,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "route-missing",
         summary: "node1 has no route to node3's pods",
         moment: Moment::AfterPods,
-        must_fail: &["node-routes", "cross-node"],
+        says: &[seen(
+            &["node-routes", "cross-node"],
+            &[Who::Node(1)],
+            CauseId::RouteMissing,
+            &[("to", "node3"), ("range", "$CIDR3")],
+        )],
         may_fail: &["mtu", "no-nat"],
-        culprit: "node1",
-        causes: &[CauseId::RouteMissing],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             Ok(vec![Step::Change(
                 context.on(1)?,
@@ -73,11 +84,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "stale-route",
         summary: "node1 keeps a route to a podCIDR that no node has",
         moment: Moment::AfterPods,
-        must_fail: &["node-routes"],
+        says: &[seen(
+            &["node-routes"],
+            &[Who::Node(1)],
+            CauseId::StaleRoute,
+            &[("node", "node1")],
+        )],
         may_fail: &[],
-        culprit: "node1",
-        causes: &[CauseId::StaleRoute],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let cidr = context.cidr(1)?;
             let unused = context
@@ -103,11 +117,43 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "wrong-vtep-mac",
         summary: "node2's VXLAN device has another MAC than the other nodes know",
         moment: Moment::AfterPods,
-        must_fail: &["node-routes", "cross-node"],
+        says: &[
+            seen(
+                &["node-routes"],
+                &[Who::Node(2)],
+                CauseId::VtepMacMismatch,
+                &[
+                    ("node", "node3"),
+                    ("to", "node2"),
+                    ("device_changed", "true"),
+                ],
+            ),
+            seen(
+                &["node-routes", "cross-node"],
+                &[Who::Node(2)],
+                CauseId::VtepMacMismatch,
+                &[
+                    ("node", "node1"),
+                    ("to", "node2"),
+                    ("device_changed", "true"),
+                ],
+            ),
+            // The kernel forgets the neighbours of a device with its address.
+            seen(
+                &["node-routes"],
+                &[Who::Node(2)],
+                CauseId::NeighbourMissing,
+                &[("node", "node2"), ("to", "node1")],
+            ),
+            seen(
+                &["node-routes"],
+                &[Who::Node(2)],
+                CauseId::NeighbourMissing,
+                &[("node", "node2"), ("to", "node3")],
+            ),
+        ],
         may_fail: &["mtu"],
-        culprit: "node2",
-        causes: &[CauseId::VtepMacMismatch],
-        needs_vxlan: true,
+        needs: VXLAN,
         recipe: Recipe::Steps(|context| {
             let mac = MacAddr([0x0a, 0x58, 0xff, 0xff, 0xff, 0xfe]);
             Ok(vec![Step::Change(
@@ -123,11 +169,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "host-end-off-bridge",
         summary: "the node's end of busybox-1's veth is not a port of the bridge",
         moment: Moment::AfterPods,
-        must_fail: &["bridge"],
-        may_fail: &["gateway", "same-node", "cross-node", "mtu"],
-        culprit: "busybox-1",
-        causes: &[CauseId::HostEndNotOnBridge],
-        needs_vxlan: false,
+        says: &[seen(
+            &["bridge", "gateway"],
+            &[Who::Pod(1)],
+            CauseId::HostEndNotOnBridge,
+            &[("device", "$HOST1")],
+        )],
+        may_fail: &["same-node", "cross-node", "mtu"],
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let pod = context.pod(1)?;
             let off = Change::SetMaster {
@@ -144,11 +193,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "second-conflist",
         summary: "node1 has a second conflist, and it sorts first",
         moment: Moment::AfterPods,
-        must_fail: &["cni-config"],
+        says: &[seen(
+            &["cni-config"],
+            &[Who::Node(1)],
+            CauseId::TwoConflists,
+            &[("used", "00-leftover.conflist")],
+        )],
         may_fail: &[],
-        culprit: "node1",
-        causes: &[CauseId::TwoConflists],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let text =
                 r#"{"cniVersion":"1.0.0","name":"leftover","plugins":[{"type":"flatnet-cni"}]}"#
@@ -165,11 +217,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "plugin-missing",
         summary: "the plugin program is gone from node1",
         moment: Moment::AfterPods,
-        must_fail: &["cni-config"],
+        says: &[seen(
+            &["cni-config"],
+            &[Who::Node(1)],
+            CauseId::PluginMissing,
+            &[("plugins.0", "flatnet-cni")],
+        )],
         may_fail: &[],
-        culprit: "node1",
-        causes: &[CauseId::PluginMissing],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             Ok(vec![Step::Remove {
                 node: context.node(1)?.name.clone(),
@@ -181,11 +236,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "underlay-cut",
         summary: "node2's port of the underlay is down",
         moment: Moment::AfterPods,
-        must_fail: &["cross-node"],
+        says: &[seen(
+            &["cross-node"],
+            &[Who::Node(2)],
+            CauseId::NeighbourUnresolved,
+            &[("device", "eth0"), ("hop", "$NODE2")],
+        )],
         may_fail: &["mtu", "node-routes"],
-        culprit: "node2",
-        causes: &[CauseId::UnderlayCut, CauseId::NeighbourUnresolved],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let port = Change::SetUp {
                 dev: LabSpec::wire_port(&context.node(2)?.name),
@@ -198,11 +256,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "underlay-mtu",
         summary: "the underlay's MTU is below that of the pods' interfaces, on node2's port",
         moment: Moment::AfterPods,
-        must_fail: &["mtu"],
+        says: &[seen(
+            &["mtu"],
+            &[Who::Node(2)],
+            CauseId::TooBigForDevice,
+            &[("mtu", "1300")],
+        )],
         may_fail: &[],
-        culprit: "node2",
-        causes: &[CauseId::TooBigForDevice],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let port = Change::SetMtu {
                 dev: LabSpec::wire_port(&context.node(2)?.name),
@@ -215,11 +276,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "pod-mtu",
         summary: "the MTU of busybox-2's interface is below those of the other pods",
         moment: Moment::AfterPods,
-        must_fail: &["mtu"],
+        says: &[seen(
+            &["mtu"],
+            &[Who::Pod(2)],
+            CauseId::TooBigForDevice,
+            &[("device", "eth0"), ("mtu", "1300")],
+        )],
         may_fail: &[],
-        culprit: "busybox-2",
-        causes: &[CauseId::TooBigForDevice],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             let narrow = Change::SetMtu {
                 dev: "eth0".to_owned(),
@@ -232,11 +296,14 @@ pub(super) static FAULTS: &[Fault] = &[
         id: "loopback-down",
         summary: "the loopback device of busybox-1 is down",
         moment: Moment::AfterPods,
-        must_fail: &["hairpin"],
+        says: &[seen(
+            &["hairpin"],
+            &[Who::Pod(1)],
+            CauseId::LoopbackDown,
+            &[],
+        )],
         may_fail: &[],
-        culprit: "busybox-1",
-        causes: &[CauseId::LoopbackDown],
-        needs_vxlan: false,
+        needs: ANY,
         recipe: Recipe::Steps(|context| {
             Ok(vec![Step::Change(
                 context.pod(1)?.place(),

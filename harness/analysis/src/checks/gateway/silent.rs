@@ -5,15 +5,19 @@ use std::net::IpAddr;
 use flatnet_model::PodRef;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Subject, Symptom};
-use flatnet_model::observations::Endpoint;
+use flatnet_model::observations::{Endpoint, ObservedPod};
 use flatnet_model::probe::{DialOutcome, Failure};
+use ipnet::IpNet;
 
 use super::one_a_family;
 use crate::checks::Deviation;
-use crate::checks::findings::{Findings, Seen, count, subjects};
-use crate::checks::followed;
+use crate::checks::findings::{Findings, Problem, Seen, count, subjects};
 use crate::checks::topology::{Topology, at};
 use crate::checks::veth::default_route;
+use crate::checks::{bridge, followed, node_routes};
+
+/// Node, next hop, and the number of the known problem that keeps it from answering, where there is one.
+type Gateway<'a> = (&'a str, IpAddr, Option<usize>);
 
 /// Gateways that do not answer, one piece of evidence per node and next hop. Pods whose route is known to be wrong are left out.
 pub(super) fn silent(
@@ -22,7 +26,8 @@ pub(super) fn silent(
     findings: &mut Findings,
 ) -> Vec<Deviation> {
     let asked = asked(topology);
-    let mut silent: BTreeMap<(&str, IpAddr), (Vec<PodAt>, State)> = BTreeMap::new();
+    let known = known(topology);
+    let mut silent: BTreeMap<Gateway<'_>, (Vec<PodAt>, State)> = BTreeMap::new();
     let mut answering = 0;
     for pod in topology
         .networked()
@@ -45,8 +50,9 @@ pub(super) fn silent(
                 ),
                 Some(Reply::Yes) => answering += 1,
                 Some(Reply::No(detail)) => {
+                    let why = known.iter().position(|problem| cuts_off(problem, pod));
                     let entry = silent
-                        .entry((&pod.object.node, hop))
+                        .entry((&pod.object.node, hop, why))
                         .or_insert_with(|| (Vec::new(), (**detail).clone()));
                     entry.0.push(at(pod));
                 }
@@ -59,10 +65,11 @@ pub(super) fn silent(
     ));
     silent
         .into_iter()
-        .map(|((node, hop), (pods, said))| {
+        .map(|((node, hop, why), (pods, said))| {
             let expected = State::AnswerOf(topology.held(hop));
             let look = Command::in_pod(&pods[0].pod, &format!("ping -c 1 -W 1 {hop}"));
-            let (culprits, cause) = cut_off(topology, node, hop, &pods);
+            let why = why.map(|number| &known[number]);
+            let (culprits, cause) = cut_off(topology, node, hop, &pods, why);
             let look = crate::look::at(&cause.cause).unwrap_or(look);
             Seen::new(expected, said, look).deviation(
                 subjects(&pods),
@@ -73,12 +80,42 @@ pub(super) fn silent(
         .collect()
 }
 
-/// Why pods get no answer from their gateway, and who is to blame: what was seen of packets between one of them and anybody.
+/// What other checks found that keeps a gateway from answering pods.
+fn known(topology: &Topology<'_>) -> Vec<Problem> {
+    let mut known = bridge::problems(topology);
+    let routes = node_routes::problems(topology).into_iter();
+    known.extend(routes.filter(|problem| routed_away(problem).is_some()));
+    known
+}
+
+/// The range of its own pods that a node sends away, answers of their gateway included.
+fn routed_away(problem: &Problem) -> Option<IpNet> {
+    match problem.deviation.finding.found()?.cause {
+        Cause::OwnPodCidrRoutedAway { range, .. } => Some(range),
+        _ => None,
+    }
+}
+
+/// Whether a problem is about the pod, or about its node and that range.
+fn cuts_off(problem: &Problem, pod: &ObservedPod) -> bool {
+    match problem.pods.is_empty() {
+        true => {
+            let ips = &pod.object.ips;
+            problem.node == pod.object.node
+                && routed_away(problem).is_none_or(|range| ips.iter().any(|ip| range.contains(ip)))
+        }
+        false => problem.pods.contains(pod.reference()),
+    }
+}
+
+/// Why pods get no answer from their gateway, and who is to blame: what was seen of packets between one of them and anybody, or what
+/// another check knows.
 fn cut_off(
     topology: &Topology<'_>,
     node: &str,
     hop: IpAddr,
     pods: &[PodAt],
+    known: Option<&Problem>,
 ) -> (Vec<Subject>, Found) {
     let is_one =
         |end: &Endpoint| matches!(end, Endpoint::Pod(pod) if pods.iter().any(|at| at.pod == *pod));
@@ -87,6 +124,10 @@ fn cut_off(
     let seen = fate.and_then(|fate| fate.cause.as_ref());
     if let (Some(fate), Some(seen)) = (fate, seen.filter(|found| !followed::is_outline(found))) {
         return (followed::blamed(topology, fate), seen.clone());
+    }
+    let deviation = known.map(|problem| &problem.deviation);
+    if let Some((deviation, found)) = deviation.and_then(|d| Some((d, d.finding.found()?))) {
+        return (deviation.culprits.clone(), found.clone());
     }
     let cause = Cause::GatewayCutOff {
         node: node.to_owned(),

@@ -93,7 +93,7 @@ impl Hop<'_> {
     }
 
     fn vtep(&self, link: &Link, mac: MacAddr, hop: IpAddr) -> Result<(), NotVerified> {
-        let (node, remote) = (&self.node.object.name, &self.remote.object.name);
+        let remote = &self.remote.object.name;
         let facts = self
             .remote
             .inside
@@ -132,7 +132,8 @@ impl Hop<'_> {
                 node: self.to(),
                 vxlans: vxlans.iter().map(|(of, vxlan)| seen(of, vxlan)).collect(),
             };
-            return Err(self.problem(node, cause, Seen::new(expected, observed, look())));
+            let culprit = self.differing(local);
+            return Err(self.problem(culprit, cause, Seen::new(expected, observed, look())));
         };
         if !device.up {
             let cause = Cause::VxlanDown {
@@ -148,6 +149,22 @@ impl Hop<'_> {
         match device.mac {
             Some(real) if real != mac => Err(self.wrong_mac(link, mac, real, hop, facts)),
             _ => Ok(()),
+        }
+    }
+
+    /// Which of two nodes without a common VXLAN is to blame: the remote one where another node has the VXLAN of this one.
+    fn differing(&self, local: &VxlanInfo) -> &str {
+        let (node, remote) = (&self.node.object.name, &self.remote.object.name);
+        let mut others = self.topology.nodes().filter(|other| {
+            let is_other = other.object.name != *node && other.object.name != *remote;
+            let facts = other.inside.facts().ok().filter(|_| is_other);
+            let links = facts.into_iter().flat_map(|facts| &facts.links);
+            let mut vxlans = links.filter_map(|link| link.vxlan.as_ref());
+            vxlans.any(|vxlan| vxlan.vni == local.vni && vxlan.port == local.port)
+        });
+        match others.next() {
+            Some(_) => remote,
+            None => node,
         }
     }
 
