@@ -154,6 +154,7 @@ pub(crate) mod rta {
     pub(crate) const SCOPE_HOST: u8 = 254;
     pub(crate) const SCOPE_NOWHERE: u8 = 255;
     pub(crate) const TYPE_UNICAST: u8 = 1;
+    pub(crate) const TYPE_LOCAL: u8 = 2;
     pub(crate) const TYPE_BLACKHOLE: u8 = 6;
     pub(crate) const TYPE_UNREACHABLE: u8 = 7;
     pub(crate) const TYPE_PROHIBIT: u8 = 8;

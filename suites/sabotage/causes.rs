@@ -31,6 +31,7 @@ const UNPLANTED: &[(&[CauseId], &str)] = &[
     (
         &[
             C::NodeMacShared,
+            C::TakenByOther,
             C::LinkDown,
             C::FrameMisdirected,
             C::ForwardingEntryMissing,
@@ -51,7 +52,6 @@ const UNPLANTED: &[(&[CauseId], &str)] = &[
             C::Masquerade,
             C::Dnat,
             C::ReplyTranslated,
-            C::DestinationTranslated,
             C::LengthDropped,
             C::PodMtuLarger,
             C::PacketsLost,

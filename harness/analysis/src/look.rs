@@ -52,6 +52,11 @@ pub(crate) fn at(cause: &Cause) -> Option<Command> {
             (at, "ip address".to_owned())
         }
         Cause::SentAway { at, .. } => (at, "ip rule".to_owned()),
+        Cause::TtlExpired { by, .. } => (
+            by,
+            "cat /proc/sys/net/ipv4/ip_default_ttl /proc/sys/net/ipv6/conf/default/hop_limit"
+                .to_owned(),
+        ),
         Cause::ForwardingOff { node, key } => {
             let path = key.replace('.', "/");
             return Some(Command::on(node, &format!("cat /proc/sys/net/{path}")));

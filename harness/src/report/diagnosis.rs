@@ -132,7 +132,9 @@ fn render_finding(number: usize, finding: &Finding, words: &Words<'_>) -> String
 fn closing(diagnosis: &Diagnosis) -> String {
     let all = &diagnosis.subjects;
     if all.is_empty() {
-        return format!("{GREEN}every node is Ready and every pod is healthy{RESET}");
+        return format!(
+            "{GREEN}every node is Ready and every pod is healthy{RESET}: networks were not tried, see flatnet diagnose POD and flatnet test"
+        );
     }
     let explained = all.iter().filter(|s| !s.findings.is_empty()).count();
     let unexplained = all

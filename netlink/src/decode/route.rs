@@ -13,6 +13,9 @@ const RTMSG: usize = 12;
 /// Length of `struct rtnexthop`.
 const RTNEXTHOP: usize = 8;
 
+/// RTPROT_KERNEL.
+const PROTOCOL_KERNEL: u8 = 2;
+
 /// Appends one entry per next hop, with its table; skips other types and cached routes.
 pub(crate) fn route(
     payload: &[u8],
@@ -24,8 +27,11 @@ pub(crate) fn route(
         Some(value) => u32_at(value, 0)?,
         None => u32::from(u8_at(payload, 4)?),
     };
+    let kind = u8_at(payload, 7)?;
+    // The kernel makes one of each address of the namespace: those are no routes that somebody set.
+    let local = kind == rta::TYPE_LOCAL && u8_at(payload, 5)? != PROTOCOL_KERNEL;
     let decides = matches!(
-        u8_at(payload, 7)?,
+        kind,
         rta::TYPE_UNICAST
             | rta::TYPE_BLACKHOLE
             | rta::TYPE_UNREACHABLE
@@ -33,7 +39,7 @@ pub(crate) fn route(
             | rta::TYPE_THROW
     );
     let cached = u32_at(payload, 8)? & rta::F_CLONED != 0;
-    if u8_at(payload, 0)? != family || !decides || cached {
+    if u8_at(payload, 0)? != family || !(decides || local) || cached {
         return Some(());
     }
     let entry = route_lookup(payload)?;

@@ -95,7 +95,7 @@ pub(super) fn got_past(
     };
     let at_goal = match ended_at(fate) {
         Some(Netns::Node(node)) => node == to,
-        Some(Netns::Pod(_)) => true,
+        Some(Netns::Pod(pod)) => topology.pod(pod).is_some_and(|pod| pod.object.node == to),
         Some(Netns::Wire) | None => false,
     };
     at_goal && from != to && problem.pods.is_empty() && problem.node == from
@@ -250,6 +250,7 @@ pub(super) fn place_of(cause: &Cause) -> Option<&Netns> {
         | Cause::SentAway { at, .. }
         | Cause::RoutedAway { at, .. }
         | Cause::RoutingLoop { at }
+        | Cause::TtlExpired { by: at, .. }
         | Cause::TooBigForDevice { at, .. }
         | Cause::CountedDrop { at, .. }
         | Cause::RewrittenByRule { at, .. } => Some(at),

@@ -107,21 +107,30 @@ fn is_away(
     if policy.is_some_and(|policy| !policy.main_covers) {
         return false;
     }
+    let further = &way[here + 1..];
+    let holds = |netns: &Netns, address| holds(network, netns, address);
+    // A route to a gateway on the packet's way is right, whatever becomes of its frames.
+    let leads_right = routed.route.gateway.is_some_and(|gateway| {
+        let mut gateways = further.iter().filter(|netns| ***netns != Netns::Wire);
+        gateways.any(|netns| holds(netns, gateway))
+    });
+    if leads_right {
+        return false;
+    }
     match next(walk, at, hop) {
         Next::Inside => false,
         Next::Nowhere => policy.is_some() && is_last(ended, hop),
         // What joins the nodes was looked at, and this device does not lead to it.
         Next::Unseen => {
             let leads_elsewhere =
-                way.get(here + 1) == Some(&&Netns::Wire) && is_ethernet(network, hop);
+                further.first() == Some(&&Netns::Wire) && is_ethernet(network, hop);
             (policy.is_some() || leads_elsewhere) && is_last(ended, hop)
         }
         // A router that knows no pods gets none of their packets where all is well.
         Next::To(Netns::Wire) => hop.overhead == 0 && !carries_pods(network),
         // An address that both hold is resolved to either: that is not the route's fault.
         Next::To(next) => {
-            let further = &way[here + 1..];
-            let held = |netns: &Netns| holds(network, netns, routed.next_hop);
+            let held = |netns: &Netns| holds(netns, routed.next_hop);
             let shared = held(next) && further.iter().any(|netns| held(netns));
             !further.contains(&next) && !shared
         }

@@ -110,9 +110,16 @@ fn dead<'s, 'a>(
         let blind = goal.and_then(|goal| followed.watched(goal)).is_none();
         (seen.last().is_some_and(at_goal), blind)
     };
+    // What went on from there had come there, seen or not.
+    let went_on = |leg: Leg| {
+        let goal = ends.way_of(leg.is_back()).last().copied();
+        let next = legs.iter().skip_while(|other| **other != leg).nth(1);
+        let next = next.and_then(|next| attempt.get(next)?.first());
+        next.is_some_and(|first| Some(first.netns) == goal)
+    };
     let strayed = attempt.iter().find(|(leg, seen)| {
         let (arrived, blind) = arrived(**leg, seen);
-        !arrived && !blind
+        !arrived && !blind && !went_on(**leg)
     });
     let last = legs.iter().rev().find(|leg| attempt.contains_key(leg))?;
     let (leg, seen) = match strayed {

@@ -2,6 +2,7 @@
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
+use flatnet_model::evidence::Found;
 use flatnet_model::follow::RuleRef;
 use flatnet_model::kernel::AddressField;
 use flatnet_model::probe::watch::{Packet, RuleVerdict};
@@ -33,8 +34,8 @@ impl Case<'_> {
         })
     }
 
-    /// Legacy iptables has no trace: a rule that drops counted as many packets as were lost.
-    pub(super) fn legacy(&self, netns: &Netns) -> Option<Cause> {
+    /// Legacy iptables has no trace: a rule that drops counted as many packets as were lost, or more of them, other packets among them.
+    pub(super) fn legacy(&self, netns: &Netns) -> Option<Found> {
         let drops = |rule: &str| {
             ["-j DROP", "-j REJECT"]
                 .iter()
@@ -43,7 +44,7 @@ impl Case<'_> {
         };
         let mut rules = self.followed.seen_at(netns)?.legacy.iter();
         let rule = rules.find(|rule| drops(&rule.rule) && rule.packets >= self.packets())?;
-        Some(Cause::DroppedByRule {
+        let cause = Cause::DroppedByRule {
             at: netns.clone(),
             rule: RuleRef {
                 family: rule.family.clone(),
@@ -52,6 +53,10 @@ impl Case<'_> {
                 handle: None,
                 text: Some(rule.rule.clone()),
             },
+        };
+        Some(match rule.packets == self.packets() {
+            true => Found::seen(cause),
+            false => Found::inferred(cause),
         })
     }
 

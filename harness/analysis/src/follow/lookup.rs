@@ -24,12 +24,12 @@ pub(super) fn carries(request: &DialRequest, is_back: bool) -> Carries {
     }
 }
 
-/// Firewall marks that packets for that address had when they were routed, as netfilter's trace showed them: those given before a
-/// packet's route is chosen, or to what the namespace sends itself.
+/// The firewall mark that packets for that address had when each namespace routed them, as netfilter's trace showed it: the last one
+/// that was given before a packet's route is chosen, or to what the namespace sends itself.
 pub(super) fn marks(followed: &Followed, to: IpAddr) -> BTreeMap<Netns, u32> {
     let marked = followed.places.iter().filter_map(|place| {
         let steps = place.watched.iter().flat_map(|watched| &watched.rules);
-        let mut marks = steps.filter_map(|step| {
+        let marks = steps.filter_map(|step| {
             let is_ours = step
                 .packet
                 .as_ref()
@@ -37,7 +37,7 @@ pub(super) fn marks(followed: &Followed, to: IpAddr) -> BTreeMap<Netns, u32> {
             let before_routing = step.oif.is_none() || step.iif.is_none();
             step.mark.filter(|_| is_ours && before_routing)
         });
-        Some((place.netns.clone(), marks.next()?))
+        Some((place.netns.clone(), marks.last()?))
     });
     marked.collect()
 }

@@ -9,12 +9,14 @@ mod counters;
 mod ends;
 mod fate;
 mod filters;
+mod local;
 mod lookup;
 mod narrow;
 mod passage;
 pub mod picture;
 mod reason;
 mod rewrite;
+mod ttl;
 mod walked;
 mod wanted;
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::Found;
+use flatnet_model::evidence::{Basis, Found};
 use flatnet_model::follow::{Followed, Rewrite};
 use flatnet_model::kernel::{Flow, MacAddr};
 use flatnet_model::probe::watch::{Body, Passing};
@@ -13,10 +13,10 @@ use super::astray::routed_away;
 use super::counters::{COUNTERS, TELLING_REASONS};
 use super::ends::{Ends, facts, holds};
 use super::fate::Ended;
-use super::narrow;
 use super::passage::Seen;
 use super::rewrite::led_astray;
 use super::walked::cause_of;
+use super::{local, narrow, ttl};
 use crate::trace::model::{self, Direction, Ending, Step, Trace};
 use crate::trace::{ObservedNetwork, route_choice};
 
@@ -70,11 +70,17 @@ pub(super) fn reason(
     places.extend(beyond);
     let goal = ends.way_of(is_back).last().copied();
     let answers_too = !left && goal == Some(at);
-    let seen = places
+    let by_rule = places
         .iter()
         .find_map(|netns| case.rule(netns, answers_too))
-        .or_else(|| places.iter().find_map(|netns| case.legacy(netns)))
-        .or_else(|| led_astray(network, followed, ends, ended, rewrites))
+        .map(Found::seen);
+    // Where other packets may have been counted too, what was seen comes before it.
+    let legacy = places.iter().find_map(|netns| case.legacy(netns));
+    let (counted_alone, counted) = match legacy {
+        Some(found) if found.basis == Basis::Seen => (Some(found), None),
+        found => (None, found),
+    };
+    let seen = led_astray(network, followed, ends, ended, rewrites)
         .or_else(|| ends.way().iter().find_map(|netns| case.diverted(netns)))
         .or_else(|| case.misdirected())
         .or_else(|| routed_away(network, ended, &ends.way_of(is_back), walk?))
@@ -83,12 +89,17 @@ pub(super) fn reason(
             let back = walks.back.filter(|_| answers_too);
             walk.and_then(stopped).or_else(|| back.and_then(stopped))
         })
+        .or_else(|| ttl::ran_out(ended))
         .or_else(|| places.iter().find_map(|netns| case.error_from(netns, walk)))
         .or_else(|| narrow::device(network, ended, walk))
         .or_else(|| places.iter().find_map(|netns| case.counted(netns)))
         .or_else(|| walk.and_then(|walk| case.sent_away(walk)));
     let concluded = || case.dropped(at).map(Found::inferred);
-    seen.map(Found::seen).or_else(concluded)
+    by_rule
+        .or(counted_alone)
+        .or_else(|| seen.map(Found::seen))
+        .or(counted)
+        .or_else(concluded)
 }
 
 impl Case<'_> {
@@ -113,6 +124,10 @@ impl Case<'_> {
                     address,
                 })
             }
+            // A local route takes what no interface there has an address for.
+            model::Cause::TakenByOther { .. } if !holds(self.network, at, walk.target) => {
+                local::route(self.network, at, walk.target)
+            }
             // Who sent the frame to that address is to blame, not who ignores it.
             model::Cause::WrongMac { frame: mac, .. } | model::Cause::NoPort { mac, .. } => {
                 self.wrong_neighbour(*mac)
@@ -131,8 +146,9 @@ impl Case<'_> {
         let frame = last.sighting.frame?.destination;
         let here = facts(self.network, last.netns)?;
         let device = here.link_named(&last.sighting.device)?;
-        // A bridge takes frames for others.
-        if device.master.is_some() || device.mac == Some(frame) {
+        // A bridge takes frames for others; a loopback device has no address to compare with.
+        let loopback = device.mac.is_none_or(|mac| mac.0 == [0; 6]);
+        if loopback || device.master.is_some() || device.mac == Some(frame) {
             return None;
         }
         let wrong = self.wrong_neighbour(frame);
@@ -202,7 +218,6 @@ impl Case<'_> {
                 mtu,
             }),
             (true, 3, 0, _) | (false, 1, 0, _) => Some(Cause::RouteRefuses { at, to, by: None }),
-            (true, 11, 0, _) | (false, 3, 0, _) => Some(Cause::RoutingLoop { at }),
             _ => None,
         }
     }
@@ -220,7 +235,9 @@ impl Case<'_> {
     fn counted(&self, netns: &Netns) -> Option<Cause> {
         let watched = self.followed.seen_at(netns)?;
         let last = self.ended.fate.last.as_ref();
-        let device = last.map(|last| last.device.clone());
+        // By which it came in there; what was last seen elsewhere says nothing of a device here.
+        let came_in = last.filter(|last| last.netns == *netns && last.passing != Passing::Out);
+        let device = came_in.map(|last| last.device.clone());
         let moved = |counter: &str| {
             let count = watched.counters.get(counter).copied();
             count.filter(|count| *count >= self.packets())
@@ -304,8 +321,14 @@ impl Case<'_> {
     fn dropped(&self, netns: &Netns) -> Option<Cause> {
         let places = self.followed.places.iter();
         let drops = places.flat_map(|place| place.watched.iter().flat_map(|seen| &seen.drops));
+        // Functions of one IP version's code say nothing of the other's packets.
+        let other = match self.destination.is_ipv4() {
+            true => ["ip6_", "ipv6_"],
+            false => ["ip_", "fib_"],
+        };
         let telling: Vec<_> = drops
             .filter(|drop| drop.packets == self.packets())
+            .filter(|drop| !other.iter().any(|prefix| drop.place.starts_with(prefix)))
             .filter(|drop| TELLING_REASONS.contains(&drop.reason.as_str()))
             .collect();
         let [only] = telling[..] else { return None };

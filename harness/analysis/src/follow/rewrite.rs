@@ -23,14 +23,15 @@ pub(super) fn rewrites(followed: &Followed, ends: &Ends, attempts: &[Attempt<'_>
                     (AddressField::Destination, old.1, new.destination),
                 ];
                 for (field, from, to) in fields.into_iter().filter(|(_, from, to)| from != to) {
-                    let rewrite = Rewrite {
+                    let mut rewrite = Rewrite {
                         leg: *leg,
                         field,
                         from,
                         to,
                         at: at.clone(),
-                        by: rule(followed, at, field, *leg),
+                        by: None,
                     };
+                    rewrite.by = rule(followed, &rewrite);
                     if !rewrites.contains(&rewrite) {
                         rewrites.push(rewrite);
                     }
@@ -87,19 +88,27 @@ fn as_sent(
     arrived.then_some((request.destination, request.source))
 }
 
-/// The last rule there that packets of the burst met and that changes such an address. Answers of a connection that was rewritten are
-/// rewritten back without a rule: what was made of the request's source is the answer's destination.
-fn rule(followed: &Followed, netns: &Netns, field: AddressField, leg: Leg) -> Option<RuleRef> {
-    let rules = &followed.seen_at(netns)?.rules;
-    let last = |field| rules.iter().rev().find(|step| changes(step, field));
-    let own = last(field);
-    let step = match leg.is_back() {
-        true => own.or_else(|| {
-            last(match field {
-                AddressField::Source => AddressField::Destination,
-                AddressField::Destination => AddressField::Source,
+/// The last rule there that packets met which had one of these addresses (the trace shows them before the rule, or after it), and that
+/// changes such an address. Answers of a connection that was rewritten are rewritten back without a rule: what was made of the
+/// request's source is the answer's destination.
+fn rule(followed: &Followed, rewrite: &Rewrite) -> Option<RuleRef> {
+    let rules = &followed.seen_at(&rewrite.at)?.rules;
+    let last = |field: AddressField| {
+        let had = |step: &&RuleStep| {
+            step.packet.as_ref().is_none_or(|packet| {
+                let address = match field {
+                    AddressField::Source => packet.source,
+                    AddressField::Destination => packet.destination,
+                };
+                [rewrite.from, rewrite.to].contains(&address)
             })
-        }),
+        };
+        let mut back = rules.iter().rev();
+        back.find(|step| changes(step, field) && had(step))
+    };
+    let own = last(rewrite.field);
+    let step = match rewrite.leg.is_back() {
+        true => own.or_else(|| last(rewrite.field.other())),
         false => own,
     };
     step.map(reference)

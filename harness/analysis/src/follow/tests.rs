@@ -1,6 +1,7 @@
 //! What was seen of packets, put together by hand.
 mod rewriting;
 mod routing;
+mod ttl;
 
 use std::net::IpAddr;
 

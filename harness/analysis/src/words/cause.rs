@@ -223,6 +223,7 @@ impl Words<'_> {
             SentAway { at, device, expected } => "{at} sends them out by {device}, which does not lead to {expected}";
             RoutedAway { at, to, device, by } => "{at} sends what is for {to} out by {device}, away from it: {by}";
             RoutingLoop { at } => "they come back to {at} until their TTL runs out: a routing loop";
+            TtlExpired { at, by, ttl } => (format!("{} sends them with a TTL of {ttl}, which runs out at {}", by.say(self), at.say(self)));
             TooBigForDevice { at, device, mtu } => (match device {
                 Some(device) => format!("{device} of {} carries {mtu} bytes at most", at.say(self)),
                 None => format!("{} carries {mtu} bytes at most, as it said itself", at.say(self)),

@@ -8,6 +8,7 @@ use super::sentence::sentences;
 /// A route as `ip route` prints it, as far as it decides where packets go.
 pub fn route(route: &Route) -> String {
     let mut text = match route.kind {
+        2 => "local ",
         6 => "blackhole ",
         7 => "unreachable ",
         8 => "prohibit ",

@@ -54,13 +54,14 @@ impl Follower {
 
     /// Dials a burst while `places` are watched.
     pub async fn burst(&self, dial: Wanted, places: &[Netns]) -> Followed {
+        // One node tells of the whole machine.
+        let is_node = |netns: &Netns| matches!(netns, Netns::Node(_));
+        let first = places.iter().position(is_node);
         let starting = places.iter().enumerate().map(|(at, netns)| {
-            let is_node = matches!(netns, Netns::Node(_));
             let question = ask::Watch {
                 ports: vec![dial.request.port],
                 rules: Some(self.table.clone()),
-                // One place tells of the whole machine.
-                drops: is_node && at <= 1,
+                drops: first == Some(at),
             };
             async move { self.ask(netns, &question).await }
         });

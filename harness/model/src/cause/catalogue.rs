@@ -272,6 +272,8 @@ causes! {
         "a route, or a policy rule and its table, leads a packet away from its destination" => "the route that is named, or the rule: `ip rule`", ["same-node", "cross-node"];
     RoutingLoop { at: Netns }
         "a packet comes back to where it was, until its TTL runs out" => "the routes of the nodes that send it to each other", ["same-node", "cross-node"];
+    TtlExpired { at: Netns, by: Netns, ttl: u8 }
+        "packets have a TTL (hop limit) too small for their way" => "`net.ipv4.ip_default_ttl`, `net.ipv6.conf.*.hop_limit` where they are sent; a rule or device that sets it", ["same-node", "cross-node"];
     TooBigForDevice { at: Netns, device: Option<String>, mtu: u32 }
         "a packet is larger than a device on its way carries" => "the MTU of pods, or of the device", ["same-node", "cross-node", "mtu"];
     CountedDrop { at: Netns, device: Option<String>, counter: String, packets: u64 }

@@ -8,7 +8,7 @@ mod mac;
 mod policy;
 
 pub use mac::{MacAddr, ParseMacError};
-pub use policy::{MarkMatch, Rule, RuleAction, TABLE_MAIN, table_name};
+pub use policy::{MarkMatch, Rule, RuleAction, TABLE_LOCAL, TABLE_MAIN, table_name};
 
 /// A network interface (RTM_NEWLINK).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,16 @@ pub struct Link {
 pub enum AddressField {
     Source,
     Destination,
+}
+
+impl AddressField {
+    /// The other of the two: where an answer has what is this one's of the request.
+    pub fn other(self) -> Self {
+        match self {
+            AddressField::Source => AddressField::Destination,
+            AddressField::Destination => AddressField::Source,
+        }
+    }
 }
 
 /// Packet counters of a link.

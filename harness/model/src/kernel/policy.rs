@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Table `main` (RT_TABLE_MAIN, include/uapi/linux/rtnetlink.h).
 pub const TABLE_MAIN: u32 = 254;
+/// RT_TABLE_LOCAL: what is for this namespace itself.
+pub const TABLE_LOCAL: u32 = 255;
 
 /// A policy rule (RTM_NEWRULE).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +102,7 @@ impl RuleAction {
 /// A table as `ip rule` names it where no file gives it a name.
 pub fn table_name(table: u32) -> String {
     match table {
-        255 => "local".to_owned(),
+        TABLE_LOCAL => "local".to_owned(),
         TABLE_MAIN => "main".to_owned(),
         253 => "default".to_owned(),
         other => other.to_string(),

@@ -3,7 +3,7 @@ use flatnet_model::cause::CauseId as C;
 
 use super::{DUAL, Fault, ROUTES, VXLAN};
 use crate::plant::Who::{Node, Pod};
-use crate::plant::says::seen;
+use crate::plant::says::{may_be, seen};
 use crate::plant::shell::{filter, node, pod};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -352,6 +352,32 @@ pub(super) static FAULTS: &[Fault] = &[
                 ("device", "other0"),
             ],
         )],
+    )
+    .may_fail(&["mtu"]),
+    Fault::shell(
+        "local-route",
+        "node1 takes what is for the pods of node3 for itself, though it has none \
+             of their addresses",
+        &[node(1, "ip route add local $CIDR3 dev lo")],
+        &[
+            seen(
+                &["cross-node"],
+                &[Node(1)],
+                C::RoutedAway,
+                &[
+                    ("at.node", "node1"),
+                    ("by.table.route", "local $CIDR3 dev lo"),
+                    ("device", "lo"),
+                ],
+            ),
+            // An echo request is answered by whoever takes it.
+            may_be(
+                &["no-nat"],
+                &[Node(1)],
+                C::DestinationTranslated,
+                &[("node", "node1")],
+            ),
+        ],
     )
     .may_fail(&["mtu"]),
 ];

@@ -168,4 +168,17 @@ pub(super) static FAULTS: &[Fault] = &[
         ],
     )
     .may_fail(&["mtu"]),
+    Fault::shell(
+        "ttl-small",
+        "busybox-2 sends packets with a TTL that does not reach other nodes' pods",
+        &[pod(2, "sysctl -qw net.ipv4.ip_default_ttl=2")],
+        &[seen(
+            &["cross-node"],
+            &[Pod(2)],
+            C::TtlExpired,
+            &[("by.pod.name", "busybox-2"), ("ttl", "2")],
+        )],
+    )
+    .may_fail(&["mtu"])
+    .needs(ROUTES),
 ];

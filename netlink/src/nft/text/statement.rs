@@ -170,8 +170,8 @@ pub(super) fn rewrites(name: &str, attributes: &[u8]) -> &'static [AddressField]
         "nat" if number(attributes, expr::NAT_TYPE) == Some(0) => &[Source],
         "nat" => &[Destination],
         "target" => match target().as_deref() {
-            Some("MASQUERADE" | "SNAT") => &[Source],
-            Some("DNAT" | "REDIRECT" | "TPROXY") => &[Destination],
+            Some("MASQUERADE" | "SNAT" | "SNPT") => &[Source],
+            Some("DNAT" | "REDIRECT" | "DNPT") => &[Destination],
             Some("NETMAP") => &[Source, Destination],
             _ => &[],
         },

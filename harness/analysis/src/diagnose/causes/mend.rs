@@ -1,8 +1,14 @@
 //! What puts right a cause that was seen: the command that takes away the very rule, route or setting.
+use std::net::IpAddr;
+
 use flatnet_model::Netns;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Remediation, Todo};
 use flatnet_model::follow::RuleRef;
+use flatnet_model::kernel::{RuleAction, TABLE_LOCAL};
+use flatnet_model::rule::RouteChoice;
+
+use crate::look::ip_command;
 
 /// Nothing where the cause does not name what is to be changed, or where it is in a place that no command reaches.
 pub(super) fn of(cause: &Cause) -> Option<Remediation> {
@@ -37,8 +43,37 @@ pub(super) fn of(cause: &Cause) -> Option<Remediation> {
             at,
             &format!("ip link set dev {device} up"),
         )?)),
+        Cause::RouteRefuses {
+            at,
+            to,
+            by: Some(by),
+        }
+        | Cause::RoutedAway { at, to, by, .. } => unrouted(at, *to, by),
+        Cause::PartRoutedElsewhere { node, part, .. } => {
+            let ip = ip_command(part.addr());
+            Some(Remediation::run(Command::on(
+                node,
+                &format!("{ip} route del {part}"),
+            )))
+        }
         _ => None,
     }
+}
+
+/// The policy rule is deleted, or the route. Whoever made it may make it again.
+fn unrouted(at: &Netns, to: IpAddr, by: &RouteChoice) -> Option<Remediation> {
+    let ip = ip_command(to);
+    let line = match by {
+        RouteChoice::Table { rule, route } if rule.action == RuleAction::Lookup(TABLE_LOCAL) => {
+            format!("{ip} route del {route} table local")
+        }
+        RouteChoice::Table { rule, .. } | RouteChoice::Rule { rule } => {
+            format!("{ip} rule del pref {}", rule.priority)
+        }
+        RouteChoice::Main { route } => format!("{ip} route del {route}"),
+        RouteChoice::Unknown { .. } => return None,
+    };
+    Some(Remediation::to(Todo::RuleOwner, vec![on(at, &line)?]))
 }
 
 fn on(at: &Netns, line: &str) -> Option<Command> {

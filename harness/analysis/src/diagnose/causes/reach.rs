@@ -1,6 +1,6 @@
 //! A pod that runs and is not reached, judged by the checks: pods of every node and the nodes themselves are its peers.
 use flatnet_model::PodRef;
-use flatnet_model::cause::CauseId;
+use flatnet_model::cause::{Cause, CauseId};
 use flatnet_model::evidence::{Command, Evidence, Remediation, Step, Subject, Todo};
 use flatnet_model::observations::Observations;
 use flatnet_model::snapshot::PodSnapshot;
@@ -83,10 +83,11 @@ fn fix(evidence: &Symptoms, pod: &PodRef, check: &str, found: &Evidence) -> Reme
             ))
         }
         _ if PACKETS.contains(&check) => match node {
-            Some(node) => {
+            // Where something else than a rule was seen, its own look shows it.
+            Some(node) if found.cause().is_none_or(is_of_filters) => {
                 Remediation::to(Todo::FindRule, vec![Command::on(node, "nft list ruleset")])
             }
-            None => Remediation::to(Todo::NamedCause, vec![found.deviation.look.clone()]),
+            _ => Remediation::to(Todo::NamedCause, vec![found.deviation.look.clone()]),
         },
         _ => Remediation {
             steps: vec![Step {
@@ -95,6 +96,21 @@ fn fix(evidence: &Symptoms, pod: &PodRef, check: &str, found: &Evidence) -> Reme
             }],
         },
     }
+}
+
+/// Whether the cause is a packet filter's rule, or only concluded to be one.
+fn is_of_filters(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::DroppedByRule { .. }
+            | Cause::RewrittenByRule { .. }
+            | Cause::TransportFiltered { .. }
+            | Cause::Rejected { .. }
+            | Cause::Prohibited { .. }
+            | Cause::PacketsLost { .. }
+            | Cause::LossyPath { .. }
+            | Cause::LengthDropped { .. }
+    )
 }
 
 #[cfg(test)]
