@@ -46,43 +46,6 @@ pub(crate) const KNOWN: &[Known] = &[
     },
     Known {
         law: 3,
-        classes: &[Nat],
-        planted: &["redirect", " set "],
-        said: &["names pod"],
-        why: "a dial that fails because its packets were rewritten is blamed on the pod that made it, where `no-nat` names the node",
-    },
-    Known {
-        law: 3,
-        classes: &[Neighbour, Forwarding, Device],
-        planted: &[],
-        said: &[
-            "frame-misdirected",
-            "neighbour-wrong",
-            "cross-node names node",
-            "same-node names node",
-        ],
-        why: "a frame with a wrong Ethernet address is blamed on who receives it, not on who sends it",
-    },
-    Known {
-        law: 3,
-        classes: &[Neighbour, Device, Route],
-        planted: &[],
-        said: &[
-            "same-node names pod",
-            "cross-node names pod",
-            "gateway names pod",
-        ],
-        why: "of two pods on one node each is an end of every pair that fails: the one that is not broken is named too",
-    },
-    Known {
-        law: 3,
-        classes: &[Filter, Iptables],
-        planted: &[],
-        said: &["gateway names pod"],
-        why: "a rule of the node that cuts one pod off its gateway is blamed on the pod",
-    },
-    Known {
-        law: 3,
         classes: &[Route, Address, Device],
         planted: &[],
         said: &["\"at\":\"wire\"", "routing-loop", "same-node names node"],

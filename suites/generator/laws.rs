@@ -178,7 +178,12 @@ impl Judge<'_> {
             } => Some(to.clone()),
             _ => claims.node,
         };
-        let at = claims.at.or(node.map(Netns::Node));
+        // The entry and the device whose Ethernet address it should name are in two places: the culprit says which was changed.
+        let has_two_places = matches!(found.cause, Cause::NeighbourWrong { .. });
+        let at = claims
+            .at
+            .or(node.map(Netns::Node))
+            .filter(|_| !has_two_places);
         if at.is_some_and(|at| !self.is_planted(&at)) {
             return Some(format!("saw it elsewhere: {name}"));
         }

@@ -67,6 +67,7 @@ pub(super) fn sysctl(draw: &mut Draw<'_>) -> Drawn {
             C::AddressNotHeld,
             C::GatewayAddressMissing,
             C::DefaultRouteMissing,
+            C::Ipv6Off,
             C::RouteMissing,
             C::RouteRefuses,
             C::RoutedAway,

@@ -116,6 +116,10 @@ pub(super) fn blamed(topology: &Topology<'_>, fate: &Fate) -> Vec<Subject> {
     if let Some(blamed) = cause.and_then(|cause| changer(topology, cause)) {
         return blamed;
     }
+    // Who gets a frame for another has not sent it.
+    if let Some(Cause::FrameMisdirected { .. }) = cause {
+        return Vec::new();
+    }
     if let Some(node) = cause.and_then(|cause| node_of_port(topology, cause)) {
         return vec![Subject::node_of(node)];
     }

@@ -25,6 +25,15 @@ pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
     problems
 }
 
+/// Whether it is two nodes with one address or one Ethernet address.
+pub(super) fn is_shared(problem: &Problem) -> bool {
+    let cause = problem.deviation.finding.found().map(|found| &found.cause);
+    matches!(
+        cause,
+        Some(Cause::NodeMacShared { .. } | Cause::NodeAddressShared { .. })
+    )
+}
+
 /// An InternalIP of one of them that the other holds too. Other addresses (docker0, a virtual IP) may be on many nodes.
 fn one_address(topology: &Topology<'_>, a: &ObservedNode, b: &ObservedNode) -> Option<Problem> {
     let held = |node: &ObservedNode, ip: &IpAddr| topology.node_has(&node.object.name, *ip);

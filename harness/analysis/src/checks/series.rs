@@ -233,14 +233,9 @@ impl<'a> Lossy<'a> {
     /// other now and then.
     fn shared(&self, between: &[(String, String)]) -> Option<Problem> {
         let is_shared = |problem: &Problem| {
-            let cause = problem.deviation.finding.found().map(|found| &found.cause);
-            let shared = matches!(
-                cause,
-                Some(Cause::NodeMacShared { .. } | Cause::NodeAddressShared { .. })
-            );
             let of_both =
                 |node: &String| *node == problem.node || problem.peer.as_ref() == Some(node);
-            shared
+            node_facts::is_shared(problem)
                 && between
                     .iter()
                     .all(|(from, to)| of_both(from) || of_both(to))

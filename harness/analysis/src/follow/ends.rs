@@ -1,10 +1,14 @@
 //! The two ends of a dial, and the namespaces between them.
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use flatnet_model::follow::Wanted;
+use flatnet_model::kernel::MacAddr;
 use flatnet_model::probe::Facts;
+use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::{Endpoint, Netns};
 
+use super::passage::Seen;
 use crate::trace::ObservedNetwork;
 
 /// The ends of a dial, as namespaces.
@@ -14,6 +18,10 @@ pub(super) struct Ends {
     /// Addresses of the client.
     pub(super) sources: Vec<IpAddr>,
     way: Vec<Netns>,
+    /// Ethernet addresses of devices on the way.
+    macs: BTreeSet<MacAddr>,
+    /// Devices that take frames out of tunnels.
+    tunnels: BTreeSet<(Netns, String)>,
 }
 
 impl Ends {
@@ -26,7 +34,18 @@ impl Ends {
         }
         way.extend([server_node, server.clone()]);
         way.dedup();
+        let links = |netns: &Netns| facts(network, netns).map_or(&[][..], |facts| &facts.links[..]);
+        let macs = way.iter().flat_map(links).filter_map(|link| link.mac);
+        let nodes = network.nodes.iter();
+        let nodes = nodes.map(|node| Netns::Node(node.object.name.clone()));
+        let tunnels = nodes.flat_map(|netns| {
+            let tunnels = links(&netns).iter().filter(|link| link.vxlan.is_some());
+            let names: Vec<String> = tunnels.map(|link| link.name.clone()).collect();
+            names.into_iter().map(move |name| (netns.clone(), name))
+        });
         Ends {
+            macs: macs.collect(),
+            tunnels: tunnels.collect(),
             sources: addresses(network, &client),
             client,
             server,
@@ -37,6 +56,17 @@ impl Ends {
     /// From the client to the server: each namespace once.
     pub(super) fn way(&self) -> &[Netns] {
         &self.way
+    }
+
+    /// Whether what came there for another Ethernet address is a copy that a bridge flooded, which goes nowhere: it came to a namespace
+    /// off the way, and is for a device on it. Tunnels flood nothing.
+    pub(super) fn is_flooded(&self, seen: &Seen<'_>) -> bool {
+        let device = (seen.netns.clone(), seen.sighting.device.clone());
+        let goal = seen.sighting.frame.map(|frame| frame.destination);
+        seen.sighting.direction == Passing::InForOther
+            && !self.way.contains(seen.netns)
+            && goal.is_some_and(|goal| self.macs.contains(&goal))
+            && !self.tunnels.contains(&device)
     }
 
     /// From who sends a packet to who is to get it.

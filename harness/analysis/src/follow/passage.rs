@@ -113,7 +113,7 @@ fn attempt<'a>(key: Key, over: Transport, seen: &[Seen<'a>], ends: &Ends) -> Att
             let copy = seen.sighting.direction == Passing::InForOther
                 && matches!(seen.netns, Netns::Pod(_))
                 && way.last() != Some(&seen.netns);
-            !copy
+            !copy && !ends.is_flooded(seen)
         });
         order(seen, &ends.way_of(leg.is_back()));
     }

@@ -249,6 +249,43 @@ fn a_copy_that_a_bridge_floods_is_not_where_the_packet_ended() {
     assert_eq!(last.netns, node("node2"));
 }
 
+/// node2's uplink is down: what joins the nodes floods the frame, and node3 sees it.
+#[test]
+fn a_copy_that_the_underlay_floods_to_another_node_is_not_where_the_packet_ended() {
+    let mut scene = Scene::new();
+    let (pod, source) = scene.client();
+    let mut nodes = scene.observations.nodes.iter();
+    let node2 = nodes.find(|node| node.object.name == "node2").unwrap();
+    let uplink = node2.inside.facts().unwrap().link_named("eth0").unwrap();
+    let frame = Frame {
+        source: "02:00:5e:20:00:01".parse().unwrap(),
+        destination: uplink.mac.unwrap(),
+    };
+    scene.request(10, &pod, "eth0", Passing::Out, source);
+    scene.request(20, &node("node1"), "veth1", Passing::In, source);
+    scene.request(30, &node("node1"), "eth0", Passing::Out, source);
+    scene.request(40, &node("node3"), "eth0", Passing::InForOther, source);
+    let copies = scene.watched(&node("node3")).sightings.iter_mut();
+    copies.for_each(|seen| seen.frame = Some(frame));
+    let found = Ground::of(&scene.observations).judge(&scene.followed);
+    let fate = found.fate.expect("an end");
+    assert_eq!(fate.last.expect("a device").netns, node("node1"));
+    assert_eq!(fate.cause, None);
+    // For an address that is nobody's on the way it went astray.
+    let copies = scene.watched(&node("node3")).sightings.iter_mut();
+    let wrong = Frame {
+        destination: "02:00:5e:20:00:3f".parse().unwrap(),
+        ..frame
+    };
+    copies.for_each(|seen| seen.frame = Some(wrong));
+    let found = Ground::of(&scene.observations).judge(&scene.followed);
+    let cause = found.fate.and_then(|fate| fate.cause).expect("a cause");
+    assert!(
+        matches!(&cause.cause, Cause::FrameMisdirected { at, .. } if *at == node("node3")),
+        "{cause:?}"
+    );
+}
+
 #[test]
 fn a_source_that_changes_is_told_with_the_rule_that_did_it() {
     let mut scene = Scene::new();

@@ -180,7 +180,10 @@ impl Words<'_> {
             ForwardingElsewhere { node, to, device, mac } => "{node}'s forwarding entry for {mac} on {device} does not lead to {to}";
             VxlanMismatch { node, to } => "{node} and {to} have no VXLAN in common";
             VxlanDown { node, device } => "the VXLAN device {device} of {node} is down";
-            VtepMacMismatch { node, to } => "{node} knows a wrong VTEP MAC for {to}";
+            VtepMacMismatch { node, to, device_changed } => (match device_changed {
+                true => format!("the VTEP of {to} has another MAC than {node} knows"),
+                false => format!("{node} knows a wrong VTEP MAC for {to}"),
+            });
             NodeAddressShared { address, nodes } => (format!("{} and {} both hold {address}", nodes.0, nodes.1));
             NodeMacShared { mac, nodes } => (format!("{} and {} both have the Ethernet address {mac}", nodes.0, nodes.1));
             PodOutsidePodCidr { pod, address, file } => (match file {
@@ -205,7 +208,7 @@ impl Words<'_> {
                 None => format!("{} has no Ethernet address for the next hop {hop} on {device}, and nobody there holds it", at.say(self)),
             });
             NeighbourWrong { at, hop, device, mac, actual } => (match actual {
-                Some(actual) => format!("{} sends frames for {hop} on {device} to {mac}: its neighbour entry is wrong, {hop} has {actual}", at.say(self)),
+                Some(actual) => format!("{} sends frames for {hop} on {device} to {mac}, as its neighbour entry says, and {hop} has {actual}", at.say(self)),
                 None => format!("{} sends frames for {hop} on {device} to {mac}, as its neighbour entry says, and nobody there has that address", at.say(self)),
             });
             LinkDown { at, device, admin } => (match admin {
@@ -288,7 +291,7 @@ impl Words<'_> {
             LengthDropped { at } => (format!("something {} may carry less, or a rule may drop packets for their length", self.at(at)));
             PodMtuLarger { pod, mtu, usual } => (format!("the interface of pod {} has an MTU of {mtu}, that of other pods is {usual}", self.names.pod(&pod.pod)));
             MtuIgnored => "the interface lets more through than its MTU says, or the MTU changed during the run";
-            OuterFragments => "the underlay MTU is below the pods' MTU plus what the tunnel adds, so outer packets are split";
+            OuterFragments => "the underlay's MTU, or a smaller path MTU that a node's kernel still remembers, is below the pods' MTU plus what the tunnel adds, so outer packets are split";
             LoopbackDown { pod } => (format!("the loopback interface of pod {} is down", self.names.pod(&pod.pod)));
             ConflistDiffers => "the CNI was changed on some nodes only";
             DuplicateAgent => "two agents change the same interfaces, routes and files; the DaemonSet's surge or a second copy of the pod";

@@ -105,8 +105,9 @@ impl Attached<'_> {
                     && entry.mac.is_some_and(|mac| mac != actual)
             })?;
         let (address, told) = (entry.address, entry.mac?);
-        // The address that CNI plugins make of the IP is the one that the pod was given: then the entry was changed.
-        let entry_changed = followed::is_made_of(actual, address);
+        // The address that CNI plugins make of the pod's IPv4 address is the one that it was given, for both families.
+        let mut own = self.pod.object.ips.iter();
+        let entry_changed = own.any(|ip| followed::is_made_of(actual, *ip));
         let cause = match entry_changed {
             true => Cause::NeighbourWrong {
                 at: Netns::Node(self.node.to_owned()),

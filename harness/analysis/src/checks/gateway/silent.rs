@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use flatnet_model::PodRef;
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, Finding, Found, PodAt, State, Subject, Symptom};
+use flatnet_model::evidence::{Basis, Command, Finding, Found, PodAt, State, Subject, Symptom};
+use flatnet_model::follow::Fate;
 use flatnet_model::observations::{Endpoint, ObservedPod};
 use flatnet_model::probe::{DialOutcome, Failure};
+use flatnet_model::reference::Netns;
 use ipnet::IpNet;
 
 use super::one_a_family;
@@ -108,8 +110,8 @@ fn cuts_off(problem: &Problem, pod: &ObservedPod) -> bool {
     }
 }
 
-/// Why pods get no answer from their gateway, and who is to blame: what was seen of packets between one of them and anybody, or what
-/// another check knows.
+/// Why pods get no answer from their gateway, and who is to blame: what was seen to end packets of theirs there or on their node, or what
+/// another check knows. Where neither is known, some of a node's pods may be cut off by themselves or by the node, and nobody is named.
 fn cut_off(
     topology: &Topology<'_>,
     node: &str,
@@ -119,21 +121,35 @@ fn cut_off(
 ) -> (Vec<Subject>, Found) {
     let is_one =
         |end: &Endpoint| matches!(end, Endpoint::Pod(pod) if pods.iter().any(|at| at.pod == *pod));
+    let here = |netns: &Netns| match netns {
+        Netns::Node(name) => name == node,
+        Netns::Pod(pod) => pods.iter().any(|at| at.pod == *pod),
+        Netns::Wire => false,
+    };
     let followed = followed::between(topology, |from, to| is_one(from) || is_one(to));
-    let fate = followed::fate(&followed).map(|(_, fate)| fate);
-    let seen = fate.and_then(|fate| fate.cause.as_ref());
-    if let (Some(fate), Some(seen)) = (fate, seen.filter(|found| !followed::is_outline(found))) {
-        return (followed::blamed(topology, fate), seen.clone());
-    }
-    let deviation = known.map(|problem| &problem.deviation);
-    if let Some((deviation, found)) = deviation.and_then(|d| Some((d, d.finding.found()?))) {
-        return (deviation.culprits.clone(), found.clone());
+    let ended = followed.iter().find_map(|followed| {
+        let fate = followed.found.as_ref()?.fate.as_ref()?;
+        let seen = fate.cause.as_ref()?;
+        let is_here = followed::place_of(&seen.cause).is_some_and(here);
+        (is_here && seen.basis == Basis::Seen).then_some((fate, seen))
+    });
+    let detailed = ended.filter(|(_, seen)| !followed::is_outline(seen));
+    let known = known.and_then(|problem| {
+        let found = problem.deviation.finding.found()?.clone();
+        Some((problem.deviation.culprits.clone(), found))
+    });
+    let told = |(fate, seen): (&Fate, &Found)| (followed::blamed(topology, fate), seen.clone());
+    if let Some(told) = detailed.map(told).or(known).or_else(|| ended.map(told)) {
+        return told;
     }
     let cause = Cause::GatewayCutOff {
         node: node.to_owned(),
         hop,
     };
-    (topology.blame(pods), Found::inferred(cause))
+    let whole_node = topology.blame(pods);
+    let culprits = whole_node.into_iter();
+    let culprits = culprits.filter(|subject| matches!(subject, Subject::Node { .. }));
+    (culprits.collect(), Found::inferred(cause))
 }
 
 enum Reply {

@@ -8,6 +8,7 @@ use flatnet_model::probe::Facts;
 
 use super::remote::{Hop, NotVerified};
 use crate::checks::findings::Seen;
+use crate::checks::followed;
 use crate::checks::topology::ip_command;
 
 impl Hop<'_> {
@@ -47,6 +48,11 @@ impl Hop<'_> {
             let seen = Seen::new(expected, State::Nothing, neighbours(node, hop));
             return Err(self.problem(node, cause, seen));
         };
+        // Link-local next hops are not held by name: the Ethernet address says whose they are.
+        if let Some(holder) = self.other_vtep(link, mac).filter(|_| holders.is_empty()) {
+            let route = self.route(route);
+            return Err(self.wrong_hop(hop, Some(holder), State::RouteIs { route }));
+        }
         self.vtep(link, mac, hop)?;
         self.forwarding(link, mac)?;
         let vni = link.vxlan.as_ref().map_or(0, |vxlan| vxlan.vni);
@@ -54,6 +60,28 @@ impl Hop<'_> {
             "to remote podCIDRs through {} (VXLAN {vni}), neighbour, FDB and VTEP agree",
             link.name
         ))
+    }
+
+    /// The one node besides the remote one whose device of that tunnel has that Ethernet address.
+    fn other_vtep(&self, link: &Link, mac: MacAddr) -> Option<&str> {
+        let vni = link.vxlan.as_ref()?.vni;
+        let has = |facts: &Facts| {
+            let mut vteps = facts.links.iter();
+            vteps.any(|other| {
+                other.mac == Some(mac) && other.vxlan.as_ref().is_some_and(|vxlan| vxlan.vni == vni)
+            })
+        };
+        let nodes = self.topology.nodes();
+        let holders: Vec<&str> = nodes
+            .filter(|node| node.inside.facts().is_ok_and(has))
+            .map(|node| node.object.name.as_str())
+            .collect();
+        match holders[..] {
+            [only] if only != self.remote.object.name && only != self.node.object.name => {
+                Some(only)
+            }
+            _ => None,
+        }
     }
 
     fn forwarding(&self, link: &Link, mac: MacAddr) -> Result<(), NotVerified> {
@@ -169,7 +197,8 @@ impl Hop<'_> {
     }
 
     /// The neighbour entry and the device differ. When every other node that knows the remote VTEP agrees with the entry, it
-    /// is the device that changed.
+    /// is the device that changed; where there is no other, when the entry is what CNIs make of the VTEP's address and the device's
+    /// is not.
     fn wrong_mac(
         &self,
         link: &Link,
@@ -192,7 +221,11 @@ impl Hop<'_> {
                     .and_then(|n| n.mac)
             })
             .collect();
-        let device_changed = !others.is_empty() && others.iter().all(|mac| *mac == entry);
+        let is_made = |mac| followed::is_made_of(mac, hop);
+        let device_changed = match others[..] {
+            [] => is_made(entry) && !is_made(real),
+            _ => others.iter().all(|mac| *mac == entry),
+        };
         let device = remote_facts.links.iter().find(|l| l.mac == Some(real));
         let culprit = if device_changed { remote } else { node };
         let cause = Cause::VtepMacMismatch {

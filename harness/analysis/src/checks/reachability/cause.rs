@@ -65,10 +65,10 @@ impl<'a> Context<'a> {
         let seen = fate.and_then(|fate| fate.cause.as_ref());
         // What carries the pod network comes first: nothing above it works without it.
         let cut = underlay_cut(self.topology, group);
-        let problem = match cut {
+        let problem = self.shared(group, seen).or_else(|| match cut {
             Some(_) => None,
             None => self.problem(group, span, ended),
-        };
+        });
         let (culprits, cause) = match (problem, seen) {
             (Some(problem), _) => {
                 let found = problem.deviation.finding.found();
@@ -260,6 +260,20 @@ impl<'a> Context<'a> {
             outlined && !got_past
         };
         self.problems.iter().filter(fits).find(agrees)
+    }
+
+    /// Two nodes with one address or one Ethernet address, of which every red pair has one, where no rule or setting was seen to end
+    /// packets: nothing else works as it should before that.
+    fn shared(&self, group: &Group<'_, '_>, seen: Option<&Found>) -> Option<&Problem> {
+        let mut problems = self.problems.iter();
+        problems.find(|problem| {
+            let of_both =
+                |node: &str| node == problem.node || problem.peer.as_deref() == Some(node);
+            let mut red = group.red.iter();
+            node_facts::is_shared(problem)
+                && seen.is_none_or(followed::is_outline)
+                && red.all(|pair| of_both(pair.from_node) || of_both(pair.to_node))
+        })
     }
 
     /// Where the picture alone singles someone out.

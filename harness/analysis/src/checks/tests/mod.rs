@@ -1,6 +1,7 @@
 //! A healthy cluster is green; every mutation turns exactly the right checks red, with evidence that names the culprit.
 mod allocation;
 mod any;
+mod blame;
 mod callers;
 mod catalogue;
 mod config;

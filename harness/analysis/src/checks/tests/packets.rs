@@ -258,3 +258,26 @@ fn answers_that_alone_come_twice_were_doubled_on_the_way_back() {
     );
     assert_eq!(evidence.culprit, None);
 }
+
+/// A switch sends what is for the one to the other now and then.
+#[test]
+fn loss_between_two_nodes_with_one_ethernet_address_is_told_with_it() {
+    let mut o = healthy(Style::Direct);
+    let mac = node_facts(&mut o, "node1").links[1].mac;
+    node_facts(&mut o, "node2").links[1].mac = mac;
+    assert_red(&o, &[], &[]);
+    let lossy =
+        |e: &Ends<'_>| e.dial.request.transport == Transport::Udp && e.between("node1", "node2");
+    let dial = o.dials[select(&o, lossy)[0]].clone();
+    suspicion(&mut o, &dial, &"alaaalaala".repeat(10));
+    assert_red(&o, &["cross-node"], &[]);
+    assert_eq!(causes("cross-node", &o), [CauseId::NodeMacShared]);
+    let told = sole("cross-node", &o);
+    assert_eq!(told.culprit.as_deref(), Some("node1 and node2"));
+    // Loss within another node has another cause.
+    let elsewhere =
+        |e: &Ends<'_>| e.dial.request.transport == Transport::Udp && e.between("node3", "node3");
+    let dial = o.dials[select(&o, elsewhere)[0]].clone();
+    suspicion(&mut o, &dial, &"alaaalaala".repeat(10));
+    assert_eq!(causes("same-node", &o), [CauseId::LossyPath]);
+}

@@ -76,6 +76,32 @@ fn isolated_ports_matter_where_the_bridge_switches_between_pods() {
     assert_red(&routed, &[], &[]);
 }
 
+/// The four bytes of an IPv4 address as an Ethernet address writes them.
+fn hex(v4: &str) -> String {
+    let bytes = v4.split('.').map(|byte| byte.parse::<u8>().unwrap());
+    let bytes: Vec<String> = bytes.map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(":")
+}
+
+/// The pod has the Ethernet address that was made of its IPv4 address; the node's entry for its IPv6 address has another.
+#[test]
+fn an_entry_for_ipv6_that_was_changed_is_the_nodes() {
+    let mut o = healthy(Style::Vxlan);
+    let (v4, v6) = (pod_ip(1, 0, false), ip("fd00:10:244:1::2"));
+    let own = format!("0a:58:{}", hex(&v4.to_string()));
+    pod_facts(&mut o, "busybox-1").links[1].mac = Some(own.parse().unwrap());
+    let held = address(pod_facts(&mut o, "busybox-1").links[1].index, v6, 128);
+    pod_facts(&mut o, "busybox-1").addresses.push(held);
+    pod(&mut o, "busybox-1").object.ips.push(v6);
+    let wrong = neighbour(CNI0, v6, [2, 9, 9, 9, 9, 9], "PERMANENT");
+    node_facts(&mut o, "node1").neighbours.push(wrong);
+    let told = evidence("bridge", &o);
+    let told = told
+        .iter()
+        .find(|told| told.observed.contains("02:09:09:09:09:09"));
+    assert_eq!(told.unwrap().culprit.as_deref(), Some("node1"));
+}
+
 #[test]
 fn a_pod_whose_ethernet_address_was_changed() {
     let mut o = healthy(Style::Vxlan);
@@ -150,6 +176,16 @@ fn two_nodes_that_hold_one_address_or_one_ethernet_address() {
     let mac = node_facts(&mut same_mac, "node1").links[1].mac;
     node_facts(&mut same_mac, "node2").links[1].mac = mac;
     assert_eq!(causes("cross-node", &same_mac), [CauseId::NodeMacShared]);
+    // Nor do the nodes' own addresses reach each other: the shared address is why, and not a cut underlay.
+    lost(&mut same_mac, |e| {
+        [("node1", "node2"), ("node2", "node1")]
+            .contains(&(e.from_node.as_str(), e.to_node.as_str()))
+    });
+    assert_eq!(causes("cross-node", &same_mac), [CauseId::NodeMacShared]);
+    assert_eq!(
+        sole("cross-node", &same_mac).culprit.as_deref(),
+        Some("node1 and node2")
+    );
     // On segments of their own nobody confuses them.
     for (name, own) in [("node1", "10.1.0.2"), ("node2", "10.2.0.2")] {
         let at = node(&mut same_mac, name).object.internal_ips[0];

@@ -105,7 +105,38 @@ fn a_changed_vtep_mac_blames_the_node_that_changed() {
     );
     let cross = sole("cross-node", &o);
     assert_eq!(cross.culprit.as_deref(), Some("node2"));
-    assert_contains(&cross.cause.unwrap(), "wrong VTEP MAC for node2");
+    assert_contains(
+        &cross.cause.unwrap(),
+        "the VTEP of node2 has another MAC than node1 knows",
+    );
+    // Of two nodes, the entry that is what CNIs make of the VTEP's address is right.
+    o.nodes.retain(|node| node.object.name != "node3");
+    let own = node_facts(&mut o, "node1").neighbours.iter_mut();
+    let made = MacAddr([0x0a, 0x58, 10, 244, 2, 0]);
+    own.filter(|n| n.address == ip("10.244.2.0"))
+        .for_each(|n| n.mac = Some(made));
+    let told = evidence("node-routes", &o);
+    assert_eq!(told[0].culprit.as_deref(), Some("node2"), "{told:#?}");
+}
+
+/// A link-local next hop is nobody's by name.
+#[test]
+fn a_next_hop_with_another_nodes_vtep_address_is_the_routes_fault() {
+    let mut o = healthy(Style::Vxlan);
+    let mut links = node_facts(&mut o, "node3").links.clone().into_iter();
+    let of_node3 = links.find(|link| link.index == VXLAN).unwrap().mac;
+    let hop = ip("169.254.7.7");
+    let facts = node_facts(&mut o, "node1");
+    let mut routes = facts.routes.iter_mut();
+    let route = routes.find(|route| route.dst == net("10.244.2.0/24"));
+    route.unwrap().gateway = Some(hop);
+    let mut entry = facts.neighbours[0].clone();
+    (entry.index, entry.address, entry.mac) = (VXLAN, hop, of_node3);
+    entry.state = "PERMANENT".to_owned();
+    facts.neighbours.push(entry);
+    let told = sole("node-routes", &o);
+    assert_eq!(told.culprit.as_deref(), Some("node1"));
+    assert_contains(&told.cause.unwrap(), "the route was made for another node");
 }
 
 #[test]

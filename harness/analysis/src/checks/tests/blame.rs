@@ -1,0 +1,100 @@
+//! Who is named, and who is not.
+use flatnet_model::cause::{Cause, Found};
+use flatnet_model::follow::{Burst, Fate, Followed, FollowedTo, Leg, Outcomes, Wanted};
+use flatnet_model::reference::Netns;
+use flatnet_model::rule::RouteChoice;
+
+use super::*;
+use crate::example::build::{Style, healthy};
+
+/// A dial of `from` to `to` that was followed to that cause.
+fn followed_to(o: &mut Observations, from: &str, to: &str, cause: Cause) {
+    let mut dials = o.dials.iter();
+    let dial = dials.find(|dial| dial.from == pod_end(from) && dial.to == pod_end(to));
+    let dial = dial.expect("such a dial");
+    let fate = Fate {
+        leg: Leg::Request,
+        packets: 5,
+        of: 5,
+        last: None,
+        unseen_at: None,
+        cause: Some(Found::seen(cause)),
+    };
+    o.following.followed.push(Followed {
+        dial: Wanted {
+            from: dial.from.clone(),
+            to: dial.to.clone(),
+            request: dial.request,
+            burst: Burst::Few,
+        },
+        outcomes: Ok(Outcomes::Dials(Vec::new())),
+        places: Vec::new(),
+        routes: Vec::new(),
+        found: Some(FollowedTo {
+            fate: Some(fate),
+            rewrites: Vec::new(),
+        }),
+    });
+}
+
+/// busybox-1 reaches nobody, its gateway included.
+fn cut_off() -> Observations {
+    let mut o = healthy(Style::Direct);
+    lost(&mut o, |e| e.involves("busybox-1") && !e.itself());
+    o
+}
+
+#[test]
+fn a_pod_without_an_answer_from_its_gateway_is_not_to_blame_for_that_alone() {
+    let o = cut_off();
+    let told = sole("gateway", &o);
+    assert_eq!(told.culprit, None);
+    assert_contains(&told.cause.unwrap(), "it may be that");
+}
+
+#[test]
+fn a_route_of_the_node_that_leads_its_packets_away_is_the_nodes() {
+    let mut o = cut_off();
+    let cause = Cause::RoutedAway {
+        at: Netns::Node("node1".to_owned()),
+        to: "10.244.1.2".parse().unwrap(),
+        device: "eth0".to_owned(),
+        by: RouteChoice::Main {
+            route: "10.244.1.2 via 172.18.0.3 dev eth0".to_owned(),
+        },
+    };
+    followed_to(&mut o, "busybox-2", "busybox-1", cause);
+    let told = sole("gateway", &o);
+    assert_eq!(told.culprit.as_deref(), Some("node1"));
+    assert_contains(&told.cause.unwrap(), "10.244.1.2 via 172.18.0.3 dev eth0");
+}
+
+/// What ended packets at another node did not keep a pod from its gateway.
+#[test]
+fn what_was_seen_elsewhere_says_nothing_of_a_gateway() {
+    let mut o = cut_off();
+    let cause = Cause::NeighbourUnresolved {
+        at: Netns::Node("node2".to_owned()),
+        hop: "172.18.0.2".parse().unwrap(),
+        device: "eth0".to_owned(),
+        entry: None,
+    };
+    followed_to(&mut o, "busybox-2", "busybox-1", cause);
+    assert_eq!(sole("gateway", &o).culprit, None);
+}
+
+#[test]
+fn who_gets_a_frame_for_another_is_not_named() {
+    let mut o = healthy(Style::Direct);
+    lost(&mut o, |e| {
+        e.from_node == "node1" && e.to_node == "node2" && !e.from_host
+    });
+    let cause = Cause::FrameMisdirected {
+        at: Netns::Node("node3".to_owned()),
+        device: "eth0".to_owned(),
+        frame: "02:00:5e:20:00:3f".parse().unwrap(),
+        own: None,
+    };
+    followed_to(&mut o, "busybox-1", "busybox-2", cause);
+    assert_eq!(sole("cross-node", &o).culprit, None);
+}
