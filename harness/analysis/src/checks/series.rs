@@ -117,10 +117,6 @@ impl<'a> Lossy<'a> {
         if self.runs.is_empty() || !matches!(fate, Fate::Failed { .. }) {
             return false;
         }
-        let way = |from: &Endpoint, to: &Endpoint| {
-            (self.topology.node_of(from), self.topology.node_of(to))
-        };
-        let here = way(&dial.from, &dial.to);
         // A path on which nothing came through when it was measured at length is dead; few packets say less.
         let mut series = self.topology.observations.series.iter();
         let dead = series.any(|run| {
@@ -132,11 +128,27 @@ impl<'a> Lossy<'a> {
             return false;
         }
         // Over another transport, or the way back, the same packets may be lost.
-        let like = |run: &&SeriesRun| {
+        self.between(&dial.from, &dial.to).next().is_some()
+    }
+
+    /// Whether at least one in ten packets between the nodes of these ends gets lost: then a few that are not answered say nothing else.
+    pub(super) fn is_heavy(&self, from: &Endpoint, to: &Endpoint) -> bool {
+        let runs = self.between(from, to).map(counts);
+        let (lost, sent) = runs.fold((0, 0), |sum, run| (sum.0 + run.0, sum.1 + run.1));
+        lost > 0 && lost * 10 >= sent
+    }
+
+    /// Paths that lose packets between the nodes of these ends, either way.
+    fn between(&self, from: &Endpoint, to: &Endpoint) -> impl Iterator<Item = &'a SeriesRun> {
+        let way = |from: &Endpoint, to: &Endpoint| {
+            (self.topology.node_of(from), self.topology.node_of(to))
+        };
+        let here = way(from, to);
+        let like = move |run: &&SeriesRun| {
             let there = way(&run.from, &run.to);
             there == here || (there.1, there.0) == here
         };
-        self.runs.iter().any(like)
+        self.runs.iter().copied().filter(like)
     }
 
     pub(super) fn evidence(&self) -> Option<Deviation> {

@@ -3,7 +3,7 @@ use flatnet_model::cause::CauseId as C;
 
 use super::{DUAL, Fault, ROUTES, VXLAN};
 use crate::plant::Who::{Node, Pod};
-use crate::plant::says::{may_be, seen};
+use crate::plant::says::seen;
 use crate::plant::shell::{node, pod};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -159,20 +159,18 @@ pub(super) static FAULTS: &[Fault] = &[
             ),
             node(1, "ip addr del $POD1_V6/128 dev cni0"),
         ],
-        &[
-            seen(
-                &["cross-node", "hairpin", "pod-ip-present", "same-node"],
-                &[Pod(1)],
-                C::AddressDuplicate,
-                &[("address", "$POD1_V6"), ("device", "eth0")],
-            ),
-            may_be(
-                &["gateway"],
-                &[Pod(1)],
-                C::GatewayCutOff,
-                &[("hop", "$GATEWAY1_V6"), ("node", "node1")],
-            ),
-        ],
+        &[seen(
+            &[
+                "cross-node",
+                "gateway",
+                "hairpin",
+                "pod-ip-present",
+                "same-node",
+            ],
+            &[Pod(1)],
+            C::AddressDuplicate,
+            &[("address", "$POD1_V6"), ("device", "eth0")],
+        )],
     )
     .may_fail(&["mtu"])
     .needs(DUAL),

@@ -3,7 +3,7 @@ use flatnet_model::cause::CauseId as C;
 
 use super::{Fault, ROUTES, VXLAN};
 use crate::plant::Who::{Node, Pod};
-use crate::plant::says::{may_be, seen};
+use crate::plant::says::seen;
 use crate::plant::shell::{node, pod};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -35,24 +35,16 @@ pub(super) static FAULTS: &[Fault] = &[
             "ip neigh replace $GATEWAY1 dev eth0 lladdr 02:00:5e:20:00:99 nud \
              permanent",
         )],
-        &[
-            seen(
-                &["cross-node", "same-node"],
-                &[Pod(1)],
-                C::NeighbourWrong,
-                &[
-                    ("device", "eth0"),
-                    ("hop", "$GATEWAY1"),
-                    ("mac", "02:00:5e:20:00:99"),
-                ],
-            ),
-            may_be(
-                &["gateway"],
-                &[Pod(1)],
-                C::GatewayCutOff,
-                &[("hop", "$GATEWAY1"), ("node", "node1")],
-            ),
-        ],
+        &[seen(
+            &["cross-node", "gateway", "same-node"],
+            &[Pod(1)],
+            C::NeighbourWrong,
+            &[
+                ("device", "eth0"),
+                ("hop", "$GATEWAY1"),
+                ("mac", "02:00:5e:20:00:99"),
+            ],
+        )],
     )
     .may_fail(&["mtu"]),
     Fault::shell(

@@ -16,7 +16,7 @@ use crate::checks::Deviation;
 use crate::checks::findings::{Findings, Problem, Seen, count, subjects};
 use crate::checks::topology::{Topology, at};
 use crate::checks::veth::default_route;
-use crate::checks::{bridge, followed, node_routes};
+use crate::checks::{bridge, followed, node_routes, pod_ip_present};
 
 /// Node, next hop, and the number of the known problem that keeps it from answering, where there is one.
 type Gateway<'a> = (&'a str, IpAddr, Option<usize>);
@@ -84,7 +84,8 @@ pub(super) fn silent(
 
 /// What other checks found that keeps a gateway from answering pods.
 fn known(topology: &Topology<'_>) -> Vec<Problem> {
-    let mut known = bridge::problems(topology);
+    let mut known = pod_ip_present::problems(topology);
+    known.extend(bridge::problems(topology));
     let routes = node_routes::problems(topology).into_iter();
     known.extend(routes.filter(|problem| routed_away(problem).is_some()));
     known

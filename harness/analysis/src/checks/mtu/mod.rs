@@ -14,9 +14,12 @@ use fragments::fragments;
 use groups::groups;
 use run::{Dead, Fault, Outcome, detail, judge_run};
 
-use super::Verdict;
 use super::findings::{Findings, count, listed};
+use super::series::Lossy;
 use super::topology::Topology;
+use super::{Deviation, Verdict};
+use flatnet_model::cause::Cause;
+use flatnet_model::evidence::Span;
 use flatnet_model::observations::{Endpoint, MtuRun, Observations};
 use flatnet_model::skip::SkipReason;
 
@@ -77,9 +80,21 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             listed(&paths, 4)
         ));
     }
+    let lossy = [Span::SameNode, Span::CrossNode].map(|span| Lossy::of(&topology, span));
     for (fault, runs) in wrong {
         for group in groups(&topology, fault, runs) {
-            findings.fail(evidence(&topology, &group));
+            let evidence = evidence(&topology, &group);
+            let by_chance = |run: &&MtuRun| {
+                let mut lossy = lossy.iter();
+                lossy.any(|lossy| lossy.is_heavy(&run.from, &run.to))
+            };
+            match is_open(&evidence) && group.runs.iter().all(by_chance) {
+                true => findings.unmeasured(format!(
+                    "mtu of {}: packets of any size get lost there, see same-node and cross-node",
+                    count(group.runs.len(), "path")
+                )),
+                false => findings.fail(evidence),
+            }
         }
     }
     unasked(&topology, &mut findings);
@@ -90,6 +105,15 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     interfaces(&topology, &mut findings);
     findings.mention_idle(&topology);
     findings.verdict()
+}
+
+/// Whether nothing but the size that did not arrive speaks for an MTU.
+fn is_open(evidence: &Deviation) -> bool {
+    let cause = evidence.finding.found().map(|found| &found.cause);
+    matches!(
+        cause,
+        Some(Cause::UnderlayMtu { .. } | Cause::LengthDropped { .. })
+    )
 }
 
 /// Paths on which sizes fare as the sender's interface says.

@@ -281,3 +281,28 @@ fn loss_between_two_nodes_with_one_ethernet_address_is_told_with_it() {
     suspicion(&mut o, &dial, &"alaaalaala".repeat(10));
     assert_eq!(causes("same-node", &o), [CauseId::LossyPath]);
 }
+
+/// Whatever their size, half of the packets get lost: a size that did not arrive says nothing of an MTU.
+#[test]
+fn a_size_that_does_not_pass_where_packets_get_lost_anyway_is_not_measured() {
+    let mut o = healthy(Style::Direct);
+    let udp =
+        |e: &Ends<'_>| e.dial.request.transport == Transport::Udp && e.between("node1", "node2");
+    let dial = o.dials[select(&o, udp)[0]].clone();
+    let (from, to) = (dial.from.clone(), dial.to.clone());
+    let size = |o: &mut Observations| {
+        let mut runs = o.mtu.iter_mut();
+        let run = runs.find(|run| run.from == from && run.to == to);
+        let trials = run.expect("that path").trials.as_mut().unwrap();
+        trials.iter_mut().for_each(|trial| trial.arrived = false);
+    };
+    size(&mut o);
+    assert_eq!(judge("mtu", &o).name(), "fail");
+    suspicion(&mut o, &dial, &"al".repeat(50));
+    assert_red(&o, &["cross-node"], &["mtu"]);
+    assert_contains(&broken("mtu", &o), "packets of any size get lost there");
+    // One in a hundred does not explain it.
+    o.series.pop();
+    suspicion(&mut o, &dial, &format!("ll{}", "a".repeat(198)));
+    assert_eq!(judge("mtu", &o).name(), "fail");
+}
