@@ -52,6 +52,7 @@ const UNPLANTED: &[(&[CauseId], &str)] = &[
             C::Masquerade,
             C::Dnat,
             C::ReplyTranslated,
+            C::GatewayCutOff,
             C::LengthDropped,
             C::PodMtuLarger,
             C::PacketsLost,

@@ -25,7 +25,7 @@ impl Case {
 }
 
 /// How many labs run at once, where `FLATNET_LABS` does not say.
-const LABS: usize = 4;
+const LABS: usize = 6;
 
 pub(crate) fn main(cases: Vec<Case>) -> ExitCode {
     let (options, words): (Vec<String>, Vec<String>) = std::env::args()

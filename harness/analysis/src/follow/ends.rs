@@ -5,10 +5,8 @@ use std::net::IpAddr;
 use flatnet_model::follow::Wanted;
 use flatnet_model::kernel::MacAddr;
 use flatnet_model::probe::Facts;
-use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::{Endpoint, Netns};
 
-use super::passage::Seen;
 use crate::trace::ObservedNetwork;
 
 /// The ends of a dial, as namespaces.
@@ -19,9 +17,9 @@ pub(super) struct Ends {
     pub(super) sources: Vec<IpAddr>,
     way: Vec<Netns>,
     /// Ethernet addresses of devices on the way.
-    macs: BTreeSet<MacAddr>,
+    pub(super) macs: BTreeSet<MacAddr>,
     /// Devices that take frames out of tunnels.
-    tunnels: BTreeSet<(Netns, String)>,
+    pub(super) tunnels: BTreeSet<(Netns, String)>,
 }
 
 impl Ends {
@@ -56,17 +54,6 @@ impl Ends {
     /// From the client to the server: each namespace once.
     pub(super) fn way(&self) -> &[Netns] {
         &self.way
-    }
-
-    /// Whether what came there for another Ethernet address is a copy that a bridge flooded, which goes nowhere: it came to a namespace
-    /// off the way, and is for a device on it. Tunnels flood nothing.
-    pub(super) fn is_flooded(&self, seen: &Seen<'_>) -> bool {
-        let device = (seen.netns.clone(), seen.sighting.device.clone());
-        let goal = seen.sighting.frame.map(|frame| frame.destination);
-        seen.sighting.direction == Passing::InForOther
-            && !self.way.contains(seen.netns)
-            && goal.is_some_and(|goal| self.macs.contains(&goal))
-            && !self.tunnels.contains(&device)
     }
 
     /// From who sends a packet to who is to get it.

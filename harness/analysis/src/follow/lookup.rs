@@ -29,7 +29,7 @@ pub(super) fn carries(request: &DialRequest, is_back: bool) -> Carries {
 pub(super) fn marks(followed: &Followed, to: IpAddr) -> BTreeMap<Netns, u32> {
     let marked = followed.places.iter().filter_map(|place| {
         let steps = place.watched.iter().flat_map(|watched| &watched.rules);
-        let marks = steps.filter_map(|step| {
+        let mut marks = steps.filter_map(|step| {
             let is_ours = step
                 .packet
                 .as_ref()
@@ -37,7 +37,7 @@ pub(super) fn marks(followed: &Followed, to: IpAddr) -> BTreeMap<Netns, u32> {
             let before_routing = step.oif.is_none() || step.iif.is_none();
             step.mark.filter(|_| is_ours && before_routing)
         });
-        Some((place.netns.clone(), marks.last()?))
+        Some((place.netns.clone(), marks.next_back()?))
     });
     marked.collect()
 }

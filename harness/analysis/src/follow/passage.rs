@@ -113,11 +113,22 @@ fn attempt<'a>(key: Key, over: Transport, seen: &[Seen<'a>], ends: &Ends) -> Att
             let copy = seen.sighting.direction == Passing::InForOther
                 && matches!(seen.netns, Netns::Pod(_))
                 && way.last() != Some(&seen.netns);
-            !copy && !ends.is_flooded(seen)
+            !copy && !is_flooded(ends, seen)
         });
         order(seen, &ends.way_of(leg.is_back()));
     }
     attempt
+}
+
+/// Whether what came there for another Ethernet address is a copy that a bridge flooded, which goes nowhere: it came to a namespace
+/// off the way, and is for a device on it. Tunnels flood nothing.
+fn is_flooded(ends: &Ends, seen: &Seen<'_>) -> bool {
+    let device = (seen.netns.clone(), seen.sighting.device.clone());
+    let goal = seen.sighting.frame.map(|frame| frame.destination);
+    seen.sighting.direction == Passing::InForOther
+        && !ends.way().contains(seen.netns)
+        && goal.is_some_and(|goal| ends.macs.contains(&goal))
+        && !ends.tunnels.contains(&device)
 }
 
 /// Which packet of that conversation this is.

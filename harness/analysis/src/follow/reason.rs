@@ -321,6 +321,7 @@ impl Case<'_> {
     fn dropped(&self, netns: &Netns) -> Option<Cause> {
         let places = self.followed.places.iter();
         let drops = places.flat_map(|place| place.watched.iter().flat_map(|seen| &seen.drops));
+        let in_pod = matches!(netns, Netns::Pod(_));
         // Functions of one IP version's code say nothing of the other's packets.
         let other = match self.destination.is_ipv4() {
             true => ["ip6_", "ipv6_"],
@@ -329,6 +330,8 @@ impl Case<'_> {
         let telling: Vec<_> = drops
             .filter(|drop| drop.packets == self.packets())
             .filter(|drop| !other.iter().any(|prefix| drop.place.starts_with(prefix)))
+            // A pod forwards nothing.
+            .filter(|drop| !(in_pod && drop.place.contains("forward")))
             .filter(|drop| TELLING_REASONS.contains(&drop.reason.as_str()))
             .collect();
         let [only] = telling[..] else { return None };
