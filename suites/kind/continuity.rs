@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flatnet::session::Session;
-use flatnet_cluster::{PodRef, Target};
+use flatnet_cluster::Target;
 use tokio::runtime::Runtime;
 
 /// A pod's connection carries a number every fifth of a second; so many more must arrive to call it alive.

@@ -132,8 +132,7 @@ fn a_service_account_without_privileges_gets_honest_skips() {
     ]);
     admin.kubectl(&["delete", "-f", &manifest]);
 
-    // It may not read which addresses the name of the API's service stands for: that is not measured, and said.
-    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     let outcomes = outcomes(&report);
     let of = |id: &str| {
         let found = outcomes.iter().find(|(check, _)| check == id);
@@ -153,7 +152,8 @@ fn a_service_account_without_privileges_gets_honest_skips() {
     for check in ["node-routes", "bridge", "cni-config"] {
         assert_eq!(of(check), "skip", "{check}: {report}");
     }
-    assert_eq!(of("dns"), "broken", "{report}");
+    // It may not read which addresses the name of the API's service stands for: there is nothing to compare answers with.
+    assert_eq!(of("dns"), "skip", "{report}");
     let text = report.to_string();
     assert!(
         text.contains("violates PodSecurity"),
