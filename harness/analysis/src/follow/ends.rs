@@ -56,6 +56,14 @@ impl Ends {
         &self.way
     }
 
+    /// Who is to get a packet.
+    pub(super) fn goal(&self, back: bool) -> &Netns {
+        match back {
+            true => &self.client,
+            false => &self.server,
+        }
+    }
+
     /// From who sends a packet to who is to get it.
     pub(super) fn way_of(&self, back: bool) -> Vec<&Netns> {
         let mut way: Vec<&Netns> = self.way.iter().collect();

@@ -105,17 +105,16 @@ fn dead<'s, 'a>(
     ends: &Ends,
 ) -> Option<(Leg, &'s [Seen<'a>])> {
     let arrived = |leg: Leg, seen: &[Seen<'a>]| {
-        let goal = ends.way_of(leg.is_back()).last().copied();
-        let at_goal = |last: &Seen<'a>| last.is_in() && Some(last.netns) == goal;
-        let blind = goal.and_then(|goal| followed.watched(goal)).is_none();
+        let goal = ends.goal(leg.is_back());
+        let at_goal = |last: &Seen<'a>| last.is_in() && last.netns == goal;
+        let blind = followed.watched(goal).is_none();
         (seen.last().is_some_and(at_goal), blind)
     };
     // What went on from there had come there, seen or not.
     let went_on = |leg: Leg| {
-        let goal = ends.way_of(leg.is_back()).last().copied();
         let next = legs.iter().skip_while(|other| **other != leg).nth(1);
         let next = next.and_then(|next| attempt.get(next)?.first());
-        next.is_some_and(|first| Some(first.netns) == goal)
+        next.is_some_and(|first| first.netns == ends.goal(leg.is_back()))
     };
     let strayed = attempt.iter().find(|(leg, seen)| {
         let (arrived, blind) = arrived(**leg, seen);

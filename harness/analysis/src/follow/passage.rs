@@ -108,11 +108,10 @@ fn attempt<'a>(key: Key, over: Transport, seen: &[Seen<'a>], ends: &Ends) -> Att
     }
     for (leg, seen) in &mut attempt {
         // A bridge floods what it does not know: what comes to a pod for another Ethernet address is a copy that goes nowhere.
-        let way = ends.way_of(leg.is_back());
         seen.retain(|seen| {
             let copy = seen.sighting.direction == Passing::InForOther
                 && matches!(seen.netns, Netns::Pod(_))
-                && way.last() != Some(&seen.netns);
+                && seen.netns != ends.goal(leg.is_back());
             !copy && !is_flooded(ends, seen)
         });
         order(seen, &ends.way_of(leg.is_back()));

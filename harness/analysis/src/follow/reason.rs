@@ -68,38 +68,37 @@ pub(super) fn reason(
     let beyond = ended.fate.unseen_at.as_ref().filter(|_| left);
     let mut places = vec![at];
     places.extend(beyond);
-    let goal = ends.way_of(is_back).last().copied();
-    let answers_too = !left && goal == Some(at);
-    let by_rule = places
-        .iter()
-        .find_map(|netns| case.rule(netns, answers_too))
-        .map(Found::seen);
-    // Where other packets may have been counted too, what was seen comes before it.
-    let legacy = places.iter().find_map(|netns| case.legacy(netns));
-    let (counted_alone, counted) = match legacy {
-        Some(found) if found.basis == Basis::Seen => (Some(found), None),
-        found => (None, found),
+    let answers_too = !left && ends.goal(is_back) == at;
+    let by_rule = || {
+        places
+            .iter()
+            .find_map(|netns| case.rule(netns, answers_too))
     };
-    let seen = led_astray(network, followed, ends, ended, rewrites)
-        .or_else(|| ends.way().iter().find_map(|netns| case.diverted(netns)))
-        .or_else(|| case.misdirected())
-        .or_else(|| routed_away(network, ended, &ends.way_of(is_back), walk?))
-        .or_else(|| {
-            let stopped = |walk: &Trace| places.iter().find_map(|netns| case.stopped(walk, netns));
-            let back = walks.back.filter(|_| answers_too);
-            walk.and_then(stopped).or_else(|| back.and_then(stopped))
-        })
-        .or_else(|| ttl::ran_out(ended))
-        .or_else(|| places.iter().find_map(|netns| case.error_from(netns, walk)))
-        .or_else(|| narrow::device(network, ended, walk))
-        .or_else(|| places.iter().find_map(|netns| case.counted(netns)))
-        .or_else(|| walk.and_then(|walk| case.sent_away(walk)));
-    let concluded = || case.dropped(at).map(Found::inferred);
-    by_rule
-        .or(counted_alone)
-        .or_else(|| seen.map(Found::seen))
-        .or(counted)
-        .or_else(concluded)
+    let seen = || {
+        led_astray(network, followed, ends, ended, rewrites)
+            .or_else(|| ends.way().iter().find_map(|netns| case.diverted(netns)))
+            .or_else(|| case.misdirected())
+            .or_else(|| routed_away(network, ended, &ends.way_of(is_back), walk?))
+            .or_else(|| {
+                let stopped =
+                    |walk: &Trace| places.iter().find_map(|netns| case.stopped(walk, netns));
+                let back = walks.back.filter(|_| answers_too);
+                walk.and_then(stopped).or_else(|| back.and_then(stopped))
+            })
+            .or_else(|| ttl::ran_out(ended))
+            .or_else(|| places.iter().find_map(|netns| case.error_from(netns, walk)))
+            .or_else(|| narrow::device(network, ended, walk))
+            .or_else(|| places.iter().find_map(|netns| case.counted(netns)))
+            .or_else(|| walk.and_then(|walk| case.sent_away(walk)))
+    };
+    let legacy = || places.iter().find_map(|netns| case.legacy(netns));
+    by_rule()
+        .map(Found::seen)
+        .or_else(|| legacy().filter(|found| found.basis == Basis::Seen))
+        .or_else(|| seen().map(Found::seen))
+        // A legacy rule that counted other packets too.
+        .or_else(legacy)
+        .or_else(|| case.dropped(at).map(Found::inferred))
 }
 
 impl Case<'_> {
