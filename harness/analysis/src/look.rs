@@ -96,9 +96,14 @@ pub(crate) fn unanswered(
             "flatnet inspect route --from {from} --to {address} --live --transports udp"
         ));
     };
-    match from {
-        Endpoint::Pod(pod) => Command::in_pod(pod, &line),
-        Endpoint::Node(node) | Endpoint::Outside(node) => Command::on(node, &line),
+    in_end(from, &line)
+}
+
+/// A command in a pod, or on a node; its program is one that busybox has.
+pub(crate) fn in_end(end: &Endpoint, line: &str) -> Command {
+    match end {
+        Endpoint::Pod(pod) => Command::in_pod(pod, line),
+        Endpoint::Node(node) | Endpoint::Outside(node) => Command::on(node, line),
     }
 }
 

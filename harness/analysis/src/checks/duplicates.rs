@@ -130,6 +130,6 @@ fn evidence(copies: &BTreeMap<Direction, usize>, topology: &Topology<'_>) -> Dev
         ),
         expected: Talk::OneOfEach.into(),
         observed: some(each.collect(), 4),
-        look: topology.in_end(from, &line),
+        look: crate::look::in_end(from, &line),
     }
 }

@@ -153,7 +153,7 @@ fn evidence(
     };
     let ping = wrong.calls().next().map(|call| {
         let ping = format!("ping -c 1 -W 1 {}", call.request.address);
-        topology.in_end(&call.from, &ping)
+        crate::look::in_end(&call.from, &ping)
     });
     Deviation {
         culprits: who.unwrap_or_else(|| subjects.clone()),

@@ -204,7 +204,7 @@ impl<'a> Paths<'a> {
             ),
             expected: Talk::FirstAnswered.into(),
             observed: some(observed, 4),
-            look: topology.in_end(&all[0].from, &ping),
+            look: crate::look::in_end(&all[0].from, &ping),
         }
     }
 }

@@ -25,13 +25,18 @@ pub(super) fn problems(topology: &Topology<'_>) -> Vec<Problem> {
     problems
 }
 
-/// Whether it is two nodes with one address or one Ethernet address.
-pub(super) fn is_shared(problem: &Problem) -> bool {
+/// Whether it is two nodes with one address or one Ethernet address, of which each of these pairs of nodes has one.
+pub(super) fn is_shared_by<'n>(
+    problem: &Problem,
+    mut pairs: impl Iterator<Item = (&'n str, &'n str)>,
+) -> bool {
     let cause = problem.deviation.finding.found().map(|found| &found.cause);
-    matches!(
+    let is_shared = matches!(
         cause,
         Some(Cause::NodeMacShared { .. } | Cause::NodeAddressShared { .. })
-    )
+    );
+    let is_one = |node: &str| node == problem.node || problem.peer.as_deref() == Some(node);
+    is_shared && pairs.all(|(from, to)| is_one(from) || is_one(to))
 }
 
 /// An InternalIP of one of them that the other holds too. Other addresses (docker0, a virtual IP) may be on many nodes.

@@ -196,7 +196,7 @@ impl<'a> Lossy<'a> {
             ),
             expected: Talk::EveryPacketAnswered.into(),
             observed,
-            look: look.unwrap_or_else(|| self.topology.in_end(&first.from, &ping)),
+            look: look.unwrap_or_else(|| crate::look::in_end(&first.from, &ping)),
         })
     }
 
@@ -244,16 +244,10 @@ impl<'a> Lossy<'a> {
     /// Two nodes with one address or one Ethernet address, of which every lossy direction has one: what is for the one goes to the
     /// other now and then.
     fn shared(&self, between: &[(String, String)]) -> Option<Problem> {
-        let is_shared = |problem: &Problem| {
-            let of_both =
-                |node: &String| *node == problem.node || problem.peer.as_ref() == Some(node);
-            node_facts::is_shared(problem)
-                && between
-                    .iter()
-                    .all(|(from, to)| of_both(from) || of_both(to))
-        };
-        let problems = node_facts::problems(self.topology);
-        problems.into_iter().find(is_shared)
+        let pairs = || between.iter().map(|(from, to)| (&from[..], &to[..]));
+        let problems = node_facts::problems(self.topology).into_iter();
+        let mut shared = problems.filter(|problem| node_facts::is_shared_by(problem, pairs()));
+        shared.next()
     }
 }
 

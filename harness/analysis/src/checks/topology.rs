@@ -6,7 +6,7 @@ use flatnet_model::kernel::RouteEntry;
 use flatnet_model::probe::Facts;
 
 use flatnet_model::PodRef;
-use flatnet_model::evidence::{Command, HeldAddress, Owner, PodAt, Route, Subject};
+use flatnet_model::evidence::{HeldAddress, Owner, PodAt, Route, Subject};
 use flatnet_model::observations::{
     Denied, Endpoint, Forbidden, Observations, ObservedNode, ObservedPod, PodNames,
 };
@@ -246,14 +246,6 @@ impl<'a> Topology<'a> {
             address,
             owner,
             unread,
-        }
-    }
-
-    /// A command in a pod, or on a node; its program is one that busybox has.
-    pub(super) fn in_end(&self, end: &Endpoint, line: &str) -> Command {
-        match end {
-            Endpoint::Pod(pod) => Command::in_pod(pod, line),
-            Endpoint::Node(node) | Endpoint::Outside(node) => Command::on(node, line),
         }
     }
 

@@ -57,6 +57,11 @@ pub(super) fn interface<'a>(pod: &ObservedPod, facts: &'a Facts) -> Option<&'a L
         .or_else(|| facts.link_named("eth0"))
 }
 
+/// The same of a pod that could be looked into.
+pub(super) fn own_interface(pod: &ObservedPod) -> Option<&Link> {
+    interface(pod, pod.facts.as_ref().ok()?)
+}
+
 /// The default route the kernel uses for a family: lowest metric (none counts as 0 for IPv4, net/ipv4/fib_trie.c).
 pub(super) fn default_route(facts: &Facts, family_of: IpAddr) -> Option<&RouteEntry> {
     let of_family = |route: &&RouteEntry| {

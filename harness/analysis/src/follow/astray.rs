@@ -44,10 +44,7 @@ pub(super) fn routed_away(
     let here = facts(network, &hop.netns)?;
     let by = match &routed.by {
         ChosenBy::Policy(None) => return None,
-        ChosenBy::Policy(Some(policy)) => RouteChoice::Table {
-            rule: Box::new(policy.rule.clone()),
-            route: policy.route.clone(),
-        },
+        ChosenBy::Policy(Some(policy)) => policy.choice(),
         ChosenBy::MainTable { .. } => RouteChoice::Main {
             route: route_words(&routed.route, here),
         },

@@ -165,6 +165,16 @@ pub struct PolicyRoute {
     pub main_covers: bool,
 }
 
+impl PolicyRoute {
+    /// As what decided about a packet.
+    pub fn choice(&self) -> RouteChoice {
+        RouteChoice::Table {
+            rule: Box::new(self.rule.clone()),
+            route: self.route.clone(),
+        }
+    }
+}
+
 /// The Ethernet address of a next hop, and how it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkLayer {

@@ -89,12 +89,12 @@ fn routed(routed: &Routed) -> String {
 }
 
 fn by_policy(policy: &PolicyRoute, known: Option<&LinkLayer>) -> String {
-    let by = RouteChoice::Table {
-        rule: Box::new(policy.rule.clone()),
-        route: policy.route.clone(),
-    };
     let known = known.map(|known| format!(" at {}", known.mac));
-    format!("{}{}", route_choice(&by), known.unwrap_or_default())
+    format!(
+        "{}{}",
+        route_choice(&policy.choice()),
+        known.unwrap_or_default()
+    )
 }
 
 /// The state of the neighbour entry that a hop used, as `ip neigh` has it; `NONE` where the packet makes the namespace ask.

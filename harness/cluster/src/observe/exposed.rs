@@ -243,12 +243,9 @@ impl<'a> Clients<'a> {
 /// The missing right that alone keeps some of them from being told.
 fn denied<'a>(told: impl Iterator<Item = &'a crate::Result<Vec<IpAddr>>>) -> Option<String> {
     let errors: Vec<&Error> = told.filter_map(|told| told.as_ref().err()).collect();
-    let by_right = |error: &&&Error| matches!(error, Error::Denied { .. });
-    let first = errors.first().filter(by_right)?;
-    errors
-        .iter()
-        .all(|error| by_right(&error))
-        .then(|| first.to_string())
+    let by_right = |error: &&Error| matches!(error, Error::Denied { .. });
+    let first = errors.first().filter(|_| errors.iter().all(by_right))?;
+    Some(first.to_string())
 }
 
 /// Over TCP and UDP to each address of a family that the client has. UDP goes once: all of a client's datagrams come from

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Finding, Found, State, Subject, Symptom, Talk};
 use flatnet_model::follow::{Burst, Fate};
-use flatnet_model::observations::{MtuRun, ObservedPod};
+use flatnet_model::observations::MtuRun;
 use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 
@@ -13,7 +13,7 @@ use super::run::{Fault, detail, largest};
 use crate::checks::Deviation;
 use crate::checks::followed;
 use crate::checks::topology::{Topology, at, common};
-use crate::checks::veth::{Wire, follow, interface};
+use crate::checks::veth::{Wire, follow, own_interface};
 
 pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation {
     let between = directions(topology, &group.runs);
@@ -38,7 +38,7 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
     let header = if first.address.is_ipv4() { 28 } else { 48 };
     let payload = bytes.saturating_sub(header);
     let ping = format!("ping -c 1 -W 1 -s {payload} {}", first.address);
-    let look = topology.in_end(&first.from, &ping);
+    let look = crate::look::in_end(&first.from, &ping);
     match group.fault {
         Fault::TooLarge { mtu } => {
             let is_ours = |from: &_, to: &_| {
@@ -135,9 +135,9 @@ fn explain(
 fn differs(topology: &Topology<'_>, group: &Group<'_>, mtu: u32) -> Option<(Vec<Subject>, Found)> {
     let (pod, _) = group.pod?;
     let pod = topology.pod(pod)?;
-    let own = interface_of(pod)?.mtu;
+    let own = own_interface(pod)?.mtu;
     let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-    let others = topology.networked().filter_map(interface_of);
+    let others = topology.networked().filter_map(own_interface);
     others.for_each(|link| *counts.entry(link.mtu).or_default() += 1);
     let (usual, pods) = counts.iter().max_by_key(|(_, pods)| **pods)?;
     let stands_out = own == mtu && own > *usual && *pods > counts[&own];
@@ -149,10 +149,6 @@ fn differs(topology: &Topology<'_>, group: &Group<'_>, mtu: u32) -> Option<(Vec<
         };
         (vec![Subject::Pod(at(pod))], Found::seen(cause))
     })
-}
-
-fn interface_of(pod: &ObservedPod) -> Option<&flatnet_model::kernel::Link> {
-    interface(pod, pod.facts.as_ref().ok()?)
 }
 
 /// The one device at the ends of all paths that carries less, and no less than passed: as it was read, where nothing was followed.

@@ -17,6 +17,7 @@ use run::{Dead, Fault, Outcome, detail, judge_run};
 use super::findings::{Findings, count, listed};
 use super::series::Lossy;
 use super::topology::Topology;
+use super::veth::own_interface;
 use super::{Deviation, Verdict};
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::Span;
@@ -168,12 +169,7 @@ fn unasked(topology: &Topology<'_>, findings: &mut Findings) {
 fn interfaces(topology: &Topology<'_>, findings: &mut Findings) {
     let mut mtus: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     for pod in topology.networked() {
-        let link = pod
-            .facts
-            .as_ref()
-            .ok()
-            .and_then(|facts| super::veth::interface(pod, facts));
-        if let Some(link) = link {
+        if let Some(link) = own_interface(pod) {
             mtus.entry(link.mtu).or_default().insert(&pod.object.node);
         }
     }

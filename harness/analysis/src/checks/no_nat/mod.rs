@@ -226,7 +226,7 @@ impl<'a> Judgement<'a> {
                 }
                 held
             }
-            None => self.topology.addresses(client).contains(&seen) || self.holds(client, seen),
+            None => self.topology.has(client, seen),
         };
         if own {
             return Judged::Own;
@@ -246,15 +246,6 @@ impl<'a> Judgement<'a> {
         self.rewrites
             .add((client, server), over, dialled, Kind::Source { seen });
         Judged::Rewritten
-    }
-
-    /// Whether a pod's interfaces hold an address, which need not be one that the API gives it.
-    fn holds(&self, pod: &Endpoint, address: IpAddr) -> bool {
-        let Endpoint::Pod(pod) = pod else {
-            return false;
-        };
-        let facts = self.topology.pod(pod).map(|pod| pod.facts.as_ref());
-        facts.is_some_and(|facts| facts.is_ok_and(|facts| facts.address(address).is_some()))
     }
 
     fn shares(&self, address: IpAddr, target: &Endpoint, responder: &str) -> bool {

@@ -213,7 +213,7 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
         finding: Finding::of(symptom, cause),
         expected: expected.into(),
         observed,
-        look: look.unwrap_or_else(|| topology.in_end(&first.client, &ping)),
+        look: look.unwrap_or_else(|| crate::look::in_end(&first.client, &ping)),
     }
 }
 

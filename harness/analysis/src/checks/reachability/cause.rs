@@ -266,14 +266,11 @@ impl<'a> Context<'a> {
     /// packets: nothing else works as it should before that.
     fn shared(&self, group: &Group<'_, '_>, seen: Option<&Found>) -> Option<&Problem> {
         let mut problems = self.problems.iter();
-        problems.find(|problem| {
-            let of_both =
-                |node: &str| node == problem.node || problem.peer.as_deref() == Some(node);
-            let mut red = group.red.iter();
-            node_facts::is_shared(problem)
-                && seen.is_none_or(followed::is_outline)
-                && red.all(|pair| of_both(pair.from_node) || of_both(pair.to_node))
-        })
+        let shared = problems.find(|problem| {
+            let red = group.red.iter();
+            node_facts::is_shared_by(problem, red.map(|pair| (pair.from_node, pair.to_node)))
+        });
+        shared.filter(|_| seen.is_none_or(followed::is_outline))
     }
 
     /// Where the picture alone singles someone out.
