@@ -169,7 +169,7 @@ pub trait Cluster: Send + Sync {
     async fn agents(&self, pods: &[PodSnapshot]) -> Result<Vec<Agent>>;
 
     /// The CNI that flatnet applied, as it was asked for, where the cluster has the record of it
-    /// ([`flatnet_model::cni::RECORD`]).
+    /// ([`flatnet_model::cni::RECORD_NAME`]).
     async fn recorded_cni(&self) -> Result<Option<String>> {
         Ok(None)
     }

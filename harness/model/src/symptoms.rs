@@ -24,7 +24,7 @@ pub struct Symptoms {
     pub node_names: Option<Vec<String>>,
     /// The network add-on's agents; an error where they cannot be listed.
     pub agents: Observed<Vec<Agent>>,
-    /// The CNI that flatnet applied, as it was asked for, where the cluster has the record of it ([`crate::cni::RECORD`]).
+    /// The CNI that flatnet applied, as it was asked for, where the cluster has the record of it ([`crate::cni::RECORD_NAME`]).
     pub recorded: Option<String>,
     /// Every pod of the cluster, as far as it may be seen.
     pub everyone: Vec<PodSnapshot>,

@@ -8,6 +8,15 @@ use flatnet_model::evidence::{Evidence, Rule};
 use flatnet_model::nearest::nearest;
 use flatnet_model::observations::Observations;
 
+/// What becomes of a check where packets get lost, for whatever reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnLoss {
+    /// It fails, so a limit of the machine may be the reason.
+    Fails,
+    /// It judges what was answered, or no packets at all.
+    Unaffected,
+}
+
 /// One check.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
@@ -19,6 +28,8 @@ pub struct Check {
     pub observed_by: &'static str,
     /// The document that makes the promise.
     pub source: &'static str,
+    /// What becomes of it where packets get lost.
+    on_loss: OnLoss,
     /// The pure function behind it.
     find: fn(&Observations) -> Verdict,
 }
@@ -33,29 +44,11 @@ impl Check {
             alike: Vec::new(),
         };
         let verdict = (self.find)(observations);
-        let verdict = match self.needs_answers() {
-            true => limits::unless_exhausted(verdict, observations),
-            false => verdict,
+        let verdict = match self.on_loss {
+            OnLoss::Fails => limits::unless_exhausted(verdict, observations),
+            OnLoss::Unaffected => verdict,
         };
         verdict.map(evidence, |reason| reason)
-    }
-
-    /// Whether it fails where packets get lost.
-    fn needs_answers(&self) -> bool {
-        matches!(
-            self.id,
-            "same-node"
-                | "cross-node"
-                | "gateway"
-                | "mtu"
-                | "hairpin"
-                | "first-packet"
-                | "service"
-                | "dns"
-                | "hostport"
-                | "nodeport"
-                | "egress"
-        )
     }
 }
 
@@ -104,6 +97,7 @@ const CHECKS: &[Check] = &[
         promise: "every pod has an IP address, the same in the API and on its own interface",
         observed_by: "`status.podIPs` and `ip addr` inside the pod; phase and warning events of pods that do not run",
         source: NETWORK_MODEL,
+        on_loss: OnLoss::Unaffected,
         find: pod_ip_present::judge,
     },
     Check {
@@ -111,6 +105,7 @@ const CHECKS: &[Check] = &[
         promise: "no pod shares its IP with another pod, a node or a gateway",
         observed_by: "addresses of all pods and nodes, and the names of the ends that answer",
         source: NETWORK_MODEL,
+        on_loss: OnLoss::Unaffected,
         find: pod_ip_unique::judge,
     },
     Check {
@@ -118,6 +113,7 @@ const CHECKS: &[Check] = &[
         promise: "every ordered pair on one node reaches each other over TCP, UDP and ICMP, nodes and hostNetwork pods included",
         observed_by: "one probe in each pod and node that dials all others",
         source: NETWORK_MODEL,
+        on_loss: OnLoss::Fails,
         find: same_node::judge,
     },
     Check {
@@ -125,6 +121,7 @@ const CHECKS: &[Check] = &[
         promise: "every ordered pair on different nodes reaches each other over TCP, UDP and ICMP, nodes and hostNetwork pods included",
         observed_by: "one probe in each pod and node that dials all others; what arrived at the far end",
         source: NETWORK_MODEL,
+        on_loss: OnLoss::Fails,
         find: cross_node::judge,
     },
     Check {
@@ -132,6 +129,7 @@ const CHECKS: &[Check] = &[
         promise: "both ends of a conversation see the other's real address",
         observed_by: "the source the server saw, the address the answer came from, and the name of the responder",
         source: NETWORK_MODEL,
+        on_loss: OnLoss::Unaffected,
         find: no_nat::judge,
     },
     Check {
@@ -139,6 +137,7 @@ const CHECKS: &[Check] = &[
         promise: "it does not matter which subnet an IP comes from: reported as a fact",
         observed_by: "`spec.podCIDRs` of nodes and the IPs of pods",
         source: NETWORK_MODEL,
+        on_loss: OnLoss::Unaffected,
         find: subnet::judge,
     },
     Check {
@@ -146,6 +145,7 @@ const CHECKS: &[Check] = &[
         promise: "a pod's default route leads to a next hop that is on link, belongs to the pod's node, and answers",
         observed_by: "`ip route` and `ip neigh` in the pod, addresses of the node, and a ping of the next hop",
         source: "CNI, [bridge plugin](https://www.cni.dev/plugins/current/main/bridge/) (`isDefaultGateway`); RFC 1122 section 3.3.1",
+        on_loss: OnLoss::Fails,
         find: gateway::judge,
     },
     Check {
@@ -153,6 +153,7 @@ const CHECKS: &[Check] = &[
         promise: "every node has exactly one working route to each remote podCIDR, and none left over",
         observed_by: "`ip route` on each node; through VXLAN also neighbours, FDB, and the remote device they must match; skipped where pods' addresses do not come from podCIDRs, as the IPAM in the CNI configuration says, or else the addresses",
         source: "Kubernetes, Node `spec.podCIDRs`; Linux, Documentation/networking/vxlan.rst; RFC 7348",
+        on_loss: OnLoss::Unaffected,
         find: node_routes::judge,
     },
     Check {
@@ -160,6 +161,7 @@ const CHECKS: &[Check] = &[
         promise: "a pod's host end sits on a bridge that is UP and holds the gateway address",
         observed_by: "`ip link` and `ip addr` on the node and in the pod, joined by interface index",
         source: "CNI, [bridge plugin](https://www.cni.dev/plugins/current/main/bridge/)",
+        on_loss: OnLoss::Unaffected,
         find: bridge::judge,
     },
     Check {
@@ -167,6 +169,7 @@ const CHECKS: &[Check] = &[
         promise: "every node uses exactly one CNI configuration, the same on all, and has every plugin it names",
         observed_by: "files of `/etc/cni/net.d` and `/opt/cni/bin` on each node",
         source: "[CNI specification](https://www.cni.dev/docs/spec/) sections 1 and 3; libcni takes the first file in lexical order",
+        on_loss: OnLoss::Unaffected,
         find: cni_config::judge,
     },
     Check {
@@ -174,6 +177,7 @@ const CHECKS: &[Check] = &[
         promise: "a packet of the pods' interface MTU passes unfragmented, one byte more does not, and nothing is fragmented on the path",
         observed_by: "UDP datagrams with DF of those two sizes between all pairs of pods that are dialled; fragment counters of each node before and after",
         source: "RFC 1191, RFC 8201; RFC 7348 section 4.3 (VTEPs must not fragment)",
+        on_loss: OnLoss::Fails,
         find: mtu::judge,
     },
     Check {
@@ -181,6 +185,7 @@ const CHECKS: &[Check] = &[
         promise: "a pod reaches itself by its own IP",
         observed_by: "each probe dials its own pod's addresses",
         source: NETWORK_MODEL,
+        on_loss: OnLoss::Fails,
         find: hairpin::judge,
     },
     Check {
@@ -188,6 +193,7 @@ const CHECKS: &[Check] = &[
         promise: "the first packet of a path is answered like those after it",
         observed_by: "echoes and datagrams sent one after the other before all other traffic, timed by kernels, from pods to one on their node, one on another, and a node; packets that are sent to the same end again wherever a dial had to be repeated or a TCP segment was retransmitted (TCP_INFO)",
         source: NETWORK_MODEL,
+        on_loss: OnLoss::Fails,
         find: first_packet::judge,
     },
     Check {
@@ -195,6 +201,7 @@ const CHECKS: &[Check] = &[
         promise: "no packet arrives twice",
         observed_by: "the nonces of UDP and ICMP requests at every server, and of the answers at every client",
         source: "RFC 8200 and RFC 791 allow duplicates, and a healthy pod network makes none; RFC 1122 section 3.2.2.6 (each echo request gets one reply)",
+        on_loss: OnLoss::Unaffected,
         find: duplicates::judge,
     },
     Check {
@@ -202,6 +209,7 @@ const CHECKS: &[Check] = &[
         promise: "a service's cluster IP is answered by one of its backends on every node, also to the backend itself",
         observed_by: "every pod and node dials a service over TCP and UDP, several times; the name of the responder. Real clusters only",
         source: "Kubernetes, [Virtual IPs and service proxies](https://kubernetes.io/docs/reference/networking/virtual-ips/)",
+        on_loss: OnLoss::Fails,
         find: service::judge,
     },
     Check {
@@ -209,6 +217,7 @@ const CHECKS: &[Check] = &[
         promise: "every pod's own nameserver tells it the addresses of services, over UDP and TCP",
         observed_by: "A and AAAA questions from each pod to the nameserver of its `/etc/resolv.conf`, compared with the API. Real clusters only",
         source: "Kubernetes, [DNS for services and pods](https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/); RFC 7766 (TCP)",
+        on_loss: OnLoss::Fails,
         find: dns::judge,
     },
     Check {
@@ -216,6 +225,7 @@ const CHECKS: &[Check] = &[
         promise: "a pod's hostPort is answered by that pod at its node's addresses, from another node and from outside",
         observed_by: "one pod with a hostPort on each node, dialled over TCP and UDP from another node and from a peer outside the cluster. Real clusters only",
         source: "Kubernetes, [network plugins, support hostPort](https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/network-plugins/#support-hostport); CNI, [portmap](https://www.cni.dev/plugins/current/meta/portmap/)",
+        on_loss: OnLoss::Fails,
         find: hostport::judge,
     },
     Check {
@@ -223,6 +233,7 @@ const CHECKS: &[Check] = &[
         promise: "a service's node port is answered by one of its backends at every node, from outside",
         observed_by: "a peer outside the cluster dials every node over TCP and UDP; the name of the responder. kind only",
         source: "Kubernetes, [type: NodePort](https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport)",
+        on_loss: OnLoss::Fails,
         find: nodeport::judge,
     },
     Check {
@@ -230,6 +241,7 @@ const CHECKS: &[Check] = &[
         promise: "pods and nodes reach a peer outside the cluster, which sees the pod's own address or its node's",
         observed_by: "every node and one pod on each dial a peer outside the cluster; the source it saw. kind only",
         source: "Kubernetes, [IP masquerade](https://kubernetes.io/docs/tasks/administer-cluster/ip-masq-agent/)",
+        on_loss: OnLoss::Fails,
         find: egress::judge,
     },
     Check {
@@ -237,6 +249,7 @@ const CHECKS: &[Check] = &[
         promise: "exactly one ready pod of the network's agent is on every node",
         observed_by: "DaemonSets whose pods mount `/etc/cni/net.d` or `/opt/cni/bin` of their node, and their pods. Real clusters only",
         source: "Kubernetes, [DaemonSet](https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/)",
+        on_loss: OnLoss::Unaffected,
         find: daemonset::judge,
     },
 ];

@@ -1,6 +1,6 @@
 //! The network add-on's agents: DaemonSets that mount the CNI folders, and the last words of those that do not work.
 use flatnet_model::PodRef;
-use flatnet_model::cni::{RECORD, RECORD_KEYS};
+use flatnet_model::cni::{RECORD_KEY_CNI, RECORD_NAME, RECORD_NAMESPACE};
 use flatnet_model::snapshot::{Container, PodSnapshot};
 use flatnet_model::symptoms::{Agent, AgentOnNode};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -44,12 +44,12 @@ pub(super) async fn read(cluster: &KubeCluster, everyone: &[PodSnapshot]) -> Res
 
 /// What flatnet was asked for when it applied the cluster's CNI.
 pub(super) async fn recorded(client: &Client) -> Result<Option<String>> {
-    let (namespace, name) = RECORD;
-    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let map = maps.get_opt(name).await;
-    let map = map.map_err(|e| denied(&format!("read ConfigMap {namespace}/{name}"), e))?;
+    let doing = format!("read ConfigMap {RECORD_NAMESPACE}/{RECORD_NAME}");
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), RECORD_NAMESPACE);
+    let map = maps.get_opt(RECORD_NAME).await;
+    let map = map.map_err(|e| denied(&doing, e))?;
     let data = map.and_then(|map| map.data);
-    Ok(data.and_then(|mut data| data.remove(RECORD_KEYS.0)))
+    Ok(data.and_then(|mut data| data.remove(RECORD_KEY_CNI)))
 }
 
 /// What its first container that is not ready waits for, or said last.

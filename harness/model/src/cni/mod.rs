@@ -17,7 +17,11 @@ pub use version::{UnknownVersion, Version};
 pub const CONF_DIR: &str = "/etc/cni/net.d";
 /// Where a node keeps its CNI plugins (the same).
 pub const BIN_DIR: &str = "/opt/cni/bin";
-/// Namespace and name of the ConfigMap in which a cluster records the CNI that flatnet gave it.
-pub const RECORD: (&str, &str) = ("kube-system", "flatnet-cni");
-/// Its keys: what was asked for (`--cni`), and the manifest as it was applied.
-pub const RECORD_KEYS: (&str, &str) = ("name", "manifest");
+/// Namespace of the ConfigMap in which a cluster records the CNI that flatnet gave it.
+pub const RECORD_NAMESPACE: &str = "kube-system";
+/// The name of that ConfigMap.
+pub const RECORD_NAME: &str = "flatnet-cni";
+/// Its key of what was asked for (`--cni`).
+pub const RECORD_KEY_CNI: &str = "name";
+/// Its key of the manifest as it was applied, YAML.
+pub const RECORD_KEY_MANIFEST: &str = "manifest";

@@ -11,12 +11,7 @@ use crate::cni::Given;
 use crate::{Error, Result};
 use flatnet_cluster::kube::objects::Objects;
 use flatnet_cluster::kube::{FIELD_MANAGER, LABEL_APP, delete, denied};
-use flatnet_model::cni::{RECORD, RECORD_KEYS};
-
-const NAMESPACE: &str = RECORD.0;
-const NAME: &str = RECORD.1;
-const ASKED_FOR: &str = RECORD_KEYS.0;
-const APPLIED: &str = RECORD_KEYS.1;
+use flatnet_model::cni::{RECORD_KEY_CNI, RECORD_KEY_MANIFEST, RECORD_NAME, RECORD_NAMESPACE};
 
 /// The record, kept as the ConfigMap `kube-system/flatnet-cni`.
 #[derive(Clone, Debug)]
@@ -55,9 +50,9 @@ impl Record {
     }
 
     pub(super) async fn read(client: &Client) -> Result<Option<Self>> {
-        let doing = format!("read ConfigMap {NAMESPACE}/{NAME}");
+        let doing = format!("read ConfigMap {RECORD_NAMESPACE}/{RECORD_NAME}");
         let map = api(client)
-            .get_opt(NAME)
+            .get_opt(RECORD_NAME)
             .await
             .map_err(|e| denied(&doing, e))?;
         let Some(mut data) = map.and_then(|map| map.data) else {
@@ -76,45 +71,44 @@ impl Record {
         let nodes = field("nodes")?;
         Ok(Some(Record {
             given: Given {
-                name: field(ASKED_FOR)?,
+                name: field(RECORD_KEY_CNI)?,
                 backend,
             },
-            manifest: field(APPLIED)?,
+            manifest: field(RECORD_KEY_MANIFEST)?,
             paths: serde_json::from_str(&paths).map_err(|e| Error::failed(&doing, e))?,
             nodes: serde_json::from_str(&nodes).map_err(|e| Error::failed(&doing, e))?,
         }))
     }
 
     pub(super) async fn write(&self, client: &Client) -> Result<()> {
-        let doing = format!("write ConfigMap {NAMESPACE}/{NAME}");
+        let doing = format!("write ConfigMap {RECORD_NAMESPACE}/{RECORD_NAME}");
         let nodes = serde_json::to_string(&self.nodes).map_err(|e| Error::failed(&doing, e))?;
         let paths = serde_json::to_string(&self.paths).map_err(|e| Error::failed(&doing, e))?;
         let Given { name, backend } = &self.given;
-        let mut data =
-            json!({ ASKED_FOR: name, APPLIED: self.manifest, "paths": paths, "nodes": nodes });
+        let mut data = json!({ RECORD_KEY_CNI: name, RECORD_KEY_MANIFEST: self.manifest, "paths": paths, "nodes": nodes });
         if let Some(backend) = backend {
             data["backend"] = json!(backend);
         }
         let map = json!({
             "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "name": NAME, "namespace": NAMESPACE, "labels": { LABEL_APP: FIELD_MANAGER } },
+            "metadata": { "name": RECORD_NAME, "namespace": RECORD_NAMESPACE, "labels": { LABEL_APP: FIELD_MANAGER } },
             "data": data,
         });
         let params = PatchParams::apply(FIELD_MANAGER).force();
         api(client)
-            .patch(NAME, &params, &Patch::Apply(map))
+            .patch(RECORD_NAME, &params, &Patch::Apply(map))
             .await
             .map_err(|e| denied(&doing, e))?;
         Ok(())
     }
 
     pub(super) async fn delete(client: &Client) -> Result<()> {
-        let doing = format!("delete ConfigMap {NAMESPACE}/{NAME}");
-        delete(&api(client), NAME, &DeleteParams::default(), &doing).await?;
+        let doing = format!("delete ConfigMap {RECORD_NAMESPACE}/{RECORD_NAME}");
+        delete(&api(client), RECORD_NAME, &DeleteParams::default(), &doing).await?;
         Ok(())
     }
 }
 
 fn api(client: &Client) -> Api<ConfigMap> {
-    Api::namespaced(client.clone(), NAMESPACE)
+    Api::namespaced(client.clone(), RECORD_NAMESPACE)
 }

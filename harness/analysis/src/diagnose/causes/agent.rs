@@ -1,6 +1,6 @@
 //! The network add-on's agent on a node.
 use flatnet_model::cause::AgentState;
-use flatnet_model::cni::{RECORD, RECORD_KEYS, in_use};
+use flatnet_model::cni::{RECORD_KEY_MANIFEST, RECORD_NAME, RECORD_NAMESPACE, in_use};
 use flatnet_model::diagnosis::one_line;
 use flatnet_model::evidence::{At, Command, Remediation, Start, State, Step, Subject, Todo};
 use flatnet_model::symptoms::{Agent, AgentOnNode};
@@ -117,11 +117,10 @@ fn apply_recorded(about: &About<'_>, addon: Option<&str>) -> Option<Remediation>
     if of_another {
         return None;
     }
-    let ((namespace, name), (_, manifest)) = (RECORD, RECORD_KEYS);
     Some(Remediation::run(Command::shell(
         At::Here,
         format!(
-            "kubectl -n {namespace} get configmap {name} -o jsonpath='{{.data.{manifest}}}' | kubectl apply --server-side --force-conflicts -f -"
+            "kubectl -n {RECORD_NAMESPACE} get configmap {RECORD_NAME} -o jsonpath='{{.data.{RECORD_KEY_MANIFEST}}}' | kubectl apply --server-side --force-conflicts -f -"
         ),
     )))
 }
