@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, State, Subject};
-use flatnet_model::kernel::{Link, RouteEntry};
+use flatnet_model::kernel::{Link, RouteEntry, route_kind};
 use flatnet_model::probe::Facts;
 use flatnet_model::reference::Netns;
 use flatnet_model::rule::RouteChoice;
@@ -126,7 +126,9 @@ fn arrival<'a>(node: &ObservedNode, facts: &'a Facts, there: &Facts) -> Option<&
 /// The route to a range that is more than the default route; none where two would do.
 fn best(facts: &Facts, range: IpNet) -> Option<&RouteEntry> {
     let covering = facts.routes.iter().filter(|route| {
-        route.dst.prefix_len() > 0 && route.kind == 1 && route.dst.contains(&range)
+        route.dst.prefix_len() > 0
+            && route.kind == route_kind::UNICAST
+            && route.dst.contains(&range)
     });
     covering.max_by_key(|route| route.dst.prefix_len())
 }

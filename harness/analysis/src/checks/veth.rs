@@ -1,4 +1,5 @@
 //! Follows a pod's interface to its other end on the node.
+use flatnet_model::kernel::route_kind::UNICAST;
 use flatnet_model::kernel::{Link, RouteEntry};
 use flatnet_model::probe::Facts;
 use std::net::IpAddr;
@@ -67,7 +68,7 @@ pub(super) fn default_route(facts: &Facts, family_of: IpAddr) -> Option<&RouteEn
     let of_family = |route: &&RouteEntry| {
         route.dst.prefix_len() == 0
             && route.dst.addr().is_ipv4() == family_of.is_ipv4()
-            && route.kind == 1
+            && route.kind == UNICAST
     };
     facts
         .routes
@@ -89,7 +90,7 @@ pub(super) fn on_link(facts: &Facts, route: &RouteEntry, hop: IpAddr) -> bool {
             .any(|a| same_device(a.index) && a.net.contains(&hop))
         || facts.routes.iter().any(|r| {
             r.gateway.is_none()
-                && r.kind == 1
+                && r.kind == UNICAST
                 && r.dst.prefix_len() > 0
                 && r.oif.is_some_and(same_device)
                 && r.dst.contains(&hop)

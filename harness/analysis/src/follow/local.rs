@@ -2,6 +2,7 @@
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
+use flatnet_model::kernel::route_kind::LOCAL;
 use flatnet_model::kernel::{RuleAction, TABLE_LOCAL};
 use flatnet_model::reference::Netns;
 use flatnet_model::rule::RouteChoice;
@@ -9,9 +10,6 @@ use flatnet_model::rule::RouteChoice;
 use super::ends::facts;
 use crate::checks::route_words;
 use crate::trace::ObservedNetwork;
-
-/// RTN_LOCAL.
-const LOCAL: u8 = 2;
 
 /// That route, as what leads the packets away.
 pub(super) fn route(network: &ObservedNetwork, at: &Netns, to: IpAddr) -> Option<Cause> {

@@ -1,14 +1,12 @@
 //! A pod's network as its node sees it, where no program can be run in the pod.
 use std::collections::BTreeMap;
 
+use flatnet_model::kernel::route_kind::UNICAST;
 use flatnet_model::kernel::{Address, Link, LinkStats, RouteEntry};
 use flatnet_model::probe::{Facts, NamespaceInterface, NetworkNamespace};
 use ipnet::IpNet;
 
 use flatnet_model::observations::ObservedPod;
-
-/// RTN_UNICAST.
-const UNICAST: u8 = 1;
 
 /// The namespace that holds the pod's address, as far as /proc and its processes' sysfs show it: links, addresses and
 /// routes, no neighbours. Nothing where no such namespace is there.

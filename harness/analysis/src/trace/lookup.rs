@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use flatnet_model::kernel::route_kind::{BLACKHOLE, LOCAL, PROHIBIT, UNICAST, UNREACHABLE};
 use flatnet_model::kernel::{Flow, RouteEntry, RuleAction, TABLE_MAIN};
 use flatnet_model::probe::{Facts, RouteOutcome};
 use flatnet_model::rule::RouteChoice;
@@ -13,13 +14,6 @@ use crate::checks::route_words;
 
 /// What kernels said, by namespace and packet.
 pub type Kernels = BTreeMap<(Netns, Flow), RouteOutcome>;
-
-/// RTN_UNICAST, RTN_LOCAL and those that end packets.
-const UNICAST: u8 = 1;
-const LOCAL: u8 = 2;
-const BLACKHOLE: u8 = 6;
-const UNREACHABLE: u8 = 7;
-const PROHIBIT: u8 = 8;
 
 /// What a namespace does with a packet that is not for one of its addresses.
 pub(super) enum Decision {

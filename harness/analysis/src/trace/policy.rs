@@ -1,10 +1,8 @@
 //! Which policy rule decides about a packet, and which route of its table: what the kernel's answer about the packet leaves out.
+use flatnet_model::kernel::route_kind::{THROW, UNICAST};
 use flatnet_model::kernel::{Flow, RouteEntry, Rule, RuleAction, TABLE_MAIN};
 use flatnet_model::probe::Facts;
 
-/// RTN_UNICAST and RTN_THROW.
-const UNICAST: u8 = 1;
-const THROW: u8 = 9;
 /// The name by which rules know what a namespace sends itself.
 const LOOPBACK: &str = "lo";
 /// IP protocols that have ports.

@@ -1,5 +1,6 @@
 //! Addresses, wires and routes: what was expected, and what was observed.
 use flatnet_model::evidence::{Route, State, Vxlan};
+use flatnet_model::kernel::route_kind;
 
 use super::Words;
 use super::list::{all, joined, shown};
@@ -8,10 +9,10 @@ use super::sentence::sentences;
 /// A route as `ip route` prints it, as far as it decides where packets go.
 pub fn route(route: &Route) -> String {
     let mut text = match route.kind {
-        2 => "local ",
-        6 => "blackhole ",
-        7 => "unreachable ",
-        8 => "prohibit ",
+        route_kind::LOCAL => "local ",
+        route_kind::BLACKHOLE => "blackhole ",
+        route_kind::UNREACHABLE => "unreachable ",
+        route_kind::PROHIBIT => "prohibit ",
         _ => "",
     }
     .to_owned();

@@ -13,7 +13,7 @@ use crate::network::{Family, Transport};
 /// A route, as far as it decides where packets go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, RTN_PROHIBIT 8.
+    /// One of [`crate::kernel::route_kind`].
     pub kind: u8,
     /// Destination prefix; length 0 for the default route.
     pub dst: IpNet,

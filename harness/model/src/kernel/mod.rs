@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 mod mac;
 mod policy;
+pub mod route_kind;
 
 pub use mac::{MacAddr, ParseMacError};
 pub use policy::{MarkMatch, Rule, RuleAction, TABLE_LOCAL, TABLE_MAIN, table_name};
@@ -191,7 +192,7 @@ pub struct RouteEntry {
     pub scope: String,
     /// Priority; lower wins.
     pub metric: Option<u32>,
-    /// RTN_UNICAST 1, RTN_BLACKHOLE 6, RTN_UNREACHABLE 7, RTN_PROHIBIT 8, RTN_THROW 9, …
+    /// One of [`route_kind`], or another.
     pub kind: u8,
     /// The MTU of packets that take the route, bytes (RTAX_MTU), where it is not the interface's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, State};
-use flatnet_model::kernel::{Link, RouteEntry};
+use flatnet_model::kernel::{Link, RouteEntry, route_kind};
 use flatnet_model::probe::Facts;
 use ipnet::IpNet;
 
@@ -61,7 +61,7 @@ fn is_stale(
 ) -> bool {
     // RTPROT_KERNEL without next hop: the prefix of an own address.
     let own_prefix = route.protocol == 2 && route.gateway.is_none();
-    if route.kind != 1 || route.dst.prefix_len() == 0 || own_prefix {
+    if route.kind != route_kind::UNICAST || route.dst.prefix_len() == 0 || own_prefix {
         return false;
     }
     let mut cidrs = topology.nodes().flat_map(|node| &node.object.pod_cidrs);

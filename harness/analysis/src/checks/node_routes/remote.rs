@@ -3,6 +3,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Route, State, Subject};
+use flatnet_model::kernel::route_kind::UNICAST;
 use flatnet_model::kernel::{Link, RouteEntry};
 use flatnet_model::probe::Facts;
 use ipnet::IpNet;
@@ -12,9 +13,6 @@ use crate::checks::findings::{Problem, Seen, some};
 use crate::checks::topology::{Topology, route};
 use crate::checks::veth::on_link;
 use flatnet_model::observations::ObservedNode;
-
-/// RTN_UNICAST (linux/rtnetlink.h).
-const UNICAST: u8 = 1;
 
 /// The route from `node` to `cidr` of `remote`.
 pub(super) struct Hop<'a> {

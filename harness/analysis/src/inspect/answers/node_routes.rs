@@ -2,6 +2,7 @@
 use std::net::IpAddr;
 
 use flatnet_model::kernel::RouteEntry;
+use flatnet_model::kernel::route_kind::UNICAST;
 use flatnet_model::probe::Facts;
 use ipnet::IpNet;
 
@@ -9,9 +10,6 @@ use super::findings::Findings;
 use flatnet_model::inspection::{Fact, Outcome, Source};
 use flatnet_model::snapshot::NodeInside;
 use flatnet_model::view::{InspectedNode, View};
-
-/// RTN_UNICAST; the others (blackhole, unreachable, prohibit) lead nowhere.
-const UNICAST: u8 = 1;
 
 pub(in crate::inspect) fn answer(view: &View) -> Outcome {
     let mut findings = Findings::default();

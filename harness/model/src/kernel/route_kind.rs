@@ -1,0 +1,14 @@
+//! What a route does with packets (RTN_*, include/uapi/linux/rtnetlink.h).
+
+/// Sends them to its next hop.
+pub const UNICAST: u8 = 1;
+/// Takes them for the namespace's own.
+pub const LOCAL: u8 = 2;
+/// Drops them silently.
+pub const BLACKHOLE: u8 = 6;
+/// Refuses them with the error "host is unreachable".
+pub const UNREACHABLE: u8 = 7;
+/// Refuses them with the error "administratively prohibited".
+pub const PROHIBIT: u8 = 8;
+/// Lets the next policy rule decide.
+pub const THROW: u8 = 9;
