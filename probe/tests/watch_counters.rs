@@ -2,6 +2,7 @@
 mod support;
 
 use std::process::Command;
+use std::time::SystemTime;
 
 use flatnet_model::probe::ask;
 use flatnet_model::probe::watch::{Watched, Watching};
@@ -102,6 +103,8 @@ net_tests! {
         let (mut client, mut router, mut server) = (a.probe(), r.probe(), b.probe());
         let port = server.listen("there");
         let watching = watch(&mut router, port, true);
+        let since_1970 = || SystemTime::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64;
+        let before = since_1970();
         burst(&mut client, target(Transport::Udp, "10.9.2.2", port), 9);
         let watched = end(&mut router);
         if let Err(why) = watching.drops {
@@ -116,6 +119,10 @@ net_tests! {
         let told = told.unwrap_or_else(|| panic!("{:?}", watched.drops));
         assert!(told.packets >= 9, "{told:?}");
         assert!(told.place.starts_with("ip_"), "{told:?}");
+        // Those of other tests may be from before.
+        let (after, at_ns) = (since_1970(), &told.at_ns);
+        let meanwhile = at_ns.iter().filter(|at| (before..=after).contains(at)).count();
+        assert!(meanwhile >= 9 && at_ns.is_sorted(), "{before} {after} {told:?}");
     }
 }
 

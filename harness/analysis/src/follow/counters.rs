@@ -26,20 +26,3 @@ pub(super) const COUNTERS: [&str; 22] = [
     "nf_conntrack.insert_failed",
     "arp_cache.table_fulls",
 ];
-
-/// Reasons that name what ended a packet (include/net/dropreason-core.h). Others are given for packets that nobody misses: copies,
-/// frames for others, what a rule's own trace tells better.
-pub(super) const TELLING_REASONS: [&str; 12] = [
-    "IP_CSUM",
-    "IP_INHDR",
-    "IP_RPFILTER",
-    "IP_INNOROUTES",
-    "NETFILTER_INGRESS",
-    "NEIGH_FAILED",
-    "NEIGH_QUEUEFULL",
-    "PKT_TOO_BIG",
-    "SOCKET_RCVBUFF",
-    "TC_INGRESS",
-    "TCP_CSUM",
-    "UDP_CSUM",
-];

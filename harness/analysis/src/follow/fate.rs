@@ -15,6 +15,8 @@ pub(super) struct Ended<'a> {
     pub(super) fate: Fate,
     /// Everywhere it was seen, in order.
     pub(super) whole: Vec<Seen<'a>>,
+    /// When each of them was last seen, in order, nanoseconds since 1970; none for what was seen nowhere.
+    pub(super) last_at_ns: Vec<u64>,
 }
 
 impl<'a> Ended<'a> {
@@ -70,6 +72,11 @@ pub(super) fn fate<'a>(
         .into_iter()
         .max_by_key(|(_, members)| members.len())?;
     let packets = members.len();
+    let mut last_at_ns: Vec<u64> = members
+        .iter()
+        .filter_map(|seen| Some(seen.as_ref()?.last()?.sighting.at_ns))
+        .collect();
+    last_at_ns.sort_unstable();
     let seen = members.swap_remove(0);
     let last = seen.as_ref().and_then(|seen| seen.last());
     let on_way = ends.way_of(leg.is_back());
@@ -84,6 +91,7 @@ pub(super) fn fate<'a>(
     Some(Ended {
         fate,
         whole: seen.unwrap_or_default(),
+        last_at_ns,
     })
 }
 

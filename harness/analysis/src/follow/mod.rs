@@ -6,6 +6,7 @@
 pub mod answer;
 mod astray;
 mod counters;
+mod drops;
 mod ends;
 mod fate;
 mod filters;

@@ -10,13 +10,13 @@ use flatnet_model::probe::watch::{Body, Passing};
 use flatnet_model::reference::Netns;
 
 use super::astray::routed_away;
-use super::counters::{COUNTERS, TELLING_REASONS};
+use super::counters::COUNTERS;
 use super::ends::{Ends, facts, holds};
 use super::fate::Ended;
 use super::passage::Seen;
 use super::rewrite::led_astray;
 use super::walked::cause_of;
-use super::{local, narrow, ttl};
+use super::{drops, local, narrow, ttl};
 use crate::trace::model::{self, Direction, Ending, Step, Trace};
 use crate::trace::{ObservedNetwork, route_choice};
 
@@ -98,7 +98,7 @@ pub(super) fn reason(
         .or_else(|| seen().map(Found::seen))
         // A legacy rule that counted other packets too.
         .or_else(legacy)
-        .or_else(|| case.dropped(at).map(Found::inferred))
+        .or_else(|| drops::reason(followed, ended, at, case.destination).map(Found::inferred))
 }
 
 impl Case<'_> {
@@ -312,33 +312,6 @@ impl Case<'_> {
             at: last.netns.clone(),
             device: last.device.clone(),
             expected: self.ended.fate.unseen_at.clone().unwrap_or(Netns::Wire),
-        })
-    }
-
-    /// The one reason for which the machine's kernel dropped exactly as many packets as were lost. It tells of the whole machine, so
-    /// that it is concluded and not seen.
-    fn dropped(&self, netns: &Netns) -> Option<Cause> {
-        let places = self.followed.places.iter();
-        let drops = places.flat_map(|place| place.watched.iter().flat_map(|seen| &seen.drops));
-        let in_pod = matches!(netns, Netns::Pod(_));
-        // Functions of one IP version's code say nothing of the other's packets.
-        let other = match self.destination.is_ipv4() {
-            true => ["ip6_", "ipv6_"],
-            false => ["ip_", "fib_"],
-        };
-        let telling: Vec<_> = drops
-            .filter(|drop| drop.packets == self.packets())
-            .filter(|drop| !other.iter().any(|prefix| drop.place.starts_with(prefix)))
-            // A pod forwards nothing.
-            .filter(|drop| !(in_pod && drop.place.contains("forward")))
-            .filter(|drop| TELLING_REASONS.contains(&drop.reason.as_str()))
-            .collect();
-        let [only] = telling[..] else { return None };
-        Some(Cause::CountedDrop {
-            at: netns.clone(),
-            device: None,
-            counter: format!("kfree_skb {} in {}", only.reason, only.place),
-            packets: only.packets,
         })
     }
 }

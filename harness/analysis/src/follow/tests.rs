@@ -1,4 +1,5 @@
 //! What was seen of packets, put together by hand.
+mod drops;
 mod rewriting;
 mod routing;
 mod ttl;

@@ -280,4 +280,6 @@ pub struct Drop {
     pub place: String,
     /// How many.
     pub packets: u64,
+    /// When the first of them were, nanoseconds since 1970 by the node's clock; at least as many as a burst has packets.
+    pub at_ns: Vec<u64>,
 }

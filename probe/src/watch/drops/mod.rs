@@ -16,8 +16,26 @@ use tracepoint::Tracepoint;
 /// How often the samples are taken out of the kernel's buffers.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// How many packets, by reason and address. Under a flood of drops the kernel's buffers may have had no room for some.
-type Counted = BTreeMap<(u32, u64), u64>;
+/// More of one kind are the machine's own traffic, not the packets of a burst: how many they are is still counted.
+const MOST_TIMES: usize = 128;
+
+/// Packets by reason and address. Under a flood of drops the kernel's buffers may have had no room for some.
+type Counted = BTreeMap<(u32, u64), Times>;
+
+/// How many, and when the first of them were dropped.
+#[derive(Default)]
+struct Times {
+    packets: u64,
+    at_ns: Vec<u64>,
+}
+
+impl Times {
+    fn add(&mut self, packets: u64, at_ns: &[u64]) {
+        self.packets += packets;
+        let room = MOST_TIMES.saturating_sub(self.at_ns.len());
+        self.at_ns.extend(at_ns.iter().take(room));
+    }
+}
 
 /// Drops are being counted; dropping it ends that.
 pub(super) struct Drops {
@@ -45,20 +63,28 @@ impl Drops {
         let counted = self.thread.end();
         let places = places::names(counted.keys().map(|(_, place)| *place));
         // Several addresses may be in one function.
-        let mut drops: BTreeMap<(String, String), u64> = BTreeMap::new();
-        for ((reason, place), packets) in counted {
+        let mut drops: BTreeMap<(String, String), Times> = BTreeMap::new();
+        for ((reason, place), times) in counted {
             let name = self.tracepoint.reasons.get(&reason).cloned();
             let key = (
                 name.unwrap_or_else(|| reason.to_string()),
                 places.get(&place).cloned().unwrap_or_default(),
             );
-            *drops.entry(key).or_insert(0) += packets;
+            drops
+                .entry(key)
+                .or_default()
+                .add(times.packets, &times.at_ns);
         }
         drops.retain(|(_, place), _| !COPIES.contains(&place.as_str()));
-        let drops = drops.into_iter().map(|((reason, place), packets)| Dropped {
-            reason,
-            place,
-            packets,
+        let drops = drops.into_iter().map(|((reason, place), mut times)| {
+            // Each processor has its own order.
+            times.at_ns.sort_unstable();
+            Dropped {
+                reason,
+                place,
+                packets: times.packets,
+                at_ns: times.at_ns,
+            }
         });
         drops.collect()
     }
@@ -68,12 +94,12 @@ fn count(mut samples: Samples, reason: usize, place: usize, ending: &Ending) -> 
     let mut counted = Counted::new();
     loop {
         let over = ending.within(PERIOD);
-        samples.read(|fields| {
+        samples.read(|at_ns, fields| {
             let reason = fields.get(reason..).and_then(|rest| rest.first_chunk());
             let place = fields.get(place..).and_then(|rest| rest.first_chunk());
             if let (Some(reason), Some(place)) = (reason, place) {
                 let key = (u32::from_ne_bytes(*reason), u64::from_ne_bytes(*place));
-                *counted.entry(key).or_insert(0) += 1;
+                counted.entry(key).or_default().add(1, &[at_ns]);
             }
         });
         if over {

@@ -9,9 +9,14 @@ use nix::libc;
 use crate::error::{Error, Result};
 
 const TYPE_TRACEPOINT: u32 = 2;
-/// The first version of struct perf_event_attr.
-const ATTRIBUTES: usize = 64;
+/// struct perf_event_attr up to its clock (PERF_ATTR_SIZE_VER3).
+const ATTRIBUTES: usize = 96;
+const SAMPLE_TIME: u64 = 1 << 2;
 const SAMPLE_RAW: u64 = 1 << 10;
+/// The sample's time is that of the clock that is named, not of one that only traces know.
+const USE_CLOCK: u64 = 1 << 25;
+/// The kernel refuses CLOCK_REALTIME for tracepoints: it cannot be read in every context.
+const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
 const FLAG_CLOEXEC: u64 = 8;
 /// Offsets in struct perf_event_mmap_page.
 const DATA_HEAD: usize = 1024;
@@ -53,10 +58,13 @@ impl Samples {
         Ok(Samples(rings))
     }
 
-    /// Hands out the samples that are there.
-    pub(super) fn read(&mut self, mut sample: impl FnMut(&[u8])) {
+    /// Hands out the samples that are there, with their times in nanoseconds since 1970.
+    pub(super) fn read(&mut self, mut sample: impl FnMut(u64, &[u8])) {
+        let since_1970 = now(libc::CLOCK_REALTIME).wrapping_sub(now(CLOCK));
         for ring in &mut self.0 {
-            ring.read(&mut sample);
+            ring.read(&mut |at_ns: u64, fields: &[u8]| {
+                sample(at_ns.wrapping_add(since_1970), fields);
+            });
         }
     }
 }
@@ -68,7 +76,9 @@ fn open(tracepoint: u64, processor: i32) -> nix::Result<OwnedFd> {
     attributes[8..16].copy_from_slice(&tracepoint.to_ne_bytes());
     // Each of them.
     attributes[16..24].copy_from_slice(&1_u64.to_ne_bytes());
-    attributes[24..32].copy_from_slice(&SAMPLE_RAW.to_ne_bytes());
+    attributes[24..32].copy_from_slice(&(SAMPLE_TIME | SAMPLE_RAW).to_ne_bytes());
+    attributes[40..48].copy_from_slice(&USE_CLOCK.to_ne_bytes());
+    attributes[92..96].copy_from_slice(&CLOCK.to_ne_bytes());
     let (any_process, no_group) = (-1_i32, -1_i32);
     // SAFETY: the attributes live through the call, and say how long they are.
     let fd = unsafe {
@@ -115,7 +125,7 @@ impl Ring {
     }
 
     /// The kernel writes the head, and no further than the tail, which is ours.
-    fn read(&mut self, sample: &mut impl FnMut(&[u8])) {
+    fn read(&mut self, sample: &mut impl FnMut(u64, &[u8])) {
         let head = self.position(DATA_HEAD).load(Ordering::Acquire);
         let mut tail = self.position(DATA_TAIL).load(Ordering::Relaxed);
         while tail < head {
@@ -126,7 +136,9 @@ impl Ring {
             }
             if kind == RECORD_SAMPLE {
                 let body = self.copy(tail + RECORD_HEADER as u64, size - RECORD_HEADER);
-                sample(raw(&body));
+                if let Some((at_ns, rest)) = body.split_first_chunk() {
+                    sample(u64::from_ne_bytes(*at_ns), raw(rest));
+                }
             }
             tail += size as u64;
         }
@@ -156,6 +168,14 @@ impl Drop for Ring {
         // SAFETY: the mapping is this value's own; nothing refers to it any more.
         let _ = unsafe { libc::munmap(self.memory.as_ptr().cast(), self.page * (1 + PAGES)) };
     }
+}
+
+/// Nanoseconds by that clock.
+fn now(clock: libc::clockid_t) -> u64 {
+    let time = nix::time::ClockId::from_raw(clock).now();
+    time.map_or(0, |time| {
+        time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
+    })
 }
 
 /// Type and size.
