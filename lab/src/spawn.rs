@@ -12,7 +12,7 @@ use std::ptr;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, clone};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, pthread_sigmask};
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 
@@ -56,12 +56,12 @@ impl Program<'_> {
         let mut stack = vec![0; STACK];
         let mut failed = None;
         let run = || {
-            failed = Some(self.become_it(&argv, &env));
+            failed = Some(self.exec(&argv, &env));
             NOT_EXECUTED
         };
         // A handler of this process must not run in the child, whose memory is this process's.
         let mut mask = SigSet::empty();
-        sigprocmask(
+        pthread_sigmask(
             SigmaskHow::SIG_SETMASK,
             Some(&SigSet::all()),
             Some(&mut mask),
@@ -76,7 +76,7 @@ impl Program<'_> {
                 Some(libc::SIGCHLD),
             )
         };
-        let restored = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
+        let restored = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
         let mut child = Child {
             pid: cloned?,
             status: None,
@@ -91,7 +91,7 @@ impl Program<'_> {
     }
 
     /// In the child: everything between clone and exec. Returns only what failed.
-    fn become_it(&self, argv: &[*const libc::c_char], env: &[*const libc::c_char]) -> Errno {
+    fn exec(&self, argv: &[*const libc::c_char], env: &[*const libc::c_char]) -> Errno {
         match self.prepare() {
             // SAFETY: both lists are NUL-terminated strings, and end with a null pointer.
             Ok(()) => unsafe {
@@ -121,10 +121,25 @@ impl Program<'_> {
             let mounted = unsafe { libc::mount(kind, c"/proc".as_ptr(), kind, flags, ptr::null()) };
             Errno::result(mounted)?;
         }
-        // Rust ignores SIGPIPE in this process, and what is ignored stays so over exec. The child's table of handlers is its own.
-        // SAFETY: no handler is set.
-        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+        reset_handlers();
+        pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+    }
+}
+
+/// In the child, whose table of handlers is its own: none of this process's may run in its memory once signals are let in. What is
+/// ignored stays so over exec, besides SIGPIPE, which Rust ignores in this process.
+fn reset_handlers() {
+    for number in 1..=libc::SIGRTMAX() {
+        // SAFETY: an action of zeros is valid, and overwritten by the kernel's; no handler is set.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            // Refused for the two signals that the C library keeps to itself; nothing sends them to the child.
+            let known = libc::sigaction(number, ptr::null(), &raw mut action) == 0;
+            let ignored = action.sa_sigaction == libc::SIG_IGN && number != libc::SIGPIPE;
+            if known && !ignored && action.sa_sigaction != libc::SIG_DFL {
+                libc::signal(number, libc::SIG_DFL);
+            }
+        }
     }
 }
 

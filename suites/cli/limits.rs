@@ -21,15 +21,19 @@ fn after(set: &str) -> Output {
 }
 
 #[rstest]
-#[case::descriptors("ulimit -n 64", "64 open files (RLIMIT_NOFILE)", "`ulimit -n 400`")]
+#[case::descriptors(
+    "ulimit -n 64",
+    "open files (RLIMIT_NOFILE): 64 allowed, 400 needed for 18 nodes and pods",
+    "`sudo prlimit --pid $$ --nofile=400:400`"
+)]
 #[case::inotify(
     "echo 6 > /proc/sys/user/max_inotify_instances",
-    "6 inotify instances (user.max_inotify_instances), and a cluster of 18 nodes and pods needs 7",
+    "inotify instances (user.max_inotify_instances): 6 allowed, 7 needed for 18 nodes and pods",
     "`sysctl -w user.max_inotify_instances=14`"
 )]
 #[case::namespaces(
     "echo 20 > /proc/sys/user/max_net_namespaces",
-    "20 network namespaces (user.max_net_namespaces)",
+    "network namespaces (user.max_net_namespaces): 20 allowed, 26 needed",
     "`sysctl -w user.max_net_namespaces=52`"
 )]
 fn a_limit_that_is_too_low_is_named_before_anything_boots(

@@ -43,12 +43,23 @@ impl Lab {
     /// Waits until that command, its words ended by NUL bytes, runs there; it is in the foreground of its terminal by then.
     #[track_caller]
     fn runs(&self, target: &str, command: &str) {
+        self.waits(target, command, true);
+    }
+
+    /// Waits until it runs there no more.
+    #[track_caller]
+    fn ran(&self, target: &str, command: &str) {
+        self.waits(target, command, false);
+    }
+
+    #[track_caller]
+    fn waits(&self, target: &str, command: &str, runs: bool) {
         let until = Instant::now() + LIMIT;
         let read = "cat /proc/[0-9]*/cmdline";
         let look = ["exec", "--cluster", &self.0, target, "--", "sh", "-c", read];
         let seen = || String::from_utf8_lossy(&flatnet(&look).stdout).contains(command);
-        while !seen() {
-            assert!(Instant::now() < until, "{command:?} does not run");
+        while seen() != runs {
+            assert!(Instant::now() < until, "{command:?}: runs is not {runs}");
         }
     }
 }
@@ -234,6 +245,42 @@ fn all_that_was_printed_is_shown_also_of_what_runs_on() {
     person.sees("line-2999\r\n");
 
     assert_eq!(ends(child), Some(4));
+}
+
+#[test]
+fn a_reader_that_is_gone_ends_what_prints_without_end() {
+    let lab = Lab::boot("unread");
+    let mut person = Person::new(80, 24);
+    let yes = "yes 'nobody reads this'";
+    let mut child = lab
+        .exec(&["--tty", "node1", "--", "sh", "-c", yes])
+        .stdin(person.stream())
+        .stdout(Stdio::piped())
+        .stderr(person.stream())
+        .spawn()
+        .expect("setsid starts");
+    let mut line = [0; 18];
+    let mut stdout = child.stdout.take().expect("a pipe");
+    stdout.read_exact(&mut line).expect("a line");
+    drop(stdout);
+
+    person.sees("show the command's output: Broken pipe");
+    assert_eq!(&line, b"nobody reads this\r");
+    assert_eq!(ends(child), Some(4));
+    lab.ran("node1", "nobody reads this");
+}
+
+#[test]
+fn what_prints_without_end_does_not_outlast_the_command() {
+    let lab = Lab::boot("endless");
+    let mut person = Person::new(80, 24);
+    let script = "trap '' HUP; yes 'runs on' & sleep 1; exit 6";
+
+    let child = person.start(&mut lab.exec(&["node1", "--", "sh", "-c", script]));
+    person.sees("runs on\r\n");
+
+    assert_eq!(ends(child), Some(6));
+    lab.ran("node1", "runs on");
 }
 
 #[rstest]

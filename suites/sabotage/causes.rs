@@ -37,6 +37,7 @@ const UNPLANTED: &[(&[CauseId], &str)] = &[
             C::ForwardingEntryMissing,
             C::NoVtep,
             C::SentAway,
+            C::TakenByOther,
             C::RoutingLoop,
             C::CountedDrop,
         ],

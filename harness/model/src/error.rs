@@ -91,11 +91,11 @@ impl Error {
     }
 
     /// Whether the run came as far as to need a cluster, and nobody ended it: else there is nothing to report.
-    pub fn was_tried(&self) -> bool {
+    pub fn leaves_report(&self) -> bool {
         match self {
             Error::Input(_) | Error::Interrupted(_) => false,
             Error::Missing { .. } | Error::Denied { .. } | Error::Failed(_) => true,
-            Error::TearDown { first, .. } => first.was_tried(),
+            Error::TearDown { first, .. } => first.leaves_report(),
         }
     }
 
@@ -142,7 +142,7 @@ mod tests {
             torn_down::<()>(Err(Error::Input("a".to_owned())), Err(failed("b"))).unwrap_err();
         assert_eq!(both.to_string(), "a; and then, while tearing down: b");
         assert_eq!(both.exit_code(), 2);
-        assert!(!both.was_tried() && failed("b").then(both.clone()).was_tried());
+        assert!(!both.leaves_report() && failed("b").then(both.clone()).leaves_report());
         assert_eq!(torn_down(Ok(1), Ok(())).unwrap(), 1);
         assert_eq!(
             torn_down(Ok(1), Err(failed("b"))).unwrap_err().to_string(),

@@ -33,7 +33,7 @@ fn done(phase: Phase, count: usize) -> String {
 
 /// What the report needs of the events.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Record>>);
+pub(super) struct EventRecord(Arc<Mutex<Record>>);
 
 #[derive(Default)]
 struct Record {
@@ -41,7 +41,7 @@ struct Record {
     kept: Option<String>,
 }
 
-impl Heard {
+impl EventRecord {
     fn lock(&self) -> MutexGuard<'_, Record> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,8 +75,8 @@ struct State {
 }
 
 /// An observer that shows progress (unless `quiet`), and what it has heard.
-pub(super) fn observer(quiet: bool) -> (Observer, Heard) {
-    let heard = Heard::default();
+pub(super) fn observer(quiet: bool) -> (Observer, EventRecord) {
+    let heard = EventRecord::default();
     let hearing = heard.clone();
     // Bars and a log on one terminal would overwrite each other.
     let logged = tracing::enabled!(tracing::Level::ERROR);

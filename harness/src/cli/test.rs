@@ -69,7 +69,7 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     let (observer, heard) = progress::observer(args.quiet);
     let outcome = match session::run(conduct(&args.run, fault, observer)) {
         Ok(outcome) => outcome,
-        Err(e) if args.run.report.is_some() && e.was_tried() => {
+        Err(e) if args.run.report.is_some() && e.leaves_report() => {
             let run = planned(&args.run, fault, heard.kept());
             let judged = (&checks[..], &required);
             let report = Report::unmeasured(run, started, heard.phases(), judged, &e.to_string());

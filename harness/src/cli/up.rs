@@ -41,7 +41,7 @@ pub(super) fn run(args: UpArgs, typed: &Typed) -> Result<u8> {
         torn_down(report, session.close().await)
     });
     let mut report = match (described, run.report.as_deref()) {
-        (Err(e), Some(dir)) if e.was_tried() => {
+        (Err(e), Some(dir)) if e.leaves_report() => {
             let provider = run.provider().name();
             let mut report = ClusterReport::new(provider, run.cni(), "", started);
             report.name = heard.kept();

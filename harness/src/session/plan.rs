@@ -5,8 +5,8 @@ use std::time::Duration;
 use flatnet_model::coverage::Coverage;
 use flatnet_model::probe::Transport;
 
+use super::limits::{self, Size};
 use super::locate::{self, Existing, Located};
-use super::machine::{self, Size};
 use super::source::ClusterSource;
 use super::workload::Workload;
 use super::{new_kind, new_lab};
@@ -104,7 +104,7 @@ impl Plan {
         if let ClusterSource::NewLab { spec, .. } = &source {
             let nodes: Vec<String> = spec.nodes.iter().map(|node| node.name.clone()).collect();
             let pods = workload.place(&nodes, "default")?;
-            machine::suffices(Size {
+            limits::check_limits(Size {
                 ends: nodes.len() + pods.len(),
                 agents: match cni {
                     Choice::Flatnet { .. } => nodes.len(),

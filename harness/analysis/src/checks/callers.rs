@@ -14,7 +14,7 @@ use super::topology::Topology;
 
 /// What was seen at one of these nodes to end packets of pods and nodes that dialled each other, over one of these transports. The calls
 /// themselves were not followed: that it ends them too is concluded.
-pub(super) fn known_at<'n>(
+pub(super) fn seen_cause_at<'n>(
     topology: &Topology<'_>,
     nodes: impl IntoIterator<Item = &'n str>,
     over: &BTreeSet<Transport>,

@@ -6,7 +6,7 @@ use flatnet_model::evidence::{Command, Finding, Found, NameAnswer, PodAt, State,
 use flatnet_model::probe::{Lookup, Resolved, Transport};
 use flatnet_model::{PodRef, Protocol};
 
-use super::callers::known_at;
+use super::callers::seen_cause_at;
 use super::calls::part;
 use super::findings::{Findings, count, listed, some, subjects};
 use super::topology::Topology;
@@ -210,7 +210,7 @@ fn one(
     let servers = servers.filter_map(|server| server.node.as_deref());
     let transports = over.iter().map(|over| Transport::from(*over)).collect();
     let nodes = place.as_deref().into_iter().chain(servers);
-    let known = known_at(topology, nodes, &transports).filter(|_| !without);
+    let known = seen_cause_at(topology, nodes, &transports).filter(|_| !without);
     let inferred = || {
         Found::inferred(match silent {
             _ if without => Cause::DnsServerMissing {},

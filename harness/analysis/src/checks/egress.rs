@@ -6,7 +6,7 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Complaint, Finding, Found, State, Symptom, Talk};
 use flatnet_model::probe::{DialOutcome, ReceivedRequest};
 
-use super::callers::{culprits, known_at, only_some};
+use super::callers::{culprits, only_some, seen_cause_at};
 use super::calls::{Wrong, part};
 use super::findings::{Findings, count, listed, transports};
 use super::topology::Topology;
@@ -128,7 +128,7 @@ fn evidence(
             source: topology.held(*seen),
         })
     });
-    let known = known_at(topology, [node], &wrong.over());
+    let known = seen_cause_at(topology, [node], &wrong.over());
     let (who, cause) = match (stranger, known) {
         (Some((_, source)), _) => {
             let cause = Cause::EgressSource {

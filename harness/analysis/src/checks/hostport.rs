@@ -1,7 +1,7 @@
 //! `hostport`: a pod's hostPort is reached at its node, from another node and from outside.
 use std::collections::BTreeSet;
 
-use super::callers::known_at;
+use super::callers::seen_cause_at;
 use super::calls::{Wrong, answered_by, dialled_node, part};
 use super::findings::{Findings, count, transports};
 use super::topology::Topology;
@@ -121,7 +121,7 @@ fn evidence(made: &HostPorts, node: &str, wrong: &Wrong<'_>, topology: &Topology
         .calls()
         .filter_map(|call| topology.node_of(&call.from));
     let nodes = std::iter::once(node).chain(clients);
-    let (culprit, cause) = known_at(topology, nodes, &wrong.over()).unwrap_or_else(|| {
+    let (culprit, cause) = seen_cause_at(topology, nodes, &wrong.over()).unwrap_or_else(|| {
         let cause = Cause::HostPortUnmapped {
             node: node.to_owned(),
         };

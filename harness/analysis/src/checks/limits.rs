@@ -65,7 +65,7 @@ fn exhausted(observations: &Observations) -> Option<String> {
         .collect();
     (!reached.is_empty()).then(|| {
         format!(
-            "packets may have got lost for a limit: {}",
+            "packets may have been lost to a kernel limit: {}",
             reached.join("; ")
         )
     })

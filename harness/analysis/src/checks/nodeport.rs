@@ -1,7 +1,7 @@
 //! `nodeport`: a service's node port is answered at every node, from outside the cluster.
 use std::collections::BTreeSet;
 
-use super::callers::known_at;
+use super::callers::seen_cause_at;
 use super::calls::{Wrong, available, dialled_node, part};
 use super::findings::{Findings, count, transports};
 use super::service::{by_backend, from_backends, object};
@@ -65,7 +65,7 @@ fn evidence(
         node: node.to_owned(),
         over: wrong.over(),
     };
-    let (culprit, cause) = match known_at(topology, [node], &wrong.over()) {
+    let (culprit, cause) = match seen_cause_at(topology, [node], &wrong.over()) {
         Some((node, found)) => (Some(node), found),
         None => {
             let cause = Cause::NodePortUnmapped {

@@ -251,7 +251,7 @@ impl<'a> Lossy<'a> {
     }
 }
 
-/// What is sent again under watch: of each span the path that loses the largest part of its packets, and one of the way back.
+/// Paths to send again under watch: per span, the one with the highest loss, and one in the reverse direction.
 pub fn lossy(observations: &Observations) -> Vec<Wanted> {
     let part = |run: &SeriesRun| pattern(run) == Some(Pattern::Part);
     if !observations.series.iter().any(part) {

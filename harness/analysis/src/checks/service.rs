@@ -7,7 +7,7 @@ use flatnet_model::evidence::{
 };
 use flatnet_model::probe::DialOutcome;
 
-use super::callers::{culprits, known_at, only_some};
+use super::callers::{culprits, only_some, seen_cause_at};
 use super::calls::{Wrong, answered_by, part, responder, silent, target};
 use super::findings::{Findings, Seen, count, transports};
 use super::topology::Topology;
@@ -128,7 +128,8 @@ fn unreached(
     // What ends part of the calls may be at the nodes of the backends.
     let others = topology.nodes().map(|node| node.object.name.as_str());
     let others = others.filter(|_| wrong.partly() || node.is_none());
-    let known = known_at(topology, node, &over).or_else(|| known_at(topology, others, &over));
+    let known =
+        seen_cause_at(topology, node, &over).or_else(|| seen_cause_at(topology, others, &over));
     let symptom = Symptom::ServiceUnreached {
         service: service.name.clone(),
         addresses: addresses(service),

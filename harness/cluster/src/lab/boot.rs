@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use flatnet_lab::{Lab, LabSpec};
 
-use super::{LabCluster, met};
+use super::{LabCluster, failure_of_found_lab};
 use crate::{Error, Result};
 
 /// Deletes a lab. Only booting one gives it; dropped without [`LabDeletion::keep`], as by a Ctrl-C, it ends the lab too.
@@ -92,7 +92,7 @@ impl LabCluster {
     /// # Errors
     /// [`Error::Failed`] where it has ended since, or does not answer.
     pub async fn connect(name: &str) -> Result<LabCluster> {
-        let lab = reach(name).await?.map_err(met)?;
+        let lab = reach(name).await?.map_err(failure_of_found_lab)?;
         Ok(LabCluster::new(lab, name))
     }
 

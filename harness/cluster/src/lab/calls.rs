@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use flatnet_lab::{Change, Lab, LabInfo, LabTarget, NodeFile};
 
-use super::{LabCluster, met};
+use super::{LabCluster, failure_of_found_lab};
 use crate::{Error, Result};
 
 impl LabCluster {
@@ -23,7 +23,7 @@ impl LabCluster {
                 flatnet_lab::Error::Invalid { what } if Lab::connect(&name).is_err() => {
                     Error::Failed(what)
                 }
-                e => met(e),
+                e => failure_of_found_lab(e),
             })
         });
         let result = match asking.await {

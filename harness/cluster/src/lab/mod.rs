@@ -135,7 +135,7 @@ impl LabCluster {
             stderr: Box::new(stderr),
             exit: Box::pin(async move {
                 let ended = running.await.map_err(|e| Error::failed(doing, e))?;
-                ended.map_err(met)
+                ended.map_err(failure_of_found_lab)
             }),
         })
     }
@@ -247,7 +247,7 @@ impl Cluster for LabCluster {
 }
 
 /// An error of a lab that was found running: that it is not there is no wrong input then.
-pub fn met(error: flatnet_lab::Error) -> Error {
+pub fn failure_of_found_lab(error: flatnet_lab::Error) -> Error {
     match error {
         flatnet_lab::Error::Absent { name } => Error::Failed(format!(
             "the lab {name} has ended meanwhile; boot it again with `flatnet up --name {name}`"

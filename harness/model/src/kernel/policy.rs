@@ -77,7 +77,7 @@ pub enum RuleAction {
     Goto(u32),
     /// Goes on with the next rule.
     Nop,
-    /// Ends them without a word.
+    /// Drops them silently.
     Blackhole,
     /// Ends them with the error "network is unreachable".
     Unreachable,

@@ -14,7 +14,7 @@ use super::which::ClusterArg;
 use crate::session::run_until_interrupted;
 use crate::{Error, Result};
 use flatnet_cluster::kind::{self, engine::Engine};
-use flatnet_cluster::lab::met;
+use flatnet_cluster::lab::failure_of_found_lab;
 use flatnet_cluster::running::Running;
 use flatnet_cluster::{PodRef, Process, Target, kube};
 use flatnet_model::naming::Names;
@@ -24,7 +24,7 @@ use terminal::Terminal;
 /// Options of `flatnet exec`.
 #[derive(Args, Clone)]
 #[command(
-    after_help = "Examples:\n  flatnet exec busybox-1 -- ip route                      show the routes of a pod\n  flatnet exec node1 -- ip addr show type bridge          show the bridges of a node\n  flatnet exec --cluster demo node2 -- ls /etc/cni/net.d  list the CNI configurations of a node\n  flatnet exec wire -- ip route                           show the routes between the nodes of a lab\n  flatnet exec busybox-1 -- sh                            an interactive shell\n\nA command has a terminal of its own where standard input, output and error are terminals: Ctrl-C reaches the command, and its errors are part of its output. Elsewhere, and with --tty=false, it has the streams as they are.\n\nExit code: that of the command; 2 if the cluster, pod, node or program does not exist"
+    after_help = "Examples:\n  flatnet exec busybox-1 -- ip route                      show the routes of a pod\n  flatnet exec node1 -- ip addr show type bridge          show the bridges of a node\n  flatnet exec --cluster demo node2 -- ls /etc/cni/net.d  list the CNI configurations of a node\n  flatnet exec wire -- ip route                           show the routes between the nodes of a lab\n  flatnet exec busybox-1 -- sh                            an interactive shell\n\nThe command gets its own terminal when standard input, output and error are terminals: Ctrl-C then reaches the command, and stderr is merged into stdout. Otherwise, or with --tty=false, it uses flatnet's streams directly.\n\nExit code: that of the command; 2 if the cluster, pod, node or program does not exist"
 )]
 pub(super) struct ExecArgs {
     /// Pod (busybox-1, pod/busybox-1, NAMESPACE/busybox-1) or node (its name; node1, node2, … count the nodes of any cluster);
@@ -45,7 +45,7 @@ pub(super) struct ExecArgs {
         action = ArgAction::Set
     )]
     tty: Option<bool>,
-    /// Pass standard input on; it always is, and the option is there because kubectl and docker have it
+    /// Accepted as in kubectl and docker; standard input is always passed on
     #[arg(long, short)]
     interactive: bool,
     #[command(flatten)]
@@ -82,9 +82,10 @@ async fn on_lab(name: String, args: &ExecArgs, on_terminal: bool) -> Result<i32>
     };
     let (target, command) = (args.target.clone(), args.command.clone());
     let running = spawn_blocking(move || {
-        let lab = Lab::connect(&name).map_err(met)?;
+        let lab = Lab::connect(&name).map_err(failure_of_found_lab)?;
         let place = place(&lab, &name, &target)?;
-        lab.exec(&place, &command, &env, stdio).map_err(met)
+        lab.exec(&place, &command, &env, stdio)
+            .map_err(failure_of_found_lab)
     });
     let ended = async {
         let ended = running.await;
@@ -104,7 +105,7 @@ fn place(lab: &Lab, name: &str, target: &str) -> Result<LabTarget> {
     if target == "wire" {
         return Ok(LabTarget::Wire);
     }
-    let info = lab.info().map_err(met)?;
+    let info = lab.info().map_err(failure_of_found_lab)?;
     let nodes: Vec<String> = info.spec.nodes.into_iter().map(|node| node.name).collect();
     let pods = info.pods.iter().filter_map(|pod| pod.split_once('/'));
     let pods: Vec<PodRef> = pods

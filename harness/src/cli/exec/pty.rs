@@ -19,7 +19,7 @@ const BUFFER: usize = 16 << 10;
 /// More than what the kernel keeps of the output of a pseudo-terminal (`TTYB_DEFAULT_MEM_LIMIT`, 64 KiB, and the line discipline's 4 KiB).
 const KEPT: usize = 128 << 10;
 
-/// The end of a pseudo-terminal at which a person is.
+/// The master end.
 pub(super) struct Pty(AsyncFd<OwnedFd>);
 
 impl Pty {
@@ -52,7 +52,7 @@ impl Pty {
         Ok((pty, stdio))
     }
 
-    /// As large as this process's terminal. Of one without a size, as a serial line, the command has to think of its own.
+    /// As large as this process's terminal. A terminal without a size (serial line) leaves it unset.
     fn resize(&self) {
         if let Some(size) = terminal::size() {
             let size = Winsize {
@@ -90,11 +90,22 @@ impl Pty {
             code
         };
         let whole = async {
-            let (code, shown) = tokio::join!(end, self.show(told));
-            // Where the command ended badly, that is the news.
-            let code = code?;
-            shown.map_err(|e| Error::failed("show the command's output", e))?;
-            Ok(code)
+            let failed = |e| Error::failed("show the command's output", e);
+            let (mut end, mut show) = (pin!(end), pin!(self.show(told)));
+            tokio::select! {
+                // Nobody reads what is printed any more, and the command would wait for that: closing the master hangs it up.
+                shown = &mut show => {
+                    shown.map_err(failed)?;
+                    end.await
+                }
+                code = &mut end => {
+                    let shown = show.await;
+                    // Where the command ended badly, that is the news.
+                    let code = code?;
+                    shown.map_err(failed)?;
+                    Ok(code)
+                }
+            }
         };
         let mut whole = pin!(whole);
         tokio::select! {
@@ -128,24 +139,26 @@ impl Pty {
         let mut over = pin!(over);
         loop {
             tokio::select! {
+                // What runs on may print without end.
                 biased;
+                _ = &mut over => return self.pass().await.map(drop),
                 ready = self.0.readable() => {
                     let mut ready = ready?;
-                    match self.pass(usize::MAX).await? {
+                    match self.pass().await? {
                         Output::Ended => return Ok(()),
-                        Output::Awaited => ready.clear_ready(),
+                        Output::Drained => ready.clear_ready(),
+                        Output::More => {}
                     }
                 }
-                _ = &mut over => return self.pass(KEPT).await.map(drop),
             }
         }
     }
 
-    /// Shows what is there already, or so many bytes of it.
-    async fn pass(&self, most: usize) -> std::io::Result<Output> {
+    /// Shows what is there already; of more than [`KEPT`], that part.
+    async fn pass(&self) -> std::io::Result<Output> {
         let (mut stdout, mut buffer) = (tokio::io::stdout(), vec![0; BUFFER]);
         let mut passed = 0;
-        while passed < most {
+        while passed < KEPT {
             match rustix::io::read(&self.0, &mut buffer) {
                 // EIO: the other end is closed (pty(7)).
                 Ok(0) | Err(Errno::IO) => return Ok(Output::Ended),
@@ -154,17 +167,21 @@ impl Pty {
                     stdout.flush().await?;
                     passed += bytes;
                 }
-                Err(Errno::AGAIN) => break,
+                Err(Errno::AGAIN) => return Ok(Output::Drained),
                 Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
         }
-        Ok(Output::Awaited)
+        Ok(Output::More)
     }
 }
 
-/// Whether there is more output to come.
+/// What is left of a command's output.
 enum Output {
-    Awaited,
+    /// Nothing now.
+    Drained,
+    /// Perhaps more that is there already.
+    More,
+    /// Nothing, and nothing to come.
     Ended,
 }

@@ -26,7 +26,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(120);
 /// Marks a node that this module has cordoned, apart from those a person has.
 const CORDONED: &str = "flatnet/cordoned";
 
-/// Takes the CNI of `record` off. The record goes last, and every step is content with what is gone already: what fails can be
+/// Takes the CNI of `record` off. The record goes last, and every step accepts that its object is already gone: what fails can be
 /// repeated until nothing is left. Nodes stay cordoned until [`uncordon`].
 ///
 /// # Errors
@@ -91,7 +91,7 @@ fn stays_unseen(program: &str, nodes: &[&String]) -> String {
         _ => "iptables rules",
     };
     format!(
-        "{what} of {} cannot be listed, as {program} is not there: those of the removed CNI stay",
+        "{what} of {} cannot be listed, because {program} is not installed there: any that the removed CNI made would stay",
         listed(nodes.iter())
     )
 }

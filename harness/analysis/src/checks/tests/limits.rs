@@ -31,7 +31,7 @@ fn packets_that_a_full_neighbour_table_may_have_lost_are_no_fault_of_the_network
     assert_red(&o, &[], &["cross-node", "mtu"]);
     assert_eq!(
         broken("cross-node", &o),
-        "packets may have got lost for a limit: the IPv4 neighbour table of this machine, which all its network namespaces share, \
+        "packets may have been lost to a kernel limit: the IPv4 neighbour table of this machine, which all its network namespaces share, \
          was full 37 times; raise net.ipv4.neigh.default.gc_thresh3, or end what else fills it, and run again"
     );
     let mut o = with_losses();

@@ -1,14 +1,17 @@
-//! How many more processes and threads this process's cgroups, its user and the machine allow.
+//! How many processes and threads this process's cgroups, its user and the machine allow, and how many there are.
 use std::path::{Path, PathBuf};
 
 use nix::sys::resource::{Resource, getrlimit};
 
-/// A limit, and what is left of it.
+use super::in_use::InUse;
+
+/// A limit, and what is used of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Limit {
     /// The setting or file that sets it.
     pub(super) name: String,
-    pub(super) left: u64,
+    pub(super) allowed: u64,
+    pub(super) in_use: u64,
     kind: Kind,
 }
 
@@ -20,22 +23,22 @@ enum Kind {
 }
 
 impl Limit {
-    /// What allows so many.
-    pub(super) fn remedy(&self, least: u64) -> String {
+    /// What allows so many more.
+    pub(super) fn remedy(&self, more: u64) -> String {
         match self.kind {
             Kind::Cgroup => format!("echo max > {}", self.name),
-            Kind::User => format!("ulimit -u {}", least * 2),
+            Kind::User => super::raises("nproc", self.in_use + more * 2),
             Kind::Machine => format!("sysctl -w {}=4194304", self.name),
         }
     }
 }
 
 /// Those that can be read below `root`, usually `/`.
-pub(super) fn limits(root: &Path) -> impl Iterator<Item = Limit> {
+pub(super) fn limits(root: &Path, in_use: InUse) -> impl Iterator<Item = Limit> {
     cgroups(root)
         .into_iter()
         .filter_map(|folder| of_cgroup(&folder))
-        .chain(of_user())
+        .chain(of_user(in_use))
         .chain(of_machine(root))
 }
 
@@ -73,17 +76,19 @@ fn of_cgroup(folder: &Path) -> Option<Limit> {
     let most = number("pids.max")?;
     Some(Limit {
         name: folder.join("pids.max").display().to_string(),
-        left: most.saturating_sub(number("pids.current")?),
+        allowed: most,
+        in_use: number("pids.current")?,
         kind: Kind::Cgroup,
     })
 }
 
-/// RLIMIT_NPROC counts all tasks of a user; the kernel does not hold root to it (setrlimit(2)). How many there are is not known.
-fn of_user() -> Option<Limit> {
+/// RLIMIT_NPROC counts all tasks of a user; the kernel does not hold root to it (setrlimit(2)).
+fn of_user(in_use: InUse) -> Option<Limit> {
     let (most, _) = getrlimit(Resource::RLIMIT_NPROC).ok()?;
     (!nix::unistd::geteuid().is_root()).then(|| Limit {
         name: "RLIMIT_NPROC".to_owned(),
-        left: most,
+        allowed: most,
+        in_use: in_use.tasks,
         kind: Kind::User,
     })
 }
@@ -102,7 +107,8 @@ fn of_machine(root: &Path) -> Vec<Limit> {
             .ok()?;
         Some(Limit {
             name: format!("kernel.{name}"),
-            left: most.saturating_sub(tasks?),
+            allowed: most,
+            in_use: tasks?,
             kind: Kind::Machine,
         })
     });
@@ -124,15 +130,16 @@ mod tests {
         root
     }
 
-    fn cgroup_limits(files: &[(&str, &str)]) -> Vec<(String, u64)> {
+    fn cgroup_limits(files: &[(&str, &str)]) -> Vec<(String, u64, u64)> {
         let root = root(files);
-        let found = limits(root.path()).filter(|limit| limit.kind == Kind::Cgroup);
+        let found =
+            limits(root.path(), InUse::default()).filter(|limit| limit.kind == Kind::Cgroup);
         let below = |name: &str| {
             let prefix = root.path().display().to_string();
             name.strip_prefix(&prefix).unwrap().to_owned()
         };
         found
-            .map(|limit| (below(&limit.name), limit.left))
+            .map(|limit| (below(&limit.name), limit.allowed, limit.in_use))
             .collect()
     }
 
@@ -148,7 +155,7 @@ mod tests {
         ]);
         assert_eq!(
             found,
-            [("/sys/fs/cgroup/user.slice/pids.max".to_owned(), 60)]
+            [("/sys/fs/cgroup/user.slice/pids.max".to_owned(), 100, 40)]
         );
     }
 
@@ -161,7 +168,7 @@ mod tests {
         ]);
         assert_eq!(
             found,
-            [("/sys/fs/cgroup/pids/docker/x/pids.max".to_owned(), 0)]
+            [("/sys/fs/cgroup/pids/docker/x/pids.max".to_owned(), 50, 60)]
         );
     }
 
@@ -174,8 +181,8 @@ mod tests {
         let found: Vec<_> = of_machine(root.path());
         assert_eq!(found.len(), 1);
         assert_eq!(
-            (found[0].name.as_str(), found[0].left),
-            ("kernel.pid_max", 32_688)
+            (found[0].name.as_str(), found[0].allowed, found[0].in_use),
+            ("kernel.pid_max", 32_768, 80)
         );
         assert_eq!(found[0].remedy(9), "sysctl -w kernel.pid_max=4194304");
     }
