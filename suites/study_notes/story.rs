@@ -38,6 +38,9 @@ fn an_add_on_is_taken_away_and_applied_again(mut alone: RwLockWriteGuard<'static
     alone.inspect();
 }
 
+/// Flatnet applied it, and the cluster has the record of what it was.
+const APPLY_RECORD: &str = "kubectl -n kube-system get configmap flatnet-cni -o jsonpath='{.data.manifest}' | kubectl apply --server-side --force-conflicts -f -";
+
 /// A network add-on's agent.
 struct Agent {
     /// Its DaemonSet on kind, as kubectl takes it.
@@ -64,13 +67,13 @@ impl Agent {
                 set: "-n kube-system daemonset/flatnet",
                 brought: "/opt/cni/bin/flatnet-cni",
                 named: &["flatnet", "no DaemonSet"],
-                fix: "kubectl apply -f manifests/flatnet.yaml",
+                fix: APPLY_RECORD,
             },
             ("cbr0", true) => Agent {
                 set: "-n kube-flannel daemonset/kube-flannel-ds",
                 brought: "/run/flannel/subnet.env",
                 named: &["flannel", "/run/flannel/subnet.env", "no DaemonSet"],
-                fix: "kubectl apply -f manifests/flannel.yaml",
+                fix: APPLY_RECORD,
             },
             (other, _) => panic!("unknown agent of network {other}"),
         }
@@ -90,7 +93,7 @@ struct Away<'a> {
 enum Again {
     /// On the lab: the agent's command line.
     Start(Lab, Vec<String>),
-    /// On kind, on the control plane's node: a line of shell, with a copy of the manifest.
+    /// On kind, on the control plane's node: a line of shell, with a copy of the manifest. Where the fix failed; else to wait for it.
     Apply(String, String),
 }
 
@@ -130,11 +133,14 @@ impl<'a> Away<'a> {
         }
     }
 
-    /// Does what the finding says: on the lab the command itself, on kind with the manifest that was kept.
+    /// Does what the finding says.
     fn fix(&mut self, first: &First) {
         assert!(first.fix().contains(self.agent.fix), "{first:#?}");
         match &self.again {
-            Some(Again::Apply(control, apply)) => drop(self.scene.on(control, apply)),
+            Some(Again::Apply(control, _)) => {
+                let command = first.fix().replace("kubectl", KUBECTL);
+                self.scene.on(control, &command);
+            }
             _ => {
                 let (_, command) = first.fix().split_once(" -- ").expect("a command");
                 self.scene.on(self.node, command);

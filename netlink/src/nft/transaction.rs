@@ -211,11 +211,12 @@ impl Transaction {
         );
     }
 
-    /// A base chain of a table of family `netdev`, before all others there, for what comes in or goes out by these devices.
+    /// A base chain of a table of family `netdev`, before all others there, for what comes in or goes out by these devices; the number
+    /// tells apart those of one hook.
     pub(crate) fn add_device_chain(
         &mut self,
         table: &str,
-        hook: DeviceHook,
+        (hook, chain_number): (DeviceHook, usize),
         devices: &[String],
         rules: &[Vec<Expr>],
     ) -> Result<()> {
@@ -223,6 +224,7 @@ impl Transaction {
             DeviceHook::Ingress => ("ingress", 0_u32),
             DeviceHook::Egress => ("egress", 1),
         };
+        let name = &format!("{name}{chain_number}");
         let what = format!("create chain {name} in nftables table netdev {table}");
         let mut message = Message::new(msg::NEWCHAIN, nlm::CREATE, &self.family);
         message

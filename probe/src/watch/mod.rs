@@ -41,6 +41,7 @@ impl Watch {
         let watching = Watching {
             packets: packets_said,
             rules: rules_said,
+            no_device_rules: rules.as_ref().and_then(Rules::blind_at_devices),
             legacy: before.legacy.as_ref().map(|_| ()).map_err(Clone::clone),
             drops: drops_said,
         };

@@ -20,6 +20,8 @@ pub(super) struct Rules {
     thread: Background<(Vec<TraceEvent>, u64)>,
     wanted: Wanted,
     table: String,
+    /// Why rules of devices are not traced, where they are not.
+    blind_at_devices: Option<String>,
 }
 
 /// What packets met.
@@ -34,15 +36,25 @@ impl Rules {
     /// Adds the table, and begins. Needs CAP_NET_ADMIN in this namespace.
     pub(super) fn start(table: &str, wanted: Wanted) -> Result<Self> {
         let ports: Vec<u16> = wanted.ports.iter().copied().collect();
-        let devices = Route::open()?.links()?;
-        let devices: Vec<String> = devices.into_iter().map(|link| link.name).collect();
-        let trace = Trace::start(table, &ports, *MAGIC, &devices)?;
+        let mut route = Route::open()?;
+        let devices = || {
+            let links = route.links()?;
+            Ok(links.into_iter().map(|link| link.name).collect())
+        };
+        let trace = Trace::start(table, &ports, *MAGIC, devices)?;
+        let blind_at_devices = trace.at_devices().as_ref().err().map(ToString::to_string);
         let thread = Background::start("rules", |ending| read(trace, &ending))?;
         Ok(Rules {
             thread,
             wanted,
             table: table.to_owned(),
+            blind_at_devices,
         })
+    }
+
+    /// Why rules of family `netdev` are not traced, where they are not although the kernel has them.
+    pub(super) fn blind_at_devices(&self) -> Option<String> {
+        self.blind_at_devices.clone()
     }
 
     /// Ends it; the table is gone then. Rules are told in words where they are still there.

@@ -48,7 +48,7 @@ pub use reachability::{outcomes, representatives};
 pub use required::Required;
 pub use series::lossy;
 pub use topology::{device, device_of, ip_command, is_link_local, own_addresses, route_words};
-pub use veth::paired;
+pub use veth::{BEYOND_MTU, paired};
 
 use flatnet_model::evidence::Deviation;
 

@@ -23,6 +23,10 @@ pub(super) enum Wire<'a> {
     },
 }
 
+/// What a veth and a bridge's port let pass beyond their MTU, bytes: room for a VLAN tag, whether there is one or not
+/// (is_skb_forwardable, include/linux/netdevice.h).
+pub const BEYOND_MTU: u32 = 4;
+
 /// Whether two links of different namespaces are the ends of one veth pair, as far as their numbers tell: IFLA_LINK is the
 /// peer's index in the namespace that IFLA_LINK_NETNSID names (drivers/net/veth.c).
 pub fn paired(link: &Link, other: &Link) -> bool {

@@ -8,11 +8,11 @@ use flatnet_model::reference::Netns;
 use super::ends::facts;
 use super::fate::Ended;
 use super::passage::Seen;
-use crate::checks::paired;
+use crate::checks::{BEYOND_MTU, paired};
 use crate::trace::ObservedNetwork;
 use crate::trace::model::{Direction, Trace};
 
-/// The device that is too narrow for the packet where it was last seen.
+/// The device that is certainly too narrow for the packet where it was last seen.
 pub(super) fn device(
     network: &ObservedNetwork,
     ended: &Ended<'_>,
@@ -24,7 +24,7 @@ pub(super) fn device(
         Passing::Out => beyond(network, ended, last)?,
         Passing::In | Passing::InForOther => bridged(network, last, walk?)?,
     };
-    (link.mtu < bytes).then(|| Cause::TooBigForDevice {
+    (link.mtu + BEYOND_MTU < bytes).then(|| Cause::TooBigForDevice {
         at: at.clone(),
         device: Some(link.name.clone()),
         mtu: link.mtu,

@@ -56,6 +56,9 @@ pub(super) fn blind(followed: &Followed) -> Vec<String> {
                 if let (Err(why), Netns::Node(_)) = (&watching.rules, netns) {
                     add("rules", netns, why);
                 }
+                if let Some(why) = &watching.no_device_rules {
+                    add("rules of family netdev", netns, why);
+                }
             }
         }
     }

@@ -53,6 +53,7 @@ impl Scene {
         let watching = Watching {
             packets: Ok(()),
             rules: Ok(()),
+            no_device_rules: None,
             legacy: Ok(()),
             drops: Ok(()),
         };
@@ -396,4 +397,19 @@ fn where_nobody_watched_nothing_is_said_to_be_unseen() {
     }
     let found = Ground::of(&scene.observations).judge(&scene.followed);
     assert_eq!((found.fate, found.rewrites.len()), (None, 0));
+}
+
+#[test]
+fn rules_that_could_not_be_traced_are_told() {
+    let mut scene = Scene::new();
+    assert_eq!(super::picture::blind(&scene.followed), [""; 0]);
+    let place = &mut scene.followed.places[1];
+    let netns = place.netns.clone();
+    place.watching.as_mut().unwrap().no_device_rules = Some("too many".to_owned());
+    assert_eq!(
+        super::picture::blind(&scene.followed),
+        [format!(
+            "rules of family netdev not watched at {netns}: too many"
+        )]
+    );
 }

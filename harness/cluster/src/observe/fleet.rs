@@ -41,6 +41,16 @@ struct Probe {
 }
 
 impl Fleet {
+    /// No probe runs: every question gets an error.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Fleet {
+            probes: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            denied: Vec::new(),
+        }
+    }
+
     /// Starts a probe on every node, in every running pod and in the peer outside, side by side, and has them listen.
     ///
     /// # Errors

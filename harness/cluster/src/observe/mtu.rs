@@ -1,5 +1,5 @@
 //! The largest packet that fits, from every pod and to every pod.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ const WITHIN: Duration = Duration::from_secs(20);
 const SMALLEST: u32 = 576;
 /// Sizes that a search tries at once: three times as many come to the one byte between 576 and 5,000 bytes.
 const AT_ONCE: u32 = 16;
+/// Paths that are tried once more at the same time, at first.
+const FEW: usize = 16;
 /// Paths of one sender on which the largest size that passes is searched, at most.
 const SEARCHED: usize = 4;
 
@@ -29,15 +31,34 @@ pub(super) async fn paths(
     dials: &[Dial],
 ) -> Vec<MtuRun> {
     let mut runs = planned(pods, facts, dials);
-    let whole: Vec<usize> = (0..runs.len()).collect();
+    let all: Vec<usize> = (0..runs.len()).collect();
     let sizes = |run: &MtuRun| vec![run.interface_mtu, run.interface_mtu + 1];
-    measure(fleet, &mut runs, &whole, sizes).await;
-    loop {
-        let searched = searched(&runs);
-        if searched.is_empty() {
-            return runs;
-        }
-        measure(fleet, &mut runs, &searched, next_sizes).await;
+    measure(fleet, &mut runs, &all, sizes).await;
+    confirm(fleet, &mut runs).await;
+    search(fleet, &mut runs).await;
+    runs
+}
+
+/// Tries the interface MTU once more where it did not arrive: all paths at once may be more than the machine or the network could take.
+/// Few paths at a time; where nothing of a group arrives, load is not the reason, and the next is twice as large.
+async fn confirm(fleet: &Fleet, runs: &mut [MtuRun]) {
+    let failed: Vec<usize> = (0..runs.len()).filter(|at| is_narrow(&runs[*at])).collect();
+    let (mut rest, mut together) = (&failed[..], FEW);
+    while !rest.is_empty() {
+        let (group, later) = rest.split_at(together.min(rest.len()));
+        measure(fleet, runs, group, |run| vec![run.interface_mtu]).await;
+        let arrived = group.iter().any(|at| !is_narrow(&runs[*at]));
+        together = if arrived { FEW } else { together * 2 };
+        rest = later;
+    }
+}
+
+/// Searches the largest size that passes, until it is found or the client says nothing more.
+async fn search(fleet: &Fleet, runs: &mut [MtuRun]) {
+    let mut open = searched(runs);
+    while !open.is_empty() {
+        let answered = measure(fleet, runs, &open, next_sizes).await;
+        open.retain(|at| answered.contains(at) && !next_sizes(&runs[*at]).is_empty());
     }
 }
 
@@ -86,13 +107,13 @@ fn interface_mtu(facts: &Facts, client: &ObservedPod, to: &IpAddr) -> Option<u32
     facts.holder(*own).map(|link| link.mtu)
 }
 
-/// Tries sizes on some of the runs: one question for each client, all clients side by side.
+/// Tries sizes on some of the runs: one question for each client, all clients side by side. Returns the runs that have a trial more.
 async fn measure(
     fleet: &Fleet,
     runs: &mut [MtuRun],
     some: &[usize],
     sizes: impl Fn(&MtuRun) -> Vec<u32>,
-) {
+) -> BTreeSet<usize> {
     let mut asked: BTreeMap<Endpoint, Vec<(usize, ask::SizedRequest)>> = BTreeMap::new();
     for at in some {
         let run = &runs[*at];
@@ -113,25 +134,51 @@ async fn measure(
         (from.clone(), question)
     });
     let answers = fleet.ask(questions.collect(), WITHIN).await;
+    let mut answered = BTreeSet::new();
     for (from, answer) in answers {
         let targets = asked.remove(&from).unwrap_or_default();
-        note(runs, targets.into_iter().map(|(at, _)| at), answer);
+        let of = targets.into_iter().map(|(at, _)| at);
+        answered.extend(note(runs, of, answer));
     }
+    answered
 }
 
-/// Writes trials to their runs, which are in the order of the question.
-fn note(runs: &mut [MtuRun], of: impl Iterator<Item = usize>, answer: Observed<MtuTrials>) {
+/// Writes trials to their runs, which are in the order of the question; returns the runs that have a trial more. An error is that of a
+/// run that has no trial: it takes nothing from those that have.
+fn note(
+    runs: &mut [MtuRun],
+    of: impl Iterator<Item = usize>,
+    answer: Observed<MtuTrials>,
+) -> BTreeSet<usize> {
+    let mut answered = BTreeSet::new();
     match answer {
         Ok(answer) => {
             for (at, trial) in of.zip(answer.trials) {
-                runs[at]
-                    .trials
-                    .iter_mut()
-                    .for_each(|trials| trials.push(trial.clone()));
+                if let Ok(trials) = &mut runs[at].trials {
+                    trials.push(trial);
+                    answered.insert(at);
+                }
             }
         }
-        Err(why) => of.for_each(|at| runs[at].trials = Err(why.clone())),
+        Err(why) => {
+            for at in of {
+                if runs[at].trials.as_ref().is_ok_and(Vec::is_empty) {
+                    runs[at].trials = Err(why.clone());
+                }
+            }
+        }
     }
+    answered
+}
+
+/// Whether the interface MTU was tried and never arrived.
+fn is_narrow(run: &MtuRun) -> bool {
+    let trials = run.trials.as_deref().unwrap_or_default();
+    let mut whole = trials
+        .iter()
+        .filter(|trial| trial.size == run.interface_mtu)
+        .peekable();
+    whole.peek().is_some() && whole.all(|trial| !trial.arrived)
 }
 
 /// Runs on which the largest size that passes is not found yet: the first few of each sender.
@@ -139,8 +186,7 @@ fn searched(runs: &[MtuRun]) -> Vec<usize> {
     let mut of_sender: BTreeMap<&Endpoint, usize> = BTreeMap::new();
     let mut searched = Vec::new();
     for (at, run) in runs.iter().enumerate() {
-        let trials = run.trials.as_deref().unwrap_or_default();
-        if trials.first().is_none_or(|trial| trial.arrived) {
+        if !is_narrow(run) {
             continue;
         }
         let seen = of_sender.entry(&run.from).or_default();
@@ -224,6 +270,46 @@ mod tests {
             assert_eq!(largest, (limit >= SMALLEST).then_some(limit));
             assert!(rounds <= 4, "{limit} of {mtu}: {rounds} rounds");
         }
+    }
+
+    #[test]
+    fn what_arrives_when_tried_again_is_not_searched() {
+        let mut run = run(1400, 1500);
+        assert!(is_narrow(&run));
+        send(&mut run, 1500, vec![1500]);
+        assert!(!is_narrow(&run));
+        assert!(searched(&[run]).is_empty());
+    }
+
+    #[test]
+    fn an_error_or_a_short_answer_takes_no_trial_away() {
+        let mut untried = run(1400, 1500);
+        untried.trials = Ok(Vec::new());
+        let mut runs = vec![run(1400, 1500), untried, run(1400, 1500)];
+        let answered = note(&mut runs, 0..2, Err("probe killed".to_owned()));
+        assert_eq!(answered, BTreeSet::new());
+        assert_eq!(runs[0].trials.as_ref().map(Vec::len), Ok(2));
+        assert_eq!(runs[1].trials, Err("probe killed".to_owned()));
+        let trial = MtuTrial {
+            size: 1400,
+            arrived: true,
+            detail: None,
+        };
+        let short = MtuTrials {
+            trials: vec![trial],
+        };
+        let answered = note(&mut runs, [0, 2].into_iter(), Ok(short));
+        assert_eq!(answered, BTreeSet::from([0]));
+    }
+
+    /// No probe answers: what was tried stands, and there is an end.
+    #[tokio::test]
+    async fn a_client_that_says_nothing_more_ends_the_search() {
+        let fleet = Fleet::none();
+        let mut runs = vec![run(1400, 1500)];
+        confirm(&fleet, &mut runs).await;
+        search(&fleet, &mut runs).await;
+        assert_eq!(runs[0].trials.as_ref().map(Vec::len), Ok(2));
     }
 
     #[test]

@@ -220,7 +220,7 @@ pub struct MtuRun {
     pub port: u16,
     /// MTU of the sender's interface towards it, bytes.
     pub interface_mtu: u32,
-    /// The trials: `interface_mtu` and one byte more. Where `interface_mtu` fails, on so many paths of each sender as are bounded, a
-    /// search for the largest size that passes.
+    /// The trials: `interface_mtu` and one byte more. Where `interface_mtu` fails, it once more, and on so many paths of each sender as
+    /// are bounded a search for the largest size that passes. A size that arrived in one trial has arrived.
     pub trials: Observed<Vec<MtuTrial>>,
 }

@@ -13,6 +13,9 @@ pub struct Watching {
     pub packets: Result<(), String>,
     /// Netfilter's trace of the packets.
     pub rules: Result<(), String>,
+    /// Why rules of family `netdev` are not among those, where they are not although the kernel has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_device_rules: Option<String>,
     /// Counters of legacy iptables' rules; `Ok` also where there are no such rules.
     pub legacy: Result<(), String>,
     /// The kernel's reasons for packets that it drops.

@@ -6,10 +6,12 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
+use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 
 pub use event::{TraceBy, TraceEvent, TracePacket};
 
+use super::model::Expr;
 use super::transaction::{DeviceHook, Transaction};
 use super::uapi::{msg, nfproto};
 use crate::socket::Connection;
@@ -19,24 +21,32 @@ use crate::{Error, Result};
 const GROUP: u32 = 9;
 /// Bytes that the kernel keeps: an event takes about 1 KiB.
 const RECEIVE_BUFFER: usize = 8 << 20;
+/// Devices of one chain, at most: NFT_NETDEVICE_MAX (net/netfilter/nf_tables_api.c).
+const DEVICES_OF_CHAIN: usize = 256;
 
 /// Packets of probes are traced in one network namespace for as long as this lives: the tables belong to one of its sockets, and the
 /// kernel takes them away when that is closed, however this process ends.
 pub struct Trace {
     events: Connection,
     _owner: Connection,
+    at_devices: Result<()>,
 }
 
 impl Trace {
-    /// Adds tables of that name, of family `inet` and, where the kernel has them, `bridge` and `netdev`, the latter for these devices, in
-    /// the calling thread's namespace. They have
+    /// Adds tables of that name, of family `inet` and, where the kernel has them, `bridge` and `netdev`, in the calling thread's namespace;
+    /// that of `netdev` for the devices that `devices` lists, which is asked a second time where one of them is gone by then. They have
     /// these packets traced: TCP and UDP from and to `ports`, UDP and ICMP echo whose payload begins with `magic`, those in VXLAN or IP
     /// in IP, and ICMP errors.
     ///
     /// # Errors
     /// The kernel's: EPERM without CAP_NET_ADMIN, EEXIST if there is such a table, EOPNOTSUPP or EINVAL before Linux 5.12, which knows
     /// no tables that go with their socket.
-    pub fn start(name: &str, ports: &[u16], magic: [u8; 4], devices: &[String]) -> Result<Self> {
+    pub fn start(
+        name: &str,
+        ports: &[u16],
+        magic: [u8; 4],
+        devices: impl FnMut() -> Result<Vec<String>>,
+    ) -> Result<Self> {
         let mut events = Connection::open(NETLINK_NETFILTER)?;
         let prepare = |events: &mut Connection| -> io::Result<()> {
             // SAFETY: the socket outlives this closure, and nothing closes it meanwhile.
@@ -63,23 +73,21 @@ impl Trace {
                 done => done?,
             }
         }
-        // A chain of its own for each hook: egress came with Linux 5.16.
         let rules = table::traced(ports, magic);
-        for (hook, new) in [(DeviceHook::Ingress, true), (DeviceHook::Egress, false)] {
-            let mut transaction = Transaction::of(nfproto::NETDEV);
-            if new {
-                transaction.create_owned_table(name);
-            }
-            transaction.add_device_chain(name, hook, devices, &rules)?;
-            match transaction.commit(&mut owner) {
-                Err(Error::Kernel { .. }) => break,
-                done => done?,
-            }
-        }
+        let at_devices = add_device_chains(&mut owner, name, &rules, devices);
         Ok(Trace {
             events,
             _owner: owner,
+            at_devices,
         })
+    }
+
+    /// Whether rules of family `netdev` are traced too; `Ok` also where the kernel knows none.
+    ///
+    /// # Errors
+    /// Why they, or those for packets that go out, are not.
+    pub fn at_devices(&self) -> &Result<()> {
+        &self.at_devices
     }
 
     /// What to wait for: readable when there are events.
@@ -99,4 +107,35 @@ impl Trace {
             .filter_map(|answer| event::decode(answer.payload))
             .collect())
     }
+}
+
+/// The table of family `netdev`: chains of their own for each hook, as egress came with Linux 5.16.
+fn add_device_chains(
+    owner: &mut Connection,
+    name: &str,
+    rules: &[Vec<Expr>],
+    mut devices: impl FnMut() -> Result<Vec<String>>,
+) -> Result<()> {
+    for (hook, is_new) in [(DeviceHook::Ingress, true), (DeviceHook::Egress, false)] {
+        let mut add = || {
+            let mut transaction = Transaction::of(nfproto::NETDEV);
+            if is_new {
+                transaction.create_owned_table(name);
+            }
+            for (number, some) in devices()?.chunks(DEVICES_OF_CHAIN).enumerate() {
+                transaction.add_device_chain(name, (hook, number), some, rules)?;
+            }
+            transaction.commit(owner)
+        };
+        let added = match add() {
+            Err(error) if error.is_absent() => add(),
+            added => added,
+        };
+        match added {
+            // A kernel without such chains has no rules in them that a packet could meet.
+            Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => return Ok(()),
+            added => added?,
+        }
+    }
+    Ok(())
 }

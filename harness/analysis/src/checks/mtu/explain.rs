@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Finding, Found, State, Subject, Symptom, Talk};
-use flatnet_model::follow::{Burst, Fate};
-use flatnet_model::observations::MtuRun;
+use flatnet_model::follow::{Burst, Fate, Wanted};
+use flatnet_model::observations::{Endpoint, MtuRun};
 use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 
@@ -13,7 +13,7 @@ use super::run::{Fault, detail, largest};
 use crate::checks::Deviation;
 use crate::checks::followed;
 use crate::checks::topology::{Topology, at, common};
-use crate::checks::veth::{Wire, follow, own_interface};
+use crate::checks::veth::{BEYOND_MTU, Wire, follow, own_interface};
 
 pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation {
     let between = directions(topology, &group.runs);
@@ -41,12 +41,7 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
     let look = crate::look::in_end(&first.from, &ping);
     match group.fault {
         Fault::TooLarge { mtu } => {
-            let is_ours = |from: &_, to: &_| {
-                let mut runs = group.runs.iter();
-                runs.any(|run| run.from == *from && run.to == *to)
-            };
-            let seen = followed::of_burst(topology, Burst::Sized { bytes: mtu }, is_ours);
-            let fate = followed::fate(&seen).map(|(_, fate)| fate);
+            let fate = ended(topology, &group.runs, mtu).map(|(_, fate)| fate);
             let (culprits, cause) = explain(topology, group, mtu, fate);
             let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
             observed.push(limits(topology, &group.runs, mtu).into());
@@ -91,6 +86,52 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
             }
         }
     }
+}
+
+/// A path of these that was followed with packets of `mtu` bytes, and where those ended.
+fn ended<'a>(
+    topology: &Topology<'a>,
+    runs: &[&MtuRun],
+    mtu: u32,
+) -> Option<(&'a Wanted, &'a Fate)> {
+    let is_ours = |from: &_, to: &_| {
+        let mut runs = runs.iter();
+        runs.any(|run| run.from == *from && run.to == *to)
+    };
+    let seen = followed::of_burst(topology, Burst::Sized { bytes: mtu }, is_ours);
+    followed::fate(&seen)
+}
+
+/// Splits a group by what following saw: what ended packets at a node or pod of one path explains no path that does not touch it.
+pub(super) fn parts<'a>(topology: &Topology<'a>, group: Group<'a>) -> Vec<Group<'a>> {
+    let (fault, pod) = (group.fault, group.pod);
+    let of = |runs| Group { fault, pod, runs };
+    let mut parts = Vec::new();
+    let mut rest = group.runs;
+    while let Fault::TooLarge { mtu } = fault
+        && let Some((dial, fate)) = ended(topology, &rest, mtu)
+        && let [culprit] = &followed::blamed(topology, fate)[..]
+        && is_at(topology, culprit, &dial.from, &dial.to)
+    {
+        let (here, elsewhere): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|run| is_at(topology, culprit, &run.from, &run.to));
+        parts.push(of(here));
+        rest = elsewhere;
+    }
+    if !rest.is_empty() {
+        parts.push(of(rest));
+    }
+    parts
+}
+
+/// Whether a path begins or ends at that node or pod.
+fn is_at(topology: &Topology<'_>, culprit: &Subject, from: &Endpoint, to: &Endpoint) -> bool {
+    [from, to].iter().any(|end| match (culprit, end) {
+        (Subject::Node { node }, _) => topology.node_of(end) == Some(node),
+        (Subject::Pod(pod), Endpoint::Pod(end)) => pod.pod == *end,
+        _ => false,
+    })
 }
 
 /// Why packets of `mtu` bytes do not pass, and who is to blame.
@@ -157,9 +198,8 @@ fn narrow(topology: &Topology<'_>, group: &Group<'_>, mtu: u32) -> Option<(Netns
     for run in &group.runs {
         let passed = largest(run);
         let fits = |(_, _, carried): &(Netns, String, u32)| {
-            // A veth lets a VLAN tag more than its MTU pass (net/core/dev.c, is_skb_forwardable).
             *carried < mtu
-                && passed.is_none_or(|passed| (*carried..=*carried + 4).contains(&passed))
+                && passed.is_none_or(|passed| (*carried..=*carried + BEYOND_MTU).contains(&passed))
         };
         let here: BTreeSet<_> = devices(topology, run).into_iter().filter(fits).collect();
         found = Some(match found {
@@ -181,7 +221,7 @@ fn narrow(topology: &Topology<'_>, group: &Group<'_>, mtu: u32) -> Option<(Netns
 fn devices(topology: &Topology<'_>, run: &MtuRun) -> Vec<(Netns, String, u32)> {
     let mut devices = Vec::new();
     for end in [&run.from, &run.to] {
-        let flatnet_model::observations::Endpoint::Pod(pod) = end else {
+        let Endpoint::Pod(pod) = end else {
             continue;
         };
         let Some(pod) = topology.pod(pod) else {

@@ -7,7 +7,7 @@ use flatnet_model::follow::{Burst, Wanted};
 use flatnet_model::observations::{Endpoint, MtuRun, Observations};
 use flatnet_model::probe::{DialRequest, Transport};
 
-use super::run::{Dead, Fault, Outcome, judge_run};
+use super::run::{Fault, Outcome, judge_run};
 use crate::checks::topology::Topology;
 
 /// Paths with one explanation.
@@ -19,31 +19,62 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// One path of each direction between two nodes, two of them at most.
+    /// One path of each direction between two nodes; where not all paths have a node in common, also of other nodes.
     fn representatives(&self, topology: &Topology<'a>) -> Vec<&'a MtuRun> {
-        let Some(first) = self.runs.first() else {
-            return Vec::new();
-        };
-        let nodes = |run: &MtuRun| (topology.node_of(&run.from), topology.node_of(&run.to));
-        let pods = |run: &MtuRun| (run.from.clone(), run.to.clone());
-        let (from, to) = nodes(first);
-        let back = match from == to {
-            true => self.runs.iter().find(|run| {
-                let (from, to) = pods(run);
-                (to, from) == pods(first)
-            }),
-            false => self.runs.iter().find(|run| nodes(run) == (to, from)),
-        };
-        [*first].into_iter().chain(back.copied()).collect()
+        let mut chosen = Vec::new();
+        let mut followed: Vec<BTreeSet<&str>> = Vec::new();
+        for run in &self.runs {
+            let here = ends(topology, run);
+            // One node more than those that are followed: a node to blame for paths of both is told from one that is not.
+            let is_new = followed.iter().all(|others| !here.is_subset(others));
+            let many = self.pod.is_none() && !self.is_of_one_node(topology);
+            let most = if many { MOST_FOLLOWED } else { 1 };
+            if followed.len() == most || !is_new {
+                continue;
+            }
+            followed.push(here);
+            chosen.push(*run);
+            chosen.extend(self.back(topology, run));
+        }
+        chosen
     }
+
+    /// The path of the other direction: between the same pods on one node, else between the same nodes.
+    fn back(&self, topology: &Topology<'a>, first: &MtuRun) -> Option<&'a MtuRun> {
+        let nodes = |run: &MtuRun| (topology.node_of(&run.from), topology.node_of(&run.to));
+        let (from, to) = nodes(first);
+        let mut runs = self.runs.iter().copied();
+        match from == to {
+            true => runs.find(|run| (&run.to, &run.from) == (&first.from, &first.to)),
+            false => runs.find(|run| nodes(run) == (to, from)),
+        }
+    }
+
+    fn is_of_one_node(&self, topology: &Topology<'a>) -> bool {
+        let mut runs = self.runs.iter().map(|run| ends(topology, run));
+        let Some(mut common) = runs.next() else {
+            return true;
+        };
+        runs.for_each(|here| common.retain(|node| here.contains(node)));
+        !common.is_empty()
+    }
+}
+
+/// Pairs of nodes of which a path is followed, at most, where paths have no node in common.
+const MOST_FOLLOWED: usize = 3;
+
+fn ends<'a>(topology: &Topology<'a>, run: &MtuRun) -> BTreeSet<&'a str> {
+    [&run.from, &run.to]
+        .into_iter()
+        .filter_map(|end| topology.node_of(end))
+        .collect()
 }
 
 /// What is tried again under watch: packets that should pass whole and do not.
 pub fn oversized(observations: &Observations) -> Vec<Wanted> {
     let mut red: BTreeMap<Fault, Vec<&MtuRun>> = BTreeMap::new();
-    let dead = Dead::of(observations);
     for run in &observations.mtu {
-        if let Err(Outcome::Fault(fault @ Fault::TooLarge { .. })) = judge_run(run, &dead) {
+        if let Err(Outcome::Fault(fault @ Fault::TooLarge { .. })) = judge_run(run) {
             red.entry(fault).or_default().push(run);
         }
     }
@@ -70,7 +101,7 @@ pub fn oversized(observations: &Observations) -> Vec<Wanted> {
     chosen.map(wanted).collect()
 }
 
-/// Red runs and all of one pod in one direction.
+/// Red runs and all of one pod or node in one direction.
 #[derive(Clone, Copy, Default)]
 struct Cell {
     red: usize,
@@ -83,43 +114,117 @@ impl Cell {
     }
 }
 
-type Cells<'a> = BTreeMap<&'a PodRef, Cell>;
+/// Runs out of and into each pod or node.
+struct Cells<K> {
+    out: BTreeMap<K, Cell>,
+    into: BTreeMap<K, Cell>,
+}
 
-/// Groups `red` runs of one fault: those of pods that stand out among the pods of their node, then the others.
+impl<K: Ord + Copy> Cells<K> {
+    /// Of runs with two ends, and whether each is red.
+    fn of(runs: impl Iterator<Item = ((Option<K>, Option<K>), bool)>) -> Self {
+        let (mut out, mut into) = (BTreeMap::new(), BTreeMap::new());
+        let count = |cells: &mut BTreeMap<K, Cell>, end: Option<K>, is_red: bool| {
+            let cell = end.map(|end| cells.entry(end).or_insert_with(Cell::default));
+            if let Some(cell) = cell {
+                cell.all += 1;
+                cell.red += usize::from(is_red);
+            }
+        };
+        for ((from, to), is_red) in runs {
+            count(&mut out, from, is_red);
+            count(&mut into, to, is_red);
+        }
+        Cells { out, into }
+    }
+
+    /// Those of which every run in a direction is red, where one of their peers has one in that direction that is not.
+    fn singled(&self, are_peers: impl Fn(K, K) -> bool) -> Vec<(K, Direction)> {
+        let red = |cells: &BTreeMap<K, Cell>| -> BTreeSet<K> {
+            let is_well = |of: K| {
+                let mut others = cells.iter().filter(|(other, _)| are_peers(**other, of));
+                others.any(|(_, cell)| !cell.is_red())
+            };
+            let red = cells
+                .iter()
+                .filter(|(of, cell)| cell.is_red() && is_well(**of));
+            red.map(|(of, _)| *of).collect()
+        };
+        let (out, into) = (red(&self.out), red(&self.into));
+        let direction = |of: &K| match (out.contains(of), into.contains(of)) {
+            (true, true) => Direction::Both,
+            (true, false) => Direction::Out,
+            _ => Direction::In,
+        };
+        let both = out.union(&into);
+        both.map(|of| (*of, direction(of))).collect()
+    }
+}
+
+/// Whether one of a run's two ends is meant.
+fn touches<K: PartialEq>(direction: Direction, of: &K, (from, to): (Option<K>, Option<K>)) -> bool {
+    let is = |end: Option<K>| end.as_ref() == Some(of);
+    match direction {
+        Direction::Out => is(from),
+        Direction::In => is(to),
+        Direction::Both => is(from) || is(to),
+    }
+}
+
+/// Groups `red` runs of one fault: those of pods that stand out among the pods of their node, those of nodes that stand out among the
+/// nodes, then the others.
 pub(super) fn groups<'a>(
     topology: &Topology<'a>,
     fault: Fault,
     mut red: Vec<&'a MtuRun>,
 ) -> Vec<Group<'a>> {
-    let (mut out, mut into) = (Cells::new(), Cells::new());
-    let count = |cells: &mut Cells<'a>, end: &'a Endpoint, is_red: bool| {
-        if let Endpoint::Pod(pod) = end {
-            let cell = cells.entry(pod).or_default();
-            cell.all += 1;
-            cell.red += usize::from(is_red);
-        }
+    let is_red: BTreeSet<*const MtuRun> = red.iter().map(|run| std::ptr::from_ref(*run)).collect();
+    let is_red = |run: &MtuRun| is_red.contains(&std::ptr::from_ref(run));
+    let pod = |end: &'a Endpoint| match end {
+        Endpoint::Pod(pod) => Some(pod),
+        _ => None,
     };
-    let all_red: BTreeSet<*const MtuRun> = red.iter().map(|run| std::ptr::from_ref(*run)).collect();
-    for run in &topology.observations.mtu {
-        let is_red = all_red.contains(&std::ptr::from_ref(run));
-        count(&mut out, &run.from, is_red);
-        count(&mut into, &run.to, is_red);
-    }
+    let pods = |run: &'a MtuRun| (pod(&run.from), pod(&run.to));
+    let nodes = |run: &MtuRun| (topology.node_of(&run.from), topology.node_of(&run.to));
+    let all = || topology.observations.mtu.iter();
     let mut groups = Vec::new();
-    for (pod, direction) in singled(topology, &out, &into) {
-        let (mine, rest): (Vec<_>, Vec<_>) = red.into_iter().partition(|run| {
-            let is = |end: &Endpoint| matches!(end, Endpoint::Pod(end) if end == pod);
-            match direction {
-                Direction::Out => is(&run.from),
-                Direction::In => is(&run.to),
-                Direction::Both => is(&run.from) || is(&run.to),
-            }
-        });
+    let node = |pod: &PodRef| topology.pod(pod).map(|pod| pod.object.node.as_str());
+    let of_pods = Cells::of(all().map(|run| (pods(run), is_red(run))));
+    let single_pods = of_pods.singled(|one, other| node(one) == node(other));
+    for (pod, direction) in &single_pods {
+        let (runs, rest) = red
+            .into_iter()
+            .partition(|run| touches(*direction, pod, pods(run)));
         red = rest;
         groups.push(Group {
             fault,
-            pod: Some((pod, direction)),
-            runs: mine,
+            pod: Some((pod, *direction)),
+            runs,
+        });
+    }
+    // What a pod has to itself says nothing of its node, and what stays on a node says nothing of the paths between nodes.
+    let others = all().filter(|run| {
+        let (from, to) = nodes(run);
+        let mut single = single_pods.iter();
+        from != to && !single.any(|(pod, direction)| touches(*direction, pod, pods(run)))
+    });
+    let of_nodes = Cells::of(others.map(|run| (nodes(run), is_red(run))));
+    let single_nodes = of_nodes.singled(|_, _| true);
+    let of_single = |end: Option<&str>| single_nodes.iter().any(|(node, _)| Some(*node) == end);
+    for (node, direction) in &single_nodes {
+        let (mut runs, rest): (Vec<_>, Vec<_>) = red
+            .into_iter()
+            .partition(|run| touches(*direction, node, nodes(run)));
+        red = rest;
+        // What is followed first is a path to a node that is well.
+        runs.sort_by_key(|run| {
+            let (from, to) = nodes(run);
+            of_single(from) && of_single(to)
+        });
+        groups.push(Group {
+            fault,
+            pod: None,
+            runs,
         });
     }
     groups.push(Group {
@@ -129,31 +234,4 @@ pub(super) fn groups<'a>(
     });
     groups.retain(|group| !group.runs.is_empty());
     groups
-}
-
-/// Pods of which every path in a direction is red, where a pod of the same node has one in that direction that is not.
-fn singled<'a>(
-    topology: &Topology<'a>,
-    out: &Cells<'a>,
-    into: &Cells<'a>,
-) -> Vec<(&'a PodRef, Direction)> {
-    let node = |pod: &PodRef| topology.pod(pod).map(|pod| pod.object.node.as_str());
-    let red = |cells: &Cells<'a>| -> BTreeSet<&'a PodRef> {
-        let is_well = |of: Option<&str>| {
-            let mut others = cells.iter().filter(|(pod, _)| node(pod) == of);
-            others.any(|(_, cell)| !cell.is_red())
-        };
-        let red = cells
-            .iter()
-            .filter(|(pod, cell)| cell.is_red() && is_well(node(pod)));
-        red.map(|(pod, _)| *pod).collect()
-    };
-    let (out, into) = (red(out), red(into));
-    let both: BTreeSet<&PodRef> = out.union(&into).copied().collect();
-    let direction = |pod: &PodRef| match (out.contains(pod), into.contains(pod)) {
-        (true, true) => Direction::Both,
-        (true, false) => Direction::Out,
-        _ => Direction::In,
-    };
-    both.into_iter().map(|pod| (pod, direction(pod))).collect()
 }

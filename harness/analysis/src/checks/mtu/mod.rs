@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use fragments::FRAGMENT_COUNTERS;
 pub use groups::oversized;
 
-use explain::evidence;
+use explain::{evidence, parts};
 use fragments::fragments;
 use groups::groups;
-use run::{Dead, Fault, Outcome, detail, judge_run};
+use run::{Fault, Outcome, detail, judge_run};
 
 use super::findings::{Findings, count, listed};
 use super::series::Lossy;
@@ -38,7 +38,6 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let mut wrong: BTreeMap<Fault, Vec<&MtuRun>> = BTreeMap::new();
     let mut as_configured: BTreeMap<u32, Well<'_>> = BTreeMap::new();
     let mut silent: Vec<&MtuRun> = Vec::new();
-    let dead = Dead::of(observations);
     for run in &observations.mtu {
         // A packet to an address of one's own never leaves the pod: no path was measured.
         if topology.has(&run.from, run.address) {
@@ -50,7 +49,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             ));
             continue;
         }
-        match judge_run(run, &dead) {
+        match judge_run(run) {
             Ok(()) => as_configured.entry(run.interface_mtu).or_default().add(run),
             Err(Outcome::Fault(fault)) => wrong.entry(fault).or_default().push(run),
             Err(Outcome::Silent) => silent.push(run),
@@ -84,17 +83,19 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let lossy = [Span::SameNode, Span::CrossNode].map(|span| Lossy::of(&topology, span));
     for (fault, runs) in wrong {
         for group in groups(&topology, fault, runs) {
-            let evidence = evidence(&topology, &group);
-            let by_chance = |run: &&MtuRun| {
-                let mut lossy = lossy.iter();
-                lossy.any(|lossy| lossy.is_heavy(&run.from, &run.to))
-            };
-            match is_open(&evidence) && group.runs.iter().all(by_chance) {
-                true => findings.unmeasured(format!(
-                    "mtu of {}: packets of any size get lost there, see same-node and cross-node",
-                    count(group.runs.len(), "path")
-                )),
-                false => findings.fail(evidence),
+            for part in parts(&topology, group) {
+                let evidence = evidence(&topology, &part);
+                let by_chance = |run: &&MtuRun| {
+                    let mut lossy = lossy.iter();
+                    lossy.any(|lossy| lossy.is_heavy(&run.from, &run.to))
+                };
+                match is_open(&evidence) && part.runs.iter().all(by_chance) {
+                    true => findings.unmeasured(format!(
+                        "mtu of {}: packets of any size get lost there, see same-node and cross-node",
+                        count(part.runs.len(), "path")
+                    )),
+                    false => findings.fail(evidence),
+                }
             }
         }
     }

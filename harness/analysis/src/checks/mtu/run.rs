@@ -1,9 +1,5 @@
 //! What the trials of one path say.
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-
-use flatnet_model::observations::{Endpoint, MtuRun, Observations};
-use flatnet_model::probe::{DialOutcome, Transport};
+use flatnet_model::observations::MtuRun;
 
 /// What is wrong with a size.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,42 +27,22 @@ pub(super) enum Outcome {
     Unmeasured(String),
 }
 
-/// Paths on which a datagram as small as it comes was not answered.
-pub(super) struct Dead<'a>(BTreeSet<(&'a Endpoint, &'a Endpoint, IpAddr)>);
-
-impl<'a> Dead<'a> {
-    pub(super) fn of(observations: &'a Observations) -> Self {
-        let dials = observations.dials.iter();
-        let dead = dials.filter(|dial| {
-            dial.request.transport == Transport::Udp
-                && matches!(dial.result, DialOutcome::Failed { .. })
-        });
-        Dead(
-            dead.map(|dial| (&dial.from, &dial.to, dial.request.address))
-                .collect(),
-        )
-    }
-
-    fn contains(&self, run: &MtuRun) -> bool {
-        self.0.contains(&(&run.from, &run.to, run.address))
-    }
-}
-
-pub(super) fn judge_run(run: &MtuRun, dead: &Dead<'_>) -> Result<(), Outcome> {
+pub(super) fn judge_run(run: &MtuRun) -> Result<(), Outcome> {
     let trials = run
         .trials
         .as_ref()
         .map_err(|error| Outcome::Unmeasured(error.clone()))?;
+    // A size may have been tried more than once: what arrived once fits, whatever became of the others.
     let arrived = |size: u32| {
-        trials
-            .iter()
-            .find(|trial| trial.size == size)
+        let of_size = trials.iter().filter(|trial| trial.size == size);
+        of_size
             .map(|trial| trial.arrived)
+            .reduce(|one, other| one || other)
     };
     let mtu = run.interface_mtu;
     // Not every path is searched.
     let searched = trials.iter().any(|trial| trial.size < mtu);
-    let silent = || largest(run).is_none() && (searched || dead.contains(run));
+    let silent = || searched && largest(run).is_none();
     match (arrived(mtu), arrived(mtu + 1)) {
         (_, Some(true)) => Err(Outcome::Fault(Fault::MorePasses { mtu })),
         (Some(true), Some(false)) => Ok(()),

@@ -95,6 +95,27 @@ fn a_pod_whose_interface_takes_more_than_all_others_is_what_differs() {
     );
 }
 
+/// A busy machine loses packets: what arrived once fits.
+#[test]
+fn a_size_that_arrived_when_it_was_tried_again_passes() {
+    let mut o = healthy(Style::Vxlan);
+    for run in &mut o.mtu {
+        let bytes = run.interface_mtu;
+        let trials = run.trials.as_mut().unwrap();
+        trials[0].arrived = false;
+        trials.push(MtuTrial {
+            size: bytes,
+            arrived: true,
+            detail: None,
+        });
+    }
+    assert_red(&o, &[], &[]);
+    for run in &mut o.mtu {
+        run.trials.as_mut().unwrap()[2].arrived = false;
+    }
+    assert_red(&o, &["mtu"], &[]);
+}
+
 #[test]
 fn every_pod_is_tried_in_each_direction() {
     let mut o = healthy(Style::Vxlan);
