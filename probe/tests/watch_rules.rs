@@ -180,6 +180,26 @@ net_tests! {
         }
     }
 
+    /// A chain takes 255 devices at most.
+    fn rules_of_devices_are_traced_however_many_there_are() {
+        let (a, r, b) = Net::routed();
+        let (mut client, mut router, mut server) = (a.probe(), r.probe(), b.probe());
+        let port = server.listen("there");
+        for number in 1..=300 {
+            r.run(&format!("ip link add d{number} type bridge"));
+        }
+        r.nft("table netdev guard { chain at { type filter hook ingress device \"to-a\" priority 0; ip daddr 10.9.2.2 drop; }; }");
+        let watching = router.ask(&ask::Watch { ports: vec![port], rules: Some(TABLE.to_owned()), drops: false });
+        assert_eq!((watching.rules, watching.no_device_rules), (Ok(()), None));
+        let listed = r.run(&format!("nft list table netdev {TABLE}"));
+        assert!(listed.contains("d300") && listed.contains("to-a"), "{listed}");
+        for outcome in client.dial(all_transports("10.9.2.2", port), 200, 1) {
+            failed(&outcome);
+        }
+        let watched = end(&mut router);
+        assert!(by_rules(&watched, &RuleVerdict::Drop).len() >= 3, "{watched:#?}");
+    }
+
     fn a_tunnelled_datagram_is_traced_before_it_is_taken_out() {
         let (a, b) = Net::tunnelled(42, 8472);
         let (mut client, mut server) = (a.probe(), b.probe());

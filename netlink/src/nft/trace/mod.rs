@@ -21,8 +21,8 @@ use crate::{Error, Result};
 const GROUP: u32 = 9;
 /// Bytes that the kernel keeps: an event takes about 1 KiB.
 const RECEIVE_BUFFER: usize = 8 << 20;
-/// Devices of one chain, at most: NFT_NETDEVICE_MAX (net/netfilter/nf_tables_api.c).
-const DEVICES_OF_CHAIN: usize = 256;
+/// Devices of one chain, at most: fewer than NFT_NETDEVICE_MAX (nf_tables_parse_netdev_hooks, net/netfilter/nf_tables_api.c).
+const DEVICES_OF_CHAIN: usize = 255;
 
 /// Packets of probes are traced in one network namespace for as long as this lives: the tables belong to one of its sockets, and the
 /// kernel takes them away when that is closed, however this process ends.

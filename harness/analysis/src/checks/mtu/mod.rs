@@ -82,20 +82,19 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     }
     let lossy = [Span::SameNode, Span::CrossNode].map(|span| Lossy::of(&topology, span));
     for (fault, runs) in wrong {
-        for group in groups(&topology, fault, runs) {
-            for part in parts(&topology, group) {
-                let evidence = evidence(&topology, &part);
-                let by_chance = |run: &&MtuRun| {
-                    let mut lossy = lossy.iter();
-                    lossy.any(|lossy| lossy.is_heavy(&run.from, &run.to))
-                };
-                match is_open(&evidence) && part.runs.iter().all(by_chance) {
-                    true => findings.unmeasured(format!(
-                        "mtu of {}: packets of any size get lost there, see same-node and cross-node",
-                        count(part.runs.len(), "path")
-                    )),
-                    false => findings.fail(evidence),
-                }
+        let groups = groups(&topology, fault, runs);
+        for part in groups.into_iter().flat_map(|group| parts(&topology, group)) {
+            let evidence = evidence(&topology, &part);
+            let by_chance = |run: &&MtuRun| {
+                let mut lossy = lossy.iter();
+                lossy.any(|lossy| lossy.is_heavy(&run.from, &run.to))
+            };
+            match is_open(&evidence) && part.runs.iter().all(by_chance) {
+                true => findings.unmeasured(format!(
+                    "mtu of {}: packets of any size get lost there, see same-node and cross-node",
+                    count(part.runs.len(), "path")
+                )),
+                false => findings.fail(evidence),
             }
         }
     }

@@ -19,8 +19,6 @@ fn with_losses() -> Observations {
     lost(&mut o, |e| {
         e.crosses() && e.to_node == "node2" && !e.to_host
     });
-    let of_node2 = |pod: &str| ["busybox-2", "busybox-5"].contains(&pod);
-    no_size_passes(&mut o, |from, to| of_node2(to) && !of_node2(from));
     o
 }
 
@@ -28,7 +26,7 @@ fn with_losses() -> Observations {
 fn packets_that_a_full_neighbour_table_may_have_lost_are_no_fault_of_the_network() {
     let mut o = with_losses();
     full(&mut o, "arp_cache", 37);
-    assert_red(&o, &[], &["cross-node", "mtu"]);
+    assert_red(&o, &[], &["cross-node"]);
     assert_eq!(
         broken("cross-node", &o),
         "packets may have been lost to a kernel limit: the IPv4 neighbour table of this machine, which all its network namespaces share, \
@@ -46,7 +44,7 @@ fn packets_that_a_full_neighbour_table_may_have_lost_are_no_fault_of_the_network
 fn a_table_that_was_not_full_excuses_nothing_and_a_full_one_takes_no_answer_away() {
     let mut o = with_losses();
     full(&mut o, "arp_cache", 0);
-    assert_red(&o, &["cross-node"], &["mtu"]);
+    assert_red(&o, &["cross-node"], &[]);
     let mut o = healthy(Style::Vxlan);
     full(&mut o, "arp_cache", 5);
     assert_red(&o, &[], &[]);
@@ -57,7 +55,7 @@ fn nodes_with_kernels_of_their_own_answer_for_their_own_tables() {
     let mut o = with_losses();
     full(&mut o, "arp_cache", 37);
     o.capabilities.own_kernels = Capability::Present;
-    assert_red(&o, &["cross-node"], &["mtu"]);
+    assert_red(&o, &["cross-node"], &[]);
 }
 
 #[test]

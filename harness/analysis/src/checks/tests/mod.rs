@@ -229,7 +229,7 @@ fn select(observations: &Observations, which: impl Fn(&Ends<'_>) -> bool) -> Vec
     chosen.map(|(index, _)| index).collect()
 }
 
-/// Requests arrive, answers do not come back.
+/// Requests arrive, answers do not come back. Sizes are tried only where datagrams are answered.
 fn unanswered(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool) {
     for index in select(observations, which) {
         let detail = "no answer within 1s".to_owned();
@@ -239,6 +239,14 @@ fn unanswered(observations: &mut Observations, which: impl Fn(&Ends<'_>) -> bool
             attempts: 2,
         };
     }
+    let Observations { dials, mtu, .. } = observations;
+    mtu.retain(|run| {
+        let mut same = dials.iter().filter(|dial| {
+            dial.request.transport == flatnet_model::network::Transport::Udp
+                && (&dial.from, &dial.to, dial.request.address) == (&run.from, &run.to, run.address)
+        });
+        same.all(|dial| matches!(dial.result, DialOutcome::Answered { .. }))
+    });
 }
 
 /// Requests get lost on the path.
@@ -255,18 +263,6 @@ pub(crate) fn lost(observations: &mut Observations, which: impl Fn(&Ends<'_>) ->
         }
     }
     unanswered(observations, which);
-}
-
-/// Path MTU trials of these pods get no answer.
-fn no_size_passes(observations: &mut Observations, which: impl Fn(&str, &str) -> bool) {
-    for run in &mut observations.mtu {
-        if which(bare(&run.from), bare(&run.to)) {
-            for trial in run.trials.iter_mut().flatten() {
-                trial.arrived = false;
-                trial.detail = Some("no answer".to_owned());
-            }
-        }
-    }
 }
 
 #[rstest]

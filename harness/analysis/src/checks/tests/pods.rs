@@ -66,7 +66,6 @@ fn an_address_the_pod_does_not_hold_is_named_and_explains_the_rest() {
     unanswered(&mut o, |ends| {
         ends.involves("busybox-1") && ends.dial.to == pod_end("busybox-1")
     });
-    no_size_passes(&mut o, |_, to| to == "busybox-1");
     assert_red(
         &o,
         &["pod-ip-present", "same-node", "cross-node", "hairpin"],

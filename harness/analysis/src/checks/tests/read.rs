@@ -28,7 +28,11 @@ fn a_port_that_does_not_forward(
     let mut o = healthy(style);
     cut_off(&mut o, "busybox-1");
     port(&mut o, "node1", "veth0").state = state;
-    assert_red(&o, &["bridge", "gateway", "same-node", "cross-node"], &[]);
+    assert_red(
+        &o,
+        &["bridge", "gateway", "same-node", "cross-node"],
+        &["mtu"],
+    );
     for id in ["bridge", "same-node", "cross-node"] {
         assert_eq!(causes(id, &o), [CauseId::PortNotForwarding], "{id}");
     }
@@ -111,7 +115,11 @@ fn a_pod_whose_ethernet_address_was_changed() {
     node_facts(&mut o, "node1").neighbours.push(known);
     assert_eq!(judge("bridge", &o).name(), "pass");
     pod_facts(&mut o, "busybox-1").links[1].mac = Some(MacAddr([2, 9, 9, 9, 9, 9]));
-    assert_red(&o, &["bridge", "gateway", "same-node", "cross-node"], &[]);
+    assert_red(
+        &o,
+        &["bridge", "gateway", "same-node", "cross-node"],
+        &["mtu"],
+    );
     assert_eq!(causes("cross-node", &o), [CauseId::PodMacChanged]);
     let told = sole("bridge", &o);
     assert_contains(

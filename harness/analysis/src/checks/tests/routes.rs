@@ -32,10 +32,7 @@ fn a_missing_route_blames_the_node_that_lacks_it(#[case] style: Style) {
     unanswered(&mut o, |e| {
         between(e, "node1", "node3") && e.from_node == "node3" && !e.to_host && !e.from_host
     });
-    no_size_passes(&mut o, |from, to| {
-        ["busybox-1", "busybox-3"].contains(&from) && ["busybox-1", "busybox-3"].contains(&to)
-    });
-    assert_red(&o, &["node-routes", "cross-node"], &["mtu"]);
+    assert_red(&o, &["node-routes", "cross-node"], &[]);
     let own = sole("node-routes", &o);
     assert_eq!(own.culprit.as_deref(), Some("node1"));
     assert_contains(&own.what, "node1 has no route to 10.244.3.0/24 of node3");
@@ -90,9 +87,7 @@ fn a_changed_vtep_mac_blames_the_node_that_changed() {
     unanswered(&mut o, |e| {
         e.crosses() && e.from_node == "node2" && !e.to_host
     });
-    let of_node2 = |pod: &str| ["busybox-2", "busybox-5"].contains(&pod);
-    no_size_passes(&mut o, |from, to| of_node2(from) != of_node2(to));
-    assert_red(&o, &["node-routes", "cross-node"], &["mtu"]);
+    assert_red(&o, &["node-routes", "cross-node"], &[]);
     let routes = evidence("node-routes", &o);
     assert_eq!(routes.len(), 2, "{routes:#?}");
     assert!(

@@ -18,7 +18,6 @@ fn a_missing_default_route_blames_the_pod() {
             e.dial.request.address == gateway(1, false) || (e.from_host && !e.crosses());
         e.involves("busybox-1") && !e.itself() && !by_gateway
     });
-    no_size_passes(&mut o, |from, to| [from, to].contains(&"busybox-1"));
     assert_red(&o, &["gateway", "same-node", "cross-node"], &["mtu"]);
     let own = sole("gateway", &o);
     assert_contains(&own.what, "busybox-1 on node1 without a default route");
@@ -45,11 +44,6 @@ fn a_gateway_address_gone_from_the_bridge_blames_the_node() {
     lost(&mut o, |e| {
         (e.from_node == "node1" && !e.from_host || e.to_node == "node1" && !e.to_host)
             && !e.itself()
-    });
-    no_size_passes(&mut o, |from, to| {
-        [from, to]
-            .iter()
-            .any(|pod| ["busybox-1", "busybox-4"].contains(pod))
     });
     assert_red(
         &o,
@@ -158,7 +152,6 @@ fn a_host_end_off_the_bridge_blames_the_pod() {
         .unwrap()
         .master = None;
     lost(&mut o, |e| e.involves("busybox-1") && !e.itself());
-    no_size_passes(&mut o, |from, to| [from, to].contains(&"busybox-1"));
     assert_red(
         &o,
         &["bridge", "gateway", "same-node", "cross-node"],
