@@ -125,7 +125,7 @@ impl<K: Ord + Copy> Cells<K> {
     fn of(runs: impl Iterator<Item = ((Option<K>, Option<K>), bool)>) -> Self {
         let (mut out, mut into) = (BTreeMap::new(), BTreeMap::new());
         let count = |cells: &mut BTreeMap<K, Cell>, end: Option<K>, is_red: bool| {
-            let cell = end.map(|end| cells.entry(end).or_insert_with(Cell::default));
+            let cell = end.map(|end| cells.entry(end).or_default());
             if let Some(cell) = cell {
                 cell.all += 1;
                 cell.red += usize::from(is_red);
