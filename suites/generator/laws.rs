@@ -35,6 +35,8 @@ pub(crate) struct Said {
     /// The same of causes that were seen.
     pub(crate) cause: Option<bool>,
     pub(crate) violations: Vec<Violation>,
+    /// A planted rule was seen to drop packets: the network is not flat, also where none of the oracle's few packets met it.
+    proven: bool,
     /// Culprits and causes, for a person.
     pub(crate) words: Vec<String>,
 }
@@ -84,6 +86,7 @@ impl Judge<'_> {
             said.violations
                 .push(violation(1, "not flat and nothing is red"));
         }
+        let is_flat = is_flat && !said.proven;
         let allowed = |check: &&&str| truth.may.contains(*check) || truth.must.contains(*check);
         let alarms: Vec<&str> = said
             .red
@@ -129,6 +132,7 @@ impl Judge<'_> {
         ));
         if found.basis == Basis::Seen {
             let wrong = self.seen(found);
+            said.proven |= wrong.is_none() && matches!(found.cause, Cause::DroppedByRule { .. });
             said.cause = Some(said.cause.unwrap_or(true) && wrong.is_none());
             said.violations
                 .extend(wrong.map(|wrong| violation(3, format!("{check}: {wrong}"))));

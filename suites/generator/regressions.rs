@@ -44,4 +44,14 @@ pub(crate) const REGRESSIONS: &[Regression] = &[
         planted: "tcp sport 7411-7412 drop",
         was: "every healthy lab with VXLAN and both families was red",
     },
+    Regression {
+        seed: 3359687,
+        planted: "iifname eth0 ip6 saddr fd00:10:244::3 drop",
+        was: "the node was named for a pod that drops the answers to what it sends",
+    },
+    Regression {
+        seed: 93568906,
+        planted: "ip link set dev eth0 down",
+        was: "a node's uplink that is down was told as a neighbour that does not answer, or as a frame that nobody takes",
+    },
 ];

@@ -32,7 +32,6 @@ const UNPLANTED: &[(&[CauseId], &str)] = &[
         &[
             C::NodeMacShared,
             C::TakenByOther,
-            C::LinkDown,
             C::FrameMisdirected,
             C::ForwardingEntryMissing,
             C::NoVtep,

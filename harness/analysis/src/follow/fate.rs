@@ -17,6 +17,8 @@ pub(super) struct Ended<'a> {
     pub(super) whole: Vec<Seen<'a>>,
     /// When each of them was last seen, in order, nanoseconds since 1970; none for what was seen nowhere.
     pub(super) last_at_ns: Vec<u64>,
+    /// They came to the client, which did not say that it had them: dropped there, or later than it waited.
+    pub(super) unheard: bool,
 }
 
 impl<'a> Ended<'a> {
@@ -38,61 +40,80 @@ impl<'a> Ended<'a> {
 /// What was seen of one packet; nothing where it was sent and seen nowhere.
 type Passage<'a> = Option<Vec<Seen<'a>>>;
 
-/// Where most of the packets that did not come through ended; nothing where every dial of the burst was answered.
-pub(super) fn fate<'a>(
+/// Where packets of a burst ended, most of them first: most of those that got lost on their way, and those that came to the client,
+/// which took no notice of them. Nothing where every dial was answered.
+pub(super) fn fates<'a>(
     followed: &'a Followed,
     ends: &Ends,
     attempts: &[Attempt<'a>],
-) -> Option<Ended<'a>> {
-    let outcomes = followed.outcomes.as_ref().ok()?;
-    let of = outcomes.sent();
-    let failed = of - outcomes.answered() + diverted(outcomes, &followed.dial.to);
-    if failed == 0 {
-        return None;
-    }
-    let over = followed.dial.request.transport;
-    let first = legs(over)[0];
+) -> Vec<Ended<'a>> {
+    let Ok(outcomes) = &followed.outcomes else {
+        return Vec::new();
+    };
+    let failed = outcomes.sent() - outcomes.answered() + diverted(outcomes, &followed.dial.to);
+    let legs = legs(followed.dial.request.transport);
     let mut groups: BTreeMap<(Leg, Option<String>), Vec<Passage<'a>>> = BTreeMap::new();
+    let mut whole: Vec<Passage<'a>> = Vec::new();
+    let last = legs[legs.len() - 1];
     for attempt in attempts {
-        if let Some((leg, seen)) = dead(followed, attempt, legs(over), ends) {
-            let last = seen.last().map(|seen| sight(seen)).map(|s| key(&s));
-            groups
-                .entry((leg, last))
-                .or_default()
-                .push(Some(seen.to_vec()));
+        match dead(followed, attempt, legs, ends) {
+            Some((leg, seen)) => {
+                let at = seen.last().map(|seen| key(&sight(seen)));
+                let group = groups.entry((leg, at)).or_default();
+                group.push(Some(seen.to_vec()));
+            }
+            None => whole.extend(attempt.get(&last).cloned().map(Some)),
         }
     }
     // Where nobody watched the client, what was not seen may have been sent all the same.
     if attempts.len() < failed && followed.watched(&ends.client).is_some() {
         let unseen = failed - attempts.len();
-        let group = groups.entry((first, None)).or_default();
+        let group = groups.entry((legs[0], None)).or_default();
         group.extend(std::iter::repeat_n(None, unseen));
     }
-    let ((leg, _), mut members) = groups
+    let strayed: usize = groups.values().map(Vec::len).sum();
+    // Which of them were heard nobody says.
+    whole.truncate(failed.saturating_sub(strayed));
+    let most = groups.into_iter().max_by_key(|(_, members)| members.len());
+    let most = most.map(|((leg, _), members)| (leg, members, false));
+    let unheard = Some((last, whole, true)).filter(|(_, whole, _)| !whole.is_empty());
+    let mut fates: Vec<Ended<'a>> = [most, unheard]
         .into_iter()
-        .max_by_key(|(_, members)| members.len())?;
+        .flatten()
+        .filter(|_| failed > 0)
+        .map(|(leg, members, unheard)| ended(followed, ends, leg, members, unheard))
+        .collect();
+    fates.sort_by_key(|ended| std::cmp::Reverse(ended.fate.packets));
+    fates
+}
+
+fn ended<'a>(
+    followed: &Followed,
+    ends: &Ends,
+    leg: Leg,
+    mut members: Vec<Passage<'a>>,
+    unheard: bool,
+) -> Ended<'a> {
     let packets = members.len();
     let mut last_at_ns: Vec<u64> = members
         .iter()
         .filter_map(|seen| Some(seen.as_ref()?.last()?.sighting.at_ns))
         .collect();
     last_at_ns.sort_unstable();
-    let seen = members.swap_remove(0);
-    let last = seen.as_ref().and_then(|seen| seen.last());
-    let on_way = ends.way_of(leg.is_back());
-    let fate = Fate {
-        leg,
-        packets,
-        of,
-        unseen_at: unseen_at(followed, &on_way, seen.as_deref().unwrap_or_default()),
-        last: last.map(|seen| sight(seen)),
-        cause: None,
-    };
-    Some(Ended {
-        fate,
-        whole: seen.unwrap_or_default(),
+    let seen = members.swap_remove(0).unwrap_or_default();
+    Ended {
+        fate: Fate {
+            leg,
+            packets,
+            of: followed.outcomes.as_ref().map_or(0, Outcomes::sent),
+            unseen_at: unseen_at(followed, &ends.way_of(leg.is_back()), &seen),
+            last: seen.last().map(sight),
+            cause: None,
+        },
+        whole: seen,
         last_at_ns,
-    })
+        unheard,
+    }
 }
 
 /// How many of the burst another end answered than the one that was dialled.

@@ -6,6 +6,7 @@
 pub mod answer;
 mod astray;
 mod counters;
+mod down;
 mod drops;
 mod ends;
 mod fate;
@@ -90,10 +91,15 @@ impl Ground {
             back: back.as_ref().map(|back| &back.0),
         };
         let rewrites = rewrite::rewrites(followed, &ends, &attempts);
-        let fate = fate::fate(followed, &ends, &attempts).map(|ended| {
-            let cause = reason::reason(followed, &ends, &self.network, &ended, &walks, &rewrites);
-            ended.with(cause)
-        });
+        let mut fates = fate::fates(followed, &ends, &attempts)
+            .into_iter()
+            .filter_map(|ended| {
+                let cause =
+                    reason::reason(followed, &ends, &self.network, &ended, &walks, &rewrites);
+                // What only came late ended nowhere.
+                (!ended.unheard || cause.is_some()).then(|| ended.with(cause))
+            });
+        let fate = fates.next();
         FollowedTo { fate, rewrites }
     }
 

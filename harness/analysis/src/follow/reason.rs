@@ -16,7 +16,7 @@ use super::fate::Ended;
 use super::passage::Seen;
 use super::rewrite::led_astray;
 use super::walked::cause_of;
-use super::{drops, local, narrow, ttl};
+use super::{down, drops, local, narrow, ttl};
 use crate::trace::model::{self, Direction, Ending, Step, Trace};
 use crate::trace::{ObservedNetwork, route_choice};
 
@@ -129,8 +129,10 @@ impl Case<'_> {
             }
             // Who sent the frame to that address is to blame, not who ignores it.
             model::Cause::WrongMac { frame: mac, .. } | model::Cause::NoPort { mac, .. } => {
-                self.wrong_neighbour(*mac)
+                let wrong = self.wrong_neighbour(*mac);
+                wrong.or_else(|| down::owner(self.network, *mac))
             }
+            model::Cause::Neighbour { next_hop, .. } => down::holder(self.network, *next_hop),
             _ => None,
         };
         found.or_else(|| cause_of(at, cause, walk.target))
@@ -151,6 +153,7 @@ impl Case<'_> {
             return None;
         }
         let wrong = self.wrong_neighbour(frame);
+        let wrong = wrong.or_else(|| down::owner(self.network, frame));
         Some(wrong.unwrap_or(Cause::FrameMisdirected {
             at: last.netns.clone(),
             device: device.name.clone(),

@@ -3,6 +3,7 @@ mod drops;
 mod rewriting;
 mod routing;
 mod ttl;
+mod unheard;
 
 use std::net::IpAddr;
 

@@ -1,6 +1,7 @@
 //! How nodes are before a run adds its pods.
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flatnet_model::observations::Observed;
 use flatnet_model::probe::{Facts, ask};
@@ -12,7 +13,12 @@ use crate::{Cluster, Result, Target};
 /// Facts of every node, by its name; an error for a node that could not be asked.
 pub type NodesBefore = BTreeMap<String, Observed<Facts>>;
 
-/// Asks every node.
+/// How long a plugin that is adding a pod may take from its bridge to the bridge's address.
+const ADDING: Duration = Duration::from_millis(500);
+/// Looks at a node whose bridge is unfinished: what is so in all of them is no moment of a plugin's work.
+const LOOKS: usize = 5;
+
+/// Asks every node; one with an unfinished bridge a few times, as a plugin may just be setting it up.
 ///
 /// # Errors
 /// When the nodes cannot be listed.
@@ -22,9 +28,32 @@ pub async fn nodes(cluster: &Arc<dyn Cluster>) -> Result<NodesBefore> {
         let probes = &probes;
         async move {
             let target = Target::Node(node.clone());
-            let facts = probes.ask(&target, &ask::Facts {}).await;
+            let look = || probes.ask(&target, &ask::Facts {});
+            let mut facts = look().await;
+            for _ in 1..LOOKS {
+                if !facts.as_ref().is_ok_and(is_unfinished) {
+                    break;
+                }
+                tokio::time::sleep(ADDING).await;
+                facts = look().await;
+            }
             (node, facts.map_err(|error| error.to_string()))
         }
     });
     Ok(join_all(looks).await.into_iter().collect())
+}
+
+/// Whether a bridge that has ports is down or has no address.
+fn is_unfinished(facts: &Facts) -> bool {
+    let mut bridges = facts.links.iter().filter(|link| link.kind == "bridge");
+    bridges.any(|bridge| {
+        let has_ports = facts
+            .links
+            .iter()
+            .any(|port| port.master == Some(bridge.index));
+        let mut addresses = facts.addresses.iter();
+        let has_address =
+            addresses.any(|address| address.index == bridge.index && address.scope != "link");
+        has_ports && !(bridge.up && has_address)
+    })
 }

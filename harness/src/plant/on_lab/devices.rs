@@ -143,8 +143,8 @@ pub(super) static FAULTS: &[Fault] = &[
             seen(
                 &["cross-node"],
                 &[Node(2)],
-                C::NeighbourUnresolved,
-                &[("device", "eth0"), ("hop", "$NODE2")],
+                C::LinkDown,
+                &[("admin", "true"), ("at.node", "node2"), ("device", "eth0")],
             ),
             seen(
                 &["node-routes"],
