@@ -49,7 +49,7 @@ impl Advice {
         match (&command.at, self.capabilities.exec_on_nodes.is_present()) {
             (At::Here, _) => match &command.argv[..] {
                 // Whoever types it has a shell.
-                [shell, option, line] if shell == "sh" && option == "-c" => line.clone(),
+                [shell, option, line] if shell == "sh" && option == "-c" => self.kubectl(line),
                 [flatnet, inspect, ..] if flatnet == "flatnet" && inspect == "inspect" => {
                     match (&self.cluster, self.capabilities.exec_on_nodes.is_present()) {
                         (Some(cluster), true) => format!("{words} --cluster {}", quote(cluster)),
@@ -57,11 +57,28 @@ impl Advice {
                         (None, _) => words,
                     }
                 }
-                _ => words,
+                _ => self.kubectl(&words),
             },
             (At::Node(node), false) => format!("ssh {node} -- {words}"),
             (At::Node(node), true) => exec(node),
             (At::Pod(pod), _) => exec(&name(pod)),
+        }
+    }
+
+    /// A line for a shell in which each kubectl asks the cluster at hand, which need not be the one of the current context.
+    fn kubectl(&self, line: &str) -> String {
+        match &self.cluster {
+            Some(context) if !self.capabilities.exec_on_nodes.is_present() => {
+                let asks = format!("kubectl --context {}", quote(context));
+                let parts = line
+                    .split(" | ")
+                    .map(|part| match part.strip_prefix("kubectl ") {
+                        Some(rest) => format!("{asks} {rest}"),
+                        None => part.to_owned(),
+                    });
+                parts.collect::<Vec<_>>().join(" | ")
+            }
+            _ => line.to_owned(),
         }
     }
 
@@ -196,8 +213,18 @@ mod tests {
             (advice(Capabilities::kubeconfig()), "ssh node1 -- ip route"),
         ] {
             assert_eq!(advice.line(&route, PodRef::to_string), line);
-            assert_eq!(advice.line(&here, PodRef::to_string), "kubectl get nodes");
+            let nodes = match advice.capabilities.exec_on_nodes.is_present() {
+                true => "kubectl get nodes",
+                false => "kubectl --context demo get nodes",
+            };
+            assert_eq!(advice.line(&here, PodRef::to_string), nodes);
         }
+        let foreign = advice(Capabilities::kubeconfig());
+        let edit = foreign.change(&PodRef::new("default", "app"), "s/a/b/");
+        assert_eq!(
+            foreign.line(&edit[0], PodRef::to_string),
+            "kubectl --context demo -n default get pod app -o yaml | sed s/a/b/ | kubectl --context demo replace --force -f -"
+        );
         let inspect = Command::here("flatnet inspect route --from n/a --to 10.0.0.1 --live");
         for (advice, named) in [
             (Advice::brief(), ""),

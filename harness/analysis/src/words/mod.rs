@@ -15,6 +15,7 @@ mod symptom;
 mod talk;
 
 use flatnet_model::advice::Advice;
+use flatnet_model::capabilities::Capabilities;
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::{Basis, Command, Evidence, Finding, Subject};
 use flatnet_model::observations::{Observations, PodNames};
@@ -71,6 +72,8 @@ impl Words<'_> {
         Words {
             advice: Advice {
                 cluster: cluster.map(str::to_owned),
+                capabilities: observations
+                    .map_or_else(Capabilities::default, |all| all.capabilities.clone()),
                 ..Advice::brief()
             },
             names,

@@ -10,7 +10,7 @@ use crate::checks::tests::lost;
 use crate::diagnose::causes::agent_behind;
 use crate::example::build::{Style, healthy};
 
-const APPLY: &str = "kubectl -n kube-system get configmap flatnet-cni -o jsonpath='{.data.manifest}' | kubectl apply --server-side --force-conflicts -f -";
+const APPLY: &str = "kubectl --context prod -n kube-system get configmap flatnet-cni -o jsonpath='{.data.manifest}' | kubectl --context prod apply --server-side --force-conflicts -f -";
 
 fn fix(recorded: Option<&str>) -> String {
     let mut evidence = cluster(vec![node("a", Some("10.244.1.0/24"))], Vec::new());
@@ -30,9 +30,9 @@ fn an_add_on_that_flatnet_applied_is_applied_as_it_was() {
     assert_eq!(fix(Some("./my/flannel.yaml")), APPLY);
     assert_eq!(
         fix(Some("weave")),
-        "kubectl apply -f manifests/flannel.yaml"
+        "kubectl --context prod apply -f manifests/flannel.yaml"
     );
-    assert_eq!(fix(None), "kubectl apply -f manifests/flannel.yaml");
+    assert_eq!(fix(None), "kubectl --context prod apply -f manifests/flannel.yaml");
 }
 
 /// busybox-1 of node1, which nobody on node2 reaches, and what the checks say of that.

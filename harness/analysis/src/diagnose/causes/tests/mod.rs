@@ -270,7 +270,7 @@ fn an_agent_of_another_add_on_is_not_the_one_that_is_silent() {
     assert_eq!(found[0].id, CauseId::AgentDown);
     assert_eq!(
         text(&evidence, &found[0]).fix.unwrap(),
-        "kubectl apply -f manifests/weave.yaml"
+        "kubectl --context prod apply -f manifests/weave.yaml"
     );
 }
 
