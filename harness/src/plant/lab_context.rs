@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use flatnet_lab::{LabSpec, LabTarget};
-use flatnet_model::probe::{Facts, ask};
+use flatnet_model::probe::{Facts, NetworkNamespace, ask};
 use flatnet_model::snapshot::{NodeSnapshot, PodSnapshot};
+use futures::{StreamExt, TryStreamExt, stream};
 use ipnet::{IpAdd, IpNet};
 
 use crate::{Error, Result};
@@ -49,18 +50,18 @@ impl LabContext {
         pod_network: &[IpNet],
     ) -> Result<LabContext> {
         let nodes = lab.nodes().await?;
-        let nodes = nodes.iter().map(status::node).collect::<Result<_>>()?;
+        let nodes: Vec<NodeSnapshot> = nodes.iter().map(status::node).collect::<Result<_>>()?;
         let objects = lab.pods().await?;
         let objects = objects.iter().map(status::pod);
         let mut objects: Vec<PodSnapshot> = objects.collect::<Result<_>>()?;
         objects.sort_by_key(|pod| wanted.iter().position(|wanted| *wanted == pod.reference));
-        let probes = Probes::on(Arc::new(lab.clone()));
-        let mut pods = Vec::new();
-        for object in objects.into_iter().filter(|pod| !pod.host_network) {
-            if let Some(ip) = object.ips.first().copied() {
-                pods.push(WiredPod::of(&probes, object, ip).await?);
-            }
-        }
+        let around = Around::look(lab, &nodes).await?;
+        let wired = objects.into_iter().filter(|pod| !pod.host_network);
+        let wired = wired.filter_map(|object| {
+            let ip = object.ips.first().copied()?;
+            Some(WiredPod::of(&around, object, ip))
+        });
+        let pods = stream::iter(wired).buffered(AT_ONCE).try_collect().await?;
         Ok(LabContext {
             nodes,
             pods,
@@ -179,22 +180,19 @@ fn by_family<T: Copy>(all: &[T], is_v6: impl Fn(&T) -> bool) -> impl Iterator<It
 }
 
 impl WiredPod {
-    async fn of(probes: &Probes, object: PodSnapshot, ip: IpAddr) -> Result<WiredPod> {
+    async fn of(around: &Around, object: PodSnapshot, ip: IpAddr) -> Result<WiredPod> {
         let name = &object.reference;
-        let inside = facts(probes, &Target::Pod(name.clone())).await?;
-        let node = Target::Node(object.node.clone());
-        let outside = facts(probes, &node).await?;
+        let inside = facts(&around.probes, &Target::Pod(name.clone())).await?;
+        let outside = around.nodes.get(&object.node);
         let address = inside.address(ip);
         let peer = address
             .and_then(|a| inside.link(a.index))
             .and_then(|l| l.link);
         let host_end = peer
-            .and_then(|peer| outside.link(peer))
+            .and_then(|peer| outside?.link(peer))
             .map(|l| l.name.clone());
-        let proc = "/proc".to_owned();
-        let question = ask::NetworkNamespaces { proc };
-        let around = probes.ask(&node, &question).await?.namespaces;
-        let own = around.iter().find(|netns| netns.addresses.contains(&ip));
+        let mut namespaces = around.namespaces.iter();
+        let own = namespaces.find(|netns| netns.addresses.contains(&ip));
         let prefix_len = address.map(|address| address.net.prefix_len());
         match (prefix_len, host_end, own) {
             (Some(prefix_len), Some(host_end), Some(own)) => Ok(WiredPod {
@@ -220,6 +218,39 @@ impl WiredPod {
     pub(super) fn net(&self) -> Result<IpNet> {
         IpNet::new(self.ip, self.prefix_len)
             .map_err(|e| Error::failed(format!("address of {}", self.object.reference), e))
+    }
+}
+
+/// Looks at so many namespaces side by side.
+const AT_ONCE: usize = 8;
+
+/// What a pod's wiring is found in.
+struct Around {
+    probes: Probes,
+    nodes: BTreeMap<String, Facts>,
+    /// Of the whole lab: its nodes see each other's processes.
+    namespaces: Vec<NetworkNamespace>,
+}
+
+impl Around {
+    async fn look(lab: &LabCluster, nodes: &[NodeSnapshot]) -> Result<Around> {
+        let probes = Probes::on(Arc::new(lab.clone()));
+        let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
+        let looks = names.into_iter().map(|name| async {
+            let found = facts(&probes, &Target::Node(name.clone())).await?;
+            Ok::<_, Error>((name, found))
+        });
+        let found = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        let first = nodes.first().map(|node| Target::Node(node.name.clone()));
+        let first = first.ok_or_else(|| Error::Failed("the lab has no node".to_owned()))?;
+        let proc = "/proc".to_owned();
+        let question = ask::NetworkNamespaces { proc };
+        let namespaces = probes.ask(&first, &question).await?.namespaces;
+        Ok(Around {
+            probes,
+            nodes: found,
+            namespaces,
+        })
     }
 }
 

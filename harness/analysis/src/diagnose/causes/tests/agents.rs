@@ -32,7 +32,10 @@ fn an_add_on_that_flatnet_applied_is_applied_as_it_was() {
         fix(Some("weave")),
         "kubectl --context prod apply -f manifests/flannel.yaml"
     );
-    assert_eq!(fix(None), "kubectl --context prod apply -f manifests/flannel.yaml");
+    assert_eq!(
+        fix(None),
+        "kubectl --context prod apply -f manifests/flannel.yaml"
+    );
 }
 
 /// busybox-1 of node1, which nobody on node2 reaches, and what the checks say of that.
