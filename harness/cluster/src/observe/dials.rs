@@ -14,7 +14,7 @@ pub(super) const ATTEMPT_MS: u64 = 1_500;
 /// Attempts per request: a packet lost to a busy machine is not a broken network, twice in a row it is.
 pub(super) const ATTEMPTS: u32 = 2;
 /// Dials under way at once in one probe, at most; it makes fewer where the machine does not keep up.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
 /// Those that it makes at once at least where nothing answers: waiting costs no processor.
 const AT_ONCE_SILENT: usize = 8;
 
