@@ -12,6 +12,7 @@ pub mod live;
 pub mod matrix;
 pub mod model;
 pub mod outcome;
+mod repeated;
 pub mod route;
 pub mod summary;
 pub mod terminal;

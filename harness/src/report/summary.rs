@@ -1,4 +1,5 @@
 //! The report as a page of Markdown, for a CI run's summary.
+use super::repeated::shown;
 use super::{CheckReport, Report};
 use flatnet_analysis::alike::subjects;
 use flatnet_analysis::words::{Words, listed};
@@ -34,7 +35,9 @@ pub fn render(report: &Report) -> String {
     for check in &report.checks {
         if let Verdict::Fail { evidence } = &check.verdict {
             text.push_str(&format!("\n#### {}\n\n", check.id));
-            for e in evidence.iter().map(|evidence| words.text(evidence)) {
+            let texts: Vec<_> = evidence.iter().map(|one| words.text(one)).collect();
+            let (shown, more) = shown(&texts);
+            for e in shown {
                 text.push_str(&format!(
                     "- {}: expected {}, observed {}\n  look: `{}`\n",
                     cell(&e.what),
@@ -42,6 +45,9 @@ pub fn render(report: &Report) -> String {
                     cell(&e.observed),
                     e.look.replace('`', "'")
                 ));
+            }
+            for line in more {
+                text.push_str(&format!("- {}\n", cell(&line)));
             }
         }
     }

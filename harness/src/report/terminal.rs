@@ -6,6 +6,7 @@ use super::lines::{
     BLUE, BOLD, DIM, GREEN, LABEL_WIDTH, LABELS, MAGENTA, RED, RESET, YELLOW, evidence_lines,
 };
 use super::matrix::{Grid, Matrix, Share};
+use super::repeated::shown;
 use super::{CheckReport, Outcome, Report};
 use flatnet_analysis::words::{Words, count, listed};
 use flatnet_model::verdict::Verdict;
@@ -106,7 +107,8 @@ pub fn render_check(check: &CheckReport, words: &Words<'_>, detail: Detail) -> S
             }
         }
         Verdict::Fail { evidence } => {
-            for (index, evidence) in evidence.iter().enumerate() {
+            let (shown, more) = shown(evidence);
+            for (index, evidence) in shown.into_iter().enumerate() {
                 // The first one's `what` is on the check's own line.
                 for line in evidence_lines(evidence)
                     .iter()
@@ -120,6 +122,9 @@ pub fn render_check(check: &CheckReport, words: &Words<'_>, detail: Detail) -> S
                         false => lines.push_str(&format!("{:INDENT$}{RED}{line}{RESET}\n", "")),
                     }
                 }
+            }
+            for line in more {
+                lines.push_str(&format!("{:INDENT$}{line}\n", ""));
             }
         }
         _ => {}
