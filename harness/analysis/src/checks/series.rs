@@ -228,7 +228,7 @@ impl<'a> Lossy<'a> {
         }
         let culprits = match fate {
             Some(fate) => followed::blamed(self.topology, fate),
-            None => common.map(Subject::node_of).into_iter().collect(),
+            None => common.map_or_else(Vec::new, |node| self.on(node)),
         };
         let concluded = || {
             let node = match culprits.first() {
@@ -239,6 +239,40 @@ impl<'a> Lossy<'a> {
         };
         let cause = seen.cloned().unwrap_or_else(concluded);
         (culprits, cause)
+    }
+
+    /// Who is to blame on the node that all paths have in common: a pod that all of them have in common, where another pod there loses
+    /// nothing of as many packets; nobody, where no other was measured so.
+    fn on(&self, node: &str) -> Vec<Subject> {
+        let of_pod = |end: &&Endpoint| {
+            self.topology.node_of(end) == Some(node) && !self.topology.on_host(end)
+        };
+        let in_all = |end: &&'a Endpoint| {
+            let mut runs = self.runs.iter();
+            runs.all(|run| run.from == **end || run.to == **end)
+        };
+        let first = self.runs.first().map(|run| [&run.from, &run.to]);
+        let shared: Vec<&Endpoint> = first.into_iter().flatten().filter(in_all).collect();
+        let [pod] = shared[..] else {
+            return vec![Subject::node_of(node)];
+        };
+        if !of_pod(&pod) {
+            return vec![Subject::node_of(node)];
+        }
+        let fewest = self.runs.iter().map(|run| counts(run).1).min();
+        let mut series = self.topology.observations.series.iter();
+        let other_is_well = series.any(|run| {
+            let mut ends = [&run.from, &run.to].into_iter();
+            ends.any(|end| of_pod(&end) && end != pod)
+                && run.from != *pod
+                && run.to != *pod
+                && pattern(run) == Some(Pattern::Whole)
+                && Some(counts(run).1) >= fewest
+        });
+        match other_is_well {
+            true => self.topology.subject(pod).into_iter().collect(),
+            false => Vec::new(),
+        }
     }
 
     /// Two nodes with one address or one Ethernet address, of which every lossy direction has one: what is for the one goes to the

@@ -153,11 +153,25 @@ fn loss_some_of_the_time_is_told_with_its_rate_and_is_no_filter() {
             attempts: 2,
         };
     }
-    for from in ["node1", "node3"] {
-        let there = |dial: &&Dial| home(&o, &dial.from).0 == from;
+    let to = |o: &mut Observations, from: &str, to: &str, fates: &str| {
+        let there = |dial: &&Dial| home(o, &dial.from).0 == from && bare(&dial.to) == to;
         let dial = lossy.iter().find(there).unwrap().clone();
-        suspicion(&mut o, &dial, &"alaaalaala".repeat(10));
+        suspicion(o, &dial, &fates.repeat(10));
+    };
+    let mut one_pod = o.clone();
+    for (from, pod) in [("node1", "busybox-2"), ("node3", "busybox-5")] {
+        to(&mut o, from, pod, "alaaalaala");
     }
+    // Where all of them are of one pod, it or its node may be the reason, until another pod there is seen to lose nothing.
+    for from in ["node1", "node3"] {
+        to(&mut one_pod, from, "busybox-2", "alaaalaala");
+    }
+    assert_eq!(sole("cross-node", &one_pod).culprit, None);
+    to(&mut one_pod, "node1", "busybox-5", "aaaaaaaaaa");
+    assert_eq!(
+        sole("cross-node", &one_pod).culprit.as_deref(),
+        Some("pod busybox-2 on node2")
+    );
     assert_red(&o, &["cross-node"], &[]);
     let evidence = sole("cross-node", &o);
     assert_eq!(
