@@ -255,7 +255,7 @@ causes! {
     NeighbourWrong { at: Netns, hop: IpAddr, device: String, mac: MacAddr, actual: Option<MacAddr> }
         "a neighbour entry names an Ethernet address that the next hop does not have" => "`ip neigh del` on the node: the right one is asked for again", ["gateway", "same-node", "cross-node"];
     LinkDown { at: Netns, device: String, admin: bool }
-        "a packet is to leave or come in by a device that is down" => "`ip link set` up", ["same-node", "cross-node"];
+        "a packet is to leave or come in by a device that is down" => "`ip link set` up", ["node-routes", "same-node", "cross-node"];
     FrameMisdirected { at: Netns, device: String, frame: MacAddr, own: Option<MacAddr> }
         "a frame is addressed to an Ethernet address that nobody there has" => "the neighbour or forwarding entry that names it", ["same-node", "cross-node"];
     ForwardingEntryMissing { at: Netns, device: String, mac: MacAddr }

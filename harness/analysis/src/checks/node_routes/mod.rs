@@ -2,6 +2,7 @@
 mod leftover;
 mod remote;
 mod tunnel;
+mod uplink;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,6 +95,11 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
         };
         problems.extend(own_cidr_elsewhere(node, facts, topology));
         problems.extend(address_among_pods(node, topology));
+        // Its routes went with the device: one fault, not one for each of the other nodes.
+        if let Some(problem) = uplink::down(node, facts) {
+            problems.push(problem);
+            continue;
+        }
         for remote in topology
             .nodes()
             .filter(|remote| remote.object.name != node.object.name)

@@ -345,3 +345,18 @@ fn a_route_to_a_part_that_leads_where_the_whole_does_is_fine() {
     node_facts(&mut o, "node1").routes.push(part);
     assert_red(&o, &[], &[]);
 }
+
+#[test]
+fn an_uplink_that_is_down_is_one_fault_and_not_one_for_each_route() {
+    let mut o = Cluster::new(Style::Direct, 5, 1).observe();
+    let facts = node_facts(&mut o, "node2");
+    let mut links = facts.links.iter_mut();
+    let uplink = links.find(|link| link.name == "eth0").expect("an uplink");
+    uplink.up = false;
+    let index = uplink.index;
+    facts.routes.retain(|route| route.oif != Some(index));
+    let told = sole("node-routes", &o);
+    assert_eq!(told.what, "eth0 of node2 is set down");
+    assert_eq!(told.culprit.as_deref(), Some("node2"));
+    assert_eq!(causes("node-routes", &o), [CauseId::LinkDown]);
+}
