@@ -1,4 +1,5 @@
 //! The main loop: a question, an answer.
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use flatnet_model::probe::watch::Watching;
 use flatnet_model::probe::{RepeatedAnswers, SeriesResults};
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::time::sleep;
 
 use crate::dial::{Row, dial, series};
 use crate::echo::Pinger;
@@ -208,7 +210,7 @@ impl Session {
         if let Some(responder) = self.responder.take() {
             responder.stop().await;
         }
-        let responder = self.responder.insert(Responder::start(name, port)?);
+        let responder = self.responder.insert(started(name, port).await?);
         self.repeated.clear();
         let icmp_send = Pinger::open(false).is_ok() || Pinger::open(true).is_ok();
         Ok(Listening {
@@ -217,4 +219,21 @@ impl Session {
             icmp_send,
         })
     }
+}
+
+/// Looks at a port that is in use, and pause between two of them.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A responder, also where the probe of the last run, of which nobody has heard the end yet, still holds the port for a moment.
+async fn started(name: &str, port: u16) -> Result<Responder> {
+    for _ in 1..TRIES {
+        match Responder::start(name, port) {
+            Err(Error::System { source, .. }) if source.kind() == ErrorKind::AddrInUse => {
+                sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+    Responder::start(name, port)
 }

@@ -178,6 +178,20 @@ net_tests! {
         assert_ne!(second.listen("second"), port);
     }
 
+    /// The probe of the last run may take a moment to end.
+    fn a_port_that_becomes_free_in_a_moment_is_waited_for() {
+        let a = Net::new();
+        let (mut first, mut second) = (a.probe(), a.probe());
+        let port = first.listen("first");
+        let ending = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            drop(first);
+        });
+        let listening = second.try_ask(&listen("second", port));
+        assert_eq!(listening.expect("the port is free by then").port, port);
+        ending.join().expect("the first one ended");
+    }
+
     fn slow_and_silent_connections_do_not_keep_others_waiting() {
         use std::io::{Read, Write};
         let (a, b) = pair();

@@ -42,7 +42,7 @@ pub(crate) const KNOWN: &[Known] = &[
         classes: &[Loss],
         planted: &[],
         said: &["nothing is red"],
-        why: "a dial is made up to three times, and counts as answered if one attempt is",
+        why: "a dial is made up to twice, and counts as answered if one attempt is",
     },
     Known {
         law: 3,
