@@ -80,7 +80,10 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
         Err(e) => return Err(e),
     };
     let run = described(fault, &outcome);
-    let deleted = run.cluster.is_some() && !args.run.keep;
+    let gone = match run.cluster {
+        Some(_) => "the run's pods are deleted; to keep them",
+        None => "the cluster is deleted; to keep it",
+    };
     let report = Report::of(
         run,
         started,
@@ -91,10 +94,10 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     .with_diagnosis(outcome.diagnosis);
     let written = [show(&args, &report), keep(&args, &report)];
     let outcome = report.outcome();
-    if outcome.counts.failed > 0 && deleted {
-        output::say(
-            "note: the run's pods are deleted; to keep them for the commands above, run it again with --keep",
-        );
+    if outcome.counts.failed > 0 && !args.run.keep {
+        output::say(format!(
+            "note: {gone} for the commands above, run it again with --keep"
+        ));
     }
     Ok(output::delivered(outcome.exit_code, written))
 }
