@@ -52,6 +52,6 @@ pub(crate) const REGRESSIONS: &[Regression] = &[
     Regression {
         seed: 93568906,
         planted: "ip link set dev eth0 down",
-        was: "a node's uplink that is down was told as a neighbour that does not answer, or as a frame that nobody takes",
+        was: "the cause named for a node's uplink that was down was an unresolved neighbour, or a frame addressed to nobody",
     },
 ];

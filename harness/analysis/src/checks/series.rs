@@ -244,7 +244,7 @@ impl<'a> Lossy<'a> {
     /// Who is to blame on the node that all paths have in common: a pod that all of them have in common, where another pod there loses
     /// nothing of as many packets; nobody, where no other was measured so.
     fn on(&self, node: &str) -> Vec<Subject> {
-        let of_pod = |end: &&Endpoint| {
+        let is_pod_here = |end: &Endpoint| {
             self.topology.node_of(end) == Some(node) && !self.topology.on_host(end)
         };
         let in_all = |end: &&'a Endpoint| {
@@ -253,19 +253,16 @@ impl<'a> Lossy<'a> {
         };
         let first = self.runs.first().map(|run| [&run.from, &run.to]);
         let shared: Vec<&Endpoint> = first.into_iter().flatten().filter(in_all).collect();
-        let [pod] = shared[..] else {
-            return vec![Subject::node_of(node)];
+        let pod = match shared[..] {
+            [pod] if is_pod_here(pod) => pod,
+            _ => return vec![Subject::node_of(node)],
         };
-        if !of_pod(&pod) {
-            return vec![Subject::node_of(node)];
-        }
         let fewest = self.runs.iter().map(|run| counts(run).1).min();
         let mut series = self.topology.observations.series.iter();
         let other_is_well = series.any(|run| {
-            let mut ends = [&run.from, &run.to].into_iter();
-            ends.any(|end| of_pod(&end) && end != pod)
-                && run.from != *pod
-                && run.to != *pod
+            let ends = [&run.from, &run.to];
+            !ends.contains(&pod)
+                && ends.into_iter().any(is_pod_here)
                 && pattern(run) == Some(Pattern::Whole)
                 && Some(counts(run).1) >= fewest
         });

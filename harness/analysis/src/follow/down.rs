@@ -6,6 +6,7 @@ use flatnet_model::kernel::{Link, MacAddr};
 use flatnet_model::probe::Facts;
 use flatnet_model::reference::Netns;
 
+use super::ends::namespaces;
 use crate::trace::ObservedNetwork;
 
 /// That of a next hop.
@@ -25,17 +26,8 @@ fn only<'a>(
     network: &'a ObservedNetwork,
     fits: impl Fn(&'a Facts) -> Option<&'a Link>,
 ) -> Option<Cause> {
-    // A hostNetwork pod has what its node has.
-    let pods = network.pods.iter().filter(|pod| !pod.object.host_network);
-    let pods = pods.map(|pod| (Netns::Pod(pod.reference().clone()), pod.facts.as_ref().ok()));
-    let nodes = network.nodes.iter();
-    let nodes = nodes.map(|node| {
-        let netns = Netns::Node(node.object.name.clone());
-        (netns, node.inside.facts().ok())
-    });
-    let fitting: Vec<(Netns, &Link)> = pods
-        .chain(nodes)
-        .filter_map(|(netns, facts)| Some((netns, fits(facts?)?)))
+    let fitting: Vec<(Netns, &Link)> = namespaces(network)
+        .filter_map(|(netns, facts)| Some((netns, fits(facts)?)))
         .collect();
     match &fitting[..] {
         [(at, link)] if !link.up => Some(Cause::LinkDown {

@@ -130,6 +130,18 @@ pub(super) fn facts<'a>(network: &'a ObservedNetwork, netns: &Netns) -> Option<&
     }
 }
 
+/// Every namespace of nodes and pods that was looked into, each once: a hostNetwork pod has what its node has.
+pub(super) fn namespaces(network: &ObservedNetwork) -> impl Iterator<Item = (Netns, &Facts)> {
+    let pods = network.pods.iter().filter(|pod| !pod.object.host_network);
+    let pods = pods.map(|pod| (Netns::Pod(pod.reference().clone()), pod.facts.as_ref().ok()));
+    let nodes = network.nodes.iter().map(|node| {
+        let netns = Netns::Node(node.object.name.clone());
+        (netns, node.inside.facts().ok())
+    });
+    pods.chain(nodes)
+        .filter_map(|(netns, facts)| Some((netns, facts?)))
+}
+
 /// Whether a namespace holds an address.
 pub(super) fn holds(network: &ObservedNetwork, netns: &Netns, address: IpAddr) -> bool {
     addresses(network, netns).contains(&address)

@@ -11,7 +11,7 @@ use flatnet_model::reference::Netns;
 
 use super::astray::routed_away;
 use super::counters::COUNTERS;
-use super::ends::{Ends, facts, holds};
+use super::ends::{Ends, facts, holds, namespaces};
 use super::fate::Ended;
 use super::passage::Seen;
 use super::rewrite::led_astray;
@@ -333,14 +333,8 @@ fn around(ended: &Ended<'_>, walk: Option<&Trace>) -> Vec<(Option<IpAddr>, IpAdd
 
 /// The Ethernet address of the interface that holds an address, where one namespace does.
 fn mac_of(network: &ObservedNetwork, address: IpAddr) -> Option<MacAddr> {
-    // A hostNetwork pod holds what its node holds.
-    let own_network = network.pods.iter().filter(|pod| !pod.object.host_network);
-    let pods = own_network.map(|pod| pod.facts.as_ref().ok());
-    let nodes = network.nodes.iter().map(|node| node.inside.facts().ok());
-    let holders: Vec<MacAddr> = pods
-        .chain(nodes)
-        .flatten()
-        .filter_map(|facts| facts.holder(address)?.mac)
+    let holders: Vec<MacAddr> = namespaces(network)
+        .filter_map(|(_, facts)| facts.holder(address)?.mac)
         .collect();
     match holders[..] {
         [only] => Some(only),

@@ -45,15 +45,8 @@ pub async fn nodes(cluster: &Arc<dyn Cluster>) -> Result<NodesBefore> {
 
 /// Whether a bridge that has ports is down or has no address.
 fn is_unfinished(facts: &Facts) -> bool {
-    let mut bridges = facts.links.iter().filter(|link| link.kind == "bridge");
-    bridges.any(|bridge| {
-        let has_ports = facts
-            .links
-            .iter()
-            .any(|port| port.master == Some(bridge.index));
-        let mut addresses = facts.addresses.iter();
-        let has_address =
-            addresses.any(|address| address.index == bridge.index && address.scope != "link");
-        has_ports && !(bridge.up && has_address)
+    let mut links = facts.links.iter();
+    links.any(|link| {
+        facts.has_ports(link) && !(link.up && facts.addresses_of(link).next().is_some())
     })
 }

@@ -228,6 +228,19 @@ impl Facts {
         of(device).or_else(|| of("all")).map(|value| value.trim())
     }
 
+    /// Whether it is a bridge that has ports.
+    pub fn has_ports(&self, link: &Link) -> bool {
+        let mut links = self.links.iter();
+        link.kind == "bridge" && links.any(|port| port.master == Some(link.index))
+    }
+
+    /// Addresses of an interface, link-local ones left out.
+    pub fn addresses_of(&self, link: &Link) -> impl Iterator<Item = &Address> {
+        let index = link.index;
+        let addresses = self.addresses.iter();
+        addresses.filter(move |address| address.index == index && address.scope != "link")
+    }
+
     /// Whether the interface with that index is a VXLAN device.
     pub fn is_vxlan(&self, index: impl Into<Option<u32>>) -> bool {
         self.link(index).is_some_and(|link| link.vxlan.is_some())

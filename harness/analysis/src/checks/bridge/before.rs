@@ -28,7 +28,8 @@ pub(super) fn repaired(observations: &Observations, findings: &mut Findings) -> 
 
 fn on_node(node: &str, before: &Facts, now: &Facts) -> Vec<Deviation> {
     let mut repaired = Vec::new();
-    for bridge in before.links.iter().filter(|link| has_pods(link, before)) {
+    // A bridge without ports cut nobody off.
+    for bridge in before.links.iter().filter(|link| before.has_ports(link)) {
         let Some(later) = now.link_named(&bridge.name).filter(|link| link.up) else {
             continue;
         };
@@ -49,18 +50,11 @@ fn on_node(node: &str, before: &Facts, now: &Facts) -> Vec<Deviation> {
     repaired
 }
 
-/// A bridge with ports. One without cut nobody off.
-fn has_pods(link: &Link, facts: &Facts) -> bool {
-    let port = |other: &Link| other.master == Some(link.index);
-    link.kind == "bridge" && facts.links.iter().any(port)
-}
-
 fn addresses(link: &Link, facts: &Facts) -> Vec<IpNet> {
-    let on_link = facts
-        .addresses
-        .iter()
-        .filter(|address| address.index == link.index && address.scope != "link");
-    on_link.map(|address| address.net).collect()
+    facts
+        .addresses_of(link)
+        .map(|address| address.net)
+        .collect()
 }
 
 struct Was<'a> {
