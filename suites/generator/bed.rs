@@ -7,6 +7,7 @@ use flatnet::session::Session;
 use flatnet_analysis::checks::catalogue;
 use flatnet_cluster::lab::{AGENT, LabCluster};
 use flatnet_cluster::{Cluster, status};
+use flatnet_lab::spec::LabSpec;
 use flatnet_model::verdict::Verdict;
 use flatnet_model::{IpFamily, Underlay};
 use futures::future::{join_all, try_join_all};
@@ -26,7 +27,7 @@ pub(crate) struct Shape {
 }
 
 /// A fault's seed chooses one of these.
-pub(crate) const SHAPES: [Shape; 4] = [
+pub(crate) const SHAPES: [Shape; 6] = [
     Shape {
         underlay: Underlay::L2,
         family: IpFamily::Ipv4,
@@ -45,6 +46,16 @@ pub(crate) const SHAPES: [Shape; 4] = [
     Shape {
         underlay: Underlay::L2,
         family: IpFamily::Dual,
+        backend: "vxlan",
+    },
+    Shape {
+        underlay: Underlay::L2,
+        family: IpFamily::Ipv6,
+        backend: "routes",
+    },
+    Shape {
+        underlay: Underlay::Routed,
+        family: IpFamily::Ipv6,
         backend: "vxlan",
     },
 ];
@@ -76,7 +87,7 @@ impl Bed {
             let name = session.plan().source.name().expect("a name").to_owned();
             let lab = LabCluster::connect(&name).await.expect("the same lab");
             let cluster = session.cluster();
-            let mut ground = survey(&session).await;
+            let mut ground = survey(&session, shape).await;
             for node in &ground.nodes {
                 // It would repair what is broken.
                 lab.stop_daemon(&node.name, AGENT).await.expect("no agent");
@@ -86,8 +97,9 @@ impl Bed {
             }
             let spots: Vec<Spot> = ground.spots().collect();
             let listing = |spot| Listing::of(cluster, &ground, spot);
-            let listings = join_all(spots.iter().map(|spot| listing(*spot))).await;
-            let baseline: BTreeMap<Spot, Listing> = spots.iter().copied().zip(listings).collect();
+            let listed = || spots.iter().copied().chain([Spot::Wire]);
+            let listings = join_all(listed().map(listing)).await;
+            let baseline: BTreeMap<Spot, Listing> = listed().zip(listings).collect();
             let routes: Vec<_> = (0..ground.nodes.len())
                 .map(|node| baseline[&Spot::Node(node)].routes_to(&ground.nodes))
                 .collect();
@@ -150,7 +162,20 @@ impl Bed {
 
     /// Puts back what went with a fault (addresses of a device that was down, routes through it); whether the namespaces are now
     /// as they were when the lab was new, and else what differs.
-    pub(crate) fn restore(&self, spots: &[Spot]) -> Result<(), String> {
+    pub(crate) fn restore(&mut self, spots: &[Spot]) -> Result<(), String> {
+        for spot in spots {
+            let Spot::Pod(pod) = *spot else { continue };
+            let Pod { node, pid, .. } = self.ground.pods[pod];
+            if self
+                .sh(Spot::Node(node), &format!("kill -0 {pid}"))
+                .is_err()
+            {
+                // It was killed, and another one runs.
+                let cluster = self.session.as_ref().expect("a session").cluster();
+                let located = locate(cluster, &mut self.ground, pod);
+                self.runtime.block_on(located);
+            }
+        }
         let cluster = self.session().cluster();
         for spot in spots {
             let baseline = &self.baseline[spot];
@@ -169,8 +194,9 @@ impl Bed {
                 return Err(format!("{}: {difference}", self.ground.netns(*spot)));
             }
         }
-        let flush = "ip -4 route flush cache; ip -6 route flush cache; ip -6 neigh flush nud failed; ip neigh flush nud failed";
-        let spots: Vec<Spot> = self.ground.spots().collect();
+        // Neighbours that were learned while something was broken; permanent ones stay.
+        let flush = "ip -4 route flush cache; ip -6 route flush cache; ip -4 neigh flush all; ip -6 neigh flush all";
+        let spots: Vec<Spot> = self.ground.spots().chain([Spot::Wire]).collect();
         let flushes = spots
             .iter()
             .map(|spot| sh(cluster, &self.ground, *spot, flush));
@@ -198,7 +224,7 @@ impl Drop for Bed {
     }
 }
 
-async fn survey(session: &Session) -> Ground {
+async fn survey(session: &Session, shape: Shape) -> Ground {
     let by_family = |mut ips: Vec<std::net::IpAddr>| {
         ips.sort_by_key(std::net::IpAddr::is_ipv6);
         ips
@@ -210,6 +236,7 @@ async fn survey(session: &Session) -> Ground {
             let mut cidrs = node.pod_cidrs;
             cidrs.sort_by_key(|cidr| cidr.addr().is_ipv6());
             Node {
+                wire_port: LabSpec::wire_port(&node.name),
                 name: node.name,
                 ips: by_family(node.internal_ips),
                 cidrs,
@@ -238,18 +265,19 @@ async fn survey(session: &Session) -> Ground {
         nodes,
         pods,
         vxlan: None,
+        is_routed: shape.underlay == Underlay::Routed,
     }
 }
 
-/// Finds a process in the pod's network namespace, and the node's end of its veth.
+/// Finds the pod's process by its address, and the node's end of its veth; waits up to 10 s for a process that is started again.
 async fn locate(cluster: &Arc<dyn Cluster>, ground: &mut Ground, number: usize) {
     let pod = &ground.pods[number];
     let line = format!(
-        "for p in /proc/[0-9]*; do p=${{p#/proc/}}; \
+        "for t in $(seq 100); do for p in /proc/[0-9]*; do p=${{p#/proc/}}; grep -q oracle /proc/$p/cmdline && continue; \
          l=$(nsenter -t $p -n ip -o addr show dev eth0 2>/dev/null) || continue; \
          case \"$l\" in *' {ip}/'*) i=$(nsenter -t $p -n cat /sys/class/net/eth0/iflink 2>/dev/null); \
          i=$(nsenter -t $p -n ip -o link show dev eth0 | sed 's/.*eth0@if\\([0-9]*\\):.*/\\1/'); \
-         echo $p $(ip -o link | sed -n \"s/^$i: \\([^@:]*\\).*/\\1/p\"); exit 0;; esac; done; exit 1",
+         echo $p $(ip -o link | sed -n \"s/^$i: \\([^@:]*\\).*/\\1/p\"); exit 0;; esac; done; sleep 0.1; done 2>/dev/null; exit 1",
         ip = pod.ips[0]
     );
     let said = sh(cluster, ground, Spot::Node(pod.node), &line).await;

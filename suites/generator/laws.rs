@@ -1,5 +1,6 @@
 //! The four laws: what flatnet may say of a fault, and what it must.
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use flatnet_model::PodRef;
 use flatnet_model::cause::{Cause, CauseId};
@@ -173,6 +174,11 @@ impl Judge<'_> {
             return Some(format!("saw {name}"));
         }
         let claims: Claims = serde_json::from_value(json).expect("parameters of a cause");
+        let whose = |hop: &IpAddr| {
+            let spots = self.ground.spots();
+            let mut holders = spots.filter(|spot| self.ground.ips(*spot).contains(hop));
+            holders.next().map(|spot| self.ground.netns(spot))
+        };
         let node = match &found.cause {
             // `node` knows the address that the VTEP of `to` had.
             Cause::VtepMacMismatch {
@@ -184,10 +190,15 @@ impl Judge<'_> {
         };
         // The entry and the device whose Ethernet address it should name are in two places: the culprit says which was changed.
         let has_two_places = matches!(found.cause, Cause::NeighbourWrong { .. });
-        let at = claims
-            .at
-            .or(node.map(Netns::Node))
-            .filter(|_| !has_two_places);
+        let at = match &found.cause {
+            // Who asks and who does not answer.
+            Cause::NeighbourUnresolved { hop, .. } => {
+                let asks = claims.at.filter(|at| self.is_planted(at));
+                asks.or_else(|| whose(hop))
+            }
+            _ => claims.at.or(node.map(Netns::Node)),
+        };
+        let at = at.filter(|_| !has_two_places);
         if at.is_some_and(|at| !self.is_planted(&at)) {
             return Some(format!("saw it elsewhere: {name}"));
         }
@@ -225,9 +236,14 @@ const OF_DEVICES: [CauseId; 6] = [
 
 /// A rule is the planted one by family, table, chain and handle; the chain's policy has none, and is the fault's where it drops.
 fn is_rule(planted: &RuleAt, rule: &RuleRef) -> bool {
-    let is_chain =
-        planted.family == rule.family && planted.table == rule.table && planted.chain == rule.chain;
-    is_chain
+    if planted.family != rule.family || planted.table != rule.table {
+        return false;
+    }
+    if planted.is_legacy {
+        let chain = format!(" {} ", planted.chain);
+        return rule.text.as_ref().is_some_and(|text| text.contains(&chain));
+    }
+    planted.chain == rule.chain
         && match rule.handle {
             None => planted.policy_drops,
             handle => handle == planted.handle,

@@ -22,6 +22,7 @@ done
 ip -d -o link show | sed 's/[a-z_]*_timer *[0-9.]*//g; s/ state [A-Z]*//; s/ qlen [0-9]*//' | sed 's/^/link /'
 bridge fdb show | grep ' dst ' | sed 's/^/fdb /'
 nft -s list ruleset | sed 's/^/nft /'
+for p in iptables ip6tables; do $p-legacy-save 2>/dev/null | grep '^-\|^:.* DROP' | sed 's/ \[.*//' | sed s/^/$p' '/; done
 cd /proc/sys/net && grep -H . ipv4/ip_forward ipv4/icmp_echo_ignore_all ipv4/conf/*/forwarding ipv4/conf/*/rp_filter ipv4/conf/*/arp_ignore ipv6/conf/*/forwarding ipv6/conf/*/disable_ipv6 ipv6/icmp/echo_ignore_all | sed 's/^/sysctl /'
 ls -l /etc/cni/net.d /opt/cni/bin 2>/dev/null | awk '{ print $1, $NF }' | sed 's/^/file /'
 ";

@@ -1,22 +1,33 @@
 //! Runs commands in the namespaces of a lab.
 use std::sync::Arc;
 
-use flatnet_cluster::{Cluster, Target};
+use flatnet_cluster::{Cluster, Process, Target};
 
 use crate::ground::{Ground, Spot};
 
-/// The command that runs a program in a namespace, and where to run it.
-pub(crate) fn within(ground: &Ground, spot: Spot, argv: &[&str]) -> (Target, Vec<String>) {
-    let node = Target::Node(ground.nodes[ground.node_of(spot)].name.clone());
+/// Starts a program in a namespace, with the programs of its node.
+pub(crate) async fn start(
+    cluster: &Arc<dyn Cluster>,
+    ground: &Ground,
+    spot: Spot,
+    argv: &[&str],
+) -> flatnet_cluster::Result<Process> {
     let enter = match spot {
-        Spot::Node(_) => Vec::new(),
+        Spot::Node(_) | Spot::Wire => Vec::new(),
         Spot::Pod(pod) => format!("nsenter -t {} -n", ground.pods[pod].pid)
             .split(' ')
             .map(str::to_owned)
             .collect(),
     };
     let argv = argv.iter().map(|word| (*word).to_owned());
-    (node, enter.into_iter().chain(argv).collect())
+    let argv: Vec<String> = enter.into_iter().chain(argv).collect();
+    match ground.node_of(spot) {
+        Some(node) => {
+            let node = Target::Node(ground.nodes[node].name.clone());
+            cluster.start(&node, &argv).await
+        }
+        None => cluster.start_on_wire(&argv).await,
+    }
 }
 
 /// Runs a line of shell in a namespace, with the programs of its node; what it printed.
@@ -29,8 +40,9 @@ pub(crate) async fn sh(
     spot: Spot,
     line: &str,
 ) -> Result<String, String> {
-    let (node, argv) = within(ground, spot, &["sh", "-c", line]);
-    let done = cluster.exec(&node, &argv, b"").await;
+    let process = start(cluster, ground, spot, &["sh", "-c", line]).await;
+    let process = process.map_err(|e| e.to_string())?;
+    let done = process.finish("a line of shell", b"").await;
     let done = done.map_err(|e| e.to_string())?;
     match done.code {
         0 => Ok(done.stdout),

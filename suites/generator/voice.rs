@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
 
 use crate::ground::{Ground, Spot};
 use crate::oracle::{self, Dial, NotFlat};
-use crate::shell::within;
+use crate::shell::start;
 
 /// The oracle's process in one namespace.
 pub(crate) struct Voice {
@@ -49,9 +49,7 @@ impl Voice {
             "--ignored",
             "--nocapture",
         ];
-        let (node, argv) = within(ground, spot, &argv);
-        let mut process = cluster
-            .start(&node, &argv)
+        let mut process = start(cluster, ground, spot, &argv)
             .await
             .expect("the oracle starts");
         let output = std::mem::replace(&mut process.stdout, Box::new(tokio::io::empty()));
@@ -103,7 +101,7 @@ impl Voice {
 
 fn port(spot: Spot) -> u16 {
     match spot {
-        Spot::Node(_) => oracle::NODE_PORT,
+        Spot::Node(_) | Spot::Wire => oracle::NODE_PORT,
         Spot::Pod(_) => oracle::POD_PORT,
     }
 }

@@ -1,19 +1,19 @@
 //! Addresses that are gone, or held by somebody else as well.
 use flatnet_model::cause::CauseId as C;
 
-use super::{Draw, Drawn, Truth, host_bits, step};
+use super::{Draw, Drawn, Truth, step};
 use crate::ground::Spot;
 
 pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
     let family = draw.family();
     let pod = draw.pod();
     let node = draw.ground.pods[pod].node;
-    let ip = draw.ground.pods[pod].ips[family];
-    let bits = host_bits(family);
+    let ip = draw.ground.pods[pod].ips[family.at];
+    let bits = family.host_bits();
     let (inside, outside) = (Spot::Pod(pod), Spot::Node(node));
     let gateway = draw.ground.gateway(node, family);
-    let range = draw.ground.nodes[node].cidrs[family].prefix_len();
-    let nodad = ["", " nodad"][family];
+    let range = draw.ground.nodes[node].cidrs[family.at].prefix_len();
+    let nodad = family.of(["", " nodad"]);
     let (spot, culprits, plant, undo, causes, must): (_, _, _, _, _, &[&str]) = match draw
         .dice
         .below(6)
@@ -95,7 +95,7 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
         }
         _ => {
             let device = draw.ground.vxlan.clone()?;
-            let vtep = draw.ground.nodes[node].cidrs[family].network();
+            let vtep = draw.ground.nodes[node].cidrs[family.at].network();
             let plant = format!("ip addr del {vtep}/{bits} dev {device}");
             let causes = vec![
                 C::NeighbourUnresolved,

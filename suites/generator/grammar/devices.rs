@@ -44,8 +44,9 @@ pub(super) fn device(draw: &mut Draw<'_>) -> Drawn {
         )
     };
     let last = 16 + draw.dice.below(200);
+    let mut uncovered = None;
     use CauseId as C;
-    let (spot, culprits, (plant, undo), device, causes) = match draw.dice.below(10) {
+    let (spot, culprits, (plant, undo), device, causes) = match draw.dice.below(11) {
         0 => (
             inside,
             vec![inside],
@@ -124,6 +125,18 @@ pub(super) fn device(draw: &mut Draw<'_>) -> Drawn {
             "cni0".to_owned(),
             vec![],
         ),
+        9 => {
+            uncovered =
+                Some("its neighbours ask again, and may have done so before flatnet looked");
+            let causes = ROUTES_GONE.to_vec();
+            (
+                outside,
+                vec![outside],
+                mac("eth0", last),
+                "eth0".to_owned(),
+                causes,
+            )
+        }
         _ => {
             let device = vxlan?;
             // The kernel forgets a device's neighbours with its address.
@@ -143,6 +156,7 @@ pub(super) fn device(draw: &mut Draw<'_>) -> Drawn {
         devices: vec![device, "eth0".to_owned()],
         causes: [causes, packets.to_vec()].concat(),
         may: &["bridge", "node-routes", "gateway"],
+        uncovered,
         ..Truth::default()
     };
     Some((vec![step(spot, plant, undo)], truth))

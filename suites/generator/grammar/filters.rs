@@ -3,7 +3,7 @@ use flatnet_model::cause::CauseId as C;
 
 use super::matches::{HOOKS, Hook, device, matches};
 use super::{Draw, Drawn, RuleAt, Truth, step};
-use crate::ground::Spot;
+use crate::ground::{Family, Spot};
 
 const PRIORITIES: [i32; 7] = [-350, -150, -10, 0, 10, 90, 200];
 
@@ -43,6 +43,7 @@ fn chain(chain: Chain<'_>) -> Drawn {
         chain: "c".to_owned(),
         handle: None,
         policy_drops: policy == "drop",
+        is_legacy: false,
     };
     let undo = format!("nft delete table {family} {table}");
     Some((vec![step(spot, plant, undo)], filtered(at)))
@@ -85,7 +86,7 @@ fn any_hook(draw: &mut Draw<'_>, spot: Spot) -> Drawn {
         "input" | "forward" | "output" if draw.dice.percent(30) => "reject",
         _ => "drop",
     };
-    let layer = draw.dice.word(&[["ip", "ip6"][family], "inet"]);
+    let layer = draw.dice.word(&[family.layer(), "inet"]);
     let table = draw.table();
     let priority = draw.dice.word(&PRIORITIES);
     chain(Chain {
@@ -102,7 +103,7 @@ fn any_hook(draw: &mut Draw<'_>, spot: Spot) -> Drawn {
 /// A chain that lets nothing through unless a rule does, and has one such rule or none.
 fn policy(draw: &mut Draw<'_>, spot: Spot) -> Drawn {
     let family = draw.family();
-    let layer = draw.dice.word(&[["ip", "ip6"][family], "inet"]);
+    let layer = draw.dice.word(&[family.layer(), "inet"]);
     let accept = match draw.dice.below(3) {
         0 => None,
         1 => Some("ct state established,related accept".to_owned()),
@@ -129,11 +130,16 @@ fn bridge(draw: &mut Draw<'_>, spot: Spot) -> Drawn {
         .dice
         .word(&["prerouting", "input", "forward", "output", "postrouting"]);
     let pod = draw.pod();
-    let ip = draw.ground.pods[pod].ips[0];
+    let family = draw.family();
+    let layer = family.layer();
+    let ip = draw.ground.pods[pod].ips[family.at];
     let rule = match draw.dice.below(3) {
-        0 => format!("ip {} {ip} drop", draw.dice.word(&["saddr", "daddr"])),
-        1 => "ip protocol udp drop".to_owned(),
-        _ => "ether type ip udp dport 7411-7412 drop".to_owned(),
+        0 => format!(
+            "{layer} {} {ip} meta l4proto {{ tcp, udp }} drop",
+            draw.dice.word(&["saddr", "daddr"])
+        ),
+        1 => "meta l4proto udp drop".to_owned(),
+        _ => format!("ether type {layer} udp dport 7411-7412 drop"),
     };
     let table = draw.table();
     chain(Chain {
@@ -150,11 +156,18 @@ fn bridge(draw: &mut Draw<'_>, spot: Spot) -> Drawn {
 /// Before anything else of netfilter.
 fn ingress(draw: &mut Draw<'_>, spot: Spot) -> Drawn {
     let device = device(draw, spot);
+    let family = draw.family();
     let rule = draw.dice.word(&[
-        "ip protocol udp drop",
-        "ip protocol icmp drop",
+        "meta l4proto udp drop",
+        family.of([
+            "ip protocol icmp drop",
+            "icmpv6 type { echo-request, echo-reply } drop",
+        ]),
         "tcp dport 7411-7412 drop",
-        "meta protocol ip meta length > 1300 drop",
+        family.of([
+            "meta protocol ip meta length > 1300 drop",
+            "meta protocol ip6 meta length > 1300 drop",
+        ]),
     ]);
     let table = draw.table();
     chain(Chain {
@@ -176,7 +189,7 @@ pub(super) fn loss(draw: &mut Draw<'_>) -> Drawn {
     let matches = matches(draw, spot, hook, family);
     let percent = draw.dice.word(&[10, 20, 30, 50, 80, 95]);
     let table = draw.table();
-    let layer = ["ip", "ip6"][family];
+    let layer = family.layer();
     chain(Chain {
         spot,
         family: layer,
@@ -192,8 +205,10 @@ pub(super) fn loss(draw: &mut Draw<'_>) -> Drawn {
 pub(super) fn iptables(draw: &mut Draw<'_>) -> Drawn {
     let family = draw.family();
     let spot = draw.spot();
-    let program = ["iptables-nft", "ip6tables-nft"][family];
-    let layer = ["ip", "ip6"][family];
+    let is_legacy = draw.dice.percent(30);
+    let kind = if is_legacy { "legacy" } else { "nft" };
+    let program = format!("{}-{kind}", family.of(["iptables", "ip6tables"]));
+    let layer = family.layer();
     let (table, chain, hook) = draw.dice.word(&[
         ("filter", "INPUT", HOOKS[1]),
         ("filter", "FORWARD", HOOKS[2]),
@@ -210,11 +225,16 @@ pub(super) fn iptables(draw: &mut Draw<'_>) -> Drawn {
         chain: chain.to_owned(),
         handle: None,
         policy_drops: is_policy,
+        is_legacy,
     };
-    // The only rule of a table of iptables: the table is the fault's.
-    let undo = format!("nft delete table {layer} {table}");
+    let undo = match (is_legacy, is_policy) {
+        // The only rule of a table of iptables: the table is the fault's.
+        (false, _) => format!("nft delete table {layer} {table}"),
+        (true, true) => format!("{program} -w -P {chain} ACCEPT"),
+        (true, false) => format!("{program} -w -t {table} -F {chain}"),
+    };
     let plant = match is_policy {
-        true => format!("{program} -P {chain} DROP"),
+        true => format!("{program} -w -P {chain} DROP"),
         false => {
             let matches = iptables_matches(draw, spot, hook, family);
             let target = match table == "filter" && draw.dice.percent(40) {
@@ -224,10 +244,15 @@ pub(super) fn iptables(draw: &mut Draw<'_>) -> Drawn {
             format!("{program} -w -t {table} -A {chain} {matches} -j {target}")
         }
     };
-    Some((vec![step(spot, plant, undo)], filtered(at)))
+    let mut truth = filtered(at);
+    if is_legacy && matches!(spot, Spot::Pod(_)) {
+        // No program in a pod lists its rules.
+        truth.counters = &["NETFILTER", "OutDiscards"];
+    }
+    Some((vec![step(spot, plant, undo)], truth))
 }
 
-fn iptables_matches(draw: &mut Draw<'_>, spot: Spot, hook: Hook, family: usize) -> String {
+fn iptables_matches(draw: &mut Draw<'_>, spot: Spot, hook: Hook, family: Family) -> String {
     let mut words = Vec::new();
     if draw.dice.percent(30) {
         let side = if hook.comes_in { "-i" } else { "-o" };
@@ -236,12 +261,12 @@ fn iptables_matches(draw: &mut Draw<'_>, spot: Spot, hook: Hook, family: usize) 
     if draw.dice.percent(50) {
         let side = draw.dice.word(&["-s", "-d"]);
         let pod = draw.pod();
-        words.push(format!("{side} {}", draw.ground.pods[pod].ips[family]));
+        words.push(format!("{side} {}", draw.ground.pods[pod].ips[family.at]));
     }
     match draw.dice.below(5) {
         0 => words.push("-p udp".to_owned()),
         1 => words.push("-p tcp --dport 7411:7412".to_owned()),
-        2 if family == 0 => words.push("-p icmp".to_owned()),
+        2 if !family.is_v6 => words.push("-p icmp".to_owned()),
         2 => words.push("-p icmpv6 --icmpv6-type echo-request".to_owned()),
         3 => words.push("-m length --length 1300:65535".to_owned()),
         _ => words.push("-m conntrack --ctstate NEW".to_owned()),

@@ -5,7 +5,7 @@ use crate::ground::Spot;
 
 pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
     let spot = draw.spot();
-    let node = draw.ground.node_of(spot);
+    let node = draw.ground.node_of(spot).expect("no fault of the underlay");
     let outside = Spot::Node(node);
     let table = draw.table();
     let chain = |hook: &str, rule: &str| {
@@ -20,7 +20,8 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
     let (spot, plant, undo) = match draw.dice.below(14) {
         0 => {
             let hook = draw.dice.word(&HOOKS);
-            let matches = matches(draw, spot, hook, 0);
+            let family = draw.family();
+            let matches = matches(draw, spot, hook, family);
             (spot, chain(hook.name, &format!("{matches} counter accept")), gone)
         }
         1 => (spot, chain("forward", "ip daddr 192.0.2.1 drop"), gone),

@@ -1,6 +1,6 @@
 //! What a rule matches, in the words of `nft`.
 use super::Draw;
-use crate::ground::Spot;
+use crate::ground::{Family, Spot};
 
 /// Which hooks know which devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ const fn hook(name: &'static str, comes_in: bool, goes_out: bool) -> Hook {
 }
 
 /// Matches of one rule in a namespace, each of which may be absent; those of addresses and protocols are of one family.
-pub(super) fn matches(draw: &mut Draw<'_>, spot: Spot, hook: Hook, family: usize) -> String {
-    let layer = ["ip", "ip6"][family];
+pub(super) fn matches(draw: &mut Draw<'_>, spot: Spot, hook: Hook, family: Family) -> String {
+    let layer = family.layer();
     let mut words = Vec::new();
     if draw.dice.percent(40) {
         let device = device(draw, spot);
@@ -45,18 +45,18 @@ pub(super) fn matches(draw: &mut Draw<'_>, spot: Spot, hook: Hook, family: usize
         let which = draw.dice.word(&["saddr", "daddr"]);
         let to = draw.pod();
         let what = match draw.dice.percent(50) {
-            true => draw.ground.pods[to].ips[family].to_string(),
-            false => draw.ground.nodes[draw.ground.pods[to].node].cidrs[family].to_string(),
+            true => draw.ground.pods[to].ips[family.at].to_string(),
+            false => draw.ground.nodes[draw.ground.pods[to].node].cidrs[family.at].to_string(),
         };
         words.push(format!("{layer} {which} {what}"));
     }
     let protocol = draw.dice.below(6);
-    let icmp = ["icmp", "ipv6-icmp"][family];
+    let icmp = family.of(["icmp", "ipv6-icmp"]);
     match protocol {
         0 => words.push("meta l4proto udp".to_owned()),
         1 => words.push("meta l4proto tcp".to_owned()),
         // Of IPv6 only echoes: neighbour discovery is ICMP as well.
-        2 if family == 0 => words.push(format!("meta l4proto {icmp}")),
+        2 if !family.is_v6 => words.push(format!("meta l4proto {icmp}")),
         2 => words.push("icmpv6 type { echo-request, echo-reply }".to_owned()),
         3 => {
             let which = draw.dice.word(&["dport", "sport"]);
@@ -79,7 +79,7 @@ pub(super) fn matches(draw: &mut Draw<'_>, spot: Spot, hook: Hook, family: usize
 /// A device of the namespace.
 pub(super) fn device(draw: &mut Draw<'_>, spot: Spot) -> String {
     match spot {
-        Spot::Pod(_) => "eth0".to_owned(),
+        Spot::Pod(_) | Spot::Wire => "eth0".to_owned(),
         Spot::Node(node) => {
             let pod = draw.pod_of(node, true);
             let host_end = draw.ground.pods[pod].host_end.clone();

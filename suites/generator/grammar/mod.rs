@@ -6,15 +6,17 @@ mod harmless;
 mod matches;
 mod nat;
 mod neighbours;
+mod process;
 mod routes;
 mod settings;
+mod underlay;
 
 use std::fmt;
 
 use flatnet_model::cause::CauseId;
 
 use crate::dice::Dice;
-use crate::ground::{Ground, Spot};
+use crate::ground::{Family, Ground, Spot};
 
 /// A row of the table of figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,13 +36,15 @@ pub(crate) enum Class {
     Duplicate,
     Mtu,
     File,
+    Process,
+    Underlay,
     Harmless,
     Pair,
 }
 
 impl Class {
     /// Those that are drawn by themselves.
-    const SINGLE: [Class; 16] = [
+    const SINGLE: [Class; 18] = [
         Class::Device,
         Class::Address,
         Class::Route,
@@ -56,6 +60,8 @@ impl Class {
         Class::Duplicate,
         Class::Mtu,
         Class::File,
+        Class::Process,
+        Class::Underlay,
         Class::Harmless,
     ];
 
@@ -69,7 +75,7 @@ impl Class {
     pub(crate) fn summary(self) -> &'static str {
         match self {
             Class::Device => {
-                "a device of a pod or node down, a bridge port off its bridge or blocked, another MAC"
+                "a device of a pod or node down, a bridge port off its bridge or blocked, another MAC of any device"
             }
             Class::Address => {
                 "an address removed, held by a second pod or node, a gateway's address on another bridge"
@@ -83,13 +89,15 @@ impl Class {
             Class::Setting => {
                 "forwarding of all or one interface, strict `rp_filter`, `disable_ipv6`, `icmp_echo_ignore_all`"
             }
-            Class::Neighbour => "a permanent neighbour with a wrong MAC, or removed",
+            Class::Neighbour => "a permanent neighbour with a wrong MAC, removed, or failed",
             Class::Forwarding => "an entry of the VXLAN device removed or to another node",
             Class::Filter => {
                 "a rule or policy of nftables on a node: any hook and priority, families ip, ip6, inet, bridge, netdev; matches drawn"
             }
             Class::PodFilter => "the same in a pod's network namespace",
-            Class::Iptables => "rules and policies of iptables-nft in filter, raw and mangle",
+            Class::Iptables => {
+                "rules and policies of iptables-nft and of legacy iptables in filter, raw and mangle"
+            }
             Class::Loss => "a rule that drops 10 to 95 of a hundred packets at random",
             Class::Nat => "masquerade, snat, dnat, redirect, addresses rewritten without state",
             Class::Duplicate => "a rule that sends a copy of each packet",
@@ -97,6 +105,12 @@ impl Class {
                 "a smaller MTU of a pod, a bridge, a bridge port, a tunnel or the underlay's interface"
             }
             Class::File => "a second CNI configuration, none, a plugin removed or not executable",
+            Class::Process => {
+                "a pod's process stopped or killed, another program on the port of flatnet's responders"
+            }
+            Class::Underlay => {
+                "a port of the nodes' segment or router with a smaller MTU, down or isolated; a rule there that drops all or some"
+            }
             Class::Harmless => "rules, routes, devices, sysctls and files that concern no pod",
             Class::Pair => "two of device, route, filter, NAT and neighbour, in two places",
         }
@@ -115,12 +129,14 @@ impl fmt::Display for Class {
             Class::Forwarding => "FDB",
             Class::Filter => "filter on a node",
             Class::PodFilter => "filter in a pod",
-            Class::Iptables => "iptables-nft",
+            Class::Iptables => "iptables",
             Class::Loss => "random loss",
             Class::Nat => "NAT",
             Class::Duplicate => "duplicates",
             Class::Mtu => "MTU",
             Class::File => "file",
+            Class::Process => "process",
+            Class::Underlay => "underlay",
             Class::Harmless => "harmless change",
             Class::Pair => "two faults at once",
         })
@@ -177,6 +193,8 @@ pub(crate) struct RuleAt {
     pub(crate) handle: Option<u64>,
     /// Whether packets that meet no rule are dropped.
     pub(crate) policy_drops: bool,
+    /// Of legacy iptables, whose rules have no handles, and whose chains are not told apart.
+    pub(crate) is_legacy: bool,
 }
 
 /// What draws a fault: a lab, dice, and a number that tells names of this fault from those of another at the same time.
@@ -251,6 +269,8 @@ impl Draw<'_> {
                 Class::PolicyRule => routes::rule(self),
                 Class::Setting => settings::sysctl(self),
                 Class::File => settings::file(self),
+                Class::Process => process::draw(self),
+                Class::Underlay => underlay::draw(self),
                 Class::Neighbour => neighbours::neighbour(self),
                 Class::Forwarding => neighbours::forwarding(self),
                 Class::Filter => filters::node(self),
@@ -294,12 +314,8 @@ impl Draw<'_> {
         self.dice.word(&pods)
     }
 
-    /// 0 for IPv4, 1 for IPv6.
-    fn family(&mut self) -> usize {
-        match self.ground.is_dual() {
-            true => self.dice.below(2),
-            false => 0,
-        }
+    fn family(&mut self) -> Family {
+        self.dice.word(&self.ground.families())
     }
 
     /// A namespace drawn among all.
@@ -325,16 +341,6 @@ impl Draw<'_> {
 }
 
 pub(crate) type Drawn = Option<(Vec<Step>, Truth)>;
-
-/// `4` or `6`, for `ip -4`.
-fn digit(family: usize) -> u8 {
-    [4, 6][family]
-}
-
-/// The prefix length of one address.
-fn host_bits(family: usize) -> u8 {
-    [32, 128][family]
-}
 
 fn step(spot: Spot, plant: impl Into<String>, undo: impl Into<String>) -> Step {
     Step {

@@ -6,17 +6,17 @@ use crate::ground::Spot;
 
 pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
     let family = draw.family();
-    let layer = ["ip", "ip6"][family];
+    let layer = family.layer();
     let node = draw.node();
     let to = draw.other_node(node);
     let spot = Spot::Node(node);
-    let own = draw.ground.nodes[node].cidrs[family];
-    let far = draw.ground.nodes[to].cidrs[family];
+    let own = draw.ground.nodes[node].cidrs[family.at];
+    let far = draw.ground.nodes[to].cidrs[family.at];
     let pod = draw.pod_of(node, true);
-    let ip = draw.ground.pods[pod].ips[family];
+    let ip = draw.ground.pods[pod].ips[family.at];
     let other = draw.pod_of(to, true);
-    let other = draw.ground.pods[other].ips[family];
-    let address = draw.ground.nodes[node].ips[family];
+    let other = draw.ground.pods[other].ips[family.at];
+    let address = draw.ground.nodes[node].ips[family.at];
     // Nobody's, of the node's own range: answers to it end at the node.
     let strange = own.hosts().nth(200)?;
     let port = draw.dice.word(&[
@@ -103,6 +103,7 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
             chain: "c".to_owned(),
             handle: None,
             policy_drops: false,
+            is_legacy: false,
         }],
         ..Truth::default()
     };
@@ -113,24 +114,37 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
 pub(super) fn duplicate(draw: &mut Draw<'_>) -> Drawn {
     let node = draw.node();
     let pod = draw.pod_of(node, true);
-    let ip = draw.ground.pods[pod].ips[0];
+    let family = draw.family();
+    let layer = family.layer();
+    let ip = draw.ground.pods[pod].ips[family.at];
     let spot = Spot::Node(node);
+    // Of IPv6 only echoes: neighbour discovery is ICMP as well.
     let over = draw.dice.word(&[
-        "ip protocol udp",
-        "ip protocol icmp",
-        "ip protocol { udp, icmp, tcp }",
+        "meta l4proto udp",
+        family.of([
+            "meta l4proto icmp",
+            "icmpv6 type { echo-request, echo-reply }",
+        ]),
+        family.of([
+            "meta l4proto { udp, icmp, tcp }",
+            "meta l4proto { udp, tcp }",
+        ]),
     ]);
     let table = draw.table();
     let plant = format!(
-        "nft add table ip {table} && nft 'add chain ip {table} c {{ type filter hook prerouting priority mangle; }}' && \
-         nft 'add rule ip {table} c ip daddr {ip} {over} dup to {ip} device cni0'"
+        "nft add table {layer} {table} && nft 'add chain {layer} {table} c {{ type filter hook prerouting priority mangle; }}' && \
+         nft 'add rule {layer} {table} c {layer} daddr {ip} {over} dup to {ip} device cni0'"
     );
     let truth = Truth {
         culprits: vec![spot],
         ..Truth::default()
     };
     Some((
-        vec![step(spot, plant, format!("nft delete table ip {table}"))],
+        vec![step(
+            spot,
+            plant,
+            format!("nft delete table {layer} {table}"),
+        )],
         truth,
     ))
 }

@@ -1,7 +1,7 @@
 //! Neighbours and forwarding entries that are wrong or gone.
 use flatnet_model::cause::CauseId as C;
 
-use super::{Draw, Drawn, Truth, digit, step};
+use super::{Draw, Drawn, Truth, step};
 use crate::ground::Spot;
 
 const CAUSES: [C; 9] = [
@@ -18,11 +18,11 @@ const CAUSES: [C; 9] = [
 
 pub(super) fn neighbour(draw: &mut Draw<'_>) -> Drawn {
     let family = draw.family();
-    let v = digit(family);
+    let v = family.digit();
     let pod = draw.pod();
     let node = draw.ground.pods[pod].node;
     let (inside, outside) = (Spot::Pod(pod), Spot::Node(node));
-    let ip = draw.ground.pods[pod].ips[family];
+    let ip = draw.ground.pods[pod].ips[family.at];
     let gateway = draw.ground.gateway(node, family);
     let to = draw.other_node(node);
     let mac = format!("02:00:5e:20:00:{:02x}", 16 + draw.dice.below(200));
@@ -30,14 +30,14 @@ pub(super) fn neighbour(draw: &mut Draw<'_>) -> Drawn {
         format!("ip -{v} neigh replace {hop} dev {device} lladdr {mac} nud permanent")
     };
     let hop = || {
-        let route = draw.ground.nodes[node].routes[to][family].as_ref()?;
+        let route = draw.ground.nodes[node].routes[to][family.at].as_ref()?;
         let mut words = route
             .split_whitespace()
             .skip_while(|word| *word != "via")
             .skip(1);
         words.next().map(str::to_owned)
     };
-    let (spot, culprits, plant, undo) = match draw.dice.below(5) {
+    let (spot, culprits, plant, undo) = match draw.dice.below(7) {
         0 => (
             outside,
             vec![outside, inside],
@@ -62,6 +62,20 @@ pub(super) fn neighbour(draw: &mut Draw<'_>) -> Drawn {
         3 => {
             let device = draw.ground.vxlan.clone()?;
             let plant = format!("ip -{v} neigh del {} dev {device}", hop()?);
+            (outside, vec![outside], plant, String::new())
+        }
+        // The kernel asks again where neighbours answer.
+        4 => {
+            let (spot, culprit, hop, device) = match draw.dice.percent(50) {
+                true => (outside, outside, ip.to_string(), "cni0"),
+                false => (inside, inside, gateway.to_string(), "eth0"),
+            };
+            let plant = format!("ip -{v} neigh replace {hop} dev {device} nud failed");
+            (spot, vec![culprit], plant, String::new())
+        }
+        5 => {
+            let device = draw.ground.vxlan.clone().unwrap_or("eth0".to_owned());
+            let plant = format!("ip -{v} neigh replace {} dev {device} nud failed", hop()?);
             (outside, vec![outside], plant, String::new())
         }
         _ => {

@@ -1,25 +1,25 @@
 //! Routes and policy rules that lead packets elsewhere, or nowhere.
 use flatnet_model::cause::CauseId as C;
 
-use super::{Draw, Drawn, Truth, digit, host_bits, step};
+use super::{Draw, Drawn, Truth, step};
 use crate::ground::Spot;
 
 const REFUSALS: [&str; 3] = ["blackhole", "unreachable", "prohibit"];
 
 pub(super) fn route(draw: &mut Draw<'_>) -> Drawn {
     let family = draw.family();
-    let v = digit(family);
+    let v = family.digit();
     let node = draw.node();
     let to = draw.other_node(node);
     let third = 3 - node - to;
     let outside = Spot::Node(node);
-    let cidr = draw.ground.nodes[to].cidrs[family];
-    let way = draw.ground.nodes[node].routes[to][family].clone()?;
-    let astray = draw.ground.nodes[node].routes[third][family].clone()?;
+    let cidr = draw.ground.nodes[to].cidrs[family.at];
+    let way = draw.ground.nodes[node].routes[to][family.at].clone()?;
+    let astray = draw.ground.nodes[node].routes[third][family.at].clone()?;
     let astray = astray.split_once(' ')?.1.to_owned();
-    let bits = host_bits(family);
+    let bits = family.host_bits();
     let far = draw.pod_of(to, true);
-    let far = draw.ground.pods[far].ips[family];
+    let far = draw.ground.pods[far].ips[family.at];
     let near = draw.pod_of(node, true);
     let refusal = draw.dice.word(&REFUSALS);
     let mut culprits = vec![outside];
@@ -57,7 +57,7 @@ pub(super) fn route(draw: &mut Draw<'_>) -> Drawn {
             (plant, format!("ip -{v} route del {far}/{bits} dev cni0"))
         }
         6 => {
-            let own = draw.ground.pods[near].ips[family];
+            let own = draw.ground.pods[near].ips[family.at];
             let plant = format!("ip -{v} route add {own}/{bits} {astray}");
             (plant, format!("ip -{v} route del {own}/{bits}"))
         }
@@ -105,15 +105,15 @@ const CAUSES: [C; 15] = [
 /// Rules of `ip rule`, and tables of their own.
 pub(super) fn rule(draw: &mut Draw<'_>) -> Drawn {
     let family = draw.family();
-    let v = digit(family);
+    let v = family.digit();
     let node = draw.node();
     let to = draw.other_node(node);
     let third = 3 - node - to;
     let mut spot = Spot::Node(node);
-    let cidr = draw.ground.nodes[to].cidrs[family];
+    let cidr = draw.ground.nodes[to].cidrs[family.at];
     let own = draw.pod_of(node, true);
-    let ip = draw.ground.pods[own].ips[family];
-    let astray = draw.ground.nodes[node].routes[third][family].clone()?;
+    let ip = draw.ground.pods[own].ips[family.at];
+    let astray = draw.ground.nodes[node].routes[third][family.at].clone()?;
     let astray = astray.split_once(' ')?.1.to_owned();
     let refusal = draw.dice.word(&REFUSALS);
     let priority = 100 + draw.dice.below(1000);
@@ -150,7 +150,7 @@ pub(super) fn rule(draw: &mut Draw<'_>) -> Drawn {
             refused(format!("to {cidr}"))
         }
         _ => {
-            let layer = ["ip", "ip6"][family];
+            let layer = family.layer();
             let mark = 16 + draw.dice.below(200);
             let before = format!(
                 "nft add table {layer} marks && nft 'add chain {layer} marks pre {{ type filter hook prerouting priority mangle; }}' && \

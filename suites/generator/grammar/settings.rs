@@ -14,7 +14,7 @@ pub(super) fn sysctl(draw: &mut Draw<'_>) -> Drawn {
     let mut uncovered = None;
     let (spot, key, value, back) = match draw.dice.below(7) {
         0 => {
-            let key = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"][family];
+            let key = family.of(["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]);
             (outside, key.to_owned(), 0, 1)
         }
         // The kernel forwards IPv6 by its one switch: those of interfaces say whether they behave as a router's.
@@ -34,16 +34,16 @@ pub(super) fn sysctl(draw: &mut Draw<'_>) -> Drawn {
                 1 => (outside, "cni0"),
                 _ => (outside, "all"),
             };
-            if family == 0 {
+            if !family.is_v6 {
                 return None;
             }
             (spot, format!("net.ipv6.conf.{device}.disable_ipv6"), 1, 0)
         }
         4 => {
-            let key = [
+            let key = family.of([
                 "net.ipv4.icmp_echo_ignore_all",
                 "net.ipv6.icmp.echo_ignore_all",
-            ][family];
+            ]);
             let spot = draw.dice.word(&[inside, outside]);
             (spot, key.to_owned(), 1, 0)
         }

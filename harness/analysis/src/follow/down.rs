@@ -1,4 +1,4 @@
-//! The interface that should have taken a packet, where it is down: nobody answers for its addresses then.
+//! The interface that should have taken a packet, where it is down or has no carrier: nobody answers for its addresses then.
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
@@ -21,7 +21,7 @@ pub(super) fn owner(network: &ObservedNetwork, mac: MacAddr) -> Option<Cause> {
     })
 }
 
-/// Where one interface fits, and is down.
+/// Where one interface fits, and carries nothing.
 fn only<'a>(
     network: &'a ObservedNetwork,
     fits: impl Fn(&'a Facts) -> Option<&'a Link>,
@@ -30,10 +30,10 @@ fn only<'a>(
         .filter_map(|(netns, facts)| Some((netns, fits(facts)?)))
         .collect();
     match &fitting[..] {
-        [(at, link)] if !link.up => Some(Cause::LinkDown {
+        [(at, link)] if !link.up || !link.lower_up => Some(Cause::LinkDown {
             at: at.clone(),
             device: link.name.clone(),
-            admin: true,
+            admin: !link.up,
         }),
         _ => None,
     }

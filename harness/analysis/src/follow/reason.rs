@@ -88,17 +88,27 @@ pub(super) fn reason(
             .or_else(|| ttl::ran_out(ended))
             .or_else(|| places.iter().find_map(|netns| case.error_from(netns, walk)))
             .or_else(|| narrow::device(network, ended, walk))
-            .or_else(|| places.iter().find_map(|netns| case.counted(netns)))
-            .or_else(|| walk.and_then(|walk| case.sent_away(walk)))
     };
+    let counted = || places.iter().find_map(|netns| case.counted(netns));
     let legacy = || places.iter().find_map(|netns| case.legacy(netns));
     by_rule()
         .map(Found::seen)
         .or_else(|| legacy().filter(|found| found.basis == Basis::Seen))
         .or_else(|| seen().map(Found::seen))
+        .or_else(|| {
+            let counted = counted().filter(|cause| !is_refused_sending(cause));
+            counted.map(Found::seen)
+        })
+        .or_else(|| walk.and_then(|walk| case.sent_away(walk)).map(Found::seen))
         // A legacy rule that counted other packets too.
         .or_else(legacy)
+        .or_else(|| counted().map(Found::seen))
         .or_else(|| drops::reason(followed, ended, at, case.destination).map(Found::inferred))
+}
+
+/// ip_send_skb (net/ipv4/ip_output.c) counts what a hook, or the device, did not take from it: a rule says more.
+fn is_refused_sending(cause: &Cause) -> bool {
+    matches!(cause, Cause::CountedDrop { counter, .. } if counter.ends_with(".OutDiscards"))
 }
 
 impl Case<'_> {
