@@ -202,12 +202,9 @@ fn changer(topology: &Topology<'_>, cause: &Cause) -> Option<Vec<Subject>> {
     Some(blamed.into_iter().flatten().collect())
 }
 
-/// Whether an Ethernet address is the one that CNI plugins make of an IPv4 address: 0a:58 and its four bytes.
+/// Whether an Ethernet address is the one that CNI plugins make of an address: of an IPv4 one many do, of an IPv6 one flatnet's.
 pub(super) fn is_made_of(mac: MacAddr, address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => mac.0[..2] == [0x0a, 0x58] && mac.0[2..] == v4.octets(),
-        IpAddr::V6(_) => false,
-    }
+    mac == MacAddr::from_ip(address)
 }
 
 /// What is observed where nothing could be followed.

@@ -106,22 +106,29 @@ impl Attached<'_> {
             })?;
         let (address, told) = (entry.address, entry.mac?);
         // The address that CNI plugins make of the pod's IPv4 address is the one that it was given, for both families.
-        let mut own = self.pod.object.ips.iter();
-        let entry_changed = own.any(|ip| followed::is_made_of(actual, *ip));
-        let cause = match entry_changed {
-            true => Cause::NeighbourWrong {
-                at: Netns::Node(self.node.to_owned()),
-                hop: address,
-                device: bridge.name.clone(),
-                mac: told,
-                actual: Some(actual),
-            },
-            false => Cause::PodMacChanged {
-                pod: at(self.pod),
-                address,
-                entry: told,
-                actual,
-            },
+        let own = &self.pod.object.ips;
+        let is_given = |mac| own.iter().any(|ip| followed::is_made_of(mac, *ip));
+        let node = || Subject::node_of(self.node);
+        let wrong_entry = || Cause::NeighbourWrong {
+            at: Netns::Node(self.node.to_owned()),
+            hop: address,
+            device: bridge.name.clone(),
+            mac: told,
+            actual: Some(actual),
+        };
+        let (cause, culprits) = match (is_given(actual), is_given(told)) {
+            (true, _) => (wrong_entry(), vec![node()]),
+            (false, true) => {
+                let cause = Cause::PodMacChanged {
+                    pod: at(self.pod),
+                    address,
+                    entry: told,
+                    actual,
+                };
+                (cause, vec![Subject::Pod(at(self.pod))])
+            }
+            // Either may have been changed.
+            (false, false) => (wrong_entry(), vec![node(), Subject::Pod(at(self.pod))]),
         };
         let observed = State::NeighbourIs {
             hop: address,
@@ -133,9 +140,7 @@ impl Attached<'_> {
         let look = Command::on(self.node, &look);
         let expected = State::OwnEthernetAddress { mac: actual };
         let mut problem = self.problem(cause, Seen::new(expected, observed, look));
-        if entry_changed {
-            problem.deviation.culprits = vec![Subject::node_of(self.node)];
-        }
+        problem.deviation.culprits = culprits;
         Some(problem)
     }
 

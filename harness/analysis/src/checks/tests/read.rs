@@ -107,11 +107,24 @@ fn an_entry_for_ipv6_that_was_changed_is_the_nodes() {
 }
 
 #[test]
+fn of_an_entry_and_an_interface_that_differ_either_may_have_been_changed() {
+    let mut o = healthy(Style::Vxlan);
+    cut_off(&mut o, "busybox-1");
+    pod_facts(&mut o, "busybox-1").links[1].mac = Some(MacAddr([2, 9, 9, 9, 9, 9]));
+    let known = neighbour(CNI0, pod_ip(1, 0, false), [2, 8, 8, 8, 8, 8], "PERMANENT");
+    node_facts(&mut o, "node1").neighbours.push(known);
+    let told = against("bridge", &o);
+    assert_eq!(told[0].deviation.culprits.len(), 2, "{told:#?}");
+    assert_eq!(causes("bridge", &o), [CauseId::NeighbourWrong]);
+}
+
+#[test]
 fn a_pod_whose_ethernet_address_was_changed() {
     let mut o = healthy(Style::Vxlan);
     cut_off(&mut o, "busybox-1");
-    let own = pod_facts(&mut o, "busybox-1").links[1].mac.unwrap();
-    let known = neighbour(CNI0, pod_ip(1, 0, false), own.0, "PERMANENT");
+    let given = MacAddr::from_ip(pod_ip(1, 0, false));
+    pod_facts(&mut o, "busybox-1").links[1].mac = Some(given);
+    let known = neighbour(CNI0, pod_ip(1, 0, false), given.0, "PERMANENT");
     node_facts(&mut o, "node1").neighbours.push(known);
     assert_eq!(judge("bridge", &o).name(), "pass");
     pod_facts(&mut o, "busybox-1").links[1].mac = Some(MacAddr([2, 9, 9, 9, 9, 9]));
@@ -126,7 +139,7 @@ fn a_pod_whose_ethernet_address_was_changed() {
         &told.what,
         "and pod busybox-1 on node1 has 02:09:09:09:09:09",
     );
-    assert_contains(&told.what, &format!("frames for 10.244.1.2 to {own}"));
+    assert_contains(&told.what, &format!("frames for 10.244.1.2 to {given}"));
     // An entry that failed is asked for again.
     let entry = node_facts(&mut o, "node1").neighbours.last_mut().unwrap();
     entry.state = "FAILED".to_owned();
