@@ -27,6 +27,7 @@ mod responder;
 mod routes;
 mod session;
 mod sockets;
+mod translate;
 mod watch;
 mod watched;
 
