@@ -1,6 +1,6 @@
-//! Whether packets may be followed on a cluster.
+//! Whether a run may add tables of its own to the nodes of a cluster.
 
-/// Whether a run may add a table to nodes for the time of a burst.
+/// Whether a run may add a table to nodes for the time of a burst, or of some dials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Consent {
     /// The cluster is flatnet's, or its owner said so.
@@ -16,6 +16,11 @@ impl Consent {
             true => Consent::Given,
             false => Consent::Withheld(NOT_FOLLOWED.to_owned()),
         }
+    }
+
+    /// Whether it may.
+    pub fn is_given(&self) -> bool {
+        matches!(self, Consent::Given)
     }
 }
 

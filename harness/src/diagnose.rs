@@ -165,6 +165,7 @@ async fn observe(
         pods: &all,
         denied: &[],
         before: None,
+        translate: None,
         exposed: None,
         transports: &TRANSPORTS,
         coverage: Coverage::Auto,

@@ -27,6 +27,7 @@ mod responder;
 mod routes;
 mod session;
 mod sockets;
+mod translate;
 mod watch;
 mod watched;
 
@@ -70,6 +71,8 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
       packets of probes at the devices here, those from and to TCP and UDP port 7777, and the rules of netfilter that they
       met (\"rules\":null adds no table; a table of that name is there until the watch ends); counters of the kernel, of devices
       and of legacy iptables that moved; with \"drops\":true the kernel's reasons for packets it dropped on this machine (root only)
+  (echo '{\"ask\":\"translate\",\"table\":\"mine\",\"translations\":[{\"from\":\"10.0.0.2\",\"dialled\":\"203.0.113.10\",\"to\":\"10.0.0.2\"}]}'; sleep 10) | flatnet-probe
+      have what 10.0.0.2 sends to 203.0.113.10 come back to it, as from a service; the table lasts until the input ends, or {\"ask\":\"translate-end\"}
 
 Options: --help, --version
 Exit codes: 0 the input ended, 1 the answers cannot be written, 2 wrong usage

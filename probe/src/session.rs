@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use std::collections::BTreeMap;
 
 use flatnet_model::probe::watch::Watching;
-use flatnet_model::probe::{RepeatedAnswers, SeriesResults};
+use flatnet_model::probe::{RepeatedAnswers, SeriesResults, Translating};
+use flatnet_netlink::nft::OwnedTable;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::sleep;
 
@@ -17,6 +18,7 @@ use crate::echo::Pinger;
 use crate::error::{Error, Result};
 use crate::lines::{Input, Output};
 use crate::responder::Responder;
+use crate::translate;
 use crate::watch::Watch;
 use crate::{
     DialResults, Files, Listening, MtuTrials, NetworkNamespaces, PluginVersions, Processes,
@@ -64,6 +66,7 @@ struct Session {
     /// Answers that came more than once, by transport and source.
     repeated: BTreeMap<(Transport, IpAddr), u32>,
     watch: Option<Watch>,
+    translations: Option<OwnedTable>,
 }
 
 /// Picks the arm of the question that a line asks. An arm gets the question, and what it returns must be that question's
@@ -145,6 +148,11 @@ impl Session {
             },
             Watch(asked) => self.watch(&asked).await,
             WatchEnd(_) => self.watch.take().ok_or(Error::NoWatch)?.end().await,
+            Translate(asked) => self.translate(&asked)?,
+            TranslateEnd(_) => {
+                self.translations = None;
+                Translating {}
+            },
         }
     }
 
@@ -203,6 +211,13 @@ impl Session {
         let (watch, watching) = Watch::start(asked).await;
         self.watch = Some(watch);
         watching
+    }
+
+    /// The first table is gone before the second is made: both may have one name.
+    fn translate(&mut self, asked: &ask::Translate) -> Result<Translating> {
+        self.translations = None;
+        self.translations = Some(translate::start(asked)?);
+        Ok(Translating {})
     }
 
     /// A second `listen` starts over: another name or port, and nothing seen yet.

@@ -69,7 +69,6 @@ const UNPLANTED: &[(&[CauseId], &str)] = &[
             C::DuplicateAgent,
             C::EndpointsMissing,
             C::BackendsSilent,
-            C::ServiceHairpin,
             C::DnsServerMissing,
             C::DnsServerIgnorant,
         ],

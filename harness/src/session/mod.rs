@@ -189,10 +189,12 @@ impl Session {
             let nodes = self.cluster.nodes().await?;
             let cluster = Arc::clone(&self.cluster);
             let fleet = Arc::new(Fleet::start(cluster, &nodes, &running, outside).await?);
-            let scope = self.scope();
-            let gathered = gather::everything(&fleet, nodes, &scope).await;
-            let mut observations = gathered?;
             let (consent, name) = (&self.plan.consent, run_id());
+            let scope = Scope {
+                translate: consent.is_given().then_some(name.as_str()),
+                ..self.scope()
+            };
+            let mut observations = gather::everything(&fleet, nodes, &scope).await?;
             crate::follow::follow(&self.cluster, &fleet, consent, &name, &mut observations).await;
             Ok(observations)
         };
@@ -214,6 +216,7 @@ impl Session {
             pods: &self.deployed.pods,
             denied: &self.deployed.denied,
             before: self.before.as_ref(),
+            translate: None,
             exposed: self.deployed.exposed.as_ref(),
             transports: &self.plan.transports,
             coverage: self.plan.coverage,

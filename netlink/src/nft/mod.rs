@@ -4,6 +4,7 @@ mod interval;
 mod listing;
 mod masquerade;
 mod model;
+mod owned;
 mod rule;
 mod text;
 mod trace;
@@ -17,6 +18,7 @@ use nix::errno::Errno;
 
 pub use masquerade::masquerade_table;
 pub use model::{Chain, ChainType, Expr, Hook, Set, Table};
+pub use owned::OwnedTable;
 pub use text::RuleText;
 pub use trace::{Trace, TraceBy, TraceEvent, TracePacket};
 use transaction::{INET, Transaction};

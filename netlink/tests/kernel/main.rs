@@ -12,6 +12,7 @@ mod links;
 mod neighbours;
 mod nft_compare;
 mod nft_listing;
+mod nft_owned;
 mod nft_packets;
 mod nft_rules;
 mod nft_tables;

@@ -182,9 +182,9 @@ const CHECKS: &[Check] = &[
     },
     Check {
         id: "hairpin",
-        promise: "a pod reaches itself by its own IP",
-        observed_by: "each probe dials its own pod's addresses",
-        source: NETWORK_MODEL,
+        promise: "a pod reaches itself by its own IP, and through a service that leads to it",
+        observed_by: "each probe dials its own pod's addresses; on the lab over TCP and UDP also an address that its node translates to the pod, and masquerades, for the time of the observation (a table of nftables that the kernel removes with the probe), as kube-proxy does for a service; on real clusters `service` has a pod dial a service of its own",
+        source: "Kubernetes, [The Kubernetes network model](https://kubernetes.io/docs/concepts/services-networking/#the-kubernetes-network-model); Kubernetes, [Debug Services](https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/), a Pod fails to reach itself via the Service IP",
         on_loss: OnLoss::Fails,
         find: hairpin::judge,
     },

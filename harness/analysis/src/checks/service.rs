@@ -10,6 +10,7 @@ use flatnet_model::probe::DialOutcome;
 use super::callers::{culprits, only_some, seen_cause_at};
 use super::calls::{Wrong, answered_by, part, responder, silent, target};
 use super::findings::{Findings, Seen, count, transports};
+use super::hairpin::port;
 use super::topology::Topology;
 use super::{Deviation, Verdict};
 use flatnet_model::observations::{Endpoint, Exposure, Observations, Service, Services};
@@ -225,16 +226,16 @@ fn single(own: &Exposure, topology: &Topology<'_>, findings: &mut Findings) {
         service: service.name.clone(),
         over: wrong.over(),
     };
-    let cause = Cause::ServiceHairpin {
-        node: node.to_owned(),
-    };
+    let own = topology.pod(backend);
+    let off = own.and_then(|own| port::off(topology, own, call.request.address.is_ipv6()));
+    let (found, look) = port::explained(off, node);
     findings.fail(Deviation {
         subjects: vec![object(service), Subject::Pod(pod.clone())],
         culprits: vec![Subject::Pod(pod)],
-        finding: Finding::of(symptom, Found::inferred(cause)),
+        finding: Finding::of(symptom, found),
         expected: expected.into(),
         observed: wrong.observed(),
-        look: Command::on(node, "bridge -d link"),
+        look,
     });
 }
 

@@ -74,6 +74,7 @@ impl Cluster {
             received: BTreeMap::new(),
             denied: Vec::new(),
             control_plane: None,
+            translated: None,
             following: Default::default(),
             repeated_answers: BTreeMap::new(),
             series: Vec::new(),

@@ -293,6 +293,7 @@ impl Words<'_> {
             MtuIgnored => "the interface lets more through than its MTU says, or the MTU changed during the run";
             OuterFragments => "the underlay's MTU, or a smaller path MTU that a node's kernel still remembers, is below the pods' MTU plus what the tunnel adds, so outer packets are split";
             LoopbackDown { pod } => (format!("the loopback interface of pod {} is down", self.names.pod(&pod.pod)));
+            HairpinOff { device, key } => "hairpin mode is off on bridge port {device}, and {key} is 1 on its node: what is translated on the bridge does not leave by the port by which it came";
             ConflistDiffers => "the CNI was changed on some nodes only";
             DuplicateAgent => "two agents change the same interfaces, routes and files; the DaemonSet's surge or a second copy of the pod";
             EndpointsMissing { service } => "service {service} has no ready backend";
@@ -301,7 +302,7 @@ impl Words<'_> {
                 Some(node) => format!("{node} does not send the service's address to a backend: kube-proxy (or what stands in for it) is behind there, or a packet filter drops it"),
                 None => "no node sends the service's address to a backend: is kube-proxy, or what stands in for it, running?".to_owned(),
             });
-            ServiceHairpin => "what a pod sends to a service and gets back itself must leave the node's bridge by the port it came from (hairpin mode), under another source";
+            ServiceHairpin => "what a pod sends to a service and gets back itself must leave the node's bridge by the port it came from (hairpin mode), under another source (masquerade), past its packet filter";
             DnsServerMissing => "no pod behind the service kube-system/kube-dns is ready";
             DnsServerIgnorant => "the server answers, but does not know the cluster's services: does it reach the API?";
             DnsServerUnreached { node, over } => (match node {

@@ -154,6 +154,7 @@ impl Words<'_> {
             MtuIgnored => "";
             OuterFragments => "";
             LoopbackDown => "";
+            HairpinOff => "the CNI configuration lacks `\"hairpinMode\": true`, or it was switched off by hand";
             ConflistDiffers => "";
             DuplicateAgent => "";
             EndpointsMissing => "the pods are not ready, or the controller manager makes no EndpointSlices";

@@ -70,6 +70,15 @@ impl Words<'_> {
                 between.say(self)
             ));
             Unreflected { pod, over } => "{pod} does not reach itself over {over}";
+            UnreflectedByService { pod, addresses, over } => ({
+                let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                format!(
+                    "{} does not reach itself over {} through {}, which its node translates to it as it would a service's address",
+                    self.pod_at(pod),
+                    over.say(self),
+                    listed(&addresses, 6)
+                )
+            });
             SourceRewritten { at, extent } => (format!(
                 "source address rewritten {}: {}",
                 place(at),

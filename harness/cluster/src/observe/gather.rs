@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Node;
 use super::fleet::{Fleet, READ_WITHIN};
 use super::matrix::{self, Matrix};
 use super::scope::Scope;
-use super::{exposed, mtu, series};
+use super::{exposed, mtu, series, translated};
 use crate::Cluster;
 use crate::Result;
 use crate::status;
@@ -105,6 +105,15 @@ pub async fn everything(
         Some(exposed) => Some(exposed::users(fleet, &views, &pod_views, exposed).await),
         None => None,
     };
+    // Services of a cluster that has them are dialled instead.
+    let no_services = !cluster.capabilities().control_plane.is_present();
+    let translated = match scope.translate.filter(|_| no_services) {
+        Some(run) => {
+            let dials = translated::dials(fleet, &pod_views, run);
+            Some(timed("translated dials", dials).await)
+        }
+        None => None,
+    };
     Ok(Observations {
         nodes: views,
         pods: pod_views,
@@ -121,6 +130,7 @@ pub async fn everything(
         capabilities: cluster.capabilities().clone(),
         denied: [scope.denied, &fleet.denied].concat(),
         control_plane,
+        translated,
         following: Following::default(),
     })
 }

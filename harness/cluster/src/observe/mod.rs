@@ -14,3 +14,4 @@ mod names;
 pub mod once;
 pub mod scope;
 mod series;
+mod translated;

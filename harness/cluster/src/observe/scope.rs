@@ -22,6 +22,8 @@ pub struct Scope<'a> {
     pub denied: &'a [Denied],
     /// How nodes were before the pods were added, where the cluster ran before.
     pub before: Option<&'a NodesBefore>,
+    /// What tells runs apart in the names of tables, where nodes may be made to translate addresses for the time of the observation.
+    pub translate: Option<&'a str>,
     /// What was made for those who use the cluster, where it has a control plane.
     pub exposed: Option<&'a Exposed>,
     /// Transports of the matrix.

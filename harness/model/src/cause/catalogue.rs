@@ -324,6 +324,8 @@ causes! {
         "packets between nodes are split" => "a pod MTU that leaves room for the tunnel's header", ["mtu"];
     LoopbackDown { pod: PodAt }
         "a pod's loopback interface is down" => "create the pod again; the CNI's loopback plugin", ["hairpin"];
+    HairpinOff { pod: PodAt, device: String, key: String }
+        "hairpin mode is off on a pod's bridge port, and the bridge hands packets to the node's packet filter" => "`\"hairpinMode\": true` in the CNI configuration, then create the pod again; `bridge link set dev PORT hairpin on`", ["hairpin", "service"];
     }
     // What those who use a cluster see.
     [] () {
@@ -338,7 +340,7 @@ causes! {
     ServiceProxyBehind { node: Option<String> }
         "a node does not send a service's address to a backend" => "kube-proxy or what stands in for it; the node's packet filter", ["service"];
     ServiceHairpin { node: String }
-        "a pod that is its service's own backend does not reach itself" => "hairpin mode of the bridge's ports", ["service"];
+        "a pod that is its service's own backend does not reach itself" => "hairpin mode of the bridge's ports; what masquerades packets of a pod to itself", ["hairpin", "service"];
     DnsServerMissing {}
         "no DNS server is ready" => "the pods of `kube-system/kube-dns`", ["dns"];
     DnsServerIgnorant {}

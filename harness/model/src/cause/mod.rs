@@ -59,6 +59,7 @@ impl CauseId {
             | CauseId::Prohibited
             | CauseId::ForwardingOff
             | CauseId::LoopbackDown
+            | CauseId::HairpinOff
             | CauseId::PodMtuLarger
             | CauseId::RewrittenByRule => Some(Basis::Seen),
             _ => None,

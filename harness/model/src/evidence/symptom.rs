@@ -151,6 +151,12 @@ pub enum Symptom {
         pod: PodAt,
         over: BTreeSet<Transport>,
     },
+    /// An address that the pod's node translates to it, as a service's.
+    UnreflectedByService {
+        pod: PodAt,
+        addresses: Vec<IpAddr>,
+        over: BTreeSet<Transport>,
+    },
     SourceRewritten {
         at: Option<String>,
         extent: Extent,

@@ -18,6 +18,7 @@ mod availability;
 mod control_plane;
 mod fate;
 mod names;
+mod translated;
 
 pub use crate::reference::Endpoint;
 pub use crate::snapshot::Observed;
@@ -25,6 +26,7 @@ pub use availability::Availability;
 pub use control_plane::*;
 pub use fate::Fate;
 pub use names::PodNames;
+pub use translated::Translated;
 
 /// Everything the checks may judge by. An `Err` holds why something could not be observed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,6 +58,9 @@ pub struct Observations {
     /// What only a cluster with a control plane has; none on the lab.
     #[serde(default)]
     pub control_plane: Option<ControlPlane>,
+    /// Dials of addresses that nodes translate to pods, where they were made to for the time of the observation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub translated: Option<Translated>,
     /// What was seen of dials that failed or were rewritten when they were made again.
     #[serde(default)]
     pub following: Following,

@@ -51,6 +51,8 @@ question!(Files "files" => super::Files);
 question!(PluginVersions "plugin-versions" => super::PluginVersions);
 question!(Watch "watch" => super::watch::Watching);
 question!(WatchEnd "watch-end" => super::watch::Watched);
+question!(Translate "translate" => super::Translating);
+question!(TranslateEnd "translate-end" => super::Translating);
 
 /// Start answering peers under `name` on TCP, UDP and (where raw sockets are allowed) record ICMP echo requests, over IPv4
 /// and IPv6. Asked again, it starts over: nothing seen yet.
@@ -220,3 +222,29 @@ pub struct Watch {
 /// End the watch, and tell what was seen.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct WatchEnd {}
+
+/// Have this network namespace translate what some clients send to an address that nobody has, until [`TranslateEnd`] or the end of
+/// the probe, in whatever way it ends. A second one replaces the first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Translate {
+    /// Name of the nftables table for it.
+    pub table: String,
+    /// What is translated.
+    pub translations: Vec<Translation>,
+}
+
+/// Packets of one client to one address, sent on to another address. That one sees an address of this namespace as their source,
+/// as kube-proxy has it where a service leads a pod to itself (KUBE-MARK-MASQ).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Translation {
+    /// Source of the packets.
+    pub from: IpAddr,
+    /// Their destination; of the same family as the others.
+    pub dialled: IpAddr,
+    /// Where they are sent instead; the port stays.
+    pub to: IpAddr,
+}
+
+/// End it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct TranslateEnd {}

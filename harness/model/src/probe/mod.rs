@@ -63,6 +63,10 @@ pub struct Routes {
     pub routes: Vec<RouteOutcome>,
 }
 
+/// Answer to [`ask::Translate`] and [`ask::TranslateEnd`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Translating {}
+
 /// What to dial. Plan, probe, observation and verdict all use this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DialRequest {

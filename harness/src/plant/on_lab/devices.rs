@@ -73,6 +73,23 @@ pub(super) static FAULTS: &[Fault] = &[
     )
     .may_fail(&["mtu"]),
     Fault::shell(
+        "hairpin-off",
+        "hairpin mode is off on the bridge port of busybox-1, and node1 filters what its bridge forwards",
+        &[node(
+            1,
+            "sysctl -qw net.bridge.bridge-nf-call-iptables=1 && bridge link set dev $HOST1 hairpin off",
+        )],
+        &[seen(
+            &["hairpin"],
+            &[Pod(1)],
+            C::HairpinOff,
+            &[
+                ("device", "$HOST1"),
+                ("key", "net.bridge.bridge-nf-call-iptables"),
+            ],
+        )],
+    ),
+    Fault::shell(
         "port-disabled",
         "the bridge port of busybox-1 does not forward",
         &[node(1, "bridge link set dev $HOST1 state 0")],

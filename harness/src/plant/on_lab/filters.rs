@@ -3,7 +3,7 @@ use flatnet_model::cause::CauseId as C;
 
 use super::{DUAL, Fault, VXLAN};
 use crate::plant::Who::{Node, Pod};
-use crate::plant::says::{red, seen};
+use crate::plant::says::{may_be, red, seen};
 use crate::plant::shell::{filter, node, pod};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -259,6 +259,20 @@ pub(super) static FAULTS: &[Fault] = &[
         ],
     )
     .may_fail(&["mtu"]),
+    Fault::shell(
+        "hairpin-drop",
+        "node1 drops what busybox-1 sends to itself by way of the node",
+        &[node(
+            1,
+            filter!("ip", "forward", "0", "ip saddr $POD1 ip daddr $POD1 drop"),
+        )],
+        &[may_be(
+            &["hairpin"],
+            &[Pod(1)],
+            C::ServiceHairpin,
+            &[("node", "node1")],
+        )],
+    ),
     Fault::shell(
         "pod-output-drop",
         "busybox-1 drops UDP that it sends, by a rule of its own network \

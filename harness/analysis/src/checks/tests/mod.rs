@@ -6,6 +6,7 @@ mod callers;
 mod catalogue;
 mod config;
 mod coverage;
+mod hairpin;
 mod limits;
 mod mtu;
 mod names;

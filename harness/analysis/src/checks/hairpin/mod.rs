@@ -1,4 +1,7 @@
-//! `hairpin`: a pod reaches itself by its own IP.
+//! `hairpin`: a pod reaches itself by its own IP, and through a service address.
+pub(super) mod port;
+mod translated;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::probe::{DialOutcome, Failure, Transport};
@@ -6,9 +9,11 @@ use flatnet_model::probe::{DialOutcome, Failure, Transport};
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
 
-use super::findings::{Findings, Problem, count, listed, some, transports, without_networked};
-use super::topology::{Topology, at};
-use super::{Deviation, Verdict, pod_ip_present};
+use crate::checks::findings::{
+    Findings, Problem, count, listed, some, transports, without_networked,
+};
+use crate::checks::topology::{Topology, at};
+use crate::checks::{Deviation, Verdict, pod_ip_present};
 use crate::look;
 use flatnet_model::PodRef;
 use flatnet_model::observations::{Dial, Endpoint, Observations, ObservedPod};
@@ -80,10 +85,14 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     if judged == 0 {
         findings.unmeasured("no running pod dialled its own address");
     }
-    findings.fact(format!(
-        "{reached} of {} reach themselves by their own IP over {}",
+    let translated = observations.translated.as_ref();
+    let by_service =
+        translated.and_then(|tried| translated::judge(tried, &topology, &mut findings));
+    findings.headline(format!(
+        "{reached} of {} reach themselves by their own IP over {}{}",
         count(judged, "pod"),
-        transports(over)
+        transports(over),
+        by_service.map_or_else(String::new, |clause| format!(", {clause}"))
     ));
     if !no_icmp.is_empty() {
         findings.fact(format!(
