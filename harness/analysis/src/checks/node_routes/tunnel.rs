@@ -24,9 +24,7 @@ impl Hop<'_> {
         // The address of another node's VTEP; one that nobody holds may do all the same.
         let holders = self.topology.holders(hop);
         if !holders.is_empty() && !holders.contains(&self.remote.object.name.as_str()) {
-            let route = self.route(route);
-            let holder = holders.first().copied();
-            return Err(self.wrong_hop(hop, holder, State::RouteIs { route }));
+            return Err(self.wrong_hop(route, hop, holders.first().copied()));
         }
         let known = |state: &str| !matches!(state, "FAILED" | "INCOMPLETE" | "NONE");
         let neighbour = self
@@ -50,8 +48,7 @@ impl Hop<'_> {
         };
         // Link-local next hops are not held by name: the Ethernet address says whose they are.
         if let Some(holder) = self.other_vtep(link, mac).filter(|_| holders.is_empty()) {
-            let route = self.route(route);
-            return Err(self.wrong_hop(hop, Some(holder), State::RouteIs { route }));
+            return Err(self.wrong_hop(route, hop, Some(holder)));
         }
         self.vtep(link, mac, hop)?;
         self.forwarding(link, mac)?;
