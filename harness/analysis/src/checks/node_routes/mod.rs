@@ -135,7 +135,7 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
     if topology.nodes().count() == 1 {
         findings.fact("one node: there is no remote podCIDR");
     }
-    (problems, findings)
+    (tunnel::down_once(problems), findings)
 }
 
 /// Two nodes with overlapping podCIDRs: their pods get the same addresses.

@@ -1,13 +1,14 @@
 //! A route through a VXLAN device works only if neighbour, forwarding entry and the remote device agree.
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, State, Vxlan};
+use flatnet_model::evidence::{Command, State, Subject, Vxlan};
 use flatnet_model::kernel::{Link, MacAddr, RouteEntry, VxlanInfo};
 use flatnet_model::probe::Facts;
 
 use super::remote::{Hop, NotVerified};
-use crate::checks::findings::Seen;
+use crate::checks::findings::{Problem, Seen};
 use crate::checks::followed;
 use crate::checks::topology::ip_command;
 
@@ -245,6 +246,34 @@ impl Hop<'_> {
         let seen = Seen::new(expected, observed, neighbours(node, hop));
         self.problem(culprit, cause, seen)
     }
+}
+
+/// A VXLAN device that is down is one finding about its node, however many routes lead to it. The node's own routes went with the device.
+pub(super) fn down_once(problems: Vec<Problem>) -> Vec<Problem> {
+    let cause = |problem: &Problem| Some(problem.deviation.finding.found()?.cause.clone());
+    let down: BTreeSet<String> = problems
+        .iter()
+        .filter_map(|problem| match cause(problem)? {
+            Cause::VxlanDown { node, .. } => Some(node),
+            _ => None,
+        })
+        .collect();
+    let mut named = BTreeSet::new();
+    let mut once = Vec::new();
+    for mut problem in problems {
+        match cause(&problem) {
+            Some(Cause::VxlanDown { node, device }) => {
+                problem.peer = None;
+                problem.deviation.subjects = vec![Subject::node_of(&node)];
+                if named.insert((node, device)) {
+                    once.push(problem);
+                }
+            }
+            Some(Cause::RouteMissing { node, .. }) if down.contains(&node) => {}
+            _ => once.push(problem),
+        }
+    }
+    once
 }
 
 /// The command that shows a node's neighbours of an address's family.

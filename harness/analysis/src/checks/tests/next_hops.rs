@@ -1,4 +1,4 @@
-//! node-routes: routes with several next hops.
+//! node-routes: routes with several next hops, and the device that many lead into.
 use std::net::IpAddr;
 
 use flatnet_model::kernel::NextHop;
@@ -55,5 +55,33 @@ fn one_route_with_several_next_hops_is_right_if_each_leads_to_the_node() {
     assert_eq!(
         facts("node-routes", &o),
         ["6 routes to remote podCIDRs via node addresses on eth0"]
+    );
+}
+
+#[test]
+fn a_vxlan_device_that_is_down_is_one_finding_of_its_node() {
+    let mut o = healthy(Style::Vxlan);
+    let facts = node_facts(&mut o, "node2");
+    let device = facts.links.iter_mut().find(|link| link.vxlan.is_some());
+    let device = device.unwrap();
+    device.up = false;
+    let (index, name) = (device.index, device.name.clone());
+    // The kernel takes a device's routes away when it goes down.
+    facts.routes.retain(|route| route.oif != Some(index));
+    let only = sole("node-routes", &o);
+    assert_eq!(
+        only.what,
+        format!("the VXLAN device {name} of node2 is down")
+    );
+    assert_eq!(only.culprit.as_deref(), Some("node2"));
+
+    // A route that is missing elsewhere is another finding.
+    let facts = node_facts(&mut o, "node1");
+    facts
+        .routes
+        .retain(|route| route.dst != net("10.244.3.0/24"));
+    assert_eq!(
+        causes("node-routes", &o),
+        [CauseId::VxlanDown, CauseId::RouteMissing]
     );
 }
