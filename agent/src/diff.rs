@@ -117,7 +117,7 @@ pub(crate) fn steps(desired: &Desired, devices: &Devices, actual: &Actual) -> Ve
         // The podCIDR was another node's before: a route to it would divert traffic from this node's pods.
         let conflicting = r.protocol != PROTOCOL_KERNEL
             && !is_foreign(r)
-            && r.oif != Some(devices.bridge.index)
+            && r.hops().any(|hop| hop.oif != Some(devices.bridge.index))
             && r.kind == UNICAST;
         ours || (conflicting && desired.pod_cidrs.contains(&r.dst))
     });
@@ -268,6 +268,7 @@ fn fix_route(node: &str, route: &Route, there: &[&RouteEntry], steps: &mut Vec<S
 fn is_right(actual: &RouteEntry, wanted: &Route) -> bool {
     actual.kind == UNICAST
         && actual.protocol == PROTOCOL
+        && actual.more_hops.is_empty()
         && actual.gateway == Some(wanted.gateway)
         && actual.oif == Some(wanted.dev.index)
         && actual.onlink == wanted.onlink
@@ -291,18 +292,7 @@ impl Write {
         match self {
             Write::AddRoute(route) => Request::add_route(&route.message()),
             Write::ReplaceRoute(route) => Request::replace_route(&route.message()),
-            Write::DelRoute(r) => Request::del_route(&NewRoute {
-                dst: r.dst,
-                gateway: r.gateway,
-                oif: r.oif,
-                onlink: r.onlink,
-                scope_link: r.scope == "link",
-                src: r.src,
-                // Any protocol: the kernel reports only the first hop's, and other hops may have been added by others.
-                protocol: 0,
-                metric: r.metric,
-                mtu: None,
-            }),
+            Write::DelRoute(r) => Request::del_route_entry(r),
             Write::SetNeighbour(dev, address, mac) => {
                 Request::set_neighbour(dev.index, *address, *mac)
             }
@@ -364,7 +354,7 @@ impl fmt::Display for Write {
             Write::ReplaceRoute(route) => write!(f, "{route}: replaced a wrong one"),
             Write::DelRoute(r) => {
                 write!(f, "route {}", r.dst)?;
-                if let Some(gateway) = r.gateway {
+                for gateway in r.hops().filter_map(|hop| hop.gateway) {
                     write!(f, " via {gateway}")?;
                 }
                 if r.protocol == PROTOCOL {

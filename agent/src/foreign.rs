@@ -19,15 +19,18 @@ pub(crate) fn conflicts(desired: &Desired, devices: &Devices, routes: &[RouteEnt
             of_others()
                 .filter(move |route| {
                     let serves = route.kind == UNICAST
-                        && route.gateway == Some(wanted.gateway)
-                        && route.oif == Some(wanted.dev.index);
+                        && route.hops().all(|hop| {
+                            hop.gateway == Some(wanted.gateway) && hop.oif == Some(wanted.dev.index)
+                        });
                     route.dst == wanted.dst && !serves && precedes(route, METRIC_V6)
                 })
                 .map(move |route| error(Some(node), route))
         });
     let own = of_others().filter(|route| {
         desired.pod_cidrs.contains(&route.dst)
-            && route.oif != Some(devices.bridge.index)
+            && route
+                .hops()
+                .any(|hop| hop.oif != Some(devices.bridge.index))
             && precedes(route, METRIC_OF_PREFIX_V6)
     });
     remote.chain(own.map(|route| error(None, route))).collect()

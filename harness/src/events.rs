@@ -13,6 +13,8 @@ pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 pub enum Phase {
     /// The cluster's nodes come up.
     Boot,
+    /// A cluster that runs already is looked at.
+    Attach,
     /// The CNI is installed and ready on every node.
     Install,
     /// Pods are created and run.
@@ -28,6 +30,7 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Phase::Boot => "boot",
+            Phase::Attach => "attach",
             Phase::Install => "install",
             Phase::Deploy => "deploy",
             Phase::Observe => "observe",

@@ -22,7 +22,7 @@ mod wire;
 pub use error::{Error, Result};
 pub use flatnet_model::kernel::{
     Address, BridgePort, Carries, FdbEntry, Flow, Link, LinkStats, MacAddr, MarkMatch, Neighbour,
-    NeighbourTable, PortState, RouteEntry, Rule, RuleAction, VxlanInfo,
+    NeighbourTable, NextHop, PortState, RouteEntry, Rule, RuleAction, VxlanInfo,
 };
 pub use nft::Nft;
 pub use request::Request;

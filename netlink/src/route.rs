@@ -122,8 +122,7 @@ impl Route {
         self.connection.dump(message, &what, decode::address)
     }
 
-    /// Lists the unicast, blackhole, unreachable and prohibit routes of the main table, both families. A route with several
-    /// next hops gives one entry per hop.
+    /// Lists the unicast, blackhole, unreachable and prohibit routes of the main table, both families.
     pub fn routes(&mut self) -> Result<Vec<RouteEntry>> {
         let main = u32::from(rta::TABLE_MAIN);
         let of_main = |(table, route): (u32, RouteEntry)| (table == main).then_some(route);

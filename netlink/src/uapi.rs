@@ -143,6 +143,7 @@ pub(crate) mod rta {
     pub(crate) const IP_PROTO: u16 = 27;
     pub(crate) const SPORT: u16 = 28;
     pub(crate) const DPORT: u16 = 29;
+    pub(crate) const NH_ID: u16 = 30;
     /// RTAX_MTU, within RTA_METRICS.
     pub(crate) const METRIC_MTU: u16 = 2;
 

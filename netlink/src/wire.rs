@@ -74,6 +74,11 @@ impl Message {
         self.nest_raw(kind | nlm::ATTR_NESTED, fill)
     }
 
+    /// What begins with its length as an attribute does, but has these two bytes in place of a type (struct rtnexthop).
+    pub(crate) fn sized(&mut self, rest: [u8; 2], fill: impl FnOnce(&mut Self)) -> &mut Self {
+        self.nest_raw(u16::from_ne_bytes(rest), fill)
+    }
+
     /// A fixed structure at the start of a nested attribute, as in VETH_INFO_PEER.
     pub(crate) fn structure(&mut self, bytes: &[u8]) -> &mut Self {
         self.bytes.extend_from_slice(bytes);

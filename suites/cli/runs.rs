@@ -206,6 +206,7 @@ fn what_a_lab_was_made_with_is_kept_and_a_difference_is_refused() {
     assert_eq!(kept.status.code(), Some(0), "{}", words(&kept));
     let report: Value = serde_json::from_slice(&kept.stdout).expect("a report");
     assert_eq!(report["run"]["cni"], "flatnet");
+    assert_eq!(report["phases"][0]["name"], "attach", "nothing was booted");
     let devices = lab.exec(&["node1", "--", "ip", "-d", "link"]);
     assert!(devices.contains("vxlan id"), "{devices}");
     tells(

@@ -68,6 +68,8 @@ fn route(dst: &str, via: Option<&str>, oif: u32, protocol: u8) -> RouteEntry {
         metric: None,
         kind: UNICAST,
         mtu: None,
+        more_hops: Vec::new(),
+        nexthop_id: None,
     }
 }
 
@@ -164,10 +166,12 @@ fn entries_of_a_node_that_left_are_removed_and_others_are_not_touched() {
 #[test]
 fn every_way_a_route_can_be_wrong_is_seen_and_it_is_replaced_in_one_step() {
     type Spoil = fn(&mut RouteEntry);
-    let cases: [(&str, Spoil); 6] = [
+    let cases: [(&str, Spoil); 7] = [
         ("next hop", |r| {
             r.gateway = Some("172.18.0.77".parse().unwrap())
         }),
+        // The first of them is right.
+        ("several next hops", |r| r.more_hops = r.hops().collect()),
         ("interface", |r| r.oif = Some(3)),
         ("onlink", |r| r.onlink = true),
         ("source", |r| r.src = Some("172.18.0.2".parse().unwrap())),

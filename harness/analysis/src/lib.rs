@@ -10,5 +10,6 @@ pub mod example;
 pub mod follow;
 pub mod inspect;
 mod look;
+mod mend;
 pub mod trace;
 pub mod words;

@@ -13,6 +13,7 @@ use crate::report;
 fn title(phase: Phase) -> &'static str {
     match phase {
         Phase::Boot => "booting nodes",
+        Phase::Attach => "looking at the cluster",
         Phase::Install => "installing the CNI",
         Phase::Deploy => "deploying pods",
         Phase::Observe => "sending probes",
@@ -24,6 +25,7 @@ fn title(phase: Phase) -> &'static str {
 fn done(phase: Phase, count: usize) -> String {
     match phase {
         Phase::Boot => "nodes booted".to_owned(),
+        Phase::Attach => "cluster found".to_owned(),
         Phase::Install => format!("CNI ready on {count} nodes"),
         Phase::Deploy => format!("{count} pods running"),
         Phase::Observe => "probes reported".to_owned(),

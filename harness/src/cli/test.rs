@@ -96,7 +96,7 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     let outcome = report.outcome();
     if outcome.counts.failed > 0 && !args.run.keep {
         output::say(format!(
-            "note: {gone} for the commands above, run it again with --keep"
+            "note: {gone} for the commands above and for flatnet diagnose POD, run it again with --keep"
         ));
     }
     Ok(output::delivered(outcome.exit_code, written))

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use flatnet_lab::{Change, LabTarget, NodeSpec};
 use flatnet_model::IpFamily;
-use flatnet_model::nearest::nearest;
+use flatnet_model::nearest::near;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -29,6 +29,9 @@ use flatnet_cluster::kube::KubeCluster;
 use flatnet_cluster::lab::AGENT;
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::status::pod_ref;
+
+/// How many names are suggested in place of an unknown one.
+const MOST_NEAR: usize = 3;
 
 /// Every fault: those of the lab, then those of a real cluster, each in the order of the catalogue of checks.
 pub fn all() -> impl Iterator<Item = &'static Fault> + Clone {
@@ -44,15 +47,20 @@ pub fn proving(check: &str) -> Vec<&'static str> {
 /// The fault of that name.
 ///
 /// # Errors
-/// [`Error::Input`] lists the known ones.
+/// [`Error::Input`] names those that may have been meant.
 pub fn find(id: &str) -> Result<&'static Fault> {
     all().find(|f| f.id == id).ok_or_else(|| {
         let known: Vec<&str> = all().map(|f| f.id).collect();
-        let hint = nearest(id, &known).map(|id| format!(", did you mean {id:?}?"));
+        let meant: Vec<String> = near(id, &known, MOST_NEAR)
+            .iter()
+            .map(|id| format!("{id:?}"))
+            .collect();
+        let hint = match meant.is_empty() {
+            true => String::new(),
+            false => format!(", did you mean {}?", meant.join(" or ")),
+        };
         Error::Input(format!(
-            "--plant {id}: unknown fault{}; known faults: {}",
-            hint.unwrap_or_default(),
-            known.join(", ")
+            "--plant {id}: unknown fault{hint}; to list all: flatnet checks"
         ))
     })
 }

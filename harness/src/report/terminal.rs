@@ -42,11 +42,23 @@ pub fn render(report: &Report, detail: Detail) -> String {
         )
     });
     format!(
-        "{checks}{}\n{}\n{}\n",
+        "{checks}{}\n{}\n{}{}\n",
         diagnosis.unwrap_or_default(),
         render_matrix(&report.matrix),
+        render_next(report),
         render_closing(report)
     )
+}
+
+/// Where a failure is explained for one pod; nothing where all is well, or where the cluster is gone.
+fn render_next(report: &Report) -> String {
+    let failed = report.outcome().counts.failed > 0;
+    match report.run.cluster.as_ref().filter(|_| failed) {
+        Some(cluster) => format!(
+            "for one pod, what is wrong and what puts it right: flatnet diagnose --cluster {cluster} POD\n\n"
+        ),
+        None => String::new(),
+    }
 }
 
 /// A check, or those that one reason keeps from a verdict. Ends with a newline.

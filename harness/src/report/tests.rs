@@ -142,6 +142,20 @@ fn terminal_of_a_mixed_run() {
 }
 
 #[test]
+fn a_failure_points_to_the_diagnosis_as_long_as_its_cluster_is_there() {
+    let diagnosis = "flatnet diagnose --cluster demo POD";
+    for (mut report, cluster, points) in [
+        (mixed(), Some("demo"), true),
+        (mixed(), None, false),
+        (report(healthy()), Some("demo"), false),
+    ] {
+        report.run.cluster = cluster.map(str::to_owned);
+        let text = terminal::render(&report, Detail::Brief);
+        assert_eq!(text.contains(diagnosis), points, "{text}");
+    }
+}
+
+#[test]
 fn colours_are_codes_around_the_same_text() {
     let coloured = terminal::render(&mixed(), Detail::Full);
     assert!(coloured.contains("\u{1b}[1m\u{1b}[31mFAIL"), "{coloured}");

@@ -79,6 +79,10 @@ impl Session {
             interrupts: &interrupts,
             observer: &observer,
         };
+        let first = match plan.source.is_running() {
+            true => Phase::Attach,
+            false => Phase::Boot,
+        };
         let Booted {
             cluster,
             faults,
@@ -86,9 +90,7 @@ impl Session {
             cni,
             pod_network,
             lifetime,
-        } = phases
-            .run(Phase::Boot, boot::cluster(&plan, &observer))
-            .await?;
+        } = phases.run(first, boot::cluster(&plan, &observer)).await?;
         let rest = async {
             if let Some(cni) = &cni {
                 let install = boot::install(&cluster, cni.as_ref(), &observer);

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use super::scope_name;
 use crate::uapi::{af, fra, rta};
 use crate::wire::{Attributes, find, ip, text, u8_at, u16_at, u32_at};
-use crate::{MarkMatch, RouteEntry, Rule, RuleAction};
+use crate::{MarkMatch, NextHop, RouteEntry, Rule, RuleAction};
 
 /// Length of `struct rtmsg`.
 const RTMSG: usize = 12;
@@ -16,7 +16,7 @@ const RTNEXTHOP: usize = 8;
 /// RTPROT_KERNEL.
 const PROTOCOL_KERNEL: u8 = 2;
 
-/// Appends one entry per next hop, with its table; skips other types and cached routes.
+/// Appends the route, with its table; skips other types and cached routes.
 pub(crate) fn route(
     payload: &[u8],
     family: u8,
@@ -42,25 +42,7 @@ pub(crate) fn route(
     if u8_at(payload, 0)? != family || !(decides || local) || cached {
         return Some(());
     }
-    let entry = route_lookup(payload)?;
-    match find(attributes, rta::MULTIPATH) {
-        None => entries.push((table, entry)),
-        Some(mut hops) => {
-            while !hops.is_empty() {
-                let length = usize::from(u16_at(hops, 0)?);
-                let hop = hops.get(..length)?;
-                let attributes = hop.get(RTNEXTHOP..)?;
-                let entry = RouteEntry {
-                    gateway: gateway(attributes),
-                    oif: u32_at(hop, 4),
-                    onlink: u32::from(u8_at(hop, 2)?) & rta::NH_ONLINK != 0,
-                    ..entry.clone()
-                };
-                entries.push((table, entry));
-                hops = hops.get(length.next_multiple_of(4)..).unwrap_or_default();
-            }
-        }
-    }
+    entries.push((table, route_lookup(payload)?));
     Some(())
 }
 
@@ -73,12 +55,22 @@ pub(crate) fn route_lookup(payload: &[u8]) -> Option<RouteEntry> {
         None if u8_at(payload, 0)? == af::INET6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         None => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
     };
-    Some(RouteEntry {
-        dst: IpNet::new(address, u8_at(payload, 1)?).ok()?,
+    let only = NextHop {
         gateway: gateway(attributes),
         oif: number(rta::OIF),
-        src: find(attributes, rta::PREFSRC).and_then(ip),
         onlink: u32_at(payload, 8)? & rta::NH_ONLINK != 0,
+    };
+    let mut hops = match find(attributes, rta::MULTIPATH) {
+        Some(hops) => next_hops(hops)?.into_iter(),
+        None => vec![only].into_iter(),
+    };
+    let first = hops.next()?;
+    Some(RouteEntry {
+        dst: IpNet::new(address, u8_at(payload, 1)?).ok()?,
+        gateway: first.gateway,
+        oif: first.oif,
+        src: find(attributes, rta::PREFSRC).and_then(ip),
+        onlink: first.onlink,
         protocol: u8_at(payload, 5)?,
         scope: scope_name(u8_at(payload, 6)?),
         metric: number(rta::PRIORITY),
@@ -86,7 +78,25 @@ pub(crate) fn route_lookup(payload: &[u8]) -> Option<RouteEntry> {
         mtu: find(attributes, rta::METRICS)
             .and_then(|metrics| find(metrics, rta::METRIC_MTU))
             .and_then(|value| u32_at(value, 0)),
+        more_hops: hops.collect(),
+        nexthop_id: number(rta::NH_ID),
     })
+}
+
+/// The value of RTA_MULTIPATH: a struct rtnexthop with attributes for each next hop.
+fn next_hops(mut value: &[u8]) -> Option<Vec<NextHop>> {
+    let mut hops = Vec::new();
+    while !value.is_empty() {
+        let length = usize::from(u16_at(value, 0)?);
+        let hop = value.get(..length)?;
+        hops.push(NextHop {
+            gateway: gateway(hop.get(RTNEXTHOP..)?),
+            oif: u32_at(hop, 4),
+            onlink: u32::from(u8_at(hop, 2)?) & rta::NH_ONLINK != 0,
+        });
+        value = value.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Some(hops)
 }
 
 /// Appends a policy rule (struct fib_rule_hdr, as long as struct rtmsg).

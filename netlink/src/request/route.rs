@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use super::{Existing, Request};
 use crate::uapi::{af, rta, rtm};
 use crate::wire::{Message, octets};
+use crate::{NextHop, RouteEntry};
 
 /// A route to add to, or delete from, the main table.
 pub struct NewRoute {
@@ -54,17 +55,7 @@ fn header(route: &NewRoute, scope: u8) -> [u8; 12] {
 fn fill(m: &mut Message, route: &NewRoute) {
     // The network, not the address: the kernel refuses bits beyond the prefix.
     m.attr_ip(rta::DST, route.dst.network());
-    match route.gateway {
-        Some(gateway) if gateway.is_ipv4() == route.dst.addr().is_ipv4() => {
-            m.attr_ip(rta::GATEWAY, gateway);
-        }
-        Some(gateway) => {
-            let mut via = u16::from(af::of(gateway)).to_ne_bytes().to_vec();
-            via.extend(octets(gateway));
-            m.attr(rta::VIA, &via);
-        }
-        None => {}
-    }
+    gateway(m, route.gateway, route.dst);
     if let Some(src) = route.src {
         m.attr_ip(rta::PREFSRC, src);
     }
@@ -78,6 +69,34 @@ fn fill(m: &mut Message, route: &NewRoute) {
             m.attr_u32(rta::METRIC_MTU, mtu);
         });
     }
+}
+
+/// RTA_GATEWAY, or RTA_VIA if the next hop is of the other family than the destination.
+fn gateway(m: &mut Message, gateway: Option<IpAddr>, dst: IpNet) {
+    match gateway {
+        Some(gateway) if gateway.is_ipv4() == dst.addr().is_ipv4() => {
+            m.attr_ip(rta::GATEWAY, gateway);
+        }
+        Some(gateway) => {
+            let mut via = u16::from(af::of(gateway)).to_ne_bytes().to_vec();
+            via.extend(octets(gateway));
+            m.attr(rta::VIA, &via);
+        }
+        None => {}
+    }
+}
+
+/// RTA_MULTIPATH: a struct rtnexthop (length, flags, weight - 1, interface) with attributes for each next hop.
+fn multipath(m: &mut Message, hops: impl Iterator<Item = NextHop>, dst: IpNet) {
+    m.nest(rta::MULTIPATH, |m| {
+        for hop in hops {
+            let flags = if hop.onlink { rta::NH_ONLINK as u8 } else { 0 };
+            m.sized([flags, 0], |m| {
+                m.structure(&hop.oif.unwrap_or(0).to_ne_bytes());
+                gateway(m, hop.gateway, dst);
+            });
+        }
+    });
 }
 
 fn add(route: &NewRoute, existing: Existing) -> Request {
@@ -116,6 +135,32 @@ impl Request {
     /// Adds a route, replacing the one with that destination and metric if there is one.
     pub fn replace_route(route: &NewRoute) -> Self {
         add(route, Existing::Replace)
+    }
+
+    /// Deletes a route as it was read, of any protocol; ESRCH if there is none.
+    pub fn del_route_entry(entry: &RouteEntry) -> Self {
+        let one_hop = entry.more_hops.is_empty() && entry.nexthop_id.is_none();
+        let route = NewRoute {
+            dst: entry.dst,
+            gateway: entry.gateway.filter(|_| one_hop),
+            oif: entry.oif.filter(|_| one_hop),
+            onlink: entry.onlink && one_hop,
+            scope_link: entry.scope == "link",
+            src: entry.src,
+            protocol: 0,
+            metric: entry.metric,
+            mtu: None,
+        };
+        let mut request = Request::del_route(&route);
+        match entry.nexthop_id {
+            // The kernel takes either the object or next hops.
+            Some(id) => {
+                request.message.attr_u32(rta::NH_ID, id);
+            }
+            None if one_hop => {}
+            None => multipath(&mut request.message, entry.hops(), entry.dst),
+        }
+        request
     }
 
     /// Deletes the route to that destination that matches all other given values; ESRCH if there is none.

@@ -10,6 +10,7 @@ mod errors;
 mod link_reads;
 mod links;
 mod neighbours;
+mod next_hops;
 mod nft_compare;
 mod nft_listing;
 mod nft_owned;

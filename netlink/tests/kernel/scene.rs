@@ -3,6 +3,7 @@ use std::any::type_name_of_val;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use std::{env, panic, thread};
 
 use flatnet_netlink::request::Veth;
@@ -10,6 +11,8 @@ use flatnet_netlink::{Link, MacAddr, Request, Route, netns};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 
+/// Passes only when something is wrong.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// Set for a test that runs in a user namespace already.
 const INSIDE: &str = "FLATNET_NETLINK_TEST_INSIDE";
 
@@ -139,4 +142,16 @@ pub(crate) fn device(route: &mut Route, name: &str) -> u32 {
     route.send(Request::set_addr_gen_none(index)).unwrap();
     route.send(Request::set_up(index)).unwrap();
     index
+}
+
+/// The kernel attaches a link's queue a moment after its carrier; packets sent before are lost.
+#[track_caller]
+pub(crate) fn wait_until_up(route: &mut Route, name: &str) {
+    let started = Instant::now();
+    let mut last = link(route, name).operstate;
+    while last != "UP" {
+        assert!(started.elapsed() < LONG, "{name} does not come up: {last}");
+        thread::yield_now();
+        last = link(route, name).operstate;
+    }
 }

@@ -1,16 +1,14 @@
 //! A client and a server with a router between them.
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use flatnet_netlink::request::NewRoute;
 use flatnet_netlink::{Request, Route};
 use ipnet::IpNet;
 
-use crate::scene::{Namespace, link, veth};
+use crate::scene::{LONG, Namespace, link, veth, wait_until_up};
 
-/// Passes only when something is wrong.
-const LONG: Duration = Duration::from_secs(20);
 /// Where the server listens.
 pub(crate) const PORT: u16 = 7000;
 pub(crate) const BOTH: [bool; 2] = [false, true];
@@ -95,18 +93,6 @@ impl Wire {
 
     pub(crate) fn dial(&self, v6: bool) -> UdpSocket {
         bound(&self.client, SocketAddr::new(address(v6, 1, 2), 0))
-    }
-}
-
-/// The kernel attaches a link's queue a moment after its carrier; packets sent before are lost.
-#[track_caller]
-fn wait_until_up(route: &mut Route, name: &str) {
-    let started = Instant::now();
-    let mut last = link(route, name).operstate;
-    while last != "UP" {
-        assert!(started.elapsed() < LONG, "{name} does not come up: {last}");
-        thread::yield_now();
-        last = link(route, name).operstate;
     }
 }
 

@@ -4,9 +4,12 @@ use super::{
     gateway, hairpin, hostport, limits, mtu, no_nat, node_routes, nodeport, pod_ip_present,
     pod_ip_unique, same_node, service, subnet,
 };
-use flatnet_model::evidence::{Evidence, Rule};
+use flatnet_model::cause::Basis;
+use flatnet_model::evidence::{Deviation, Evidence, Rule};
 use flatnet_model::nearest::nearest;
 use flatnet_model::observations::Observations;
+
+use crate::mend;
 
 /// What becomes of a check where packets get lost, for whatever reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +40,15 @@ pub struct Check {
 impl Check {
     /// What it finds in the observations.
     pub fn judge(&self, observations: &Observations) -> flatnet_model::verdict::Verdict {
-        let evidence = |deviation| Evidence {
+        let evidence = |deviation: Deviation| Evidence {
             rule: Rule::new(self.id, self.source),
+            // A cause that is only inferred is to be looked at first.
+            remediation: deviation
+                .finding
+                .found()
+                .filter(|found| found.basis == Basis::Seen)
+                .and_then(|found| mend::of(&found.cause)),
             deviation,
-            remediation: None,
             alike: Vec::new(),
         };
         let verdict = (self.find)(observations);

@@ -151,7 +151,7 @@ fn strict_rp_filter(
     let pod = pods.find(|pod| pod.object.node == remote.object.name)?;
     let source = *pod.object.ips.iter().find(|ip| ip.is_ipv4())?;
     let back = best(facts, IpNet::from(source))?;
-    if back.oif == Some(comes_in.index) {
+    if back.hops().any(|hop| hop.oif == Some(comes_in.index)) {
         return None;
     }
     let (name, device) = (&node.object.name, comes_in.name.clone());

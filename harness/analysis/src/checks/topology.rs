@@ -2,11 +2,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use flatnet_model::kernel::RouteEntry;
+use flatnet_model::kernel::{NextHop, RouteEntry};
 use flatnet_model::probe::Facts;
 
 use flatnet_model::PodRef;
-use flatnet_model::evidence::{HeldAddress, Owner, PodAt, Route, Subject};
+use flatnet_model::evidence::{HeldAddress, Owner, PodAt, Route, RouteHop, Subject};
 use flatnet_model::observations::{
     Denied, Endpoint, Forbidden, Observations, ObservedNode, ObservedPod, PodNames,
 };
@@ -313,11 +313,17 @@ pub(super) fn route(route: &RouteEntry, facts: &Facts) -> Route {
     Route {
         kind: route.kind,
         dst: route.dst,
-        via: route.gateway,
-        owner: None,
-        device: route.oif.map(|_| device(facts, route.oif).to_owned()),
+        hops: route.hops().map(|hop| self::hop(hop, facts)).collect(),
         metric: route.metric,
-        onlink: route.onlink,
+    }
+}
+
+fn hop(hop: NextHop, facts: &Facts) -> RouteHop {
+    RouteHop {
+        via: hop.gateway,
+        owner: None,
+        device: hop.oif.map(|_| device(facts, hop.oif).to_owned()),
+        onlink: hop.onlink,
     }
 }
 

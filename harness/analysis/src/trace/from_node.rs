@@ -44,6 +44,8 @@ pub fn facts(pod: &ObservedPod, namespaces: &[NetworkNamespace]) -> Option<Facts
         metric: None,
         kind: UNICAST,
         mtu: None,
+        more_hops: Vec::new(),
+        nexthop_id: None,
     };
     Some(Facts {
         hostname: pod.object.reference.name.clone(),

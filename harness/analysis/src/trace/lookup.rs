@@ -30,8 +30,8 @@ pub(super) fn decide(
     outcome: Option<&RouteOutcome>,
 ) -> Result<Decision, Cause> {
     let best = policy::best(facts, TABLE_MAIN, flow);
-    let by_table = ChosenBy::MainTable {
-        next_hops: best.len(),
+    let by_table = |route: &RouteEntry| ChosenBy::MainTable {
+        next_hops: route.hops().count(),
     };
     let rejected = |entry: &RouteEntry| Cause::Rejected {
         by: RouteChoice::Main {
@@ -42,7 +42,11 @@ pub(super) fn decide(
     match outcome {
         None => match best.first() {
             None => Err(Cause::NoRoute),
-            Some(route) if route.kind == UNICAST => Ok(Decision::Out((*route).clone(), by_table)),
+            Some(route) if route.kind == UNICAST => {
+                let first = route.hops().next();
+                let first = first.map_or_else(|| (*route).clone(), |hop| route.by(hop));
+                Ok(Decision::Out(first, by_table(route)))
+            }
             Some(route) => Err(rejected(route)),
         },
         Some(RouteOutcome::Found(entry)) if entry.kind == LOCAL => Ok(Decision::Own),
@@ -51,33 +55,39 @@ pub(super) fn decide(
             Err(rejected(route))
         }
         Some(RouteOutcome::Found(entry)) => {
-            let same = |route: &RouteEntry| {
-                route.kind == UNICAST && route.oif == entry.oif && route.gateway == entry.gateway
+            let chosen = |route: &RouteEntry| {
+                let mut hops = route.hops().filter(|_| route.kind == UNICAST);
+                hops.find(|hop| (hop.oif, hop.gateway) == (entry.oif, entry.gateway))
             };
-            Ok(match best.iter().find(|route| same(route)) {
-                Some(route) => {
-                    let src = route.src.or(entry.src);
-                    Decision::Out(
-                        RouteEntry {
-                            src,
-                            ..(*route).clone()
-                        },
-                        by_table,
-                    )
-                }
-                None => {
-                    let choice =
-                        policy::choice(facts, flow).filter(|choice| choice.route.is_some_and(same));
-                    let policy = choice.and_then(|choice| {
-                        Some(PolicyRoute {
-                            rule: choice.rule.clone(),
-                            route: route_words(choice.route?, facts),
-                            main_covers: best.iter().any(|route| route.dst.prefix_len() > 0),
-                        })
-                    });
-                    Decision::Out(entry.clone(), ChosenBy::Policy(policy.map(Box::new)))
-                }
-            })
+            let same = |route: &RouteEntry| chosen(route).is_some();
+            let mut found = best.iter();
+            Ok(
+                match found.find_map(|route| Some((route, chosen(route)?))) {
+                    Some((route, hop)) => {
+                        let src = route.src.or(entry.src);
+                        let by = by_table(route);
+                        Decision::Out(
+                            RouteEntry {
+                                src,
+                                ..route.by(hop)
+                            },
+                            by,
+                        )
+                    }
+                    None => {
+                        let choice = policy::choice(facts, flow)
+                            .filter(|choice| choice.route.is_some_and(same));
+                        let policy = choice.and_then(|choice| {
+                            Some(PolicyRoute {
+                                rule: choice.rule.clone(),
+                                route: route_words(choice.route?, facts),
+                                main_covers: best.iter().any(|route| route.dst.prefix_len() > 0),
+                            })
+                        });
+                        Decision::Out(entry.clone(), ChosenBy::Policy(policy.map(Box::new)))
+                    }
+                },
+            )
         }
         Some(RouteOutcome::Refused { errno, detail }) => {
             let errno = Errno::from_raw(*errno);

@@ -152,12 +152,13 @@ fn vrf_table(facts: &Facts, flow: &Flow) -> Option<u32> {
     of(flow.oif).or_else(|| of(flow.iif))
 }
 
-/// The routes of a table with the longest prefix that covers the destination and, of these, the lowest metric: several where a
-/// packet's hash chooses among next hops.
+/// The routes of a table with the longest prefix that covers the destination and, of these, the lowest metric.
 pub(super) fn best<'a>(facts: &'a Facts, table: u32, flow: &Flow) -> Vec<&'a RouteEntry> {
     let covers = |route: &&RouteEntry| {
         route.dst.contains(&flow.to)
-            && (flow.oif.is_none() || route.oif == flow.oif || route.kind != UNICAST)
+            && (flow.oif.is_none()
+                || route.hops().any(|hop| hop.oif == flow.oif)
+                || route.kind != UNICAST)
     };
     let others = facts.other_tables.iter();
     let others = others.filter_map(|(of, route)| (*of == table).then_some(route));

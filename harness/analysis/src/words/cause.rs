@@ -167,9 +167,11 @@ impl Words<'_> {
             RouteWithoutDevice { node, range } => "the route of {node} to {range} has no device";
             RouteDeviceDown { node, to, range, device } => "the route of {node} to {range} of {to} goes through {device}, which is down";
             RouteOffLink { node, range, hop } => "{node}: next hop {hop} of the route to {range} is not on link";
-            WrongNextHop { node, to, range, hop, holder } => (match holder {
-                Some(holder) => format!("{node} routes {range} of {to} to {holder}"),
-                None => format!("{node}: next hop {hop} of the route to {range} is not an address of {to}"),
+            WrongNextHop { node, to, range, hop, of, holder } => (match (holder, of) {
+                (Some(holder), 0 | 1) => format!("{node} routes {range} of {to} to {holder}"),
+                (Some(holder), of) => format!("{node} routes a part of what is for {range} of {to} to {holder}: next hop {hop} is one of {of}"),
+                (None, 0 | 1) => format!("{node}: next hop {hop} of the route to {range} is not an address of {to}"),
+                (None, of) => format!("{node}: next hop {hop}, one of {of} of the route to {range}, is not an address of {to}"),
             });
             PartRoutedElsewhere { node, to, range, part } => "{node} routes {part}, a part of {range} of {to}, elsewhere";
             NodeAddressInPodCidr { node, address, range, of } => "{address}, an address of {node}, lies in the podCIDR {range} of {of}";

@@ -89,7 +89,7 @@ impl Words<'_> {
             OverlappingPodCidrs => "the same range was assigned to two nodes: their pods get equal addresses, and a route can lead to one only";
             OwnPodCidrRoutedAway => "the node was taken for a remote one, or had another podCIDR before";
             RouteMissing => "the route was removed, or the node agent did not learn of the node";
-            DuplicateRoute => "one may have been left when the other was made, or it is one route with several next hops";
+            DuplicateRoute => "one may have been left when the other was made";
             RouteWithoutDevice => "the device was deleted";
             RouteDeviceDown => "the device was set down";
             RouteOffLink => "both nodes are not on one segment: plain routes do not work between them";

@@ -1,5 +1,5 @@
 //! Addresses, wires and routes: what was expected, and what was observed.
-use flatnet_model::evidence::{Route, State, Vxlan};
+use flatnet_model::evidence::{Route, RouteHop, State, Vxlan};
 use flatnet_model::kernel::route_kind;
 
 use super::Words;
@@ -8,6 +8,11 @@ use super::sentence::sentences;
 
 /// A route as `ip route` prints it, as far as it decides where packets go.
 pub fn route(route: &Route) -> String {
+    route_with(route, |_| String::new())
+}
+
+/// The same with something after each next hop.
+fn route_with(route: &Route, after: impl Fn(&RouteHop) -> String) -> String {
     let mut text = match route.kind {
         route_kind::LOCAL => "local ",
         route_kind::BLACKHOLE => "blackhole ",
@@ -21,17 +26,29 @@ pub fn route(route: &Route) -> String {
     } else {
         route.dst.to_string()
     });
-    if let Some(hop) = route.via {
-        text.push_str(&format!(" via {hop}"));
+    let metric = route.metric.filter(|metric| *metric > 0);
+    let metric = metric.map_or_else(String::new, |metric| format!(" metric {metric}"));
+    let several = route.hops.len() > 1;
+    if several {
+        text.push_str(&metric);
     }
-    if let Some(device) = &route.device {
-        text.push_str(&format!(" dev {device}"));
-    }
-    if let Some(metric) = route.metric.filter(|metric| *metric > 0) {
-        text.push_str(&format!(" metric {metric}"));
-    }
-    if route.onlink {
-        text.push_str(" onlink");
+    for hop in &route.hops {
+        if several {
+            text.push_str(" nexthop");
+        }
+        if let Some(via) = hop.via {
+            text.push_str(&format!(" via {via}"));
+        }
+        if let Some(device) = &hop.device {
+            text.push_str(&format!(" dev {device}"));
+        }
+        if !several {
+            text.push_str(&metric);
+        }
+        if hop.onlink {
+            text.push_str(" onlink");
+        }
+        text.push_str(&after(hop));
     }
     text
 }
@@ -189,9 +206,9 @@ impl Words<'_> {
 
     /// With whose address the next hop is.
     pub(super) fn route_with_owner(&self, of: &Route) -> String {
-        match &of.owner {
-            Some(owner) => format!("{} [{}]", route(of), self.owner(owner)),
-            None => route(of),
-        }
+        route_with(of, |hop| match &hop.owner {
+            Some(owner) => format!(" [{}]", self.owner(owner)),
+            None => String::new(),
+        })
     }
 }

@@ -53,14 +53,21 @@ impl Words<'_> {
             ));
             Passes { bytes } => "{bytes} bytes pass with DF";
             Refused { bytes } => "{bytes} bytes are refused with DF";
-            LargestPassed { limits, interface_mtu, said } => ({
+            LargestPassed { limits, interface_mtu, said, beyond } => ({
                 let each = limits.iter().map(|(bytes, between)| match limits.len() {
                     1 => format!("{bytes} bytes"),
                     _ => format!("{bytes} bytes ({})", listed(between, 4)),
                 });
                 let each = shown(each, 4);
                 let said = said.as_ref().map(|said| format!(" ({interface_mtu} bytes: {said})"));
-                format!("the largest that passed: {each}{}", said.unwrap_or_default())
+                let beyond = beyond.map(|mtu| format!(
+                    ", a little beyond the MTU of {mtu}: veths and bridge ports leave room for a VLAN tag"
+                ));
+                format!(
+                    "the largest that passed: {each}{}{}",
+                    beyond.unwrap_or_default(),
+                    said.unwrap_or_default()
+                )
             });
             PassedWhole { bytes } => "{bytes} bytes arrived in one piece";
             CountersStay => "fragment counters stay where they were";

@@ -99,7 +99,7 @@ fn gateways<'a>(
     let routes = facts.into_iter().flat_map(|facts| &facts.routes);
     let gateways = routes
         .filter(|route| route.dst.prefix_len() == 0)
-        .filter_map(|route| route.gateway);
+        .flat_map(|route| route.hops().filter_map(|hop| hop.gateway));
     gateways.map(|address| {
         let request = DialRequest {
             address,

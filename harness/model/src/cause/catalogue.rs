@@ -207,7 +207,7 @@ causes! {
         "a route leads through a device that is down" => "`ip link set` up on the node", ["node-routes", "cross-node"];
     RouteOffLink { node: String, range: IpNet, hop: IpAddr }
         "a route's next hop is not on link" => "routes through a tunnel, where nodes are on different segments", ["node-routes", "cross-node"];
-    WrongNextHop { node: String, to: String, range: IpNet, hop: IpAddr, holder: Option<String> }
+    WrongNextHop { node: String, to: String, range: IpNet, hop: IpAddr, of: usize, holder: Option<String> }
         "a route's next hop is not an address of the node that has the pods" => "restart the add-on's agent on the node", ["node-routes", "cross-node"];
     PartRoutedElsewhere { node: String, to: String, range: IpNet, part: IpNet }
         "a more specific route takes a part of another node's podCIDR elsewhere" => "`ip route del` on the node", ["node-routes", "cross-node"];

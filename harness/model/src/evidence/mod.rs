@@ -13,7 +13,7 @@ use crate::cause::Cause;
 pub use command::{At, Command, Remediation, Step, Todo};
 pub use owner::Owner;
 pub use start::Start;
-pub use state::{Route, State, Vxlan};
+pub use state::{Route, RouteHop, State, Vxlan};
 
 pub use crate::cause::{Basis, Found};
 pub use crate::subject::{PodAt, Subject};

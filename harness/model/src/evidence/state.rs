@@ -17,14 +17,21 @@ pub struct Route {
     pub kind: u8,
     /// Destination prefix; length 0 for the default route.
     pub dst: IpNet,
-    /// Next hop; none for a route that is on link.
+    /// Where it leads: one next hop, or several among which a hash of each packet chooses.
+    pub hops: Vec<RouteHop>,
+    /// Its metric; the kernel takes none for 0.
+    pub metric: Option<u32>,
+}
+
+/// A next hop of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteHop {
+    /// Its address; none for a route that is on link.
     pub via: Option<IpAddr>,
-    /// Who holds the next hop.
+    /// Who holds the address.
     pub owner: Option<Owner>,
     /// The device's name.
     pub device: Option<String>,
-    /// Its metric; the kernel takes none for 0.
-    pub metric: Option<u32>,
     /// Whether the next hop is taken to be on link.
     pub onlink: bool,
 }

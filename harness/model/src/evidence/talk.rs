@@ -168,6 +168,9 @@ pub enum Talk {
         limits: Vec<(u32, Vec<String>)>,
         interface_mtu: u32,
         said: Option<String>,
+        /// The MTU of the device that is the cause, where a little more than that passed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        beyond: Option<u32>,
     },
     PassedWhole {
         bytes: u32,

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 
 mod mac;
 mod policy;
+mod route;
 pub mod route_kind;
 
 pub use mac::{MacAddr, ParseMacError};
 pub use policy::{MarkMatch, Rule, RuleAction, TABLE_LOCAL, TABLE_MAIN, table_name};
+pub use route::{NextHop, RouteEntry};
 
 /// A network interface (RTM_NEWLINK).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,32 +173,6 @@ pub struct Address {
     /// Another interface of the segment holds the address too (IFA_F_DADFAILED): the kernel does not use it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dad_failed: bool,
-}
-
-/// A route (RTM_NEWROUTE).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RouteEntry {
-    /// Destination; `0.0.0.0/0` or `::/0` is the default route.
-    pub dst: IpNet,
-    /// Next hop, where it is not on link.
-    pub gateway: Option<IpAddr>,
-    /// Outgoing interface index.
-    pub oif: Option<u32>,
-    /// Preferred source address.
-    pub src: Option<IpAddr>,
-    /// The next hop counts as on link though no address says so.
-    pub onlink: bool,
-    /// Who made it (RTA_PROTOCOL): 2 kernel, 3 boot, 4 static, …
-    pub protocol: u8,
-    /// `global`, `link`, `host`, or the number.
-    pub scope: String,
-    /// Priority; lower wins.
-    pub metric: Option<u32>,
-    /// One of [`route_kind`], or another.
-    pub kind: u8,
-    /// The MTU of packets that take the route, bytes (RTAX_MTU), where it is not the interface's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mtu: Option<u32>,
 }
 
 /// A packet whose way the kernel is asked for, as `ip route get TO from FROM iif IIF oif OIF` does.

@@ -44,7 +44,7 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
             let fate = ended(topology, &group.runs, mtu).map(|(_, fate)| fate);
             let (culprits, cause) = explain(topology, group, mtu, fate);
             let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
-            observed.push(limits(topology, &group.runs, mtu).into());
+            observed.push(limits(topology, &group.runs, mtu, &cause.cause).into());
             observed.extend(followed::withheld(topology));
             let look = crate::look::at(&cause.cause).unwrap_or(look);
             Deviation {
@@ -258,7 +258,7 @@ fn directions<'a>(topology: &Topology<'a>, runs: &[&MtuRun]) -> Vec<(&'a str, &'
 }
 
 /// How much does pass, and where: both directions of a path may differ.
-fn limits(topology: &Topology<'_>, runs: &[&MtuRun], mtu: u32) -> Talk {
+fn limits(topology: &Topology<'_>, runs: &[&MtuRun], mtu: u32, cause: &Cause) -> Talk {
     let mut limits: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
     for run in runs {
         let Some(passed) = largest(run) else { continue };
@@ -266,7 +266,15 @@ fn limits(topology: &Topology<'_>, runs: &[&MtuRun], mtu: u32) -> Talk {
         let direction = nodes.first().map(|(from, to)| format!("{from} → {to}"));
         limits.entry(passed).or_default().extend(direction);
     }
+    let beyond = match cause {
+        Cause::TooBigForDevice { mtu: carried, .. } => Some(*carried).filter(|carried| {
+            let room = carried + 1..=carried + BEYOND_MTU;
+            limits.keys().any(|passed| room.contains(passed))
+        }),
+        _ => None,
+    };
     Talk::LargestPassed {
+        beyond,
         limits: limits
             .into_iter()
             .map(|(bytes, between)| (bytes, between.into_iter().collect()))

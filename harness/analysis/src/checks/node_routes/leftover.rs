@@ -78,8 +78,9 @@ fn is_stale(
         .pod_network
         .iter()
         .any(|range| range.contains(&route.dst));
-    let tunnelled = facts.is_vxlan(route.oif);
-    let via_node = route.gateway.is_some_and(|hop| {
+    let tunnelled = route.hops().any(|hop| facts.is_vxlan(hop.oif));
+    let mut gateways = route.hops().filter_map(|hop| hop.gateway);
+    let via_node = gateways.any(|hop| {
         topology
             .holders(hop)
             .iter()

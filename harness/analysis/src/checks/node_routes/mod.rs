@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, State, Subject};
-use flatnet_model::kernel::route_kind;
+use flatnet_model::kernel::{NextHop, RouteEntry, route_kind};
 
 use super::allocation::without_pod_cidrs;
 use super::findings::{Findings, Problem, Seen, count, without_nodes};
@@ -135,7 +135,7 @@ fn examine(topology: &Topology<'_>) -> (Vec<Problem>, Findings) {
     if topology.nodes().count() == 1 {
         findings.fact("one node: there is no remote podCIDR");
     }
-    (problems, findings)
+    (tunnel::down_once(problems), findings)
 }
 
 /// Two nodes with overlapping podCIDRs: their pods get the same addresses.
@@ -196,10 +196,13 @@ fn own_cidr_elsewhere(node: &ObservedNode, facts: &Facts, topology: &Topology<'_
     let is_held = |dst: &IpNet| {
         dst.prefix_len() == dst.max_prefix_len() && facts.address(dst.addr()).is_some()
     };
-    let away = |route: &&flatnet_model::kernel::RouteEntry| {
+    let away = |route: &&RouteEntry| {
         let elsewhere = |hop| !topology.node_has(&node.object.name, hop);
-        let leaves = facts.is_vxlan(route.oif) || route.gateway.is_some_and(elsewhere);
-        is_own(&route.dst) && !is_held(&route.dst) && route.kind == route_kind::UNICAST && leaves
+        let leaves = |hop: NextHop| facts.is_vxlan(hop.oif) || hop.gateway.is_some_and(elsewhere);
+        is_own(&route.dst)
+            && !is_held(&route.dst)
+            && route.kind == route_kind::UNICAST
+            && route.hops().any(leaves)
     };
     let found = facts.routes.iter().filter(away);
     let name = &node.object.name;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Route, State, Subject};
 use flatnet_model::kernel::route_kind::UNICAST;
-use flatnet_model::kernel::{Link, RouteEntry};
+use flatnet_model::kernel::{Link, NextHop, RouteEntry};
 use flatnet_model::probe::Facts;
 use ipnet::IpNet;
 
@@ -53,24 +53,48 @@ impl Hop<'_> {
         if routes.len() > 1 {
             return Err(self.duplicates(&routes));
         }
-        let seen = self.route(route);
+        let seen = || self.route(route);
         if route.kind != UNICAST {
-            return Err(self.no_route(State::Rejected { route: seen }));
+            return Err(self.no_route(State::Rejected { route: seen() }));
         }
         if route.dst.prefix_len() == 0 {
             return match self.carries() {
                 true => Ok("to remote podCIDRs through the default route, and answered: the underlay routes pods".to_owned()),
-                false => Err(self.no_route(State::OnlyDefault { route: seen })),
+                false => Err(self.no_route(State::OnlyDefault { route: seen() })),
             };
         }
-        let links = &mut self.facts.links.iter();
-        let Some(link) = links.find(|link| Some(link.index) == route.oif) else {
+        let mut fine = None;
+        for hop in self.in_use(route) {
+            let works = self.leads_there(route, hop)?;
+            fine.get_or_insert(works);
+        }
+        fine.ok_or_else(|| self.no_route(State::Uncovered))
+    }
+
+    /// The next hops that a packet may take: where there are several, the kernel passes over those whose device is down.
+    fn in_use(&self, route: &RouteEntry) -> Vec<NextHop> {
+        let is_up = |hop: &NextHop| self.device(*hop).is_some_and(|link| link.up);
+        let up: Vec<NextHop> = route.hops().filter(is_up).collect();
+        match up.is_empty() {
+            true => route.hops().collect(),
+            false => up,
+        }
+    }
+
+    fn device(&self, hop: NextHop) -> Option<&Link> {
+        self.facts.link(hop.oif)
+    }
+
+    /// Whether packets that take that next hop of the route get to the node.
+    fn leads_there(&self, route: &RouteEntry, hop: NextHop) -> Result<String, NotVerified> {
+        let Some(link) = self.device(hop) else {
             let cause = Cause::RouteWithoutDevice {
                 node: self.name(),
                 to: self.to(),
                 range: self.cidr,
             };
-            return Err(self.wrong(cause, State::ADevice, State::RouteIs { route: seen }));
+            let route = self.route(route);
+            return Err(self.wrong(cause, State::ADevice, State::RouteIs { route }));
         };
         if !link.up {
             let cause = Cause::RouteDeviceDown {
@@ -85,9 +109,9 @@ impl Hop<'_> {
             });
             return Err(self.wrong(cause, up, down));
         }
-        match route.gateway {
-            Some(hop) if link.vxlan.is_some() => self.tunnel(route, link, hop),
-            Some(hop) => self.direct(route, link, hop),
+        match hop.gateway {
+            Some(gateway) if link.vxlan.is_some() => self.tunnel(route, link, gateway),
+            Some(gateway) => self.direct(route, hop, link, gateway),
             None => self.no_next_hop(route, link),
         }
     }
@@ -136,9 +160,12 @@ impl Hop<'_> {
                 let may_be = unread && self.topology.owner(hop).is_none();
                 may_be || self.topology.node_has(remote, hop)
             };
-            route.kind == UNICAST && route.gateway.is_some_and(of_remote)
+            route.kind == UNICAST && route.hops().all(|hop| hop.gateway.is_some_and(of_remote))
         };
-        let leads = |route: &RouteEntry| (route.kind, route.gateway, route.oif);
+        let leads = |route: &RouteEntry| {
+            let hops = route.hops().map(|hop| (hop.gateway, hop.oif));
+            (route.kind, hops.collect::<Vec<_>>())
+        };
         let mut parts = self.facts.routes.iter().filter(within);
         parts.find(|part| {
             let with_whole = || {
@@ -158,12 +185,15 @@ impl Hop<'_> {
         ))
     }
 
-    fn direct(&self, route: &RouteEntry, link: &Link, hop: IpAddr) -> Result<String, NotVerified> {
-        let seen = State::RouteIs {
-            route: self.route(route),
-        };
+    fn direct(
+        &self,
+        route: &RouteEntry,
+        by: NextHop,
+        link: &Link,
+        hop: IpAddr,
+    ) -> Result<String, NotVerified> {
         if self.topology.node_has(&self.remote.object.name, hop) {
-            if on_link(self.facts, route, hop) {
+            if on_link(self.facts, &route.by(by), hop) {
                 return Ok(format!(
                     "to remote podCIDRs via node addresses on {}",
                     link.name
@@ -175,7 +205,9 @@ impl Hop<'_> {
                 hop,
             };
             let device = link.name.clone();
-            return Err(self.wrong(cause, State::HopWithin { hop, device }, seen));
+            let route = self.route(route);
+            let expected = State::HopWithin { hop, device };
+            return Err(self.wrong(cause, expected, State::RouteIs { route }));
         }
         let holder = self.topology.holders(hop).first().copied();
         if holder.is_none() && self.carries() {
@@ -190,18 +222,26 @@ impl Hop<'_> {
                 why: why.to_owned(),
             });
         }
-        Err(self.wrong_hop(hop, holder, seen))
+        Err(self.wrong_hop(route, hop, holder))
     }
 
-    pub(super) fn wrong_hop(&self, hop: IpAddr, holder: Option<&str>, seen: State) -> NotVerified {
+    pub(super) fn wrong_hop(
+        &self,
+        route: &RouteEntry,
+        hop: IpAddr,
+        holder: Option<&str>,
+    ) -> NotVerified {
         let cause = Cause::WrongNextHop {
             node: self.name(),
             to: self.to(),
             range: self.cidr,
             hop,
+            of: route.hops().count(),
             holder: holder.map(str::to_owned),
         };
-        self.wrong(cause, State::HopOf { node: self.to() }, seen)
+        let route = self.route(route);
+        let expected = State::HopOf { node: self.to() };
+        self.wrong(cause, expected, State::RouteIs { route })
     }
 
     /// A device that needs no next hop (wireguard, ipip) is right; the node's own bridge is not.
@@ -297,8 +337,9 @@ pub(super) fn state(entry: &RouteEntry, facts: &Facts, topology: &Topology<'_>) 
 }
 
 fn with_owner(entry: &RouteEntry, facts: &Facts, topology: &Topology<'_>) -> Route {
-    Route {
-        owner: entry.gateway.and_then(|hop| topology.owner(hop)),
-        ..route(entry, facts)
+    let mut route = route(entry, facts);
+    for hop in &mut route.hops {
+        hop.owner = hop.via.and_then(|via| topology.owner(via));
     }
+    route
 }

@@ -1,13 +1,14 @@
 //! A route through a VXLAN device works only if neighbour, forwarding entry and the remote device agree.
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, State, Vxlan};
+use flatnet_model::evidence::{Command, State, Subject, Vxlan};
 use flatnet_model::kernel::{Link, MacAddr, RouteEntry, VxlanInfo};
 use flatnet_model::probe::Facts;
 
 use super::remote::{Hop, NotVerified};
-use crate::checks::findings::Seen;
+use crate::checks::findings::{Problem, Seen};
 use crate::checks::followed;
 use crate::checks::topology::ip_command;
 
@@ -24,9 +25,7 @@ impl Hop<'_> {
         // The address of another node's VTEP; one that nobody holds may do all the same.
         let holders = self.topology.holders(hop);
         if !holders.is_empty() && !holders.contains(&self.remote.object.name.as_str()) {
-            let route = self.route(route);
-            let holder = holders.first().copied();
-            return Err(self.wrong_hop(hop, holder, State::RouteIs { route }));
+            return Err(self.wrong_hop(route, hop, holders.first().copied()));
         }
         let known = |state: &str| !matches!(state, "FAILED" | "INCOMPLETE" | "NONE");
         let neighbour = self
@@ -50,8 +49,7 @@ impl Hop<'_> {
         };
         // Link-local next hops are not held by name: the Ethernet address says whose they are.
         if let Some(holder) = self.other_vtep(link, mac).filter(|_| holders.is_empty()) {
-            let route = self.route(route);
-            return Err(self.wrong_hop(hop, Some(holder), State::RouteIs { route }));
+            return Err(self.wrong_hop(route, hop, Some(holder)));
         }
         self.vtep(link, mac, hop)?;
         self.forwarding(link, mac)?;
@@ -248,6 +246,34 @@ impl Hop<'_> {
         let seen = Seen::new(expected, observed, neighbours(node, hop));
         self.problem(culprit, cause, seen)
     }
+}
+
+/// A VXLAN device that is down is one finding about its node, however many routes lead to it. The node's own routes went with the device.
+pub(super) fn down_once(problems: Vec<Problem>) -> Vec<Problem> {
+    let cause = |problem: &Problem| Some(problem.deviation.finding.found()?.cause.clone());
+    let down: BTreeSet<String> = problems
+        .iter()
+        .filter_map(|problem| match cause(problem)? {
+            Cause::VxlanDown { node, .. } => Some(node),
+            _ => None,
+        })
+        .collect();
+    let mut named = BTreeSet::new();
+    let mut once = Vec::new();
+    for mut problem in problems {
+        match cause(&problem) {
+            Some(Cause::VxlanDown { node, device }) => {
+                problem.peer = None;
+                problem.deviation.subjects = vec![Subject::node_of(&node)];
+                if named.insert((node, device)) {
+                    once.push(problem);
+                }
+            }
+            Some(Cause::RouteMissing { node, .. }) if down.contains(&node) => {}
+            _ => once.push(problem),
+        }
+    }
+    once
 }
 
 /// The command that shows a node's neighbours of an address's family.

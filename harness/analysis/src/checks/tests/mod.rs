@@ -11,6 +11,7 @@ mod limits;
 mod mtu;
 mod names;
 mod nat;
+mod next_hops;
 mod packets;
 mod pods;
 mod ports;

@@ -140,6 +140,28 @@ fn more_than_told_getting_through_is_wrong_too() {
 }
 
 #[test]
+fn what_passes_beyond_a_devices_mtu_is_explained_and_no_less_is() {
+    for (passes, explained) in [(1300, false), (1304, true)] {
+        let mut o = healthy(Style::Vxlan);
+        limit(&mut o, "busybox-2", passes);
+        let outside = pod_facts(&mut o, "busybox-2").clone();
+        let own = outside.links.iter().find(|link| link.name == "eth0");
+        let end = own.unwrap().link;
+        let mut links = node_facts(&mut o, "node2").links.iter_mut();
+        links.find(|link| Some(link.index) == end).unwrap().mtu = 1300;
+        let evidence = sole("mtu", &o);
+        assert_contains(&evidence.cause.unwrap(), "carries 1300 bytes at most");
+        let beyond = "a little beyond the MTU of 1300";
+        assert_eq!(
+            evidence.observed.contains(beyond),
+            explained,
+            "{}",
+            evidence.observed
+        );
+    }
+}
+
+#[test]
 fn outer_fragments_are_evidence_although_everything_arrives() {
     let mut o = healthy(Style::Vxlan);
     node_facts(&mut o, "node1")

@@ -38,6 +38,7 @@ fn a_missing_route_blames_the_node_that_lacks_it(#[case] style: Style) {
     assert_contains(&own.what, "node1 has no route to 10.244.3.0/24 of node3");
     assert_contains(&own.observed, "only the default route covers it");
     assert_eq!(own.look, "flatnet exec node1 -- ip route");
+    assert_eq!(own.fix, None, "no command is known to put it right");
     let cross = sole("cross-node", &o);
     assert_eq!(cross.culprit.as_deref(), Some("node1"), "{cross:?}");
     assert!(
@@ -335,6 +336,8 @@ fn a_route_to_a_part_of_a_pod_cidr_blames_the_node_that_has_it(
             own.what,
             "node1 routes 10.244.3.0/25, a part of 10.244.3.0/24 of node3, elsewhere"
         );
+        let fix = "flatnet exec node1 -- ip route del 10.244.3.0/25";
+        assert_eq!(own.fix.as_deref(), Some(fix));
     }
 }
 

@@ -6,7 +6,6 @@ mod container;
 mod directory;
 mod executed;
 mod image;
-mod mend;
 mod node;
 mod object;
 mod plugin;

@@ -7,8 +7,8 @@ use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::Symptoms;
 use flatnet_model::verdict::Verdict;
 
-use super::{Finding, mend};
-use crate::checks;
+use super::Finding;
+use crate::{checks, mend};
 
 /// Checks that look at how a pod is wired: what they find is a cause.
 pub(in crate::diagnose) const WIRING: [&str; 5] = [

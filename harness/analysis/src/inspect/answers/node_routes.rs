@@ -29,7 +29,9 @@ fn on_node(view: &View, node: &InspectedNode, inside: &NodeInside, findings: &mu
     all.sort_by_key(|route| (route.dst.addr().is_ipv6(), route.dst, route.metric));
     for route in all.iter().filter(|route| route.dst.prefix_len() == 0) {
         shown.push(route);
-        findings.fact(described("default-route", route, facts).on(name));
+        for hop in route.hops() {
+            findings.fact(described("default-route", &route.by(hop), facts).on(name));
+        }
     }
     for family_v6 in [false, true] {
         let uses = node
@@ -63,24 +65,22 @@ fn on_node(view: &View, node: &InspectedNode, inside: &NodeInside, findings: &mu
             if !shown.contains(&route) {
                 shown.push(route);
             }
-            findings.fact(
-                described("pod-route", route, facts)
-                    .on(name)
-                    .with("podCIDR", cidr.to_string())
-                    .with(
-                        "pods-of",
-                        if own {
-                            "this node"
-                        } else {
-                            other.name.as_str()
-                        },
-                    ),
-            );
+            let pods_of = match own {
+                true => "this node",
+                false => other.name.as_str(),
+            };
+            for hop in route.hops() {
+                let fact = described("pod-route", &route.by(hop), facts).on(name);
+                let fact = fact.with("podCIDR", cidr.to_string());
+                findings.fact(fact.with("pods-of", pods_of));
+            }
         }
     }
     for route in all {
         if !shown.contains(&route) && !is_chatter(&route.dst) {
-            findings.fact(described("other-route", route, facts).on(name));
+            for hop in route.hops() {
+                findings.fact(described("other-route", &route.by(hop), facts).on(name));
+            }
         }
     }
 }
@@ -95,6 +95,7 @@ fn best<'a>(routes: &[&'a RouteEntry], cidr: &IpNet) -> Option<&'a RouteEntry> {
     best.copied()
 }
 
+/// A route with one next hop.
 fn described(topic: &str, route: &RouteEntry, facts: &Facts) -> Fact {
     let to = if route.dst.prefix_len() == 0 {
         "default".to_owned()

@@ -1,5 +1,5 @@
 //! Choosing routes, and what the kernel's own word changes.
-use flatnet_model::kernel::{Flow, RouteEntry};
+use flatnet_model::kernel::{Flow, NextHop, RouteEntry};
 use flatnet_model::probe::RouteOutcome;
 use nix::errno::Errno;
 use rstest::rstest;
@@ -20,6 +20,8 @@ fn route(dst: &str, gateway: &str, metric: Option<u32>) -> RouteEntry {
         metric,
         kind: 1,
         mtu: None,
+        more_hops: Vec::new(),
+        nexthop_id: None,
     }
 }
 
@@ -43,8 +45,14 @@ fn the_longest_prefix_wins_then_the_lowest_metric_then_a_hash() {
         route("10.244.0.0/16", "10.0.0.2", Some(5)),
         route("10.244.2.0/24", "10.0.0.3", Some(100)),
         route("10.244.2.0/24", "10.0.0.4", Some(20)),
-        route("10.9.0.0/16", "10.0.0.5", None),
-        route("10.9.0.0/16", "10.0.0.6", None),
+        RouteEntry {
+            more_hops: vec![NextHop {
+                gateway: Some(ip("10.0.0.6")),
+                oif: Some(2),
+                onlink: false,
+            }],
+            ..route("10.9.0.0/16", "10.0.0.5", None)
+        },
     ];
     for (to, expected) in [
         ("8.8.8.8", ("10.0.0.1", 1)),

@@ -27,6 +27,8 @@ fn route(dst: &str, kind: u8, oif: u32) -> RouteEntry {
         metric: None,
         kind,
         mtu: None,
+        more_hops: Vec::new(),
+        nexthop_id: None,
     }
 }
 

@@ -11,7 +11,7 @@ use flatnet_model::rule::RouteChoice;
 use crate::look::ip_command;
 
 /// Nothing where the cause does not name what is to be changed, or where it is in a place that no command reaches.
-pub(super) fn of(cause: &Cause) -> Option<Remediation> {
+pub(crate) fn of(cause: &Cause) -> Option<Remediation> {
     match cause {
         Cause::DroppedByRule { at, rule } | Cause::RewrittenByRule { at, rule } => {
             let command = Command {
