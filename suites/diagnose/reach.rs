@@ -10,8 +10,7 @@ fn a_pod_without_its_default_route() {
     let ground = Ground::new("wiring", "flatnet");
     ground.apply(SLEEPER);
     let app = pod_ref(&ground.runs());
-    let done = ground.run(&Target::Pod(app), &["ip", "route", "del", "default"]);
-    assert_eq!(done.code, 0, "{done:?}");
+    ground.at(&Target::Pod(app), &["ip", "route", "del", "default"]);
 
     let first = ground.first_is(CauseId::Wiring, &["app", "node1", "default route"]);
     // The same that the check `gateway` names for this fault, see `suites/sabotage`.
@@ -20,6 +19,13 @@ fn a_pod_without_its_default_route() {
 
     // Whoever runs is looked into only where named.
     assert_eq!((code, all.subjects.len()), (0, 0));
+
+    // The pod is mended, not the lab booted again.
+    let mend = "default/app -- ip route add default via 10.244.0.1";
+    assert!(first.fix().ends_with(mend), "{}", first.fix());
+    ground.mend(&first);
+    let (code, well) = ground.diagnose(&["app"]);
+    assert_eq!(code, 0, "{well:#?}");
 }
 
 #[test]

@@ -90,7 +90,6 @@ pub enum Todo {
     RangesOnUp,
     RoomOnUp,
     MoreRoom { node: String },
-    SameOptionsOnUp,
     EarlierCause,
     NamedCause,
     FindRule,

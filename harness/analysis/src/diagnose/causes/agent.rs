@@ -90,7 +90,7 @@ pub(super) fn fix(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>)
         }
         None if !kubectl => Remediation {
             steps: vec![Step {
-                todo: Some(Todo::SameOptionsOnUp),
+                todo: None,
                 commands: advice.up_again(),
             }],
         },

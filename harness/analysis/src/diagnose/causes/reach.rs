@@ -9,6 +9,7 @@ use flatnet_model::verdict::Verdict;
 
 use super::{Finding, mend};
 use crate::checks;
+use crate::look::ip_command;
 
 /// Checks that look at how a pod is wired: what they find is a cause.
 pub(in crate::diagnose) const WIRING: [&str; 5] = [
@@ -46,7 +47,10 @@ pub(in crate::diagnose) fn of(
                 // What follows from something is put right with it.
                 found.remediation = match root {
                     Some(root) => root.evidence.remediation.clone(),
-                    None => Some(fix(evidence, name, check.id, &found)),
+                    None => Some(
+                        rerouted(evidence, name, &found, observations)
+                            .unwrap_or_else(|| fix(evidence, name, check.id, &found)),
+                    ),
                 };
                 findings.push(Finding {
                     id,
@@ -57,6 +61,25 @@ pub(in crate::diagnose) fn of(
         }
     }
     findings
+}
+
+/// Puts a missing default route back into the pod; elsewhere than on a lab, pods may not do that.
+fn rerouted(
+    evidence: &Symptoms,
+    pod: &PodRef,
+    found: &Evidence,
+    observations: &Observations,
+) -> Option<Remediation> {
+    let Some(Cause::DefaultRouteMissing { family, .. }) = found.cause() else {
+        return None;
+    };
+    if evidence.advice.has_kubectl() {
+        return None;
+    }
+    let gateway = checks::gateway_of_bridge(observations, pod, *family)?;
+    let ip = ip_command(gateway);
+    let line = format!("{ip} route add default via {gateway}");
+    Some(Remediation::run(Command::in_pod(pod, &line)))
 }
 
 fn fix(evidence: &Symptoms, pod: &PodRef, check: &str, found: &Evidence) -> Remediation {
