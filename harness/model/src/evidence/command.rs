@@ -90,6 +90,7 @@ pub enum Todo {
     RangesOnUp,
     RoomOnUp,
     MoreRoom { node: String },
+    CarryOutOnce,
     EarlierCause,
     NamedCause,
     FindRule,
