@@ -214,6 +214,11 @@ fn cause(cause: &Cause, to: IpAddr) -> String {
     }
 }
 
+/// Why a frame goes out by a port behind which it is not taken.
+pub fn copy(bridge: &str) -> String {
+    format!("a copy: {bridge} floods, as it has no forwarding entry")
+}
+
 /// The command that shows why it goes no further; nothing where it does.
 pub fn look_at_ending(trace: &Trace, advice: &Advice) -> Option<String> {
     let Ending::Stopped { at, cause } = &trace.ending else {
