@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::{Cause, CauseId};
 use flatnet_model::evidence::Subject;
-use flatnet_model::observations::Endpoint;
 
 use super::Span;
 use super::blame::{self, Cell, Direction, Group, Scope};
@@ -49,7 +48,10 @@ fn told<'a>(group: &Group<'_, 'a>, span: Span, context: &Context<'_, 'a>) -> Vec
     let ended = followed::fate(&context.followed(group));
     let problems = context.problems.iter().filter(|problem| {
         followed::agrees(context.topology, ended, problem)
-            && group.red.iter().any(|pair| explains(problem, span, pair))
+            && group
+                .red
+                .iter()
+                .any(|pair| pair.suffers_from(problem, span))
     });
     let mut kinds: BTreeMap<CauseId, Vec<&Problem>> = BTreeMap::new();
     for problem in problems {
@@ -58,7 +60,8 @@ fn told<'a>(group: &Group<'_, 'a>, span: Span, context: &Context<'_, 'a>) -> Vec
         }
     }
     let explain_all = |kind: &Vec<&Problem>| {
-        let explained = |pair: &Pair<'_>| kind.iter().any(|problem| explains(problem, span, pair));
+        let explained =
+            |pair: &Pair<'_>| kind.iter().any(|problem| pair.suffers_from(problem, span));
         group.red.iter().all(|pair| explained(pair))
     };
     // One kind of fault in many places is one thing to tell.
@@ -70,21 +73,6 @@ fn told<'a>(group: &Group<'_, 'a>, span: Span, context: &Context<'_, 'a>) -> Vec
     match scopes.is_empty() {
         false => scopes,
         true => ending(group, context).into_iter().collect(),
-    }
-}
-
-/// Whether a pair is one that the problem can keep from working.
-pub(super) fn explains(problem: &Problem, span: Span, pair: &Pair<'_>) -> bool {
-    let ends = [pair.from_node, pair.to_node];
-    let involved = |end: &Endpoint| matches!(end, Endpoint::Pod(pod) if problem.pods.contains(pod));
-    match &problem.peer {
-        _ if !problem.pods.is_empty() => involved(pair.from) || involved(pair.to),
-        Some(peer) => {
-            span == Span::CrossNode
-                && ends.contains(&problem.node.as_str())
-                && ends.contains(&peer.as_str())
-        }
-        None => ends.contains(&problem.node.as_str()),
     }
 }
 

@@ -10,7 +10,6 @@ use flatnet_model::follow::{Fate, Followed, Wanted};
 use flatnet_model::probe::Transport;
 
 use super::Span;
-use super::apart::explains;
 use super::blame::{Group, Scope};
 use super::guess::{Diversion, guess, underlay_cut};
 use super::pairs::Pair;
@@ -237,9 +236,9 @@ impl<'t, 'a> Context<'t, 'a> {
             let (node, peer) = (problem.node.as_str(), problem.peer.as_deref());
             let mut red = group.red.iter();
             if !problem.pods.is_empty() {
-                return red.all(|pair| explains(problem, span, pair));
+                return red.all(|pair| pair.suffers_from(problem, span));
             }
-            if !red.any(|pair| explains(problem, span, pair)) {
+            if !red.any(|pair| pair.suffers_from(problem, span)) {
                 return false;
             }
             match group.scope {
