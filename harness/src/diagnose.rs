@@ -12,11 +12,13 @@ use flatnet_cluster::observe::gather::everything;
 use flatnet_cluster::observe::scope::Scope;
 use flatnet_cluster::status;
 use flatnet_cluster::{Cluster, PodRef};
+use flatnet_model::cause::Cause;
 use flatnet_model::coverage::Coverage;
-use flatnet_model::diagnosis::{Diagnosis, SCHEMA, Unread};
+use flatnet_model::diagnosis::{Diagnosis, Finding, SCHEMA, Subject, Unread};
 use flatnet_model::observations::{Endpoint, Observations};
 use flatnet_model::probe::Transport;
 use flatnet_model::snapshot::PodSnapshot;
+use flatnet_model::symptoms::{PodSymptoms, Symptoms};
 
 use crate::Result;
 use crate::consent::Consent;
@@ -89,6 +91,22 @@ pub async fn explain(
             seen.as_ref().filter(|_| inside),
         ));
     }
+    let served: BTreeSet<&str> = match wanted {
+        Wanted::Unhealthy => {
+            let all = symptoms.nodes.iter();
+            all.map(|node| node.object.name.as_str()).collect()
+        }
+        Wanted::Named(_) => {
+            let named = nodes.iter().map(String::as_str);
+            named
+                .chain(pods.iter().filter_map(PodSymptoms::node))
+                .collect()
+        }
+        Wanted::Pods(_) => BTreeSet::new(),
+    };
+    for name in served {
+        add_ended_agent(&symptoms, name, &mut subjects);
+    }
     Diagnosis {
         schema: SCHEMA.to_owned(),
         provider: symptoms.provider,
@@ -96,6 +114,29 @@ pub async fn explain(
         capabilities: symptoms.advice.capabilities,
         subjects,
         unread: symptoms.unread,
+    }
+}
+
+/// Says of a node that is Ready that its agent does not work, unless that is said already.
+fn add_ended_agent(symptoms: &Symptoms, node: &str, subjects: &mut Vec<Subject>) {
+    let tells = |finding: &Finding| {
+        let cause = finding.evidence.cause();
+        matches!(cause, Some(Cause::AgentDown { node: of, .. }) if of == node)
+    };
+    if subjects.iter().any(|s| s.findings.iter().any(tells)) {
+        return;
+    }
+    let node = symptoms.node(node);
+    let Some(found) = node.and_then(|node| causes::without_agent(symptoms, node)) else {
+        return;
+    };
+    let is_same = |subject: &&mut Subject| subject.kind == found.kind && subject.name == found.name;
+    match subjects.iter_mut().find(is_same) {
+        Some(subject) => {
+            subject.healthy = false;
+            subject.findings.extend(found.findings);
+        }
+        None => subjects.push(found),
     }
 }
 

@@ -24,7 +24,7 @@ pub async fn follow(
     run: &str,
     observations: &mut Observations,
 ) {
-    let chosen = wanted(observations, MOST);
+    let mut chosen = wanted(observations, MOST);
     if chosen.dials.is_empty() {
         return;
     }
@@ -33,13 +33,16 @@ pub async fn follow(
         return;
     }
     let follower = Follower::start(cluster, Arc::clone(fleet), run).await;
-    observations.following.left_out = chosen.left_out;
     observations.following.wire = follower.wire().await;
     let ground = Ground::of(observations);
-    for dial in chosen.dials {
-        let followed = one(&follower, &ground, dial).await;
-        observations.following.followed.push(followed);
+    while !chosen.dials.is_empty() {
+        for dial in chosen.dials {
+            let followed = one(&follower, &ground, dial).await;
+            observations.following.followed.push(followed);
+        }
+        chosen = wanted(observations, MOST - observations.following.followed.len());
     }
+    observations.following.left_out = chosen.left_out;
 }
 
 /// Follows one dial, and says what that came to.

@@ -95,8 +95,13 @@ impl Ground {
 
     /// A command on a node, which must succeed.
     pub(crate) fn on(&self, node: &str, argv: &[&str]) -> String {
-        let done = self.run(&Target::Node(node.to_owned()), argv);
-        assert_eq!(done.code, 0, "{argv:?} on {node}: {}", done.stderr);
+        self.at(&Target::Node(node.to_owned()), argv)
+    }
+
+    /// A command on a node or in a pod, which must succeed.
+    pub(crate) fn at(&self, target: &Target, argv: &[&str]) -> String {
+        let done = self.run(target, argv);
+        assert_eq!(done.code, 0, "{argv:?} on {target}: {}", done.stderr);
         done.stdout
     }
 
@@ -113,7 +118,7 @@ impl Ground {
         self.remedy(remedy.expect("a remedy"));
     }
 
-    /// The commands of a remedy, each of which is one on a node and must succeed.
+    /// The commands of a remedy, each of which is one on a node or in a pod and must succeed.
     pub(crate) fn remedy(&self, remedy: &Remediation) {
         let commands: Vec<_> = remedy
             .steps
@@ -122,11 +127,13 @@ impl Ground {
             .collect();
         assert!(!commands.is_empty(), "{remedy:?}");
         for command in commands {
-            let At::Node(node) = &command.at else {
-                panic!("{command:?} is not one on a node")
+            let target = match &command.at {
+                At::Node(node) => Target::Node(node.clone()),
+                At::Pod(pod) => Target::Pod(pod.clone()),
+                At::Here => panic!("{command:?} is not one on a node or in a pod"),
             };
             let argv: Vec<&str> = command.argv.iter().map(String::as_str).collect();
-            self.on(node, &argv);
+            self.at(&target, &argv);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Every cause that a lab can have, planted once and named first; a healthy pod gets none. The causes that need a real cluster
 //! have `suites/diagnose_kind`; an agent that is taken away and comes back is the story of `suites/study_notes`.
+mod again;
 mod containers;
 mod first;
 mod ground;

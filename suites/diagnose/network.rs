@@ -1,5 +1,6 @@
 //! What keeps a sandbox from getting its network.
-use flatnet_model::cause::CauseId;
+use flatnet_analysis::words::Words;
+use flatnet_model::cause::{Cause, CauseId};
 
 use crate::ground::{Ground, SLEEPER};
 
@@ -292,4 +293,48 @@ fn an_agent_that_left_nothing_behind() {
 
     ground.restart_agent("node1");
     ground.runs();
+}
+
+/// Everything works, until something changes.
+#[test]
+fn an_agent_that_ended_while_its_node_is_ready() {
+    let ground = Ground::new("agent-ended", "flatnet");
+    ground.apply(SLEEPER);
+    ground.runs();
+    let (code, well) = ground.diagnose(&["app"]);
+    assert_eq!(code, 0, "{well:#?}");
+
+    ground
+        .lab
+        .stop_daemon("node1", "flatnet-agent")
+        .expect("an end");
+
+    for names in [&[][..], &["app"], &["node1"]] {
+        let (code, said) = ground.diagnose(names);
+        assert_eq!(code, 1, "{said:#?}");
+        let node = said.subjects.last().expect("the node");
+        assert_eq!(
+            (node.name.as_str(), node.status.as_str()),
+            ("node1", "Ready")
+        );
+        assert_eq!(node.findings.len(), 1, "{node:#?}");
+        let evidence = &node.findings[0].evidence;
+        assert_eq!(evidence.cause().map(Cause::id), Some(CauseId::AgentDown));
+        let text = Words::of_diagnosis(&said).text(evidence);
+        let cause = text.cause.unwrap_or_default();
+        assert!(
+            cause.contains("changes of nodes may not be carried out"),
+            "{cause}"
+        );
+        // The pod has nothing against it.
+        let others = said.subjects.split_last().expect("the node").1;
+        assert!(others.iter().all(|subject| subject.healthy), "{others:#?}");
+    }
+    // Nobody asks about the node of another agent.
+    let (code, other) = ground.diagnose(&["busybox-2"]);
+    assert_eq!(code, 0, "{other:#?}");
+
+    ground.restart_agent("node1");
+    let (code, well) = ground.diagnose(&[]);
+    assert_eq!((code, well.subjects.len()), (0, 0), "{well:#?}");
 }

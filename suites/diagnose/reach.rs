@@ -1,7 +1,9 @@
 //! Pods that run and are not reached.
 use flatnet_cluster::Target;
 use flatnet_cluster::status::pod_ref;
-use flatnet_model::cause::CauseId;
+use flatnet_model::PodRef;
+use flatnet_model::cause::{Cause, CauseId};
+use flatnet_model::diagnosis::Finding;
 
 use crate::ground::{Ground, SLEEPER};
 
@@ -10,8 +12,7 @@ fn a_pod_without_its_default_route() {
     let ground = Ground::new("wiring", "flatnet");
     ground.apply(SLEEPER);
     let app = pod_ref(&ground.runs());
-    let done = ground.run(&Target::Pod(app), &["ip", "route", "del", "default"]);
-    assert_eq!(done.code, 0, "{done:?}");
+    ground.at(&Target::Pod(app), &["ip", "route", "del", "default"]);
 
     let first = ground.first_is(CauseId::Wiring, &["app", "node1", "default route"]);
     // The same that the check `gateway` names for this fault, see `suites/sabotage`.
@@ -20,6 +21,54 @@ fn a_pod_without_its_default_route() {
 
     // Whoever runs is looked into only where named.
     assert_eq!((code, all.subjects.len()), (0, 0));
+
+    // The pod is mended, not the lab booted again.
+    let mend = "default/app -- ip route add default via 10.244.0.1";
+    assert!(first.fix().ends_with(mend), "{}", first.fix());
+    ground.mend(&first);
+    let (code, well) = ground.diagnose(&["app"]);
+    assert_eq!(code, 0, "{well:#?}");
+}
+
+#[test]
+fn two_faults_at_once_explain_each_what_follows_from_it() {
+    let ground = Ground::with("two", "flatnet", |args| {
+        args.nodes = Some(3);
+        args.backend = Some("vxlan".to_owned());
+    });
+    let peer = PodRef::new("default", "busybox-1");
+    ground.at(&Target::Pod(peer), &["ip", "route", "del", "default"]);
+    let rules = "table ip fault { chain tunnel { type filter hook input priority 0; udp dport 8472 drop; }; }";
+    ground.on("node3", &["nft", rules]);
+
+    let (code, said) = ground.diagnose(&["busybox-2"]);
+
+    assert_eq!(code, 1);
+    let told = |findings: &[Finding], named: CauseId| -> Vec<Finding> {
+        let of = |finding: &&Finding| finding.evidence.cause().map(Cause::id) == Some(named);
+        findings.iter().filter(of).cloned().collect()
+    };
+    let findings = &said.subjects[0].findings;
+    let route = told(findings, CauseId::DefaultRouteMissing);
+    let rule = told(findings, CauseId::DroppedByRule);
+    assert!(!route.is_empty() && !rule.is_empty(), "{findings:#?}");
+    assert_eq!(route.len() + rule.len(), findings.len(), "{findings:#?}");
+    for (finding, node) in [(&route[0], "node1"), (&rule[0], "node3")] {
+        let culprits = &finding.evidence.deviation.culprits;
+        assert!(
+            culprits.iter().all(|c| c.nodes().contains(&node)),
+            "{culprits:?}"
+        );
+    }
+
+    // Each mend is of its own fault: without the first, the second alone is left; without both, nothing.
+    ground.remedy(route[0].evidence.remediation.as_ref().expect("a mend"));
+    let (_, left) = ground.diagnose(&["busybox-2"]);
+    let findings = &left.subjects[0].findings;
+    assert_eq!(told(findings, CauseId::DroppedByRule).len(), findings.len());
+    ground.remedy(rule[0].evidence.remediation.as_ref().expect("a mend"));
+    let (code, well) = ground.diagnose(&["busybox-2"]);
+    assert_eq!(code, 0, "{well:#?}");
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! `flatnet inspect route` as a person meets it.
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Output};
+
+use flatnet_analysis::trace::Netns;
 
 use rstest::rstest;
 use serde_json::Value;
@@ -95,29 +99,62 @@ fn json_is_the_same_again_but_for_what_varies() {
     assert_eq!(facts.last().unwrap()["values"]["ending"], "delivered");
 }
 
+/// As pasted into a shell, where other clusters may run.
 #[test]
 fn every_command_that_is_offered_works() {
     let bed = Bed::new(BEHIND_ROUTERS);
+    let ends = ["--from", "busybox-1", "--to", "busybox-2", "--both"];
 
-    let shown = text(&route(
-        &bed,
-        &["--from", "busybox-1", "--to", "busybox-2", "-o", "json"],
-    ));
+    let shown = text(&route(&bed, &[&ends[..], &["-o", "json"]].concat()));
+    let explained = text(&route(&bed, &[&ends[..], &["--explain"]].concat()));
 
     let whole: Value = serde_json::from_str(&shown).unwrap();
     let facts = whole["answers"][0]["facts"].as_array().unwrap();
     assert!(facts.len() > 10, "{shown}");
-    for fact in facts {
-        let command = fact["source"]["text"].as_str().unwrap();
-        let words: Vec<&str> = command.split_whitespace().collect();
-        let ["flatnet", "exec", who, "--", command @ ..] = &words[..] else {
-            panic!("{command}");
-        };
-        let exec = [&["exec", "--cluster", bed.name(), who, "--"], command].concat();
-        let done = flatnet(&exec);
+    let sources = facts
+        .iter()
+        .map(|fact| fact["source"]["text"].as_str().unwrap());
+    let lines = explained
+        .lines()
+        .filter_map(|line| Some(&line[line.find("flatnet exec")?..]));
+    let commands: BTreeSet<&str> = sources.chain(lines).collect();
+    for command in commands {
+        let done = pasted(command);
         assert!(
             done.status.success() && !done.stdout.is_empty(),
-            "{words:?}: {done:?}"
+            "{command}: {done:?}"
         );
     }
+}
+
+#[test]
+fn the_command_that_shows_where_a_packet_ends_works() {
+    let bed = Bed::new(BEHIND_ROUTERS);
+    bed.run(
+        &Netns::Node("node1".to_owned()),
+        "ip route del 10.244.1.0/24",
+    );
+
+    let shown = text(&route(
+        &bed,
+        &["--from", "busybox-1", "--to", "10.244.1.99"],
+    ));
+
+    let mut looks = shown
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("look: "));
+    let done = pasted(looks.next().expect("a command"));
+    assert!(done.status.success() && !done.stdout.is_empty(), "{done:?}");
+}
+
+fn pasted(line: &str) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_flatnet"));
+    let programs = program.parent().expect("a folder").display();
+    let path = std::env::var("PATH").unwrap_or_default();
+    Command::new("sh")
+        .args(["-c", line])
+        .env("PATH", format!("{programs}:{path}"))
+        .env_remove("FLATNET_CLUSTER")
+        .output()
+        .expect("a shell")
 }

@@ -3,6 +3,7 @@ use flatnet::plant;
 use flatnet::report::route as table;
 use flatnet_analysis::trace::model::Cause;
 use flatnet_analysis::trace::{Ending, Netns};
+use flatnet_model::advice::Advice;
 use rstest::rstest;
 
 use crate::bed::{BEHIND_ROUTERS, Bed, ONE_SEGMENT};
@@ -49,7 +50,7 @@ fn a_planted_fault_is_where_the_trace_ends(
 
     let found = bed.trace(from, to);
 
-    let shown = table::text(&found, false);
+    let shown = table::text(&found, false, &Advice::brief());
     let Ending::Stopped { at: netns, .. } = &found.there.ending else {
         panic!("{shown}");
     };
@@ -81,7 +82,7 @@ fn a_narrow_link_sets_the_path_mtu() {
 
     let (bytes, hop) = found.there.path_mtu().unwrap();
     assert_eq!((bytes, hop.device.as_str()), (1300, "to-node2"));
-    let shown = table::text(&found, false);
+    let shown = table::text(&found, false, &Advice::brief());
     assert!(
         shown.contains("eth0 of busybox-1 believes in 1500"),
         "{shown}"

@@ -1,6 +1,7 @@
 //! Policy rules and other tables are named as `ip` lists them.
 use flatnet::report::route as table;
 use flatnet_analysis::trace::Netns;
+use flatnet_model::advice::Advice;
 use rstest::rstest;
 
 use crate::bed::{Bed, ONE_SEGMENT};
@@ -33,7 +34,7 @@ fn the_rule_and_its_table_are_named(
 
     let found = bed.trace("busybox-1", "busybox-2");
 
-    let shown = table::text(&found, false);
+    let shown = table::text(&found, false, &Advice::brief());
     assert!(shown.contains(says), "{shown}");
     let quoted: Vec<&str> = says.split('`').skip(1).step_by(2).collect();
     let listed = bed.run(&node1, "ip rule");

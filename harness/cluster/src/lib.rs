@@ -23,6 +23,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use flatnet_model::advice::Booted;
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::observations::Availability;
 use flatnet_model::snapshot::PodSnapshot;
@@ -171,6 +172,11 @@ pub trait Cluster: Send + Sync {
     /// The CNI that flatnet applied, as it was asked for, where the cluster has the record of it
     /// ([`flatnet_model::cni::RECORD_NAME`]).
     async fn recorded_cni(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// What a cluster of flatnet's own was booted with, where the cluster has the record of it.
+    async fn booted(&self) -> Result<Option<Booted>> {
         Ok(None)
     }
 

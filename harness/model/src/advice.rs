@@ -2,6 +2,7 @@
 use crate::PodRef;
 use crate::capabilities::Capabilities;
 use crate::evidence::{At, Command, Remediation, Todo};
+use serde::{Deserialize, Serialize};
 
 /// The name for what a person has to fill in.
 const MANIFEST: &str = "MANIFEST";
@@ -13,17 +14,17 @@ pub struct Advice {
     pub cluster: Option<String>,
     /// Decides whether kubectl or `flatnet exec` stands in commands.
     pub capabilities: Capabilities,
-    /// How a cluster of flatnet's own was booted, as far as it can be told from it.
+    /// How a cluster of flatnet's own was booted, where the cluster has the record of it.
     pub booted: Option<Booted>,
 }
 
 /// What `flatnet up` is told for a cluster like this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booted {
-    /// Its nodes.
-    pub nodes: usize,
-    /// Whether its pods are those of a manifest.
-    pub manifest: bool,
+    /// Options and their values, but for the name and the manifest.
+    pub options: Vec<String>,
+    /// The manifest of its pods, where it is not flatnet's own.
+    pub manifest: Option<String>,
 }
 
 impl Advice {
@@ -110,7 +111,7 @@ impl Advice {
     pub fn edit(&self, todo: Todo, pod: &PodRef) -> Remediation {
         let what = Remediation::to(todo, Vec::new());
         if !self.has_kubectl() {
-            let again = self.up_with(true);
+            let again = self.up_with(Some(self.manifest()));
             return what.then(Remediation::to(Todo::CorrectManifest, again));
         }
         let PodRef { namespace, name } = pod;
@@ -125,28 +126,38 @@ impl Advice {
         if self.has_kubectl() {
             return vec![self.replace(pod, &format!(" | sed {}", quote(sed)))];
         }
-        let argv = ["sed", "-i", sed, MANIFEST].map(str::to_owned).to_vec();
+        let argv = ["sed", "-i", sed, self.manifest()];
+        let argv = argv.map(str::to_owned).to_vec();
         let edit = Command { argv, at: At::Here };
-        let again = self.up_with(true);
+        let again = self.up_with(Some(self.manifest()));
         std::iter::once(edit).chain(again).collect()
     }
 
-    /// Ends a cluster of flatnet's own and boots it again, with as many nodes and pods from where they were.
+    /// Ends a cluster of flatnet's own and boots it again, with the options and the manifest that it was booted with.
     pub fn up_again(&self) -> Vec<Command> {
-        self.up_with(self.booted.is_some_and(|booted| booted.manifest))
+        self.up_with(self.booted.as_ref().and_then(|b| b.manifest.as_deref()))
     }
 
-    fn up_with(&self, manifest: bool) -> Vec<Command> {
+    fn up_with(&self, manifest: Option<&str>) -> Vec<Command> {
         let cluster = self.name();
-        let nodes = self
-            .booted
-            .map(|booted| format!(" --nodes {}", booted.nodes));
-        let manifest = manifest.then(|| format!(" --manifest {MANIFEST}"));
-        let options: String = nodes.into_iter().chain(manifest).collect();
+        let options = self.booted.iter().flat_map(|booted| &booted.options);
+        let manifest = manifest.map(|manifest| ["--manifest", manifest]);
+        let argv = ["flatnet", "up", "--name", cluster]
+            .into_iter()
+            .chain(options.map(String::as_str))
+            .chain(manifest.into_iter().flatten());
         vec![
             Command::here(&format!("flatnet down {cluster}")),
-            Command::here(&format!("flatnet up --name {cluster}{options}")),
+            Command {
+                argv: argv.map(str::to_owned).collect(),
+                at: At::Here,
+            },
         ]
+    }
+
+    fn manifest(&self) -> &str {
+        let known = self.booted.as_ref().and_then(|b| b.manifest.as_deref());
+        known.unwrap_or(MANIFEST)
     }
 
     /// Puts an image of this machine onto the nodes, where there is a program for that.
@@ -246,27 +257,38 @@ mod tests {
             advice.line(&advice.up_again()[1], PodRef::to_string)
         };
         assert_eq!(up(None), "flatnet up --name demo");
-        let (nodes, manifest) = (4, true);
-        assert_eq!(
-            up(Some(Booted { nodes, manifest })),
-            "flatnet up --name demo --nodes 4 --manifest MANIFEST"
-        );
-        // A correction is one of the manifest, and it is named once.
-        let advice = Advice {
-            booted: Some(Booted { nodes, manifest }),
-            ..advice(Capabilities::lab())
+        let shipped = Booted {
+            options: ["--nodes", "4", "--underlay", "routed"]
+                .map(str::to_owned)
+                .to_vec(),
+            manifest: None,
         };
-        let edit = advice.edit(Todo::HeedWords, &PodRef::new("default", "app"));
-        let up = edit
-            .steps
-            .iter()
-            .flat_map(|step| &step.commands)
-            .last()
-            .unwrap();
         assert_eq!(
-            advice.line(up, PodRef::to_string),
-            "flatnet up --name demo --nodes 4 --manifest MANIFEST"
+            up(Some(shipped.clone())),
+            "flatnet up --name demo --nodes 4 --underlay routed"
         );
+        let manifest = Some("/my pods.yaml".to_owned());
+        let own = Booted {
+            manifest,
+            ..shipped.clone()
+        };
+        assert_eq!(
+            up(Some(own.clone())),
+            "flatnet up --name demo --nodes 4 --underlay routed --manifest '/my pods.yaml'"
+        );
+        // A correction is one of the manifest, which is named once, and stands for itself where it is not known.
+        for (booted, manifest) in [(own, "'/my pods.yaml'"), (shipped, "MANIFEST")] {
+            let advice = Advice {
+                booted: Some(booted),
+                ..advice(Capabilities::lab())
+            };
+            let edit = advice.edit(Todo::HeedWords, &PodRef::new("default", "app"));
+            let commands = edit.steps.iter().flat_map(|step| &step.commands);
+            assert_eq!(
+                advice.line(commands.last().unwrap(), PodRef::to_string),
+                format!("flatnet up --name demo --nodes 4 --underlay routed --manifest {manifest}")
+            );
+        }
     }
 
     #[test]

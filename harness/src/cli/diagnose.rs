@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Options of `flatnet diagnose`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet diagnose                  explain every unhealthy pod and every node that is not Ready\n  flatnet diagnose busybox-1        explain one pod; if it runs, try its network with pods of every node\n  flatnet diagnose node2 --wait 1m  give a node one minute to become Ready or to show why it does not\n  flatnet diagnose kube-system/coredns-0 --current-context\n\nExit codes:\n  0  nothing is wrong\n  1  a cause was found\n  2  wrong usage or input\n  3  something the run needs is missing\n  4  a pod or node is unhealthy and no cause was seen within --wait, something could not be measured, or the cluster could not be asked"
+    after_help = "Examples:\n  flatnet diagnose                  explain every unhealthy pod, and every node that is not Ready or has an agent that does not work\n  flatnet diagnose busybox-1        explain one pod; if it runs, try its network with pods of every node\n  flatnet diagnose node2 --wait 1m  give a node one minute to become Ready or to show why it does not\n  flatnet diagnose kube-system/coredns-0 --current-context\n\nExit codes:\n  0  nothing is wrong\n  1  a cause was found\n  2  wrong usage or input\n  3  something the run needs is missing\n  4  a pod or node is unhealthy and no cause was seen within --wait, something could not be measured, or the cluster could not be asked"
 )]
 pub(super) struct DiagnoseArgs {
     /// Pods (NAME, pod/NAME, NAMESPACE/NAME; a bare name is looked up in every namespace) and nodes (NAME; node1, node2, … count

@@ -98,12 +98,16 @@ fn drawn(args: &RouteArgs, attached: &Attached, found: &Found) -> Drawn {
         schema: SCHEMA,
         provider: attached.cluster.provider().to_owned(),
         cluster: attached.cluster.name().to_owned(),
-        answers: vec![answer::answer(found, args.explain)],
+        answers: vec![answer::answer(found, args.explain, &advice)],
     };
     match args.output {
-        Format::Table => Drawn::Text(table::text(found, args.explain), drawing::text, advice),
+        Format::Table => Drawn::Text(
+            table::text(found, args.explain, &advice),
+            drawing::text,
+            advice,
+        ),
         Format::Markdown => Drawn::Text(
-            table::markdown(found, args.explain),
+            table::markdown(found, args.explain, &advice),
             drawing::markdown,
             advice,
         ),

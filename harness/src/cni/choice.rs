@@ -2,6 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use super::shipped::{FLANNEL, REFERENCE, REFERENCE_DIRS, WEAVE};
+use crate::config::booted::is_file;
 use crate::config::{Provider, RunArgs};
 use crate::{Error, Result};
 use flatnet_cluster::input;
@@ -99,7 +100,7 @@ impl Choice {
                 "reference",
                 "it is a conflist for the lab; choose flatnet, flannel, weave or a manifest",
             ),
-            (file, provider) if file.contains(['/', '.']) => {
+            (file, provider) if is_file(file) => {
                 let text = input::text(Path::new(file)).map_err(|e| {
                     Error::Input(format!(
                         "--cni {file}: {e}; give the path of a readable {}",

@@ -1,4 +1,5 @@
 //! Options of a run; each is also a `FLATNET_*` variable of the same name.
+pub(crate) mod booted;
 mod provider;
 mod required;
 pub(crate) mod variable;

@@ -5,12 +5,13 @@ use flatnet_analysis::trace::answer::{EXPLANATION, question};
 use flatnet_analysis::trace::found::Found;
 use flatnet_analysis::trace::model::{Direction, Hop, Trace};
 use flatnet_analysis::trace::words;
+use flatnet_model::advice::Advice;
 
 /// Headings of a path's table.
 const HEADINGS: [&str; 5] = ["#", "WHERE", "DEVICE", "MTU", "WHAT"];
 
 /// As text for a terminal; with the commands that show each hop where `explain`.
-pub fn text(found: &Found, explain: bool) -> String {
+pub fn text(found: &Found, explain: bool, advice: &Advice) -> String {
     let mut text = format!("{}\n", question(found));
     if let Some(service) = &found.service {
         text.push_str(&format!(
@@ -18,10 +19,10 @@ pub fn text(found: &Found, explain: bool) -> String {
             flatnet_analysis::trace::found::service_words(service)
         ));
     }
-    path(&mut text, &found.there, explain);
+    path(&mut text, &found.there, explain, advice);
     if let Some(back) = &found.back {
         text.push_str("\nand back:\n");
-        path(&mut text, back, explain);
+        path(&mut text, back, explain, advice);
         text.push_str(&format!("  {}\n", mirror_words(&found.there, back)));
     }
     if explain {
@@ -30,7 +31,7 @@ pub fn text(found: &Found, explain: bool) -> String {
     text
 }
 
-fn path(text: &mut String, trace: &Trace, explain: bool) {
+fn path(text: &mut String, trace: &Trace, explain: bool, advice: &Advice) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(HEADINGS);
     for (index, hop) in trace.hops.iter().enumerate() {
@@ -47,19 +48,23 @@ fn path(text: &mut String, trace: &Trace, explain: bool) {
             text.push_str(&format!("{}\n", line.trim_end()));
         }
     }
-    for line in conclusions(trace) {
+    for line in conclusions(trace, advice) {
         text.push_str(&format!("  {line}\n"));
     }
     if explain && !trace.hops.is_empty() {
         text.push_str("\nsee for yourself:\n");
         for (index, hop) in trace.hops.iter().enumerate() {
-            text.push_str(&format!("{:>3}  {}\n", index + 1, words::look_at(hop)));
+            text.push_str(&format!(
+                "{:>3}  {}\n",
+                index + 1,
+                words::look_at(hop, advice)
+            ));
         }
     }
 }
 
 /// As Markdown.
-pub fn markdown(found: &Found, explain: bool) -> String {
+pub fn markdown(found: &Found, explain: bool, advice: &Advice) -> String {
     let mut text = format!("### {}\n\n", question(found));
     if let Some(service) = &found.service {
         text.push_str(&format!(
@@ -67,10 +72,10 @@ pub fn markdown(found: &Found, explain: bool) -> String {
             flatnet_analysis::trace::found::service_words(service)
         ));
     }
-    markdown_path(&mut text, &found.there);
+    markdown_path(&mut text, &found.there, advice);
     if let Some(back) = &found.back {
         text.push_str("\nAnd back:\n\n");
-        markdown_path(&mut text, back);
+        markdown_path(&mut text, back, advice);
         text.push_str(&format!("- {}\n", mirror_words(&found.there, back)));
     }
     if explain {
@@ -79,7 +84,7 @@ pub fn markdown(found: &Found, explain: bool) -> String {
     text
 }
 
-fn markdown_path(text: &mut String, trace: &Trace) {
+fn markdown_path(text: &mut String, trace: &Trace, advice: &Advice) {
     if !trace.hops.is_empty() {
         let headings = HEADINGS.map(str::to_lowercase);
         text.push_str(&format!("| {} | source |\n", headings.join(" | ")));
@@ -91,11 +96,11 @@ fn markdown_path(text: &mut String, trace: &Trace) {
             what.push_str(&format!("; {note}"));
         }
         let cells = cells.map(|cell| cell.replace('|', "\\|"));
-        let look = words::look_at(hop);
+        let look = words::look_at(hop, advice);
         text.push_str(&format!("| {} | `{look}` |\n", cells.join(" | ")));
     }
     text.push('\n');
-    for line in conclusions(trace) {
+    for line in conclusions(trace, advice) {
         text.push_str(&format!("- {line}\n"));
     }
 }
@@ -122,9 +127,9 @@ fn row(number: usize, hop: &Hop) -> [String; 5] {
 }
 
 /// The lines beneath a path.
-fn conclusions(trace: &Trace) -> Vec<String> {
+fn conclusions(trace: &Trace, advice: &Advice) -> Vec<String> {
     let mut lines = vec![words::ending(trace)];
-    lines.extend(words::look_at_ending(trace).map(|look| format!("look: {look}")));
+    lines.extend(words::look_at_ending(trace, advice).map(|look| format!("look: {look}")));
     if trace.arrives() {
         lines.extend(words::mtu(trace));
     }

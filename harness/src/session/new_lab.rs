@@ -1,6 +1,7 @@
 //! A lab to boot: its nodes, and which addresses each gives its pods.
 use std::net::IpAddr;
 
+use flatnet_cluster::lab::record;
 use flatnet_lab::{LabSpec, NODE_NETWORKS, NodeSpec};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -36,6 +37,8 @@ pub(super) fn plan(
         name: args.cni().to_owned(),
         backend: matches!(cni, Choice::Flatnet { .. }).then(|| args.backend().to_owned()),
     };
+    let booted =
+        record::label(&args.booted()?).map_err(|e| Error::failed("record the lab's options", e))?;
     let name = args.name.clone();
     let spec = LabSpec {
         name: name.unwrap_or_else(|| format!("lab-{}", run_id())),
@@ -46,6 +49,7 @@ pub(super) fn plan(
         busybox,
         programs: shown,
         labels: locate::labels(&given, &pod_network)
+            .chain([booted])
             .chain([("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())])
             .collect(),
     };

@@ -57,6 +57,8 @@ mod tests {
             metric,
             kind: 1,
             mtu: None,
+            more_hops: Vec::new(),
+            nexthop_id: None,
         }
     }
 

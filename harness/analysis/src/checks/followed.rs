@@ -78,13 +78,21 @@ pub(super) fn ended_at(fate: &Fate) -> Option<&Netns> {
     })
 }
 
-/// Whether the packet came further than what is wrong there could let it: it ended at the node of its goal, and the problem is at
-/// the node of its sender.
-pub(super) fn got_past(
+/// Whether where packets ended, if that is known, leaves the problem as the reason: it tells what was seen there in more detail.
+pub(super) fn agrees(
     topology: &Topology<'_>,
-    (dial, fate): (&Wanted, &Fate),
+    ended: Option<(&Wanted, &Fate)>,
     problem: &Problem,
 ) -> bool {
+    ended.is_none_or(|ended| {
+        let outlined = ended.1.cause.as_ref().is_none_or(is_outline);
+        outlined && !got_past(topology, ended, problem)
+    })
+}
+
+/// Whether the packet came further than what is wrong there could let it: it ended at the node of its goal, and the problem is at
+/// the node of its sender.
+fn got_past(topology: &Topology<'_>, (dial, fate): (&Wanted, &Fate), problem: &Problem) -> bool {
     let ends = (topology.node_of(&dial.from), topology.node_of(&dial.to));
     let (Some(from), Some(to)) = ends else {
         return false;

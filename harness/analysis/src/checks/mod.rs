@@ -42,9 +42,10 @@ mod veth;
 pub mod tests;
 
 pub use catalogue::{Check, UnknownCheck, all, find};
+pub use gateway::of_bridge as gateway_of_bridge;
 pub use mtu::{FRAGMENT_COUNTERS, oversized};
 pub use no_nat::rewritten;
-pub use reachability::{outcomes, representatives};
+pub use reachability::{outcomes, representatives, touches};
 pub use required::Required;
 pub use series::lossy;
 pub use topology::{device, device_of, ip_command, is_link_local, own_addresses, route_words};

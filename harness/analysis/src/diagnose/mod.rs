@@ -4,15 +4,25 @@ mod causes;
 mod tried;
 mod words;
 
-use flatnet_model::diagnosis::{Kind, Subject};
+use flatnet_model::diagnosis::{Finding, Kind, Subject};
 use flatnet_model::observations::Observations;
 use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::{NodeSymptoms, PodSymptoms, Symptoms};
 
 /// What is wrong with a node; nothing where it is Ready.
 pub fn node(symptoms: &Symptoms, node: &NodeSymptoms) -> Subject {
-    let (status, reason, message) = node.ready();
     let findings = causes::of_node(symptoms, node);
+    subject(node, findings)
+}
+
+/// A node that is Ready, and on which the network add-on's agent does not work.
+pub fn without_agent(symptoms: &Symptoms, node: &NodeSymptoms) -> Option<Subject> {
+    let finding = causes::ended_agent(symptoms, node)?;
+    Some(subject(node, vec![finding]))
+}
+
+fn subject(node: &NodeSymptoms, findings: Vec<Finding>) -> Subject {
+    let (status, reason, message) = node.ready();
     Subject {
         kind: Kind::Node,
         name: node.object.name.clone(),

@@ -109,7 +109,7 @@ impl Ground {
         let attempts = passage::attempts(followed, &ends);
         let legs = passage::legs(followed.dial.request.transport);
         let (there, back) = self.walks(followed);
-        let drawn = |leg, walk: &Trace| Picture::of(followed, &attempts, leg, walk);
+        let drawn = |leg, walk: &Trace| Picture::of(followed, &attempts, leg, walk, &self.network);
         Live {
             dial: followed.dial.clone(),
             outcomes: followed.outcomes.clone(),

@@ -5,7 +5,7 @@ use flatnet_model::reference::Netns;
 
 use super::passage::{Attempt, Seen};
 use crate::trace::model::Direction;
-use crate::trace::{Trace, words};
+use crate::trace::{ObservedNetwork, Trace, flooding_bridge, words};
 
 /// A dial that was followed, for people.
 pub struct Live {
@@ -94,6 +94,7 @@ impl Picture {
         attempts: &[Attempt<'_>],
         leg: Leg,
         walk: &Trace,
+        network: &ObservedNetwork,
     ) -> Picture {
         let passages: Vec<&[Seen<'_>]> = attempts
             .iter()
@@ -127,11 +128,13 @@ impl Picture {
                     row.netns == *seen.netns && row.device == *device && row.direction == direction
                 });
                 let place = place.unwrap_or_else(|| {
+                    let flooding = flooding_bridge(network, walk, seen.netns, device);
+                    let flooding = flooding.filter(|_| direction == Direction::Out);
                     let row = Row {
                         netns: seen.netns.clone(),
                         device: device.clone(),
                         direction,
-                        expected: None,
+                        expected: flooding.map(words::copy),
                         seen: Some(0),
                     };
                     rows.insert(after, row);

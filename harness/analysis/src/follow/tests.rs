@@ -1,5 +1,6 @@
 //! What was seen of packets, put together by hand.
 mod blind;
+mod copies;
 mod drops;
 mod rewriting;
 mod routing;

@@ -13,7 +13,8 @@ pub struct Chosen {
     pub left_out: usize,
 }
 
-/// Chooses `most` dials at most. Healthy observations give none.
+/// Chooses `most` dials at most, of those that were not followed yet: what was seen of some may tell classes apart. Healthy
+/// observations give none.
 pub fn wanted(observations: &Observations, most: usize) -> Chosen {
     let red = checks::representatives(observations);
     let rewritten = checks::rewritten(observations);
@@ -28,7 +29,8 @@ pub fn wanted(observations: &Observations, most: usize) -> Chosen {
         .chain(checks::lossy(observations))
         .chain(checks::oversized(observations))
     {
-        if !dials.contains(&wanted) {
+        let mut followed = observations.following.followed.iter();
+        if !dials.contains(&wanted) && !followed.any(|followed| followed.dial == wanted) {
             dials.push(wanted);
         }
     }

@@ -1,10 +1,13 @@
 //! The answer to `route`, as data for programs.
+use flatnet_model::PodRef;
+use flatnet_model::advice::Advice;
+use flatnet_model::evidence::Command;
 use flatnet_model::kernel::RouteEntry;
 use serde_json::{Value, json};
 
 use super::found::Found;
 use super::model::{Direction, Ending, Hop, Netns, Step, Trace};
-use super::words;
+use super::{commands, words};
 use flatnet_model::inspection::{Answer, Fact, Outcome, Problem, Source};
 
 /// The question's id.
@@ -23,19 +26,19 @@ database says, and gives those for its own address to the node's routes. A VXLAN
 the node behind which the Ethernet address is. Firewall rules and address translation are not looked at.";
 
 /// The answer as facts: hops, what becomes of the packet, and the return path where that was asked for.
-pub fn answer(found: &Found, explain: bool) -> Answer {
+pub fn answer(found: &Found, explain: bool, advice: &Advice) -> Answer {
     let mut facts: Vec<Fact> = found.service.iter().map(service).collect();
     let paths = [("there", Some(&found.there)), ("back", found.back.as_ref())];
     let mut problems = Vec::new();
     for (path, trace) in paths {
         let Some(trace) = trace else { continue };
         let hops = trace.hops.iter().enumerate();
-        facts.extend(hops.map(|(index, hop)| self::hop(path, index + 1, hop)));
-        facts.push(ending(path, trace));
+        facts.extend(hops.map(|(index, hop)| self::hop(path, index + 1, hop, advice)));
+        facts.push(ending(path, trace, advice));
         problems.extend(problem(trace));
     }
     if let Some(back) = &found.back {
-        facts.push(mirror(&found.there, back));
+        facts.push(mirror(found, back, advice));
     }
     Answer {
         id: ID.to_owned(),
@@ -61,8 +64,8 @@ fn fact(topic: &str, about: String, netns: Option<&Netns>, source: Source) -> Fa
     }
 }
 
-fn hop(path: &str, number: usize, hop: &Hop) -> Fact {
-    let source = Source::Command(words::look_at(hop));
+fn hop(path: &str, number: usize, hop: &Hop, advice: &Advice) -> Fact {
+    let source = Source::Command(words::look_at(hop, advice));
     let mut fact = fact("hop", format!("{path} {number}"), Some(&hop.netns), source);
     let direction = match hop.direction {
         Direction::In => "in",
@@ -159,7 +162,7 @@ impl<'a> Detail<'a> {
     }
 }
 
-fn ending(path: &str, trace: &Trace) -> Fact {
+fn ending(path: &str, trace: &Trace, advice: &Advice) -> Fact {
     let (name, netns) = match &trace.ending {
         Ending::Delivered { to, .. } => ("delivered", Some(to)),
         Ending::Unseen { .. } => ("handed-to-pod", None),
@@ -167,9 +170,9 @@ fn ending(path: &str, trace: &Trace) -> Fact {
         Ending::OutOfSight { at, .. } => ("out-of-observed", Some(at)),
         Ending::Stopped { at, .. } => ("stopped", Some(at)),
     };
-    let source = words::look_at_ending(trace)
-        .or_else(|| trace.hops.last().map(words::look_at))
-        .unwrap_or_else(|| format!("flatnet exec {} -- ip addr", trace.from.exec_name()));
+    let source = words::look_at_ending(trace, advice)
+        .or_else(|| trace.hops.last().map(|hop| words::look_at(hop, advice)))
+        .unwrap_or_else(|| words::look(&trace.from, &commands::addresses(), advice));
     let mut fact = fact("ending", path.to_owned(), netns, Source::Command(source));
     let values: [(&str, Value); 7] = [
         ("ending", json!(name)),
@@ -199,10 +202,12 @@ fn problem(trace: &Trace) -> Option<Problem> {
     })
 }
 
-fn mirror(there: &Trace, back: &Trace) -> Fact {
-    let source = Source::command("flatnet inspect route --both");
+fn mirror(found: &Found, back: &Trace, advice: &Advice) -> Fact {
+    let (from, to) = (found.there.from.exec_name(), found.there.target);
+    let command = format!("flatnet inspect route --from {from} --to {to} --both");
+    let source = Source::command(advice.line(&Command::here(&command), PodRef::to_string));
     let mut fact = fact("mirror", "back".to_owned(), None, source);
-    let same = there.mirrors(back);
+    let same = found.there.mirrors(back);
     fact.values
         .insert("same-devices-in-reverse".to_owned(), json!(same));
     fact

@@ -5,6 +5,7 @@
 //! trace says where the network sends a packet, not whether a rule lets it pass.
 pub mod answer;
 mod commands;
+mod flood;
 pub mod found;
 mod frames;
 pub mod from_node;
@@ -25,6 +26,7 @@ use std::net::IpAddr;
 
 use flatnet_model::kernel::{Carries, Flow};
 
+pub(crate) use flood::flooding_bridge;
 pub use lookup::Kernels;
 pub(crate) use lookup::route_choice;
 pub use model::{Ending, Netns, Trace};

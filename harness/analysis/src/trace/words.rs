@@ -1,6 +1,8 @@
 //! What a hop and an ending say to a person.
 use std::net::IpAddr;
 
+use flatnet_model::advice::Advice;
+use flatnet_model::evidence::Command;
 use flatnet_model::rule::RouteChoice;
 
 use super::commands;
@@ -212,8 +214,13 @@ fn cause(cause: &Cause, to: IpAddr) -> String {
     }
 }
 
+/// Why a frame goes out by a port behind which it is not taken.
+pub fn copy(bridge: &str) -> String {
+    format!("a copy: {bridge} floods, as it has no forwarding entry")
+}
+
 /// The command that shows why it goes no further; nothing where it does.
-pub fn look_at_ending(trace: &Trace) -> Option<String> {
+pub fn look_at_ending(trace: &Trace, advice: &Advice) -> Option<String> {
     let Ending::Stopped { at, cause } = &trace.ending else {
         return None;
     };
@@ -234,12 +241,12 @@ pub fn look_at_ending(trace: &Trace) -> Option<String> {
         Cause::Loop => commands::routes(to),
         Cause::Unknown { .. } | Cause::NoEndpoint => return None,
     };
-    Some(look(at.exec_name(), command))
+    Some(look(at, &command, advice))
 }
 
 /// The command that shows a hop.
-pub fn look_at(hop: &Hop) -> String {
-    look(hop.netns.exec_name(), &hop.look)
+pub fn look_at(hop: &Hop, advice: &Advice) -> String {
+    look(&hop.netns, &hop.look, advice)
 }
 
 /// How large a packet may be.
@@ -268,6 +275,10 @@ pub fn mtu(trace: &Trace) -> Option<String> {
 }
 
 /// The command a person types to look for themselves; `command` must exist in busybox.
-fn look(who: String, command: impl std::fmt::Display) -> String {
-    format!("flatnet exec {who} -- {command}")
+pub(super) fn look(at: &Netns, command: &str, advice: &Advice) -> String {
+    let command = match at {
+        Netns::Pod(pod) => Command::in_pod(pod, command),
+        Netns::Node(_) | Netns::Wire => Command::on(&at.exec_name(), command),
+    };
+    advice.line(&command, |_| at.exec_name())
 }

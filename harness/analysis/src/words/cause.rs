@@ -364,7 +364,7 @@ fn one_interface(key: &str) -> Option<&str> {
 
 fn agent_down(node: &str, agent: &str, state: &AgentState) -> String {
     match state {
-        AgentState::NotReady => {
+        AgentState::NotReady | AgentState::Ended => {
             format!("the network add-on's agent does not work on {node}: {agent}")
         }
         AgentState::NotScheduled | AgentState::Gone => {

@@ -205,6 +205,9 @@ fn agent_state(agent: &str, state: &AgentState) -> String {
         AgentState::NotReady => {
             "without its agent the node has no network to give to new pods".to_owned()
         }
+        AgentState::Ended => {
+            "what it has set up stays; changes of nodes may not be carried out there".to_owned()
+        }
         AgentState::NotScheduled => {
             "a selector, an affinity or a taint keeps it off the node".to_owned()
         }

@@ -41,7 +41,10 @@ fn words(todo: &Todo) -> String {
         Todo::MoreRoom { node } => format!(
             "then delete pods of {node} that may run elsewhere; for more room a larger --node-cidr-mask-size"
         ),
-        Todo::SameOptionsOnUp => "with the same options".to_owned(),
+        Todo::CarryOutOnce => {
+            "this carries out what has changed so far; to have the agent run again, boot the lab again"
+                .to_owned()
+        }
         Todo::EarlierCause => {
             "what gives it one: the cause named before this, or what these words say; look".to_owned()
         }

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Node;
 
 use crate::status;
 use crate::{Cluster, Error, PodRef, Result, Target};
-use flatnet_model::advice::{Advice, Booted};
+use flatnet_model::advice::Advice;
 use flatnet_model::diagnosis::Unread;
 use flatnet_model::naming::Names;
 use flatnet_model::snapshot::PodSnapshot;
@@ -96,7 +96,8 @@ pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look
     };
     concerned.extend(subject_nodes.iter().cloned());
     let nodes = nodes::read(cluster, &objects, snapshots, &concerned, &mut unread).await;
-    let agents = if concerned.is_empty() && subjects.is_empty() {
+    // Whatever works may work without its agent, until something changes.
+    let agents = if matches!(wanted, Wanted::Pods([])) {
         Ok(Vec::new())
     } else {
         let agents = cluster.agents(&everyone).await;
@@ -107,6 +108,10 @@ pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look
     };
     let recorded = cluster.recorded_cni().await.unwrap_or_else(|e| {
         unread.push(note("the record of the network add-on", &e));
+        None
+    });
+    let booted = cluster.booted().await.unwrap_or_else(|e| {
+        unread.push(note("what the cluster was booted with", &e));
         None
     });
     let pods = pods::read(cluster, subjects, wanted.tolerated()).await;
@@ -123,10 +128,7 @@ pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look
         advice: Advice {
             cluster: Some(cluster.name().to_owned()),
             capabilities: cluster.capabilities().clone(),
-            booted: (cluster.provider() == "lab").then(|| Booted {
-                nodes: nodes.len(),
-                manifest: everyone.iter().any(is_of_a_manifest),
-            }),
+            booted,
         },
         nodes,
         node_names: cluster
@@ -150,14 +152,6 @@ pub async fn look(cluster: &Arc<dyn Cluster>, wanted: Wanted<'_>) -> Result<Look
         pods,
         nodes: subject_nodes,
     })
-}
-
-/// Whether a lab's pod is none of those that flatnet makes by itself.
-fn is_of_a_manifest(pod: &PodSnapshot) -> bool {
-    let number = pod.reference.name.strip_prefix("busybox-");
-    let number = number.map(|rest| rest.strip_prefix("host-").unwrap_or(rest));
-    let own = number.is_some_and(|number| number.parse::<usize>().is_ok());
-    !own && !pod.reference.namespace.starts_with("flatnet-")
 }
 
 /// Pods of two lists, as the later has them where both do.

@@ -2,6 +2,7 @@
 mod agents;
 mod boot;
 mod calls;
+pub mod record;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flatnet_lab::{Lab, LabTarget, Stdio};
+use flatnet_model::advice::Booted;
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::naming::listed;
 use flatnet_model::observations::Availability;
@@ -210,6 +212,10 @@ impl Cluster for LabCluster {
 
     async fn agents(&self, _pods: &[PodSnapshot]) -> Result<Vec<Agent>> {
         agents::read(self).await
+    }
+
+    async fn booted(&self) -> Result<Option<Booted>> {
+        Ok(record::booted(&self.info().await?.spec))
     }
 
     async fn service_at(&self, _address: IpAddr) -> Result<Option<ServiceAt>> {

@@ -188,7 +188,7 @@ causes! {
     GatewayAddressMissing { node: String, bridge: Option<String>, address: IpAddr }
         "the gateway address of pods is gone from their node's bridge" => "`ip addr add` on the node, or restart the add-on's agent", ["bridge", "gateway", "same-node", "cross-node"];
     DefaultRouteMissing { pods: Vec<PodAt>, family: Family }
-        "a pod has no default route" => "create the pod again; `isDefaultGateway` or `ipam.routes` in the CNI configuration", ["gateway", "same-node", "cross-node"];
+        "a pod has no default route" => "put the route back, or create the pod again; `isDefaultGateway` or `ipam.routes` in the CNI configuration", ["gateway", "same-node", "cross-node"];
     GatewayOffLink { pods: Vec<PodAt>, hop: IpAddr }
         "a pod has no route to its gateway itself" => "create the pod again", ["gateway", "same-node", "cross-node"];
     GatewayCutOff { node: String, hop: IpAddr }

@@ -31,6 +31,8 @@ pub struct Refusal {
 pub enum AgentState {
     /// It is there and not ready.
     NotReady,
+    /// The same on a node that is Ready.
+    Ended,
     /// It is on other nodes.
     NotScheduled,
     /// It is nowhere, and the add-on's files are.

@@ -90,7 +90,7 @@ pub enum Todo {
     RangesOnUp,
     RoomOnUp,
     MoreRoom { node: String },
-    SameOptionsOnUp,
+    CarryOutOnce,
     EarlierCause,
     NamedCause,
     FindRule,

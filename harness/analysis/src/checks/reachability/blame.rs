@@ -1,6 +1,7 @@
 //! Groups red pairs by who they have in common: a pod, a node, two nodes, everyone.
 use std::collections::{BTreeMap, BTreeSet};
 
+use flatnet_model::evidence;
 pub(super) use flatnet_model::evidence::Direction;
 
 use super::Span;
@@ -23,6 +24,19 @@ pub(super) enum Scope<'a> {
     Between(&'a str, &'a str),
     /// From the first node to the second.
     OneWay(&'a str, &'a str),
+}
+
+impl<'a> Scope<'a> {
+    /// The scope that evidence names.
+    pub(super) fn of(told: &'a evidence::Scope) -> Self {
+        match told {
+            evidence::Scope::Everyone => Scope::Everyone,
+            evidence::Scope::Pod { pod, direction } => Scope::Pod(&pod.pod, *direction),
+            evidence::Scope::Node { node, direction } => Scope::Node(node, *direction),
+            evidence::Scope::Between { nodes: (a, b) } => Scope::Between(a, b),
+            evidence::Scope::OneWay { from, to } => Scope::OneWay(from, to),
+        }
+    }
 }
 
 /// Red pairs with one explanation.
@@ -61,7 +75,7 @@ impl<'a> Group<'_, 'a> {
 
 /// Counts of one cell of a matrix.
 #[derive(Clone, Copy, Default)]
-struct Cell {
+pub(super) struct Cell {
     measured: usize,
     red: usize,
 }
@@ -73,15 +87,25 @@ impl Cell {
     }
 
     /// Nine in ten: one lucky retry must not hide a row.
-    fn is_red(self) -> bool {
+    pub(super) fn is_red(self) -> bool {
         self.red > 0 && self.red * 10 >= self.measured * 9
+    }
+
+    /// The pairs of a scope.
+    pub(super) fn of(pairs: &[&Pair<'_>], scope: Scope<'_>) -> Self {
+        let mut cell = Cell::default();
+        let covered = pairs.iter().filter(|pair| covers(scope, pair));
+        covered.for_each(|pair| cell.add(pair));
+        cell
     }
 }
 
+/// Groups the red pairs; those of `known` scopes are taken out of the picture first, as they have their explanation.
 pub(super) fn groups<'g, 'a>(
     pairs: &'g [Pair<'a>],
     span: Span,
     topology: &Topology<'a>,
+    known: &BTreeSet<Scope<'a>>,
 ) -> Vec<Group<'g, 'a>> {
     let measured: Vec<&Pair<'a>> = pairs.iter().collect();
     let mut red: Vec<&Pair<'a>> = measured
@@ -102,7 +126,9 @@ pub(super) fn groups<'g, 'a>(
             });
         }
     };
-    let singled = singled_pods(&measured, topology);
+    let mut singled = singled_pods(&measured, topology);
+    let more = known.iter().filter(|scope| !singled.contains(scope));
+    singled.extend(more.copied().collect::<Vec<_>>());
     for scope in &singled {
         take(*scope, &mut red);
     }
@@ -132,7 +158,7 @@ pub(super) fn groups<'g, 'a>(
 }
 
 /// Whether a pair belongs to a scope.
-fn covers(scope: Scope<'_>, pair: &Pair<'_>) -> bool {
+pub(super) fn covers(scope: Scope<'_>, pair: &Pair<'_>) -> bool {
     let ends = |is_from: bool, is_to: bool, direction: Direction| match direction {
         Direction::Both => is_from || is_to,
         Direction::Out => is_from,

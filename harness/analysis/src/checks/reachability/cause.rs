@@ -25,15 +25,16 @@ use crate::look;
 use flatnet_model::observations::Endpoint;
 
 /// What explanations draw on, computed once per check.
-pub(super) struct Context<'a> {
-    topology: &'a Topology<'a>,
-    problems: Vec<Problem>,
+pub(super) struct Context<'t, 'a> {
+    pub(super) topology: &'t Topology<'a>,
+    /// What the checks of nodes and pods have found.
+    pub(super) problems: Vec<Problem>,
     /// (server, transport, client) of requests that arrived.
     arrived: BTreeSet<(&'a Endpoint, Transport, Endpoint)>,
 }
 
-impl<'a> Context<'a> {
-    pub(super) fn of(topology: &'a Topology<'a>) -> Self {
+impl<'t, 'a> Context<'t, 'a> {
+    pub(super) fn of(topology: &'t Topology<'a>) -> Self {
         let mut problems = pod_ip_present::problems(topology);
         problems.extend(pod_ip_unique::problems(topology));
         problems.extend(bridge::problems(topology));
@@ -132,7 +133,7 @@ impl<'a> Context<'a> {
     }
 
     /// Dials of the group's pairs that were followed.
-    fn followed(&self, group: &Group<'_, '_>) -> Vec<&'a Followed> {
+    pub(super) fn followed(&self, group: &Group<'_, '_>) -> Vec<&'a Followed> {
         followed::between(self.topology, |from, to| {
             let mut red = group.red.iter();
             red.any(|pair| pair.from == from && pair.to == to)
@@ -233,14 +234,11 @@ impl<'a> Context<'a> {
     ) -> Option<&Problem> {
         let fits = |problem: &&Problem| {
             let (node, peer) = (problem.node.as_str(), problem.peer.as_deref());
+            let mut red = group.red.iter();
             if !problem.pods.is_empty() {
-                let involved = |end: &Endpoint| matches!(end, Endpoint::Pod(pod) if problem.pods.contains(pod));
-                return group
-                    .red
-                    .iter()
-                    .all(|pair| involved(pair.from) || involved(pair.to));
+                return red.all(|pair| pair.suffers_from(problem, span));
             }
-            if span == Span::SameNode && peer.is_some() {
+            if !red.any(|pair| pair.suffers_from(problem, span)) {
                 return false;
             }
             match group.scope {
@@ -252,14 +250,8 @@ impl<'a> Context<'a> {
                 }
             }
         };
-        let agrees = |problem: &&Problem| {
-            let Some((_, fate)) = ended else { return true };
-            let outlined = fate.cause.as_ref().is_none_or(followed::is_outline);
-            let got_past =
-                ended.is_some_and(|ended| followed::got_past(self.topology, ended, problem));
-            outlined && !got_past
-        };
-        self.problems.iter().filter(fits).find(agrees)
+        let mut fitting = self.problems.iter().filter(fits);
+        fitting.find(|problem| followed::agrees(self.topology, ended, problem))
     }
 
     /// Two nodes with one address or one Ethernet address, of which every red pair has one, where no rule or setting was seen to end
@@ -271,6 +263,13 @@ impl<'a> Context<'a> {
             node_facts::is_shared_by(problem, red.map(|pair| (pair.from_node, pair.to_node)))
         });
         shared.filter(|_| seen.is_none_or(followed::is_outline))
+    }
+
+    /// Whether two nodes that share an address explain the group.
+    pub(super) fn shares(&self, group: &Group<'_, '_>) -> bool {
+        let ended = followed::fate(&self.followed(group));
+        let seen = ended.and_then(|(_, fate)| fate.cause.as_ref());
+        self.shared(group, seen).is_some()
     }
 
     /// Where the picture alone singles someone out.

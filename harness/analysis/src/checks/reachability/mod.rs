@@ -1,6 +1,7 @@
 //! Every ordered pair over every transport: gathers pairs, groups the red ones by who is to blame, explains each group.
 //!
 //! An answer counts whoever gave it: a wrong responder is for `no-nat` and `pod-ip-unique` to report.
+mod apart;
 mod blame;
 mod cause;
 mod covered;
@@ -8,7 +9,9 @@ mod guess;
 mod pairs;
 mod seen;
 
+use flatnet_model::PodRef;
 pub(super) use flatnet_model::evidence::Span;
+use flatnet_model::evidence::{Finding, Symptom};
 
 use super::Verdict;
 use super::findings::{Findings, count, transports};
@@ -40,11 +43,10 @@ pub(super) fn judge_span(observations: &Observations, span: Span) -> Verdict {
         .iter()
         .map(|pair| pair.without(|dial| lossy.explains(dial)))
         .collect();
-    let groups = blame::groups(&steady, span, &topology);
-    if !groups.is_empty() {
+    if steady.iter().any(|pair| !pair.failed.is_empty()) {
         let context = cause::Context::of(&topology);
-        for group in &groups {
-            findings.fail(context.explain(group, span));
+        for group in apart::groups(&steady, span, &context) {
+            findings.fail(context.explain(&group, span));
         }
     }
     state(&topology, span, &seen, &mut findings);
@@ -81,6 +83,24 @@ pub fn outcomes(observations: &Observations) -> Vec<Outcome<'_>> {
         .collect()
 }
 
+/// Whether a pod is an end of a failing pair that the finding is about.
+pub fn touches(observations: &Observations, finding: &Finding, pod: &PodRef) -> bool {
+    let Finding::Symptom {
+        symptom: Symptom::Unreached { scope, span, .. },
+        ..
+    } = finding
+    else {
+        return false;
+    };
+    let topology = Topology::of(observations);
+    let is_pod = |end: &Endpoint| matches!(end, Endpoint::Pod(other) if other == pod);
+    let pairs = pairs::gather(&topology, *span).pairs;
+    let mut red = pairs.iter().filter(|pair| !pair.failed.is_empty());
+    red.any(|pair| {
+        (is_pod(pair.from) || is_pod(pair.to)) && blame::covers(blame::Scope::of(scope), pair)
+    })
+}
+
 /// Failed dials that are worth following: one of each group of red pairs, then one of the other direction of each.
 pub fn representatives(observations: &Observations) -> Vec<&Dial> {
     let missed = |dial: &Dial| observations.fate(dial).reached() == Some(false);
@@ -88,10 +108,11 @@ pub fn representatives(observations: &Observations) -> Vec<&Dial> {
         return Vec::new();
     }
     let topology = Topology::of(observations);
+    let context = cause::Context::of(&topology);
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for span in [Span::SameNode, Span::CrossNode] {
         let seen = pairs::gather(&topology, span);
-        for group in blame::groups(&seen.pairs, span, &topology) {
+        for group in apart::groups(&seen.pairs, span, &context) {
             let mut dials = group.representatives().into_iter();
             first.extend(dials.next());
             second.extend(dials);

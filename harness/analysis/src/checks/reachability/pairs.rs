@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flatnet_model::probe::Transport;
 
 use super::Span;
-use crate::checks::findings::listed;
+use crate::checks::findings::{Problem, listed};
 use crate::checks::topology::{Topology, same_family};
 use flatnet_model::coverage::{self, End};
 use flatnet_model::observations::{Dial, Endpoint, Fate};
@@ -33,6 +33,22 @@ impl Pair<'_> {
         let mut pair = self.clone();
         pair.failed.retain(|dial| !explained(dial));
         pair
+    }
+
+    /// Whether the problem is one that can keep the pair from working: it is in a place that the pair has to do with.
+    pub(super) fn suffers_from(&self, problem: &Problem, span: Span) -> bool {
+        let ends = [self.from_node, self.to_node];
+        let involved =
+            |end: &Endpoint| matches!(end, Endpoint::Pod(pod) if problem.pods.contains(pod));
+        match &problem.peer {
+            _ if !problem.pods.is_empty() => involved(self.from) || involved(self.to),
+            Some(peer) => {
+                span == Span::CrossNode
+                    && ends.contains(&problem.node.as_str())
+                    && ends.contains(&peer.as_str())
+            }
+            None => ends.contains(&problem.node.as_str()),
+        }
     }
 }
 

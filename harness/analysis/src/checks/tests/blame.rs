@@ -1,6 +1,7 @@
 //! Who is named, and who is not.
-use flatnet_model::cause::{Cause, Found};
+use flatnet_model::cause::{Basis, Cause, Found};
 use flatnet_model::follow::{Burst, Fate, Followed, FollowedTo, Leg, Outcomes, Wanted};
+use flatnet_model::network::Transport;
 use flatnet_model::reference::Netns;
 use flatnet_model::rule::RouteChoice;
 
@@ -10,7 +11,11 @@ use crate::example::build::{Style, healthy};
 /// A dial of `from` to `to` that was followed to that cause.
 fn followed_to(o: &mut Observations, from: &str, to: &str, cause: Cause) {
     let mut dials = o.dials.iter();
-    let dial = dials.find(|dial| dial.from == pod_end(from) && dial.to == pod_end(to));
+    let dial = dials.find(|dial| {
+        let ends = dial.from == pod_end(from) && dial.to == pod_end(to);
+        // Of the transports it is the one that is followed first.
+        ends && dial.request.transport == Transport::Udp
+    });
     let dial = dial.expect("such a dial");
     let fate = Fate {
         leg: Leg::Request,
@@ -35,6 +40,52 @@ fn followed_to(o: &mut Observations, from: &str, to: &str, cause: Cause) {
             rewrites: Vec::new(),
         }),
     });
+}
+
+/// What ended packets at node1 says nothing of pairs between other nodes: they are told apart, and followed next.
+#[test]
+fn a_cause_seen_at_one_node_explains_its_pairs_only() {
+    let mut o = healthy(Style::Direct);
+    lost(&mut o, |e| e.from_node != e.to_node && !e.from_host);
+    let cause = Cause::LinkDown {
+        at: Netns::Node("node1".to_owned()),
+        device: "eth0".to_owned(),
+        admin: false,
+    };
+    followed_to(&mut o, "busybox-1", "busybox-2", cause.clone());
+
+    let told = |o: &Observations| -> Vec<(Found, Vec<String>)> {
+        let Verdict::Fail { evidence } = judge("cross-node", o) else {
+            panic!("pairs are red");
+        };
+        let each = evidence.iter().map(|e| {
+            let subjects = e.deviation.subjects.iter().flat_map(|s| s.nodes());
+            let found = e.deviation.finding.found().unwrap().clone();
+            (found, subjects.map(str::to_owned).collect())
+        });
+        each.collect()
+    };
+    let seen = told(&o);
+    assert_eq!(seen.len(), 2, "{seen:#?}");
+    assert_eq!(seen[0], (Found::seen(cause), vec!["node1".to_owned()]));
+    assert_eq!(seen[1].0.basis, Basis::Inferred);
+    assert_eq!(seen[1].1, ["node2", "node3"]);
+    let next = crate::follow::wanted(&o, 1).dials;
+    let ends: Vec<&Endpoint> = next.iter().flat_map(|d| [&d.from, &d.to]).collect();
+    let of_node1 = [pod_end("busybox-1"), pod_end("busybox-4")];
+    assert_eq!(ends.len(), 2);
+    assert!(!ends.iter().any(|end| of_node1.contains(end)), "{ends:?}");
+
+    // Followed too, each has its own.
+    let elsewhere = Cause::LinkDown {
+        at: Netns::Node("node3".to_owned()),
+        device: "eth0".to_owned(),
+        admin: false,
+    };
+    followed_to(&mut o, "busybox-2", "busybox-3", elsewhere.clone());
+    let seen = told(&o);
+    assert_eq!(seen.len(), 2, "{seen:#?}");
+    assert_eq!(seen[1].0, Found::seen(elsewhere));
 }
 
 /// busybox-1 reaches nobody, its gateway included.

@@ -5,7 +5,9 @@ use flatnet_model::diagnosis::one_line;
 use flatnet_model::evidence::{At, Command, Remediation, Start, State, Step, Subject, Todo};
 use flatnet_model::symptoms::{Agent, AgentOnNode};
 
-use super::{About, Cause, Finding, Known, Said, Seen, said, words};
+use crate::checks;
+
+use super::{About, Cause, Finding, Known, Rule, Said, Seen, said, words};
 
 /// Plugins that do nothing without an agent, and the manifest that brings it (those in `manifests/` by their path).
 const NEED_AGENT: &[(&str, &str, &str)] = &[
@@ -31,23 +33,15 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
     ) {
         return None;
     }
-    let agents: &[Agent] = about.evidence.agents.as_deref().unwrap_or_default();
-    let here = |agent: &Agent| -> Vec<AgentOnNode> {
-        let all = agent.on_nodes.iter();
-        let here = all.filter(|one| one.node == about.node.object.name);
-        here.cloned().collect()
-    };
-    // A new pod beside an old one that is on its way out: it works if one of them does.
-    let down = agents.iter().find_map(|agent| {
-        let there = here(agent);
-        let works = there.iter().any(|one| one.ready);
-        let one = there.into_iter().next().filter(|_| !works)?;
-        Some((agent, one))
-    });
-    if let Some((agent, one)) = down {
-        return Some(not_ready(about, agent, &one));
+    if let Some((agent, one)) = down(about) {
+        let state = AgentState::NotReady;
+        let (cause, known) = not_ready(about, agent, one, state);
+        return Some(about.finding(cause, known));
     }
-    let none_here = agents.iter().all(|agent| here(agent).is_empty());
+    let agents: &[Agent] = about.evidence.agents.as_deref().unwrap_or_default();
+    let none_here = agents
+        .iter()
+        .all(|agent| here(about, agent).next().is_none());
     if let Some(agent) = agents.first().filter(|_| none_here) {
         return Some(absent(about, Some(agent), addon(about)));
     }
@@ -63,6 +57,41 @@ pub(super) fn of(about: &About<'_>) -> Option<Finding> {
         }
         _ => None,
     }
+}
+
+/// An agent that does not work on a node that is Ready: what is there works on, and nothing follows what changes.
+pub(super) fn ended(about: &About<'_>) -> Option<Finding> {
+    let (agent, one) = down(about)?;
+    let check = checks::find("daemonset").ok()?;
+    let (cause, mut known) = not_ready(about, agent, one, AgentState::Ended);
+    let advice = &about.evidence.advice;
+    if !advice.has_kubectl() {
+        let once = known.fix.steps.into_iter().flat_map(|step| step.commands);
+        let again = Remediation {
+            steps: vec![Step {
+                todo: None,
+                commands: advice.up_again(),
+            }],
+        };
+        known.fix = Remediation::to(Todo::CarryOutOnce, once.collect()).then(again);
+    }
+    Some(known.finding(Rule::new(check.id, check.source), cause))
+}
+
+/// An agent that is on the node and does not work. Of a new pod beside an old one that is on its way out one is enough.
+fn down<'a>(about: &About<'a>) -> Option<(&'a Agent, &'a AgentOnNode)> {
+    let agents = about.evidence.agents.as_deref().unwrap_or_default();
+    agents.iter().find_map(|agent| {
+        let works = here(about, agent).any(|one| one.ready);
+        let one = here(about, agent).next().filter(|_| !works)?;
+        Some((agent, one))
+    })
+}
+
+fn here<'a>(about: &About<'a>, agent: &'a Agent) -> impl Iterator<Item = &'a AgentOnNode> {
+    let node = about.node;
+    let all = agent.on_nodes.iter();
+    all.filter(|one| one.node == node.object.name)
 }
 
 /// The add-on that the configuration in use belongs to, where it is one with an agent.
@@ -90,7 +119,7 @@ pub(super) fn fix(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>)
         }
         None if !kubectl => Remediation {
             steps: vec![Step {
-                todo: Some(Todo::SameOptionsOnUp),
+                todo: None,
                 commands: advice.up_again(),
             }],
         },
@@ -131,7 +160,12 @@ pub(super) fn apply_add_on() -> Remediation {
     Remediation::to(Todo::ApplyAddOn, vec![apply])
 }
 
-fn not_ready(about: &About<'_>, agent: &Agent, one: &AgentOnNode) -> Finding {
+fn not_ready(
+    about: &About<'_>,
+    agent: &Agent,
+    one: &AgentOnNode,
+    state: AgentState,
+) -> (Cause, Known) {
     let node = about.node.object.name.clone();
     let words = one.last_words.as_deref().unwrap_or_default().trim();
     let name = match &one.pod {
@@ -163,9 +197,9 @@ fn not_ready(about: &About<'_>, agent: &Agent, one: &AgentOnNode) -> Finding {
     let cause = Cause::AgentDown {
         node,
         agent: agent.name.clone(),
-        state: AgentState::NotReady,
+        state,
     };
-    about.finding(cause, known)
+    (cause, known)
 }
 
 /// There is no agent on the node: `agent` is the one that is on others.

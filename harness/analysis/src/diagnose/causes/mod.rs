@@ -81,6 +81,16 @@ pub(super) fn agent_behind(
     })
 }
 
+/// The agent of a node that is Ready, where it does not work.
+pub(super) fn ended_agent(evidence: &Symptoms, node: &NodeSymptoms) -> Option<Finding> {
+    let about = About {
+        evidence,
+        node,
+        pod: None,
+    };
+    node.object.is_ready().then(|| agent::ended(&about))?
+}
+
 /// What keeps a node from being Ready, likeliest first.
 pub(super) fn of_node(evidence: &Symptoms, node: &NodeSymptoms) -> Vec<Finding> {
     let about = About {

@@ -8,6 +8,7 @@ use flatnet_model::symptoms::Symptoms;
 use flatnet_model::verdict::Verdict;
 
 use super::Finding;
+use crate::look::ip_command;
 use crate::{checks, mend};
 
 /// Checks that look at how a pod is wired: what they find is a cause.
@@ -36,9 +37,11 @@ pub(in crate::diagnose) fn of(
             let Verdict::Fail { evidence: against } = check.judge(observations) else {
                 continue;
             };
-            let about_it = against
-                .into_iter()
-                .filter(|found| found.deviation.concerns(name, node));
+            let about_it = against.into_iter().filter(|found| {
+                let deviation = &found.deviation;
+                deviation.concerns(name, node)
+                    || checks::touches(observations, &deviation.finding, name)
+            });
             for mut found in about_it {
                 let root = findings.iter().find(|earlier| {
                     found.cause().is_some() && earlier.evidence.cause() == found.cause()
@@ -46,7 +49,10 @@ pub(in crate::diagnose) fn of(
                 // What follows from something is put right with it.
                 found.remediation = match root {
                     Some(root) => root.evidence.remediation.clone(),
-                    None => Some(fix(evidence, name, check.id, &found)),
+                    None => Some(
+                        rerouted(evidence, name, &found, observations)
+                            .unwrap_or_else(|| fix(evidence, name, check.id, &found)),
+                    ),
                 };
                 findings.push(Finding {
                     id,
@@ -57,6 +63,35 @@ pub(in crate::diagnose) fn of(
         }
     }
     findings
+}
+
+/// Puts a missing default route back into the pod, or into its peers that lack it; elsewhere than on a lab, pods may not do that.
+fn rerouted(
+    evidence: &Symptoms,
+    pod: &PodRef,
+    found: &Evidence,
+    observations: &Observations,
+) -> Option<Remediation> {
+    let Some(Cause::DefaultRouteMissing { family, pods }) = found.cause() else {
+        return None;
+    };
+    if evidence.advice.has_kubectl() {
+        return None;
+    }
+    let of_peers = pods.iter().all(|at| at.pod != *pod);
+    let without = pods.iter().map(|at| &at.pod);
+    let commands = without
+        .filter(|without| of_peers || *without == pod)
+        .map(|without| {
+            let gateway = checks::gateway_of_bridge(observations, without, *family)?;
+            let line = format!("{} route add default via {gateway}", ip_command(gateway));
+            Some(Command::in_pod(without, &line))
+        });
+    let step = Step {
+        todo: None,
+        commands: commands.collect::<Option<_>>()?,
+    };
+    Some(Remediation { steps: vec![step] })
 }
 
 fn fix(evidence: &Symptoms, pod: &PodRef, check: &str, found: &Evidence) -> Remediation {

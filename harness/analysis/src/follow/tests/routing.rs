@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::*;
 use crate::example::pieces::{address, link, neighbour, policy_rule};
 
-fn facts_of<'a>(scene: &'a mut Scene, name: &str) -> &'a mut Facts {
+pub(super) fn facts_of<'a>(scene: &'a mut Scene, name: &str) -> &'a mut Facts {
     let mut nodes = scene.observations.nodes.iter_mut();
     let node = nodes.find(|node| node.object.name == name).expect("a node");
     let facts = node.inside.facts.as_mut().expect("looked at");

@@ -1,4 +1,5 @@
 //! Broken clusters: where a packet ends, and why.
+use flatnet_model::advice::Advice;
 use flatnet_model::kernel::{Link, MacAddr};
 use flatnet_model::rule::RouteChoice;
 
@@ -19,7 +20,7 @@ fn link<'a>(facts: &'a mut Facts, name: &str) -> &'a mut Link {
 fn ends(observed: &ObservedNetwork, at: Netns, cause: Cause) {
     let trace = follow(observed, pod("busybox-1"), "10.244.2.2");
     assert_eq!(stopped(&trace), (&at, &cause));
-    assert!(super::super::words::look_at_ending(&trace).is_some());
+    assert!(super::super::words::look_at_ending(&trace, &Advice::brief()).is_some());
 }
 
 #[test]

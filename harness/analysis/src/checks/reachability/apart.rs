@@ -1,0 +1,124 @@
+//! Tells faults apart that are there at once: what was seen in one place explains the pairs that have to do with that place, and
+//! no others.
+use std::collections::{BTreeMap, BTreeSet};
+
+use flatnet_model::cause::{Cause, CauseId};
+use flatnet_model::evidence::Subject;
+
+use super::Span;
+use super::blame::{self, Cell, Direction, Group, Scope};
+use super::cause::Context;
+use super::pairs::Pair;
+use crate::checks::findings::Problem;
+use crate::checks::followed;
+use crate::checks::topology::Topology;
+
+/// Groups of red pairs of which none holds pairs that are known to have different causes.
+pub(super) fn groups<'g, 'a>(
+    pairs: &'g [Pair<'a>],
+    span: Span,
+    context: &Context<'_, 'a>,
+) -> Vec<Group<'g, 'a>> {
+    let mut known: BTreeSet<Scope<'a>> = BTreeSet::new();
+    loop {
+        let groups = blame::groups(pairs, span, context.topology, &known);
+        let mut more: BTreeSet<Scope<'a>> = BTreeSet::new();
+        for group in &groups {
+            // As groups are made: part of what follows for nodes and hostNetwork pods may stay green.
+            let pods_only = group.red.iter().any(|pair| pair.pods_only);
+            let class: Vec<&Pair<'a>> =
+                pairs.iter().filter(|p| p.pods_only || !pods_only).collect();
+            // A place that is not cut off is not what cuts off.
+            let scopes = told(group, span, context).into_iter();
+            more.extend(scopes.filter(|scope| Cell::of(&class, *scope).is_red()));
+        }
+        more.retain(|scope| !known.contains(scope));
+        if more.is_empty() {
+            return groups;
+        }
+        known.extend(more);
+    }
+}
+
+/// Scopes of what was seen that explains some pairs of the group, where others are left.
+fn told<'a>(group: &Group<'_, 'a>, span: Span, context: &Context<'_, 'a>) -> Vec<Scope<'a>> {
+    if matches!(group.scope, Scope::Pod(..)) || context.shares(group) {
+        return Vec::new();
+    }
+    let ended = followed::fate(&context.followed(group));
+    let problems = context.problems.iter().filter(|problem| {
+        followed::agrees(context.topology, ended, problem)
+            && group
+                .red
+                .iter()
+                .any(|pair| pair.suffers_from(problem, span))
+    });
+    let mut kinds: BTreeMap<CauseId, Vec<&Problem>> = BTreeMap::new();
+    for problem in problems {
+        if let Some(found) = problem.deviation.finding.found() {
+            kinds.entry(found.cause.id()).or_default().push(problem);
+        }
+    }
+    let explain_all = |kind: &Vec<&Problem>| {
+        let explained =
+            |pair: &Pair<'_>| kind.iter().any(|problem| pair.suffers_from(problem, span));
+        group.red.iter().all(|pair| explained(pair))
+    };
+    // One kind of fault in many places is one thing to tell.
+    if kinds.values().any(explain_all) {
+        return Vec::new();
+    }
+    let all = kinds.into_values().flatten();
+    let scopes: Vec<Scope<'a>> = all.flat_map(|p| scopes(context.topology, p)).collect();
+    match scopes.is_empty() {
+        false => scopes,
+        true => ending(group, context).into_iter().collect(),
+    }
+}
+
+fn scopes<'a>(topology: &Topology<'a>, problem: &Problem) -> Vec<Scope<'a>> {
+    let node = |name: &str| Some(topology.node(name)?.object.name.as_str());
+    let scope = match &problem.peer {
+        _ if !problem.pods.is_empty() => {
+            let pods = problem.pods.iter().filter_map(|pod| topology.pod(pod));
+            return pods
+                .map(|pod| Scope::Pod(pod.reference(), Direction::Both))
+                .collect();
+        }
+        Some(peer) => node(&problem.node)
+            .zip(node(peer))
+            .map(|(a, b)| between(a, b)),
+        None => node(&problem.node).map(|name| Scope::Node(name, Direction::Both)),
+    };
+    scope.into_iter().collect()
+}
+
+/// The place where the packets that were followed ended, where not all pairs of the group have to do with it.
+fn ending<'a>(group: &Group<'_, 'a>, context: &Context<'_, 'a>) -> Option<Scope<'a>> {
+    let (_, fate) = followed::fate(&context.followed(group))?;
+    let cause = &fate.cause.as_ref()?.cause;
+    // Who asks for an address that nobody tells is not what is wrong.
+    if matches!(cause, Cause::NeighbourUnresolved { .. }) {
+        return None;
+    }
+    let [culprit] = &followed::blamed(context.topology, fate)[..] else {
+        return None;
+    };
+    let scope = match culprit {
+        Subject::Pod(at) => Scope::Pod(context.topology.pod(&at.pod)?.reference(), Direction::Both),
+        Subject::Node { node } => {
+            let node = context.topology.node(node)?.object.name.as_str();
+            match group.scope {
+                Scope::Node(other, _) if other != node => between(node, other),
+                _ => Scope::Node(node, Direction::Both),
+            }
+        }
+        _ => return None,
+    };
+    let mut covered = group.red.iter().map(|pair| blame::covers(scope, pair));
+    (covered.clone().any(|it_does| it_does) && !covered.all(|it_does| it_does)).then_some(scope)
+}
+
+fn between<'a>(a: &'a str, b: &'a str) -> Scope<'a> {
+    Scope::Between(a.min(b), a.max(b))
+}
