@@ -190,6 +190,7 @@ pub(super) fn mtu(draw: &mut Draw<'_>) -> Drawn {
             CauseId::TooBigForDevice,
             CauseId::CountedDrop,
             CauseId::UnderlayMtu,
+            CauseId::PodMtuLarger,
         ],
         ..Truth::default()
     };

@@ -37,6 +37,8 @@ pub(super) fn neighbour(draw: &mut Draw<'_>) -> Drawn {
             .skip(1);
         words.next().map(str::to_owned)
     };
+    let mut uncovered = None;
+    const ASKED_AGAIN: &str = "who answers is asked again, and may have been before flatnet looked";
     let (spot, culprits, plant, undo) = match draw.dice.below(7) {
         0 => (
             outside,
@@ -66,6 +68,7 @@ pub(super) fn neighbour(draw: &mut Draw<'_>) -> Drawn {
         }
         // The kernel asks again where neighbours answer.
         4 => {
+            uncovered = Some(ASKED_AGAIN);
             let (spot, culprit, hop, device) = match draw.dice.percent(50) {
                 true => (outside, outside, ip.to_string(), "cni0"),
                 false => (inside, inside, gateway.to_string(), "eth0"),
@@ -74,7 +77,10 @@ pub(super) fn neighbour(draw: &mut Draw<'_>) -> Drawn {
             (spot, vec![culprit], plant, String::new())
         }
         5 => {
-            let device = draw.ground.vxlan.clone().unwrap_or("eth0".to_owned());
+            let device = draw.ground.vxlan.clone().unwrap_or_else(|| {
+                uncovered = Some(ASKED_AGAIN);
+                "eth0".to_owned()
+            });
             let plant = format!("ip -{v} neigh replace {} dev {device} nud failed", hop()?);
             (outside, vec![outside], plant, String::new())
         }
@@ -92,6 +98,7 @@ pub(super) fn neighbour(draw: &mut Draw<'_>) -> Drawn {
         culprits,
         causes: CAUSES.to_vec(),
         may: &["node-routes", "gateway"],
+        uncovered,
         ..Truth::default()
     };
     Some((vec![step(spot, plant, undo)], truth))
