@@ -4,6 +4,7 @@
 //! away far longer than every echo after it, on most paths of a class.
 use std::collections::{BTreeMap, BTreeSet};
 
+use flatnet_model::Endpoint;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Finding, Found, PathClass, State, Subject, Symptom, Talk};
 use flatnet_model::observations::{Observations, Occasion, SeriesRun};
@@ -166,6 +167,10 @@ impl<'a> Paths<'a> {
         let late = self.late.iter().map(|(run, _)| *run);
         let all: Vec<&SeriesRun> = self.lost.iter().copied().chain(late).collect();
         let (between, culprit) = extent(topology, all.iter().map(|run| (&run.from, &run.to)));
+        // Paths of one pod say as much of the pod as of its node.
+        let has_one_end = |end: &Endpoint| all.iter().all(|run| run.from == *end || run.to == *end);
+        let of_a_pod = |end: &Endpoint| matches!(end, Endpoint::Pod(_)) && has_one_end(end);
+        let culprit = culprit.filter(|_| !of_a_pod(&all[0].from) && !of_a_pod(&all[0].to));
         let unanswered = self.lost.iter().map(|run| Talk::FirstUnanswered {
             from: run.from.clone(),
             to: run.to.clone(),

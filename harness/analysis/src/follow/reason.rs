@@ -96,7 +96,7 @@ pub(super) fn reason(
         .or_else(|| legacy().filter(|found| found.basis == Basis::Seen))
         .or_else(|| seen().map(Found::seen))
         .or_else(|| {
-            let counted = counted().filter(|cause| !is_refused_sending(cause));
+            let counted = counted().filter(|cause| !is_of_any_sending(cause));
             counted.map(Found::seen)
         })
         .or_else(|| walk.and_then(|walk| case.sent_away(walk)).map(Found::seen))
@@ -106,9 +106,11 @@ pub(super) fn reason(
         .or_else(|| drops::reason(followed, ended, at, case.destination).map(Found::inferred))
 }
 
-/// ip_send_skb (net/ipv4/ip_output.c) counts what a hook, or the device, did not take from it: a rule says more.
-fn is_refused_sending(cause: &Cause) -> bool {
-    matches!(cause, Cause::CountedDrop { counter, .. } if counter.ends_with(".OutDiscards"))
+/// Counters of what could not be sent, whatever refused it: a rule says more. ip_send_skb (net/ipv4/ip_output.c) counts what a hook or
+/// the device did not take from it, a tunnel what its host did not take.
+fn is_of_any_sending(cause: &Cause) -> bool {
+    matches!(cause, Cause::CountedDrop { counter, .. }
+        if counter.ends_with(".OutDiscards") || counter.starts_with("tx_"))
 }
 
 impl Case<'_> {

@@ -99,6 +99,9 @@ fn one_first_packet_that_was_lost_once_is_a_fact() {
     let dial = o.dials[0].clone();
     suspicion(&mut o, &dial, "rrrr");
     assert_red(&o, &["first-packet"], &[]);
+    // Of one pod, which is as likely as its node.
+    let told = against("first-packet", &o);
+    assert_eq!(told[0].deviation.culprits, [], "{told:#?}");
 }
 
 #[test]

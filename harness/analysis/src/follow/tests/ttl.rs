@@ -68,12 +68,15 @@ fn a_packet_that_comes_back_to_a_device_is_in_a_loop() {
 fn a_legacy_rule_that_counted_more_packets_than_were_lost_may_be_it() {
     for (packets, basis) in [(BURST, Basis::Seen), (BURST + 3, Basis::Inferred)] {
         let mut scene = to_node2();
-        scene.watched(&node("node2")).legacy = vec![LegacyRule {
+        let watched = scene.watched(&node("node2"));
+        watched.legacy = vec![LegacyRule {
             family: "ip".to_owned(),
             table: "filter".to_owned(),
             rule: "-A FORWARD -p udp -j DROP".to_owned(),
             packets: packets as u64,
         }];
+        // What is not sent is counted whatever refused it.
+        watched.counters = [("Ip.OutDiscards".to_owned(), BURST as u64)].into();
         let found = Ground::of(&scene.observations).judge(&scene.followed);
         let cause = found.fate.and_then(|fate| fate.cause).expect("a cause");
         assert_eq!(cause.basis, basis);
