@@ -65,4 +65,21 @@ pub(crate) const KNOWN: &[Known] = &[
         said: &["no-nat names"],
         why: "a dropped ICMPv6 echo request is once taken for a rewritten one",
     },
+    Known {
+        law: 1,
+        classes: &[Filter, PodFilter],
+        planted: &[
+            "meta length > 600 ct state established",
+            "meta length > 1300 ct state established",
+        ],
+        said: &["nothing is red"],
+        why: "flatnet sends one packet of full size in a flow: a rule about later ones does not meet it",
+    },
+    Known {
+        law: 2,
+        classes: &[Filter, PodFilter],
+        planted: &["meta length < 60"],
+        said: &["broken: mtu"],
+        why: "answers to trials of sizes are shorter than the oracle's: a rule drops them, and sizes cannot be measured",
+    },
 ];
