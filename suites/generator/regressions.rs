@@ -64,4 +64,9 @@ pub(crate) const REGRESSIONS: &[Regression] = &[
         planted: "ip6tables-legacy -w -P OUTPUT DROP",
         was: "the counter of what a node could not send was named, and not the policy of legacy iptables that refused it",
     },
+    Regression {
+        seed: 91269972,
+        planted: "iptables-legacy -w -t filter -A OUTPUT -p tcp",
+        was: "the node was named for a pod whose packets came to none of its devices",
+    },
 ];

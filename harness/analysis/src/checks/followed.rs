@@ -72,9 +72,10 @@ pub(super) fn rewritten_by(rewrite: &Rewrite) -> Option<Found> {
 /// The namespace in which packets ended; nothing where they left one and were not seen in the next, and no cause says which.
 pub(super) fn ended_at(fate: &Fate) -> Option<&Netns> {
     let cause = fate.cause.as_ref().and_then(|found| place_of(&found.cause));
-    cause.or_else(|| {
-        let last = fate.last.as_ref()?;
-        (last.passing != Passing::Out).then_some(&last.netns)
+    cause.or_else(|| match &fate.last {
+        Some(last) => (last.passing != Passing::Out).then_some(&last.netns),
+        // They came to no device of where they were sent.
+        None => fate.unseen_at.as_ref(),
     })
 }
 
