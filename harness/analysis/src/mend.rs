@@ -22,12 +22,12 @@ pub(crate) fn of(cause: &Cause) -> Option<Remediation> {
             Some(Remediation::to(Todo::RuleOwner, vec![command]))
         }
         Cause::ReversePathFilter { at, device, .. } => {
-            let setting = format!("sysctl -w net.ipv4.conf.{device}.rp_filter=2");
-            Some(Remediation::run(on(at, &setting)?))
+            let key = sysctl(&format!("ipv4.conf.{device}.rp_filter"));
+            Some(Remediation::run(on(at, &format!("sysctl -w {key}=2"))?))
         }
         Cause::ForwardingOff { node, key } => Some(Remediation::run(Command::on(
             node,
-            &format!("sysctl -w net.{}=1", key.trim_start_matches("net.")),
+            &format!("sysctl -w {}=1", sysctl(key.trim_start_matches("net."))),
         ))),
         Cause::NeighbourWrong {
             at, hop, device, ..
@@ -60,6 +60,18 @@ pub(crate) fn of(cause: &Cause) -> Option<Remediation> {
     }
 }
 
+/// The key below `net` as sysctl(8) takes it: with slashes where the name of a device has dots.
+fn sysctl(key: &str) -> String {
+    let of_device = ["ipv4.conf.", "ipv6.conf."].iter().find_map(|front| {
+        let (device, last) = key.strip_prefix(front)?.rsplit_once('.')?;
+        let front = front.replace('.', "/");
+        device
+            .contains('.')
+            .then(|| format!("net/{front}{device}/{last}"))
+    });
+    of_device.unwrap_or_else(|| format!("net.{key}"))
+}
+
 /// The policy rule is deleted, or the route. Whoever made it may make it again.
 fn unrouted(at: &Netns, to: IpAddr, by: &RouteChoice) -> Option<Remediation> {
     let ip = ip_command(to);
@@ -70,6 +82,8 @@ fn unrouted(at: &Netns, to: IpAddr, by: &RouteChoice) -> Option<Remediation> {
         RouteChoice::Table { rule, .. } | RouteChoice::Rule { rule } => {
             format!("{ip} rule del pref {}", rule.priority)
         }
+        // Others of its next hops may be right.
+        RouteChoice::Main { route } if route.contains(" nexthop ") => return None,
         RouteChoice::Main { route } => format!("{ip} route del {route}"),
         RouteChoice::Unknown { .. } => return None,
     };
@@ -83,7 +97,7 @@ fn on(at: &Netns, line: &str) -> Option<Command> {
     }
 }
 
-/// The rule is deleted, or the policy that drops is one that accepts. A rule of legacy iptables has no handle to name it by.
+/// The rule is deleted, or the policy that drops is one that accepts.
 fn unruled(rule: &RuleRef) -> Option<Vec<String>> {
     let RuleRef {
         family,
@@ -92,12 +106,78 @@ fn unruled(rule: &RuleRef) -> Option<Vec<String>> {
         handle,
         text,
     } = rule;
+    if chain.is_empty() {
+        return unruled_legacy(rule);
+    }
     let words = match handle {
         Some(handle) => format!("delete rule {family} {table} {chain} handle {handle}"),
-        None if !chain.is_empty() && text.as_deref() == Some("policy drop") => {
+        None if text.as_deref() == Some("policy drop") => {
             format!("chain {family} {table} {chain} {{ policy accept ; }}")
         }
         None => return None,
     };
     Some(vec!["nft".to_owned(), words])
+}
+
+/// A rule of legacy iptables is named by its own words. Those with quotes or escapes are not taken apart.
+fn unruled_legacy(rule: &RuleRef) -> Option<Vec<String>> {
+    let text = rule.text.as_deref()?;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let change = match words[..] {
+        ["-P", chain, "DROP"] => vec!["-P", chain, "ACCEPT"],
+        ["-A", ref rest @ ..] if !text.contains(['"', '\'', '\\']) => [&["-D"], rest].concat(),
+        _ => return None,
+    };
+    let program = match rule.family.as_str() {
+        "ip" => "iptables-legacy",
+        "ip6" => "ip6tables-legacy",
+        _ => return None,
+    };
+    let argv = [program, "-w", "-t", &rule.table].into_iter().chain(change);
+    Some(argv.map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn legacy(text: &str) -> Option<String> {
+        let rule = RuleRef {
+            family: "ip6".to_owned(),
+            table: "mangle".to_owned(),
+            chain: String::new(),
+            handle: None,
+            text: Some(text.to_owned()),
+        };
+        unruled(&rule).map(|argv| argv.join(" "))
+    }
+
+    #[test]
+    fn rules_of_legacy_iptables_are_deleted_by_their_words() {
+        assert_eq!(
+            legacy("-A FORWARD -i eth0 -p udp -j DROP").as_deref(),
+            Some("ip6tables-legacy -w -t mangle -D FORWARD -i eth0 -p udp -j DROP")
+        );
+        assert_eq!(
+            legacy("-P OUTPUT DROP").as_deref(),
+            Some("ip6tables-legacy -w -t mangle -P OUTPUT ACCEPT")
+        );
+        assert_eq!(
+            legacy("-A FORWARD -m comment --comment \"a b\" -j DROP"),
+            None
+        );
+    }
+
+    #[test]
+    fn a_key_of_a_device_with_dots_has_slashes() {
+        assert_eq!(
+            sysctl("ipv4.conf.eth0.10.rp_filter"),
+            "net/ipv4/conf/eth0.10/rp_filter"
+        );
+        assert_eq!(
+            sysctl("ipv4.conf.eth0.rp_filter"),
+            "net.ipv4.conf.eth0.rp_filter"
+        );
+        assert_eq!(sysctl("ipv4.ip_forward"), "net.ipv4.ip_forward");
+    }
 }

@@ -28,6 +28,13 @@ pub struct Booted {
 }
 
 impl Advice {
+    /// The value of an option that the lab was booted with, as far as that is known.
+    pub fn booted_with(&self, option: &str) -> Option<&str> {
+        let options = &self.booted.as_ref()?.options;
+        let at = options.iter().position(|word| word == option)?;
+        options.get(at + 1).map(String::as_str)
+    }
+
     /// For a reader who knows which cluster is meant.
     pub fn brief() -> Self {
         Advice {

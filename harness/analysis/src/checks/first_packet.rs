@@ -42,7 +42,8 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     }
     let measured: usize = classes.values().map(|paths| paths.measured).sum();
     if measured == 0 {
-        if topology.running().count() < 2 && topology.idle().next().is_none() {
+        let alone = observations.series.is_empty() && topology.networked().count() < 2;
+        if alone && topology.idle().next().is_none() {
             return Verdict::Skip {
                 reason: SkipReason::OnePod,
             };

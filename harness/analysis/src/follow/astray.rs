@@ -1,5 +1,6 @@
 //! A packet that a route leads away from its destination: whose route that is, wherever the packet ends then.
 use flatnet_model::cause::Cause;
+use flatnet_model::kernel::RouteEntry;
 use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 use flatnet_model::rule::RouteChoice;
@@ -45,9 +46,18 @@ pub(super) fn routed_away(
     let by = match &routed.by {
         ChosenBy::Policy(None) => return None,
         ChosenBy::Policy(Some(policy)) => policy.choice(),
-        ChosenBy::MainTable { .. } => RouteChoice::Main {
-            route: route_words(&routed.route, here),
-        },
+        ChosenBy::MainTable { .. } => {
+            let taken = &routed.route;
+            // All its next hops, where the way is one of several.
+            let is_whole = |route: &&RouteEntry| {
+                (route.dst, route.metric) == (taken.dst, taken.metric)
+                    && route.hops().any(|hop| route.by(hop) == *taken)
+            };
+            let whole = here.routes.iter().find(is_whole).unwrap_or(taken);
+            RouteChoice::Main {
+                route: route_words(whole, here),
+            }
+        }
     };
     Some(Cause::RoutedAway {
         at: hop.netns.clone(),

@@ -42,8 +42,10 @@ fn words(todo: &Todo) -> String {
             "then delete pods of {node} that may run elsewhere; for more room a larger --node-cidr-mask-size"
         ),
         Todo::CarryOutOnce => {
-            "this carries out what has changed so far; to have the agent run again, boot the lab again"
-                .to_owned()
+            "this carries out what has changed so far".to_owned()
+        }
+        Todo::BootAgain => {
+            "or, to have the agent run again, the lab booted again (its pods are lost)".to_owned()
         }
         Todo::EarlierCause => {
             "what gives it one: the cause named before this, or what these words say; look".to_owned()

@@ -91,6 +91,7 @@ pub enum Todo {
     RoomOnUp,
     MoreRoom { node: String },
     CarryOutOnce,
+    BootAgain,
     EarlierCause,
     NamedCause,
     FindRule,

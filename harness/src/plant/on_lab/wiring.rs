@@ -239,8 +239,8 @@ pub(super) static FAULTS: &[Fault] = &[
         says: &[seen(
             &["cross-node"],
             &[Who::Node(2)],
-            CauseId::NeighbourUnresolved,
-            &[("device", "eth0"), ("hop", "$NODE2")],
+            CauseId::LinkDown,
+            &[("at.node", "node2"), ("device", "eth0"), ("admin", "false")],
         )],
         may_fail: &["mtu", "node-routes"],
         needs: ANY,

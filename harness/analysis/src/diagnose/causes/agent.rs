@@ -1,4 +1,5 @@
 //! The network add-on's agent on a node.
+use flatnet_model::advice::Advice;
 use flatnet_model::cause::AgentState;
 use flatnet_model::cni::{RECORD_KEY_MANIFEST, RECORD_NAME, RECORD_NAMESPACE, in_use};
 use flatnet_model::diagnosis::one_line;
@@ -67,12 +68,7 @@ pub(super) fn ended(about: &About<'_>) -> Option<Finding> {
     let advice = &about.evidence.advice;
     if !advice.has_kubectl() {
         let once = known.fix.steps.into_iter().flat_map(|step| step.commands);
-        let again = Remediation {
-            steps: vec![Step {
-                todo: None,
-                commands: advice.up_again(),
-            }],
-        };
+        let again = Remediation::to(Todo::BootAgain, advice.up_again());
         known.fix = Remediation::to(Todo::CarryOutOnce, once.collect()).then(again);
     }
     Some(known.finding(Rule::new(check.id, check.source), cause))
@@ -103,6 +99,17 @@ fn addon(about: &About<'_>) -> Option<&'static str> {
     known.map(|(_, addon, _)| *addon)
 }
 
+/// Has flatnet's agent of a lab's node set up what is to be there, as the lab's own does.
+pub(super) fn once(advice: &Advice, node: &str) -> Command {
+    let backend = advice.booted_with("--backend").unwrap_or("auto");
+    Command::on(
+        node,
+        &format!(
+            "/.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json --backend {backend} --install-plugin /.flatnet/flatnet-cni"
+        ),
+    )
+}
+
 /// What brings the agent back. `agent` is what there is of it, `addon` what is known where there is nothing.
 pub(super) fn fix(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>) -> Remediation {
     let advice = &about.evidence.advice;
@@ -112,10 +119,7 @@ pub(super) fn fix(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>)
             "kubectl -n {namespace} rollout restart daemonset/{name}"
         ))),
         None if !kubectl && (agent.is_some() || addon == Some("flatnet")) => {
-            let node = &about.node.object.name;
-            Remediation::run(about.on_node(&format!(
-                "/.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json --install-plugin /.flatnet/flatnet-cni"
-            )))
+            Remediation::run(once(advice, &about.node.object.name))
         }
         None if !kubectl => Remediation {
             steps: vec![Step {

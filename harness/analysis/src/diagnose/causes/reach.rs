@@ -7,7 +7,7 @@ use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::Symptoms;
 use flatnet_model::verdict::Verdict;
 
-use super::Finding;
+use super::{Finding, agent};
 use crate::look::ip_command;
 use crate::{checks, mend};
 
@@ -110,12 +110,7 @@ fn fix(evidence: &Symptoms, pod: &PodRef, check: &str, found: &Evidence) -> Reme
             "kubectl -n {namespace} rollout restart daemonset/{name}"
         ))),
         ("node-routes", None, Some(node)) if !advice.has_kubectl() => {
-            Remediation::run(Command::on(
-                node,
-                &format!(
-                    "/.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json"
-                ),
-            ))
+            Remediation::run(agent::once(advice, node))
         }
         _ if PACKETS.contains(&check) => match node {
             // Where something else than a rule was seen, its own look shows it.
