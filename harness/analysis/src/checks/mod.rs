@@ -8,6 +8,7 @@ mod allocation;
 mod bridge;
 mod callers;
 mod calls;
+mod changed;
 mod cni_config;
 mod cross_node;
 mod daemonset;
