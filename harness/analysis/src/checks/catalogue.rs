@@ -47,7 +47,7 @@ impl Check {
                 .finding
                 .found()
                 .filter(|found| found.basis == Basis::Seen)
-                .and_then(|found| mend::of(&found.cause)),
+                .and_then(|found| mend::of(&found.cause, observations)),
             deviation,
             alike: Vec::new(),
         };

@@ -43,7 +43,6 @@ mod veth;
 pub mod tests;
 
 pub use catalogue::{Check, UnknownCheck, all, find};
-pub use gateway::of_bridge as gateway_of_bridge;
 pub use mtu::{FRAGMENT_COUNTERS, oversized};
 pub use no_nat::rewritten;
 pub use reachability::{outcomes, representatives, touches};
