@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use flatnet_analysis::diagnose as causes;
 use flatnet_cluster::diagnose::{Look, Wanted, look};
+use flatnet_cluster::observe::changes::look_again;
 use flatnet_cluster::observe::fleet::Fleet;
 use flatnet_cluster::observe::gather::everything;
 use flatnet_cluster::observe::scope::Scope;
@@ -216,5 +217,6 @@ async fn observe(
     };
     let mut observations = everything(&fleet, nodes, &scope).await?;
     follow(cluster, &fleet, consent, &run_id(), &mut observations).await;
+    look_again(&fleet, &mut observations).await;
     Ok(observations)
 }

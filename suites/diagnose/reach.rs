@@ -4,6 +4,7 @@ use flatnet_cluster::status::pod_ref;
 use flatnet_model::PodRef;
 use flatnet_model::cause::{Cause, CauseId};
 use flatnet_model::diagnosis::Finding;
+use flatnet_model::evidence::{PodAt, Subject};
 
 use crate::ground::{Ground, SLEEPER};
 
@@ -53,13 +54,11 @@ fn two_faults_at_once_explain_each_what_follows_from_it() {
     let rule = told(findings, CauseId::DroppedByRule);
     assert!(!route.is_empty() && !rule.is_empty(), "{findings:#?}");
     assert_eq!(route.len() + rule.len(), findings.len(), "{findings:#?}");
-    for (finding, node) in [(&route[0], "node1"), (&rule[0], "node3")] {
-        let culprits = &finding.evidence.deviation.culprits;
-        assert!(
-            culprits.iter().all(|c| c.nodes().contains(&node)),
-            "{culprits:?}"
-        );
-    }
+    let culprits = |finding: &Finding| finding.evidence.deviation.culprits.clone();
+    // Of its node no other pod was tried: the node is not to blame for what one pod lacks.
+    let peer = PodAt::new(PodRef::new("default", "busybox-1"), "node1");
+    assert_eq!(culprits(&route[0]), [Subject::Pod(peer)]);
+    assert_eq!(culprits(&rule[0]), [Subject::node_of("node3")]);
 
     // Each mend is of its own fault: without the first, the second alone is left; without both, nothing.
     ground.remedy(route[0].evidence.remediation.as_ref().expect("a mend"));

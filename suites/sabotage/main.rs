@@ -2,6 +2,7 @@
 //! nothing else. Two at once are both told. The checks that need a real cluster are shown failing in `suites/kind`.
 mod bed;
 mod causes;
+mod changing;
 mod heard;
 mod pairs;
 mod runner;
@@ -29,6 +30,11 @@ fn main() -> ExitCode {
         ),
         Case::new("twins", || all_green(&bed::judged(twins::args(), &[])?.0)),
     ];
+    cases.extend([
+        Case::new("changing-while-dialled", changing::while_dialled),
+        Case::new("changing-while-followed", changing::while_followed),
+        Case::new("changing-not-at-all", changing::not_at_all),
+    ]);
     cases.extend(faults().map(|fault| {
         Case::new(fault.id, move || {
             let (verdicts, variables) = bed::judged(bed::args(), &[fault])?;

@@ -1,18 +1,21 @@
 //! What puts right a cause that was seen: the command that takes away the very rule, route or setting.
 use std::net::IpAddr;
 
-use flatnet_model::Netns;
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, Remediation, Todo};
+use flatnet_model::evidence::{Command, PodAt, Remediation, Step, Todo};
 use flatnet_model::follow::RuleRef;
 use flatnet_model::kernel::{RuleAction, TABLE_LOCAL};
+use flatnet_model::network::Family;
+use flatnet_model::observations::Observations;
 use flatnet_model::rule::RouteChoice;
+use flatnet_model::{Netns, PodRef};
 
 use crate::look::ip_command;
 
 /// Nothing where the cause does not name what is to be changed, or where it is in a place that no command reaches.
-pub(crate) fn of(cause: &Cause) -> Option<Remediation> {
+pub(crate) fn of(cause: &Cause, observations: &Observations) -> Option<Remediation> {
     match cause {
+        Cause::DefaultRouteMissing { family, pods } => rerouted(pods, *family, observations),
         Cause::DroppedByRule { at, rule } | Cause::RewrittenByRule { at, rule } => {
             let command = Command {
                 argv: unruled(rule)?,
@@ -70,6 +73,44 @@ fn sysctl(key: &str) -> String {
             .then(|| format!("net/{front}{device}/{last}"))
     });
     of_device.unwrap_or_else(|| format!("net.{key}"))
+}
+
+/// Puts a missing default route back into pods; elsewhere than on a lab, pods may not do that.
+fn rerouted(pods: &[PodAt], family: Family, observations: &Observations) -> Option<Remediation> {
+    if observations.capabilities.kubectl.is_present() {
+        return None;
+    }
+    let commands = pods.iter().map(|at| {
+        let gateway = gateway_of(&at.pod, family, observations)?;
+        let line = format!("{} route add default via {gateway}", ip_command(gateway));
+        Some(Command::in_pod(&at.pod, &line))
+    });
+    let step = Step {
+        todo: None,
+        commands: commands.collect::<Option<_>>()?,
+    };
+    Some(Remediation { steps: vec![step] })
+}
+
+/// The address that the default route of a pod behind a bridge leads to: the bridge's own in the subnet of an address that the pod has
+/// on an interface that is up.
+fn gateway_of(pod: &PodRef, family: Family, observations: &Observations) -> Option<IpAddr> {
+    let mut pods = observations.pods.iter();
+    let pod = pods.find(|known| known.reference() == pod)?;
+    let inside = pod.facts.as_ref().ok()?;
+    let mut nodes = observations.nodes.iter();
+    let node = nodes.find(|node| node.object.name == pod.object.node)?;
+    let outside = node.inside.facts().ok()?;
+    let is_up = |address: IpAddr| inside.holder(address).is_some_and(|link| link.up);
+    let mut ips = pod.object.ips.iter();
+    let ip = ips.find(|ip| Family::of(**ip) == family && is_up(**ip))?;
+    let mut gateways = outside.addresses.iter().filter(|address| {
+        let link = outside.link(address.index);
+        link.is_some_and(|link| outside.has_ports(link)) && address.net.contains(ip)
+    });
+    let gateway = gateways.next()?;
+    // Of two bridges with the subnet, this does not tell the pod's.
+    gateways.next().is_none().then(|| gateway.net.addr())
 }
 
 /// The policy rule is deleted, or the route. Whoever made it may make it again.

@@ -205,7 +205,13 @@ impl Report {
 
     /// What the run comes to.
     pub fn outcome(&self) -> Outcome {
-        outcome(&self.checks, &self.words())
+        let words = self.words();
+        let changes = self.observations.as_ref().map(|all| &all.changes[..]);
+        let mut outcome = outcome(&self.checks, &words);
+        outcome
+            .notes
+            .extend(words.changes(changes.unwrap_or_default()));
+        outcome
     }
 }
 

@@ -90,3 +90,32 @@ fn a_required_check_that_is_skipped_fails_the_run_in_every_report() {
     );
     assert!(page.contains("**nodeport, egress were required"), "{page}");
 }
+
+#[test]
+fn what_changed_during_the_run_is_said_once() {
+    use flatnet_model::observations::{Change, Item, Moment};
+    use flatnet_model::reference::Netns;
+
+    let mut observations = crate::report::tests::healthy();
+    observations.changes.push(Change {
+        at: Netns::Node("node2".to_owned()),
+        item: Item::Mtu {
+            device: "cni0".to_owned(),
+        },
+        since: Moment::DialsBegan,
+        before: Some("1400".to_owned()),
+        now: Some("1500".to_owned()),
+    });
+    let checks = ["same-node", "cross-node"].map(|id| find(id).unwrap());
+    let report = crate::report::tests::judged(observations, &checks, &Required::OfProvider);
+    let outcome = report.outcome();
+    assert_eq!(outcome.exit_code, 0);
+    assert_eq!(
+        outcome.notes,
+        [
+            "the MTU of cni0 of node2 was 1400 when the dials began and is 1500 now; verdicts tell of a network that changed meanwhile"
+        ]
+    );
+    let text = terminal::render(&report, terminal::Detail::Brief);
+    assert_eq!(text.matches("changed meanwhile").count(), 1, "{text}");
+}

@@ -30,8 +30,8 @@ use deploy::Deployed;
 use flatnet_cluster::exposed::Exposed;
 use flatnet_cluster::observe::before::{self, NodesBefore};
 use flatnet_cluster::observe::fleet::Fleet;
-use flatnet_cluster::observe::gather;
 use flatnet_cluster::observe::scope::Scope;
+use flatnet_cluster::observe::{changes, gather};
 use flatnet_cluster::{Cluster, PodRef};
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::observations::Observations;
@@ -198,6 +198,7 @@ impl Session {
             };
             let mut observations = gather::everything(&fleet, nodes, &scope).await?;
             crate::follow::follow(&self.cluster, &fleet, consent, &name, &mut observations).await;
+            changes::look_again(&fleet, &mut observations).await;
             Ok(observations)
         };
         self.phases().run(Phase::Observe, observing).await

@@ -1,8 +1,8 @@
 //! The catalogue: every check with its promise, how it is observed, who makes the promise, and the fault that proves it.
 use super::{
-    Verdict, bridge, cni_config, cross_node, daemonset, dns, duplicates, egress, first_packet,
-    gateway, hairpin, hostport, limits, mtu, no_nat, node_routes, nodeport, pod_ip_present,
-    pod_ip_unique, same_node, service, subnet,
+    Verdict, bridge, changed, cni_config, cross_node, daemonset, dns, duplicates, egress,
+    first_packet, gateway, hairpin, hostport, limits, mtu, no_nat, node_routes, nodeport,
+    pod_ip_present, pod_ip_unique, same_node, service, subnet,
 };
 use flatnet_model::cause::Basis;
 use flatnet_model::evidence::{Deviation, Evidence, Rule};
@@ -47,7 +47,7 @@ impl Check {
                 .finding
                 .found()
                 .filter(|found| found.basis == Basis::Seen)
-                .and_then(|found| mend::of(&found.cause)),
+                .and_then(|found| mend::of(&found.cause, observations)),
             deviation,
             alike: Vec::new(),
         };
@@ -56,6 +56,7 @@ impl Check {
             OnLoss::Fails => limits::unless_exhausted(verdict, observations),
             OnLoss::Unaffected => verdict,
         };
+        let verdict = changed::told(verdict, observations, self.on_loss == OnLoss::Fails);
         verdict.map(evidence, |reason| reason)
     }
 }

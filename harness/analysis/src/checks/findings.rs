@@ -168,15 +168,14 @@ impl Problem {
         }
     }
 
-    /// A cause that was seen in pods of one node; the pods are to blame where not all of the node's are concerned.
+    /// Something that was seen in pods of one node.
     pub(super) fn in_pods(
-        topology: &Topology<'_>,
         pods: Vec<PodAt>,
+        culprits: Vec<Subject>,
         finding: Finding,
         seen: Seen,
     ) -> Self {
         let node = pods.first().map_or("", |at| at.node.as_str()).to_owned();
-        let culprits = topology.blame(&pods);
         Problem {
             peer: None,
             pods: pods.iter().map(|at| at.pod.clone()).collect(),

@@ -8,6 +8,7 @@ mod allocation;
 mod bridge;
 mod callers;
 mod calls;
+mod changed;
 mod cni_config;
 mod cross_node;
 mod daemonset;
@@ -42,7 +43,6 @@ mod veth;
 pub mod tests;
 
 pub use catalogue::{Check, UnknownCheck, all, find};
-pub use gateway::of_bridge as gateway_of_bridge;
 pub use mtu::{FRAGMENT_COUNTERS, oversized};
 pub use no_nat::rewritten;
 pub use reachability::{outcomes, representatives, touches};

@@ -269,6 +269,15 @@ impl<'a> Topology<'a> {
             false => vec![Subject::node_of(node)],
         }
     }
+
+    /// Who is to blame for routes that each of these pods of one node has of its own: of a single pod, which may be the only one of its
+    /// node that was tried, its node is not.
+    pub(super) fn blame_routes_of(&self, pods: &[PodAt]) -> Vec<Subject> {
+        match pods {
+            [only] => vec![Subject::Pod(only.clone())],
+            _ => self.blame(pods),
+        }
+    }
 }
 
 /// The node that every bad direction has in common, where there is exactly one; of two nodes no direction singles one out.

@@ -76,6 +76,7 @@ impl Cluster {
             control_plane: None,
             translated: None,
             following: Default::default(),
+            changes: Vec::new(),
             repeated_answers: BTreeMap::new(),
             series: Vec::new(),
             mtu: Vec::new(),

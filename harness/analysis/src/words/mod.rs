@@ -1,5 +1,6 @@
 //! The sentences: text is made of evidence here, and nowhere else. Terminal, JSON, JUnit and Markdown show the same.
 mod cause;
+mod change;
 mod follow;
 mod list;
 mod names;

@@ -71,6 +71,7 @@ impl Words<'_> {
             Followed(fate) => (self.fate(fate));
             NotFollowed { why } => "{why}";
             Changed(rewrite) => (self.rewrite(rewrite));
+            ChangedMeanwhile { changes } => (self.changes(changes).unwrap_or_default());
             Running => "phase Running with an IP address";
             Phase { phase, said } => ({
                 let said = said.as_deref().unwrap_or("no warning event says why");

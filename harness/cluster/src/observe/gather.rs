@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Node;
 use super::fleet::{Fleet, READ_WITHIN};
 use super::matrix::{self, Matrix};
 use super::scope::Scope;
-use super::{exposed, mtu, series, translated};
+use super::{changes, exposed, mtu, series, translated};
 use crate::Cluster;
 use crate::Result;
 use crate::status;
@@ -82,7 +82,8 @@ pub async fn everything(
         received.insert(at, seen.map(|seen| seen.requests));
     }
     // Once more, after the traffic: neighbours are resolved now, and counters have moved.
-    facts = self::facts(fleet).await;
+    let first_facts = std::mem::replace(&mut facts, self::facts(fleet).await);
+    let changes = changes::since_began(&first_facts, &facts, &pod_views);
     let names = views.iter().map(|view| view.object.name.clone());
     let mut files = cni_files(fleet, names, cluster.node_root()).await;
     for view in &mut views {
@@ -132,6 +133,7 @@ pub async fn everything(
         control_plane,
         translated,
         following: Following::default(),
+        changes,
     })
 }
 

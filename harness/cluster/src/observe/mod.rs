@@ -1,6 +1,7 @@
 //! Looks at a cluster for the checks: starts probes, sends the traffic, reads both ends and every node.
 pub mod before;
 mod calls;
+pub mod changes;
 mod conversation;
 mod dials;
 mod exposed;

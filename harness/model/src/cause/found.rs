@@ -20,6 +20,12 @@ impl Found {
         Found { cause, basis }
     }
 
+    /// A cause that was observed itself and is no longer so at a later look, however it is known otherwise.
+    pub fn contradicted(cause: Cause) -> Self {
+        let basis = Basis::Inferred;
+        Found { cause, basis }
+    }
+
     /// A cause that best explains what was observed; where one is never concluded, it was observed.
     pub fn inferred(cause: Cause) -> Self {
         let basis = cause.id().basis().unwrap_or(Basis::Inferred);

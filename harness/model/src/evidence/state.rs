@@ -9,6 +9,7 @@ use super::{HeldAddress, PodAt, Start, Talk};
 use crate::follow::{Fate, Rewrite};
 use crate::kernel::{MacAddr, PortState};
 use crate::network::{Family, Transport};
+use crate::observations::Change;
 
 /// A route, as far as it decides where packets go.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +71,10 @@ pub enum State {
     },
     /// What was changed in packets that were followed.
     Changed(Rewrite),
+    /// What was otherwise at a later look.
+    ChangedMeanwhile {
+        changes: Vec<Change>,
+    },
 
     // Pods and their addresses.
     Running,

@@ -15,6 +15,7 @@ use crate::probe::{
 use crate::snapshot::{NOT_ASKED, NodeInside, NodeSnapshot, PodSnapshot};
 
 mod availability;
+mod change;
 mod control_plane;
 mod fate;
 mod names;
@@ -23,6 +24,7 @@ mod translated;
 pub use crate::reference::Endpoint;
 pub use crate::snapshot::Observed;
 pub use availability::Availability;
+pub use change::{Change, Item, Moment};
 pub use control_plane::*;
 pub use fate::Fate;
 pub use names::PodNames;
@@ -64,6 +66,9 @@ pub struct Observations {
     /// What was seen of dials that failed or were rewritten when they were made again.
     #[serde(default)]
     pub following: Following,
+    /// What was otherwise at a later look: verdicts tell of a network that changed meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
     /// The namespace of the run's own pods.
     pub namespace: String,
     /// Which CNI was chosen, as given.

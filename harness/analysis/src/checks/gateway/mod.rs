@@ -246,7 +246,11 @@ fn problem(node: &str, fault: &Fault, pods: &[&ObservedPod], topology: &Topology
             )
         }
     };
-    Problem::in_pods(topology, pods_at, finding, seen)
+    let culprits = match fault {
+        Fault::NoDefaultRoute { .. } | Fault::OffLink { .. } => topology.blame_routes_of(&pods_at),
+        Fault::NotOfNode { .. } => topology.blame(&pods_at),
+    };
+    Problem::in_pods(pods_at, culprits, finding, seen)
 }
 
 fn ip(family: Family) -> &'static str {
@@ -268,20 +272,6 @@ fn bridge_of<'a>(pods: &[&ObservedPod], node: &'a Facts) -> Option<&'a str> {
             Wire::Joined { outside, .. } => node.link(outside.master).map(|l| l.name.as_str()),
             _ => None,
         })
-}
-
-/// The address that the default route of a pod behind a bridge leads to: the bridge's own in the pod's subnet.
-pub fn of_bridge(observations: &Observations, pod: &PodRef, family: Family) -> Option<IpAddr> {
-    let topology = Topology::of(observations);
-    let pod = topology.pod(pod)?;
-    let facts = topology.node(&pod.object.node)?.inside.facts().ok()?;
-    let bridge = bridge_of(&[pod], facts)?;
-    let bridge = facts.links.iter().find(|link| link.name == bridge)?;
-    let mut ips = pod.object.ips.iter();
-    let ip = ips.find(|ip| Family::of(**ip) == family)?;
-    let mut addresses = facts.addresses.iter();
-    let gateway = addresses.find(|a| a.index == bridge.index && a.net.contains(ip))?;
-    Some(gateway.net.addr())
 }
 
 fn one_a_family(ips: &[IpAddr]) -> impl Iterator<Item = IpAddr> + '_ {

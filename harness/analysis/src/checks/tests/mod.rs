@@ -4,6 +4,7 @@ mod any;
 mod blame;
 mod callers;
 mod catalogue;
+mod changed;
 mod config;
 mod coverage;
 mod hairpin;

@@ -36,6 +36,33 @@ fn a_missing_default_route_blames_the_pod() {
 }
 
 #[test]
+fn a_missing_default_route_of_the_only_pod_that_was_tried_is_put_back_into_that_pod() {
+    let mut o = healthy(Style::Vxlan);
+    let of_node1 = |pod: &ObservedPod| pod.object.node == "node1" && !pod.object.host_network;
+    o.pods
+        .retain(|pod| !of_node1(pod) || bare(&pod.endpoint()) == "busybox-1");
+    pod_facts(&mut o, "busybox-1")
+        .routes
+        .retain(|r| r.dst.prefix_len() != 0);
+    let evidence = sole("gateway", &o);
+    assert_eq!(evidence.culprit.as_deref(), Some("pod busybox-1 on node1"));
+    let fix = format!(
+        "flatnet exec busybox-1 -- ip route add default via {}",
+        gateway(1, false)
+    );
+    assert_eq!(evidence.fix.as_deref(), Some(fix.as_str()));
+
+    // It cannot be put back where the pod's interface is down, and not by a pod of a real cluster.
+    let mut down = o.clone();
+    for link in &mut pod_facts(&mut down, "busybox-1").links {
+        link.up = false;
+    }
+    assert_eq!(sole("gateway", &down).fix, None);
+    o.capabilities.kubectl = flatnet_model::capabilities::Capability::Present;
+    assert_eq!(sole("gateway", &o).fix, None);
+}
+
+#[test]
 fn a_gateway_address_gone_from_the_bridge_blames_the_node() {
     let mut o = healthy(Style::Vxlan);
     let facts = node_facts(&mut o, "node1");

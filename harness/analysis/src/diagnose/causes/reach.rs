@@ -8,7 +8,6 @@ use flatnet_model::symptoms::Symptoms;
 use flatnet_model::verdict::Verdict;
 
 use super::{Finding, agent};
-use crate::look::ip_command;
 use crate::{checks, mend};
 
 /// Checks that look at how a pod is wired: what they find is a cause.
@@ -49,10 +48,7 @@ pub(in crate::diagnose) fn of(
                 // What follows from something is put right with it.
                 found.remediation = match root {
                     Some(root) => root.evidence.remediation.clone(),
-                    None => Some(
-                        rerouted(evidence, name, &found, observations)
-                            .unwrap_or_else(|| fix(evidence, name, check.id, &found)),
-                    ),
+                    None => Some(fix(evidence, name, (check.id, &found), observations)),
                 };
                 findings.push(Finding {
                     id,
@@ -65,37 +61,14 @@ pub(in crate::diagnose) fn of(
     findings
 }
 
-/// Puts a missing default route back into the pod, or into its peers that lack it; elsewhere than on a lab, pods may not do that.
-fn rerouted(
+fn fix(
     evidence: &Symptoms,
     pod: &PodRef,
-    found: &Evidence,
+    (check, found): (&str, &Evidence),
     observations: &Observations,
-) -> Option<Remediation> {
-    let Some(Cause::DefaultRouteMissing { family, pods }) = found.cause() else {
-        return None;
-    };
-    if evidence.advice.has_kubectl() {
-        return None;
-    }
-    let of_peers = pods.iter().all(|at| at.pod != *pod);
-    let without = pods.iter().map(|at| &at.pod);
-    let commands = without
-        .filter(|without| of_peers || *without == pod)
-        .map(|without| {
-            let gateway = checks::gateway_of_bridge(observations, without, *family)?;
-            let line = format!("{} route add default via {gateway}", ip_command(gateway));
-            Some(Command::in_pod(without, &line))
-        });
-    let step = Step {
-        todo: None,
-        commands: commands.collect::<Option<_>>()?,
-    };
-    Some(Remediation { steps: vec![step] })
-}
-
-fn fix(evidence: &Symptoms, pod: &PodRef, check: &str, found: &Evidence) -> Remediation {
-    if let Some(mend) = found.cause().and_then(mend::of) {
+) -> Remediation {
+    let cause = found.cause();
+    if let Some(mend) = cause.and_then(|cause| mend::of(cause, observations)) {
         return mend;
     }
     let advice = &evidence.advice;
