@@ -137,6 +137,7 @@ pub(crate) mod rta {
     pub(crate) const PREFSRC: u16 = 7;
     pub(crate) const METRICS: u16 = 8;
     pub(crate) const MULTIPATH: u16 = 9;
+    pub(crate) const CACHEINFO: u16 = 12;
     pub(crate) const TABLE: u16 = 15;
     pub(crate) const MARK: u16 = 16;
     pub(crate) const VIA: u16 = 18;
@@ -163,6 +164,8 @@ pub(crate) mod rta {
     pub(crate) const TYPE_THROW: u8 = 9;
     /// rtm_flags, rtnh_flags: the next hop is on link.
     pub(crate) const NH_ONLINK: u32 = 4;
+    /// USER_HZ: rta_expires of struct rta_cacheinfo counts these.
+    pub(crate) const TICKS_PER_SECOND: u32 = 100;
     /// rtm_flags: an entry of the route cache.
     pub(crate) const F_CLONED: u32 = 0x200;
 }

@@ -1,4 +1,8 @@
 //! Which routes this network namespace's kernel gives packets.
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use flatnet_model::kernel::LearnedMtu;
 use flatnet_netlink::{Flow, Route};
 
 use crate::RouteOutcome;
@@ -21,4 +25,17 @@ fn one(route: &mut Route, flow: &Flow) -> Result<RouteOutcome> {
             None => Err(error.into()),
         },
     }
+}
+
+/// Path MTUs that this namespace's kernel has learned for these addresses. What it refuses to route has none.
+pub(crate) fn learned(to: impl Iterator<Item = IpAddr>) -> BTreeMap<IpAddr, LearnedMtu> {
+    let to: BTreeSet<IpAddr> = to.collect();
+    let Ok(mut route) = Route::open() else {
+        return BTreeMap::new();
+    };
+    let learned = to.into_iter().filter_map(|to| {
+        let entry = route.route_of(&Flow::to(to)).ok()?;
+        Some((to, entry.learned_mtu()?))
+    });
+    learned.collect()
 }

@@ -106,6 +106,8 @@ impl Session {
                     asked.sends.clamp(1, 10),
                 )
                 .await?,
+                // Asked for afterwards: the trials may have taught it.
+                learned: routes::learned(asked.targets.iter().map(|target| target.address)),
             },
             Seen(_) => ReceivedRequests {
                 requests: self

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
+use std::net::IpAddr;
+
 use flatnet_model::probe::{MtuTrial, ask};
 use support::{Net, net_tests};
 
@@ -56,6 +58,28 @@ net_tests! {
             for counter in ["Ip.FragCreates", "Ip.ReasmReqds", "Ip6.FragCreates", "Ip6.ReasmReqds"] {
                 assert_eq!(facts.counters[counter], 0, "{counter}");
             }
+        }
+    }
+
+    fn what_the_kernel_has_learned_is_told_beside_the_trials() {
+        let (a, _r, b) = narrow();
+        let (mut probe, mut there) = (a.probe(), b.probe());
+        let port = there.listen("there");
+        for to in ["10.9.2.2", "fd09:2::2"] {
+            let address: IpAddr = to.parse().unwrap();
+            let mut learned = |bytes| {
+                let targets = vec![ask::SizedRequest { address, port, bytes }];
+                let answer = probe.ask(&ask::PathMtu { targets, timeout_ms: 2000, sends: 3 });
+                answer.learned.get(&address).map(|learned| learned.mtu)
+            };
+            assert_eq!(learned(1400), None);
+            assert_eq!(learned(1401), Some(1400));
+            // It stays when the path is no longer tried, until the cache is flushed.
+            assert_eq!(learned(1400), Some(1400));
+            let shown = a.run(&format!("ip route get {to}"));
+            assert!(shown.contains("mtu 1400") && shown.contains("expires"), "{shown}");
+            a.run(if address.is_ipv4() { "ip route flush cache" } else { "ip -6 route flush cache" });
+            assert_eq!(learned(1400), None);
         }
     }
 

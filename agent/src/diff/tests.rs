@@ -68,6 +68,7 @@ fn route(dst: &str, via: Option<&str>, oif: u32, protocol: u8) -> RouteEntry {
         metric: None,
         kind: UNICAST,
         mtu: None,
+        mtu_expires_s: None,
         more_hops: Vec::new(),
         nexthop_id: None,
     }

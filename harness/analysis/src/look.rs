@@ -34,7 +34,9 @@ pub(crate) fn at(cause: &Cause) -> Option<Command> {
             by: Some(by @ (RouteChoice::Table { .. } | RouteChoice::Rule { .. })),
         }
         | Cause::RoutedAway { at, to, by, .. } => return routing(at, *to, by),
-        Cause::RouteRefuses { at, to, .. } => (at, format!("{} route get {to}", ip_command(*to))),
+        Cause::RouteRefuses { at, to, .. }
+        | Cause::PathMtuLearned { at, to, .. }
+        | Cause::RouteMtu { at, to, .. } => (at, format!("{} route get {to}", ip_command(*to))),
         Cause::NeighbourUnresolved {
             at, hop, device, ..
         }

@@ -46,6 +46,14 @@ pub(crate) fn of(cause: &Cause, observations: &Observations) -> Option<Remediati
             at,
             &format!("ip link set dev {device} up"),
         )?)),
+        Cause::PathMtuLearned { at, to, .. } => {
+            let flush = format!("{} route flush cache", ip_command(*to));
+            let command = match at {
+                Netns::Pod(pod) => Command::in_pod(pod, &flush),
+                at => on(at, &flush)?,
+            };
+            Some(Remediation::to(Todo::PathCarriesMore, vec![command]))
+        }
         Cause::RouteRefuses {
             at,
             to,

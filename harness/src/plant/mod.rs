@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use flatnet_lab::{Change, LabTarget, NodeSpec};
-use flatnet_model::IpFamily;
 use flatnet_model::nearest::near;
+use flatnet_model::{IpFamily, Underlay};
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 
@@ -102,12 +102,15 @@ pub struct Needs {
     pub backend: Option<&'static str>,
     /// IP families of pods and nodes.
     pub family: Option<IpFamily>,
+    /// What joins the nodes, as `--underlay` calls it.
+    pub underlay: Option<Underlay>,
 }
 
 /// Any cluster will do.
 const ANY: Needs = Needs {
     backend: None,
     family: None,
+    underlay: None,
 };
 /// Nodes that are joined by VXLAN.
 const VXLAN: Needs = Needs {
@@ -123,6 +126,13 @@ const ROUTES: Needs = Needs {
 const DUAL: Needs = Needs {
     family: Some(IpFamily::Dual),
     ..ANY
+};
+
+/// Nodes behind a router of their IPv6 network, and VXLAN between them.
+const ROUTED_IPV6: Needs = Needs {
+    backend: Some("vxlan"),
+    family: Some(IpFamily::Ipv6),
+    underlay: Some(Underlay::Routed),
 };
 
 /// How it is planted.
@@ -287,7 +297,14 @@ impl Fault {
             }
             args.ip_family = Some(family);
         }
-        if matches!(self.recipe, Recipe::Shell(_)) && !args.ip_family().has_v4() {
+        if let Some(underlay) = self.needs.underlay {
+            if args.lab.underlay.is_some_and(|chosen| chosen != underlay) {
+                return wants(&format!("--underlay {underlay}"));
+            }
+            args.lab.underlay = Some(underlay);
+        }
+        let is_shell = matches!(self.recipe, Recipe::Shell(_));
+        if is_shell && self.needs.family.is_none() && !args.ip_family().has_v4() {
             return wants("IPv4 pods");
         }
         Ok(())

@@ -10,6 +10,8 @@ use crate::{MarkMatch, NextHop, RouteEntry, Rule, RuleAction};
 
 /// Length of `struct rtmsg`.
 const RTMSG: usize = 12;
+/// Offset of `rta_expires` in `struct rta_cacheinfo`.
+const RTA_EXPIRES: usize = 8;
 /// Length of `struct rtnexthop`.
 const RTNEXTHOP: usize = 8;
 
@@ -65,6 +67,9 @@ pub(crate) fn route_lookup(payload: &[u8]) -> Option<RouteEntry> {
         None => vec![only].into_iter(),
     };
     let first = hops.next()?;
+    let mtu = find(attributes, rta::METRICS)
+        .and_then(|metrics| find(metrics, rta::METRIC_MTU))
+        .and_then(|value| u32_at(value, 0));
     Some(RouteEntry {
         dst: IpNet::new(address, u8_at(payload, 1)?).ok()?,
         gateway: first.gateway,
@@ -75,12 +80,20 @@ pub(crate) fn route_lookup(payload: &[u8]) -> Option<RouteEntry> {
         scope: scope_name(u8_at(payload, 6)?),
         metric: number(rta::PRIORITY),
         kind: u8_at(payload, 7)?,
-        mtu: find(attributes, rta::METRICS)
-            .and_then(|metrics| find(metrics, rta::METRIC_MTU))
-            .and_then(|value| u32_at(value, 0)),
+        mtu,
+        mtu_expires_s: mtu.and(learned_for(payload)),
         more_hops: hops.collect(),
         nexthop_id: number(rta::NH_ID),
     })
+}
+
+/// How long an exception of a route is still remembered, seconds (struct rta_cacheinfo); nothing of a route itself, which may end too
+/// (RTF_EXPIRES of IPv6) and is no copy then.
+fn learned_for(payload: &[u8]) -> Option<u32> {
+    let is_copy = u32_at(payload, 8)? & rta::F_CLONED != 0;
+    let info = find(payload.get(RTMSG..)?, rta::CACHEINFO)?;
+    let ticks = u32_at(info, RTA_EXPIRES)?;
+    (is_copy && ticks > 0).then(|| ticks.div_ceil(rta::TICKS_PER_SECOND))
 }
 
 /// The value of RTA_MULTIPATH: a struct rtnexthop with attributes for each next hop.

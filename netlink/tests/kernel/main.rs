@@ -19,6 +19,7 @@ mod nft_rules;
 mod nft_tables;
 mod nft_text;
 mod observer;
+mod path_mtu;
 mod routes;
 mod rules;
 mod scene;

@@ -100,6 +100,7 @@ fn everything_about_a_route_is_written_and_read() {
                 metric: Some(50),
                 kind: 1,
                 mtu: None,
+                mtu_expires_s: None,
                 more_hops: Vec::new(),
                 nexthop_id: None,
             };

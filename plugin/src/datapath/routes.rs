@@ -57,6 +57,7 @@ mod tests {
             metric,
             kind: 1,
             mtu: None,
+            mtu_expires_s: None,
             more_hops: Vec::new(),
             nexthop_id: None,
         }

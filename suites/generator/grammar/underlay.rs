@@ -29,7 +29,12 @@ fn mtu(draw: &mut Draw<'_>) -> Drawn {
     let undo = format!("ip link set dev {port} mtu $(cat {note})");
     let truth = Truth {
         culprits: vec![Spot::Wire, Spot::Node(node)],
-        causes: vec![C::TooBigForDevice, C::UnderlayMtu, C::CountedDrop],
+        causes: vec![
+            C::TooBigForDevice,
+            C::PathMtuLearned,
+            C::UnderlayMtu,
+            C::CountedDrop,
+        ],
         ..Truth::default()
     };
     Some((vec![step(Spot::Wire, plant, undo)], truth))

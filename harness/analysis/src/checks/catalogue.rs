@@ -184,7 +184,7 @@ const CHECKS: &[Check] = &[
     Check {
         id: "mtu",
         promise: "a packet of the pods' interface MTU passes unfragmented, one byte more does not, and nothing is fragmented on the path",
-        observed_by: "UDP datagrams with DF of those two sizes between all pairs of pods that are dialled; fragment counters of each node before and after",
+        observed_by: "UDP datagrams with DF of those two sizes between all pairs of pods that are dialled, and what the senders' kernels have learned of the paths; fragment counters of each node before and after",
         source: "RFC 1191, RFC 8201; RFC 7348 section 4.3 (VTEPs must not fragment)",
         on_loss: OnLoss::Fails,
         find: mtu::judge,

@@ -125,8 +125,8 @@ pub(super) fn blamed(topology: &Topology<'_>, fate: &Fate) -> Vec<Subject> {
     if let Some(blamed) = cause.and_then(|cause| changer(topology, cause)) {
         return blamed;
     }
-    // Who gets a frame for another has not sent it.
-    if let Some(Cause::FrameMisdirected { .. }) = cause {
+    // Who gets a frame for another has not sent it, and who was told of a narrow path did not make it narrow.
+    if let Some(Cause::FrameMisdirected { .. } | Cause::PathMtuLearned { .. }) = cause {
         return Vec::new();
     }
     if let Some(node) = cause.and_then(|cause| node_of_port(topology, cause)) {
@@ -262,6 +262,8 @@ pub(super) fn place_of(cause: &Cause) -> Option<&Netns> {
         | Cause::RoutingLoop { at }
         | Cause::TtlExpired { by: at, .. }
         | Cause::TooBigForDevice { at, .. }
+        | Cause::PathMtuLearned { at, .. }
+        | Cause::RouteMtu { at, .. }
         | Cause::CountedDrop { at, .. }
         | Cause::RewrittenByRule { at, .. } => Some(at),
         _ => None,

@@ -342,6 +342,7 @@ impl Cluster {
                         trial(interface_mtu, true),
                         trial(interface_mtu + 1, false),
                     ]),
+                    learned: None,
                 });
             }
         }

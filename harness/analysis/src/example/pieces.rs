@@ -132,6 +132,7 @@ pub fn route(dst: &str, gateway: Option<IpAddr>, oif: u32, protocol: u8) -> Rout
         metric: None,
         kind: 1,
         mtu: None,
+        mtu_expires_s: None,
         more_hops: Vec::new(),
         nexthop_id: None,
     }

@@ -15,6 +15,7 @@ mod local;
 mod lookup;
 mod narrow;
 mod passage;
+mod path_mtu;
 pub mod picture;
 mod reason;
 mod rewrite;

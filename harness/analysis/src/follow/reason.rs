@@ -16,7 +16,7 @@ use super::fate::Ended;
 use super::passage::Seen;
 use super::rewrite::led_astray;
 use super::walked::cause_of;
-use super::{down, drops, local, narrow, ttl};
+use super::{down, drops, local, narrow, path_mtu, ttl};
 use crate::trace::model::{self, Direction, Ending, Step, Trace};
 use crate::trace::{ObservedNetwork, route_choice};
 
@@ -226,13 +226,27 @@ impl Case<'_> {
         let to = self.destination;
         // RFC 792, RFC 1812 section 5.2.7; RFC 4443 section 3.
         match (source.is_ipv4(), kind, code, mtu) {
-            (true, 3, 4, Some(mtu)) | (false, 2, _, Some(mtu)) => Some(Cause::TooBigForDevice {
-                device: walk.and_then(|walk| narrow::named(walk, netns, mtu)),
-                at,
-                mtu,
-            }),
+            (true, 3, 4, Some(mtu)) | (false, 2, _, Some(mtu)) => Some(self.too_big(at, walk, mtu)),
             (true, 3, 0, _) | (false, 1, 0, _) => Some(Cause::RouteRefuses { at, to, by: None }),
             _ => None,
+        }
+    }
+
+    /// What has the MTU that a namespace named: a device there, else a route.
+    fn too_big(&self, at: Netns, walk: Option<&Trace>, mtu: u32) -> Cause {
+        let device = walk.and_then(|walk| narrow::named(walk, &at, mtu));
+        let by_route = || {
+            let here = facts(self.network, &at);
+            let routes = &self.followed.routes;
+            path_mtu::route(routes, here, walk?, &at, self.destination, mtu)
+        };
+        match device {
+            None => by_route().unwrap_or(Cause::TooBigForDevice {
+                at,
+                device: None,
+                mtu,
+            }),
+            device => Cause::TooBigForDevice { at, device, mtu },
         }
     }
 

@@ -2,6 +2,7 @@
 mod blind;
 mod copies;
 mod drops;
+mod path_mtu;
 mod rewriting;
 mod routing;
 mod ttl;

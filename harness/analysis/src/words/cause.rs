@@ -12,6 +12,7 @@ use super::list::{all, listed, shown};
 use super::sentence::{Say, sentences};
 use super::start::command;
 use super::symptom::{over_family, place};
+use super::talk::learned_mtu;
 
 const CONF_DIR: &str = "/etc/cni/net.d";
 const BIN_DIR: &str = "/opt/cni/bin";
@@ -232,6 +233,14 @@ impl Words<'_> {
             TooBigForDevice { at, device, mtu } => (match device {
                 Some(device) => format!("{device} of {} carries {mtu} bytes at most", at.say(self)),
                 None => format!("{} carries {mtu} bytes at most, as it said itself", at.say(self)),
+            });
+            PathMtuLearned { at, to, learned } => (format!(
+                "{}: what lies between may carry no more, or carried no more then",
+                learned_mtu(&at.say(self), *to, learned)
+            ));
+            RouteMtu { at, to, mtu, by } => ({
+                let by = by.as_ref().map_or_else(String::new, |by| format!(": {}", by.say(self)));
+                format!("the route of {} for {to} has an MTU of {mtu} of its own{by}", at.say(self))
             });
             CountedDrop { at, device, counter, packets } => (match device {
                 Some(device) => format!("{device} of {} counted {packets} packets under {counter}", at.say(self)),

@@ -130,6 +130,8 @@ impl Words<'_> {
             RoutingLoop => "";
             TtlExpired => "";
             TooBigForDevice => "";
+            PathMtuLearned => "";
+            RouteMtu => "";
             CountedDrop => "";
             RewrittenByRule => "";
             ForwardingOff => "";

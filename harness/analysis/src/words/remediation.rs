@@ -54,6 +54,7 @@ fn words(todo: &Todo) -> String {
         Todo::RuleOwner => {
             "for now; whoever made the rule (firewalld, Docker, an agent) may make it again".to_owned()
         }
+        Todo::PathCarriesMore => "if what lies between carries more by now".to_owned(),
         Todo::FindRule => "the rule that does it".to_owned(),
         Todo::CreateClaim { name } => {
             format!("with the manifest of a PersistentVolumeClaim named {name}")

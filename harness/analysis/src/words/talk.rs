@@ -2,6 +2,7 @@
 use std::net::IpAddr;
 
 use flatnet_model::evidence::{Arrivals, Complaint, Mismatch, NameAnswer, Talk};
+use flatnet_model::kernel::LearnedMtu;
 use flatnet_model::probe::Record;
 
 use super::Words;
@@ -70,6 +71,7 @@ impl Words<'_> {
                 )
             });
             PassedWhole { bytes } => "{bytes} bytes arrived in one piece";
+            LearnedMtu { from, to, learned } => (learned_mtu(&self.names.end(from), *to, learned));
             CountersStay => "fragment counters stay where they were";
             Counters { node, moved } => ({
                 let moved = moved.iter().map(|(name, by)| format!("{name} +{by}"));
@@ -193,6 +195,11 @@ fn name_answer(answer: &NameAnswer) -> String {
             format!("{}, expected {}", list(answered), list(expected))
         }
     }
+}
+
+pub(super) fn learned_mtu(who: &str, to: IpAddr, learned: &LearnedMtu) -> String {
+    let LearnedMtu { mtu, expires_s } = learned;
+    format!("{who} has learned a path MTU of {mtu} for {to} (expires in {expires_s} s)")
 }
 
 fn record(record: Record) -> &'static str {

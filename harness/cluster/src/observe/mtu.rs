@@ -92,6 +92,7 @@ fn planned(
             port: POD_PORT,
             interface_mtu,
             trials: Ok(Vec::new()),
+            learned: None,
         })
     });
     runs.collect()
@@ -154,6 +155,7 @@ fn note(
     match answer {
         Ok(answer) => {
             for (at, trial) in of.zip(answer.trials) {
+                runs[at].learned = answer.learned.get(&runs[at].address).copied();
                 if let Ok(trials) = &mut runs[at].trials {
                     trials.push(trial);
                     answered.insert(at);
@@ -229,6 +231,7 @@ mod tests {
             port: POD_PORT,
             interface_mtu: mtu,
             trials: Ok(Vec::new()),
+            learned: None,
         };
         send(&mut run, limit, vec![mtu, mtu + 1]);
         run
@@ -297,6 +300,7 @@ mod tests {
         };
         let short = MtuTrials {
             trials: vec![trial],
+            learned: BTreeMap::new(),
         };
         let answered = note(&mut runs, [0, 2].into_iter(), Ok(short));
         assert_eq!(answered, BTreeSet::from([0]));

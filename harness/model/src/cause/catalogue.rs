@@ -12,7 +12,7 @@ use super::{
     AgentState, CniDirectory, Entry, Loss, NotAProgram, NotRunnable, PullFailure, Refusal, Unfit,
 };
 use crate::PodRef;
-use crate::kernel::{MacAddr, PortState};
+use crate::kernel::{LearnedMtu, MacAddr, PortState};
 use crate::network::{Family, Protocol, Transport};
 use crate::reference::{Endpoint, Netns};
 use crate::rule::{RouteChoice, RuleRef};
@@ -276,6 +276,10 @@ causes! {
         "packets have a TTL (hop limit) too small for their way" => "`net.ipv4.ip_default_ttl`, `net.ipv6.conf.*.hop_limit` where they are sent; a rule or device that sets it", ["same-node", "cross-node"];
     TooBigForDevice { at: Netns, device: Option<String>, mtu: u32 }
         "a packet is larger than a device on its way carries" => "the MTU of pods, or of the device", ["same-node", "cross-node", "mtu"];
+    PathMtuLearned { at: Netns, to: IpAddr, learned: LearnedMtu }
+        "a kernel has learned a smaller path MTU for a destination, and remembers it though the path may carry more again" => "what lies between, where it still carries no more; else `ip route flush cache` there, or create the pod again", ["same-node", "cross-node", "mtu"];
+    RouteMtu { at: Netns, to: IpAddr, mtu: u32, by: Option<RouteChoice> }
+        "a route has an MTU of its own (`mtu`), and a packet is larger" => "the route without `mtu`, or a smaller MTU of pods", ["same-node", "cross-node", "mtu"];
     CountedDrop { at: Netns, device: Option<String>, counter: String, packets: u64 }
         "the kernel counted packets as dropped for a reason that the counter names" => "what the counter's name says", ["same-node", "cross-node"];
     RewrittenByRule { at: Netns, rule: RuleRef }

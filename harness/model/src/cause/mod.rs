@@ -61,6 +61,8 @@ impl CauseId {
             | CauseId::LoopbackDown
             | CauseId::HairpinOff
             | CauseId::PodMtuLarger
+            | CauseId::PathMtuLearned
+            | CauseId::RouteMtu
             | CauseId::RewrittenByRule => Some(Basis::Seen),
             _ => None,
         }

@@ -96,6 +96,7 @@ pub enum Todo {
     NamedCause,
     FindRule,
     RuleOwner,
+    PathCarriesMore,
     CreateClaim { name: String },
     LoadImage,
     ApplyAddOn,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Owner;
 use crate::PodRef;
+use crate::kernel::LearnedMtu;
 use crate::network::{Protocol, Transport};
 use crate::probe::Record;
 use crate::reference::Endpoint;
@@ -174,6 +175,11 @@ pub enum Talk {
     },
     PassedWhole {
         bytes: u32,
+    },
+    LearnedMtu {
+        from: Endpoint,
+        to: IpAddr,
+        learned: LearnedMtu,
     },
     CountersStay,
     Counters {

@@ -11,7 +11,7 @@ pub mod route_kind;
 
 pub use mac::{MacAddr, ParseMacError};
 pub use policy::{MarkMatch, Rule, RuleAction, TABLE_LOCAL, TABLE_MAIN, table_name};
-pub use route::{NextHop, RouteEntry};
+pub use route::{LearnedMtu, NextHop, RouteEntry};
 
 /// A network interface (RTM_NEWLINK).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,12 +29,24 @@ pub struct RouteEntry {
     /// The MTU of packets that take the route, bytes (RTAX_MTU), where it is not the interface's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
+    /// How long the kernel still remembers `mtu`, seconds (rta_cacheinfo), where it has learned it: see [`LearnedMtu`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu_expires_s: Option<u32>,
     /// The next hops after the first (RTA_MULTIPATH), where a hash of each packet chooses among several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_hops: Vec<NextHop>,
     /// The nexthop object (`ip nexthop`) that has the next hops, where it is not the route itself (RTA_NH_ID).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nexthop_id: Option<u32>,
+}
+
+/// A path MTU that a kernel has learned from an ICMP error about an earlier packet (`ip route get` shows when it expires).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearnedMtu {
+    /// The MTU, bytes.
+    pub mtu: u32,
+    /// How long the kernel still remembers it, seconds.
+    pub expires_s: u32,
 }
 
 /// Where a route leads (struct rtnexthop).
@@ -49,6 +61,12 @@ pub struct NextHop {
 }
 
 impl RouteEntry {
+    /// The path MTU that the kernel has learned, where `mtu` is not the route's own.
+    pub fn learned_mtu(&self) -> Option<LearnedMtu> {
+        let (mtu, expires_s) = (self.mtu?, self.mtu_expires_s?);
+        Some(LearnedMtu { mtu, expires_s })
+    }
+
     /// All its next hops: one, or several among which a hash of each packet chooses.
     pub fn hops(&self) -> impl Iterator<Item = NextHop> {
         let first = NextHop {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::PodRef;
 use crate::follow::Following;
+use crate::kernel::LearnedMtu;
 use crate::probe::{
     DialOutcome, DialRequest, Facts, MtuTrial, PacketFate, ReceivedRequest, RepeatedAnswers,
 };
@@ -233,4 +234,7 @@ pub struct MtuRun {
     /// The trials: `interface_mtu` and one byte more. Where `interface_mtu` fails, it once more, and on so many paths of each sender as
     /// are bounded a search for the largest size that passes. A size that arrived in one trial has arrived.
     pub trials: Observed<Vec<MtuTrial>>,
+    /// What the sender's kernel has learned of the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedMtu>,
 }

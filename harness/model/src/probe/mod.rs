@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::kernel::{Address, FdbEntry, Link, Neighbour, RouteEntry, Rule};
+use crate::kernel::{Address, FdbEntry, LearnedMtu, Link, Neighbour, RouteEntry, Rule};
 use serde::{Deserialize, Serialize};
 
 pub mod ask;
@@ -44,6 +44,9 @@ pub struct DialResults {
 pub struct MtuTrials {
     /// One per size, in the order of the sizes.
     pub trials: Vec<MtuTrial>,
+    /// What the sender's kernel has learned of paths to these addresses; trials pay no regard to it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub learned: BTreeMap<IpAddr, LearnedMtu>,
 }
 
 /// Answer to [`ask::Seen`].

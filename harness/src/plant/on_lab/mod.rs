@@ -18,7 +18,7 @@ use ipnet::IpNet;
 
 use super::lab_context::host;
 use super::says::{may_be, seen};
-use super::{ANY, DUAL, Fault, Moment, ROUTES, Recipe, Step, VXLAN, Who};
+use super::{ANY, DUAL, Fault, Moment, ROUTED_IPV6, ROUTES, Recipe, Step, VXLAN, Who};
 
 const BRIDGE: &str = "cni0";
 const UPLINK: &str = "eth0";

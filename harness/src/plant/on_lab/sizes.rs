@@ -1,10 +1,14 @@
 //! Faults of sizes, losses and copies.
 use flatnet_model::cause::CauseId as C;
 
-use super::{Fault, VXLAN};
+use super::{Fault, ROUTED_IPV6, ROUTES, VXLAN};
 use crate::plant::Who::Node;
 use crate::plant::says::{may_be, seen};
-use crate::plant::shell::{filter, node};
+use crate::plant::shell::{filter, node, pod, wire};
+
+/// No echo comes back: what is answered is an ICMP error that names the MTU.
+const TEACH_POD: &str = "ping -c 1 -W 1 -s 1400 $POD2 || true";
+const TEACH_NODE: &str = "ping -c 1 -W 1 -s 1400 $NODE2 || true";
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault::shell(
@@ -56,6 +60,60 @@ pub(super) static FAULTS: &[Fault] = &[
         )],
     )
     .needs(VXLAN),
+    Fault::shell(
+        "pod-path-mtu",
+        "busybox-1 has learned a path MTU for busybox-2 from node1, whose uplink was narrower for a moment",
+        &[
+            node(1, "ip link set eth0 mtu 1300"),
+            pod(1, TEACH_POD),
+            node(1, "ip link set eth0 mtu 1500"),
+        ],
+        &[seen(
+            &["mtu"],
+            &[],
+            C::PathMtuLearned,
+            &[
+                ("at.pod.name", "busybox-1"),
+                ("to", "$POD2"),
+                ("learned.mtu", "1300"),
+            ],
+        )],
+    )
+    .needs(ROUTES),
+    Fault::shell(
+        "tunnel-path-mtu",
+        "node1 has learned a path MTU for node2 from the router between them, whose port was narrower for a moment",
+        &[
+            wire("ip link set $WIRE2 mtu 1421"),
+            node(1, TEACH_NODE),
+            wire("ip link set $WIRE2 mtu 1500"),
+        ],
+        &[seen(
+            &["mtu"],
+            &[],
+            C::PathMtuLearned,
+            &[
+                ("at.node", "node1"),
+                ("to", "$NODE2"),
+                ("learned.mtu", "1421"),
+            ],
+        )],
+    )
+    .needs(ROUTED_IPV6),
+    Fault::shell(
+        "route-mtu",
+        "node1's route to the pods of node2 has an MTU of its own",
+        &[node(
+            1,
+            "r=$(ip route show $CIDR2); ip route replace $r mtu 1300",
+        )],
+        &[seen(
+            &["mtu"],
+            &[Node(1)],
+            C::RouteMtu,
+            &[("at.node", "node1"), ("mtu", "1300")],
+        )],
+    ),
     Fault::shell(
         "echoes-doubled",
         "node1 sends a copy of each ICMP echo for busybox-1",

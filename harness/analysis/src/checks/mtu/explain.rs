@@ -9,6 +9,7 @@ use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 
 use super::groups::Group;
+use super::learned;
 use super::run::{Fault, detail, largest};
 use crate::checks::Deviation;
 use crate::checks::followed;
@@ -45,6 +46,7 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
             let (culprits, cause) = explain(topology, group, mtu, fate);
             let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
             observed.push(limits(topology, &group.runs, mtu, &cause.cause).into());
+            observed.extend(learned::states(&group.runs));
             observed.extend(followed::withheld(topology));
             let look = crate::look::at(&cause.cause).unwrap_or(look);
             Deviation {
@@ -110,12 +112,12 @@ pub(super) fn parts<'a>(topology: &Topology<'a>, group: Group<'a>) -> Vec<Group<
     let mut rest = group.runs;
     while let Fault::TooLarge { mtu } = fault
         && let Some((dial, fate)) = ended(topology, &rest, mtu)
-        && let [culprit] = &followed::blamed(topology, fate)[..]
-        && is_at(topology, culprit, &dial.from, &dial.to)
+        && let Some(explains) = explained(topology, fate)
+        && explains(&dial.from, &dial.to)
     {
         let (here, elsewhere): (Vec<_>, Vec<_>) = rest
             .into_iter()
-            .partition(|run| is_at(topology, culprit, &run.from, &run.to));
+            .partition(|run| explains(&run.from, &run.to));
         parts.push(of(here));
         rest = elsewhere;
     }
@@ -125,13 +127,37 @@ pub(super) fn parts<'a>(topology: &Topology<'a>, group: Group<'a>) -> Vec<Group<
     parts
 }
 
-/// Whether a path begins or ends at that node or pod.
-fn is_at(topology: &Topology<'_>, culprit: &Subject, from: &Endpoint, to: &Endpoint) -> bool {
-    [from, to].iter().any(|end| match (culprit, end) {
+/// Which paths that end of packets may explain: those that begin or end at the one who is to blame; those that begin where a path MTU
+/// was learned.
+fn explained(
+    topology: &Topology<'_>,
+    fate: &Fate,
+) -> Option<impl Fn(&Endpoint, &Endpoint) -> bool> {
+    let (at, is_learned) = match fate.cause.as_ref().map(|found| &found.cause) {
+        Some(Cause::PathMtuLearned { at, .. }) => (followed::culprit(topology, at), true),
+        _ => match &followed::blamed(topology, fate)[..] {
+            [culprit] => (Some(culprit.clone()), false),
+            _ => (None, false),
+        },
+    };
+    let at = at?;
+    Some(move |from: &Endpoint, to: &Endpoint| {
+        is_at(topology, &at, from) || !is_learned && is_at(topology, &at, to)
+    })
+}
+
+fn is_at(topology: &Topology<'_>, culprit: &Subject, end: &Endpoint) -> bool {
+    match (culprit, end) {
         (Subject::Node { node }, _) => topology.node_of(end) == Some(node),
         (Subject::Pod(pod), Endpoint::Pod(end)) => pod.pod == *end,
         _ => false,
-    })
+    }
+}
+
+/// Whether packets of a path of these were followed and their end has a cause.
+pub(super) fn is_explained(topology: &Topology<'_>, group: &Group<'_>) -> bool {
+    let ended = ended(topology, &group.runs, group.fault.bytes());
+    ended.is_some_and(|(_, fate)| fate.cause.is_some())
 }
 
 /// Why packets of `mtu` bytes do not pass, and who is to blame.

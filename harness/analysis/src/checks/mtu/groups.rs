@@ -7,6 +7,7 @@ use flatnet_model::follow::{Burst, Wanted};
 use flatnet_model::observations::{Endpoint, MtuRun, Observations};
 use flatnet_model::probe::{DialRequest, Transport};
 
+use super::explain::{is_explained, parts};
 use super::run::{Fault, Outcome, judge_run};
 use crate::checks::topology::Topology;
 
@@ -85,7 +86,11 @@ pub fn oversized(observations: &Observations) -> Vec<Wanted> {
     let groups = red
         .into_iter()
         .flat_map(|(fault, runs)| groups(&topology, fault, runs));
-    let chosen = groups.flat_map(|group| group.representatives(&topology));
+    // What was seen of some may explain only some of a group.
+    let chosen = groups
+        .flat_map(|group| parts(&topology, group))
+        .filter(|part| !is_explained(&topology, part))
+        .flat_map(|part| part.representatives(&topology));
     let wanted = |run: &MtuRun| Wanted {
         from: run.from.clone(),
         to: run.to.clone(),

@@ -2,6 +2,7 @@
 mod explain;
 mod fragments;
 mod groups;
+mod learned;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     let mut wrong: BTreeMap<Fault, Vec<&MtuRun>> = BTreeMap::new();
     let mut as_configured: BTreeMap<u32, Well<'_>> = BTreeMap::new();
     let mut silent: Vec<&MtuRun> = Vec::new();
+    let mut held_back: Vec<&MtuRun> = Vec::new();
     for run in &observations.mtu {
         // A packet to an address of one's own never leaves the pod: no path was measured.
         if topology.has(&run.from, run.address) {
@@ -50,6 +52,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             continue;
         }
         match judge_run(run) {
+            Ok(()) if learned::is_below(run) => held_back.push(run),
             Ok(()) => as_configured.entry(run.interface_mtu).or_default().add(run),
             Err(Outcome::Fault(fault)) => wrong.entry(fault).or_default().push(run),
             Err(Outcome::Silent) => silent.push(run),
@@ -97,6 +100,9 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
                 false => findings.fail(evidence),
             }
         }
+    }
+    for evidence in learned::evidence(&topology, &held_back) {
+        findings.fail(evidence);
     }
     unasked(&topology, &mut findings);
     fragments(&topology, &mut findings);

@@ -1,4 +1,5 @@
 //! mtu: sizes and fragments.
+use flatnet_model::kernel::LearnedMtu;
 use flatnet_model::probe::MtuTrial;
 
 use super::*;
@@ -49,6 +50,45 @@ fn a_size_that_does_not_pass_blames_nobody_as_long_as_nothing_was_seen_of_it() {
     );
     // 1450 bytes on the wire are 1422 of ping's payload.
     assert_contains(&evidence.look, "ping -c 1 -W 1 -s 1422 ");
+}
+
+/// What busybox-1's kernel believes of its path to busybox-2.
+fn learned(o: &mut Observations, mtu: u32) {
+    let mut runs = o.mtu.iter_mut();
+    let run = runs.find(|run| bare(&run.from) == "busybox-1" && bare(&run.to) == "busybox-2");
+    let expires_s = 90;
+    run.expect("a path").learned = Some(LearnedMtu { mtu, expires_s });
+}
+
+#[test]
+fn a_learned_path_mtu_that_holds_packets_back_is_named_and_nobody_blamed() {
+    let mut o = healthy(Style::Vxlan);
+    learned(&mut o, 1450);
+    assert_red(&o, &[], &[]);
+    learned(&mut o, 1300);
+    assert_red(&o, &["mtu"], &[]);
+    let evidence = sole("mtu", &o);
+    assert_eq!(evidence.culprit, None);
+    assert_contains(
+        &evidence.what,
+        "pod busybox-1 has learned a path MTU of 1300 for 10.244.2.2 (expires in 90 s)",
+    );
+    assert_contains(&evidence.observed, "1450 bytes arrived in one piece");
+    assert_contains(&evidence.look, "ip route get 10.244.2.2");
+    assert_contains(&evidence.fix.unwrap(), "ip route flush cache");
+}
+
+#[test]
+fn a_learned_path_mtu_stands_beside_a_size_that_does_not_pass() {
+    let mut o = healthy(Style::Vxlan);
+    limit(&mut o, "busybox-2", 1250);
+    learned(&mut o, 1250);
+    let evidence = sole("mtu", &o);
+    assert_contains(
+        &evidence.observed,
+        "busybox-1 has learned a path MTU of 1250 for 10.244.2.2",
+    );
+    assert_contains(&evidence.cause.unwrap(), "for their length");
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn route(dst: &str, gateway: &str, metric: Option<u32>) -> RouteEntry {
         metric,
         kind: 1,
         mtu: None,
+        mtu_expires_s: None,
         more_hops: Vec::new(),
         nexthop_id: None,
     }

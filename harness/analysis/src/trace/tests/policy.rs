@@ -27,6 +27,7 @@ fn route(dst: &str, kind: u8, oif: u32) -> RouteEntry {
         metric: None,
         kind,
         mtu: None,
+        mtu_expires_s: None,
         more_hops: Vec::new(),
         nexthop_id: None,
     }

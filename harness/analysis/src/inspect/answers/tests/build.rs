@@ -58,6 +58,7 @@ pub(super) fn route(dst: &str, gateway: Option<&str>, oif: u32) -> RouteEntry {
         metric: None,
         kind: 1,
         mtu: None,
+        mtu_expires_s: None,
         more_hops: Vec::new(),
         nexthop_id: None,
     }
