@@ -35,6 +35,7 @@ fn route(dst: &str, oif: u32) -> RouteEntry {
         metric: None,
         kind: 1,
         mtu: None,
+        mtu_expires_s: None,
         more_hops: Vec::new(),
         nexthop_id: None,
     }
