@@ -5,7 +5,7 @@ use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 use flatnet_model::rule::RouteChoice;
 
-use super::ends::{facts, holds};
+use super::ends::{facts, holds, namespaces};
 use super::fate::Ended;
 use crate::checks::route_words;
 use crate::trace::ObservedNetwork;
@@ -30,7 +30,9 @@ pub(super) fn routed_away(
     way: &[&Netns],
     walk: &Trace,
 ) -> Option<Cause> {
-    if walk.arrives() {
+    let mut holders = namespaces(network).filter(|(_, facts)| facts.holder(walk.target).is_some());
+    // To which of several that hold an address its route leads is not the route's fault.
+    if walk.arrives() || holders.nth(1).is_some() {
         return None;
     }
     let decisions = walk.hops.iter().enumerate().filter_map(|(at, hop)| {

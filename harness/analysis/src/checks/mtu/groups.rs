@@ -1,14 +1,11 @@
-//! Paths on which a size fares as it should not, by whom they have in common, and which of them are worth following.
+//! Paths on which a size fares as it should not, by whom they have in common.
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::PodRef;
 use flatnet_model::evidence::Direction;
-use flatnet_model::follow::{Burst, Wanted};
-use flatnet_model::observations::{Endpoint, MtuRun, Observations};
-use flatnet_model::probe::{DialRequest, Transport};
+use flatnet_model::observations::{Endpoint, MtuRun};
 
-use super::explain::{is_explained, parts};
-use super::run::{Fault, Outcome, judge_run};
+use super::run::Fault;
 use crate::checks::topology::Topology;
 
 /// Paths with one explanation.
@@ -21,7 +18,7 @@ pub(super) struct Group<'a> {
 
 impl<'a> Group<'a> {
     /// One path of each direction between two nodes; where not all paths have a node in common, also of other nodes.
-    fn representatives(&self, topology: &Topology<'a>) -> Vec<&'a MtuRun> {
+    pub(super) fn representatives(&self, topology: &Topology<'a>) -> Vec<&'a MtuRun> {
         let mut chosen = Vec::new();
         let mut followed: Vec<BTreeSet<&str>> = Vec::new();
         for run in &self.runs {
@@ -69,41 +66,6 @@ fn ends<'a>(topology: &Topology<'a>, run: &MtuRun) -> BTreeSet<&'a str> {
         .into_iter()
         .filter_map(|end| topology.node_of(end))
         .collect()
-}
-
-/// What is tried again under watch: packets that should pass whole and do not.
-pub fn oversized(observations: &Observations) -> Vec<Wanted> {
-    let mut red: BTreeMap<Fault, Vec<&MtuRun>> = BTreeMap::new();
-    for run in &observations.mtu {
-        if let Err(Outcome::Fault(fault @ Fault::TooLarge { .. })) = judge_run(run) {
-            red.entry(fault).or_default().push(run);
-        }
-    }
-    if red.is_empty() {
-        return Vec::new();
-    }
-    let topology = Topology::of(observations);
-    let groups = red
-        .into_iter()
-        .flat_map(|(fault, runs)| groups(&topology, fault, runs));
-    // What was seen of some may explain only some of a group.
-    let chosen = groups
-        .flat_map(|group| parts(&topology, group))
-        .filter(|part| !is_explained(&topology, part))
-        .flat_map(|part| part.representatives(&topology));
-    let wanted = |run: &MtuRun| Wanted {
-        from: run.from.clone(),
-        to: run.to.clone(),
-        request: DialRequest {
-            address: run.address,
-            transport: Transport::Udp,
-            port: run.port,
-        },
-        burst: Burst::Sized {
-            bytes: run.interface_mtu,
-        },
-    };
-    chosen.map(wanted).collect()
 }
 
 /// Red runs and all of one pod or node in one direction.

@@ -3,12 +3,13 @@ mod explain;
 mod fragments;
 mod groups;
 mod learned;
+mod oversized;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use fragments::FRAGMENT_COUNTERS;
-pub use groups::oversized;
+pub use oversized::oversized;
 
 use explain::{evidence, parts};
 use fragments::fragments;
