@@ -82,4 +82,11 @@ pub(crate) const KNOWN: &[Known] = &[
         said: &["broken: mtu"],
         why: "answers to trials of sizes are shorter than the oracle's: a rule drops them, and sizes cannot be measured",
     },
+    Known {
+        law: 1,
+        classes: &[Filter, PodFilter],
+        planted: &["meta length < 60"],
+        said: &["nothing is red"],
+        why: "flatnet sends no packet so short: its datagrams are longer than the oracle's, and acknowledgements travel with data",
+    },
 ];
