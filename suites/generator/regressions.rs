@@ -69,4 +69,9 @@ pub(crate) const REGRESSIONS: &[Regression] = &[
         planted: "iptables-legacy -w -t filter -A OUTPUT -p tcp",
         was: "the node was named for a pod whose packets came to none of its devices",
     },
+    Regression {
+        seed: 19172050,
+        planted: "ip addr add fd00:10:244::3/128 dev eth0 nodad",
+        was: "a node was named for its right route to a pod whose address another node holds as well, and sends from",
+    },
 ];

@@ -33,6 +33,7 @@ const UNPLANTED: &[(&[CauseId], &str)] = &[
             C::NodeMacShared,
             C::TakenByOther,
             C::FrameMisdirected,
+            C::NeighbourUnresolved,
             C::ForwardingEntryMissing,
             C::NoVtep,
             C::SentAway,
