@@ -13,7 +13,7 @@ Written by `make generate FAULTS=… SEED=… PAGE=1`; what it says of the gramm
 
 A generator draws faults from a grammar: what is broken, on which node or in which pod, for which family, in which direction, in or
 out of the tunnel, with parameters drawn at random. Each is planted in a lab of three nodes with two pods each (routes or VXLAN, one
-segment or routers between nodes, IPv4 or both families). An oracle that shares no code with flatnet's probe then dials every ordered
+segment or routers between nodes, IPv4, IPv6 or both). An oracle that shares no code with flatnet's probe then dials every ordered
 pair of pods and nodes, and each pod itself: `busybox ping`, TCP, four UDP datagrams, two datagrams of the interface's MTU with DF; the
 far end says which address it saw, who it is, and whether a datagram came twice. flatnet judges the same lab. Four laws must hold:
 
