@@ -1,6 +1,4 @@
 //! Copies of a frame that a bridge floods.
-use flatnet_model::kernel::Link;
-
 use super::model::{Netns, Step, Switching, Trace};
 use super::network::{Network, ObservedNetwork};
 
@@ -13,13 +11,14 @@ pub(crate) fn flooding_bridge<'t>(
 ) -> Option<&'t str> {
     let network = Network::of(network);
     let facts = network.facts(network.namespace(netns)?).ok()?;
-    let named = |name: &str| facts.links.iter().find(|link| link.name == name);
-    let master = named(device).and_then(|link: &Link| link.master)?;
+    let master = facts.link_named(device)?.master?;
     walk.hops.iter().find_map(|hop| match &hop.step {
         Step::Switched {
             bridge,
             by: Switching::Flooded,
-        } if hop.netns == *netns && named(bridge)?.index == master => Some(bridge.as_str()),
+        } if hop.netns == *netns && facts.link_named(bridge)?.index == master => {
+            Some(bridge.as_str())
+        }
         _ => None,
     })
 }

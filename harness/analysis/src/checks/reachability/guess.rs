@@ -116,18 +116,22 @@ pub(super) fn underlay_cut(
         }
     }
     // A node that its own pods do not reach either is cut off by itself, and not by what joins the nodes.
-    let is_cut_off = |node: &str| {
-        let mut dials = topology.observations.dials.iter();
-        dials.any(|dial| {
-            let ends = [&dial.from, &dial.to];
-            ends.iter().all(|end| topology.node_of(end) == Some(node))
-                && topology.on_host(&dial.from) != topology.on_host(&dial.to)
+    let cut_off: BTreeSet<&str> = topology
+        .observations
+        .dials
+        .iter()
+        .filter(|dial| {
+            topology.on_host(&dial.from) != topology.on_host(&dial.to)
                 && families.contains(&dial.request.address.is_ipv4())
                 && topology.observations.fate(dial).reached() == Some(false)
         })
-    };
+        .filter_map(|dial| {
+            let node = topology.node_of(&dial.from)?;
+            (topology.node_of(&dial.to) == Some(node)).then_some(node)
+        })
+        .collect();
     let mut cut = reached.into_iter().filter(|(_, answered)| !answered);
-    let ((a, b, _), _) = cut.find(|((a, b, _), _)| !is_cut_off(a) && !is_cut_off(b))?;
+    let ((a, b, _), _) = cut.find(|((a, b, _), _)| !cut_off.contains(a) && !cut_off.contains(b))?;
     Some((a.to_owned(), b.to_owned()))
 }
 
