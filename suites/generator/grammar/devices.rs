@@ -178,12 +178,7 @@ pub(super) fn mtu(draw: &mut Draw<'_>) -> Drawn {
         3 => (outside, vec![outside], "eth0".to_owned()),
         _ => (outside, vec![outside], draw.ground.vxlan.clone()?),
     };
-    let bytes = 1280 + draw.dice.below(160);
-    let note = draw.note();
-    let plant = format!(
-        "ip -o link show dev {device} | sed 's/.* mtu \\([0-9]*\\).*/\\1/' > {note} && ip link set dev {device} mtu {bytes}"
-    );
-    let undo = format!("ip link set dev {device} mtu $(cat {note})");
+    let (plant, undo) = smaller(draw, &device);
     let truth = Truth {
         culprits,
         causes: vec![
@@ -195,4 +190,15 @@ pub(super) fn mtu(draw: &mut Draw<'_>) -> Drawn {
         ..Truth::default()
     };
     Some((vec![step(spot, plant, undo)], truth))
+}
+
+/// What gives a device a smaller MTU, and what gives it its own again.
+pub(super) fn smaller(draw: &mut Draw<'_>, device: &str) -> (String, String) {
+    let bytes = 1280 + draw.dice.below(160);
+    let note = draw.note();
+    let plant = format!(
+        "ip -o link show dev {device} | sed 's/.* mtu \\([0-9]*\\).*/\\1/' > {note} && ip link set dev {device} mtu {bytes}"
+    );
+    let undo = format!("ip link set dev {device} mtu $(cat {note})");
+    (plant, undo)
 }

@@ -8,18 +8,18 @@ use crate::ground::{Family, Spot};
 const PRIORITIES: [i32; 7] = [-350, -150, -10, 0, 10, 90, 200];
 
 /// A table with one chain of one rule.
-struct Chain<'a> {
-    spot: Spot,
-    family: &'static str,
-    table: String,
-    hook: String,
-    priority: i32,
-    policy: &'a str,
-    rule: Option<String>,
+pub(super) struct Chain<'a> {
+    pub(super) spot: Spot,
+    pub(super) family: &'static str,
+    pub(super) table: String,
+    pub(super) hook: String,
+    pub(super) priority: i32,
+    pub(super) policy: &'a str,
+    pub(super) rule: Option<String>,
 }
 
 /// Plants the chain, and says that its rule is to be named.
-fn chain(chain: Chain<'_>) -> Drawn {
+pub(super) fn chain(chain: Chain<'_>) -> Drawn {
     let Chain {
         spot,
         family,

@@ -1,7 +1,9 @@
 //! Faults of what joins the nodes: a bridge on one segment, a router where each node has a network of its own.
 use flatnet_model::cause::CauseId as C;
 
-use super::{Draw, Drawn, RuleAt, Truth, step};
+use super::devices::smaller;
+use super::filters::{Chain, chain};
+use super::{Draw, Drawn, Truth, step};
 use crate::ground::Spot;
 
 pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
@@ -21,12 +23,7 @@ pub(super) fn draw(draw: &mut Draw<'_>) -> Drawn {
 fn mtu(draw: &mut Draw<'_>) -> Drawn {
     let node = draw.node();
     let port = draw.ground.nodes[node].wire_port.clone();
-    let bytes = 1280 + draw.dice.below(160);
-    let note = draw.note();
-    let plant = format!(
-        "ip -o link show dev {port} | sed 's/.* mtu \\([0-9]*\\).*/\\1/' > {note} && ip link set dev {port} mtu {bytes}"
-    );
-    let undo = format!("ip link set dev {port} mtu $(cat {note})");
+    let (plant, undo) = smaller(draw, &port);
     let truth = Truth {
         culprits: vec![Spot::Wire, Spot::Node(node)],
         causes: vec![
@@ -116,26 +113,20 @@ fn dropped(draw: &mut Draw<'_>, percent: Option<u8>) -> Drawn {
         Some(percent) => format!("{matches} numgen random mod 100 < {percent} drop"),
     };
     let table = draw.table();
-    let table_family = if ground.is_routed { "inet" } else { "bridge" };
-    let plant = format!(
-        "nft add table {table_family} {table} && nft 'add chain {table_family} {table} c {{ type filter hook forward priority 0; }}' && \
-         nft 'add rule {table_family} {table} c {rule}'"
-    );
-    let undo = format!("nft delete table {table_family} {table}");
+    let (steps, truth) = chain(Chain {
+        spot: Spot::Wire,
+        family: if ground.is_routed { "inet" } else { "bridge" },
+        table,
+        hook: "forward".to_owned(),
+        priority: 0,
+        policy: "accept",
+        rule: Some(rule),
+    })?;
+    // Gateways are on this side of it.
     let truth = Truth {
-        culprits: vec![Spot::Wire],
         causes: vec![C::DroppedByRule, C::CountedDrop],
-        counters: &["NETFILTER"],
-        rules: vec![RuleAt {
-            spot: Spot::Wire,
-            family: table_family,
-            table,
-            chain: "c".to_owned(),
-            handle: None,
-            policy_drops: false,
-            is_legacy: false,
-        }],
-        ..Truth::default()
+        may: &[],
+        ..truth
     };
-    Some((vec![step(Spot::Wire, plant, undo)], truth))
+    Some((steps, truth))
 }
