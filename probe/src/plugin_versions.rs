@@ -31,8 +31,14 @@ struct Folder {
     turns: Semaphore,
 }
 
-/// Asks every executable file of `path` below `root`, each for `limit` at most. No folder: no plugins.
-pub(crate) async fn ask(root: &str, path: &str, limit: Duration) -> Result<Vec<PluginVersion>> {
+/// Asks every executable file of `path` below `root`, or of those only the ones with these names, each for `limit` at most. No
+/// folder: no plugins.
+pub(crate) async fn ask(
+    root: &str,
+    path: &str,
+    only: Option<&[String]>,
+    limit: Duration,
+) -> Result<Vec<PluginVersion>> {
     let failed = |error| Error::system(format!("read {path}"), error);
     let names = match files::open(root, path).and_then(files::names) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -45,7 +51,8 @@ pub(crate) async fn ask(root: &str, path: &str, limit: Duration) -> Result<Vec<P
         turns: Semaphore::new(AT_ONCE),
     });
     let mut asking = JoinSet::new();
-    for name in names {
+    let wanted = |name: &String| only.is_none_or(|only| only.contains(name));
+    for name in names.into_iter().filter(wanted) {
         if folder.has_executable(&name) {
             let folder = Arc::clone(&folder);
             asking.spawn_local(async move { folder.ask(name).await });

@@ -144,6 +144,7 @@ impl Session {
                 plugins: plugin_versions::ask(
                     &asked.root,
                     &asked.bin_dir,
+                    asked.only.as_deref(),
                     Duration::from_millis(asked.timeout_ms),
                 )
                 .await?,

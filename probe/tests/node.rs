@@ -59,6 +59,7 @@ fn plugins(root: &str, bin_dir: &str) -> Vec<PluginVersion> {
     let question = ask::PluginVersions {
         root: root.to_owned(),
         bin_dir: bin_dir.to_owned(),
+        only: None,
         timeout_ms: 2000,
     };
     net.probe().ask(&question).plugins

@@ -3,7 +3,7 @@
 //! In the order of a run: [`reference`] names pods and nodes, [`naming`] finds the one that a person means, [`snapshot`] is what the API says of them, [`kernel`] what a
 //! network namespace's kernel says, [`probe`] the questions that the probe answers. [`coverage`] says which pairs are dialled. Gathered, answers are [`observations`] (for the
 //! checks; what died is [`follow`]ed), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`] or
-//! a [`diagnosis`], both with [`evidence`] that names [`cause`]s, or an [`inspection`].
+//! a [`diagnosis`], both with [`evidence`] that names [`cause`]s, or an [`inspection`]; two runs are compared by their [`fact`]s.
 pub mod advice;
 pub mod capabilities;
 pub mod cause;
@@ -14,7 +14,9 @@ pub mod covering;
 pub mod diagnosis;
 pub mod error;
 pub mod evidence;
+pub mod fact;
 pub mod follow;
+mod ids;
 pub mod inspection;
 pub mod kernel;
 pub mod naming;

@@ -3,6 +3,7 @@ mod answers;
 mod checks;
 mod clusters;
 mod diagnose;
+mod diff;
 mod exec;
 mod inspect;
 mod inspect_route;
@@ -78,6 +79,8 @@ enum Command {
     Inspect(Box<inspect::InspectArgs>),
     /// Explain why a pod does not run or cannot be reached, and how to fix it
     Diagnose(diagnose::DiagnoseArgs),
+    /// Say what is different between two runs: promises broken or restored, other paths, other facts
+    Diff(diff::DiffArgs),
     /// List the checks, how each one observes its promise, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and delete what it created; started by the run itself
@@ -174,6 +177,7 @@ pub fn main() -> ExitCode {
         Command::Exec(args) => exec::run(&args),
         Command::Inspect(args) => inspect::run(*args, &typed),
         Command::Diagnose(args) => diagnose::run(args, &typed),
+        Command::Diff(args) => diff::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {

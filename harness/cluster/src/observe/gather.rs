@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Node;
 use super::fleet::{Fleet, READ_WITHIN};
 use super::matrix::{self, Matrix};
 use super::scope::Scope;
-use super::{changes, exposed, mtu, series, translated};
+use super::{changes, exposed, inside, mtu, series, translated};
 use crate::Cluster;
 use crate::Result;
 use crate::status;
@@ -86,10 +86,13 @@ pub async fn everything(
     let changes = changes::since_began(&first_facts, &facts, &pod_views);
     let names = views.iter().map(|view| view.object.name.clone());
     let mut files = cni_files(fleet, names, cluster.node_root()).await;
+    let plugins = inside::plugins_in_use(fleet, cluster.node_root(), &files);
+    let mut plugins = timed("plugins", plugins).await;
     for view in &mut views {
         let at = view.endpoint();
         view.inside.facts = Some(taken(&mut facts, &at));
         view.inside.cni = files.remove(&at);
+        view.inside.plugins = plugins.remove(&at);
         view.before_pods = scope
             .before
             .and_then(|before| before.get(&view.object.name).cloned());

@@ -1,5 +1,5 @@
 //! Nodes from inside, through one probe on each. All nodes at once, one question after the other.
-use flatnet_model::cni::{BIN_DIR, CONF_DIR};
+use flatnet_model::cni::{BIN_DIR, CONF_DIR, in_use};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -225,9 +225,35 @@ impl Probe<'_> {
         let question = ask::PluginVersions {
             root: root.to_owned(),
             bin_dir: BIN_DIR.to_owned(),
+            only: None,
             timeout_ms: PLUGIN_MS,
         };
         let found = self.fleet.ask_one(&self.at, &question, PLUGINS_WITHIN);
         Ok(found.await?.plugins)
     }
+}
+
+/// What the plugins say of themselves that each node's configuration in use needs.
+pub(super) async fn plugins_in_use(
+    fleet: &Fleet,
+    root: &str,
+    files: &BTreeMap<Endpoint, Observed<CniFiles>>,
+) -> BTreeMap<Endpoint, Observed<Vec<PluginVersion>>> {
+    let questions = files.iter().filter_map(|(at, files)| {
+        let network = in_use(files.as_ref().ok()?)?;
+        let programs = network.programs().into_iter().map(str::to_owned);
+        let question = ask::PluginVersions {
+            root: root.to_owned(),
+            bin_dir: BIN_DIR.to_owned(),
+            only: Some(programs.collect()),
+            timeout_ms: PLUGIN_MS,
+        };
+        Some((at.clone(), question))
+    });
+    let answers = fleet.ask(questions.collect(), PLUGINS_WITHIN).await;
+    let plugins = |found: flatnet_model::probe::PluginVersions| found.plugins;
+    let answers = answers.into_iter();
+    answers
+        .map(|(at, found)| (at, found.map(plugins)))
+        .collect()
 }

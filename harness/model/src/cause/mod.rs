@@ -4,6 +4,7 @@ mod details;
 mod found;
 mod macros;
 
+use crate::ids::kebab_case;
 pub use catalogue::{ALL, Cause, CauseId};
 pub use details::{
     AgentState, Basis, CniDirectory, Loss, NotAProgram, NotRunnable, PullFailure, Refusal, Unfit,
@@ -70,14 +71,7 @@ impl CauseId {
 
     /// Stable identifier, `kebab-case`: that of the JSON form.
     pub fn id(self) -> String {
-        let mut id = String::new();
-        for letter in format!("{self:?}").chars() {
-            if letter.is_ascii_uppercase() && !id.is_empty() {
-                id.push('-');
-            }
-            id.push(letter.to_ascii_lowercase());
-        }
-        id
+        kebab_case(&format!("{self:?}"))
     }
 }
 

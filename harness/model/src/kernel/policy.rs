@@ -9,8 +9,11 @@ pub const TABLE_MAIN: u32 = 254;
 /// RT_TABLE_LOCAL: what is for this namespace itself.
 pub const TABLE_LOCAL: u32 = 255;
 
+/// RT_TABLE_DEFAULT: empty unless somebody fills it.
+const TABLE_DEFAULT: u32 = 253;
+
 /// A policy rule (RTM_NEWRULE).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Rules are tried in ascending order.
     pub priority: u32,
@@ -66,7 +69,7 @@ pub struct MarkMatch {
 }
 
 /// What a policy rule does with packets that match (FR_ACT_*, include/uapi/linux/fib_rules.h).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleAction {
     /// Looks them up in the table of that number; where that has no route, the next rule is tried.
@@ -76,6 +79,7 @@ pub enum RuleAction {
     /// Goes on with the rule of that priority.
     Goto(u32),
     /// Goes on with the next rule.
+    #[default]
     Nop,
     /// Drops them silently.
     Blackhole,
@@ -99,12 +103,31 @@ impl RuleAction {
     }
 }
 
+impl Rule {
+    /// Whether it is one of the three with which every namespace starts (ip-rule(8)).
+    pub fn is_default(&self) -> bool {
+        let unconditional = Rule {
+            priority: self.priority,
+            action: self.action,
+            v6: self.v6,
+            ..Rule::default()
+        };
+        let usual = [
+            (0, TABLE_LOCAL),
+            (32_766, TABLE_MAIN),
+            (32_767, TABLE_DEFAULT),
+        ];
+        let usual = usual.map(|(priority, table)| (priority, RuleAction::Lookup(table)));
+        *self == unconditional && usual.contains(&(self.priority, self.action))
+    }
+}
+
 /// A table as `ip rule` names it where no file gives it a name.
 pub fn table_name(table: u32) -> String {
     match table {
         TABLE_LOCAL => "local".to_owned(),
         TABLE_MAIN => "main".to_owned(),
-        253 => "default".to_owned(),
+        TABLE_DEFAULT => "default".to_owned(),
         other => other.to_string(),
     }
 }

@@ -202,6 +202,9 @@ pub struct PluginVersions {
     pub root: String,
     /// Usually `/opt/cni/bin`.
     pub bin_dir: String,
+    /// Names of those to ask; all of them if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Vec<String>>,
     /// How long each may run, milliseconds.
     pub timeout_ms: u64,
 }

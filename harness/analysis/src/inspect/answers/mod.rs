@@ -11,7 +11,7 @@ mod findings;
 pub(super) mod listeners;
 pub(super) mod node_routes;
 pub(super) mod nodes;
-pub(super) mod plugins;
+pub(crate) mod plugins;
 pub(super) mod pod_gateway;
 pub(super) mod ranges;
 pub(super) mod runtime;

@@ -64,7 +64,7 @@ pub(in crate::inspect) fn answer(view: &View) -> Outcome {
 }
 
 /// The version in a line such as `CNI bridge plugin v1.4.0`: its first word that is a version number.
-fn version(about: &str) -> Option<String> {
+pub(crate) fn version(about: &str) -> Option<String> {
     about.split_whitespace().find_map(|word| {
         let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let number = word.strip_prefix('v').unwrap_or(word);

@@ -1,0 +1,67 @@
+//! One packet that a difference concerns, on both sides.
+use std::collections::BTreeMap;
+
+use flatnet_model::Family;
+use flatnet_model::fact::{Kind, Place, Role};
+use flatnet_model::observations::Observations;
+
+use super::compare::Side;
+use super::model::{Example, HopLine};
+use crate::facts::paths;
+
+/// The way of a packet between the first that a difference is about, where it is about packets and both sides can be walked.
+pub(super) fn of(
+    id: Kind,
+    about: &str,
+    subjects: &[Role],
+    before: &Side<'_>,
+    after: &Side<'_>,
+) -> Option<Example> {
+    if !matches!(
+        id,
+        Kind::Reach | Kind::Path | Kind::PathMtu | Kind::RouteToPods
+    ) {
+        return None;
+    }
+    let (from, to) = subjects.iter().find_map(|subject| match subject {
+        Role::Between(from, to) => Some((*from, *to)),
+        Role::At(_) => None,
+    })?;
+    let family = match about.ends_with("ipv6") {
+        true => Family::V6,
+        false => Family::V4,
+    };
+    let way = |observations: &Observations| paths::way(observations, from, to, family);
+    let was = way(before.observations?)?;
+    let is = way(after.observations?)?;
+    Some(Example {
+        flow: format!("{} to {}, {family}", client(from, after), client(to, after)),
+        before: marked(&was, &is),
+        after: marked(&is, &was),
+    })
+}
+
+/// Of a node its first pod.
+fn client(place: Place, side: &Side<'_>) -> String {
+    match place {
+        Place::Node(node) => side.named(Place::Pod { node, pod: 1 }),
+        other => side.named(other),
+    }
+}
+
+/// Hops of which the other way has fewer are the ones that differ.
+fn marked(hops: &[String], other: &[String]) -> Vec<HopLine> {
+    let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+    for hop in other {
+        *left.entry(hop).or_default() += 1;
+    }
+    let lines = hops.iter().map(|hop| {
+        let there = left.get_mut(hop.as_str()).filter(|left| **left > 0);
+        let differs = there.map(|left| *left -= 1).is_none();
+        HopLine {
+            hop: hop.clone(),
+            differs,
+        }
+    });
+    lines.collect()
+}
