@@ -80,7 +80,7 @@ fn recorded(name: &str, text: &str) -> Result<Recorded> {
         ));
     }
     match report::json::parse(text) {
-        Ok(report) => Recorded::of_report(name, report).ok_or_else(|| {
+        Ok(report) => Recorded::of_report(name, &report).ok_or_else(|| {
             wrong("the report has no observations: the cluster of that run did not come up, or a program removed them".to_owned())
         }),
         Err(ReportError::Schema { found }) => Err(wrong(format!(

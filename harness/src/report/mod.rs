@@ -3,6 +3,7 @@
 //! [`terminal`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and [`summary`] for CI.
 mod blocks;
 pub mod cluster;
+pub mod comparison;
 pub mod diagnosis;
 pub mod diff;
 pub mod inspection;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 pub use cluster::ClusterReport;
+pub use comparison::{Against, Comparison};
 pub use matrix::{Grid, Matrix, Share};
 pub use model::{CheckReport, Phase, Report, Run, SCHEMA, outcome};
 pub use outcome::{Counts, Outcome};

@@ -4,6 +4,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::comparison::Comparison;
 use super::matrix::Matrix;
 use super::outcome::Outcome;
 use flatnet_analysis::alike::grouped;
@@ -39,6 +40,9 @@ pub struct Report {
     /// Why pods do not run, where some do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
+    /// What the run was compared with.
+    #[serde(default, skip_serializing_if = "Comparison::is_empty")]
+    pub comparison: Comparison,
     /// Everything the verdicts are drawn from; left out where only verdicts are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observations: Option<Observations>,
@@ -158,6 +162,7 @@ impl Report {
                 .collect(),
             matrix: Matrix::of(&observations),
             diagnosis: None,
+            comparison: Comparison::default(),
             observations: Some(observations),
         }
     }
@@ -188,6 +193,7 @@ impl Report {
             phases,
             matrix: Matrix::default(),
             diagnosis: None,
+            comparison: Comparison::default(),
             observations: None,
         }
     }
@@ -195,6 +201,12 @@ impl Report {
     /// With why pods do not run.
     pub fn with_diagnosis(mut self, diagnosis: Option<Diagnosis>) -> Self {
         self.diagnosis = diagnosis;
+        self
+    }
+
+    /// With what it was compared with.
+    pub fn with_comparison(mut self, comparison: Comparison) -> Self {
+        self.comparison = comparison;
         self
     }
 
@@ -211,6 +223,7 @@ impl Report {
         outcome
             .notes
             .extend(words.changes(changes.unwrap_or_default()));
+        self.comparison.told(&mut outcome);
         outcome
     }
 }

@@ -51,6 +51,21 @@ pub fn render(report: &Report) -> String {
             }
         }
     }
+    if let Some(against) = &report.comparison.baseline {
+        text.push('\n');
+        if let Some(diff) = &against.diff {
+            text.push_str(&super::diff::markdown(diff, false));
+        }
+        for (label, lines) in [
+            ("allowed", &against.allowed),
+            ("over", &against.over),
+            ("unused", &against.unused),
+        ] {
+            for line in lines {
+                text.push_str(&format!("\n- {label}: {}\n", cell(line)));
+            }
+        }
+    }
     if let Some(diagnosis) = &report.diagnosis {
         text.push_str("\n#### why pods do not run\n\n");
         let words = Words::of_diagnosis(diagnosis);

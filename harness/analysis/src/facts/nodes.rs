@@ -20,10 +20,17 @@ pub(super) fn facts(number: u32, node: &ObservedNode, whose: &Whose<'_>, facts: 
     let info = &object.info;
     let versions = [
         ("kubelet", &info.kubelet_version),
-        ("kernel", &info.kernel_version),
-        ("os-image", &info.os_image),
         ("runtime", &info.container_runtime_version),
     ];
+    // What the machine brings, and not the cluster: it is recorded, and no difference.
+    let machine = [&info.kernel_version, &info.os_image].map(String::as_str);
+    let machine = Some(machine.join(", "));
+    facts.add(
+        (Kind::NodeVersion, "machine"),
+        at,
+        "the machine's own",
+        machine,
+    );
     for (part, version) in versions
         .into_iter()
         .filter(|(_, version)| !version.is_empty())

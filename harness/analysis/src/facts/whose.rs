@@ -199,6 +199,11 @@ impl<'a> Whose<'a> {
         }
     }
 
+    /// The pod that has an address, as the API tells.
+    pub(super) fn pod_of(&self, ip: IpAddr) -> Option<Place> {
+        self.pods.get(&ip).copied()
+    }
+
     /// The pod whose host end it is.
     pub(super) fn pod_behind(&self, node: u32, link: &Link) -> Option<Place> {
         self.host_ends.get(&(node, link.index)).copied()

@@ -81,6 +81,32 @@ pub struct Observations {
     pub capabilities: Capabilities,
 }
 
+impl Observations {
+    /// Nodes and pods as they were seen, without what was sent between them: enough to walk packets, and small.
+    pub fn without_traffic(&self) -> Observations {
+        Observations {
+            nodes: self.nodes.clone(),
+            pods: self.pods.clone(),
+            dials: Vec::new(),
+            coverage: self.coverage,
+            received: BTreeMap::new(),
+            repeated_answers: BTreeMap::new(),
+            series: Vec::new(),
+            mtu: Vec::new(),
+            pod_network: self.pod_network.clone(),
+            denied: self.denied.clone(),
+            control_plane: None,
+            translated: None,
+            following: Following::default(),
+            changes: Vec::new(),
+            namespace: self.namespace.clone(),
+            cni: self.cni.clone(),
+            provider: self.provider.clone(),
+            capabilities: self.capabilities.clone(),
+        }
+    }
+}
+
 /// Something the cluster did not allow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denied {
