@@ -11,5 +11,6 @@ pub mod follow;
 pub mod inspect;
 mod look;
 mod mend;
+mod reach;
 pub mod trace;
 pub mod words;

@@ -48,7 +48,7 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
             observed.push(limits(topology, &group.runs, mtu, &cause.cause).into());
             observed.extend(learned::states(&group.runs));
             observed.extend(followed::withheld(topology));
-            let look = crate::look::at(&cause.cause).unwrap_or(look);
+            let look = crate::look::at(&cause.cause, &topology.observations.pods).unwrap_or(look);
             Deviation {
                 subjects,
                 culprits,
