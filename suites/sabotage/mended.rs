@@ -8,6 +8,7 @@ use flatnet::plant;
 use flatnet::session::Session;
 use flatnet_analysis::words::Words;
 use flatnet_cluster::PodRef;
+use flatnet_model::IpFamily;
 use flatnet_model::evidence::Evidence;
 use flatnet_model::observations::Observations;
 use flatnet_model::verdict::Verdict;
@@ -20,16 +21,37 @@ pub(crate) struct Mended {
     pub(crate) fault: &'static str,
     /// Words by which it is known in what its looks print.
     shows: &'static str,
+    family: Option<IpFamily>,
+    /// What the node's agent does when it looks again is left to it.
+    agent_of: Option<&'static str>,
 }
 
 const fn mended(fault: &'static str, shows: &'static str) -> Mended {
-    Mended { fault, shows }
+    Mended {
+        fault,
+        shows,
+        family: None,
+        agent_of: None,
+    }
 }
 
 pub(crate) const FAULTS: &[Mended] = &[
+    mended("host-end-mtu", "mtu 1300"),
+    mended("bridge-mtu", "mtu 1300"),
+    mended("uplink-mtu", "mtu 1300"),
+    mended("uplink-mtu-followed", "mtu 1498"),
+    mended("tunnel-mtu", "mtu 1300"),
+    mended("tunnel-uplink-mtu", "mtu 1300"),
+    mended("underlay-mtu", "mtu 1300"),
+    mended("pod-mtu", "mtu 1300"),
     mended("pod-path-mtu", "mtu 1300"),
     mended("pod-input-drop", "drop"),
     mended("underlay-vxlan-drop", "8472"),
+    Mended {
+        family: Some(IpFamily::Dual),
+        agent_of: Some("node2"),
+        ..mended("uplink-down", "state DOWN")
+    },
 ];
 
 /// Plants a fault, pastes what is printed of it, and judges again.
@@ -39,6 +61,7 @@ pub(crate) const FAULTS: &[Mended] = &[
 pub(crate) fn as_printed(mended: &Mended) -> Result<(), String> {
     let fault = plant::find(mended.fault).map_err(|e| e.to_string())?;
     let mut args = bed::args();
+    args.ip_family = mended.family.or(args.ip_family);
     fault.fit(&mut args).map_err(|e| e.to_string())?;
     let runtime = flatnet::session::runtime().map_err(|e| e.to_string())?;
     let trying = async {
@@ -104,7 +127,12 @@ fn paste(observations: &Observations, name: &str, mended: &Mended) -> Result<(),
     if done.is_empty() {
         return Err(format!("no fix is printed: {found:#?}"));
     }
-    Ok(())
+    match mended.agent_of {
+        Some(node) => succeed(&format!(
+            "flatnet exec --cluster {name} {node} -- /.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json --install-plugin /.flatnet/flatnet-cni"
+        )),
+        None => Ok(()),
+    }
 }
 
 fn succeed(line: &str) -> Result<(), String> {

@@ -1,10 +1,12 @@
 //! What puts right a cause that was seen: the command that takes away the very rule, route or setting.
+mod link;
+mod mtu;
 mod rule;
 
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, Finding, PodAt, Remediation, Step, Todo};
+use flatnet_model::evidence::{Command, Finding, PodAt, Remediation, Step, Symptom, Todo};
 use flatnet_model::kernel::{RuleAction, TABLE_LOCAL};
 use flatnet_model::network::Family;
 use flatnet_model::observations::Observations;
@@ -43,10 +45,18 @@ pub(crate) fn of(finding: &Finding, observations: &Observations) -> Option<Remed
             at,
             device,
             admin: true,
-        } => Some(Remediation::run(on(
+        } => link::up(at, device, observations),
+        Cause::TooBigForDevice {
             at,
-            &format!("ip link set dev {device} up"),
-        )?)),
+            device: Some(device),
+            ..
+        } => match finding {
+            Finding::Symptom {
+                symptom: Symptom::TooLarge { bytes, .. },
+                ..
+            } => mtu::raised(at, device, *bytes, observations),
+            _ => None,
+        },
         Cause::PathMtuLearned { at, to, .. } => {
             let flush = format!("{} route flush cache", ip_command(*to));
             let command = reach::into(at, Tools::Busybox, &flush, &observations.pods)?;
