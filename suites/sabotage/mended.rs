@@ -22,6 +22,8 @@ pub(crate) struct Mended {
     /// Words by which it is known in what its looks print.
     shows: &'static str,
     family: Option<IpFamily>,
+    /// The fix of the first finding is enough: others are of the same fault.
+    first_alone: bool,
     /// What the node's agent does when it looks again is left to it.
     agent_of: Option<&'static str>,
 }
@@ -31,6 +33,7 @@ const fn mended(fault: &'static str, shows: &'static str) -> Mended {
         fault,
         shows,
         family: None,
+        first_alone: false,
         agent_of: None,
     }
 }
@@ -47,6 +50,10 @@ pub(crate) const FAULTS: &[Mended] = &[
     mended("pod-path-mtu", "mtu 1300"),
     mended("pod-input-drop", "drop"),
     mended("underlay-vxlan-drop", "8472"),
+    Mended {
+        first_alone: true,
+        ..mended("rp-filter-of-tunnel", "1")
+    },
     Mended {
         family: Some(IpFamily::Dual),
         agent_of: Some("node2"),
@@ -111,7 +118,8 @@ fn paste(observations: &Observations, name: &str, mended: &Mended) -> Result<(),
         return Err(format!("{looks:#?} do not show {shows:?}: {seen}"));
     }
     let mut done = BTreeSet::new();
-    for one in &found {
+    let most = if mended.first_alone { 1 } else { found.len() };
+    for one in found.iter().take(most) {
         let steps = one.remediation.iter().flat_map(|mend| &mend.steps);
         let printed = words.text(one).fix.unwrap_or_default();
         for command in steps.flat_map(|step| &step.commands) {

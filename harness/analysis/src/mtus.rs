@@ -11,7 +11,12 @@ fn of_vxlan(vxlan: &Link) -> Option<u32> {
     Some(outer + 8 + 8 + 14)
 }
 
-/// The tunnels that send by that device.
+/// The tunnels that send by a device.
+pub(crate) fn tunnels<'a>(facts: &'a Facts, lower: &Link) -> impl Iterator<Item = &'a Link> {
+    over(facts, lower).map(|(tunnel, _)| tunnel)
+}
+
+/// The same with what each adds to packets, bytes.
 fn over<'a>(facts: &'a Facts, lower: &Link) -> impl Iterator<Item = (&'a Link, u32)> {
     let lower = lower.index;
     facts.links.iter().filter_map(move |link| {
@@ -37,7 +42,6 @@ pub(crate) fn followers<'a>(node: &'a ObservedNode, uplink: &'a Link) -> Vec<&'a
         return Vec::new();
     }
     let left = uplink.mtu.saturating_sub(overhead(facts, uplink));
-    let tunnels = over(facts, uplink).map(|(tunnel, _)| tunnel);
     let bridges = facts.links.iter().filter(|link| {
         let mut addresses = facts.addresses_of(link);
         let of_pods = addresses.any(|address| {
@@ -46,7 +50,7 @@ pub(crate) fn followers<'a>(node: &'a ObservedNode, uplink: &'a Link) -> Vec<&'a
         });
         link.kind == "bridge" && of_pods
     });
-    tunnels
+    tunnels(facts, uplink)
         .chain(bridges)
         .filter(|link| link.mtu == left)
         .collect()

@@ -1,6 +1,7 @@
 //! What puts right a cause that was seen: the command that takes away the very rule, route or setting.
 mod link;
 mod mtu;
+mod reverse_path;
 mod rule;
 
 use std::net::IpAddr;
@@ -28,8 +29,7 @@ pub(crate) fn of(finding: &Finding, observations: &Observations) -> Option<Remed
             Some(Remediation::to(Todo::RuleOwner, vec![command]))
         }
         Cause::ReversePathFilter { at, device, .. } => {
-            let key = sysctl(&format!("ipv4.conf.{device}.rp_filter"));
-            Some(Remediation::run(on(at, &format!("sysctl -w {key}=2"))?))
+            reverse_path::loosened(at, device, observations)
         }
         Cause::ForwardingOff { node, key } => Some(Remediation::run(Command::on(
             node,
