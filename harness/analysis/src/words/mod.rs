@@ -11,6 +11,7 @@ mod sentence;
 mod skip;
 mod start;
 mod state;
+mod states;
 mod subject;
 mod symptom;
 mod talk;
