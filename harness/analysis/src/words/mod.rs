@@ -3,6 +3,7 @@ mod cause;
 mod change;
 mod follow;
 mod list;
+mod loss;
 mod names;
 mod reason;
 mod remediation;
