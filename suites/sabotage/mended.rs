@@ -49,6 +49,8 @@ pub(crate) const FAULTS: &[Mended] = &[
     mended("pod-mtu", "mtu 1300"),
     mended("pod-path-mtu", "mtu 1300"),
     mended("pod-input-drop", "drop"),
+    mended("pod-neighbour-wrong", "lladdr"),
+    mended("pod-route-refuses", "Permission denied"),
     mended("underlay-vxlan-drop", "8472"),
     Mended {
         first_alone: true,
@@ -108,10 +110,14 @@ fn paste(observations: &Observations, name: &str, mended: &Mended) -> Result<(),
     let mut seen = String::new();
     for line in &looks {
         let output = run(line)?;
-        // A ping or a connection ends with 1 where it shows the fault; what does not run at all ends with another code.
-        if !matches!(output.status.code(), Some(0 | 1)) {
+        // A ping or a connection ends with 1 where it shows the fault, and a question to the kernel with its refusal; what does not run
+        // at all ends otherwise.
+        let complained = String::from_utf8_lossy(&output.stderr);
+        let refused = complained.contains("RTNETLINK answers");
+        if !matches!(output.status.code(), Some(0 | 1)) && !refused {
             return Err(format!("{line}: {output:?}"));
         }
+        seen.push_str(&complained);
         seen.push_str(&String::from_utf8_lossy(&output.stdout));
     }
     if !seen.contains(shows) {
