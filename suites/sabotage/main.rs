@@ -4,6 +4,7 @@ mod bed;
 mod causes;
 mod changing;
 mod heard;
+mod mended;
 mod pairs;
 mod runner;
 mod twins;
@@ -51,6 +52,10 @@ fn main() -> ExitCode {
     cases.extend(BETWEEN_NODES.map(|id| {
         let fault = plant::find(id).expect("a fault of the catalogue");
         Case::new(format!("{id}-between-nodes"), move || between_nodes(fault))
+    }));
+    cases.extend(mended::FAULTS.iter().map(|mended| {
+        let name = format!("{}-mended", mended.fault);
+        Case::new(name, || mended::as_printed(mended))
     }));
     cases.extend(SHAPES.map(|(name, backend, family)| {
         Case::new(format!("healthy-{name}"), move || {

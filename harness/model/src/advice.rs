@@ -2,6 +2,7 @@
 use crate::PodRef;
 use crate::capabilities::Capabilities;
 use crate::evidence::{At, Command, Remediation, Todo};
+use crate::quoting::{quote, quoted};
 use serde::{Deserialize, Serialize};
 
 /// The name for what a person has to fill in.
@@ -67,6 +68,10 @@ impl Advice {
                 }
                 _ => self.kubectl(&words),
             },
+            // ssh joins its words with blanks for a shell at the other end.
+            (At::Node(node), false) if words != command.argv.join(" ") => {
+                format!("ssh {node} -- {}", quote(&words))
+            }
             (At::Node(node), false) => format!("ssh {node} -- {words}"),
             (At::Node(node), true) => exec(node),
             (At::Pod(pod), _) => exec(&name(pod)),
@@ -194,18 +199,6 @@ impl Advice {
     }
 }
 
-/// Words that a shell reads as these words.
-fn quoted(argv: &[String]) -> String {
-    let words: Vec<String> = argv.iter().map(|word| quote(word)).collect();
-    words.join(" ")
-}
-
-/// One word, in quotes where a shell would see more in it. A NUL byte, which no word can have, is left out.
-fn quote(word: &str) -> String {
-    let word = word.replace('\0', "");
-    shlex::try_quote(&word).map_or_else(|_| word.clone(), std::borrow::Cow::into_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +297,10 @@ mod tests {
         assert_eq!(
             Advice::brief().line(&list, PodRef::to_string),
             "flatnet exec node1 -- sh -c 'ls /var/lib/cni/networks/*'"
+        );
+        assert_eq!(
+            advice(Capabilities::kubeconfig()).line(&list, PodRef::to_string),
+            "ssh node1 -- \"sh -c 'ls /var/lib/cni/networks/*'\""
         );
         let here = Command::shell(At::Here, "kubectl get pods | grep agent");
         assert_eq!(

@@ -25,6 +25,7 @@ pub mod network;
 pub mod nodes_file;
 pub mod observations;
 pub mod probe;
+pub mod quoting;
 pub mod reference;
 pub mod required;
 pub mod reserved;

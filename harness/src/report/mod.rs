@@ -32,7 +32,7 @@ use tempfile::NamedTempFile;
 pub use cluster::ClusterReport;
 pub use comparison::{Against, Comparison};
 pub use matrix::{Grid, Matrix, Share};
-pub use model::{CheckReport, Phase, Report, Run, SCHEMA, outcome};
+pub use model::{CheckReport, Gone, Phase, Report, Run, SCHEMA, outcome};
 pub use outcome::{Counts, Outcome};
 
 /// Why a report could not be written or read.

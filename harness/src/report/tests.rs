@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use super::terminal::Detail;
 use super::{
-    CheckReport, ClusterReport, FILES, Phase, Report, ReportError, Run, check, json, junit,
+    CheckReport, ClusterReport, FILES, Gone, Phase, Report, ReportError, Run, check, json, junit,
     summary, terminal, write_to,
 };
 use flatnet_analysis::checks::{Check, Required, all};
@@ -25,6 +25,7 @@ pub(super) fn judged(observations: Observations, checks: &[&Check], required: &R
     let run = Run {
         provider: "lab".to_owned(),
         cluster: None,
+        gone: None,
         cni: "flatnet".to_owned(),
         nodes: observations.nodes.len(),
         pods: observations.pods.len(),
@@ -94,6 +95,43 @@ fn mixed() -> Report {
 
 fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
+}
+
+/// What a reader pastes may be gone by then: every form of the report says so, where there is a command to paste.
+#[test]
+fn what_the_run_deleted_is_said_where_commands_are() {
+    let texts = |report: &Report| {
+        [
+            plain(&terminal::render(report, Detail::Brief)),
+            summary::render(report),
+            junit::render(report).unwrap(),
+            json::render(report).unwrap(),
+        ]
+    };
+    let pods = Gone::Pods {
+        namespace: "flatnet-1b2665".to_owned(),
+    };
+    for (gone, said) in [
+        (
+            Some(Gone::Cluster),
+            "the cluster that the commands above are for is deleted",
+        ),
+        (Some(pods), "pods (namespace flatnet-1b2665) are deleted"),
+    ] {
+        let mut failed = mixed();
+        failed.run.gone = gone.clone();
+        for text in texts(&failed) {
+            assert!(text.contains(said), "{text}");
+        }
+        let mut well = report(healthy());
+        well.run.gone = gone;
+        for text in texts(&well) {
+            assert!(!text.contains(said), "{text}");
+        }
+    }
+    for text in texts(&mixed()) {
+        assert!(!text.contains(" deleted"), "{text}");
+    }
 }
 
 /// A node where no probe ran is one block, and JSON has each check's own.

@@ -47,7 +47,7 @@ impl Check {
                 .finding
                 .found()
                 .filter(|found| found.basis == Basis::Seen)
-                .and_then(|found| mend::of(&found.cause, observations)),
+                .and_then(|_| mend::of(&deviation.finding, observations)),
             deviation,
             alike: Vec::new(),
         };

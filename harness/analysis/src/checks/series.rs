@@ -179,7 +179,7 @@ impl<'a> Lossy<'a> {
         observed.extend(some(each.into_values().flatten().collect(), 4));
         observed.extend(followed::withheld(self.topology));
         let ping = format!("ping -c 20 {}", first.request.address);
-        let look = crate::look::at(&cause.cause);
+        let look = crate::look::at(&cause.cause, &self.topology.observations.pods);
         let pairs = between.iter().cloned();
         Some(Deviation {
             subjects: pairs.map(|(from, to)| Subject::Pair { from, to }).collect(),

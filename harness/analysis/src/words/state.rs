@@ -54,11 +54,6 @@ fn route_with(route: &Route, after: impl Fn(&RouteHop) -> String) -> String {
 }
 
 impl Words<'_> {
-    /// Joined by semicolons.
-    pub(super) fn states(&self, states: &[State]) -> String {
-        all(states.iter().map(|state| self.state(state)), "; ")
-    }
-
     pub(super) fn state(&self, state: &State) -> String {
         sentences!(self, state, State {
             Talk(talk) => (self.talk(talk));

@@ -57,7 +57,7 @@ impl Words<'_> {
             LargestPassed { limits, interface_mtu, said, beyond } => ({
                 let each = limits.iter().map(|(bytes, between)| match limits.len() {
                     1 => format!("{bytes} bytes"),
-                    _ => format!("{bytes} bytes ({})", listed(between, 4)),
+                    _ => format!("{bytes} bytes ({})", listed(between, 1)),
                 });
                 let each = shown(each, 4);
                 let said = said.as_ref().map(|said| format!(" ({interface_mtu} bytes: {said})"));

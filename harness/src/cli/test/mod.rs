@@ -9,8 +9,9 @@ use super::{Output, Typed, output};
 use crate::config::{BaselineArgs, RequireArgs, RunArgs};
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
-use crate::report::{self, Against, Comparison, Report};
+use crate::report::{self, Against, Comparison, Gone, Report};
 use crate::session::Outcome;
+use crate::session::plan::Keep;
 use crate::{Error, Result, plant};
 use flatnet_analysis::checks::{Check, Required, catalogue};
 use flatnet_model::IpFamily;
@@ -110,17 +111,8 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
         left = wrote.map(|_| ());
     }
     let report = report.with_comparison(comparison);
-    let gone = match report.run.cluster {
-        Some(_) => "the run's pods are deleted; to keep them",
-        None => "the cluster is deleted; to keep it",
-    };
     let written = [show(&args, &report), keep(&args, &report), left];
     let outcome = report.outcome();
-    if outcome.counts.failed > 0 && !args.run.keep {
-        output::say(format!(
-            "note: {gone} for the commands above and for flatnet diagnose POD, run it again with --keep"
-        ));
-    }
     Ok(output::delivered(outcome.exit_code, written))
 }
 
@@ -189,6 +181,7 @@ fn planned(args: &RunArgs, fault: Option<&Fault>, kept: Option<String>) -> repor
     report::Run {
         provider: args.provider().name().to_owned(),
         cluster: kept.or_else(|| args.cluster.clone()),
+        gone: None,
         cni: args.cni().to_owned(),
         nodes: 0,
         pods: 0,
@@ -205,6 +198,7 @@ fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
     report::Run {
         provider: outcome.observations.provider.clone(),
         cluster: outcome.plan.outlives_run().map(str::to_owned),
+        gone: deleted(outcome),
         cni: outcome.plan.cni_name.clone(),
         nodes: outcome.observations.nodes.len(),
         pods: outcome.observations.pods.len(),
@@ -213,6 +207,17 @@ fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
         ip_family: family_of(&outcome.observations).to_string(),
         coverage: outcome.observations.coverage.to_string(),
         planted: fault.map(|fault| fault.id.to_owned()),
+    }
+}
+
+/// What the run did not leave.
+fn deleted(outcome: &Outcome) -> Option<Gone> {
+    match (outcome.plan.keep, outcome.plan.source.is_running()) {
+        (Keep::Never, true) => Some(Gone::Pods {
+            namespace: outcome.observations.namespace.clone(),
+        }),
+        (Keep::Never, false) => Some(Gone::Cluster),
+        (Keep::OnceUp | Keep::Always, _) => None,
     }
 }
 

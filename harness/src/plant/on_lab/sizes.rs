@@ -45,6 +45,36 @@ pub(super) static FAULTS: &[Fault] = &[
         )],
     ),
     Fault::shell(
+        "uplink-mtu-followed",
+        "the uplink of node2 has a smaller MTU than pods by no more than it lets through, and its bridge has followed it",
+        &[node(
+            2,
+            "ip link set eth0 mtu 1498; ip link set cni0 mtu 1498",
+        )],
+        &[seen(
+            &["mtu"],
+            &[Node(2)],
+            C::TooBigForDevice,
+            &[("at.node", "node2"), ("device", "eth0"), ("mtu", "1498")],
+        )],
+    )
+    .needs(ROUTES),
+    Fault::shell(
+        "tunnel-uplink-mtu",
+        "the uplink of node2 carries less than pods' packets in the tunnel, and its tunnel and bridge have followed it",
+        &[node(
+            2,
+            "ip link set eth0 mtu 1300; ip link set flatnet.1 mtu 1250; ip link set cni0 mtu 1250",
+        )],
+        &[seen(
+            &["mtu"],
+            &[Node(2)],
+            C::TooBigForDevice,
+            &[("at.node", "node2"), ("device", "eth0"), ("mtu", "1300")],
+        )],
+    )
+    .needs(VXLAN),
+    Fault::shell(
         "tunnel-mtu",
         "the VXLAN device of node2 has a smaller MTU than pods",
         &[node(2, "ip link set flatnet.1 mtu 1300")],

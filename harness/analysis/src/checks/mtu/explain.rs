@@ -15,6 +15,7 @@ use crate::checks::Deviation;
 use crate::checks::followed;
 use crate::checks::topology::{Topology, at, common};
 use crate::checks::veth::{BEYOND_MTU, Wire, follow, own_interface};
+use crate::mtus;
 
 pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation {
     let between = directions(topology, &group.runs);
@@ -43,12 +44,16 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
     match group.fault {
         Fault::TooLarge { mtu } => {
             let fate = ended(topology, &group.runs, mtu).map(|(_, fate)| fate);
-            let (culprits, cause) = explain(topology, group, mtu, fate);
+            let (culprits, found) = explain(topology, group, mtu, fate);
+            let cause = Found {
+                cause: of_uplink(topology, group, mtu, &found.cause).unwrap_or(found.cause),
+                ..found
+            };
             let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
             observed.push(limits(topology, &group.runs, mtu, &cause.cause).into());
             observed.extend(learned::states(&group.runs));
             observed.extend(followed::withheld(topology));
-            let look = crate::look::at(&cause.cause).unwrap_or(look);
+            let look = crate::look::at(&cause.cause, &topology.observations.pods).unwrap_or(look);
             Deviation {
                 subjects,
                 culprits,
@@ -196,6 +201,34 @@ fn explain(
     let at = place.unwrap_or_default();
     let cause = Cause::LengthDropped { at: at.clone() };
     (at, Found::inferred(cause))
+}
+
+/// The uplink, in place of a device of its node whose MTU only follows it, where packets of these paths leave by it as well.
+fn of_uplink(
+    topology: &Topology<'_>,
+    group: &Group<'_>,
+    bytes: u32,
+    cause: &Cause,
+) -> Option<Cause> {
+    let Cause::TooBigForDevice {
+        at: Netns::Node(name),
+        device: Some(device),
+        ..
+    } = cause
+    else {
+        return None;
+    };
+    let node = topology.node(name)?;
+    let facts = node.inside.facts().ok()?;
+    let uplink = mtus::followed(node, facts.link_named(device)?)?;
+    let between = directions(topology, &group.runs);
+    let leaves = between.iter().any(|(from, to)| from == name && to != name);
+    let is_narrow = uplink.mtu < bytes + mtus::overhead(facts, uplink);
+    (leaves && is_narrow).then(|| Cause::TooBigForDevice {
+        at: Netns::Node(name.clone()),
+        device: Some(uplink.name.clone()),
+        mtu: uplink.mtu,
+    })
 }
 
 /// The sender's interface takes more than those of most pods do: that is what differs, not what cannot carry as much.

@@ -96,7 +96,7 @@ impl<'t, 'a> Context<'t, 'a> {
         };
         let shown = match problem {
             Some(problem) => Some(problem.deviation.look.clone()),
-            None => seen.and_then(|found| look::at(&found.cause)),
+            None => seen.and_then(|found| look::at(&found.cause, &self.topology.observations.pods)),
         };
         let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
         observed.extend(self::observed(self.topology.observations, group, &arrivals));

@@ -67,8 +67,7 @@ fn fix(
     (check, found): (&str, &Evidence),
     observations: &Observations,
 ) -> Remediation {
-    let cause = found.cause();
-    if let Some(mend) = cause.and_then(|cause| mend::of(cause, observations)) {
+    if let Some(mend) = mend::of(&found.deviation.finding, observations) {
         return mend;
     }
     let advice = &evidence.advice;
