@@ -8,6 +8,7 @@
 
 mod cni_files;
 mod counters;
+mod data;
 mod datagram;
 mod dial;
 mod echo;
