@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::coverage::Covering;
 use flatnet_model::kernel::{BridgePort, FdbEntry, MacAddr, VxlanInfo};
-use flatnet_model::probe::{CniFiles, ConfFile, Facts, MtuTrial};
+use flatnet_model::probe::{CniFiles, ConfFile, Facts, MtuTrial, Transfer};
 use ipnet::IpNet;
 
 use super::pieces::{
@@ -343,6 +343,7 @@ impl Cluster {
                         trial(interface_mtu + 1, false),
                     ]),
                     learned: None,
+                    transfers: vec![Ok(Transfer::Passed)],
                 });
             }
         }

@@ -12,6 +12,7 @@ use crate::follow::Following;
 use crate::kernel::LearnedMtu;
 use crate::probe::{
     DialOutcome, DialRequest, Facts, MtuTrial, PacketFate, ReceivedRequest, RepeatedAnswers,
+    Transfer,
 };
 use crate::snapshot::{NOT_ASKED, NodeInside, NodeSnapshot, PodSnapshot};
 
@@ -263,4 +264,8 @@ pub struct MtuRun {
     /// What the sender's kernel has learned of the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<LearnedMtu>,
+    /// Full segments of TCP sent each way, on as many paths as are bounded, and only where what is short had passed at once. Each was
+    /// tried until one passed, three times at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transfers: Vec<Observed<Transfer>>,
 }

@@ -66,7 +66,7 @@ pub(super) fn ended(about: &About<'_>) -> Option<Finding> {
     let check = checks::find("daemonset").ok()?;
     let (cause, mut known) = not_ready(about, agent, one, AgentState::Ended);
     let advice = &about.evidence.advice;
-    if !advice.has_kubectl() {
+    if !advice.has_kubectl() && one.stopped.is_none() {
         let once = known.fix.steps.into_iter().flat_map(|step| step.commands);
         let again = Remediation::to(Todo::BootAgain, advice.up_again());
         known.fix = Remediation::to(Todo::CarryOutOnce, once.collect()).then(again);
@@ -195,7 +195,10 @@ fn not_ready(
             Some(pod) => Command::here(&format!("kubectl -n {} logs {}", pod.namespace, pod.name)),
             None => about.on_node("ps"),
         },
-        fix: fix(about, Some(agent), None),
+        fix: match one.stopped {
+            Some(pid) => Remediation::run(about.on_node(&format!("kill -CONT {pid}"))),
+            None => fix(about, Some(agent), None),
+        },
         seen: logged.into_iter().collect(),
     };
     let cause = Cause::AgentDown {
