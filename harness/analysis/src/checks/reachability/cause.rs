@@ -7,6 +7,7 @@ use flatnet_model::evidence::{
     self, Command, Finding, Found, PodAt, State, Subject, Symptom, Talk,
 };
 use flatnet_model::follow::{Fate, Followed, Wanted};
+use flatnet_model::network::Family;
 use flatnet_model::probe::Transport;
 use flatnet_model::reference::Netns;
 
@@ -30,8 +31,8 @@ pub(super) struct Context<'t, 'a> {
     pub(super) topology: &'t Topology<'a>,
     /// What the checks of nodes and pods have found.
     pub(super) problems: Vec<Problem>,
-    /// (server, transport, client) of requests that arrived.
-    arrived: BTreeSet<(&'a Endpoint, Transport, Endpoint)>,
+    /// (server, transport, family, client) of requests that arrived.
+    arrived: BTreeSet<(&'a Endpoint, Transport, Family, Endpoint)>,
 }
 
 impl<'t, 'a> Context<'t, 'a> {
@@ -48,7 +49,8 @@ impl<'t, 'a> Context<'t, 'a> {
         let arrived = received
             .flat_map(|(end, seen)| {
                 seen.iter().flatten().filter_map(move |request| {
-                    Some((end, request.transport, request.from.parse().ok()?))
+                    let family = Family::of(request.destination);
+                    Some((end, request.transport, family, request.from.parse().ok()?))
                 })
             })
             .collect();
@@ -322,6 +324,7 @@ impl<'t, 'a> Context<'t, 'a> {
                 counts.0 += usize::from(self.arrived.contains(&(
                     pair.to,
                     dial.request.transport,
+                    Family::of(dial.request.address),
                     pair.from.clone(),
                 )));
                 counts.1 += 1;
