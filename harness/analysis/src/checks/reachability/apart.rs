@@ -2,6 +2,7 @@
 //! no others.
 use std::collections::{BTreeMap, BTreeSet};
 
+use flatnet_model::PodRef;
 use flatnet_model::cause::{Cause, CauseId};
 use flatnet_model::evidence::{Basis, Subject};
 use flatnet_model::reference::{Endpoint, Netns};
@@ -21,8 +22,11 @@ pub(super) fn groups<'g, 'a>(
     context: &Context<'_, 'a>,
 ) -> Vec<Group<'g, 'a>> {
     let mut known: BTreeSet<Scope<'a>> = BTreeSet::new();
+    let mut cleared: BTreeSet<&'a PodRef> = BTreeSet::new();
     loop {
-        let groups = blame::groups(pairs, span, context.topology, &known);
+        let groups = blame::groups(pairs, span, context.topology, &known, &cleared);
+        let before = cleared.len();
+        cleared.extend(groups.iter().filter_map(|group| innocent(group, context)));
         let mut more: BTreeSet<Scope<'a>> = BTreeSet::new();
         for group in &groups {
             // As groups are made: part of what follows for nodes and hostNetwork pods may stay green.
@@ -32,11 +36,38 @@ pub(super) fn groups<'g, 'a>(
             more.extend(told(group, span, context, &class));
         }
         more.retain(|scope| !known.contains(scope));
-        if more.is_empty() {
+        if more.is_empty() && cleared.len() == before {
             return groups;
         }
         known.extend(more);
     }
+}
+
+/// The pod that the picture singles out, where what clients of several nodes sent to it was seen to end at another node than its own:
+/// several nodes may lose what is for it, each for itself.
+fn innocent<'a>(group: &Group<'_, 'a>, context: &Context<'_, 'a>) -> Option<&'a PodRef> {
+    let Scope::Pod(pod, _) = group.scope else {
+        return None;
+    };
+    let home = context.topology.pod(pod)?.object.node.as_str();
+    let ends = group
+        .red
+        .iter()
+        .flat_map(|pair| [pair.from_node, pair.to_node]);
+    let others: BTreeSet<&str> = ends.filter(|node| *node != home).collect();
+    let mut problems = context.problems.iter();
+    if others.len() < 2 || problems.any(|problem| problem.pods.contains(pod)) {
+        return None;
+    }
+    let (dial, fate) = followed::fate(&context.followed(group))?;
+    let sent_to = match fate.leg.is_back() {
+        true => &dial.from,
+        false => &dial.to,
+    };
+    let Some(Netns::Node(at)) = followed::ended_at(fate) else {
+        return None;
+    };
+    (*sent_to == Endpoint::Pod(pod.clone()) && at != home).then_some(pod)
 }
 
 /// The scope, of a pod also one direction of it, in which nearly every pair is red: a place that is not cut off is not what cuts off.

@@ -203,3 +203,31 @@ fn who_gets_what_is_redirected_is_not_named() {
         "changed from 10.244.1.2 to 10.244.1.3 on node1",
     );
 }
+
+/// Two nodes lose what is for one pod, each for itself: the pod is not reached from anywhere, and not to blame.
+#[test]
+fn a_pod_that_several_nodes_keep_others_from_is_not_named() {
+    let mut o = healthy(Style::Direct);
+    lost(&mut o, |e| {
+        let is_to_node2 = bare(&e.dial.to) == "busybox-2" || bare(&e.dial.to) == "busybox-5";
+        let from_node1 = e.from_node == "node1" && bare(&e.dial.to) == "busybox-2";
+        is_to_node2 && (from_node1 || e.from_node == "node3")
+    });
+    let named = |o: &Observations| -> Vec<Option<String>> {
+        let all = evidence("cross-node", o).into_iter();
+        all.map(|told| told.culprit).collect()
+    };
+    assert_eq!(named(&o)[0].as_deref(), Some("pod busybox-2 on node2"));
+    let refused = |node: &str| Cause::RouteRefuses {
+        at: Netns::Node(node.to_owned()),
+        to: "10.244.1.2".parse().unwrap(),
+        by: None,
+    };
+    followed_to(&mut o, "busybox-1", "busybox-2", refused("node1"));
+    assert_eq!(named(&o), [Some("node1".to_owned()), None]);
+    followed_to(&mut o, "busybox-3", "busybox-5", refused("node3"));
+    assert_eq!(
+        named(&o),
+        ["node1", "node3"].map(|name| Some(name.to_owned()))
+    );
+}
