@@ -89,4 +89,14 @@ pub(crate) const REGRESSIONS: &[Regression] = &[
         planted: "ip -4 route add 10.244.0.2/32 via 10.244.1.0",
         was: "a pod was named that two nodes kept others from, each for itself",
     },
+    Regression {
+        seed: 74783477,
+        planted: "iifname eth0 numgen random mod 100 < 95 drop",
+        was: "the underlay was said to be cut, as if seen, for a node that drops nearly everything",
+    },
+    Regression {
+        seed: 4706618,
+        planted: "ip link set dev eth0 address",
+        was: "the underlay was said to be cut, as if seen, for a node whose Ethernet address changed",
+    },
 ];
