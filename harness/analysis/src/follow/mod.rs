@@ -11,6 +11,7 @@ mod drops;
 mod ends;
 mod fate;
 mod filters;
+mod legacy;
 mod local;
 mod lookup;
 mod narrow;

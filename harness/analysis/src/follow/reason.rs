@@ -94,7 +94,13 @@ pub(super) fn reason(
             })
     };
     let counted = || places.iter().find_map(|netns| case.counted(netns));
-    let legacy = || places.iter().find_map(|netns| case.legacy(netns));
+    let legacy = || {
+        let mut dropping = places.iter();
+        let mut diverting = places.iter();
+        dropping
+            .find_map(|netns| case.dropped_by_legacy(netns))
+            .or_else(|| diverting.find_map(|netns| case.diverted_by_legacy(netns)))
+    };
     by_rule()
         .map(Found::seen)
         .or_else(|| legacy().filter(|found| found.basis == Basis::Seen))

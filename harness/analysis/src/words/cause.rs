@@ -261,8 +261,8 @@ impl Words<'_> {
                 self.at(at)
             ));
             UnderlayCut { nodes } => (format!(
-                "{} does not reach the node {} itself either, over any transport: the network between the nodes may be cut, or one of them may drop everything",
-                nodes.0, nodes.1
+                "the network between {a} and {b} is cut, or one of them drops everything: {a} did not reach the node {b} itself either, over any transport",
+                a = nodes.0, b = nodes.1
             ));
             Rejected { at } => (format!(
                 "packets pass, but a packet filter {} rejects them or nothing listens there",

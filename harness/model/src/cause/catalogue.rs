@@ -315,7 +315,7 @@ causes! {
     ReplyTranslated { node: Option<String> }
         "answers come from another address than was dialled" => "the rule on the server's node", ["no-nat"];
     DestinationTranslated { node: Option<String> }
-        "requests arrive for another address than was dialled" => "the rule on the server's node", ["no-nat"];
+        "requests arrive for another address than was dialled" => "the rule on the server's node", ["no-nat", "same-node", "cross-node"];
     UnderlayMtu { node: Option<String> }
         "the underlay's MTU is below that of the pods' interfaces" => "a smaller MTU in the CNI configuration, or a larger one of the underlay", ["mtu"];
     LengthDropped { at: Vec<Subject> }

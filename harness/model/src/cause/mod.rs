@@ -55,9 +55,9 @@ impl CauseId {
             | CauseId::NodePortUnmapped
             | CauseId::EgressBlocked
             | CauseId::LengthDropped
+            | CauseId::UnderlayCut
             | CauseId::MtuIgnored => Some(Basis::Inferred),
-            CauseId::UnderlayCut
-            | CauseId::Prohibited
+            CauseId::Prohibited
             | CauseId::ForwardingOff
             | CauseId::LoopbackDown
             | CauseId::HairpinOff

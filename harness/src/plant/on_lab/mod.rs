@@ -7,6 +7,7 @@ mod holders;
 mod iptables;
 mod neighbours;
 mod packets;
+mod pod_filters;
 mod rewrites;
 mod routes;
 mod settings;
@@ -29,6 +30,7 @@ pub(super) fn faults() -> impl Iterator<Item = &'static Fault> + Clone {
     let of_shell = [
         holders::FAULTS,
         filters::FAULTS,
+        pod_filters::FAULTS,
         iptables::FAULTS,
         rewrites::FAULTS,
         sizes::FAULTS,
