@@ -330,6 +330,8 @@ causes! {
         "a pod's loopback interface is down" => "create the pod again; the CNI's loopback plugin", ["hairpin"];
     HairpinOff { pod: PodAt, device: String, key: String }
         "hairpin mode is off on a pod's bridge port, and the bridge hands packets to the node's packet filter" => "`\"hairpinMode\": true` in the CNI configuration, then create the pod again; `bridge link set dev PORT hairpin on`", ["hairpin", "service"];
+    TranslatedLost { node: String }
+        "packets whose addresses a node translates, as for a service, get lost there, and others do not" => "the node's packet filter: rules that ask for `ct status dnat`, for a state, or for addresses of services", ["hairpin"];
     }
     // What those who use a cluster see.
     [] () {

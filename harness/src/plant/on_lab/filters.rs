@@ -274,6 +274,20 @@ pub(super) static FAULTS: &[Fault] = &[
         )],
     ),
     Fault::shell(
+        "translated-drop",
+        "node1 forwards nothing whose address it has translated",
+        &[node(
+            1,
+            filter!("ip", "forward", "0", "ct status dnat drop"),
+        )],
+        &[may_be(
+            &["hairpin"],
+            &[Node(1)],
+            C::TranslatedLost,
+            &[("node", "node1")],
+        )],
+    ),
+    Fault::shell(
         "pod-output-drop",
         "busybox-1 drops UDP that it sends, by a rule of its own network \
              namespace",

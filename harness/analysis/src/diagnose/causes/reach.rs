@@ -113,6 +113,7 @@ fn is_of_filters(cause: &Cause) -> bool {
             | Cause::PacketsLost { .. }
             | Cause::LossyPath { .. }
             | Cause::LengthDropped { .. }
+            | Cause::TranslatedLost { .. }
     )
 }
 
