@@ -1,6 +1,7 @@
 //! node-routes: routes with several next hops, and the device that many lead into.
 use std::net::IpAddr;
 
+use flatnet_model::booted::Booted;
 use flatnet_model::kernel::{MacAddr, Neighbour, NextHop};
 
 use super::*;
@@ -181,4 +182,33 @@ fn a_vxlan_device_that_is_down_is_one_finding_of_its_node() {
         causes("node-routes", &o),
         [CauseId::VxlanDown, CauseId::RouteMissing]
     );
+}
+
+/// As the lab says that it was booted.
+#[test]
+fn a_fix_of_routes_is_known_where_it_is_known_whose_they_are() {
+    let mut o = healthy(Style::Direct);
+    let range = net("10.244.2.0/24");
+    let routes = &mut node_facts(&mut o, "node1").routes;
+    routes.retain(|route| route.dst != range);
+    assert_eq!(sole("node-routes", &o).fix, None);
+    for (options, fix) in [
+        (&[][..], Some("--backend auto")),
+        (&["--backend", "vxlan"], Some("--backend vxlan")),
+        (&["--cni", "reference"], None),
+    ] {
+        o.booted = Some(Booted {
+            options: options.iter().map(|&word| word.to_owned()).collect(),
+            manifest: None,
+        });
+        let told = sole("node-routes", &o).fix;
+        let said = told.as_deref().unwrap_or_default();
+        match fix {
+            Some(fix) => {
+                assert_contains(said, "flatnet exec node1 -- /.flatnet/flatnet-agent --once");
+                assert_contains(said, fix);
+            }
+            None => assert_eq!(told, None),
+        }
+    }
 }
