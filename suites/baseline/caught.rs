@@ -11,7 +11,11 @@ const STOP_AGENT: &str = "for p in $(ps -o pid,args | awk '/flatnet-agent/ && !/
 #[track_caller]
 fn differs(output: &Output, says: &str) {
     assert_eq!(output.status.code(), Some(1), "{}", all(output));
-    assert!(stdout(output).contains(says), "{says:?} is not in {}", all(output));
+    assert!(
+        stdout(output).contains(says),
+        "{says:?} is not in {}",
+        all(output)
+    );
 }
 
 #[rstest]
@@ -67,11 +71,20 @@ fn what_differs_can_be_accepted_and_then_is_expected() {
     let file = reports.path("lab.yaml");
     let lab = Lab::up("accept", &[]);
     lab.baseline(&file);
-    lab.exec("node2", "sysctl -q -w net.ipv4.conf.all.arp_ignore=1 && ip link set cni0 mtu 1492");
-    differs(&lab.test(&file, &[]), "sysctl net.ipv4.conf.all.arp_ignore: 0 → 1 (node2 only)");
+    lab.exec(
+        "node2",
+        "sysctl -q -w net.ipv4.conf.all.arp_ignore=1 && ip link set cni0 mtu 1492",
+    );
+    differs(
+        &lab.test(&file, &[]),
+        "sysctl net.ipv4.conf.all.arp_ignore: 0 → 1 (node2 only)",
+    );
     let accept = |options: &[&str]| {
         let mut command = flatnet();
-        command.args(["baseline", "accept"]).arg(&file).args(options);
+        command
+            .args(["baseline", "accept"])
+            .arg(&file)
+            .args(options);
         command.output().expect("flatnet starts")
     };
     let one = accept(&["--only", "setting", "--reason", "on purpose"]);
@@ -83,10 +96,17 @@ fn what_differs_can_be_accepted_and_then_is_expected() {
     let now = lab.test(&file, &[]);
     assert!(!stdout(&now).contains("→ 1492"), "{}", all(&now));
     let text = std::fs::read_to_string(&file).expect("the baseline");
-    assert!(text.contains("facts: [setting], reason: on purpose}"), "{text}");
+    assert!(
+        text.contains("facts: [setting], reason: on purpose}"),
+        "{text}"
+    );
     let wrong = accept(&["--only", "settings"]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(all(&wrong).contains("did you mean \"setting\"?"), "{}", all(&wrong));
+    assert!(
+        all(&wrong).contains("did you mean \"setting\"?"),
+        "{}",
+        all(&wrong)
+    );
 }
 
 #[test]
@@ -98,7 +118,16 @@ fn what_differs_among_runs_is_flaky() {
         "(while ip link show cni0 >/dev/null 2>&1; do ip link set cni0 mtu 1490; sleep 0.4; ip link set cni0 mtu 1500; sleep 0.4; done) >/dev/null 2>&1 &",
     );
     let mut command = flatnet();
-    command.args(["test", "--quiet", "--cluster", &lab.0, "--runs", "12", "--only", "subnet"]);
+    command.args([
+        "test",
+        "--quiet",
+        "--cluster",
+        &lab.0,
+        "--runs",
+        "12",
+        "--only",
+        "subnet",
+    ]);
     let output = command.output().expect("flatnet starts");
     differs(&output, "flaky, differs among 12 runs: ");
     assert!(stdout(&output).contains("MTU of cni0"), "{}", all(&output));

@@ -89,5 +89,10 @@ fn a_change_is_told_and_nothing_else(
         BROKEN => ("promise-restored".to_owned(), (*id).to_owned()),
         other => (other.to_owned(), (*id).to_owned()),
     };
-    assert_eq!(back.kinds(), kinds.iter().map(restored).collect(), "{:#?}", back.texts());
+    assert_eq!(
+        back.kinds(),
+        kinds.iter().map(restored).collect(),
+        "{:#?}",
+        back.texts()
+    );
 }

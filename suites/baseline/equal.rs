@@ -22,9 +22,15 @@ fn manifest(pods: [(&str, u8); 4]) -> String {
 fn other_names_and_addresses_are_no_difference(#[case] options: &[&str]) {
     let reports = Reports::new();
     let files = [
-        ("first", [("alpha", 1), ("beta", 1), ("gamma", 2), ("delta", 3)]),
+        (
+            "first",
+            [("alpha", 1), ("beta", 1), ("gamma", 2), ("delta", 3)],
+        ),
         // Made in another order, so that addresses are handed out otherwise.
-        ("second", [("zeta-10", 1), ("one", 3), ("zeta-9", 1), ("other", 2)]),
+        (
+            "second",
+            [("zeta-10", 1), ("one", 3), ("zeta-9", 1), ("other", 2)],
+        ),
     ];
     for (name, pods) in files {
         let file = reports.path(&format!("{name}.yaml"));

@@ -21,11 +21,21 @@ fn a_wrong_baseline_is_told(#[case] text: &str, #[case] code: i32, #[case] says:
     let file = reports.path("lab.yaml");
     std::fs::write(&file, text).expect("a file");
     let mut command = flatnet();
-    command.args(["test", "--quiet", "--nodes", "1", "--pods-per-node", "1", "--baseline"]);
+    command.args([
+        "test",
+        "--quiet",
+        "--nodes",
+        "1",
+        "--pods-per-node",
+        "1",
+        "--baseline",
+    ]);
     let output = command.arg(&file).output().expect("flatnet starts");
     assert_eq!(output.status.code(), Some(code), "{}", all(&output));
     assert!(all(&output).contains(says), "{}", all(&output));
-    let left: Vec<_> = std::fs::read_dir(reports.0.path()).expect("a folder").collect();
+    let left: Vec<_> = std::fs::read_dir(reports.0.path())
+        .expect("a folder")
+        .collect();
     assert_eq!(left.len(), if code == 1 { 2 } else { 1 }, "{left:?}");
 }
 
@@ -36,15 +46,32 @@ fn a_report_cut_short_is_told_apart_from_something_else() {
     let whole = reports.path("a").join("report.json");
     let text = std::fs::read_to_string(&whole).expect("a report");
     for (name, content, says) in [
-        ("cut.json", text[..text.len() / 2].to_owned(), "it ends in the middle"),
-        ("old.json", text.replacen("flatnet.report/v", "flatnet.report/v0", 1), "make it again"),
-        ("other.json", "{\"a\": 1}".to_owned(), "not a report of flatnet test"),
+        (
+            "cut.json",
+            text[..text.len() / 2].to_owned(),
+            "it ends in the middle",
+        ),
+        (
+            "old.json",
+            text.replacen("flatnet.report/v", "flatnet.report/v0", 1),
+            "make it again",
+        ),
+        (
+            "other.json",
+            "{\"a\": 1}".to_owned(),
+            "not a report of flatnet test",
+        ),
         ("text.json", "hello".to_owned(), "neither a report nor"),
     ] {
         let file = reports.path(name);
         std::fs::write(&file, content).expect("a file");
         let mut command = flatnet();
-        let output = command.arg("diff").arg(&file).arg(&whole).output().expect("flatnet starts");
+        let output = command
+            .arg("diff")
+            .arg(&file)
+            .arg(&whole)
+            .output()
+            .expect("flatnet starts");
         assert_eq!(output.status.code(), Some(2), "{name}: {}", all(&output));
         assert!(all(&output).contains(says), "{name}: {}", all(&output));
         assert!(all(&output).contains(name), "{name}: {}", all(&output));
@@ -55,7 +82,11 @@ fn a_report_cut_short_is_told_apart_from_something_else() {
         ("git:nowhere-at-all:a.json", "git:nowhere-at-all:a.json"),
     ] {
         let mut command = flatnet();
-        let output = command.args(["diff", given]).arg(&whole).output().expect("flatnet starts");
+        let output = command
+            .args(["diff", given])
+            .arg(&whole)
+            .output()
+            .expect("flatnet starts");
         assert_eq!(output.status.code(), Some(2), "{given}: {}", all(&output));
         assert!(all(&output).contains(says), "{given}: {}", all(&output));
     }

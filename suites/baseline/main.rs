@@ -45,7 +45,9 @@ impl Reports {
     #[track_caller]
     fn run(&self, name: &str, options: &[&str]) -> Output {
         let mut command = flatnet();
-        command.args(["test", "--quiet", "--report"]).arg(self.path(name));
+        command
+            .args(["test", "--quiet", "--report"])
+            .arg(self.path(name));
         let output = command.args(options).output().expect("flatnet starts");
         let written = self.path(name).join("report.json").is_file();
         assert!(written, "{options:?}: {}", all(&output));
@@ -56,8 +58,14 @@ impl Reports {
     #[track_caller]
     fn diff(&self, before: &str, after: &str) -> (Option<i32>, Difference) {
         let mut command = flatnet();
-        command.arg("diff").arg(self.path(before)).arg(self.path(after));
-        let output = command.args(["--output", "json"]).output().expect("flatnet starts");
+        command
+            .arg("diff")
+            .arg(self.path(before))
+            .arg(self.path(after));
+        let output = command
+            .args(["--output", "json"])
+            .output()
+            .expect("flatnet starts");
         let json = serde_json::from_str(&stdout(&output));
         let json = json.unwrap_or_else(|e| panic!("{e}: {}", all(&output)));
         (output.status.code(), Difference(json))
@@ -75,7 +83,9 @@ impl Difference {
     /// Classes and ids of what differs.
     fn kinds(&self) -> BTreeSet<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        self.changes().map(|change| (text(&change["class"]), text(&change["id"]))).collect()
+        self.changes()
+            .map(|change| (text(&change["class"]), text(&change["id"])))
+            .collect()
     }
 
     fn texts(&self) -> Vec<String> {
@@ -94,7 +104,10 @@ impl Difference {
         let expected: BTreeSet<(String, String)> = kinds.iter().map(owned).collect();
         let texts = self.texts();
         assert_eq!(self.kinds(), expected, "{texts:#?}");
-        assert!(texts.iter().any(|one| one == text), "{text:?} is not in {texts:#?}");
+        assert!(
+            texts.iter().any(|one| one == text),
+            "{text:?} is not in {texts:#?}"
+        );
     }
 }
 
@@ -125,7 +138,9 @@ impl Lab {
     /// Compares it with the baseline in `file`.
     fn test(&self, file: &Path, options: &[&str]) -> Output {
         let mut command = flatnet();
-        command.args(["test", "--quiet", "--cluster", &self.0, "--baseline"]).arg(file);
+        command
+            .args(["test", "--quiet", "--cluster", &self.0, "--baseline"])
+            .arg(file);
         command.args(options).output().expect("flatnet starts")
     }
 

@@ -48,7 +48,11 @@ pub(crate) fn judged(
         .map_err(|e: flatnet::Error| e.to_string())
 }
 
-async fn heard(
+/// Plants the faults in the lab of that session, and judges.
+///
+/// # Errors
+/// As [`judged`].
+pub(crate) async fn heard(
     session: &Session,
     faults: &[&'static Fault],
 ) -> flatnet::Result<(Verdicts, Variables)> {

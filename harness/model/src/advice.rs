@@ -1,9 +1,9 @@
 //! Commands as a person types them for the cluster at hand.
 use crate::PodRef;
+use crate::booted::Booted;
 use crate::capabilities::Capabilities;
 use crate::evidence::{At, Command, Remediation, Todo};
 use crate::quoting::{quote, quoted};
-use serde::{Deserialize, Serialize};
 
 /// The name for what a person has to fill in.
 const MANIFEST: &str = "MANIFEST";
@@ -19,23 +19,7 @@ pub struct Advice {
     pub booted: Option<Booted>,
 }
 
-/// What `flatnet up` is told for a cluster like this one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Booted {
-    /// Options and their values, but for the name and the manifest.
-    pub options: Vec<String>,
-    /// The manifest of its pods, where it is not flatnet's own.
-    pub manifest: Option<String>,
-}
-
 impl Advice {
-    /// The value of an option that the lab was booted with, as far as that is known.
-    pub fn booted_with(&self, option: &str) -> Option<&str> {
-        let options = &self.booted.as_ref()?.options;
-        let at = options.iter().position(|word| word == option)?;
-        options.get(at + 1).map(String::as_str)
-    }
-
     /// For a reader who knows which cluster is meant.
     pub fn brief() -> Self {
         Advice {

@@ -89,6 +89,7 @@ impl Cluster {
             .to_owned(),
             namespace: "default".to_owned(),
             provider: "lab".to_owned(),
+            booted: None,
             capabilities: Capabilities::lab(),
         };
         talk(&mut observations);

@@ -1,4 +1,5 @@
 //! What puts right a cause that was seen: the command that takes away the very rule, route or setting.
+pub(crate) mod agent;
 mod link;
 mod mtu;
 mod reverse_path;
@@ -13,9 +14,13 @@ use flatnet_model::network::Family;
 use flatnet_model::observations::Observations;
 use flatnet_model::rule::RouteChoice;
 use flatnet_model::{Netns, PodRef};
+use ipnet::IpNet;
 
 use crate::look::ip_command;
 use crate::reach::{self, Tools};
+
+/// With which routes that refuse begin.
+const REFUSALS: [&str; 3] = ["blackhole ", "unreachable ", "prohibit "];
 
 /// Nothing where what was found does not name what is to be changed, or where it is in a place that no command reaches.
 pub(crate) fn of(finding: &Finding, observations: &Observations) -> Option<Remediation> {
@@ -67,10 +72,17 @@ pub(crate) fn of(finding: &Finding, observations: &Observations) -> Option<Remed
             to,
             by: Some(by),
         }
-        | Cause::RoutedAway { at, to, by, .. } => {
-            let command = on(at, &unrouted(*to, by)?)?;
-            Some(Remediation::to(Todo::RuleOwner, vec![command]))
+        | Cause::RoutedAway { at, to, by, .. } => unrouted(at, *to, by, observations),
+        Cause::RouteMissing { node, .. } => agent::restores(node, observations),
+        Cause::VxlanDown { node, device } => {
+            // Its routes went with it.
+            let up = Command::on(node, &format!("ip link set dev {device} up"));
+            Some(Remediation::run(up).then(agent::restores(node, observations)?))
         }
+        Cause::HairpinOff { pod, device, .. } => Some(Remediation::run(Command::on(
+            &pod.node,
+            &format!("bridge link set dev {device} hairpin on"),
+        ))),
         Cause::PartRoutedElsewhere { node, part, .. } => {
             let ip = ip_command(part.addr());
             Some(Remediation::run(Command::on(
@@ -133,9 +145,15 @@ fn gateway_of(pod: &PodRef, family: Family, observations: &Observations) -> Opti
 }
 
 /// The policy rule is deleted, or the route. Whoever made it may make it again.
-fn unrouted(to: IpAddr, by: &RouteChoice) -> Option<String> {
+fn unrouted(
+    at: &Netns,
+    to: IpAddr,
+    by: &RouteChoice,
+    observations: &Observations,
+) -> Option<Remediation> {
+    let on = |line: &str| reach::into(at, Tools::Node, line, &observations.pods);
     let ip = ip_command(to);
-    Some(match by {
+    let line = match by {
         RouteChoice::Table { rule, route } if rule.action == RuleAction::Lookup(TABLE_LOCAL) => {
             format!("{ip} route del {route} table local")
         }
@@ -144,9 +162,40 @@ fn unrouted(to: IpAddr, by: &RouteChoice) -> Option<String> {
         }
         // Others of its next hops may be right.
         RouteChoice::Main { route } if route.contains(" nexthop ") => return None,
-        RouteChoice::Main { route } => format!("{ip} route del {route}"),
+        RouteChoice::Main { route } => {
+            // The kernel tells one with a nexthop object as `blackhole`, and does not find it by that word.
+            let mut refusals = REFUSALS.iter();
+            let bare = refusals.find_map(|word| route.strip_prefix(word));
+            let line = format!("{ip} route del {}", bare.unwrap_or(route));
+            let gone = Remediation::to(Todo::RuleOwner, vec![on(&line)?]);
+            return match in_place_of_agents(at, route, observations) {
+                Some(node) => Some(gone.then(agent::restores(node, observations)?)),
+                None => Some(gone),
+            };
+        }
         RouteChoice::Unknown { .. } => return None,
-    })
+    };
+    Some(Remediation::to(Todo::RuleOwner, vec![on(&line)?]))
+}
+
+/// The node, where the route is one to the whole range of another: with it, the agent's own was replaced.
+fn in_place_of_agents<'a>(
+    at: &'a Netns,
+    route: &str,
+    observations: &Observations,
+) -> Option<&'a str> {
+    let Netns::Node(node) = at else {
+        return None;
+    };
+    let ranges = observations
+        .nodes
+        .iter()
+        .flat_map(|of| &of.object.pod_cidrs);
+    let mut words = route
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok());
+    let dst: IpNet = words.next()?;
+    ranges.copied().any(|range| range == dst).then_some(node)
 }
 
 #[cfg(test)]

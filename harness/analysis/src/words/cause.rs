@@ -312,6 +312,7 @@ impl Words<'_> {
                 None => "no node sends the service's address to a backend: is kube-proxy, or what stands in for it, running?".to_owned(),
             });
             ServiceHairpin => "what a pod sends to a service and gets back itself must leave the node's bridge by the port it came from (hairpin mode), under another source (masquerade), past its packet filter";
+            TranslatedLost { node } => "{node} drops packets whose addresses it translates: between the same ends, others pass";
             DnsServerMissing => "no pod behind the service kube-system/kube-dns is ready";
             DnsServerIgnorant => "the server answers, but does not know the cluster's services: does it reach the API?";
             DnsServerUnreached { node, over } => (match node {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flatnet_lab::{Lab, LabTarget, Stdio};
-use flatnet_model::advice::Booted;
+use flatnet_model::booted::Booted;
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::naming::listed;
 use flatnet_model::observations::Availability;

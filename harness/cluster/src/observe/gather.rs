@@ -120,6 +120,8 @@ pub async fn everything(
         }
         None => None,
     };
+    // Without it some remediations are not known, and nothing else.
+    let booted = cluster.booted().await.ok().flatten();
     Ok(Observations {
         nodes: views,
         pods: pod_views,
@@ -133,6 +135,7 @@ pub async fn everything(
         namespace: cluster.namespace().to_owned(),
         cni: scope.cni.to_owned(),
         provider: cluster.provider().to_owned(),
+        booted,
         capabilities: cluster.capabilities().clone(),
         denied: [scope.denied, &fleet.denied].concat(),
         control_plane,

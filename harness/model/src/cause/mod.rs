@@ -49,6 +49,7 @@ impl CauseId {
             | CauseId::BackendsSilent
             | CauseId::ServiceProxyBehind
             | CauseId::ServiceHairpin
+            | CauseId::TranslatedLost
             | CauseId::DnsServerIgnorant
             | CauseId::DnsServerUnreached
             | CauseId::HostPortUnmapped

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::booted::Booted;
 use crate::capabilities::Capabilities;
 use crate::covering::Covering;
 use ipnet::IpNet;
@@ -77,6 +78,9 @@ pub struct Observations {
     pub cni: String,
     /// Which provider, as given.
     pub provider: String,
+    /// What a lab was booted with, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booted: Option<Booted>,
     /// What the cluster can do: why there is no control plane, where there is none.
     #[serde(default)]
     pub capabilities: Capabilities,
@@ -104,6 +108,7 @@ impl Observations {
             cni: self.cni.clone(),
             provider: self.provider.clone(),
             capabilities: self.capabilities.clone(),
+            booted: self.booted.clone(),
         }
     }
 }

@@ -254,6 +254,20 @@ pub(super) static FAULTS: &[Fault] = &[
         )],
     ),
     Fault::shell(
+        "translated-drop",
+        "node1 forwards nothing whose address it has translated",
+        &[node(
+            1,
+            filter!("ip", "forward", "0", "ct status dnat drop"),
+        )],
+        &[may_be(
+            &["hairpin"],
+            &[Node(1)],
+            C::TranslatedLost,
+            &[("node", "node1")],
+        )],
+    ),
+    Fault::shell(
         "ipv6-forward-drop",
         "node2 forwards no IPv6 from other nodes",
         &[node(

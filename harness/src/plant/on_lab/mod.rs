@@ -6,6 +6,7 @@ mod filters;
 mod holders;
 mod iptables;
 mod neighbours;
+mod next_hops;
 mod packets;
 mod pod_filters;
 mod rewrites;
@@ -37,6 +38,7 @@ pub(super) fn faults() -> impl Iterator<Item = &'static Fault> + Clone {
         devices::FAULTS,
         wire::FAULTS,
         routes::FAULTS,
+        next_hops::FAULTS,
         neighbours::FAULTS,
         settings::FAULTS,
         files::FAULTS,
