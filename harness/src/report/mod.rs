@@ -4,6 +4,7 @@
 mod blocks;
 pub mod cluster;
 pub mod comparison;
+mod described;
 pub mod diagnosis;
 pub mod diff;
 pub mod inspection;
