@@ -3,6 +3,7 @@ mod baseline;
 mod boots;
 mod ends;
 mod faults;
+mod page;
 mod programs;
 #[path = "../started.rs"]
 #[expect(dead_code, reason = "other suites use more of it")]
