@@ -29,7 +29,11 @@ fn answers_of_two_clusters_differ_in_what_differs() {
     answers(&two, &dir.join("two.json"));
     let same = diff(dir, "one.json", "two.json");
     assert_eq!(same.status.code(), Some(0), "{}", all(&same));
-    assert!(stdout(&same).contains("nothing differs: "), "{}", all(&same));
+    assert!(
+        stdout(&same).contains("nothing differs: "),
+        "{}",
+        all(&same)
+    );
     two.exec("node3", "ip link set cni0 mtu 1400");
     answers(&two, &dir.join("two.json"));
     let other = diff(dir, "one.json", "two.json");
@@ -45,14 +49,22 @@ fn a_baseline_and_a_revision_are_sides_too() {
     let dir = reports.0.path();
     let base = dir.join("lab.yaml");
     let mut command = flatnet();
-    command.args(["test", "--quiet", "--report"]).arg(dir.join("a"));
-    command.arg("--baseline").arg(&base).output().expect("flatnet starts");
+    command
+        .args(["test", "--quiet", "--report"])
+        .arg(dir.join("a"));
+    command
+        .arg("--baseline")
+        .arg(&base)
+        .output()
+        .expect("flatnet starts");
     let mut command = flatnet();
     let accepted = command.args(["baseline", "accept"]).arg(&base).output();
     assert!(accepted.expect("flatnet starts").status.success());
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
-        command.current_dir(dir).args(["-c", "user.name=a", "-c", "user.email=a@b"]);
+        command
+            .current_dir(dir)
+            .args(["-c", "user.name=a", "-c", "user.email=a@b"]);
         let output = command.args(arguments).output().expect("git starts");
         assert!(output.status.success(), "{arguments:?}: {}", all(&output));
     };
@@ -66,7 +78,12 @@ fn a_baseline_and_a_revision_are_sides_too() {
         ("lab.yaml", 1, "MTU of cni0: 1400 → 1500 bytes (every node)"),
     ] {
         let output = diff(dir, before, "a");
-        assert_eq!(output.status.code(), Some(code), "{before}: {}", all(&output));
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{before}: {}",
+            all(&output)
+        );
         assert!(stdout(&output).contains(says), "{before}: {}", all(&output));
     }
 }
