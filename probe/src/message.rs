@@ -5,10 +5,10 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0..4 | `fnp1` |
-//! | 4 | kind: 1 hello, 2 answer, 3 sized, 4 received |
+//! | 4 | kind: 1 hello, 2 answer, 3 sized, 4 received, 5 number, 6 counted |
 //! | 5..13 | nonce, chosen at random by the client and echoed |
 //! | 13..15 | length of the body |
-//! | 15.. | body: hello: the client's name · answer: the client's address as seen (16 bytes, IPv4 mapped), the responder's name · sized: nothing, then padding that counts for nothing · received: bytes of the datagram (4) |
+//! | 15.. | body: hello: the client's name · answer: the client's address as seen (16 bytes, IPv4 mapped), the responder's name · sized: nothing, then padding that counts for nothing · received: bytes of the datagram (4) · number: the number (8), nothing (12) · counted: the number (8), how many of this nonce came (8), how long the responder had it, in microseconds (4) |
 //!
 //! Every answer is about as small as its question or smaller, so that a responder cannot be used to amplify traffic.
 use std::net::{IpAddr, Ipv6Addr};
@@ -40,7 +40,20 @@ pub(crate) enum Message<'a> {
     Sized { nonce: u64 },
     /// A sized datagram came in whole, with this many bytes of UDP payload.
     Received { nonce: u64, bytes: u32 },
+    /// One of many that a client sends at a steady pace; the nonce is the stream's.
+    Number { nonce: u64, number: u64 },
+    /// The answer to a number.
+    Counted {
+        nonce: u64,
+        number: u64,
+        count: u64,
+        kept_us: u32,
+    },
 }
+
+/// Bytes of a number and of the answer to it.
+pub(crate) const NUMBER: usize = HEADER + NUMBER_BODY;
+const NUMBER_BODY: usize = 20;
 
 impl<'a> Message<'a> {
     /// The bytes of this message, without padding.
@@ -51,6 +64,8 @@ impl<'a> Message<'a> {
             Message::Answer { nonce, .. } => (2, nonce),
             Message::Sized { nonce } => (3, nonce),
             Message::Received { nonce, .. } => (4, nonce),
+            Message::Number { nonce, .. } => (5, nonce),
+            Message::Counted { nonce, .. } => (6, nonce),
         };
         bytes.extend_from_slice(MAGIC);
         bytes.push(kind);
@@ -68,6 +83,20 @@ impl<'a> Message<'a> {
             }
             Message::Sized { .. } => {}
             Message::Received { bytes: count, .. } => bytes.extend_from_slice(&count.to_be_bytes()),
+            Message::Number { number, .. } => {
+                bytes.extend_from_slice(&number.to_be_bytes());
+                bytes.resize(NUMBER, 0);
+            }
+            Message::Counted {
+                number,
+                count,
+                kept_us,
+                ..
+            } => {
+                bytes.extend_from_slice(&number.to_be_bytes());
+                bytes.extend_from_slice(&count.to_be_bytes());
+                bytes.extend_from_slice(&kept_us.to_be_bytes());
+            }
         }
         // At most MAX_MESSAGE, which fits.
         let [high, low] = ((bytes.len() - HEADER) as u16).to_be_bytes();
@@ -111,6 +140,17 @@ impl<'a> Message<'a> {
                 }),
                 Err(_) => Err(Error::Foreign("a count of the wrong size")),
             },
+            5 | 6 if body.len() != NUMBER_BODY => Err(Error::Foreign("a number of the wrong size")),
+            5 => Ok(Message::Number {
+                nonce,
+                number: u64_at(body, 0).unwrap_or_default(),
+            }),
+            6 => Ok(Message::Counted {
+                nonce,
+                number: u64_at(body, 0).unwrap_or_default(),
+                count: u64_at(body, 8).unwrap_or_default(),
+                kept_us: u32::from_be_bytes([body[16], body[17], body[18], body[19]]),
+            }),
             _ => Err(Error::Foreign("unknown kind")),
         }
     }
@@ -155,7 +195,7 @@ pub(crate) fn start_of_nonce(bytes: &[u8]) -> Option<u64> {
 
 /// Whether a message that may be cut off answers another.
 pub(crate) fn is_answer(bytes: &[u8]) -> bool {
-    matches!(bytes.get(4), Some(2 | 4))
+    matches!(bytes.get(4), Some(2 | 4 | 6))
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
@@ -210,6 +250,16 @@ mod tests {
         round_trip(Message::Received {
             nonce: 6,
             bytes: 65_507,
+        });
+        round_trip(Message::Number {
+            nonce: 8,
+            number: u64::MAX,
+        });
+        round_trip(Message::Counted {
+            nonce: 9,
+            number: 1 << 40,
+            count: 7,
+            kept_us: 250,
         });
         round_trip(Message::Hello {
             nonce: 7,

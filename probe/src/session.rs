@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::collections::BTreeMap;
 
 use flatnet_model::probe::watch::Watching;
-use flatnet_model::probe::{RepeatedAnswers, SeriesResults, Translating};
+use flatnet_model::probe::{RepeatedAnswers, SeriesResults, StreamsOpened, Translating};
 use flatnet_netlink::nft::OwnedTable;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::sleep;
@@ -18,6 +18,7 @@ use crate::echo::Pinger;
 use crate::error::{Error, Result};
 use crate::lines::{Input, Output};
 use crate::responder::Responder;
+use crate::streams::Streams;
 use crate::translate;
 use crate::watch::Watch;
 use crate::{
@@ -67,6 +68,7 @@ struct Session {
     repeated: BTreeMap<(Transport, IpAddr), u32>,
     watch: Option<Watch>,
     translations: Option<OwnedTable>,
+    streams: Option<Streams>,
 }
 
 /// Picks the arm of the question that a line asks. An arm gets the question, and what it returns must be that question's
@@ -99,6 +101,9 @@ impl Session {
             Listen(asked) => self.listen(&asked.name, asked.port).await?,
             Dial(asked) => self.dial(asked).await?,
             Series(asked) => self.series(asked).await?,
+            StreamsOpen(asked) => self.open_streams(asked).await,
+            Streams(_) => self.streams.as_ref().ok_or(Error::NoStreams)?.report(),
+            StreamsEnd(_) => self.streams.take().ok_or(Error::NoStreams)?.end().await,
             PathMtu(asked) => MtuTrials {
                 trials: path_mtu::measure(
                     &asked.targets,
@@ -205,6 +210,13 @@ impl Session {
             results,
             took_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
         })
+    }
+
+    async fn open_streams(&mut self, asked: ask::StreamsOpen) -> StreamsOpened {
+        drop(self.streams.take());
+        let (streams, opened) = Streams::open(asked).await;
+        self.streams = Some(streams);
+        opened
     }
 
     /// A second `watch` starts over. The first is over before the second begins: both may want a table of one name.

@@ -68,7 +68,7 @@ pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
 }
 
 /// Segments that this end sent again so far, the SYN included (tcp(7), TCP_INFO; struct tcp_info of linux/tcp.h).
-fn retransmits(stream: &TcpStream) -> std::io::Result<u32> {
+pub(crate) fn retransmits(stream: &TcpStream) -> std::io::Result<u32> {
     // SAFETY: all bytes zero are a valid `tcp_info`.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;

@@ -1,4 +1,4 @@
-//! The TCP responder: one hello and one answer per connection.
+//! The TCP responder: one hello and one answer per connection, or numbers for as long as the connection lasts.
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -13,12 +13,12 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinSet;
 
-use super::{State, TURN};
+use super::{State, TURN, numbers};
 use crate::Transport;
 use crate::message::{MAX_MESSAGE, Message, lacking};
 use crate::watched::watch;
 
-/// Connections whose hello is still awaited; more are closed.
+/// Connections whose hello is still awaited or that carry numbers; more are closed.
 const MOST_WAITING: usize = 1024;
 /// How long a connection may take to send its hello.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -50,10 +50,9 @@ pub(super) async fn serve(listener: Listener, state: Rc<State>) {
                         continue;
                     };
                     let mut hello = Hello::new(peer);
-                    if let Progress::Waiting = hello.advance(socket.as_fd(), &state)
-                        && waiting.len() < MOST_WAITING
-                    {
-                        waiting.spawn_local(finish(socket, hello, Rc::clone(&state)));
+                    let progress = hello.advance(socket.as_fd(), &state);
+                    if progress != Progress::Over && waiting.len() < MOST_WAITING {
+                        waiting.spawn_local(finish(socket, hello, progress, Rc::clone(&state)));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -86,9 +85,12 @@ struct Hello {
 }
 
 /// Whether a connection is done with.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
     /// The hello is not complete yet.
     Waiting,
+    /// A number came instead, and more will.
+    Numbers,
     /// It has been answered, or what came was not a hello.
     Over,
 }
@@ -108,6 +110,10 @@ impl Hello {
         loop {
             match lacking(&self.buffer[..self.filled]) {
                 Ok(0) => {
+                    let message = Message::decode(&self.buffer[..self.filled]);
+                    if let Ok(Message::Number { .. }) = message {
+                        return Progress::Numbers;
+                    }
                     self.answer(socket, state);
                     return Progress::Over;
                 }
@@ -155,18 +161,23 @@ impl Hello {
     }
 }
 
-async fn finish(socket: Socket, mut hello: Hello, state: Rc<State>) {
+/// Reads on after `progress`, until the hello is answered or, of numbers, as long as they come.
+async fn finish(socket: Socket, mut hello: Hello, mut progress: Progress, state: Rc<State>) {
     let Ok(socket) = watch(OwnedFd::from(socket), Interest::READABLE) else {
         return;
     };
     let exchange = async {
-        while let Ok(mut guard) = socket.readable().await {
-            if let Progress::Over = hello.advance(socket.as_fd(), &state) {
+        while progress == Progress::Waiting {
+            let Ok(mut guard) = socket.readable().await else {
                 return;
-            }
+            };
             guard.clear_ready();
+            progress = hello.advance(socket.as_fd(), &state);
         }
     };
     // One that takes too long is closed like one that is done.
     let _ = tokio::time::timeout(PATIENCE, exchange).await;
+    if progress == Progress::Numbers {
+        numbers::serve(&socket, &hello.buffer[..hello.filled]).await;
+    }
 }
