@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime};
 
 use flatnet_model::probe::{DialRequest, StreamReport, Transport, ask};
@@ -160,6 +162,22 @@ net_tests! {
         let streams = until(&mut a, |streams| streams[0].ended.is_some());
         let how = &streams[0].ended.as_ref().unwrap().how;
         assert!(["closed by the other end", "connection reset by peer"].contains(&how.as_str()), "{how}");
+    }
+
+    fn numbers_that_come_together_at_the_beginning_are_each_answered() {
+        let (a, _r, b) = routed();
+        let mut b = b.probe();
+        let port = b.listen("there");
+        let number = |number: u8| [&b"fnp1\x05\0\0\0\0\0\0\0\x07\0\x14\0\0\0\0\0\0\0"[..], &[number], &[0; 12]].concat();
+        let answers = a.within(|| {
+            let mut stream = TcpStream::connect(("10.9.2.2", port)).unwrap();
+            stream.write_all(&[number(0), number(1), number(2)].concat()).unwrap();
+            let mut answers = [0; 3 * 35];
+            stream.read_exact(&mut answers).unwrap();
+            answers
+        });
+        let told: Vec<[u8; 3]> = answers.chunks(35).map(|answer| [answer[4], answer[22], answer[30]]).collect();
+        assert_eq!(told, [[6, 0, 1], [6, 1, 2], [6, 2, 3]]);
     }
 
     fn what_the_kernel_does_not_send_is_lost_with_its_words() {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{State, TURN, numbers};
 use crate::Transport;
-use crate::message::{MAX_MESSAGE, Message, lacking};
+use crate::message::{MAX_MESSAGE, Message, NUMBER, lacking};
 use crate::watched::watch;
 
 /// Connections whose hello is still awaited or that carry numbers; more are closed.
@@ -110,7 +110,8 @@ impl Hello {
         loop {
             match lacking(&self.buffer[..self.filled]) {
                 Ok(0) => {
-                    let message = Message::decode(&self.buffer[..self.filled]);
+                    // The next numbers may be there already.
+                    let message = Message::decode(&self.buffer[..self.filled.min(NUMBER)]);
                     if let Ok(Message::Number { .. }) = message {
                         return Progress::Numbers;
                     }
