@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use flatnet_model::probe::watch::Watching;
 use flatnet_model::probe::{RepeatedAnswers, SeriesResults, StreamsOpened, Translating};
+use flatnet_netlink::Nft;
 use flatnet_netlink::nft::OwnedTable;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::sleep;
@@ -22,9 +23,9 @@ use crate::streams::Streams;
 use crate::translate;
 use crate::watch::Watch;
 use crate::{
-    DialResults, Files, Listening, MtuTrials, NetworkNamespaces, PluginVersions, Processes,
-    Question, ReceivedRequests, Resolutions, Routes, Transport, ask, cni_files, facts, files,
-    network_namespaces, path_mtu, plugin_versions, processes, resolv_conf, resolve, routes,
+    DialResults, Files, Listening, MtuTrials, NetworkNamespaces, NftTables, PluginVersions,
+    Processes, Question, ReceivedRequests, Resolutions, Routes, Transport, ask, cni_files, facts,
+    files, network_namespaces, path_mtu, plugin_versions, processes, resolv_conf, resolve, routes,
     sockets, wire,
 };
 
@@ -123,6 +124,7 @@ impl Session {
                 repeated_answers: self.repeated_answers(),
             },
             Facts(_) => facts::facts()?,
+            NftTables(_) => NftTables { tables: Nft::open()?.tables()? },
             Routes(asked) => Routes { routes: routes::ask(&asked.flows)? },
             CniFiles(asked) => {
                 cni_files::read(Path::new(&asked.conf_dir), Path::new(&asked.bin_dir))?

@@ -43,6 +43,7 @@ question!(StreamsEnd "streams-end" => super::StreamReports);
 question!(PathMtu "path-mtu" => super::MtuTrials, trials for targets);
 question!(Seen "seen" => super::ReceivedRequests);
 question!(Facts "facts" => super::Facts);
+question!(NftTables "nft-tables" => super::NftTables);
 question!(Routes "routes" => super::Routes, routes for flows);
 question!(CniFiles "cni-files" => super::CniFiles);
 question!(ResolvConf "resolv-conf" => super::ResolvConf);
@@ -158,6 +159,10 @@ pub struct Seen {}
 /// Links, addresses, routes, neighbours, FDB, sysctls and counters of the probe's network namespace.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Facts {}
+
+/// Names of the nftables tables of the probe's network namespace.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct NftTables {}
 
 /// Which routes the kernel of the probe's network namespace gives packets, policy routing included.
 #[derive(Clone, Debug, Serialize, Deserialize)]

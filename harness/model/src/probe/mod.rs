@@ -68,6 +68,13 @@ pub struct Routes {
     pub routes: Vec<RouteOutcome>,
 }
 
+/// Answer to [`ask::NftTables`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NftTables {
+    /// Family and name, as `nft list tables` writes them; none where the kernel has no nftables.
+    pub tables: Vec<String>,
+}
+
 /// Answer to [`ask::Translate`] and [`ask::TranslateEnd`].
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Translating {}
