@@ -4,6 +4,7 @@
 //! every namespace, [`follow`] says what became of packets that were followed for real, [`diagnose`] ranks
 //! the causes of an unhealthy pod or node, [`alike`] puts together what differs only in whom it is about.
 pub mod alike;
+pub mod change;
 pub mod checks;
 pub mod diagnose;
 pub mod example;

@@ -7,6 +7,7 @@
 pub mod advice;
 pub mod capabilities;
 pub mod cause;
+pub mod change;
 pub mod cni;
 pub mod components;
 pub mod coverage;

@@ -1,5 +1,6 @@
 //! The command line: parses, runs, prints, and turns the outcome into a documented exit code.
 mod answers;
+mod change;
 mod checks;
 mod clusters;
 mod diagnose;
@@ -78,6 +79,8 @@ enum Command {
     Inspect(Box<inspect::InspectArgs>),
     /// Explain why a pod does not run or cannot be reached, and how to fix it
     Diagnose(diagnose::DiagnoseArgs),
+    /// Change the CNI configuration of a cluster that runs, under traffic, and say what that did
+    Change(Box<change::ChangeArgs>),
     /// List the checks, how each one observes its promise, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and delete what it created; started by the run itself
@@ -174,6 +177,7 @@ pub fn main() -> ExitCode {
         Command::Exec(args) => exec::run(&args),
         Command::Inspect(args) => inspect::run(*args, &typed),
         Command::Diagnose(args) => diagnose::run(args, &typed),
+        Command::Change(args) => change::run(*args, &typed),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {

@@ -8,7 +8,7 @@ pub mod lifetime;
 mod limits;
 pub mod locate;
 mod new_kind;
-mod new_lab;
+pub(crate) mod new_lab;
 pub mod plan;
 mod pod_ranges;
 pub mod reaper;
@@ -39,6 +39,7 @@ use flatnet_model::snapshot::PodSnapshot;
 use interrupts::Interrupts;
 use lifetime::Lifetime;
 use plan::{Keep, Plan};
+use reaper::Reap;
 use tracing::Instrument;
 
 /// What to do where a cluster went before anybody could look at it.
@@ -210,6 +211,17 @@ impl Session {
     /// [`Error::Interrupted`], or the work's own.
     pub async fn guard<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.interrupts.guard(work).await
+    }
+
+    /// Something that is to be undone in a cluster that outlives the run, however the run ends.
+    ///
+    /// # Errors
+    /// When the reaper is gone.
+    pub(crate) fn also_undone(&self, thing: Reap) -> Result<()> {
+        match self.lifetime.is_booted() {
+            true => Ok(()),
+            false => self.lifetime.add(thing),
+        }
     }
 
     /// What there is to observe.
