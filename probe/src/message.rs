@@ -5,10 +5,10 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0..4 | `fnp1` |
-//! | 4 | kind: 1 hello, 2 answer, 3 sized, 4 received, 5 transfer, 6 arrived |
+//! | 4 | kind: 1 hello, 2 answer, 3 sized, 4 received, 5 transfer, 6 arrived, 7 number, 8 counted |
 //! | 5..13 | nonce, chosen at random by the client and echoed |
 //! | 13..15 | length of the body |
-//! | 15.. | body: hello: the client's name · answer: the client's address as seen (16 bytes, IPv4 mapped), the responder's name · sized: nothing, then padding that counts for nothing · received: bytes of the datagram (4) · transfer: bytes that follow (4), milliseconds without any after which none are awaited (4) · arrived: bytes that have come as they were sent (4), 1 where another came (1), MSS (4) |
+//! | 15.. | body: hello: the client's name · answer: the client's address as seen (16 bytes, IPv4 mapped), the responder's name · sized: nothing, then padding that counts for nothing · received: bytes of the datagram (4) · transfer: bytes that follow (4), milliseconds without any after which none are awaited (4) · arrived: bytes that have come as they were sent (4), 1 where another came (1), MSS (4) · number: the number (8), nothing (12) · counted: the number (8), how many of this nonce came (8), how long the responder had it, in microseconds (4) |
 //!
 //! Every answer is about as small as its question or smaller, so that a responder cannot be used to amplify traffic. What follows a
 //! transfer is the [`data`](crate::data) that both ends know; when all of it has arrived, as much is sent back.
@@ -57,7 +57,20 @@ pub(crate) enum Message<'a> {
         altered: bool,
         mss: u32,
     },
+    /// One of many that a client sends at a steady pace; the nonce is the stream's.
+    Number { nonce: u64, number: u64 },
+    /// The answer to a number.
+    Counted {
+        nonce: u64,
+        number: u64,
+        count: u64,
+        kept_us: u32,
+    },
 }
+
+/// Bytes of a number and of the answer to it.
+pub(crate) const NUMBER: usize = HEADER + NUMBER_BODY;
+const NUMBER_BODY: usize = 20;
 
 impl<'a> Message<'a> {
     /// The bytes of this message, without padding.
@@ -70,6 +83,8 @@ impl<'a> Message<'a> {
             Message::Received { nonce, .. } => (4, nonce),
             Message::Transfer { nonce, .. } => (5, nonce),
             Message::Arrived { nonce, .. } => (6, nonce),
+            Message::Number { nonce, .. } => (7, nonce),
+            Message::Counted { nonce, .. } => (8, nonce),
         };
         bytes.extend_from_slice(MAGIC);
         bytes.push(kind);
@@ -104,6 +119,20 @@ impl<'a> Message<'a> {
                 bytes.extend_from_slice(&count.to_be_bytes());
                 bytes.push(u8::from(*altered));
                 bytes.extend_from_slice(&mss.to_be_bytes());
+            }
+            Message::Number { number, .. } => {
+                bytes.extend_from_slice(&number.to_be_bytes());
+                bytes.resize(NUMBER, 0);
+            }
+            Message::Counted {
+                number,
+                count,
+                kept_us,
+                ..
+            } => {
+                bytes.extend_from_slice(&number.to_be_bytes());
+                bytes.extend_from_slice(&count.to_be_bytes());
+                bytes.extend_from_slice(&kept_us.to_be_bytes());
             }
         }
         // At most MAX_MESSAGE, which fits.
@@ -165,6 +194,17 @@ impl<'a> Message<'a> {
                 }),
                 _ => Err(Error::Foreign("a count that is cut short")),
             },
+            7 | 8 if body.len() != NUMBER_BODY => Err(Error::Foreign("a number of the wrong size")),
+            7 => Ok(Message::Number {
+                nonce,
+                number: u64_at(body, 0).unwrap_or_default(),
+            }),
+            8 => Ok(Message::Counted {
+                nonce,
+                number: u64_at(body, 0).unwrap_or_default(),
+                count: u64_at(body, 8).unwrap_or_default(),
+                kept_us: u32::from_be_bytes([body[16], body[17], body[18], body[19]]),
+            }),
             _ => Err(Error::Foreign("unknown kind")),
         }
     }
@@ -283,6 +323,16 @@ mod tests {
         };
         round_trip(arrived);
         assert_eq!(arrived.encode().len(), ARRIVED);
+        round_trip(Message::Number {
+            nonce: 10,
+            number: u64::MAX,
+        });
+        round_trip(Message::Counted {
+            nonce: 11,
+            number: 1 << 40,
+            count: 7,
+            kept_us: 250,
+        });
         round_trip(Message::Hello {
             nonce: 7,
             name: &"x".repeat(MAX_NAME),

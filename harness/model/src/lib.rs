@@ -8,6 +8,7 @@ pub mod advice;
 pub mod booted;
 pub mod capabilities;
 pub mod cause;
+pub mod change;
 pub mod cni;
 pub mod components;
 pub mod coverage;

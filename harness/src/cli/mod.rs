@@ -1,6 +1,7 @@
 //! The command line: parses, runs, prints, and turns the outcome into a documented exit code.
 mod answers;
 mod baseline;
+mod change;
 mod checks;
 mod clusters;
 mod diagnose;
@@ -84,6 +85,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Take what a run found into a baseline
     Baseline(baseline::BaselineCommand),
+    /// Change the CNI configuration of a cluster that runs, under traffic, and say what that did
+    Change(Box<change::ChangeArgs>),
     /// List the checks, how each one observes its promise, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and delete what it created; started by the run itself
@@ -182,6 +185,7 @@ pub fn main() -> ExitCode {
         Command::Diagnose(args) => diagnose::run(args, &typed),
         Command::Baseline(args) => baseline::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Change(args) => change::run(*args, &typed),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {
