@@ -4,7 +4,6 @@
 mod blocks;
 pub mod cluster;
 pub mod comparison;
-mod described;
 pub mod diagnosis;
 pub mod diff;
 pub mod inspection;

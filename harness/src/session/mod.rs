@@ -2,6 +2,7 @@
 pub mod attach;
 pub mod boot;
 pub mod deploy;
+mod described;
 pub mod exposure;
 pub mod interrupts;
 pub mod lifetime;

@@ -2,25 +2,21 @@
 use std::fmt;
 use std::future::pending;
 use std::io::Write as _;
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use jiff::Timestamp;
-use tokio::runtime::Runtime;
-
-use super::evidence::{self, Looked};
-use super::{Fact, Node, Options, Pod};
+use super::inside::{Inside, on_runtime, or_panic};
+use super::{Fact, Node, Pod, evidence};
 use crate::compare::Recorded;
 use crate::compare::baseline::Held;
 use crate::config::RunArgs;
 use crate::events::{Event, Observer};
-use crate::report::{self, Comparison, Report, Run};
+use crate::report::{self, Comparison};
 use crate::session::interrupts::Interrupts;
 use crate::session::{self, Session};
 use crate::{Error, Result, torn_down};
-use flatnet_analysis::checks::{Check, Required, catalogue};
+use flatnet_analysis::checks::{Check, catalogue};
 use flatnet_cluster::observe::once::Probes;
 use flatnet_cluster::status;
 use flatnet_model::Target;
@@ -31,31 +27,7 @@ use flatnet_model::snapshot::NodeSnapshot;
 /// A cluster with its CNI and its pods, all of which ran when it was booted. It is deleted when it is dropped.
 pub struct Cluster(Option<Inside>);
 
-struct Inside {
-    runtime: Runtime,
-    session: Session,
-    probes: Probes,
-    nodes: Vec<NodeSnapshot>,
-}
-
 impl Cluster {
-    /// A lab: Linux namespaces on this machine, without a container engine and without root.
-    pub fn lab() -> Options {
-        Cluster::options().option("--provider", "lab")
-    }
-
-    /// A kind cluster: needs kind, and docker or podman. It takes a minute: several tests share one as an rstest fixture with `#[once]`; it is
-    /// deleted when the test program ends.
-    pub fn kind() -> Options {
-        Cluster::options().option("--provider", "kind")
-    }
-
-    /// What `FLATNET_*` variables say, and a lab where they say nothing. With `FLATNET_CLUSTER` the pods go into a namespace of
-    /// their own on a cluster that runs, and only they are deleted.
-    pub fn options() -> Options {
-        Options::default()
-    }
-
     pub(super) fn start(args: &RunArgs) -> Result<Cluster> {
         let runtime = session::runtime()?;
         let started = on_runtime(&runtime, async || {
@@ -88,7 +60,7 @@ impl Cluster {
     /// Its nodes, in the order in which `node1`, `node2`, … count them.
     pub fn nodes(&self) -> Vec<Node<'_>> {
         let nodes = self.inside().nodes.iter();
-        nodes.map(|node| Node::new(self, node)).collect()
+        nodes.map(|node| Node::new(self.inside(), node)).collect()
     }
 
     /// The node of that name; `node2` is the second one of any cluster.
@@ -108,7 +80,7 @@ impl Cluster {
         let Some(node) = found else {
             panic!("{name} is a pod; nodes: {}", self.node_names().join(", "))
         };
-        Node::new(self, node)
+        Node::new(self.inside(), node)
     }
 
     /// Its pods with a network of their own, in the order in which they were deployed. Each node has a hostNetwork pod beside them, which
@@ -116,7 +88,7 @@ impl Cluster {
     pub fn pods(&self) -> Vec<Pod<'_>> {
         let pods = self.session().pods().iter();
         let own = pods.filter(|pod| !pod.host_network);
-        own.map(|pod| Pod::new(self, pod)).collect()
+        own.map(|pod| Pod::new(self.inside(), pod)).collect()
     }
 
     /// The pod of that name.
@@ -138,7 +110,7 @@ impl Cluster {
             let names: Vec<&str> = pods.map(|pod| pod.reference.name.as_str()).collect();
             panic!("{name} is a node; pods: {}", names.join(", "))
         };
-        Pod::new(self, pod)
+        Pod::new(self.inside(), pod)
     }
 
     fn find(&self, name: &str) -> Result<Target> {
@@ -164,7 +136,7 @@ impl Cluster {
     #[track_caller]
     pub fn check(&self, id: &str) {
         let check = or_panic(catalogue::find(id));
-        let report = self.judged(self.observed(), &[check]);
+        let report = self.inside().judged(self.observed(), &[check]);
         if let Some(words) = evidence::against(&report) {
             panic!("{words}")
         }
@@ -177,7 +149,7 @@ impl Cluster {
     #[track_caller]
     pub fn facts(&self) -> Vec<Fact> {
         let all: Vec<&Check> = catalogue::all().iter().collect();
-        let report = self.judged(self.observed(), &all);
+        let report = self.inside().judged(self.observed(), &all);
         let recorded = Recorded::of_report("now", &report);
         let facts = recorded.iter().flat_map(Recorded::facts);
         facts.map(Fact::of).collect()
@@ -192,7 +164,7 @@ impl Cluster {
     pub fn matches_baseline(&self, file: impl AsRef<Path>) {
         let held = or_panic(Held::read(file.as_ref()));
         let all: Vec<&Check> = catalogue::all().iter().collect();
-        let report = self.judged(self.observed(), &all);
+        let report = self.inside().judged(self.observed(), &all);
         let Some(recorded) = Recorded::of_report("now", &report) else {
             panic!(
                 "nothing could be observed to compare with {}",
@@ -213,39 +185,15 @@ impl Cluster {
         }
     }
 
-    /// Judges what was observed, as a test asks for it: what cannot be judged on this cluster is not a pass.
-    pub(super) fn judged(&self, observations: Observations, checks: &[&Check]) -> Report {
-        let ids: Vec<String> = checks.iter().map(|check| check.id.to_owned()).collect();
-        // Ids of the catalogue.
-        let required = Required::parse(&ids).unwrap_or_default();
-        let run = Run {
-            // Evidence says in its own words how to keep it.
-            gone: None,
-            ..Run::of(self.session().plan(), &observations, None)
-        };
-        let now = Timestamp::now();
-        Report::of(run, now, Vec::new(), (checks, &required), observations)
-    }
-
     #[track_caller]
     fn observed(&self) -> Observations {
-        or_panic(self.run(async |looked| looked.session.observe().await))
+        or_panic(
+            self.inside()
+                .run(async |looked| looked.session.observe().await),
+        )
     }
 
-    /// The parts that work on the cluster needs, for the time of that work.
-    pub(super) fn run<T: Send>(
-        &self,
-        work: impl AsyncFnOnce(Looked<'_>) -> Result<T> + Send,
-    ) -> Result<T> {
-        let inside = self.inside();
-        let looked = Looked {
-            session: &inside.session,
-            probes: &inside.probes,
-        };
-        on_runtime(&inside.runtime, async || work(looked).await)
-    }
-
-    pub(super) fn session(&self) -> &Session {
+    fn session(&self) -> &Session {
         &self.inside().session
     }
 
@@ -281,23 +229,6 @@ impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Cluster").field(&self.name()).finish()
     }
-}
-
-/// What there is, or a panic at the line of the test.
-#[track_caller]
-pub(super) fn or_panic<T>(result: std::result::Result<T, impl fmt::Display>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(e) => panic!("{e}"),
-    }
-}
-
-/// Works from a thread that belongs to no runtime: a test may have one of its own.
-fn on_runtime<T: Send>(runtime: &Runtime, work: impl AsyncFnOnce() -> T + Send) -> T {
-    thread::scope(|scope| {
-        let worker = scope.spawn(|| runtime.block_on(work()));
-        worker.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })
 }
 
 /// Once a runtime listens to signals they end no process by themselves, and the tests after this one would go on. Clusters end with

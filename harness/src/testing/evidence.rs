@@ -1,8 +1,6 @@
 //! What a failed assertion says.
 use crate::report::terminal::{self, Detail};
 use crate::report::{CheckReport, Report};
-use crate::session::Session;
-use flatnet_cluster::observe::once::Probes;
 use flatnet_model::verdict::Verdict;
 
 /// What a command left.
@@ -14,13 +12,6 @@ pub struct Output {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
-}
-
-/// What looks at a cluster.
-#[derive(Clone, Copy)]
-pub(super) struct Looked<'a> {
-    pub(super) session: &'a Session,
-    pub(super) probes: &'a Probes,
 }
 
 /// What speaks against a pass of the report's checks; nothing where they pass.

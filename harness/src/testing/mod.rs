@@ -31,9 +31,9 @@
 mod cluster;
 mod evidence;
 mod facts;
-mod node;
+mod inside;
+mod nodes_and_pods;
 mod options;
-mod pod;
 mod reach;
 mod routes;
 
@@ -41,8 +41,7 @@ pub use cluster::Cluster;
 pub use evidence::Output;
 pub use facts::Fact;
 pub use ipnet::IpNet;
-pub use node::Node;
+pub use nodes_and_pods::{Node, Pod};
 pub use options::Options;
-pub use pod::Pod;
 pub use reach::Reached;
 pub use routes::Route;

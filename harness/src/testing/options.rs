@@ -77,3 +77,22 @@ impl Options {
         Cluster::start(&args)
     }
 }
+
+impl Cluster {
+    /// A lab: Linux namespaces on this machine, without a container engine and without root.
+    pub fn lab() -> Options {
+        Cluster::options().option("--provider", "lab")
+    }
+
+    /// A kind cluster: needs kind, and docker or podman. It takes a minute: several tests share one as an rstest fixture with `#[once]`; it is
+    /// deleted when the test program ends.
+    pub fn kind() -> Options {
+        Cluster::options().option("--provider", "kind")
+    }
+
+    /// What `FLATNET_*` variables say, and a lab where they say nothing. With `FLATNET_CLUSTER` the pods go into a namespace of
+    /// their own on a cluster that runs, and only they are deleted.
+    pub fn options() -> Options {
+        Options::default()
+    }
+}

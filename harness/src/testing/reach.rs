@@ -6,13 +6,14 @@ use flatnet_analysis::checks::{self, catalogue};
 use flatnet_analysis::words::all;
 use flatnet_model::observations::{Endpoint, Observations, Observed};
 use flatnet_model::probe::{DialOutcome, ReceivedRequest, Transport};
+use flatnet_model::snapshot::PodSnapshot;
 
-use super::cluster::or_panic;
-use super::{Cluster, Pod, evidence};
+use super::evidence;
+use super::inside::{Inside, or_panic};
 
 /// A pod that reached another, with what both ends saw.
 pub struct Reached<'a> {
-    cluster: &'a Cluster,
+    inside: &'a Inside,
     ends: Ends<'a>,
     observations: Observations,
 }
@@ -26,7 +27,7 @@ impl Reached<'_> {
     pub fn without_nat(self) -> Self {
         let no_nat = or_panic(catalogue::find("no-nat"));
         let seen = self.ends.in_this_direction(&self.observations);
-        let report = self.cluster.judged(seen, &[no_nat]);
+        let report = self.inside.judged(seen, &[no_nat]);
         if let Some(words) = evidence::against(&report) {
             let told = self
                 .ends
@@ -46,47 +47,51 @@ impl Reached<'_> {
 
 /// Has `from` dial `to`; in words why it does not get through.
 pub(super) fn reaches<'a>(
-    cluster: &'a Cluster,
-    from: Pod<'a>,
-    to: Pod<'a>,
+    inside: &'a Inside,
+    from: &'a PodSnapshot,
+    to: &'a PodSnapshot,
 ) -> Result<Reached<'a>, String> {
     let ends = Ends { from, to };
-    if from.reference() == to.reference() {
+    let both = [&from.reference, &to.reference];
+    if both[0] == both[1] {
         return Err(format!(
-            "{from} to itself is not a pair; check(\"hairpin\") is about that"
+            "{} to itself is not a pair; check(\"hairpin\") is about that",
+            from.reference.name
         ));
     }
-    let both = [from.reference(), to.reference()];
-    let observations = cluster
+    let observations = inside
         .run(async |looked| looked.session.observe_only(&both).await)
-        .map_err(|e| format!("whether {from} reaches {to} cannot be observed: {e}"))?;
+        .map_err(|e| {
+            let (from, to) = (&from.reference.name, &to.reference.name);
+            format!("whether {from} reaches {to} cannot be observed: {e}")
+        })?;
     if ends.answered(&observations) {
         return Ok(Reached {
-            cluster,
+            inside,
             ends,
             observations,
         });
     }
-    let span = match from.node().name() == to.node().name() {
+    let span = match from.node == to.node {
         true => "same-node",
         false => "cross-node",
     };
     let check = catalogue::find(span).map_err(|e| e.to_string())?;
     let told = ends.told("does not reach", "", &observations);
-    let words = evidence::against(&cluster.judged(observations, &[check]));
+    let words = evidence::against(&inside.judged(observations, &[check]));
     Err(format!("{told}\n{}", words.unwrap_or_default()))
 }
 
 #[derive(Clone, Copy)]
 struct Ends<'a> {
-    from: Pod<'a>,
-    to: Pod<'a>,
+    from: &'a PodSnapshot,
+    to: &'a PodSnapshot,
 }
 
 impl Ends<'_> {
     fn endpoints(&self) -> (Endpoint, Endpoint) {
-        let of = |pod: &Pod<'_>| Endpoint::Pod(pod.reference().clone());
-        (of(&self.from), of(&self.to))
+        let of = |pod: &PodSnapshot| Endpoint::Pod(pod.reference.clone());
+        (of(self.from), of(self.to))
     }
 
     fn answered(&self, observations: &Observations) -> bool {
@@ -122,8 +127,8 @@ impl Ends<'_> {
     fn told(&self, what: &str, how: &str, observations: &Observations) -> String {
         format!(
             "{} {what} {}{how}\n  sent      {}\n  arrived   {}",
-            called(&self.from, observations),
-            called(&self.to, observations),
+            called(self.from, observations),
+            called(self.to, observations),
             self.sent(observations),
             self.arrived(observations)
         )
@@ -170,9 +175,10 @@ impl Ends<'_> {
 }
 
 /// `busybox-1 (node1, 10.244.0.2)`.
-fn called(pod: &Pod<'_>, observations: &Observations) -> String {
+fn called(pod: &PodSnapshot, observations: &Observations) -> String {
     let seen = observations.pods.iter();
-    let mut seen = seen.filter(|seen| seen.reference() == pod.reference());
+    let mut seen = seen.filter(|seen| *seen.reference() == pod.reference);
     let ips = seen.next().map(|seen| all(&seen.object.ips, ", "));
-    format!("{pod} ({}, {})", pod.node(), ips.unwrap_or_default())
+    let ips = ips.unwrap_or_default();
+    format!("{} ({}, {ips})", pod.reference.name, pod.node)
 }

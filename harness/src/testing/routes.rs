@@ -8,7 +8,7 @@ use flatnet_model::kernel::RouteEntry;
 use flatnet_model::probe::ask;
 use ipnet::IpNet;
 
-use super::Cluster;
+use super::inside::Inside;
 use crate::Result;
 
 /// A route of the main table. Its text form is that of `ip route`.
@@ -30,8 +30,8 @@ impl fmt::Display for Route {
 }
 
 /// Those of a node or pod, as its kernel has them now.
-pub(super) fn of(cluster: &Cluster, target: &Target) -> Result<Vec<Route>> {
-    let facts = cluster.run(async |looked| looked.probes.ask(target, &ask::Facts {}).await)?;
+pub(super) fn of(inside: &Inside, target: &Target) -> Result<Vec<Route>> {
+    let facts = inside.run(async |looked| looked.probes.ask(target, &ask::Facts {}).await)?;
     let route = |entry: &RouteEntry| Route {
         to: entry.dst,
         via: entry.gateway,

@@ -1,9 +1,9 @@
-//! What was run, as a report says it.
+//! A run, as its report says what it was.
 use std::net::IpAddr;
 
-use super::{Gone, Run};
+use super::plan::{Keep, Plan};
 use crate::plant::Fault;
-use crate::session::plan::{Keep, Plan};
+use crate::report::{Gone, Run};
 use flatnet_model::IpFamily;
 use flatnet_model::observations::Observations;
 
