@@ -199,7 +199,7 @@ fn keep(args: &TestArgs, report: &Report) -> Result<()> {
     let Some(dir) = &args.run.report else {
         return Ok(());
     };
-    for path in report::write_to(dir, report).map_err(|e| Error::Failed(e.to_string()))? {
+    for path in report::write_to(dir, report, None).map_err(|e| Error::Failed(e.to_string()))? {
         output::say(format_args!("wrote {}", path.display()));
     }
     Ok(())

@@ -31,7 +31,7 @@ fn of_file(path: &Path) -> Result<(String, String)> {
     };
     let wrong = |why: String| {
         Error::Input(format!(
-            "{}: {why}; name a report.json, the directory of --report, a baseline, what `flatnet inspect --output json` printed, or git:REVISION:PATH",
+            "{}: {why}; name a report.json or report.html, the directory of --report, a baseline, what `flatnet inspect --output json` printed, or git:REVISION:PATH",
             path.display()
         ))
     };
@@ -74,6 +74,7 @@ fn of_revision(given: &str, rest: &str) -> Result<String> {
 
 fn recorded(name: &str, text: &str) -> Result<Recorded> {
     let wrong = |why: String| Error::Input(format!("{name}: {why}"));
+    let text = report::html::embedded_json(text).unwrap_or(text);
     if !text.trim_start().starts_with('{') {
         return Err(wrong(
             "neither a report nor the JSON of flatnet inspect".to_owned(),
@@ -100,5 +101,37 @@ fn unreadable(text: &str, error: &str) -> String {
         ),
         Err(e) => format!("it is not JSON: {e}"),
         Ok(_) => format!("it is not a report of flatnet test: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flatnet_analysis::checks::all;
+    use flatnet_analysis::diff::diff;
+    use flatnet_analysis::example::build::{Cluster, Style};
+
+    use super::*;
+    use crate::report::tests::judged;
+    use flatnet_analysis::checks::Required;
+
+    #[test]
+    fn a_page_is_read_like_the_report_that_is_in_it() {
+        let observations = Cluster::new(Style::Direct, 2, 2).observe();
+        let checks: Vec<_> = all().iter().collect();
+        let report = judged(observations, &checks, &Required::OfProvider);
+        let dir = tempfile::tempdir().unwrap();
+        report::write_to(dir.path(), &report, None).unwrap();
+        let read = |name: &str| read(&dir.path().join(name).display().to_string());
+        let (page, json) = (read("report.html").unwrap(), read("report.json").unwrap());
+        let diff = diff(&page.side(), &json.side());
+        assert!(!diff.differs() && diff.same > 0, "{}", diff.summary);
+
+        let whole = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+        std::fs::write(dir.path().join("cut.html"), &whole[..whole.len() - 4000]).unwrap();
+        std::fs::write(dir.path().join("other.html"), "<html></html>").unwrap();
+        let cut = read("cut.html").unwrap_err().to_string();
+        assert!(cut.contains("the report was cut short"), "{cut}");
+        let other = read("other.html").unwrap_err().to_string();
+        assert!(other.contains("neither a report"), "{other}");
     }
 }

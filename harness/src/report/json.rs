@@ -52,6 +52,20 @@ struct Written<'a> {
 /// # Errors
 /// [`ReportError::Json`].
 pub fn render(report: &Report) -> Result<String, ReportError> {
+    let mut text = serde_json::to_string_pretty(&written(report))?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// The same on one line.
+///
+/// # Errors
+/// [`ReportError::Json`].
+pub fn compact(report: &Report) -> Result<String, ReportError> {
+    Ok(serde_json::to_string(&written(report))?)
+}
+
+fn written(report: &Report) -> Written<'_> {
     let words = report.words();
     let check = |check: CheckReport| CheckReport {
         id: check.id,
@@ -70,7 +84,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         diagnosis,
         observations,
     } = report;
-    let mut text = serde_json::to_string_pretty(&Written {
+    Written {
         schema,
         flatnet_version,
         started,
@@ -81,9 +95,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         matrix,
         diagnosis: diagnosis.clone().map(told),
         observations: observations.as_ref(),
-    })?;
-    text.push('\n');
-    Ok(text)
+    }
 }
 
 /// One JSON object, indented.

@@ -1,10 +1,12 @@
 //! Shows what the checks found: pure consumers of one [`Report`].
 //!
-//! [`terminal`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and [`summary`] for CI.
+//! [`terminal`] and [`html`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and
+//! [`summary`] for CI.
 mod blocks;
 pub mod cluster;
 pub mod diagnosis;
 pub mod diff;
+pub mod html;
 pub mod inspection;
 pub mod json;
 pub mod junit;
@@ -19,13 +21,14 @@ pub mod summary;
 pub mod terminal;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::Permissions;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use flatnet_analysis::diff::Diff;
 use tempfile::NamedTempFile;
 
 pub use cluster::ClusterReport;
@@ -61,17 +64,23 @@ pub enum ReportError {
 }
 
 /// What [`write_to`] writes.
-pub const FILES: [&str; 3] = ["report.json", "junit.xml", "summary.md"];
+pub const FILES: [&str; 4] = ["report.html", "report.json", "junit.xml", "summary.md"];
 
-/// Writes [`FILES`] into `dir`, which is made where it is missing. Returns the paths.
+/// Writes [`FILES`] into `dir`, which is made where it is missing, with what is different from a baseline where there was one.
+/// Returns the paths.
 ///
 /// # Errors
 /// [`ReportError`]. Each file is complete or not there.
-pub fn write_to(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
+pub fn write_to(
+    dir: &Path,
+    report: &Report,
+    diff: Option<&Diff>,
+) -> Result<Vec<PathBuf>, ReportError> {
     let texts = [
+        html::render(report, diff)?,
         json::render(report)?,
         junit::render(report)?,
-        summary::render(report),
+        summary::render(report, diff),
     ];
     write_files(dir, FILES.into_iter().zip(texts))
 }

@@ -198,6 +198,19 @@ impl Report {
         self
     }
 
+    /// Its checks as people read them: failures, what could not be measured, the rest, what was skipped; each in the catalogue's order.
+    pub fn worst_first(&self) -> Vec<&CheckReport> {
+        let mut checks: Vec<&CheckReport> = self.checks.iter().collect();
+        checks.sort_by_key(|check| match &check.verdict {
+            Verdict::Fail { .. } => 0,
+            Verdict::Skip { .. } if check.required => 0,
+            Verdict::Broken { .. } => 1,
+            Verdict::Pass { .. } | Verdict::Report { .. } => 2,
+            Verdict::Skip { .. } => 3,
+        });
+        checks
+    }
+
     /// Writes its evidence.
     pub fn words(&self) -> Words<'_> {
         Words::of_report(self.observations.as_ref(), self.run.cluster.as_deref())

@@ -2,11 +2,12 @@
 use super::repeated::shown;
 use super::{CheckReport, Report};
 use flatnet_analysis::alike::subjects;
+use flatnet_analysis::diff::Diff;
 use flatnet_analysis::words::{Words, listed};
 use flatnet_model::verdict::Verdict;
 
-/// A heading, one row a check, and the evidence of those that failed.
-pub fn render(report: &Report) -> String {
+/// A heading, one row per check, the evidence of those that failed, and what is different from a baseline.
+pub fn render(report: &Report, diff: Option<&Diff>) -> String {
     let run = &report.run;
     let outcome = report.outcome();
     let notes = outcome.notes.iter();
@@ -75,6 +76,10 @@ pub fn render(report: &Report) -> String {
                 ));
             }
         }
+    }
+    if let Some(diff) = diff {
+        text.push('\n');
+        text.push_str(&super::diff::markdown(diff, false));
     }
     text
 }

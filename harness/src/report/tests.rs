@@ -16,12 +16,12 @@ use flatnet_model::observations::Observations;
 use flatnet_model::skip::SkipReason;
 use flatnet_model::verdict::Verdict;
 
-fn report(observations: Observations) -> Report {
+pub(super) fn report(observations: Observations) -> Report {
     let checks: Vec<_> = all().iter().collect();
     judged(observations, &checks, &Required::OfProvider)
 }
 
-pub(super) fn judged(observations: Observations, checks: &[&Check], required: &Required) -> Report {
+pub(crate) fn judged(observations: Observations, checks: &[&Check], required: &Required) -> Report {
     let run = Run {
         provider: "lab".to_owned(),
         cluster: None,
@@ -58,7 +58,7 @@ pub(super) fn healthy() -> Observations {
 }
 
 /// One pod lost its default route, one node's files cannot be read, and there is no bridge to look at.
-fn mixed() -> Report {
+pub(super) fn mixed() -> Report {
     let mut observations = healthy();
     let pod = &mut observations.pods[0];
     pod.facts
@@ -188,7 +188,7 @@ fn large_matrices_show_only_what_is_red() {
     insta::assert_snapshot!(plain(&terminal::render_matrix(&report.matrix)), @r"
     pairs answered, from row to column
            node7
-    node3    5/6
+    node3   [5/6]
     ");
 }
 
@@ -254,16 +254,13 @@ fn times_are_rfc_3339(#[case] second: i64, #[case] text: &str) {
 fn a_directory_gets_all_files_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("a/b");
-    let written = write_to(&target, &mixed()).unwrap();
-    assert_eq!(
-        written,
-        ["report.json", "junit.xml", "summary.md"].map(|name| target.join(name))
-    );
-    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 3);
-    json::parse(&std::fs::read_to_string(&written[0]).unwrap()).unwrap();
+    let written = write_to(&target, &mixed(), None).unwrap();
+    assert_eq!(written, FILES.map(|name| target.join(name)));
+    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 4);
+    json::parse(&std::fs::read_to_string(&written[1]).unwrap()).unwrap();
     let blocked = dir.path().join("file");
     std::fs::write(&blocked, "").unwrap();
-    let error = write_to(&blocked, &mixed()).unwrap_err();
+    let error = write_to(&blocked, &mixed(), None).unwrap_err();
     assert!(error.to_string().contains("--report"), "{error}");
 }
 
@@ -276,11 +273,13 @@ fn what_cannot_be_written_is_found_before_a_run_and_leaves_nothing() {
     std::fs::create_dir(dir.path().join("summary.md")).unwrap();
 
     let error = check(dir.path(), &FILES).unwrap_err().to_string();
-    let late = write_to(dir.path(), &mixed()).unwrap_err().to_string();
+    let late = write_to(dir.path(), &mixed(), None)
+        .unwrap_err()
+        .to_string();
 
     assert!(error.contains("summary.md: is a directory;"), "{error}");
     assert!(late.contains("summary.md: "), "{late}");
-    assert_eq!(entries(), 3, "two reports and the folder");
+    assert_eq!(entries(), 4, "three reports and the folder");
 }
 
 /// Every key of the JSON form is documented.
@@ -336,7 +335,7 @@ fn collect(value: &serde_json::Value, keys: &mut std::collections::BTreeSet<Stri
 #[test]
 fn the_summary_has_a_row_a_check_and_breaks_no_table() {
     let report = mixed();
-    let text = summary::render(&report);
+    let text = summary::render(&report, None);
     let rows = text.lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(rows, report.checks.len());
     for line in text.lines().filter(|line| line.starts_with("| `")) {

@@ -1,0 +1,122 @@
+//! What is different from the baseline.
+use flatnet_analysis::diff::{Change, Class, Diff, Example, HopLine};
+use flatnet_analysis::words::count;
+
+use super::mark::Mark;
+use super::markup::{Element, Markup, el};
+use super::page::left_out;
+use super::rule;
+
+/// Differences, at most.
+const MOST_CHANGES: usize = 40;
+/// Lines of evidence of one, at most.
+const MOST_LINES: usize = 6;
+
+pub(super) fn render(diff: Option<&Diff>) -> Markup {
+    let Some(diff) = diff else {
+        return Markup::default();
+    };
+    let changes = diff.changes.iter();
+    let told: Vec<&Change> = changes
+        .filter(|change| change.class != Class::Noise)
+        .collect();
+    let sides = el("p")
+        .class("about")
+        .child(el("code").text(&diff.before))
+        .text(" → ")
+        .child(el("code").text(&diff.after));
+    let closing = match told.len() {
+        0 => format!("nothing differs: {}", diff.summary),
+        1 => format!("1 difference; {}", diff.summary),
+        n => format!("{n} differences; {}", diff.summary),
+    };
+    let newcomers = [
+        ("New", &diff.newcomers.appeared),
+        ("Gone", &diff.newcomers.gone),
+    ];
+    let newcomers = newcomers
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| el("p").text(format_args!("{what}: {}", names.join(", "))));
+    let uncompared = diff.uncompared.iter().take(MOST_LINES).map(|one| {
+        let (kind, who, why) = (one.id.id(), &one.who, &one.why);
+        el("p").text(format_args!("Not compared: {kind} {who}: {why}"))
+    });
+    Markup::from(el("p").class("lead").text(closing))
+        .with(sides)
+        .with(Markup::of(told.iter().take(MOST_CHANGES).map(|c| one(c))))
+        .with(left_out(
+            told.len().saturating_sub(MOST_CHANGES),
+            "difference",
+        ))
+        .with(Markup::of(newcomers))
+        .with(Markup::of(uncompared))
+        .with(left_out(
+            diff.uncompared.len().saturating_sub(MOST_LINES),
+            "fact that could not be compared",
+        ))
+}
+
+fn one(change: &Change) -> Element {
+    let mark = match change.class {
+        Class::PromiseBroken => Mark::Fail,
+        Class::PromiseRestored => Mark::Pass,
+        Class::PathDiffers | Class::FactDiffers | Class::Noise => Mark::Report,
+    };
+    let summary = el("summary")
+        .child(mark.badge(change.class.heading()))
+        .child(el("span").class("promise").text(&change.text));
+    let lines = change
+        .evidence
+        .iter()
+        .take(MOST_LINES)
+        .map(|line| el("li").text(line));
+    let rule = change.rule.as_ref().map(|rule| {
+        let link = rule::linked(rule);
+        el("p").class("about").text("Rule: ").child(link)
+    });
+    let who = el("p").class("about").text(format_args!(
+        "{} of {}",
+        change.subjects.len(),
+        count(change.of, "subject")
+    ));
+    let details = el("details").class(format_args!("check {}", mark.class()));
+    // What breaks a promise is read by everyone.
+    let details = match change.class {
+        Class::PromiseBroken => details.attr("open", ""),
+        _ => details,
+    };
+    details
+        .child(summary)
+        .child(el("ul").children(lines))
+        .child(left_out(
+            change.evidence.len().saturating_sub(MOST_LINES),
+            "line",
+        ))
+        .child(rule)
+        .child(change.example.as_ref().map(example))
+        .child(who)
+}
+
+/// Both ways beside each other; one where they are the same.
+fn example(example: &Example) -> Element {
+    let side = |title: &str, hops: &[HopLine]| {
+        let hops = hops.iter().map(|hop| match hop.differs {
+            true => el("li").class("differs").text("≠ ").text(&hop.hop),
+            false => el("li").text(&hop.hop),
+        });
+        el("div")
+            .child(el("h4").text(title))
+            .child(el("ol").children(hops))
+    };
+    let sides = match example.is_same() {
+        true => vec![side("before and after", &example.before)],
+        false => vec![
+            side("before", &example.before),
+            side("after", &example.after),
+        ],
+    };
+    el("div")
+        .child(el("p").text("For example ").text(&example.flow))
+        .child(el("div").class("sides").children(sides))
+}
