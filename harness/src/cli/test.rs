@@ -1,5 +1,6 @@
 //! `flatnet test`: one whole run and its report.
 use std::net::IpAddr;
+use std::path::{PathBuf, absolute};
 
 use clap::Args;
 use jiff::Timestamp;
@@ -93,6 +94,7 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     )
     .with_diagnosis(outcome.diagnosis);
     let written = [show(&args, &report), keep(&args, &report)];
+    annotate(&args, &report);
     let outcome = report.outcome();
     if outcome.counts.failed > 0 && !args.run.keep {
         output::say(format!(
@@ -191,6 +193,20 @@ fn show(args: &TestArgs, report: &Report) -> Result<()> {
             };
             output::print(terminal::render(report, detail))
         }
+    }
+}
+
+/// On the CNI's file, where GitHub Actions reads what this prints. On standard error: standard output may be JSON.
+fn annotate(args: &TestArgs, report: &Report) {
+    let variable = |name: &str| std::env::var_os(name);
+    let reads = variable("GITHUB_ACTIONS").is_some_and(|on| on == "true");
+    let Some(file) = args.run.cni_file().filter(|_| reads) else {
+        return;
+    };
+    let file = absolute(file).unwrap_or_else(|_| file.to_owned());
+    let workspace = variable("GITHUB_WORKSPACE").map(PathBuf::from);
+    for line in report::annotations::render(report, &file, workspace.as_deref()) {
+        output::say(line);
     }
 }
 

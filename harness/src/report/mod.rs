@@ -2,6 +2,7 @@
 //!
 //! [`terminal`] and [`html`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and
 //! [`summary`] for CI.
+pub mod annotations;
 mod blocks;
 pub mod cluster;
 pub mod diagnosis;
