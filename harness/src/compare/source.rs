@@ -1,4 +1,5 @@
 //! Where one of two sides is read from: a file, a directory that `--report` wrote, or a revision of a git repository.
+use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -74,7 +75,10 @@ fn of_revision(given: &str, rest: &str) -> Result<String> {
 
 fn recorded(name: &str, text: &str) -> Result<Recorded> {
     let wrong = |why: String| Error::Input(format!("{name}: {why}"));
-    let text = report::html::embedded_json(text).unwrap_or(text);
+    let text = &match report::html::embedded_json(text) {
+        Some(unpacked) => unpacked.map_err(|e| wrong(e.to_string()))?,
+        None => Cow::Borrowed(text),
+    };
     if !text.trim_start().starts_with('{') {
         return Err(wrong(
             "neither a report nor the JSON of flatnet inspect".to_owned(),

@@ -1,6 +1,5 @@
 //! What is different from the baseline.
 use flatnet_analysis::diff::{Change, Class, Diff, Example, HopLine};
-use flatnet_analysis::words::count;
 
 use super::mark::Mark;
 use super::markup::{Element, Markup, el};
@@ -9,6 +8,8 @@ use super::rule;
 
 /// Differences, at most.
 const MOST_CHANGES: usize = 40;
+/// So many of them, the worst, are not folded.
+const OPEN: usize = 3;
 /// Lines of evidence of one, at most.
 const MOST_LINES: usize = 6;
 
@@ -42,9 +43,14 @@ pub(super) fn render(diff: Option<&Diff>) -> Markup {
         let (kind, who, why) = (one.id.id(), &one.who, &one.why);
         el("p").text(format_args!("Not compared: {kind} {who}: {why}"))
     });
+    let shown = told.iter().take(MOST_CHANGES).enumerate();
+    let shown = shown.map(|(at, change)| match at < OPEN {
+        true => one(change).attr("open", ""),
+        false => one(change),
+    });
     Markup::from(el("p").class("lead").text(closing))
         .with(sides)
-        .with(Markup::of(told.iter().take(MOST_CHANGES).map(|c| one(c))))
+        .with(Markup::of(shown))
         .with(left_out(
             told.len().saturating_sub(MOST_CHANGES),
             "difference",
@@ -75,17 +81,7 @@ fn one(change: &Change) -> Element {
         let link = rule::linked(rule);
         el("p").class("about").text("Rule: ").child(link)
     });
-    let who = el("p").class("about").text(format_args!(
-        "{} of {}",
-        change.subjects.len(),
-        count(change.of, "subject")
-    ));
     let details = el("details").class(format_args!("check {}", mark.class()));
-    // What breaks a promise is read by everyone.
-    let details = match change.class {
-        Class::PromiseBroken => details.attr("open", ""),
-        _ => details,
-    };
     details
         .child(summary)
         .child(el("ul").children(lines))
@@ -95,7 +91,6 @@ fn one(change: &Change) -> Element {
         ))
         .child(rule)
         .child(change.example.as_ref().map(example))
-        .child(who)
 }
 
 /// Both ways beside each other; one where they are the same.

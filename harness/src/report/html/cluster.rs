@@ -57,9 +57,20 @@ pub(super) struct Pod {
     pub(super) addresses: Vec<String>,
     /// Its device and MTU, or why they are not known.
     pub(super) device: String,
-    /// Whether its host end is a port of the bridge that is drawn.
-    pub(super) on_bridge: bool,
+    /// Where its host end is.
+    pub(super) port: Port,
     pub(super) suspect: bool,
+}
+
+/// Where a pod's host end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    /// It is a port of the bridge that is drawn.
+    OfBridge,
+    /// It is not, or there is no such bridge.
+    Elsewhere,
+    /// The pod or its node was not looked into.
+    Unknown,
 }
 
 /// Who is to blame for failures.
@@ -209,7 +220,16 @@ fn pod(
     bridge: Option<&Link>,
     suspects: &Suspects<'_>,
 ) -> Pod {
-    let master = outside.and_then(|facts| host_end(pod, facts)?.master);
+    let port = match (interface(pod), outside, bridge) {
+        (None, ..) | (_, None, _) => Port::Unknown,
+        (Some(_), Some(facts), Some(bridge)) => {
+            match host_end(pod, facts).and_then(|end| end.master) {
+                Some(master) if master == bridge.index => Port::OfBridge,
+                _ => Port::Elsewhere,
+            }
+        }
+        (Some(_), Some(_), None) => Port::Elsewhere,
+    };
     let device = match (interface(pod), pod.runs()) {
         (Some(link), _) if !link.up => format!("{} DOWN", link.name),
         (Some(link), _) => format!("{} {}", link.name, link.mtu),
@@ -220,7 +240,7 @@ fn pod(
         name: page.pod(pod.reference()),
         addresses: pod.object.ips.iter().map(ToString::to_string).collect(),
         device,
-        on_bridge: bridge.is_some_and(|bridge| master == Some(bridge.index)),
+        port,
         suspect: suspects.pod(pod.reference()),
     }
 }

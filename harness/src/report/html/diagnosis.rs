@@ -37,8 +37,10 @@ pub(super) fn render(page: &Page<'_>) -> Markup {
 fn group(alike: &[&Subject], words: &Words<'_>) -> Option<Element> {
     let subject = alike.first()?;
     let names: Vec<&str> = alike.iter().map(|subject| subject.name.as_str()).collect();
+    let on = subject.node.as_ref().map(|node| format!(" on {node}"));
     let title = el("h3")
         .child(el("span").class("id").text(listed(&names, MOST_NAMES)))
+        .text(on.unwrap_or_default())
         .text(" ")
         .text(&subject.status);
     let findings = subject.findings.iter().map(|finding| {

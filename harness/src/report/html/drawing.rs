@@ -2,7 +2,7 @@
 //! narrow ones; the style sheet shows one of them.
 use flatnet_analysis::words::count;
 
-use super::cluster::{Device, Node, Pod, nodes};
+use super::cluster::{Device, Node, Pod, Port, nodes};
 use super::markup::{Element, Markup, el};
 use super::page::{Page, left_out};
 
@@ -28,7 +28,7 @@ pub(super) fn render(page: &Page<'_>) -> Markup {
     };
     let columns = nodes.len().min(COLUMNS);
     let legend = el("p").class("about").text(
-        "A number beside a device is its MTU in bytes. Solid lines: a port of the bridge. Dashed lines: packets are routed. \
+        "A number beside a device is its MTU in bytes. Solid lines: a port of the bridge. Dashed lines join what packets to other nodes may pass. \
          ✗ marks whom a failing check names as the culprit.",
     );
     Markup::from(
@@ -102,7 +102,9 @@ fn node(node: &Node) -> (Element, usize) {
         let (element, height) = self::pod(pod);
         let moved = el("g").attr("transform", format_args!("translate({} {y})", PAD + TRUNK));
         parts.push(moved.child(element));
-        ports.push((y + height / 2, pod.on_bridge));
+        if pod.port != Port::Unknown {
+            ports.push((y + height / 2, pod.port));
+        }
         y += height + 8;
     }
     if node.more_pods > 0 {
@@ -115,11 +117,11 @@ fn node(node: &Node) -> (Element, usize) {
     if let (Some(first), Some(_)) = (first, &node.bridge) {
         parts.push(line((trunk, first), (trunk, y)).class("port"));
     }
-    for (at, on_bridge) in ports {
-        let class = match (on_bridge, &node.bridge) {
-            (true, _) => "port",
-            (false, Some(_)) => "port off",
-            (false, None) => "routed",
+    for (at, port) in ports {
+        let class = match (port, &node.bridge) {
+            (Port::OfBridge | Port::Unknown, _) => "port",
+            (Port::Elsewhere, Some(_)) => "port off",
+            (Port::Elsewhere, None) => "routed",
         };
         parts.push(line((trunk, at), (PAD + TRUNK, at)).class(class));
     }
@@ -141,8 +143,11 @@ fn node(node: &Node) -> (Element, usize) {
 
 fn pod(pod: &Pod) -> (Element, usize) {
     let width = WIDTH - 2 * PAD - TRUNK;
-    let off = (!pod.on_bridge).then_some(" (on no port of the bridge)");
-    let title = format!("{}: {}{}", pod.name, pod.device, off.unwrap_or_default());
+    let off = match pod.port {
+        Port::Elsewhere => " (on no port of the bridge)",
+        Port::OfBridge | Port::Unknown => "",
+    };
+    let title = format!("{}: {}{off}", pod.name, pod.device);
     boxed(
         if pod.suspect { "pod suspect" } else { "pod" },
         (&marked(&pod.name, pod.suspect), &pod.device, &title),

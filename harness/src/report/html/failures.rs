@@ -21,10 +21,10 @@ pub(super) fn render(page: &Page<'_>) -> Markup {
         _ => None,
     });
     let broken = checks.filter_map(|check| match &check.verdict {
-        Verdict::Broken { error, .. } => Some(unmeasured(check, error)),
+        Verdict::Broken { error, .. } => Some((error.as_str(), check.id.as_str())),
         _ => None,
     });
-    Markup::of(failed.chain(broken))
+    Markup::of(failed).with(unmeasured(broken))
 }
 
 fn failed(page: &Page<'_>, check: &CheckReport, evidence: &[Evidence]) -> Element {
@@ -36,7 +36,14 @@ fn failed(page: &Page<'_>, check: &CheckReport, evidence: &[Evidence]) -> Elemen
         let link = rule::linked(&one.rule.source);
         el("p").class("about").text("Promised by ").child(link)
     });
-    card(check, Mark::Fail, "failed")
+    let title = el("h3")
+        .child(Mark::Fail.badge("failed"))
+        .text(" ")
+        .child(el("span").class("id").text(&check.id));
+    el("div")
+        .class("card fail")
+        .child(title)
+        .child(el("p").class("promise").text(&check.promise))
         .attr("id", format_args!("fail-{}", check.id))
         .children(items)
         .children(more)
@@ -47,19 +54,26 @@ fn failed(page: &Page<'_>, check: &CheckReport, evidence: &[Evidence]) -> Elemen
         .child(source)
 }
 
-fn unmeasured(check: &CheckReport, error: &str) -> Element {
-    card(check, Mark::Broken, "broken").child(el("p").text("could not be measured: ").text(error))
-}
-
-fn card(check: &CheckReport, mark: Mark, word: &str) -> Element {
-    let title = el("h3")
-        .child(mark.badge(word))
-        .text(" ")
-        .child(el("span").class("id").text(&check.id));
-    el("div")
-        .class(format_args!("card {}", mark.class()))
-        .child(title)
-        .child(el("p").class("promise").text(&check.promise))
+/// Checks that could not be measured, by why not.
+fn unmeasured<'a>(broken: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Element> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (error, id) in broken {
+        match reasons.iter_mut().find(|(known, _)| *known == error) {
+            Some((_, ids)) => ids.push(id),
+            None => reasons.push((error, vec![id])),
+        }
+    }
+    let count: usize = reasons.iter().map(|(_, ids)| ids.len()).sum();
+    let rows = reasons.iter().map(|(error, ids)| {
+        let ids = el("dt").child(el("span").class("id").text(ids.join(", ")));
+        el("div").child(ids).child(el("dd").text(error))
+    });
+    let title = Mark::Broken.badge(&format!("{count} broken"));
+    let card = el("div")
+        .class("card broken")
+        .child(el("h3").child(title).text(" could not be measured"))
+        .child(el("dl").class("broken").children(rows));
+    (count > 0).then_some(card)
 }
 
 /// The parts of a list are lines.

@@ -53,16 +53,16 @@ pub(super) fn sentence(page: &Page<'_>) -> String {
             listed(&failing, MOST_NAMES)
         ),
         (0, 1.., _) => format!(
-            "skipped, and must not be: {}",
+            "Skipped, and must not be: {}",
             listed(&outcome.missed, MOST_NAMES)
         ),
         (0, 0, 0) if judged > 0 => match judged {
-            1 => "the promise that was checked holds".to_owned(),
-            _ => format!("all {judged} promises that were checked hold"),
+            1 => "The promise that was checked holds".to_owned(),
+            _ => format!("All {judged} promises that were checked hold"),
         },
-        (0, 0, 0) => "facts only: no promise was checked".to_owned(),
+        (0, 0, 0) => "Facts only: no promise was checked".to_owned(),
         _ => match counts.broken {
-            0 => "nothing was judged".to_owned(),
+            0 => "Nothing was judged".to_owned(),
             broken => format!("{} could not be measured", count(broken, "check")),
         },
     }

@@ -27,7 +27,7 @@ mod tests;
 use flatnet_analysis::diff::Diff;
 
 use super::{Report, ReportError, json};
-pub use embedded::json as embedded_json;
+pub use embedded::{Unpacked, json as embedded_json};
 use markup::{Element, Markup, el};
 use page::Page;
 
