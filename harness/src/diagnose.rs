@@ -202,12 +202,13 @@ async fn observe(
             why: why.clone(),
         });
     }
+    let run = run_id();
     let scope = Scope {
         cluster,
         pods: &all,
         denied: &[],
         before: None,
-        translate: None,
+        translate: consent.is_given().then_some(run.as_str()),
         exposed: None,
         transports: &TRANSPORTS,
         coverage: Coverage::Auto,
@@ -216,7 +217,7 @@ async fn observe(
         cni: "",
     };
     let mut observations = everything(&fleet, nodes, &scope).await?;
-    follow(cluster, &fleet, consent, &run_id(), &mut observations).await;
+    follow(cluster, &fleet, consent, &run, &mut observations).await;
     look_again(&fleet, &mut observations).await;
     Ok(observations)
 }

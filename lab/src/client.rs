@@ -172,6 +172,14 @@ impl Lab {
         })
     }
 
+    /// Its process id in the lab, where a signal has stopped it (SIGSTOP) and none has let it go on.
+    pub fn stopped_daemon(&self, node: &str, name: &str) -> Result<Option<i32>> {
+        self.call(&Request::StoppedDaemon {
+            node: node.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+
     /// Writes a file in a node, atomically, directories included.
     pub fn write_file(&self, node: &str, file: &NodeFile<'_>) -> Result<()> {
         let request = Request::WriteFile {

@@ -4,7 +4,9 @@ use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::launch::{Launch, Streams, exit_code, node_env};
@@ -99,14 +101,35 @@ impl Daemons {
     }
 
     pub(crate) fn log(&self, name: &str) -> Result<(String, Option<i32>)> {
-        let daemon = self
-            .find(name)
-            .ok_or_else(|| Error::invalid(format!("no daemon {name} was started there")))?;
+        let daemon = self.required(name)?;
         let mut state = daemon.lock();
         Ok((
             String::from_utf8_lossy(state.log.make_contiguous()).into_owned(),
             state.exit,
         ))
+    }
+
+    /// The process id of one that is stopped by a signal.
+    pub(crate) fn stopped(&self, name: &str) -> Result<Option<i32>> {
+        let group = self.required(name)?.group;
+        // What is asked stays to be asked again; who waits for the daemon's end waits on.
+        let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        Ok(match waitid(Id::Pid(group), flags) {
+            Ok(WaitStatus::Stopped(..)) => Some(group.as_raw()),
+            // One that has ended has been waited for.
+            Ok(_) | Err(Errno::ECHILD) => None,
+            Err(e) => {
+                return Err(Error::failed(
+                    format!("look at the daemon {name}"),
+                    e.desc(),
+                ));
+            }
+        })
+    }
+
+    fn required(&self, name: &str) -> Result<Arc<Daemon>> {
+        self.find(name)
+            .ok_or_else(|| Error::invalid(format!("no daemon {name} was started there")))
     }
 
     fn find(&self, name: &str) -> Option<Arc<Daemon>> {

@@ -26,6 +26,7 @@ impl Request {
             | Request::StartDaemon { .. }
             | Request::StopDaemon { .. }
             | Request::DaemonLog { .. }
+            | Request::StoppedDaemon { .. }
             | Request::WriteFile { .. }
             | Request::RemoveFile { .. }
             | Request::Change { .. }
@@ -59,6 +60,9 @@ impl fmt::Display for Request {
             Request::StartDaemon { node, name, .. } => write!(f, "start {name} on {node}"),
             Request::StopDaemon { node, name } => write!(f, "stop {name} on {node}"),
             Request::DaemonLog { node, name } => write!(f, "give the log of {name} on {node}"),
+            Request::StoppedDaemon { node, name } => {
+                write!(f, "say whether {name} is stopped on {node}")
+            }
             Request::WriteFile { node, path, .. } => write!(f, "write {path} on {node}"),
             Request::RemoveFile { node, path } => write!(f, "remove {path} on {node}"),
             Request::Change { target, .. } => write!(f, "change the network of {target}"),

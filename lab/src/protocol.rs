@@ -84,6 +84,10 @@ pub(crate) enum Request {
         node: String,
         name: String,
     },
+    StoppedDaemon {
+        node: String,
+        name: String,
+    },
     WriteFile {
         node: String,
         path: String,

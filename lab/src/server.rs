@@ -139,6 +139,9 @@ impl Server {
             }
             Request::StopDaemon { node, name } => reply(&kubelet.node(&node)?.daemons.stop(&name)?),
             Request::DaemonLog { node, name } => reply(&kubelet.node(&node)?.daemons.log(&name)?),
+            Request::StoppedDaemon { node, name } => {
+                reply(&kubelet.node(&node)?.daemons.stopped(&name)?)
+            }
             Request::WriteFile { node, path, mode } => {
                 let written = kubelet
                     .node(&node)?

@@ -8,6 +8,7 @@
 
 mod cni_files;
 mod counters;
+mod data;
 mod datagram;
 mod dial;
 mod echo;
@@ -59,6 +60,8 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
       reach peers (transports tcp, udp, icmp); says who answered, and which addresses each end saw
   echo '{\"ask\":\"path-mtu\",\"address\":\"10.0.0.1\",\"port\":7777,\"sizes\":[1450,1451],\"timeout_ms\":1000}' | flatnet-probe
       which IP packet sizes arrive whole with DF set
+  echo '{\"ask\":\"transfer\",\"targets\":[\"10.0.0.1:7777\"],\"bytes\":65536,\"stall_ms\":700,\"at_once\":1}' | flatnet-probe
+      whether so many bytes arrive over TCP as they were sent, and as many back
   echo '{\"ask\":\"resolve\",\"server\":\"10.96.0.10:53\",\"lookups\":[{\"name\":\"kubernetes.default.svc.cluster.local\",\"record\":\"A\",\"over\":\"udp\"}],\"timeout_ms\":1000,\"attempts\":2}' | flatnet-probe
       what a nameserver answers; {\"ask\":\"resolv-conf\",\"path\":\"/etc/resolv.conf\"} shows the nameservers configured here
   echo '{\"ask\":\"sockets\",\"proc\":\"/proc\",\"ports\":[2379]}' | flatnet-probe

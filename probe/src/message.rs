@@ -5,12 +5,13 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0..4 | `fnp1` |
-//! | 4 | kind: 1 hello, 2 answer, 3 sized, 4 received |
+//! | 4 | kind: 1 hello, 2 answer, 3 sized, 4 received, 5 transfer, 6 arrived |
 //! | 5..13 | nonce, chosen at random by the client and echoed |
 //! | 13..15 | length of the body |
-//! | 15.. | body: hello: the client's name · answer: the client's address as seen (16 bytes, IPv4 mapped), the responder's name · sized: nothing, then padding that counts for nothing · received: bytes of the datagram (4) |
+//! | 15.. | body: hello: the client's name · answer: the client's address as seen (16 bytes, IPv4 mapped), the responder's name · sized: nothing, then padding that counts for nothing · received: bytes of the datagram (4) · transfer: bytes that follow (4), milliseconds without any after which none are awaited (4) · arrived: bytes that have come as they were sent (4), 1 where another came (1), MSS (4) |
 //!
-//! Every answer is about as small as its question or smaller, so that a responder cannot be used to amplify traffic.
+//! Every answer is about as small as its question or smaller, so that a responder cannot be used to amplify traffic. What follows a
+//! transfer is the [`data`](crate::data) that both ends know; when all of it has arrived, as much is sent back.
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::error::{Error, Result};
@@ -21,6 +22,9 @@ pub(crate) const MAX_NAME: usize = 400;
 pub(crate) const HEADER: usize = 15;
 /// Longest message without padding, bytes.
 pub(crate) const MAX_MESSAGE: usize = HEADER + 16 + MAX_NAME;
+
+/// Bytes of [`Message::Arrived`].
+pub(crate) const ARRIVED: usize = HEADER + 9;
 
 /// The first bytes of every message.
 pub(crate) const MAGIC: &[u8; 4] = b"fnp1";
@@ -40,6 +44,19 @@ pub(crate) enum Message<'a> {
     Sized { nonce: u64 },
     /// A sized datagram came in whole, with this many bytes of UDP payload.
     Received { nonce: u64, bytes: u32 },
+    /// A client announces data on this connection.
+    Transfer {
+        nonce: u64,
+        bytes: u32,
+        stall_ms: u32,
+    },
+    /// How much of it has arrived. The first says none: the connection is ready for it.
+    Arrived {
+        nonce: u64,
+        bytes: u32,
+        altered: bool,
+        mss: u32,
+    },
 }
 
 impl<'a> Message<'a> {
@@ -51,6 +68,8 @@ impl<'a> Message<'a> {
             Message::Answer { nonce, .. } => (2, nonce),
             Message::Sized { nonce } => (3, nonce),
             Message::Received { nonce, .. } => (4, nonce),
+            Message::Transfer { nonce, .. } => (5, nonce),
+            Message::Arrived { nonce, .. } => (6, nonce),
         };
         bytes.extend_from_slice(MAGIC);
         bytes.push(kind);
@@ -68,6 +87,24 @@ impl<'a> Message<'a> {
             }
             Message::Sized { .. } => {}
             Message::Received { bytes: count, .. } => bytes.extend_from_slice(&count.to_be_bytes()),
+            Message::Transfer {
+                bytes: count,
+                stall_ms,
+                ..
+            } => {
+                bytes.extend_from_slice(&count.to_be_bytes());
+                bytes.extend_from_slice(&stall_ms.to_be_bytes());
+            }
+            Message::Arrived {
+                bytes: count,
+                altered,
+                mss,
+                ..
+            } => {
+                bytes.extend_from_slice(&count.to_be_bytes());
+                bytes.push(u8::from(*altered));
+                bytes.extend_from_slice(&mss.to_be_bytes());
+            }
         }
         // At most MAX_MESSAGE, which fits.
         let [high, low] = ((bytes.len() - HEADER) as u16).to_be_bytes();
@@ -110,6 +147,23 @@ impl<'a> Message<'a> {
                     bytes: u32::from_be_bytes(count),
                 }),
                 Err(_) => Err(Error::Foreign("a count of the wrong size")),
+            },
+            5 => match (u32_at(body, 0), u32_at(body, 4)) {
+                (Some(bytes), Some(stall_ms)) => Ok(Message::Transfer {
+                    nonce,
+                    bytes,
+                    stall_ms,
+                }),
+                _ => Err(Error::Foreign("a transfer that is cut short")),
+            },
+            6 => match (u32_at(body, 0), body.get(4), u32_at(body, 5)) {
+                (Some(bytes), Some(altered), Some(mss)) => Ok(Message::Arrived {
+                    nonce,
+                    bytes,
+                    altered: *altered != 0,
+                    mss,
+                }),
+                _ => Err(Error::Foreign("a count that is cut short")),
             },
             _ => Err(Error::Foreign("unknown kind")),
         }
@@ -155,7 +209,7 @@ pub(crate) fn start_of_nonce(bytes: &[u8]) -> Option<u64> {
 
 /// Whether a message that may be cut off answers another.
 pub(crate) fn is_answer(bytes: &[u8]) -> bool {
-    matches!(bytes.get(4), Some(2 | 4))
+    matches!(bytes.get(4), Some(2 | 4 | 6))
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
@@ -163,6 +217,11 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
         .get(at..)?
         .first_chunk()
         .map(|chunk| u64::from_be_bytes(*chunk))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let chunk = bytes.get(at..)?.first_chunk();
+    chunk.map(|chunk| u32::from_be_bytes(*chunk))
 }
 
 fn body_len(header: &[u8]) -> usize {
@@ -211,6 +270,19 @@ mod tests {
             nonce: 6,
             bytes: 65_507,
         });
+        round_trip(Message::Transfer {
+            nonce: 8,
+            bytes: 65_536,
+            stall_ms: 1_000,
+        });
+        let arrived = Message::Arrived {
+            nonce: 9,
+            bytes: 1_448,
+            altered: true,
+            mss: 1_448,
+        };
+        round_trip(arrived);
+        assert_eq!(arrived.encode().len(), ARRIVED);
         round_trip(Message::Hello {
             nonce: 7,
             name: &"x".repeat(MAX_NAME),

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use std::collections::BTreeMap;
 
 use flatnet_model::probe::watch::Watching;
-use flatnet_model::probe::{RepeatedAnswers, SeriesResults, Translating};
+use flatnet_model::probe::{RepeatedAnswers, SeriesResults, Transfers, Translating};
 use flatnet_netlink::nft::OwnedTable;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::sleep;
 
-use crate::dial::{Row, dial, series};
+use crate::dial::{Row, dial, series, transfer};
 use crate::echo::Pinger;
 use crate::error::{Error, Result};
 use crate::lines::{Input, Output};
@@ -99,6 +99,7 @@ impl Session {
             Listen(asked) => self.listen(&asked.name, asked.port).await?,
             Dial(asked) => self.dial(asked).await?,
             Series(asked) => self.series(asked).await?,
+            Transfer(asked) => Transfers { transfers: transfer(asked).await },
             PathMtu(asked) => MtuTrials {
                 trials: path_mtu::measure(
                     &asked.targets,

@@ -295,6 +295,33 @@ fn an_agent_that_left_nothing_behind() {
     ground.runs();
 }
 
+/// It is there, and follows nothing; its node is Ready.
+#[test]
+fn an_agent_that_is_stopped() {
+    let ground = Ground::new("agent-stopped", "flatnet");
+    let (code, well) = ground.diagnose(&["node1"]);
+    assert_eq!(code, 0, "{well:#?}");
+    // All nodes of a lab see the same processes: of those of that name, the one that was started for node1.
+    let stop = "for p in /proc/[0-9]*; do \
+        tr '\\0' ' ' < $p/cmdline | grep -q '[f]latnet-agent --node node1 ' && kill -STOP ${p#/proc/}; done; true";
+    ground.on("node1", &["sh", "-c", stop]);
+
+    let (code, said) = ground.diagnose(&["node1"]);
+
+    assert_eq!(code, 1, "{said:#?}");
+    let node = said.subjects.last().expect("the node");
+    let evidence = &node.findings[0].evidence;
+    assert_eq!(evidence.cause().map(Cause::id), Some(CauseId::AgentDown));
+    let text = Words::of_diagnosis(&said).text(evidence);
+    assert!(
+        text.observed.contains("a signal has stopped its process"),
+        "{text:#?}"
+    );
+    ground.remedy(evidence.remediation.as_ref().expect("a remedy"));
+    let (code, well) = ground.diagnose(&[]);
+    assert_eq!((code, well.subjects.len()), (0, 0), "{well:#?}");
+}
+
 /// Everything works, until something changes.
 #[test]
 fn an_agent_that_ended_while_its_node_is_ready() {

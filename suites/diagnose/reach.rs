@@ -88,3 +88,25 @@ fn a_pod_whose_packets_are_dropped() {
     let (code, well) = ground.diagnose(&["app"]);
     assert_eq!(code, 0, "{well:#?}");
 }
+
+/// Pods reach each other by their own addresses, and are reached by others.
+#[test]
+fn a_pod_whose_node_drops_what_it_translates() {
+    let ground = Ground::new("translated", "flatnet");
+    ground.apply(SLEEPER);
+    ground.runs();
+    let (code, well) = ground.diagnose(&["app"]);
+    let tried = well.subjects[0].tried.as_ref().expect("what was tried");
+    assert_eq!((code, tried.service), (0, Some(true)), "{well:#?}");
+    let chain = "type filter hook forward priority 0";
+    let rules =
+        format!("table ip fault {{ chain translated {{ {chain}; ct status dnat drop; }}; }}");
+    ground.on("node1", &["nft", &rules]);
+
+    let first = ground.first_is(CauseId::Unreachable, &["app", "node1", "service"]);
+    assert_eq!(first.cause(), Some(CauseId::TranslatedLost));
+
+    ground.on("node1", &["nft", "delete table ip fault"]);
+    let (code, well) = ground.diagnose(&["app"]);
+    assert_eq!(code, 0, "{well:#?}");
+}

@@ -74,4 +74,29 @@ pub(crate) const REGRESSIONS: &[Regression] = &[
         planted: "ip addr add fd00:10:244::3/128 dev eth0 nodad",
         was: "a node was named for its right route to a pod whose address another node holds as well, and sends from",
     },
+    Regression {
+        seed: 34822263,
+        planted: "ip -4 route add 10.244.1.2/32 dev cni0",
+        was: "a pod was named that two nodes kept others from, each for itself",
+    },
+    Regression {
+        seed: 77216443,
+        planted: "ip -4 route add unreachable 10.244.1.3/32",
+        was: "a pod was named that two nodes kept others from, each for itself",
+    },
+    Regression {
+        seed: 54317763,
+        planted: "ip -4 route add 10.244.0.2/32 via 10.244.1.0",
+        was: "a pod was named that two nodes kept others from, each for itself",
+    },
+    Regression {
+        seed: 74783477,
+        planted: "iifname eth0 numgen random mod 100 < 95 drop",
+        was: "the underlay was said to be cut, as if seen, for a node that drops nearly everything",
+    },
+    Regression {
+        seed: 4706618,
+        planted: "ip link set dev eth0 address",
+        was: "the underlay was said to be cut, as if seen, for a node whose Ethernet address changed",
+    },
 ];

@@ -1,5 +1,6 @@
 //! Ctrl-C at every moment of a run in a lab: exit code 130, and no lab is left. The run is this test program once more, so that
 //! it can interrupt itself exactly there.
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Output, exit};
@@ -9,9 +10,13 @@ use std::time::{Duration, Instant};
 use flatnet::config::RunArgs;
 use flatnet::events::Event;
 use flatnet::session;
+use flatnet_cluster::Cluster as _;
+use flatnet_cluster::lab::LabCluster;
+use flatnet_lab::Lab;
 use nix::sys::signal::{Signal, kill, raise};
 use nix::unistd::Pid;
 use rstest::rstest;
+use serde_json::json;
 
 use crate::started::tells;
 use crate::{flatnet, interrupt, running};
@@ -177,6 +182,69 @@ fn an_up_that_is_killed_leaves_no_lab(
         (code, _) => assert_eq!(code, Some(128 + signal as i32)),
     }
     is_gone(&name);
+}
+
+/// Whatever it was at: creating pods is what takes longest.
+#[test]
+fn an_interrupted_run_leaves_no_pod_in_a_lab_that_outlives_it() {
+    let name = format!("int-pods-{}", std::process::id());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let up = ["up", "--name", &name, "--nodes", "2"];
+    let up = flatnet(path.as_ref(), &up).output();
+    assert!(up.expect("flatnet starts").status.success());
+    let lab = Lab::connect(&name).expect("the lab");
+    let there = lab.info().expect("its pods").pods;
+    let test = ["test", "--cluster", &name, "--pods-per-node", "4"];
+    for after in (20..140).step_by(8) {
+        let child = running(&mut flatnet(path.as_ref(), &test));
+        std::thread::sleep(Duration::from_millis(after));
+
+        interrupt(&child);
+        child.wait_with_output().expect("it ends");
+
+        let left = lab.info().expect("its pods").pods;
+        assert_eq!(left, there, "after {after} ms");
+    }
+    let down = flatnet(path.as_ref(), &["down", &name]).output();
+    assert!(down.expect("flatnet starts").status.success());
+    is_gone(&name);
+}
+
+/// As an interrupted run gives it up: the lab may carry it out at any later moment.
+#[test]
+fn a_pod_of_which_the_making_was_given_up_is_withdrawn() {
+    let name = format!("int-given-up-{}", std::process::id());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let up = ["up", "--name", &name, "--nodes", "1"];
+    let up = flatnet(path.as_ref(), &up).output();
+    assert!(up.expect("flatnet starts").status.success());
+    let lab = Lab::connect(&name).expect("the lab");
+    let there = lab.info().expect("its pods").pods;
+    let runtime = session::runtime().expect("a runtime");
+    runtime.block_on(async {
+        // Longer to read for the lab than a deletion.
+        let notes: BTreeMap<String, String> = (0..2_000)
+            .map(|number| (format!("note-{number}"), "x".repeat(100)))
+            .collect();
+        for round in 0..10 {
+            let cluster = LabCluster::connect(&name).await.expect("the lab");
+            let pod = json!({
+                "metadata": {
+                    "name": format!("given-up-{round}"),
+                    "namespace": "default",
+                    "annotations": &notes,
+                },
+                "spec": { "nodeName": "node1", "containers": [{ "name": "c", "image": "busybox" }] },
+            });
+            let pod = serde_json::from_value(pod).expect("a pod");
+            let making = cluster.create_pod(&pod);
+            let made = tokio::time::timeout(Duration::ZERO, making).await;
+            cluster.withdraw().await.expect("withdrawn");
+            assert_eq!(lab.info().expect("its pods").pods, there, "{made:?}");
+        }
+    });
+    let down = flatnet(path.as_ref(), &["down", &name]).output();
+    assert!(down.expect("flatnet starts").status.success());
 }
 
 #[test]

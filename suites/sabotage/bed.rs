@@ -48,27 +48,42 @@ pub(crate) fn judged(
         .map_err(|e: flatnet::Error| e.to_string())
 }
 
-async fn heard(
+/// Plants the faults in the lab of that session, and judges.
+///
+/// # Errors
+/// As [`judged`].
+pub(crate) async fn heard(
     session: &Session,
     faults: &[&'static Fault],
 ) -> flatnet::Result<(Verdicts, Variables)> {
-    let mut variables = Variables::new();
-    if !faults.is_empty() {
-        let name = session.plan().source.name().expect("a lab has a name");
-        let lab = LabCluster::connect(name).await?;
-        let mut pods: Vec<PodRef> = session
-            .pods()
-            .iter()
-            .map(|pod| pod.reference.clone())
-            .collect();
-        // By number: busybox-2 before busybox-10.
-        pods.sort_by_key(|pod| (pod.name.len(), pod.name.clone()));
-        let context = LabContext::of(&lab, &pods, session.scope().pod_network).await?;
-        variables = context.variables()?;
-        for fault in faults {
-            fault.plant_in_lab(&lab, &context).await?;
-        }
-    }
+    let variables = plant(session, faults).await?;
     let observations = session.observe().await?;
     Ok((verdicts(&observations), variables))
+}
+
+/// Plants faults in a lab whose pods run.
+///
+/// # Errors
+/// Where the lab cannot be changed so.
+pub(crate) async fn plant(
+    session: &Session,
+    faults: &[&'static Fault],
+) -> flatnet::Result<Variables> {
+    if faults.is_empty() {
+        return Ok(Variables::new());
+    }
+    let name = session.plan().source.name().expect("a lab has a name");
+    let lab = LabCluster::connect(name).await?;
+    let mut pods: Vec<PodRef> = session
+        .pods()
+        .iter()
+        .map(|pod| pod.reference.clone())
+        .collect();
+    // By number: busybox-2 before busybox-10.
+    pods.sort_by_key(|pod| (pod.name.len(), pod.name.clone()));
+    let context = LabContext::of(&lab, &pods, session.scope().pod_network).await?;
+    for fault in faults {
+        fault.plant_in_lab(&lab, &context).await?;
+    }
+    context.variables()
 }

@@ -51,7 +51,6 @@ const UNPLANTED: &[(&[CauseId], &str)] = &[
             C::Prohibited,
             C::NoRouteInTransit,
             C::Masquerade,
-            C::Dnat,
             C::ReplyTranslated,
             C::GatewayCutOff,
             C::LengthDropped,

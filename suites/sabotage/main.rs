@@ -3,7 +3,9 @@
 mod bed;
 mod causes;
 mod changing;
+mod fixes;
 mod heard;
+mod mended;
 mod pairs;
 mod runner;
 mod twins;
@@ -48,9 +50,19 @@ fn main() -> ExitCode {
             pairs::each_of(&faults, &verdicts, &variables)
         })
     }));
+    cases.extend(fixes::FIXED.map(|id| {
+        let fault = plant::find(id).expect("a fault of the catalogue");
+        Case::new(format!("{id}-fixed"), move || {
+            all_green(&fixes::mended(fault)?)
+        })
+    }));
     cases.extend(BETWEEN_NODES.map(|id| {
         let fault = plant::find(id).expect("a fault of the catalogue");
         Case::new(format!("{id}-between-nodes"), move || between_nodes(fault))
+    }));
+    cases.extend(mended::FAULTS.iter().map(|mended| {
+        let name = format!("{}-mended", mended.fault);
+        Case::new(name, || mended::as_printed(mended))
     }));
     cases.extend(SHAPES.map(|(name, backend, family)| {
         Case::new(format!("healthy-{name}"), move || {

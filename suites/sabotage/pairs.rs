@@ -19,6 +19,9 @@ pub(crate) const PAIRS: &[[&str; 2]] = &[
     ["pod-ipv6-off", "ip6tables-drop"],
     ["gateway-twice", "jump-drop"],
     ["second-conflist", "default-route-missing"],
+    ["pod-input-drop", "pod-answer-drop"],
+    ["pod-input-drop", "forward-one-drop"],
+    ["pod-input-some-drop", "forward-one-some-drop"],
 ];
 
 /// Whether flatnet says of several faults at once what it is to say of each, and nothing else. In which check it says it is free: of a

@@ -1,5 +1,7 @@
 //! Equal findings are one finding: evidence that differs only in whom it is about is put together, so that every report says
 //! it once and lists whom it concerns.
+mod pair;
+
 use std::net::IpAddr;
 
 use flatnet_model::diagnosis;
@@ -19,6 +21,7 @@ pub fn grouped(evidence: Vec<Evidence>) -> Vec<Evidence> {
             key.is_some()
                 && *other == key
                 && head.rule == piece.rule
+                && (!pair::is_of(&piece.deviation) || head.remediation == piece.remediation)
                 && !about(head).any(|subjects| *subjects == piece.deviation.subjects)
         });
         match same {
@@ -65,8 +68,11 @@ fn about(group: &Evidence) -> impl Iterator<Item = &Vec<Subject>> {
 }
 
 /// A deviation without what tells its subject from others: their names, and of pods the addresses, devices and sandbox ids.
-/// None where it is not about pods, or a node, alone.
+/// None where it is not about pods, a node, or two of which one is to blame, alone.
 fn pattern(deviation: &Deviation) -> Option<Value> {
+    if let [Subject::Pair { from, to }] = &deviation.subjects[..] {
+        return pair::pattern(deviation, [from, to]);
+    }
     let own = Own::of(&deviation.subjects)?;
     let own_fault = deviation.culprits == deviation.subjects;
     let culprits = match own_fault {
@@ -97,7 +103,8 @@ fn json(of: &impl Serialize) -> Option<Value> {
 struct Own<'a> {
     names: Vec<&'a str>,
     nodes: Vec<&'a str>,
-    pods: bool,
+    /// Whether addresses and what is named after them are its own.
+    addresses: bool,
 }
 
 impl<'a> Own<'a> {
@@ -105,12 +112,12 @@ impl<'a> Own<'a> {
         let mut own = Own {
             names: Vec::new(),
             nodes: Vec::new(),
-            pods: false,
+            addresses: false,
         };
         for subject in subjects {
             match subject {
                 Subject::Pod(at) | Subject::Container { pod: at, .. } => {
-                    own.pods = true;
+                    own.addresses = true;
                     own.names.push(&at.pod.name);
                     own.nodes.push(&at.node);
                 }
@@ -159,7 +166,7 @@ impl<'a> Own<'a> {
         let name = word.rsplit_once('/').map_or(word, |(_, name)| name);
         self.names.contains(&name)
             || (own_fault && self.nodes.contains(&word))
-            || (self.pods && of_one_pod(word))
+            || (self.addresses && of_one_pod(word))
     }
 }
 

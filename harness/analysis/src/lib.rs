@@ -13,5 +13,7 @@ pub mod follow;
 pub mod inspect;
 mod look;
 mod mend;
+mod mtus;
+mod reach;
 pub mod trace;
 pub mod words;

@@ -7,9 +7,11 @@ use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{At, Command};
 use flatnet_model::follow::RuleRef;
 use flatnet_model::kernel::{RuleAction, table_name};
-use flatnet_model::observations::Endpoint;
+use flatnet_model::observations::{Endpoint, ObservedPod};
 use flatnet_model::probe::{DialRequest, Transport};
 use flatnet_model::rule::RouteChoice;
+
+use crate::reach::{self, Tools};
 
 /// `ip` or `ip -6`, for the commands that people are to type.
 pub fn ip_command(address: IpAddr) -> &'static str {
@@ -17,13 +19,14 @@ pub fn ip_command(address: IpAddr) -> &'static str {
 }
 
 /// The command that shows the rule, route or setting that was seen.
-pub(crate) fn at(cause: &Cause) -> Option<Command> {
-    let (at, line) = match cause {
+pub(crate) fn at(cause: &Cause, pods: &[ObservedPod]) -> Option<Command> {
+    let (at, tools, line) = match cause {
         Cause::DroppedByRule { at, rule } | Cause::RewrittenByRule { at, rule } => {
-            (at, list_rule(rule))
+            (at, Tools::Node, list_rule(rule))
         }
         Cause::ReversePathFilter { at, device, .. } => (
             at,
+            Tools::Busybox,
             format!(
                 "cat /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/{device}/rp_filter"
             ),
@@ -34,28 +37,45 @@ pub(crate) fn at(cause: &Cause) -> Option<Command> {
             by: Some(by @ (RouteChoice::Table { .. } | RouteChoice::Rule { .. })),
         }
         | Cause::RoutedAway { at, to, by, .. } => return routing(at, *to, by),
-        Cause::RouteRefuses { at, to, .. }
-        | Cause::PathMtuLearned { at, to, .. }
-        | Cause::RouteMtu { at, to, .. } => (at, format!("{} route get {to}", ip_command(*to))),
+        Cause::RouteRefuses { at, to, .. } => (
+            at,
+            Tools::Busybox,
+            format!("{} route get {to}", ip_command(*to)),
+        ),
+        // Busybox leaves MTUs out.
+        Cause::PathMtuLearned { at, to, .. } | Cause::RouteMtu { at, to, .. } => (
+            at,
+            Tools::Node,
+            format!("{} route get {to}", ip_command(*to)),
+        ),
         Cause::NeighbourUnresolved {
             at, hop, device, ..
         }
         | Cause::NeighbourWrong {
             at, hop, device, ..
-        } => (at, format!("ip neigh show {hop} dev {device}")),
-        Cause::LinkDown { at, device, .. } | Cause::FrameMisdirected { at, device, .. } => {
-            (at, format!("ip link show dev {device}"))
-        }
+        } => (
+            at,
+            Tools::Busybox,
+            format!("ip neigh show {hop} dev {device}"),
+        ),
+        Cause::LinkDown { at, device, .. }
+        | Cause::FrameMisdirected { at, device, .. }
+        | Cause::TooBigForDevice {
+            at,
+            device: Some(device),
+            ..
+        } => (at, Tools::Busybox, format!("ip link show dev {device}")),
         Cause::ForwardingEntryMissing { at, device, .. } => {
-            (at, format!("bridge fdb show dev {device}"))
+            (at, Tools::Node, format!("bridge fdb show dev {device}"))
         }
-        Cause::NoVtep { at, .. } => (at, "ip -d link show type vxlan".to_owned()),
+        Cause::NoVtep { at, .. } => (at, Tools::Node, "ip -d link show type vxlan".to_owned()),
         Cause::TakenByOther { at, .. } | Cause::SourceIsOwn { at, .. } => {
-            (at, "ip address".to_owned())
+            (at, Tools::Busybox, "ip address".to_owned())
         }
-        Cause::SentAway { at, .. } => (at, "ip rule".to_owned()),
+        Cause::SentAway { at, .. } => (at, Tools::Busybox, "ip rule".to_owned()),
         Cause::TtlExpired { by, .. } => (
             by,
+            Tools::Busybox,
             "cat /proc/sys/net/ipv4/ip_default_ttl /proc/sys/net/ipv6/conf/default/hop_limit"
                 .to_owned(),
         ),
@@ -67,14 +87,10 @@ pub(crate) fn at(cause: &Cause) -> Option<Command> {
             at,
             device: Some(device),
             ..
-        } => (at, format!("ip -s link show dev {device}")),
+        } => (at, Tools::Node, format!("ip -s link show dev {device}")),
         _ => return None,
     };
-    match at {
-        Netns::Node(node) => Some(Command::on(node, &line)),
-        Netns::Pod(pod) => Some(Command::in_pod(pod, &line)),
-        Netns::Wire => None,
-    }
+    reach::into(at, tools, &line, pods)
 }
 
 /// The command by which a person sees that packets from there get no answer, over a transport by which they get none: where ICMP
@@ -122,11 +138,11 @@ fn routing(at: &Netns, to: IpAddr, by: &RouteChoice) -> Option<Command> {
         RouteChoice::Rule { .. } => format!("{ip} rule"),
         RouteChoice::Main { .. } | RouteChoice::Unknown { .. } => format!("{ip} route"),
     };
-    match at {
-        Netns::Node(node) => Some(Command::shell(At::Node(node.clone()), line)),
-        Netns::Pod(pod) => Some(Command::shell(At::Pod(pod.clone()), line)),
-        Netns::Wire => None,
-    }
+    let at = match at {
+        Netns::Pod(pod) => At::Pod(pod.clone()),
+        Netns::Node(_) | Netns::Wire => At::Node(at.exec_name()),
+    };
+    Some(Command::shell(at, line))
 }
 
 fn list_rule(rule: &RuleRef) -> String {

@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use flatnet_model::advice::Booted;
+use flatnet_model::booted::Booted;
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::observations::Availability;
 use flatnet_model::snapshot::PodSnapshot;

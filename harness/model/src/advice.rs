@@ -1,8 +1,9 @@
 //! Commands as a person types them for the cluster at hand.
 use crate::PodRef;
+use crate::booted::Booted;
 use crate::capabilities::Capabilities;
 use crate::evidence::{At, Command, Remediation, Todo};
-use serde::{Deserialize, Serialize};
+use crate::quoting::{quote, quoted};
 
 /// The name for what a person has to fill in.
 const MANIFEST: &str = "MANIFEST";
@@ -18,23 +19,7 @@ pub struct Advice {
     pub booted: Option<Booted>,
 }
 
-/// What `flatnet up` is told for a cluster like this one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Booted {
-    /// Options and their values, but for the name and the manifest.
-    pub options: Vec<String>,
-    /// The manifest of its pods, where it is not flatnet's own.
-    pub manifest: Option<String>,
-}
-
 impl Advice {
-    /// The value of an option that the lab was booted with, as far as that is known.
-    pub fn booted_with(&self, option: &str) -> Option<&str> {
-        let options = &self.booted.as_ref()?.options;
-        let at = options.iter().position(|word| word == option)?;
-        options.get(at + 1).map(String::as_str)
-    }
-
     /// For a reader who knows which cluster is meant.
     pub fn brief() -> Self {
         Advice {
@@ -67,6 +52,10 @@ impl Advice {
                 }
                 _ => self.kubectl(&words),
             },
+            // ssh joins its words with blanks for a shell at the other end.
+            (At::Node(node), false) if words != command.argv.join(" ") => {
+                format!("ssh {node} -- {}", quote(&words))
+            }
             (At::Node(node), false) => format!("ssh {node} -- {words}"),
             (At::Node(node), true) => exec(node),
             (At::Pod(pod), _) => exec(&name(pod)),
@@ -194,18 +183,6 @@ impl Advice {
     }
 }
 
-/// Words that a shell reads as these words.
-fn quoted(argv: &[String]) -> String {
-    let words: Vec<String> = argv.iter().map(|word| quote(word)).collect();
-    words.join(" ")
-}
-
-/// One word, in quotes where a shell would see more in it. A NUL byte, which no word can have, is left out.
-fn quote(word: &str) -> String {
-    let word = word.replace('\0', "");
-    shlex::try_quote(&word).map_or_else(|_| word.clone(), std::borrow::Cow::into_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,6 +281,10 @@ mod tests {
         assert_eq!(
             Advice::brief().line(&list, PodRef::to_string),
             "flatnet exec node1 -- sh -c 'ls /var/lib/cni/networks/*'"
+        );
+        assert_eq!(
+            advice(Capabilities::kubeconfig()).line(&list, PodRef::to_string),
+            "ssh node1 -- \"sh -c 'ls /var/lib/cni/networks/*'\""
         );
         let here = Command::shell(At::Here, "kubectl get pods | grep agent");
         assert_eq!(

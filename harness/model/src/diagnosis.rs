@@ -73,6 +73,9 @@ pub struct Tried {
     pub bytes: Option<u32>,
     /// Whether the next hop of its default route answered.
     pub gateway: bool,
+    /// Whether it reached itself at an address that its node translates to it, as a service's; nothing where that was not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<bool>,
 }
 
 /// What a [`Subject`] is.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::cause::Found;
 use crate::kernel::{AddressField, Flow};
 use crate::probe::watch::{Passing, Watched, Watching};
-use crate::probe::{DialOutcome, DialRequest, Facts, MtuTrial, RouteOutcome};
+use crate::probe::{DialOutcome, DialRequest, Facts, MtuTrial, RouteOutcome, Transfer};
 use crate::reference::{Endpoint, Netns};
 use crate::snapshot::Observed;
 
@@ -54,6 +54,8 @@ pub enum Burst {
         /// Of the whole IP packet, bytes.
         bytes: u32,
     },
+    /// A few TCP connections with data enough to fill segments, each way.
+    Filled,
 }
 
 /// A dial that failed or was rewritten, made again while every namespace on its way was watched.
@@ -80,6 +82,8 @@ pub enum Outcomes {
     Dials(Vec<DialOutcome>),
     /// Of packets of one size.
     Sizes(Vec<MtuTrial>),
+    /// Of data.
+    Transfers(Vec<Transfer>),
 }
 
 impl Outcomes {
@@ -88,6 +92,7 @@ impl Outcomes {
         match self {
             Outcomes::Dials(dials) => dials.len(),
             Outcomes::Sizes(trials) => trials.len(),
+            Outcomes::Transfers(transfers) => transfers.len(),
         }
     }
 
@@ -99,6 +104,10 @@ impl Outcomes {
                 dials.iter().filter(answered).count()
             }
             Outcomes::Sizes(trials) => trials.iter().filter(|trial| trial.arrived).count(),
+            Outcomes::Transfers(transfers) => {
+                let passed = |transfer: &&Transfer| **transfer == Transfer::Passed;
+                transfers.iter().filter(passed).count()
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! checks; what died is [`follow`]ed), a [`view`] (for `inspect`) or [`symptoms`] (for `diagnose`). What is made of those is a [`verdict`] or
 //! a [`diagnosis`], both with [`evidence`] that names [`cause`]s, or an [`inspection`]; two runs are compared by their [`fact`]s.
 pub mod advice;
+pub mod booted;
 pub mod capabilities;
 pub mod cause;
 pub mod cni;
@@ -25,6 +26,7 @@ pub mod network;
 pub mod nodes_file;
 pub mod observations;
 pub mod probe;
+pub mod quoting;
 pub mod reference;
 pub mod required;
 pub mod reserved;

@@ -72,6 +72,8 @@ pub struct AgentOnNode {
     pub pod: Option<PodRef>,
     /// Its Ready condition; in a lab, whether its process runs.
     pub ready: bool,
+    /// Its process, in a lab, where a signal has stopped it; none where that is not looked at.
+    pub stopped: Option<i32>,
     /// As `kubectl get pods` has it, or how the daemon ended.
     pub status: String,
     /// The last lines of its log; an error where they cannot be read.

@@ -10,7 +10,7 @@ use flatnet_analysis::diff::diff;
 /// Options of `flatnet diff`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet test --report before/; flatnet test --mtu 1400 --report after/; flatnet diff before/ after/\n  flatnet diff git:HEAD~1:baselines/lab.yaml report/report.json\n  flatnet diff before/ after/ --output markdown >> $GITHUB_STEP_SUMMARY\n\nExit codes:\n  0  nothing differs\n  1  something differs\n  2  wrong usage or input\n  4  nothing differs, but some facts could not be compared"
+    after_help = "Examples:\n  flatnet test --report before/; flatnet test --mtu 1400 --report after/; flatnet diff before/ after/\n  flatnet diff git:HEAD~1:baselines/lab.yaml report/report.json\n  flatnet diff before/ after/ --output markdown >> $GITHUB_STEP_SUMMARY\n\nExit codes:\n  0  nothing differs\n  1  something differs\n  2  wrong usage or input\n  4  nothing differs, but some facts could not be observed"
 )]
 pub(super) struct DiffArgs {
     /// What is compared with: a report.json or the directory of --report, a baseline, what `flatnet inspect --output json`
@@ -51,9 +51,9 @@ pub(super) fn run(args: &DiffArgs) -> Result<u8> {
             output::print_line(text)?;
         }
     }
-    Ok(match (diff.differs(), diff.uncompared.is_empty()) {
+    Ok(match (diff.differs(), diff.is_partial()) {
         (true, _) => 1,
-        (false, true) => 0,
-        (false, false) => 4,
+        (false, true) => 4,
+        (false, false) => 0,
     })
 }

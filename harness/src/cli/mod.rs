@@ -1,5 +1,6 @@
 //! The command line: parses, runs, prints, and turns the outcome into a documented exit code.
 mod answers;
+mod baseline;
 mod checks;
 mod clusters;
 mod diagnose;
@@ -81,6 +82,8 @@ enum Command {
     Diagnose(diagnose::DiagnoseArgs),
     /// Say what is different between two runs: promises broken or restored, other paths, other facts
     Diff(diff::DiffArgs),
+    /// Take what a run found into a baseline
+    Baseline(baseline::BaselineCommand),
     /// List the checks, how each one observes its promise, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and delete what it created; started by the run itself
@@ -177,6 +180,7 @@ pub fn main() -> ExitCode {
         Command::Exec(args) => exec::run(&args),
         Command::Inspect(args) => inspect::run(*args, &typed),
         Command::Diagnose(args) => diagnose::run(args, &typed),
+        Command::Baseline(args) => baseline::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),

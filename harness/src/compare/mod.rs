@@ -1,4 +1,5 @@
 //! Two runs beside each other: where they are read from, and their facts.
+pub mod baseline;
 pub mod recorded;
 pub mod source;
 

@@ -3,11 +3,13 @@ use std::collections::BTreeMap;
 
 use flatnet_analysis::diff::Side;
 use flatnet_analysis::facts::{self, Roles};
+use flatnet_analysis::words::Words;
+use flatnet_model::evidence::Evidence;
 use flatnet_model::fact::{Fact, Place};
 use flatnet_model::observations::Observations;
 use flatnet_model::verdict::Verdict;
 
-use crate::report::Report;
+use crate::report::{CheckReport, Report};
 
 /// What is kept of a run to compare it.
 #[derive(Clone, Debug)]
@@ -21,34 +23,37 @@ pub struct Recorded {
 
 impl Recorded {
     /// Of a report; `None` for one without observations, which has no facts either.
-    pub fn of_report(label: impl Into<String>, mut report: Report) -> Option<Recorded> {
+    pub fn of_report(label: impl Into<String>, report: &Report) -> Option<Recorded> {
+        let observations = report.observations.as_ref()?;
         let words = report.words();
-        let mut evidence = BTreeMap::new();
-        for check in &report.checks {
-            if let Verdict::Fail { evidence: found } = &check.verdict {
-                let texts = found.iter().map(|one| words.text(one));
-                let lines = texts.map(|text| match text.cause {
-                    Some(cause) => format!("{}; {cause}", text.what),
-                    None => text.what,
-                });
-                evidence.insert(check.id.clone(), lines.collect());
-            }
-        }
-        let facts = report.facts()?;
-        let mut observations = report.observations.take()?;
-        let names = Roles::of(&observations).names();
-        // Walks of packets need nodes and pods, and nothing of what was dialled.
-        observations.dials = Vec::new();
-        observations.received = BTreeMap::new();
-        observations.series = Vec::new();
-        observations.mtu = Vec::new();
-        Some(Recorded {
+        Some(Recorded::of_run(
+            label,
+            observations,
+            &report.checks,
+            &words,
+        ))
+    }
+
+    /// Of what was observed, and what these checks made of it.
+    pub fn of_run(
+        label: impl Into<String>,
+        observations: &Observations,
+        checks: &[CheckReport],
+        words: &Words<'_>,
+    ) -> Recorded {
+        let said = checks.iter().filter_map(|check| match &check.verdict {
+            Verdict::Fail { evidence } => Some((check.id.clone(), said(evidence, words))),
+            _ => None,
+        });
+        let verdicts = checks.iter();
+        let verdicts = verdicts.map(|check| (check.id.as_str(), &check.verdict));
+        Recorded {
             label: label.into(),
-            facts,
-            observations: Some(observations),
-            names,
-            evidence,
-        })
+            facts: facts::of(observations, verdicts),
+            names: Roles::of(observations).names(),
+            evidence: said.collect(),
+            observations: Some(observations.without_traffic()),
+        }
     }
 
     /// Of facts alone.
@@ -79,12 +84,12 @@ impl Recorded {
     }
 }
 
-impl Report {
-    /// What it is compared by, where it has observations.
-    pub fn facts(&self) -> Option<Vec<Fact>> {
-        let observations = self.observations.as_ref()?;
-        let checks = self.checks.iter();
-        let checks = checks.map(|check| (check.id.as_str(), &check.verdict));
-        Some(facts::of(observations, checks))
-    }
+/// Each piece of evidence in one line.
+fn said(evidence: &[Evidence], words: &Words<'_>) -> Vec<String> {
+    let texts = evidence.iter().map(|one| words.text(one));
+    let lines = texts.map(|text| match text.cause {
+        Some(cause) => format!("{}; {cause}", text.what),
+        None => text.what,
+    });
+    lines.collect()
 }

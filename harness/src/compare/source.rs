@@ -85,7 +85,7 @@ fn recorded(name: &str, text: &str) -> Result<Recorded> {
         ));
     }
     match report::json::parse(text) {
-        Ok(report) => Recorded::of_report(name, report).ok_or_else(|| {
+        Ok(report) => Recorded::of_report(name, &report).ok_or_else(|| {
             wrong("the report has no observations: the cluster of that run did not come up, or a program removed them".to_owned())
         }),
         Err(ReportError::Schema { found }) => Err(wrong(format!(
@@ -124,7 +124,7 @@ mod tests {
         let checks: Vec<_> = all().iter().collect();
         let report = judged(observations, &checks, &Required::OfProvider);
         let dir = tempfile::tempdir().unwrap();
-        report::write_to(dir.path(), &report, None).unwrap();
+        report::write_to(dir.path(), &report).unwrap();
         let read = |name: &str| read(&dir.path().join(name).display().to_string());
         let (page, json) = (read("report.html").unwrap(), read("report.json").unwrap());
         let diff = diff(&page.side(), &json.side());

@@ -1,7 +1,7 @@
 //! The options of a run that decide what a lab is like: kept with the lab, so that a mend can boot the same one again.
 use std::path::{Path, absolute};
 
-use flatnet_model::advice::Booted;
+use flatnet_model::booted::Booted;
 
 use super::RunArgs;
 use crate::{Error, Result};

@@ -1,4 +1,5 @@
 //! Options of a run; each is also a `FLATNET_*` variable of the same name.
+mod baseline;
 pub(crate) mod booted;
 mod provider;
 mod required;
@@ -15,6 +16,7 @@ use flatnet_model::network::UnknownWord;
 use flatnet_model::probe::Transport;
 use ipnet::IpNet;
 
+pub use baseline::BaselineArgs;
 pub use provider::{KindArgs, KubeArgs, LabArgs};
 pub use required::RequireArgs;
 

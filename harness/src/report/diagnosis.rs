@@ -85,6 +85,7 @@ fn well(subject: &Subject) -> String {
         over,
         bytes,
         gateway,
+        service,
     } = tried;
     let over: Vec<String> = over.iter().map(ToString::to_string).collect();
     let mut text = format!(
@@ -104,6 +105,12 @@ fn well(subject: &Subject) -> String {
     if *gateway {
         text.push_str("; its gateway answered");
     }
+    text.push_str(match service {
+        Some(true) => "; it reached itself through a service address",
+        // What is wrong, or was not measured, is told below.
+        Some(false) => "",
+        None => "; service addresses were not tried",
+    });
     text
 }
 

@@ -88,10 +88,11 @@ fn closing(diff: &Diff) -> String {
         .changes
         .iter()
         .filter(|change| change.class != Class::Noise);
-    match differ.count() {
-        0 => format!("nothing differs: {}", diff.summary),
-        1 => format!("1 difference; {}", diff.summary),
-        n => format!("{n} differences; {}", diff.summary),
+    match (differ.count(), diff.differs()) {
+        (0, false) => format!("nothing differs: {}", diff.summary),
+        (0, true) => format!("who is there differs; {}", diff.summary),
+        (1, _) => format!("1 difference; {}", diff.summary),
+        (n, _) => format!("{n} differences; {}", diff.summary),
     }
 }
 

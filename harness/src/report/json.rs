@@ -6,7 +6,7 @@ use flatnet_model::observations::Observations;
 use flatnet_model::skip::SkipReason;
 use serde::Serialize;
 
-use super::{CheckReport, Matrix, Outcome, Phase, Report, ReportError, Run, SCHEMA};
+use super::{CheckReport, Comparison, Matrix, Outcome, Phase, Report, ReportError, Run, SCHEMA};
 
 /// Data with its text.
 #[derive(Serialize)]
@@ -43,6 +43,8 @@ struct Written<'a> {
     matrix: &'a Matrix,
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnosis: Option<Diagnosis<Told<Evidence, Text>>>,
+    #[serde(skip_serializing_if = "Comparison::is_empty")]
+    comparison: &'a Comparison,
     #[serde(skip_serializing_if = "Option::is_none")]
     observations: Option<&'a Observations>,
 }
@@ -82,6 +84,7 @@ fn written(report: &Report) -> Written<'_> {
         checks,
         matrix,
         diagnosis,
+        comparison,
         observations,
     } = report;
     Written {
@@ -94,6 +97,7 @@ fn written(report: &Report) -> Written<'_> {
         checks: checks.iter().cloned().map(check).collect(),
         matrix,
         diagnosis: diagnosis.clone().map(told),
+        comparison,
         observations: observations.as_ref(),
     }
 }

@@ -2,7 +2,8 @@
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use super::lines::evidence_lines;
-use super::{CheckReport, Report, ReportError};
+use super::{Against, CheckReport, Report, ReportError};
+use flatnet_analysis::diff::Class;
 use flatnet_analysis::words::Words;
 use flatnet_model::verdict::Verdict;
 
@@ -39,9 +40,37 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         suite.set_system_out(anstream::adapter::strip_str(&text).to_string());
     }
     suite.add_test_cases(report.checks.iter().map(|check| case(check, &words)));
+    suite.add_test_cases(report.comparison.baseline.iter().map(compared));
     let mut document = quick_junit::Report::new("flatnet");
     document.add_test_suite(suite);
     Ok(document.to_string()?)
+}
+
+/// The comparison with a baseline, as one more test case.
+fn compared(against: &Against) -> TestCase {
+    let changes = against.diff.iter().flat_map(|diff| &diff.changes);
+    let differences: Vec<&str> = changes
+        .filter(|change| change.class != Class::Noise)
+        .map(|change| change.text.as_str())
+        .collect();
+    let status = match &against.diff {
+        Some(diff) if !diff.differs() => TestCaseStatus::success(),
+        _ => {
+            let other = "there is no baseline yet, or somebody is new or gone";
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status
+                .set_type("differs")
+                .set_message(differences.first().copied().unwrap_or(other))
+                .set_description(differences.join("\n"));
+            status
+        }
+    };
+    let mut case = TestCase::new("baseline", status);
+    case.set_classname("flatnet.baseline");
+    if let Some(diff) = &against.diff {
+        case.set_system_out(diff.summary.as_str());
+    }
+    case
 }
 
 fn case(check: &CheckReport, words: &Words<'_>) -> TestCase {

@@ -85,7 +85,11 @@ fn cells(number: usize, row: &Row, picture: &Picture) -> [String; 5] {
 
 fn conclusions(live: &Live, advice: &Advice) -> Vec<String> {
     let mut lines = vec![summary(live)];
-    lines.extend(words::followed(&live.found, advice.clone()));
+    lines.extend(words::followed(
+        &live.found,
+        live.look.as_ref(),
+        advice.clone(),
+    ));
     lines.extend(live.blind.iter().cloned());
     lines
 }

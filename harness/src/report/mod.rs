@@ -5,6 +5,7 @@
 pub mod annotations;
 mod blocks;
 pub mod cluster;
+pub mod comparison;
 pub mod diagnosis;
 pub mod diff;
 pub mod html;
@@ -29,12 +30,12 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use flatnet_analysis::diff::Diff;
 use tempfile::NamedTempFile;
 
 pub use cluster::ClusterReport;
+pub use comparison::{Against, Comparison};
 pub use matrix::{Grid, Matrix, Share};
-pub use model::{CheckReport, Phase, Report, Run, SCHEMA, outcome};
+pub use model::{CheckReport, Gone, Phase, Report, Run, SCHEMA, outcome};
 pub use outcome::{Counts, Outcome};
 
 /// Why a report could not be written or read.
@@ -67,21 +68,16 @@ pub enum ReportError {
 /// What [`write_to`] writes.
 pub const FILES: [&str; 4] = ["report.html", "report.json", "junit.xml", "summary.md"];
 
-/// Writes [`FILES`] into `dir`, which is made where it is missing, with what is different from a baseline where there was one.
-/// Returns the paths.
+/// Writes [`FILES`] into `dir`, which is made where it is missing. Returns the paths.
 ///
 /// # Errors
 /// [`ReportError`]. Each file is complete or not there.
-pub fn write_to(
-    dir: &Path,
-    report: &Report,
-    diff: Option<&Diff>,
-) -> Result<Vec<PathBuf>, ReportError> {
+pub fn write_to(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
     let texts = [
-        html::render(report, diff)?,
+        html::render(report)?,
         json::render(report)?,
         junit::render(report)?,
-        summary::render(report, diff),
+        summary::render(report),
     ];
     write_files(dir, FILES.into_iter().zip(texts))
 }

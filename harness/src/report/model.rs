@@ -4,6 +4,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::comparison::Comparison;
 use super::matrix::Matrix;
 use super::outcome::Outcome;
 use flatnet_analysis::alike::grouped;
@@ -39,6 +40,9 @@ pub struct Report {
     /// Why pods do not run, where some do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,
+    /// What the run was compared with.
+    #[serde(default, skip_serializing_if = "Comparison::is_empty")]
+    pub comparison: Comparison,
     /// Everything the verdicts are drawn from; left out where only verdicts are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observations: Option<Observations>,
@@ -52,6 +56,9 @@ pub struct Run {
     /// The cluster's name, where it is there after the run: it ran before, or is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
+    /// What commands in evidence may name and is deleted by the time that the report is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Gone>,
     /// As chosen: a name or a file.
     pub cni: String,
     /// Number of nodes.
@@ -69,6 +76,34 @@ pub struct Run {
     pub coverage: String,
     /// The planted fault, if one was.
     pub planted: Option<String>,
+}
+
+/// What a run deletes when it ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Gone {
+    /// The cluster that it booted.
+    Cluster,
+    /// Its own pods, in a cluster that goes on running.
+    Pods {
+        /// Where they were.
+        namespace: String,
+    },
+}
+
+impl Gone {
+    /// What is to be said of commands that name it.
+    fn note(&self) -> String {
+        let keep = "for them and for flatnet diagnose POD, run it again with --keep";
+        match self {
+            Gone::Cluster => {
+                format!("the cluster that the commands above are for is deleted; {keep}")
+            }
+            Gone::Pods { namespace } => format!(
+                "the run's pods (namespace {namespace}) are deleted, and commands above that are for them find nothing; {keep}"
+            ),
+        }
+    }
 }
 
 /// Reports of versions that knew no other coverage.
@@ -158,6 +193,7 @@ impl Report {
                 .collect(),
             matrix: Matrix::of(&observations),
             diagnosis: None,
+            comparison: Comparison::default(),
             observations: Some(observations),
         }
     }
@@ -188,6 +224,7 @@ impl Report {
             phases,
             matrix: Matrix::default(),
             diagnosis: None,
+            comparison: Comparison::default(),
             observations: None,
         }
     }
@@ -195,6 +232,12 @@ impl Report {
     /// With why pods do not run.
     pub fn with_diagnosis(mut self, diagnosis: Option<Diagnosis>) -> Self {
         self.diagnosis = diagnosis;
+        self
+    }
+
+    /// With what it was compared with.
+    pub fn with_comparison(mut self, comparison: Comparison) -> Self {
+        self.comparison = comparison;
         self
     }
 
@@ -224,6 +267,10 @@ impl Report {
         outcome
             .notes
             .extend(words.changes(changes.unwrap_or_default()));
+        self.comparison.told(&mut outcome);
+        if let Some(gone) = self.run.gone.as_ref().filter(|_| outcome.counts.failed > 0) {
+            outcome.notes.push(gone.note());
+        }
         outcome
     }
 }

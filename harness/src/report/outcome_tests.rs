@@ -83,7 +83,7 @@ fn a_required_check_that_is_skipped_fails_the_run_in_every_report() {
     let junit = junit::render(&report).unwrap();
     assert!(junit.contains("failures=\"2\""), "{junit}");
     assert!(junit.contains("required, and skipped: "), "{junit}");
-    let page = summary::render(&report, None);
+    let page = summary::render(&report);
     assert!(
         page.contains("| `nodeport` | ❌ skip, required |"),
         "{page}"

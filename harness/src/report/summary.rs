@@ -2,12 +2,11 @@
 use super::repeated::shown;
 use super::{CheckReport, Report};
 use flatnet_analysis::alike::subjects;
-use flatnet_analysis::diff::Diff;
 use flatnet_analysis::words::{Words, listed};
 use flatnet_model::verdict::Verdict;
 
 /// A heading, one row per check, the evidence of those that failed, and what is different from a baseline.
-pub fn render(report: &Report, diff: Option<&Diff>) -> String {
+pub fn render(report: &Report) -> String {
     let run = &report.run;
     let outcome = report.outcome();
     let notes = outcome.notes.iter();
@@ -52,6 +51,21 @@ pub fn render(report: &Report, diff: Option<&Diff>) -> String {
             }
         }
     }
+    if let Some(against) = &report.comparison.baseline {
+        text.push('\n');
+        if let Some(diff) = &against.diff {
+            text.push_str(&super::diff::markdown(diff, false));
+        }
+        for (label, lines) in [
+            ("allowed", &against.allowed),
+            ("over", &against.over),
+            ("unused", &against.unused),
+        ] {
+            for line in lines {
+                text.push_str(&format!("\n- {label}: {}\n", cell(line)));
+            }
+        }
+    }
     if let Some(diagnosis) = &report.diagnosis {
         text.push_str("\n#### why pods do not run\n\n");
         let words = Words::of_diagnosis(diagnosis);
@@ -76,10 +90,6 @@ pub fn render(report: &Report, diff: Option<&Diff>) -> String {
                 ));
             }
         }
-    }
-    if let Some(diff) = diff {
-        text.push('\n');
-        text.push_str(&super::diff::markdown(diff, false));
     }
     text
 }

@@ -1,13 +1,15 @@
 //! The report for people. Text carries ANSI colours; whoever prints it drops them where output is not a terminal.
 use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
+use anstyle::Style;
+
 use super::blocks::{Block, blocks};
 use super::lines::{
     BLUE, BOLD, DIM, GREEN, LABEL_WIDTH, LABELS, MAGENTA, RED, RESET, YELLOW, evidence_lines,
 };
 use super::matrix::{Grid, Matrix, Share};
 use super::repeated::shown;
-use super::{CheckReport, Outcome, Report};
+use super::{CheckReport, Comparison, Outcome, Report};
 use flatnet_analysis::words::{Words, count, listed};
 use flatnet_model::verdict::Verdict;
 
@@ -42,11 +44,35 @@ pub fn render(report: &Report, detail: Detail) -> String {
         )
     });
     format!(
-        "{checks}{}\n{}\n{}{}\n",
+        "{checks}{}\n{}\n{}{}{}\n",
         diagnosis.unwrap_or_default(),
         render_matrix(&report.matrix),
+        render_comparison(&report.comparison),
         render_next(report),
         render_closing(report)
+    )
+}
+
+/// What differs from a baseline, what may differ, and what allowances came to.
+fn render_comparison(comparison: &Comparison) -> String {
+    let Some(against) = &comparison.baseline else {
+        return String::new();
+    };
+    let Some(diff) = &against.diff else {
+        return String::new();
+    };
+    let lines = |colour: Style, label: &str, texts: &[String]| {
+        let lines = texts
+            .iter()
+            .map(|text| format!("{colour}{label}{RESET}  {text}\n"));
+        lines.collect::<String>()
+    };
+    format!(
+        "{}{}{}{}\n",
+        super::diff::text(diff, false),
+        lines(BLUE, "allowed", &against.allowed),
+        lines(RED, "over", &against.over),
+        lines(YELLOW, "unused", &against.unused),
     )
 }
 

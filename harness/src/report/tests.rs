@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use super::terminal::Detail;
 use super::{
-    CheckReport, ClusterReport, FILES, Phase, Report, ReportError, Run, check, json, junit,
+    CheckReport, ClusterReport, FILES, Gone, Phase, Report, ReportError, Run, check, json, junit,
     summary, terminal, write_to,
 };
 use flatnet_analysis::checks::{Check, Required, all};
@@ -25,6 +25,7 @@ pub(crate) fn judged(observations: Observations, checks: &[&Check], required: &R
     let run = Run {
         provider: "lab".to_owned(),
         cluster: None,
+        gone: None,
         cni: "flatnet".to_owned(),
         nodes: observations.nodes.len(),
         pods: observations.pods.len(),
@@ -94,6 +95,43 @@ pub(super) fn mixed() -> Report {
 
 fn plain(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
+}
+
+/// What a reader pastes may be gone by then: every form of the report says so, where there is a command to paste.
+#[test]
+fn what_the_run_deleted_is_said_where_commands_are() {
+    let texts = |report: &Report| {
+        [
+            plain(&terminal::render(report, Detail::Brief)),
+            summary::render(report),
+            junit::render(report).unwrap(),
+            json::render(report).unwrap(),
+        ]
+    };
+    let pods = Gone::Pods {
+        namespace: "flatnet-1b2665".to_owned(),
+    };
+    for (gone, said) in [
+        (
+            Some(Gone::Cluster),
+            "the cluster that the commands above are for is deleted",
+        ),
+        (Some(pods), "pods (namespace flatnet-1b2665) are deleted"),
+    ] {
+        let mut failed = mixed();
+        failed.run.gone = gone.clone();
+        for text in texts(&failed) {
+            assert!(text.contains(said), "{text}");
+        }
+        let mut well = report(healthy());
+        well.run.gone = gone;
+        for text in texts(&well) {
+            assert!(!text.contains(said), "{text}");
+        }
+    }
+    for text in texts(&mixed()) {
+        assert!(!text.contains(" deleted"), "{text}");
+    }
 }
 
 /// A node where no probe ran is one block, and JSON has each check's own.
@@ -254,13 +292,13 @@ fn times_are_rfc_3339(#[case] second: i64, #[case] text: &str) {
 fn a_directory_gets_all_files_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("a/b");
-    let written = write_to(&target, &mixed(), None).unwrap();
+    let written = write_to(&target, &mixed()).unwrap();
     assert_eq!(written, FILES.map(|name| target.join(name)));
     assert_eq!(std::fs::read_dir(&target).unwrap().count(), 4);
     json::parse(&std::fs::read_to_string(&written[1]).unwrap()).unwrap();
     let blocked = dir.path().join("file");
     std::fs::write(&blocked, "").unwrap();
-    let error = write_to(&blocked, &mixed(), None).unwrap_err();
+    let error = write_to(&blocked, &mixed()).unwrap_err();
     assert!(error.to_string().contains("--report"), "{error}");
 }
 
@@ -273,9 +311,7 @@ fn what_cannot_be_written_is_found_before_a_run_and_leaves_nothing() {
     std::fs::create_dir(dir.path().join("summary.md")).unwrap();
 
     let error = check(dir.path(), &FILES).unwrap_err().to_string();
-    let late = write_to(dir.path(), &mixed(), None)
-        .unwrap_err()
-        .to_string();
+    let late = write_to(dir.path(), &mixed()).unwrap_err().to_string();
 
     assert!(error.contains("summary.md: is a directory;"), "{error}");
     assert!(late.contains("summary.md: "), "{late}");
@@ -335,7 +371,7 @@ fn collect(value: &serde_json::Value, keys: &mut std::collections::BTreeSet<Stri
 #[test]
 fn the_summary_has_a_row_a_check_and_breaks_no_table() {
     let report = mixed();
-    let text = summary::render(&report, None);
+    let text = summary::render(&report);
     let rows = text.lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(rows, report.checks.len());
     for line in text.lines().filter(|line| line.starts_with("| `")) {

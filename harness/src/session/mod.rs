@@ -9,14 +9,15 @@ mod limits;
 pub mod locate;
 mod new_kind;
 mod new_lab;
+mod phases;
 pub mod plan;
 mod pod_ranges;
 pub mod reaper;
+mod runtime;
 pub mod source;
 pub mod workload;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
@@ -24,7 +25,7 @@ use crate::config::RunArgs;
 use crate::events::{self, Event, Observer, Phase};
 use crate::plant::Fault;
 pub use crate::run_id::run_id;
-use crate::{Error, Result, torn_down};
+use crate::{Result, torn_down};
 use boot::Booted;
 use deploy::Deployed;
 use flatnet_cluster::exposed::Exposed;
@@ -38,8 +39,9 @@ use flatnet_model::observations::Observations;
 use flatnet_model::snapshot::PodSnapshot;
 use interrupts::Interrupts;
 use lifetime::Lifetime;
+use phases::Phases;
 use plan::{Keep, Plan};
-use tracing::Instrument;
+pub use runtime::{run, run_until_interrupted, runtime};
 
 /// What to do where a cluster went before anybody could look at it.
 const GONE: &str = "the cluster is deleted; to keep it for a look, run it again with --keep";
@@ -332,70 +334,4 @@ pub struct Outcome {
     pub observations: Observations,
     /// Why pods do not run, where some do not.
     pub diagnosis: Option<Diagnosis>,
-}
-
-/// The phases of a run, each of which Ctrl-C, SIGTERM or SIGHUP ends.
-#[derive(Clone, Copy)]
-struct Phases<'a> {
-    interrupts: &'a Interrupts,
-    observer: &'a Observer,
-}
-
-impl Phases<'_> {
-    /// Runs one phase between its two events.
-    async fn run<T>(&self, phase: Phase, work: impl Future<Output = Result<T>>) -> Result<T> {
-        (self.observer)(&Event::PhaseStarted(phase));
-        let start = Instant::now();
-        let span = tracing::info_span!("phase", name = phase.name());
-        let result = self.interrupts.guard(work).instrument(span).await;
-        let took = start.elapsed();
-        match &result {
-            Ok(_) => tracing::info!(phase = phase.name(), ?took, "done"),
-            Err(e) => tracing::warn!(phase = phase.name(), ?took, error = %e, "failed"),
-        }
-        if result.is_ok() {
-            (self.observer)(&Event::PhaseEnded(phase, took));
-        }
-        result
-    }
-}
-
-/// How long calls that were given up may take to end before the process does. The reaper works on without it, and a lab that is
-/// still booting ends with it.
-const ENDS_WITHIN: Duration = Duration::from_secs(1);
-
-/// Runs `work` to its end on a runtime of its own, which it does not outlive.
-///
-/// # Errors
-/// The work's own; when the machine has no thread left.
-pub fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    let runtime = runtime()?;
-    let result = runtime.block_on(work);
-    runtime.shutdown_timeout(ENDS_WITHIN);
-    result
-}
-
-/// Runs `work` to its end or until Ctrl-C, SIGTERM or SIGHUP. What cannot be given up, as reading a terminal or a call of a lab
-/// that hangs, is left to end with the process.
-///
-/// # Errors
-/// [`Error::Interrupted`], the work's own, or when the machine has no thread left.
-pub fn run_until_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    let runtime = runtime()?;
-    let result = runtime.block_on(async { Interrupts::listen()?.guard(work).await });
-    runtime.shutdown_background();
-    result
-}
-
-/// One runtime for everything a session does; enough blocking threads for one lab call a pod.
-///
-/// # Errors
-/// When the machine has no thread left.
-pub fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(4096)
-        .enable_all()
-        .build()
-        .map_err(|e| Error::failed("start the runtime", e))
 }

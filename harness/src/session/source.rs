@@ -45,7 +45,7 @@ pub struct Archives(pub Vec<PathBuf>);
 
 impl ClusterSource {
     /// Whether the cluster was already running.
-    pub(super) fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         match self {
             ClusterSource::NewLab { .. } | ClusterSource::NewKind(..) => false,
             ClusterSource::RunningLab { .. }

@@ -8,6 +8,7 @@ mod in_flight;
 mod pace;
 mod series;
 mod tcp;
+mod transfer;
 mod udp;
 
 use std::cell::Cell;
@@ -24,6 +25,7 @@ use flatnet_model::probe::RepeatedAnswers;
 pub(crate) use in_flight::Nonces;
 use pace::Pace;
 pub(crate) use series::series;
+pub(crate) use transfer::transfer;
 
 /// Pause before a target that failed at once is tried again, times the attempts so far: without it all attempts would
 /// be over within a millisecond.

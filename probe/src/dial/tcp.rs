@@ -1,29 +1,17 @@
 //! One TCP exchange.
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 
-use nix::errno::Errno;
-use nix::libc;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Missed, Outcome, Reply};
 use crate::Failure;
+use crate::data::tcp_info;
 use crate::message::{MAX_MESSAGE, Message, lacking};
 
 pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
-    let socket = if to.is_ipv6() {
-        TcpSocket::new_v6()
-    } else {
-        TcpSocket::new_v4()
-    };
-    let socket = socket.map_err(|error| Missed::no_socket(&error))?;
-    // A reset instead of a leave-taking: no TIME_WAIT here or there, and no connection tracking entry that lingers for
-    // two minutes, however many thousand dials there are.
-    socket
-        .set_zero_linger()
-        .map_err(|error| Missed::io(&error))?;
+    let socket = socket(to)?;
     // The handshake's last acknowledgement travels with the hello, and the answer's with the reset.
     SockRef::from(&socket)
         .set_tcp_quickack(false)
@@ -67,23 +55,25 @@ pub(super) async fn attempt(nonce: u64, name: &str, to: SocketAddr) -> Outcome {
     }
 }
 
-/// Segments that this end sent again so far, the SYN included (tcp(7), TCP_INFO; struct tcp_info of linux/tcp.h).
-fn retransmits(stream: &TcpStream) -> std::io::Result<u32> {
-    // SAFETY: all bytes zero are a valid `tcp_info`.
-    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
-    // SAFETY: `info` lives across the call, and `len` is its own length.
-    let result = unsafe {
-        libc::getsockopt(
-            stream.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            std::ptr::from_mut(&mut info).cast(),
-            &mut len,
-        )
+/// A socket for a connection to that address.
+pub(super) fn socket(to: SocketAddr) -> Result<TcpSocket, Missed> {
+    let socket = if to.is_ipv6() {
+        TcpSocket::new_v6()
+    } else {
+        TcpSocket::new_v4()
     };
-    Errno::result(result)?;
-    Ok(info.tcpi_total_retrans)
+    let socket = socket.map_err(|error| Missed::no_socket(&error))?;
+    // A reset instead of a leave-taking: no TIME_WAIT here or there, and no connection tracking entry that lingers for
+    // two minutes, however many thousand dials there are.
+    socket
+        .set_zero_linger()
+        .map_err(|error| Missed::io(&error))?;
+    Ok(socket)
+}
+
+/// Segments that this end sent again so far, the SYN included.
+fn retransmits(stream: &TcpStream) -> std::io::Result<u32> {
+    Ok(tcp_info(stream)?.tcpi_total_retrans)
 }
 
 /// Reads until the bytes make a message.

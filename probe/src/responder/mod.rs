@@ -2,6 +2,7 @@
 mod icmp;
 mod received;
 mod tcp;
+mod transfer;
 mod udp;
 
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! The TCP responder: one hello and one answer per connection.
+//! The TCP responder: one hello and one answer per connection, or one transfer.
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -13,6 +13,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::JoinSet;
 
+use super::transfer::{self, Announced};
 use super::{State, TURN};
 use crate::Transport;
 use crate::message::{MAX_MESSAGE, Message, lacking};
@@ -50,10 +51,18 @@ pub(super) async fn serve(listener: Listener, state: Rc<State>) {
                         continue;
                     };
                     let mut hello = Hello::new(peer);
-                    if let Progress::Waiting = hello.advance(socket.as_fd(), &state)
-                        && waiting.len() < MOST_WAITING
-                    {
-                        waiting.spawn_local(finish(socket, hello, Rc::clone(&state)));
+                    let progress = hello.advance(socket.as_fd(), &state);
+                    if waiting.len() >= MOST_WAITING {
+                        continue;
+                    }
+                    match progress {
+                        Progress::Waiting => {
+                            waiting.spawn_local(finish(socket, hello, Rc::clone(&state)));
+                        }
+                        Progress::Data(announced) => {
+                            waiting.spawn_local(transfer::serve(socket.into(), announced));
+                        }
+                        Progress::Over => {}
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -89,6 +98,8 @@ struct Hello {
 enum Progress {
     /// The hello is not complete yet.
     Waiting,
+    /// The client announced data.
+    Data(Announced),
     /// It has been answered, or what came was not a hello.
     Over,
 }
@@ -107,10 +118,7 @@ impl Hello {
     fn advance(&mut self, socket: BorrowedFd<'_>, state: &State) -> Progress {
         loop {
             match lacking(&self.buffer[..self.filled]) {
-                Ok(0) => {
-                    self.answer(socket, state);
-                    return Progress::Over;
-                }
+                Ok(0) => return self.answer(socket, state),
                 Ok(_) => match recv(
                     socket.as_raw_fd(),
                     &mut self.buffer[self.filled..],
@@ -125,17 +133,28 @@ impl Hello {
         }
     }
 
-    fn answer(&self, socket: BorrowedFd<'_>, state: &State) {
-        let Ok(Message::Hello { nonce, name }) = Message::decode(&self.buffer[..self.filled])
-        else {
-            return;
+    fn answer(&self, socket: BorrowedFd<'_>, state: &State) -> Progress {
+        let (nonce, name) = match Message::decode(&self.buffer[..self.filled]) {
+            Ok(Message::Hello { nonce, name }) => (nonce, name),
+            Ok(Message::Transfer {
+                nonce,
+                bytes,
+                stall_ms,
+            }) => {
+                return Progress::Data(Announced {
+                    nonce,
+                    bytes,
+                    stall_ms,
+                });
+            }
+            _ => return Progress::Over,
         };
         let Some(ours) = SockRef::from(&socket)
             .local_addr()
             .ok()
             .and_then(|address| address.as_socket())
         else {
-            return;
+            return Progress::Over;
         };
         let source = self.peer.ip().to_canonical();
         state
@@ -152,6 +171,7 @@ impl Hello {
         // MSG_MORE holds the answer back until the connection is closed, which is at once: both go in one packet.
         let flags = libc::MSG_MORE | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         let _ = SockRef::from(&socket).send_with_flags(&answer, flags);
+        Progress::Over
     }
 }
 
@@ -161,12 +181,16 @@ async fn finish(socket: Socket, mut hello: Hello, state: Rc<State>) {
     };
     let exchange = async {
         while let Ok(mut guard) = socket.readable().await {
-            if let Progress::Over = hello.advance(socket.as_fd(), &state) {
-                return;
+            match hello.advance(socket.as_fd(), &state) {
+                Progress::Waiting => guard.clear_ready(),
+                Progress::Data(announced) => return Some(announced),
+                Progress::Over => return None,
             }
-            guard.clear_ready();
         }
+        None
     };
     // One that takes too long is closed like one that is done.
-    let _ = tokio::time::timeout(PATIENCE, exchange).await;
+    if let Ok(Some(announced)) = tokio::time::timeout(PATIENCE, exchange).await {
+        transfer::serve(socket.into_inner(), announced).await;
+    }
 }

@@ -23,7 +23,7 @@ pub(super) fn seen_cause_at<'n>(
     let followed = topology.observations.following.followed.iter();
     // What ends packets of one size only says nothing of calls.
     let fates = followed
-        .filter(|followed| !matches!(followed.dial.burst, Burst::Sized { .. }))
+        .filter(|followed| matches!(followed.dial.burst, Burst::Few | Burst::Many))
         .filter(|followed| over.contains(&followed.dial.request.transport))
         .filter_map(|followed| followed.found.as_ref()?.fate.as_ref());
     let mut causes = fates

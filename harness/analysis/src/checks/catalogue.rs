@@ -47,7 +47,7 @@ impl Check {
                 .finding
                 .found()
                 .filter(|found| found.basis == Basis::Seen)
-                .and_then(|found| mend::of(&found.cause, observations)),
+                .and_then(|_| mend::of(&deviation.finding, observations)),
             deviation,
             alike: Vec::new(),
         };
@@ -183,8 +183,8 @@ const CHECKS: &[Check] = &[
     },
     Check {
         id: "mtu",
-        promise: "a packet of the pods' interface MTU passes unfragmented, one byte more does not, and nothing is fragmented on the path",
-        observed_by: "UDP datagrams with DF of those two sizes between all pairs of pods that are dialled, and what the senders' kernels have learned of the paths; fragment counters of each node before and after",
+        promise: "a packet of the pods' interface MTU passes unfragmented, one byte more does not, nothing is fragmented on the path, and full segments of TCP pass",
+        observed_by: "UDP datagrams with DF of those two sizes between all pairs of pods that are dialled, and what the senders' kernels have learned of the paths; 65,536 bytes each way over a TCP connection from a pod of each node to one of each node (every pod takes part), compared with what was sent; fragment counters of each node before and after",
         source: "RFC 1191, RFC 8201; RFC 7348 section 4.3 (VTEPs must not fragment)",
         on_loss: OnLoss::Fails,
         find: mtu::judge,

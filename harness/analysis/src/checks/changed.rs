@@ -4,6 +4,8 @@ use flatnet_model::evidence::{Deviation, Finding, Found, State, Subject};
 use flatnet_model::network::Family;
 use flatnet_model::observations::{Change, Item, Moment, Observations};
 use flatnet_model::reference::Netns;
+use flatnet_model::rule::RouteChoice;
+use ipnet::IpNet;
 
 use super::Verdict;
 use crate::words::Words;
@@ -88,7 +90,7 @@ fn rests_on(cause: &Cause, change: &Change) -> bool {
     let on_node = |node: &str| matches!(&change.at, Netns::Node(at) if at == node);
     let is_setting = |wanted: &str| matches!(item, Item::Setting { key } if key == wanted.trim_start_matches("net."));
     let is_link = |wanted: &str| matches!(item, Item::Link { device } if device == wanted);
-    let is_route = |wanted| matches!(item, Item::Route { dst } if dst == wanted);
+    let is_route = |wanted: &IpNet| matches!(item, Item::Route { dst } if dst == wanted);
     match cause {
         Cause::ForwardingOff { node, key } => on_node(node) && is_setting(key),
         Cause::Ipv6Off { at, key } => *at == change.at && is_setting(key),
@@ -112,6 +114,14 @@ fn rests_on(cause: &Cause, change: &Change) -> bool {
             device: Some(device),
             ..
         } => *at == change.at && matches!(item, Item::Mtu { device: changed } if changed == device),
+        Cause::RouteRefuses {
+            at,
+            by: Some(RouteChoice::Main { route }),
+            ..
+        } => {
+            let mut words = route.split_whitespace();
+            *at == change.at && words.any(|word| word.parse().is_ok_and(|range| is_route(&range)))
+        }
         Cause::RouteMissing { node, range, .. }
         | Cause::DuplicateRoute { node, range, .. }
         | Cause::RouteWithoutDevice { node, range, .. }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Basis, Found, State, Subject};
 use flatnet_model::follow::{Burst, Fate, Followed, Rewrite, Wanted};
-use flatnet_model::kernel::MacAddr;
+use flatnet_model::kernel::{AddressField, MacAddr};
 use flatnet_model::observations::Endpoint;
 use flatnet_model::probe::Facts;
 use flatnet_model::probe::watch::Passing;
@@ -59,6 +59,15 @@ pub(super) fn rewrite<'a>(followed: &[&'a Followed]) -> Option<&'a Rewrite> {
     rewrites()
         .find(|rewrite| rewrite.by.is_some())
         .or_else(|| rewrites().next())
+}
+
+/// The change of a request's destination that was seen, whatever made it.
+pub(super) fn redirected<'a>(followed: &[&'a Followed]) -> Option<&'a Rewrite> {
+    let found = followed
+        .iter()
+        .filter_map(|followed| followed.found.as_ref());
+    let mut rewrites = found.flat_map(|found| &found.rewrites);
+    rewrites.find(|rewrite| rewrite.field == AddressField::Destination && !rewrite.leg.is_back())
 }
 
 /// The rule that was seen to make that change.

@@ -92,6 +92,10 @@ impl<'a> Lossy<'a> {
     /// Packets that must have got lost: a single one says nothing.
     pub(super) const FEWEST: usize = 2;
 
+    pub(super) fn of_all(topology: &'a Topology<'a>) -> [Self; 2] {
+        [Span::SameNode, Span::CrossNode].map(|span| Lossy::of(topology, span))
+    }
+
     pub(super) fn of(topology: &'a Topology<'a>, span: Span) -> Self {
         let in_span = |run: &&SeriesRun| {
             let nodes = (topology.node_of(&run.from), topology.node_of(&run.to));
@@ -128,7 +132,7 @@ impl<'a> Lossy<'a> {
             return false;
         }
         // Over another transport, or the way back, the same packets may be lost.
-        self.between(&dial.from, &dial.to).next().is_some()
+        self.loses(&dial.from, &dial.to)
     }
 
     /// Whether at least one in ten packets between the nodes of these ends gets lost: then a few that are not answered say nothing else.
@@ -136,6 +140,11 @@ impl<'a> Lossy<'a> {
         let runs = self.between(from, to).map(counts);
         let (lost, sent) = runs.fold((0, 0), |sum, run| (sum.0 + run.0, sum.1 + run.1));
         lost > 0 && lost * 10 >= sent
+    }
+
+    /// Whether any packet between the nodes of these ends gets lost.
+    pub(super) fn loses(&self, from: &Endpoint, to: &Endpoint) -> bool {
+        self.between(from, to).next().is_some()
     }
 
     /// Paths that lose packets between the nodes of these ends, either way.
@@ -179,7 +188,7 @@ impl<'a> Lossy<'a> {
         observed.extend(some(each.into_values().flatten().collect(), 4));
         observed.extend(followed::withheld(self.topology));
         let ping = format!("ping -c 20 {}", first.request.address);
-        let look = crate::look::at(&cause.cause);
+        let look = crate::look::at(&cause.cause, &self.topology.observations.pods);
         let pairs = between.iter().cloned();
         Some(Deviation {
             subjects: pairs.map(|(from, to)| Subject::Pair { from, to }).collect(),

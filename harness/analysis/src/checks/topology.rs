@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use flatnet_model::kernel::{NextHop, RouteEntry};
+use flatnet_model::kernel::{NextHop, RouteEntry, route_kind};
 use flatnet_model::probe::Facts;
 
 use flatnet_model::PodRef;
@@ -319,10 +319,16 @@ pub fn device(facts: &Facts, index: Option<u32>) -> &str {
 
 /// A route with the name of its device.
 pub(super) fn route(route: &RouteEntry, facts: &Facts) -> Route {
+    // One that refuses leads nowhere: the device that the kernel names for those of IPv6 and of nexthop objects is not of the route.
+    let refuses = route_kind::refusal(route.kind).is_some();
     Route {
         kind: route.kind,
         dst: route.dst,
-        hops: route.hops().map(|hop| self::hop(hop, facts)).collect(),
+        hops: route
+            .hops()
+            .filter(|_| !refuses)
+            .map(|hop| self::hop(hop, facts))
+            .collect(),
         metric: route.metric,
     }
 }

@@ -63,6 +63,7 @@ pub(super) fn tried(pod: &PodSnapshot, seen: &Observations) -> Tried {
         over,
         bytes: passed.filter(|bytes| *bytes > 0),
         gateway: gateway_answered(pod, seen),
+        service: service_answered(&own, seen),
     }
 }
 
@@ -128,4 +129,11 @@ fn gateway_answered(pod: &PodSnapshot, seen: &Observations) -> bool {
     });
     let mut dials = dials.peekable();
     dials.peek().is_some() && dials.all(|dial| matches!(dial.result, DialOutcome::Answered { .. }))
+}
+
+fn service_answered(own: &Endpoint, seen: &Observations) -> Option<bool> {
+    let translated = seen.translated.iter().flat_map(|all| &all.dials);
+    let to_itself = translated.filter(|dial| dial.from == *own && dial.to == *own);
+    let answered = to_itself.map(|dial| matches!(dial.result, DialOutcome::Answered { .. }));
+    answered.reduce(|a, b| a && b)
 }

@@ -37,11 +37,20 @@ pub(super) struct Difference {
     pub(super) noise: bool,
 }
 
+/// Why a fact was not compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    /// It could not be observed on one side.
+    Unread(String),
+    /// It was not asked for on one side.
+    NotTried(&'static str),
+}
+
 pub(super) struct Compared {
     pub(super) differences: Vec<(Difference, usize)>,
     pub(super) same: Vec<Key>,
     /// Keys with the reason.
-    pub(super) uncompared: Vec<(Key, String)>,
+    pub(super) uncompared: Vec<(Key, Why)>,
     pub(super) appeared: Vec<Place>,
     pub(super) gone: Vec<Place>,
 }
@@ -131,7 +140,14 @@ pub(super) fn compare(before: &Side<'_>, after: &Side<'_>) -> Compared {
 enum Paired {
     Same,
     Different(Difference),
-    Uncompared(String),
+    Uncompared(Why),
+}
+
+fn not_tried(before: Option<&Fact>) -> Paired {
+    Paired::Uncompared(Why::NotTried(match before {
+        None => "not tried before",
+        Some(_) => "not tried after",
+    }))
 }
 
 fn pair(key: &Key, a: &Indexed<'_>, b: &Indexed<'_>) -> Paired {
@@ -142,21 +158,19 @@ fn pair(key: &Key, a: &Indexed<'_>, b: &Indexed<'_>) -> Paired {
             .map(ToString::to_string)
     };
     if let Some(why) = unread(b) {
-        return Paired::Uncompared(format!("after: {why}"));
+        return Paired::Uncompared(Why::Unread(format!("after: {why}")));
     }
     if let Some(why) = unread(a) {
-        return Paired::Uncompared(format!("before: {why}"));
+        return Paired::Uncompared(Why::Unread(format!("before: {why}")));
     }
     // Pairs and paths are drawn: what was not tried on one side is no difference.
     let drawn = matches!(key.id, Kind::Reach | Kind::PathMtu | Kind::Path);
     if drawn && (before.is_none() || after.is_none()) {
-        let side = if before.is_none() { "before" } else { "after" };
-        return Paired::Uncompared(format!("not tried {side}"));
+        return not_tried(before);
     }
     // A check that was not asked for is no difference either.
     if key.id == Kind::Verdict && (before.is_none() || after.is_none()) {
-        let side = if before.is_none() { "before" } else { "after" };
-        return Paired::Uncompared(format!("not judged {side}"));
+        return not_tried(before);
     }
     let seen = |fact: Option<&Fact>| fact.map(|fact| fact.seen.clone());
     let difference = |noise| {

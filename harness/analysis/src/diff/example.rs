@@ -27,7 +27,7 @@ pub(super) fn of(
         Role::Between(from, to) => Some((*from, *to)),
         Role::At(_) => None,
     })?;
-    let family = match about.ends_with("ipv6") {
+    let family = match about.ends_with("IPv6") {
         true => Family::V6,
         false => Family::V4,
     };
@@ -35,16 +35,20 @@ pub(super) fn of(
     let was = way(before.observations?)?;
     let is = way(after.observations?)?;
     Some(Example {
-        flow: format!("{} to {}, {family}", client(from, after), client(to, after)),
+        flow: format!(
+            "{} to {}, {family}",
+            pod_of(from, 1, after),
+            pod_of(to, if from == to { 2 } else { 1 }, after)
+        ),
         before: marked(&was, &is),
         after: marked(&is, &was),
     })
 }
 
-/// Of a node its first pod.
-fn client(place: Place, side: &Side<'_>) -> String {
+/// Of a node its n-th pod.
+fn pod_of(place: Place, pod: u32, side: &Side<'_>) -> String {
     match place {
-        Place::Node(node) => side.named(Place::Pod { node, pod: 1 }),
+        Place::Node(node) => side.named(Place::Pod { node, pod }),
         other => side.named(other),
     }
 }

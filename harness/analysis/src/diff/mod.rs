@@ -12,7 +12,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use flatnet_model::fact::Place;
+use flatnet_model::fact::{Key, Place, Seen};
 
 pub use class::Class;
 pub use compare::Side;
@@ -22,18 +22,31 @@ use compare::Compared;
 
 /// What is different in `after`, the worst first.
 pub fn diff(before: &Side<'_>, after: &Side<'_>) -> Diff {
+    diff_but(before, after, |_, _, _| false)
+}
+
+/// What is different in `after`, but for what is `allowed`: asked with the key, and what was seen before and after.
+pub fn diff_but(
+    before: &Side<'_>,
+    after: &Side<'_>,
+    mut allowed: impl FnMut(&Key, Option<&Seen>, Option<&Seen>) -> bool,
+) -> Diff {
     let Compared {
-        differences,
+        mut differences,
         same,
         uncompared,
         appeared,
         gone,
     } = compare::compare(before, after);
+    differences.retain(|(one, _)| {
+        one.noise || !allowed(&one.key, one.before.as_ref(), one.after.as_ref())
+    });
     let mut changes: Vec<Change> = group::group(differences)
         .into_iter()
         .map(|group| words::change(group, before, after))
         .collect();
     changes.sort_by(|a, b| (a.class, a.id, &a.about).cmp(&(b.class, b.id, &b.about)));
+    one_example_each(&mut changes);
     let names = |side: &Side<'_>, places: Vec<Place>| {
         let named = places.into_iter().map(|place| side.named(place));
         named.collect::<Vec<_>>()
@@ -50,5 +63,27 @@ pub fn diff(before: &Side<'_>, after: &Side<'_>) -> Diff {
             appeared: names(after, appeared),
             gone: names(before, gone),
         },
+    }
+}
+
+/// Leaves the first example of each class whose ways differ, or the first where none does: others would show the same again.
+fn one_example_each(changes: &mut [Change]) {
+    let classes = [
+        Class::PromiseBroken,
+        Class::PromiseRestored,
+        Class::PathDiffers,
+        Class::FactDiffers,
+        Class::Noise,
+    ];
+    for class in classes {
+        let examples = |one: &Change| one.example.as_ref().filter(|_| one.class == class).cloned();
+        let telling = |one: &Change| examples(one).is_some_and(|example| !example.is_same());
+        let first = changes.iter().position(telling);
+        let first = first.or_else(|| changes.iter().position(|one| examples(one).is_some()));
+        for (at, change) in changes.iter_mut().enumerate() {
+            if change.class == class && Some(at) != first {
+                change.example = None;
+            }
+        }
     }
 }

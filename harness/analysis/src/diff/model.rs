@@ -31,9 +31,16 @@ pub struct Diff {
 impl Diff {
     /// Whether there is a difference that counts.
     pub fn differs(&self) -> bool {
-        self.changes
-            .iter()
-            .any(|change| change.class != Class::Noise)
+        let Newcomers { appeared, gone } = &self.newcomers;
+        let mut changes = self.changes.iter();
+        changes.any(|change| change.class != Class::Noise)
+            || !appeared.is_empty()
+            || !gone.is_empty()
+    }
+
+    /// Whether something could not be compared that was to be.
+    pub fn is_partial(&self) -> bool {
+        self.uncompared.iter().any(|one| !one.by_choice)
     }
 }
 
@@ -116,4 +123,6 @@ pub struct Uncompared {
     pub who: String,
     /// Why not.
     pub why: String,
+    /// It was not asked for on one side: no fault of the run.
+    pub by_choice: bool,
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use flatnet_model::fact::{Key, Kind, Place, Role, Seen, Value};
 
 use super::class::Class;
-use super::compare::Side;
+use super::compare::{Side, Why};
 use super::example;
 use super::group::Group;
 use super::model::{Change, Uncompared};
@@ -138,15 +138,30 @@ fn who(subjects: &[Role], side: &Side<'_>) -> String {
         })
         .collect();
     if at.len() == subjects.len() {
-        let nodes = places(|place| matches!(place, Place::Node(_)));
-        let pods = places(|place| matches!(place, Place::Pod { .. }));
-        let hosts = places(|place| matches!(place, Place::HostPod { .. }));
-        return match at.iter().next() {
-            Some(Place::Cluster) => String::new(),
-            _ if nodes.len() > 1 && at == nodes => "every node".to_owned(),
-            _ if pods.len() > 1 && at == pods => "every pod".to_owned(),
-            _ if hosts.len() > 1 && at == hosts => "every hostNetwork pod".to_owned(),
-            _ => of_nodes(&at, &pods, side),
+        if at.contains(&Place::Cluster) {
+            return String::new();
+        }
+        let kinds: [(fn(Place) -> bool, &str); 3] = [
+            (|place| matches!(place, Place::Node(_)), "every node"),
+            (|place| matches!(place, Place::Pod { .. }), "every pod"),
+            (
+                |place| matches!(place, Place::HostPod { .. }),
+                "every hostNetwork pod",
+            ),
+        ];
+        let parts = kinds.into_iter().filter_map(|(is, every)| {
+            let (all, these) = (places(is), at.iter().copied().filter(|place| is(*place)));
+            let these: BTreeSet<Place> = these.collect();
+            match these.is_empty() {
+                true => None,
+                false if these.len() > 1 && these == all => Some(every.to_owned()),
+                false => Some(of_nodes(&these, &all, side)),
+            }
+        });
+        let parts: Vec<String> = parts.collect();
+        return match at.len() {
+            1 => format!("{} only", parts.concat()),
+            _ => parts.join(" and "),
         };
     }
     let pairs: BTreeSet<(Place, Place)> = subjects
@@ -178,10 +193,7 @@ fn of_nodes(at: &BTreeSet<Place>, pods: &BTreeSet<Place>, side: &Side<'_>) -> St
         return format!("every pod of {}", listed(&nodes));
     }
     let names: Vec<String> = at.iter().map(|place| side.named(*place)).collect();
-    match &names[..] {
-        [one] => format!("{one} only"),
-        names => listed(names),
-    }
+    listed(&names)
 }
 
 fn ways(pairs: &BTreeSet<(Place, Place)>, nodes: usize, side: &Side<'_>) -> String {
@@ -216,6 +228,15 @@ fn ways(pairs: &BTreeSet<(Place, Place)>, nodes: usize, side: &Side<'_>) -> Stri
             return format!("between {} and every other node", side.named(*one));
         }
     }
+    let all = pairs.len();
+    if all > MOST_NAMED {
+        if let (1, Some(one)) = (from.len(), from_one) {
+            return format!("from {} to {all} others", side.named(one));
+        }
+        if let (1, Some(one)) = (to.len(), to_one) {
+            return format!("from {all} others to {}", side.named(one));
+        }
+    }
     let names = pairs
         .iter()
         .map(|(from, to)| format!("{} to {}", side.named(*from), side.named(*to)));
@@ -239,8 +260,8 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-pub(super) fn uncompared(uncompared: Vec<(Key, String)>, side: &Side<'_>) -> Vec<Uncompared> {
-    let mut groups: BTreeMap<(Kind, String), Vec<Role>> = BTreeMap::new();
+pub(super) fn uncompared(uncompared: Vec<(Key, Why)>, side: &Side<'_>) -> Vec<Uncompared> {
+    let mut groups: BTreeMap<(Kind, Why), Vec<Role>> = BTreeMap::new();
     for (key, why) in uncompared {
         groups.entry((key.id, why)).or_default().push(key.subject);
     }
@@ -250,14 +271,18 @@ pub(super) fn uncompared(uncompared: Vec<(Key, String)>, side: &Side<'_>) -> Vec
         Uncompared {
             id,
             who: who(&subjects, side),
-            why,
+            by_choice: matches!(why, Why::NotTried(_)),
+            why: match why {
+                Why::Unread(why) => why,
+                Why::NotTried(why) => why.to_owned(),
+            },
         }
     });
     grouped.collect()
 }
 
 /// What is the same, and how much was compared.
-pub(super) fn summary(changes: &[Change], same: &[Key], uncompared: &[(Key, String)]) -> String {
+pub(super) fn summary(changes: &[Change], same: &[Key], uncompared: &[(Key, Why)]) -> String {
     let noise: usize = changes
         .iter()
         .filter(|change| change.class == Class::Noise)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::coverage::Covering;
 use flatnet_model::kernel::{BridgePort, FdbEntry, MacAddr, VxlanInfo};
-use flatnet_model::probe::{CniFiles, ConfFile, Facts, MtuTrial};
+use flatnet_model::probe::{CniFiles, ConfFile, Facts, MtuTrial, Transfer};
 use ipnet::IpNet;
 
 use super::pieces::{
@@ -89,6 +89,7 @@ impl Cluster {
             .to_owned(),
             namespace: "default".to_owned(),
             provider: "lab".to_owned(),
+            booted: None,
             capabilities: Capabilities::lab(),
         };
         talk(&mut observations);
@@ -343,6 +344,7 @@ impl Cluster {
                         trial(interface_mtu + 1, false),
                     ]),
                     learned: None,
+                    transfers: vec![Ok(Transfer::Passed)],
                 });
             }
         }

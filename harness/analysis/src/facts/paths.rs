@@ -115,7 +115,9 @@ fn hops(trace: &Trace, nodes: (u32, u32), roles: &Roles<'_>, whose: &Whose<'_>) 
         Ending::Delivered { to, .. } => format!("delivered to {}", who(to, nodes, roles)),
         Ending::Unseen { .. } => "handed to the server's pod, which was not looked into".to_owned(),
         Ending::Left { .. } => "leaves the cluster".to_owned(),
-        Ending::OutOfSight { at, .. } => format!("out of sight at {}", who(at, nodes, roles)),
+        Ending::OutOfSight { at, .. } => {
+            format!("beyond {} nobody looked", who(at, nodes, roles))
+        }
         Ending::Stopped { at, .. } => format!("stopped at {}", who(at, nodes, roles)),
     });
     hops

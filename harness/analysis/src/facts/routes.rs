@@ -1,10 +1,13 @@
 //! Facts of routes, rules, neighbours, tunnels and settings.
+use std::net::IpAddr;
+
 use flatnet_model::Family;
-use flatnet_model::fact::{Kind, Place};
-use flatnet_model::kernel::{Neighbour, RouteEntry, route_kind};
+use flatnet_model::fact::{Kind, Place, Value};
+use flatnet_model::kernel::{Link, Neighbour, RouteEntry, route_kind};
 use flatnet_model::probe::Facts;
 
 use super::collect::Collected;
+use super::links::is_elsewhere;
 use super::whose::Whose;
 use crate::checks::{device, is_link_local, route_words};
 
@@ -13,16 +16,21 @@ const VARY: [&str; 2] = ["netfilter.nf_conntrack_count", "netfilter.nf_conntrack
 
 pub(super) fn of_node(number: u32, inside: &Facts, whose: &Whose<'_>, facts: &mut Collected) {
     let at = Place::Node(number);
-    for route in told(inside) {
+    let strangers = |route: &&RouteEntry| {
+        let link = inside.link(route.oif);
+        !link.is_some_and(|link| whose.pod_behind(number, link).is_none() && is_elsewhere(link))
+    };
+    for route in told(inside).filter(strangers) {
         let words = route_to(route, inside, at, whose);
         let raw = Some(route_words(route, inside));
         match whose.node_of_range(route.dst) {
             Some(other) if other != number => {
                 let about = (Kind::RouteToPods, Family::of(route.dst.addr()).to_string());
+                let words = of_other(&words, other);
                 facts.add(about, (at, Place::Node(other)), words, raw);
             }
             _ => {
-                let about = (Kind::Route, whose.range(route.dst, at));
+                let about = (Kind::Route, destination(route, at, whose));
                 facts.add(about, at, words, raw);
             }
         }
@@ -33,11 +41,28 @@ pub(super) fn of_node(number: u32, inside: &Facts, whose: &Whose<'_>, facts: &mu
 
 pub(super) fn of_pod(at: Place, inside: &Facts, whose: &Whose<'_>, facts: &mut Collected) {
     for route in told(inside) {
-        let about = (Kind::Route, whose.range(route.dst, at));
+        let about = (Kind::Route, destination(route, at, whose));
         let raw = Some(route_words(route, inside));
         facts.add(about, at, route_to(route, inside, at, whose), raw);
     }
     common(at, inside, whose, facts);
+}
+
+/// Whose the destination is; IPv6 is told apart, as the words are the same in both families.
+fn destination(route: &RouteEntry, at: Place, whose: &Whose<'_>) -> String {
+    of_family(route.dst.addr(), whose.range(route.dst, at))
+}
+
+fn of_family(address: IpAddr, words: String) -> String {
+    match Family::of(address) {
+        Family::V4 => words,
+        Family::V6 => format!("{words}, IPv6"),
+    }
+}
+
+/// What is said of the node to which a fact leads, without its number: alike for all of them.
+fn of_other(words: &str, other: u32) -> String {
+    words.replace(&format!("{}'s", Place::Node(other)), "the other node's")
 }
 
 /// Routes but those that the kernel makes for link-local and multicast addresses of every device.
@@ -105,8 +130,14 @@ fn common(at: Place, inside: &Facts, whose: &Whose<'_>, facts: &mut Collected) {
         if VARY.contains(&key.as_str()) {
             continue;
         }
-        let (subject, key) = setting(at, key, inside, whose);
-        facts.add((Kind::Setting, key), subject, value.as_str(), None);
+        let Some((subject, key)) = setting(at, key, inside, whose) else {
+            continue;
+        };
+        let value = match value.trim().parse::<i64>() {
+            Ok(number) => Value::Number(number),
+            Err(_) => Value::Text(value.trim().to_owned()),
+        };
+        facts.add((Kind::Setting, key), subject, value, None);
     }
 }
 
@@ -119,26 +150,50 @@ fn neighbour_of(
 ) {
     let Some(mac) = neighbour.mac else { return };
     let device = device(inside, Some(neighbour.index));
-    let address = whose.address(neighbour.address, at);
     let raw = Some(format!("{} lladdr {mac}", neighbour.address));
-    let about = (Kind::Neighbour, format!("{address} on {device}"));
-    facts.add(about, at, whose.mac(mac, at), raw);
+    // A node's entry for a pod of its own is told of the pod, and one for another node of the way to it: all have one alike.
+    let ip = neighbour.address;
+    if whose.is_strangers(ip, at) {
+        return;
+    }
+    let pod = whose
+        .pod_of(ip)
+        .filter(|pod| pod.node() == at.node() && *pod != at);
+    let other = whose.node_of(ip).filter(|node| Some(*node) != at.node());
+    if let Some(pod) = pod {
+        let about = format!("{} on its node's {device}", whose.address(ip, pod));
+        let about = (Kind::Neighbour, of_family(ip, about));
+        facts.add(about, pod, whose.mac(mac, pod), raw);
+    } else if let (Some(other), Place::Node(_)) = (other, at) {
+        let about = of_other(&format!("{} on {device}", whose.address(ip, at)), other);
+        let value = of_other(&whose.mac(mac, at), other);
+        let about = (Kind::Neighbour, of_family(ip, about));
+        facts.add(about, (at, Place::Node(other)), value, raw);
+    } else {
+        let about = format!("{} on {device}", whose.address(ip, at));
+        facts.add(
+            (Kind::Neighbour, of_family(ip, about)),
+            at,
+            whose.mac(mac, at),
+            raw,
+        );
+    }
 }
 
-/// A setting of a host end is one of the pod, as names of host ends vary.
-fn setting(at: Place, key: &str, inside: &Facts, whose: &Whose<'_>) -> (Place, String) {
+/// A setting of a host end is one of the pod, as names of host ends vary; nothing for those of pods that were not looked at.
+fn setting(at: Place, key: &str, inside: &Facts, whose: &Whose<'_>) -> Option<(Place, String)> {
     let Place::Node(node) = at else {
-        return (at, key.to_owned());
+        return Some((at, key.to_owned()));
     };
+    let part = |link: &Link| format!(".{}.", link.name);
     let mut links = inside.links.iter();
-    let of = links.find_map(|link| {
-        let part = format!(".{}.", link.name);
-        let pod = whose
-            .pod_behind(node, link)
-            .filter(|_| key.contains(&part))?;
-        Some((pod, key.replace(&part, ".(host end).")))
-    });
-    of.unwrap_or((at, key.to_owned()))
+    match links.find(|link| key.contains(&part(link))) {
+        None => Some((at, key.to_owned())),
+        Some(link) => match whose.pod_behind(node, link) {
+            Some(pod) => Some((pod, key.replace(&part(link), ".(host end)."))),
+            None => (!is_elsewhere(link)).then(|| (at, key.to_owned())),
+        },
+    }
 }
 
 /// Forwarding entries that lead into tunnels.
@@ -155,7 +210,10 @@ fn tunnels(number: u32, inside: &Facts, whose: &Whose<'_>, facts: &mut Collected
         let raw = Some(format!("{} dst {remote}", entry.mac));
         let about = (Kind::TunnelEntry, device);
         match whose.node_of(remote) {
-            Some(other) => facts.add(about, (at, Place::Node(other)), value, raw),
+            Some(other) => {
+                let value = of_other(&value, other);
+                facts.add(about, (at, Place::Node(other)), value, raw);
+            }
             None => facts.add(about, at, value, raw),
         }
     }

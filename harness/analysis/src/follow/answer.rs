@@ -21,7 +21,7 @@ pub fn answer(live: &Live, advice: &Advice) -> Answer {
         facts.extend(rows.map(|(at, row)| fact(&over, path, at + 1, row)));
     }
     let (sent, answered) = live.counts();
-    let said = words::followed(&live.found, advice.clone());
+    let said = words::followed(&live.found, live.look.as_ref(), advice.clone());
     let source = Source::command("flatnet inspect route --live");
     facts.push(
         Fact::new("outcome", over, source)

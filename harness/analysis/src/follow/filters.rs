@@ -2,8 +2,6 @@
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::Found;
-use flatnet_model::follow::RuleRef;
 use flatnet_model::kernel::AddressField;
 use flatnet_model::probe::watch::{Packet, RuleVerdict};
 use flatnet_model::reference::Netns;
@@ -31,32 +29,6 @@ impl Case<'_> {
         Some(Cause::DroppedByRule {
             at: netns.clone(),
             rule: reference(step),
-        })
-    }
-
-    /// Legacy iptables has no trace: a rule that drops counted as many packets as were lost, or more of them, other packets among them.
-    pub(super) fn legacy(&self, netns: &Netns) -> Option<Found> {
-        let drops = |rule: &str| {
-            ["-j DROP", "-j REJECT"]
-                .iter()
-                .any(|jump| rule.contains(jump))
-                || (rule.starts_with("-P ") && rule.ends_with(" DROP"))
-        };
-        let mut rules = self.followed.seen_at(netns)?.legacy.iter();
-        let rule = rules.find(|rule| drops(&rule.rule) && rule.packets >= self.packets())?;
-        let cause = Cause::DroppedByRule {
-            at: netns.clone(),
-            rule: RuleRef {
-                family: rule.family.clone(),
-                table: rule.table.clone(),
-                chain: String::new(),
-                handle: None,
-                text: Some(rule.rule.clone()),
-            },
-        };
-        Some(match rule.packets == self.packets() {
-            true => Found::seen(cause),
-            false => Found::inferred(cause),
         })
     }
 

@@ -11,6 +11,7 @@ mod drops;
 mod ends;
 mod fate;
 mod filters;
+mod legacy;
 mod local;
 mod lookup;
 mod narrow;
@@ -33,6 +34,7 @@ use flatnet_model::kernel::Flow;
 use flatnet_model::observations::Observations;
 use flatnet_model::reference::Netns;
 
+use crate::look;
 use crate::trace::{Kernels, ObservedNetwork, Request, Trace, trace};
 use ends::Ends;
 use picture::{Live, Picture};
@@ -113,13 +115,16 @@ impl Ground {
         let legs = passage::legs(followed.dial.request.transport);
         let (there, back) = self.walks(followed);
         let drawn = |leg, walk: &Trace| Picture::of(followed, &attempts, leg, walk, &self.network);
+        let found = followed.found.clone().unwrap_or_default();
+        let cause = found.fate.as_ref().and_then(|fate| fate.cause.as_ref());
         Live {
             dial: followed.dial.clone(),
             outcomes: followed.outcomes.clone(),
             there: drawn(legs[0], &there.0),
             back: back.map(|(back, _)| drawn(legs[1], &back)),
             blind: picture::blind(followed),
-            found: followed.found.clone().unwrap_or_default(),
+            look: cause.and_then(|cause| look::at(&cause.cause, &self.network.pods)),
+            found,
         }
     }
 

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::Transport;
-use flatnet_model::follow::{Followed, Leg};
+use flatnet_model::follow::{Burst, Followed, Leg, Wanted};
 use flatnet_model::probe::watch::{Body, Packet, Passing, Sighting};
 use flatnet_model::reference::Netns;
 
@@ -11,7 +11,9 @@ use super::ends::Ends;
 const SYN: u8 = 2;
 const ACK: u8 = 16;
 /// A connection of a probe is over long before its sequence numbers are this far from the first.
-const CONNECTION_BYTES: u32 = 1 << 16;
+const CONNECTION_BYTES: u32 = 1 << 17;
+/// Messages that go before and behind the data of a transfer are shorter than this, and full segments longer, bytes.
+const SHORT: u32 = 100;
 
 /// A packet at a device.
 #[derive(Clone, Copy)]
@@ -62,7 +64,7 @@ pub(super) fn attempts<'a>(followed: &'a Followed, ends: &Ends) -> Vec<Attempt<'
         .filter_map(|seen| opens(&seen.sighting.packet, request.transport, request.port))
         .collect();
     keys.into_iter()
-        .map(|key| attempt(key, request.transport, &seen, ends))
+        .map(|key| attempt(key, &followed.dial, &seen, ends))
         .collect()
 }
 
@@ -99,11 +101,16 @@ fn opens(packet: &Packet, over: Transport, port: u16) -> Option<Key> {
     }
 }
 
-fn attempt<'a>(key: Key, over: Transport, seen: &[Seen<'a>], ends: &Ends) -> Attempt<'a> {
+fn attempt<'a>(key: Key, dial: &Wanted, seen: &[Seen<'a>], ends: &Ends) -> Attempt<'a> {
+    let is_data = dial.burst == Burst::Filled;
     let mut attempt = Attempt::new();
     for seen in seen {
-        if let Some(leg) = leg(key, over, &seen.sighting.packet) {
-            attempt.entry(leg).or_default().push(*seen);
+        let packet = &seen.sighting.packet;
+        let of_data = is_data && payload(packet) < SHORT;
+        match leg(key, dial.request.transport, packet) {
+            Some(Leg::Data | Leg::DataAnswer) if of_data => {}
+            Some(leg) => attempt.entry(leg).or_default().push(*seen),
+            None => {}
         }
     }
     for (leg, seen) in &mut attempt {
@@ -115,8 +122,50 @@ fn attempt<'a>(key: Key, over: Transport, seen: &[Seen<'a>], ends: &Ends) -> Att
             !copy && !is_flooded(ends, seen)
         });
         order(seen, &ends.way_of(leg.is_back()));
+        if is_data {
+            keep_last(seen);
+        }
     }
     attempt
+}
+
+/// Of many segments, some of them sent again, the one that was sent last: where it was seen, each time for the last time.
+fn keep_last(seen: &mut Vec<Seen<'_>>) {
+    let place = |seen: &Seen<'_>| {
+        let sighting = seen.sighting;
+        let device = (seen.netns.clone(), sighting.device.clone());
+        (device, sighting.direction, sighting.outer.len())
+    };
+    let Some(first) = seen.first().map(place) else {
+        return;
+    };
+    let last = seen.iter().rev().find(|seen| place(seen) == first);
+    let Some((from, bytes)) = last.map(|last| span(&last.sighting.packet)) else {
+        return;
+    };
+    // A kernel may cut it to smaller segments on its way.
+    seen.retain(|seen| span(&seen.sighting.packet).0.wrapping_sub(from) < bytes.max(1));
+    let places: Vec<_> = seen.iter().map(place).collect();
+    let mut at = 0;
+    seen.retain(|_| {
+        at += 1;
+        !places[at..].contains(&places[at - 1])
+    });
+}
+
+/// First sequence number and bytes of a segment.
+fn span(packet: &Packet) -> (u32, u32) {
+    match packet.body {
+        Body::Tcp { sequence, .. } => (sequence, payload(packet)),
+        _ => (0, 0),
+    }
+}
+
+fn payload(packet: &Packet) -> u32 {
+    match packet.body {
+        Body::Tcp { payload, .. } => payload,
+        _ => 0,
+    }
 }
 
 /// Whether what came there for another Ethernet address is a copy that a bridge flooded, which goes nowhere: it came to a namespace

@@ -1,4 +1,5 @@
 //! Expected beside seen: the devices that packets should pass, and at which of them they were seen.
+use flatnet_model::evidence::Command;
 use flatnet_model::follow::{Followed, FollowedTo, Leg, Outcomes, Place, Wanted};
 use flatnet_model::observations::Observed;
 use flatnet_model::reference::Netns;
@@ -21,6 +22,8 @@ pub struct Live {
     pub blind: Vec<String>,
     /// What became of them.
     pub found: FollowedTo,
+    /// The command that shows what ended them.
+    pub look: Option<Command>,
 }
 
 impl Live {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Basis, Found};
-use flatnet_model::follow::{Followed, Rewrite};
+use flatnet_model::follow::{Burst, Followed, Rewrite};
 use flatnet_model::kernel::{Flow, MacAddr};
 use flatnet_model::probe::watch::{Body, Passing};
 use flatnet_model::reference::Netns;
@@ -87,10 +87,20 @@ pub(super) fn reason(
             })
             .or_else(|| ttl::ran_out(ended))
             .or_else(|| places.iter().find_map(|netns| case.error_from(netns, walk)))
-            .or_else(|| narrow::device(network, ended, walk))
+            // Data is followed where datagrams of the interface's MTU pass, and seen before it is cut to segments.
+            .or_else(|| {
+                let is_data = followed.dial.burst == Burst::Filled;
+                narrow::device(network, ended, walk).filter(|_| !is_data)
+            })
     };
     let counted = || places.iter().find_map(|netns| case.counted(netns));
-    let legacy = || places.iter().find_map(|netns| case.legacy(netns));
+    let legacy = || {
+        let mut dropping = places.iter();
+        let mut diverting = places.iter();
+        dropping
+            .find_map(|netns| case.dropped_by_legacy(netns))
+            .or_else(|| diverting.find_map(|netns| case.diverted_by_legacy(netns)))
+    };
     by_rule()
         .map(Found::seen)
         .or_else(|| legacy().filter(|found| found.basis == Basis::Seen))

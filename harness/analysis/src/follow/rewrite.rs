@@ -9,6 +9,7 @@ use flatnet_model::reference::Netns;
 
 use super::ends::{Ends, holds};
 use super::fate::Ended;
+use super::legacy;
 use super::passage::{Attempt, Seen, legs};
 use crate::trace::ObservedNetwork;
 
@@ -31,7 +32,10 @@ pub(super) fn rewrites(followed: &Followed, ends: &Ends, attempts: &[Attempt<'_>
                         at: at.clone(),
                         by: None,
                     };
-                    rewrite.by = rule(followed, &rewrite);
+                    rewrite.by = rule(followed, &rewrite).or_else(|| {
+                        let watched = followed.seen_at(at)?;
+                        legacy::rewriting(watched, &rewrite, &followed.dial.request)
+                    });
                     if !rewrites.contains(&rewrite) {
                         rewrites.push(rewrite);
                     }

@@ -1,14 +1,12 @@
 //! Causes: what makes things go wrong, in one sentence each.
 use flatnet_model::Family;
-use flatnet_model::cause::{
-    AgentState, Cause, CniDirectory, Loss, NotAProgram, PullFailure, Refusal,
-};
-use flatnet_model::evidence::{PodAt, Subject};
-
+use flatnet_model::cause::{AgentState, Cause, CniDirectory, NotAProgram, PullFailure, Refusal};
+use flatnet_model::evidence::Subject;
 use flatnet_model::rule::RouteChoice;
 
 use super::Words;
 use super::list::{all, listed, shown};
+use super::loss::lost;
 use super::sentence::{Say, sentences};
 use super::start::command;
 use super::symptom::{over_family, place};
@@ -263,8 +261,8 @@ impl Words<'_> {
                 self.at(at)
             ));
             UnderlayCut { nodes } => (format!(
-                "{} does not reach the node {} itself either, over any transport: the network between the nodes may be cut, or one of them may drop everything",
-                nodes.0, nodes.1
+                "the network between {a} and {b} is cut, or one of them drops everything: {a} did not reach the node {b} itself either, over any transport",
+                a = nodes.0, b = nodes.1
             ));
             Rejected { at } => (format!(
                 "packets pass, but a packet filter {} rejects them or nothing listens there",
@@ -314,6 +312,7 @@ impl Words<'_> {
                 None => "no node sends the service's address to a backend: is kube-proxy, or what stands in for it, running?".to_owned(),
             });
             ServiceHairpin => "what a pod sends to a service and gets back itself must leave the node's bridge by the port it came from (hairpin mode), under another source (masquerade), past its packet filter";
+            TranslatedLost { node } => "{node} drops packets whose addresses it translates: between the same ends, others pass";
             DnsServerMissing => "no pod behind the service kube-system/kube-dns is ready";
             DnsServerIgnorant => "the server answers, but does not know the cluster's services: does it reach the API?";
             DnsServerUnreached { node, over } => (match node {
@@ -343,25 +342,6 @@ impl Words<'_> {
             None => place(&None),
         }
     }
-
-    fn crash_loop(
-        &self,
-        pod: &PodAt,
-        container: Option<&str>,
-        exit_code: Option<i32>,
-        reason: &str,
-    ) -> String {
-        let code = exit_code.map(|code| format!(": exit code {code}"));
-        let reason = match reason {
-            "" | "Error" => String::new(),
-            reason => format!(" ({reason})"),
-        };
-        let who = match container {
-            Some(container) => format!("{}: container {container}", self.pod_at(pod)),
-            None => format!("the command of {}", self.pod_at(pod)),
-        };
-        format!("{who} does not last{}{reason}", code.unwrap_or_default())
-    }
 }
 
 /// The interface that a setting is about, where it is one: `ipv4.conf.eth0.forwarding`.
@@ -380,33 +360,5 @@ fn agent_down(node: &str, agent: &str, state: &AgentState) -> String {
             format!("the agent of {agent} is not there on {node}")
         }
         AgentState::Silent { .. } => format!("the agent of {agent} does not answer on {node}"),
-    }
-}
-
-/// Requests and answers were counted at both ends; what keeps them is concluded.
-fn lost(loss: &Loss, at: &str) -> String {
-    match loss {
-        Loss::Unrecorded => format!("a packet filter or a missing route {at} loses the packets"),
-        Loss::OnTheWayIn { node } => format!(
-            "a packet filter on {node} loses what is sent to its pods, while what they send arrives"
-        ),
-        Loss::BothWays { node } => format!(
-            "{node} does not forward for its pods: a packet filter (FORWARD policy) or a cut link"
-        ),
-        Loss::OnTheWayTo { node } => format!(
-            "a packet filter on {node}, or a missing route to its pods, loses what is sent to them"
-        ),
-        Loss::Answers => format!(
-            "a packet filter, or a missing route back, {at} loses the answers, while requests arrive"
-        ),
-        Loss::Requests => format!(
-            "a packet filter (FORWARD policy), a missing route or a cut link {at} loses the packets"
-        ),
-        Loss::OneDirection => format!(
-            "a missing route or a packet filter {at} loses the packets of one direction, while those of the other arrive"
-        ),
-        Loss::Partly => format!(
-            "a packet filter, a missing route or a bad link {at} loses some packets, while others arrive"
-        ),
     }
 }

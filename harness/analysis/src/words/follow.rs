@@ -1,6 +1,6 @@
 //! What following packets came to.
 use flatnet_model::advice::Advice;
-use flatnet_model::evidence::Basis;
+use flatnet_model::evidence::{Basis, Command};
 use flatnet_model::follow::{Fate, FollowedTo, Leg, Rewrite, RuleRef, Sight};
 use flatnet_model::kernel::AddressField;
 use flatnet_model::probe::watch::Passing;
@@ -41,7 +41,7 @@ impl Say for RuleRef {
 }
 
 /// What became of a dial that was followed, one line each: where it ended, what ended it, how to look, what was changed.
-pub fn followed(found: &FollowedTo, advice: Advice) -> Vec<String> {
+pub fn followed(found: &FollowedTo, look: Option<&Command>, advice: Advice) -> Vec<String> {
     let words = Words {
         advice,
         names: Names::Full,
@@ -55,8 +55,7 @@ pub fn followed(found: &FollowedTo, advice: Advice) -> Vec<String> {
                 Basis::Inferred => "may be",
             };
             lines.push(format!("{basis}: {}", words.cause(&found.cause)));
-            let look = crate::look::at(&found.cause);
-            lines.extend(look.map(|look| format!("look: {}", words.line(&look))));
+            lines.extend(look.map(|look| format!("look: {}", words.line(look))));
         }
     }
     // What is changed on the way there is changed back in the answer, and again in what follows it.

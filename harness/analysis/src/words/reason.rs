@@ -163,6 +163,7 @@ impl Words<'_> {
             BackendsSilent => "";
             ServiceProxyBehind => "";
             ServiceHairpin => "";
+            TranslatedLost => "";
             DnsServerMissing => "";
             DnsServerIgnorant => "";
             DnsServerUnreached => "";

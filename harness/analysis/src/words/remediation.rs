@@ -2,6 +2,7 @@
 use flatnet_model::evidence::{Remediation, Step, Todo};
 
 use super::Words;
+use super::list::all;
 
 impl Words<'_> {
     /// Steps, joined by semicolons.
@@ -55,6 +56,18 @@ fn words(todo: &Todo) -> String {
             "for now; whoever made the rule (firewalld, Docker, an agent) may make it again".to_owned()
         }
         Todo::PathCarriesMore => "if what lies between carries more by now".to_owned(),
+        Todo::ForgetPathMtu => {
+            "then the smaller MTU is forgotten by pods that have learned it, which otherwise keep it for minutes".to_owned()
+        }
+        Todo::LostWithDevice { device, addresses } => {
+            let addresses = match &addresses[..] {
+                [] => String::new(),
+                lost => format!("{} and ", all(lost, ", ")),
+            };
+            format!(
+                "then {addresses}the routes by {device} that the kernel removed when it was set down; the node's agent puts back those to podCIDRs when it looks again; what there is now"
+            )
+        }
         Todo::FindRule => "the rule that does it".to_owned(),
         Todo::CreateClaim { name } => {
             format!("with the manifest of a PersistentVolumeClaim named {name}")

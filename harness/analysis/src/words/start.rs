@@ -1,5 +1,5 @@
 //! What a pod needs to come to run, and what became of it.
-use flatnet_model::evidence::Start;
+use flatnet_model::evidence::{PodAt, Start};
 
 use super::list::{all, listed, shown};
 use super::sentence::sentences;
@@ -7,6 +7,25 @@ use super::talk::node_says;
 use super::{Words, count};
 
 impl Words<'_> {
+    pub(super) fn crash_loop(
+        &self,
+        pod: &PodAt,
+        container: Option<&str>,
+        exit_code: Option<i32>,
+        reason: &str,
+    ) -> String {
+        let code = exit_code.map(|code| format!(": exit code {code}"));
+        let reason = match reason {
+            "" | "Error" => String::new(),
+            reason => format!(" ({reason})"),
+        };
+        let who = match container {
+            Some(container) => format!("{}: container {container}", self.pod_at(pod)),
+            None => format!("the command of {}", self.pod_at(pod)),
+        };
+        format!("{who} does not last{}{reason}", code.unwrap_or_default())
+    }
+
     pub(super) fn start(&self, start: &Start) -> String {
         sentences!(self, start, Start {
             OneConflist => "one conflist";

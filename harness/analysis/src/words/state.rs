@@ -14,13 +14,9 @@ pub fn route(route: &Route) -> String {
 /// The same with something after each next hop.
 fn route_with(route: &Route, after: impl Fn(&RouteHop) -> String) -> String {
     let mut text = match route.kind {
-        route_kind::LOCAL => "local ",
-        route_kind::BLACKHOLE => "blackhole ",
-        route_kind::UNREACHABLE => "unreachable ",
-        route_kind::PROHIBIT => "prohibit ",
-        _ => "",
-    }
-    .to_owned();
+        route_kind::LOCAL => "local ".to_owned(),
+        kind => route_kind::refusal(kind).map_or_else(String::new, |word| format!("{word} ")),
+    };
     text.push_str(&if route.dst.prefix_len() == 0 {
         "default".to_owned()
     } else {
@@ -54,11 +50,6 @@ fn route_with(route: &Route, after: impl Fn(&RouteHop) -> String) -> String {
 }
 
 impl Words<'_> {
-    /// Joined by semicolons.
-    pub(super) fn states(&self, states: &[State]) -> String {
-        all(states.iter().map(|state| self.state(state)), "; ")
-    }
-
     pub(super) fn state(&self, state: &State) -> String {
         sentences!(self, state, State {
             Talk(talk) => (self.talk(talk));

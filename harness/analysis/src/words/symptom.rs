@@ -1,7 +1,7 @@
 //! What goes wrong.
 use std::collections::BTreeSet;
 
-use flatnet_model::evidence::{Direction, PathClass, Scope, Span, Symptom};
+use flatnet_model::evidence::{Direction, PathClass, PodAt, Scope, Span, Symptom};
 use flatnet_model::network::{Family, Transport};
 use flatnet_model::reference::Endpoint;
 
@@ -107,21 +107,24 @@ impl Words<'_> {
                 place(at),
                 extent.say(self)
             ));
-            TooLarge { bytes, between, pod } => ({
-                let whose = pod.as_ref().map(|(pod, direction)| {
-                    let way = match direction {
-                        Direction::Both => "from and to",
-                        Direction::Out => "from",
-                        Direction::In => "to",
-                    };
-                    format!(" {way} pod {}", self.names.pod(&pod.pod))
-                });
-                format!(
-                    "packets of {bytes} bytes, the MTU of the senders' interfaces, do not pass{}: {}",
-                    whose.unwrap_or_default(),
-                    between.say(self)
-                )
-            });
+            TooLarge { bytes, between, pod } => (format!(
+                "packets of {bytes} bytes, the MTU of the senders' interfaces, do not pass{}: {}",
+                self.of_pod(pod.as_ref()),
+                between.say(self)
+            ));
+            DataCut { bytes, back, altered, between, pod } => (format!(
+                "of {bytes} bytes that {} over TCP not all {}{}, though short messages and datagrams of the interface MTU do: {}",
+                match back {
+                    false => "clients send",
+                    true => "servers send back",
+                },
+                match altered {
+                    false => "arrive",
+                    true => "arrive as they were sent",
+                },
+                self.of_pod(pod.as_ref()),
+                between.say(self)
+            ));
             LargerPasses { bytes, interface_mtu, between } => "packets of {bytes} bytes pass although the MTU of the pods' interfaces is {interface_mtu}: {between}";
             Fragmented { nodes } => "packets between pods were fragmented on {nodes}";
             ServiceUnreached { service, addresses, node, clients, over } => ({
@@ -198,6 +201,19 @@ impl Words<'_> {
             Scope::Between { nodes: (a, b) } => format!("{a} and {b} do not reach each other"),
             Scope::OneWay { from, to } => format!("{from} does not reach {to}"),
         }
+    }
+
+    /// ` from pod default/busybox-1`.
+    fn of_pod(&self, pod: Option<&(PodAt, Direction)>) -> String {
+        let Some((pod, direction)) = pod else {
+            return String::new();
+        };
+        let way = match direction {
+            Direction::Both => "from and to",
+            Direction::Out => "from",
+            Direction::In => "to",
+        };
+        format!(" {way} pod {}", self.names.pod(&pod.pod))
     }
 
     /// Those of a node, or the node where it is all of them.

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use flatnet_model::evidence::{Arrivals, Complaint, Mismatch, NameAnswer, Talk};
 use flatnet_model::kernel::LearnedMtu;
-use flatnet_model::probe::Record;
+use flatnet_model::probe::{Cut, Record};
 
 use super::Words;
 use super::list::{all, listed, shown};
@@ -57,7 +57,7 @@ impl Words<'_> {
             LargestPassed { limits, interface_mtu, said, beyond } => ({
                 let each = limits.iter().map(|(bytes, between)| match limits.len() {
                     1 => format!("{bytes} bytes"),
-                    _ => format!("{bytes} bytes ({})", listed(between, 4)),
+                    _ => format!("{bytes} bytes ({})", listed(between, 1)),
                 });
                 let each = shown(each, 4);
                 let said = said.as_ref().map(|said| format!(" ({interface_mtu} bytes: {said})"));
@@ -70,6 +70,8 @@ impl Words<'_> {
                     said.unwrap_or_default()
                 )
             });
+            DataPasses { bytes } => "{bytes} bytes over TCP arrive as they were sent, each way";
+            DataCut { from, to, cut } => (data_cut(&self.names.end(from), &self.names.end(to), *cut));
             PassedWhole { bytes } => "{bytes} bytes arrived in one piece";
             LearnedMtu { from, to, learned } => (learned_mtu(&self.names.end(from), *to, learned));
             CountersStay => "fragment counters stay where they were";
@@ -163,6 +165,27 @@ pub(crate) fn milliseconds(us: u64) -> String {
 /// What a node that is not Ready says.
 pub(super) fn node_says(not_ready: Option<&str>) -> String {
     not_ready.map_or_else(String::new, |why| format!("; the node says: {why}"))
+}
+
+fn data_cut(from: &str, to: &str, cut: Cut) -> String {
+    let (from, to) = match cut.back {
+        false => (from, to),
+        true => (to, from),
+    };
+    let after = match (cut.altered, cut.arrived, cut.acked) {
+        (true, ..) => format!("another byte came after {} that were right", cut.bytes()),
+        (false, Some(bytes), _) => format!("nothing came after {bytes} bytes"),
+        (false, None, Some(bytes)) => format!("nothing was acknowledged after {bytes} bytes"),
+        (false, None, None) => "nothing is known to have come".to_owned(),
+    };
+    format!(
+        "{from} → {to}, sent by the {}: {after}, the sender's MSS is {}",
+        match cut.back {
+            false => "client",
+            true => "server",
+        },
+        cut.mss
+    )
 }
 
 fn arrived(of: &Arrivals) -> String {

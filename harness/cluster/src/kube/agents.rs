@@ -30,6 +30,7 @@ pub(super) async fn read(cluster: &KubeCluster, everyone: &[PodSnapshot]) -> Res
                 node: pod.node,
                 pod: Some(reference),
                 ready: pod.ready,
+                stopped: None,
                 status: pod.phase,
             });
         }

@@ -16,16 +16,22 @@ pub(super) async fn read(lab: &LabCluster) -> Result<Vec<Agent>> {
         let Ok((said, exit)) = lab.daemon_log(node, AGENT).await else {
             continue;
         };
+        let stopped = match exit {
+            None => lab.stopped_daemon(node, AGENT).await?,
+            Some(_) => None,
+        };
         let lines: Vec<&str> = said.trim().lines().collect();
         let from = lines.len().saturating_sub(LAST_LINES);
         on_nodes.push(AgentOnNode {
             node: node.clone(),
             pod: None,
-            ready: exit.is_none(),
-            status: exit.map_or_else(
-                || "Running".to_owned(),
-                |code| format!("ended with exit code {code}"),
-            ),
+            ready: exit.is_none() && stopped.is_none(),
+            stopped,
+            status: match (exit, stopped) {
+                (Some(code), _) => format!("ended with exit code {code}"),
+                (None, Some(pid)) => format!("a signal has stopped its process {pid}"),
+                (None, None) => "Running".to_owned(),
+            },
             last_words: Ok(lines[from..].join("\n")),
         });
     }

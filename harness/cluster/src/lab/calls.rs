@@ -104,6 +104,15 @@ impl LabCluster {
         let (node, name) = (node.to_owned(), name.to_owned());
         self.call(move |lab| lab.daemon_log(&node, &name)).await
     }
+
+    /// The process id, in the lab, of a daemon that a signal has stopped.
+    ///
+    /// # Errors
+    /// Where none of that name was ever started.
+    pub async fn stopped_daemon(&self, node: &str, name: &str) -> Result<Option<i32>> {
+        let (node, name) = (node.to_owned(), name.to_owned());
+        self.call(move |lab| lab.stopped_daemon(&node, &name)).await
+    }
 }
 
 /// `create_pod`: the name of a function, or of the one that a closure is in.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flatnet_lab::{Lab, LabTarget, Stdio};
-use flatnet_model::advice::Booted;
+use flatnet_model::booted::Booted;
 use flatnet_model::capabilities::Capabilities;
 use flatnet_model::naming::listed;
 use flatnet_model::observations::Availability;
@@ -21,6 +21,7 @@ use flatnet_model::view::{ApiObjects, ServiceAt};
 use indexmap::IndexMap;
 use k8s_openapi::api::core::v1::{ContainerState, Event, Node, Pod};
 use tokio::net::unix::pipe;
+use tokio::sync::RwLock;
 
 use super::{Cluster, LogPart, PodRef, Process, Target, already_there};
 use crate::status::pod_ref;
@@ -45,6 +46,8 @@ pub struct LabCluster {
     others: Arc<BTreeSet<PodRef>>,
     /// Pods that were made through this handle.
     made: Arc<Mutex<BTreeSet<PodRef>>>,
+    /// Held, shared, by each call that makes a pod for as long as the lab may still carry it out.
+    making: Arc<RwLock<()>>,
 }
 
 impl LabCluster {
@@ -56,6 +59,7 @@ impl LabCluster {
             namespace: Arc::from("default"),
             others: Arc::default(),
             made: Arc::default(),
+            making: Arc::default(),
         }
     }
 
@@ -184,7 +188,12 @@ impl Cluster for LabCluster {
         }
         // Before it exists: however the call ends, `withdraw` knows it.
         self.made().insert(name);
-        self.call(move |lab| lab.apply_pod(&pod)).await
+        let making = Arc::clone(&self.making).read_owned().await;
+        self.call(move |lab| {
+            let _making = making;
+            lab.apply_pod(&pod)
+        })
+        .await
     }
 
     async fn wait_pod(&self, pod: &PodRef, limit: Duration) -> Result<Pod> {
@@ -242,6 +251,8 @@ impl Cluster for LabCluster {
     }
 
     async fn withdraw(&self) -> Result<()> {
+        // A call that was given up is carried out all the same, and its pod is not there to be deleted before.
+        let _none_is_made = self.making.write().await;
         let made = std::mem::take(&mut *self.made());
         let deleted = self.delete(made.into_iter()).await;
         self.unless_ended(deleted).await

@@ -1,6 +1,6 @@
 //! What a lab was booted with, in a label of the lab: it outlives the process that booted it.
 use flatnet_lab::LabSpec;
-use flatnet_model::advice::Booted;
+use flatnet_model::booted::Booted;
 
 const LABEL: &str = "booted";
 

@@ -1,7 +1,7 @@
 //! Compares what was read of namespaces at two moments of one observation.
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::kernel::{Link, RouteEntry};
+use flatnet_model::kernel::{Link, RouteEntry, route_kind};
 use flatnet_model::observations::{
     Change, Endpoint, Item, Moment, Observations, Observed, ObservedPod,
 };
@@ -191,8 +191,11 @@ fn state(link: &Link) -> &'static str {
     }
 }
 
-/// Where a route leads, as `ip route` writes it.
+/// Where a route leads, as `ip route` writes it; of one that refuses, its kind.
 fn hops(route: &RouteEntry, facts: &Facts) -> String {
+    if let Some(refusal) = route_kind::refusal(route.kind) {
+        return refusal.to_owned();
+    }
     let each = route.hops().map(|hop| {
         let via = hop.gateway.map(|via| format!("via {via}"));
         let device = facts.link(hop.oif).map(|link| format!("dev {}", link.name));

@@ -100,6 +100,7 @@ fn set(facts: &mut Facts, key: &str, value: &str) {
 #[case::master(|facts: &mut Facts| facts.links[0].master = Some(2), "none -> cni0")]
 #[case::address(|facts: &mut Facts| facts.addresses.clear(), "10.244.0.1/24 -> none")]
 #[case::route(|facts: &mut Facts| facts.routes[0].oif = Some(2), "via 172.18.0.3 dev eth0 -> via 172.18.0.3 dev cni0")]
+#[case::route_that_refuses(|facts: &mut Facts| facts.routes[0].kind = 6, "via 172.18.0.3 dev eth0 -> blackhole")]
 #[case::neighbour(|facts: &mut Facts| facts.neighbours.clear(), "02:00:00:00:00:03 -> none")]
 fn what_causes_rest_on_is_compared(#[case] change: fn(&mut Facts), #[case] expected: &str) {
     assert_eq!(changed(change), [expected]);

@@ -1,11 +1,12 @@
 //! Dials made again while every namespace on their way is watched.
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flatnet_model::follow::{Burst, Followed, Outcomes, Place, Wanted};
 use flatnet_model::kernel::Flow;
 use flatnet_model::observations::Observed;
-use flatnet_model::probe::{DialRequest, Facts, Question, RouteOutcome, ask};
+use flatnet_model::probe::{DialRequest, Facts, Question, RouteOutcome, TRANSFER_BYTES, ask};
 use flatnet_model::reference::Netns;
 use tokio::sync::Mutex;
 
@@ -19,7 +20,7 @@ const FEW: usize = 5;
 /// Dials of which one in ten fails: that none of so many does has a probability of two in a thousand.
 const MANY: usize = 60;
 /// How long an answer is waited for, milliseconds: before TCP sends a segment again, so that one dial is one packet.
-const ANSWER_MS: u64 = 400;
+const ANSWER_MS: u32 = 400;
 /// What was sent last is still under way when the last dial is given up.
 const SETTLE: Duration = Duration::from_millis(30);
 
@@ -96,6 +97,17 @@ impl Follower {
         let dials = match dial.burst {
             Burst::Few => FEW,
             Burst::Many => MANY,
+            Burst::Filled => {
+                let question = ask::Transfer {
+                    targets: vec![SocketAddr::new(address, port); FEW],
+                    bytes: TRANSFER_BYTES,
+                    // They were seen to stall: what is sent again once shows where.
+                    stall_ms: ANSWER_MS,
+                    at_once: FEW,
+                };
+                let answer = self.fleet.ask_one(&dial.from, &question, READ_WITHIN).await;
+                return answer.map(|answer| Outcomes::Transfers(answer.transfers));
+            }
             Burst::Sized { bytes } => {
                 let target = ask::SizedRequest {
                     address,
@@ -104,7 +116,7 @@ impl Follower {
                 };
                 let question = ask::PathMtu {
                     targets: vec![target; FEW],
-                    timeout_ms: ANSWER_MS,
+                    timeout_ms: ANSWER_MS.into(),
                     sends: 1,
                 };
                 let answer = self.fleet.ask_one(&dial.from, &question, READ_WITHIN).await;
@@ -114,7 +126,7 @@ impl Follower {
         let question = ask::Dial {
             targets: vec![dial.request; dials],
             at_once: dials,
-            timeout_ms: ANSWER_MS,
+            timeout_ms: ANSWER_MS.into(),
             attempts: 1,
         };
         let answer = self.fleet.ask_one(&dial.from, &question, READ_WITHIN).await;

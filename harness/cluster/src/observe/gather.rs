@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Node;
 use super::fleet::{Fleet, READ_WITHIN};
 use super::matrix::{self, Matrix};
 use super::scope::Scope;
-use super::{changes, exposed, inside, mtu, series, translated};
+use super::{changes, exposed, inside, mtu, series, transfers, translated};
 use crate::Cluster;
 use crate::Result;
 use crate::status;
@@ -71,6 +71,8 @@ pub async fn everything(
     series.extend(timed("suspicions", series::again(fleet, &dials, node_of)).await);
     let paths = mtu::paths(fleet, &pod_views, &facts, &dials);
     let mut mtu = timed("path MTUs", paths).await;
+    let transfers = transfers::add(fleet, &mut mtu, &pod_views, &dials);
+    timed("transfers", transfers).await;
     let (mut received, mut repeated_answers) = (BTreeMap::new(), BTreeMap::new());
     let seen = timed("what arrived", fleet.ask_all(&ask::Seen {}, READ_WITHIN));
     for (at, seen) in seen.await {
@@ -118,6 +120,8 @@ pub async fn everything(
         }
         None => None,
     };
+    // Without it some remediations are not known, and nothing else.
+    let booted = cluster.booted().await.ok().flatten();
     Ok(Observations {
         nodes: views,
         pods: pod_views,
@@ -131,6 +135,7 @@ pub async fn everything(
         namespace: cluster.namespace().to_owned(),
         cni: scope.cni.to_owned(),
         provider: cluster.provider().to_owned(),
+        booted,
         capabilities: cluster.capabilities().clone(),
         denied: [scope.denied, &fleet.denied].concat(),
         control_plane,

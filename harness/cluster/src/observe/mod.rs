@@ -15,4 +15,5 @@ mod names;
 pub mod once;
 pub mod scope;
 mod series;
+mod transfers;
 mod translated;

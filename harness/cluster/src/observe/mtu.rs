@@ -93,6 +93,7 @@ fn planned(
             interface_mtu,
             trials: Ok(Vec::new()),
             learned: None,
+            transfers: Vec::new(),
         })
     });
     runs.collect()
@@ -232,6 +233,7 @@ mod tests {
             interface_mtu: mtu,
             trials: Ok(Vec::new()),
             learned: None,
+            transfers: Vec::new(),
         };
         send(&mut run, limit, vec![mtu, mtu + 1]);
         run

@@ -249,9 +249,9 @@ causes! {
     ReversePathFilter { at: Netns, device: String, source: IpAddr, back: Option<RouteChoice> }
         "strict `rp_filter` ends packets that come in by another device than the route back to their source leads out of" => "`rp_filter` 2 or 0, or a route back by that device", ["same-node", "cross-node"];
     RouteRefuses { at: Netns, to: IpAddr, by: Option<RouteChoice> }
-        "the kernel has no route for a packet, or a route or policy rule that refuses it (`blackhole`, `unreachable`, `prohibit`)" => "the route or rule that is named", ["same-node", "cross-node"];
+        "the kernel has no route for a packet, or a route or policy rule that refuses it (`blackhole`, `unreachable`, `prohibit`)" => "the route or rule that is named", ["node-routes", "same-node", "cross-node"];
     NeighbourUnresolved { at: Netns, hop: IpAddr, device: String, entry: Option<String> }
-        "nobody on the link tells the Ethernet address of a packet's next hop" => "the interface that should hold the address, or the link between", ["same-node", "cross-node"];
+        "nobody on the link tells the Ethernet address of a packet's next hop" => "the interface that should hold the address, or the link between", ["node-routes", "same-node", "cross-node"];
     NeighbourWrong { at: Netns, hop: IpAddr, device: String, mac: MacAddr, actual: Option<MacAddr> }
         "a neighbour entry names an Ethernet address that the next hop does not have" => "`ip neigh del` on the node: the right one is asked for again", ["gateway", "same-node", "cross-node"];
     LinkDown { at: Netns, device: String, admin: bool }
@@ -315,7 +315,7 @@ causes! {
     ReplyTranslated { node: Option<String> }
         "answers come from another address than was dialled" => "the rule on the server's node", ["no-nat"];
     DestinationTranslated { node: Option<String> }
-        "requests arrive for another address than was dialled" => "the rule on the server's node", ["no-nat"];
+        "requests arrive for another address than was dialled" => "the rule on the server's node", ["no-nat", "same-node", "cross-node"];
     UnderlayMtu { node: Option<String> }
         "the underlay's MTU is below that of the pods' interfaces" => "a smaller MTU in the CNI configuration, or a larger one of the underlay", ["mtu"];
     LengthDropped { at: Vec<Subject> }
@@ -330,6 +330,8 @@ causes! {
         "a pod's loopback interface is down" => "create the pod again; the CNI's loopback plugin", ["hairpin"];
     HairpinOff { pod: PodAt, device: String, key: String }
         "hairpin mode is off on a pod's bridge port, and the bridge hands packets to the node's packet filter" => "`\"hairpinMode\": true` in the CNI configuration, then create the pod again; `bridge link set dev PORT hairpin on`", ["hairpin", "service"];
+    TranslatedLost { node: String }
+        "packets whose addresses a node translates, as for a service, get lost there, and others do not" => "the node's packet filter: rules that ask for `ct status dnat`, for a state, or for addresses of services", ["hairpin"];
     }
     // What those who use a cluster see.
     [] () {

@@ -49,15 +49,16 @@ impl CauseId {
             | CauseId::BackendsSilent
             | CauseId::ServiceProxyBehind
             | CauseId::ServiceHairpin
+            | CauseId::TranslatedLost
             | CauseId::DnsServerIgnorant
             | CauseId::DnsServerUnreached
             | CauseId::HostPortUnmapped
             | CauseId::NodePortUnmapped
             | CauseId::EgressBlocked
             | CauseId::LengthDropped
+            | CauseId::UnderlayCut
             | CauseId::MtuIgnored => Some(Basis::Inferred),
-            CauseId::UnderlayCut
-            | CauseId::Prohibited
+            CauseId::Prohibited
             | CauseId::ForwardingOff
             | CauseId::LoopbackDown
             | CauseId::HairpinOff

@@ -1,4 +1,6 @@
 //! What a person can do: commands with the place where they run.
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::PodRef;
@@ -76,7 +78,9 @@ pub struct Step {
 #[serde(tag = "id", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "`words` says each")]
 pub enum Todo {
-    CommandOfImage { image: String },
+    CommandOfImage {
+        image: String,
+    },
     HeedLastWords,
     HeedWords,
     ReadMoreWords,
@@ -85,11 +89,15 @@ pub enum Todo {
     BindClaim,
     Tolerate,
     EditDaemonSet,
-    DeletePodsOf { node: String },
+    DeletePodsOf {
+        node: String,
+    },
     AssignRanges,
     RangesOnUp,
     RoomOnUp,
-    MoreRoom { node: String },
+    MoreRoom {
+        node: String,
+    },
     CarryOutOnce,
     BootAgain,
     EarlierCause,
@@ -97,11 +105,20 @@ pub enum Todo {
     FindRule,
     RuleOwner,
     PathCarriesMore,
-    CreateClaim { name: String },
+    ForgetPathMtu,
+    LostWithDevice {
+        device: String,
+        addresses: Vec<IpAddr>,
+    },
+    CreateClaim {
+        name: String,
+    },
     LoadImage,
     ApplyAddOn,
     CorrectManifest,
-    InstallProgram { program: String },
+    InstallProgram {
+        program: String,
+    },
     GiveRange,
     SameDirectory,
     GiveBackReservations,

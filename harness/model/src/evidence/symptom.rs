@@ -184,6 +184,19 @@ pub enum Symptom {
         /// A pod that alone of its node has all of its paths in that direction among them.
         pod: Option<(PodAt, Direction)>,
     },
+    /// Full segments of TCP, where what is short passes, and datagrams of the interface's MTU do.
+    DataCut {
+        /// Bytes sent each way.
+        bytes: u32,
+        /// What servers send, where what clients send passes.
+        back: bool,
+        /// Other bytes arrive than are sent. Otherwise they stall.
+        altered: bool,
+        /// Nodes of client and server.
+        between: Vec<(String, String)>,
+        /// As in `TooLarge`.
+        pod: Option<(PodAt, Direction)>,
+    },
     LargerPasses {
         bytes: u32,
         interface_mtu: u32,

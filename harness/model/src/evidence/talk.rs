@@ -8,7 +8,7 @@ use super::Owner;
 use crate::PodRef;
 use crate::kernel::LearnedMtu;
 use crate::network::{Protocol, Transport};
-use crate::probe::Record;
+use crate::probe::{Cut, Record};
 use crate::reference::Endpoint;
 
 /// Failed requests from one node to another: how many are known to have arrived, of how many that could be known.
@@ -172,6 +172,15 @@ pub enum Talk {
         /// The MTU of the device that is the cause, where a little more than that passed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         beyond: Option<u32>,
+    },
+    DataPasses {
+        bytes: u32,
+    },
+    DataCut {
+        from: Endpoint,
+        to: Endpoint,
+        #[serde(flatten)]
+        cut: Cut,
     },
     PassedWhole {
         bytes: u32,

@@ -85,8 +85,8 @@ kinds! {
         "node", "",
         "whether it is Ready, or why not", "the API";
     NodeVersion: State, "version of {}",
-        "node", "kubelet, kernel, OS image, runtime",
-        "version", "the API (`status.nodeInfo`)";
+        "node", "kubelet, runtime, machine",
+        "version; kernel and OS image are recorded and not compared", "the API (`status.nodeInfo`)";
     PodRange: State, "podCIDRs",
         "node", "",
         "its podCIDRs as parts of the pod network", "the API (`spec.podCIDRs`)";

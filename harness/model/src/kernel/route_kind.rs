@@ -12,3 +12,13 @@ pub const UNREACHABLE: u8 = 7;
 pub const PROHIBIT: u8 = 8;
 /// Lets the next policy rule decide.
 pub const THROW: u8 = 9;
+
+/// The word of `ip route` for a route that refuses packets; none for another.
+pub fn refusal(kind: u8) -> Option<&'static str> {
+    match kind {
+        BLACKHOLE => Some("blackhole"),
+        UNREACHABLE => Some("unreachable"),
+        PROHIBIT => Some("prohibit"),
+        _ => None,
+    }
+}

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::booted::Booted;
 use crate::capabilities::Capabilities;
 use crate::covering::Covering;
 use ipnet::IpNet;
@@ -12,6 +13,7 @@ use crate::follow::Following;
 use crate::kernel::LearnedMtu;
 use crate::probe::{
     DialOutcome, DialRequest, Facts, MtuTrial, PacketFate, ReceivedRequest, RepeatedAnswers,
+    Transfer,
 };
 use crate::snapshot::{NOT_ASKED, NodeInside, NodeSnapshot, PodSnapshot};
 
@@ -76,9 +78,39 @@ pub struct Observations {
     pub cni: String,
     /// Which provider, as given.
     pub provider: String,
+    /// What a lab was booted with, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booted: Option<Booted>,
     /// What the cluster can do: why there is no control plane, where there is none.
     #[serde(default)]
     pub capabilities: Capabilities,
+}
+
+impl Observations {
+    /// Nodes and pods as they were seen, without what was sent between them: enough to walk packets, and small.
+    pub fn without_traffic(&self) -> Observations {
+        Observations {
+            nodes: self.nodes.clone(),
+            pods: self.pods.clone(),
+            dials: Vec::new(),
+            coverage: self.coverage,
+            received: BTreeMap::new(),
+            repeated_answers: BTreeMap::new(),
+            series: Vec::new(),
+            mtu: Vec::new(),
+            pod_network: self.pod_network.clone(),
+            denied: self.denied.clone(),
+            control_plane: None,
+            translated: None,
+            following: Following::default(),
+            changes: Vec::new(),
+            namespace: self.namespace.clone(),
+            cni: self.cni.clone(),
+            provider: self.provider.clone(),
+            capabilities: self.capabilities.clone(),
+            booted: self.booted.clone(),
+        }
+    }
 }
 
 /// Something the cluster did not allow.
@@ -237,4 +269,8 @@ pub struct MtuRun {
     /// What the sender's kernel has learned of the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<LearnedMtu>,
+    /// Full segments of TCP sent each way, on as many paths as are bounded, and only where what is short had passed at once. Each was
+    /// tried until one passed, three times at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transfers: Vec<Observed<Transfer>>,
 }

@@ -38,6 +38,7 @@ question!(Listen "listen" => super::Listening);
 question!(Dial "dial" => super::DialResults, results for targets);
 question!(Series "series" => super::SeriesResults, results for targets);
 question!(PathMtu "path-mtu" => super::MtuTrials, trials for targets);
+question!(Transfer "transfer" => super::Transfers, transfers for targets);
 question!(Seen "seen" => super::ReceivedRequests);
 question!(Facts "facts" => super::Facts);
 question!(Routes "routes" => super::Routes, routes for flows);
@@ -115,6 +116,20 @@ pub struct SizedRequest {
     pub port: u16,
     /// Size of the whole IP packet, header included, bytes.
     pub bytes: u32,
+}
+
+/// Send data over a TCP connection to each target, which sends as much back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Transfer {
+    /// TCP responders; results come in the same order.
+    pub targets: Vec<SocketAddr>,
+    /// How much is sent each way, 1 to 65,536 bytes (other numbers are taken as the nearest of these).
+    pub bytes: u32,
+    /// Data that no byte of is acknowledged for so long does not come any more, milliseconds. Time in which the probe did not run does
+    /// not count.
+    pub stall_ms: u32,
+    /// How many connections there are at once, 1 to 512 (other numbers are taken as the nearest of these).
+    pub at_once: usize,
 }
 
 /// Which requests came in since [`Listen`].

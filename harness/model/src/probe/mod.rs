@@ -10,6 +10,7 @@ pub mod ask;
 mod names;
 mod node;
 mod series;
+mod transfer;
 pub mod watch;
 pub mod wire;
 
@@ -18,6 +19,7 @@ pub use ask::Question;
 pub use names::*;
 pub use node::*;
 pub use series::*;
+pub use transfer::*;
 
 /// Answer to [`ask::Listen`]: ready to be dialled.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
-//! Faults of packet filters: nftables and iptables, on nodes and in pods, at every hook.
+//! Faults of packet filters on nodes: nftables at every hook.
 use flatnet_model::cause::CauseId as C;
 
 use super::{DUAL, Fault, VXLAN};
 use crate::plant::Who::{Node, Pod};
-use crate::plant::says::{may_be, red, seen};
-use crate::plant::shell::{filter, node, pod};
+use crate::plant::says::{may_be, seen};
+use crate::plant::shell::{filter, node};
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault::shell(
@@ -240,26 +240,6 @@ pub(super) static FAULTS: &[Fault] = &[
     )
     .may_fail(&["mtu"]),
     Fault::shell(
-        "pod-input-drop",
-        "busybox-2 drops TCP that comes in, by a rule of its own network \
-             namespace",
-        &[pod(2, filter!("inet", "input", "0", "tcp dport 7411 drop"))],
-        &[
-            seen(
-                &["cross-node", "same-node"],
-                &[Pod(2)],
-                C::DroppedByRule,
-                &[
-                    ("rule.chain", "fault"),
-                    ("rule.family", "inet"),
-                    ("rule.table", "fault"),
-                ],
-            ),
-            red(&["hairpin"], &[Pod(2)]),
-        ],
-    )
-    .may_fail(&["mtu"]),
-    Fault::shell(
         "hairpin-drop",
         "node1 drops what busybox-1 sends to itself by way of the node",
         &[node(
@@ -274,28 +254,19 @@ pub(super) static FAULTS: &[Fault] = &[
         )],
     ),
     Fault::shell(
-        "pod-output-drop",
-        "busybox-1 drops UDP that it sends, by a rule of its own network \
-             namespace",
-        &[pod(
+        "translated-drop",
+        "node1 forwards nothing whose address it has translated",
+        &[node(
             1,
-            filter!("inet", "output", "0", "udp dport 7411 drop"),
+            filter!("ip", "forward", "0", "ct status dnat drop"),
         )],
-        &[
-            seen(
-                &["cross-node", "same-node"],
-                &[Pod(1)],
-                C::DroppedByRule,
-                &[
-                    ("rule.chain", "fault"),
-                    ("rule.family", "inet"),
-                    ("rule.table", "fault"),
-                ],
-            ),
-            red(&["hairpin"], &[Pod(1)]),
-        ],
-    )
-    .may_fail(&["mtu"]),
+        &[may_be(
+            &["hairpin"],
+            &[Node(1)],
+            C::TranslatedLost,
+            &[("node", "node1")],
+        )],
+    ),
     Fault::shell(
         "ipv6-forward-drop",
         "node2 forwards no IPv6 from other nodes",

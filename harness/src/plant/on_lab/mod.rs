@@ -6,7 +6,9 @@ mod filters;
 mod holders;
 mod iptables;
 mod neighbours;
+mod next_hops;
 mod packets;
+mod pod_filters;
 mod rewrites;
 mod routes;
 mod settings;
@@ -29,12 +31,14 @@ pub(super) fn faults() -> impl Iterator<Item = &'static Fault> + Clone {
     let of_shell = [
         holders::FAULTS,
         filters::FAULTS,
+        pod_filters::FAULTS,
         iptables::FAULTS,
         rewrites::FAULTS,
         sizes::FAULTS,
         devices::FAULTS,
         wire::FAULTS,
         routes::FAULTS,
+        next_hops::FAULTS,
         neighbours::FAULTS,
         settings::FAULTS,
         files::FAULTS,

@@ -26,21 +26,6 @@ pub(super) static FAULTS: &[Fault] = &[
     )
     .needs(ROUTES),
     Fault::shell(
-        "wrong-second-hop",
-        "node1 sends a part of what is for the pods of node3 to node2",
-        &[node(
-            1,
-            "ip route replace $CIDR3 proto 102 nexthop via $NODE3 nexthop via $NODE2",
-        )],
-        &[seen(
-            &["node-routes"],
-            &[Node(1)],
-            C::WrongNextHop,
-            &[("hop", "$NODE2"), ("of", "2"), ("to", "node3")],
-        )],
-    )
-    .needs(ROUTES),
-    Fault::shell(
         "host-route-astray",
         "node1 sends what is for busybox-3 to node2",
         &[node(1, "ip route add $POD3 via $NODE2")],

@@ -1,8 +1,8 @@
 //! Faults of sizes, losses and copies.
 use flatnet_model::cause::CauseId as C;
 
-use super::{Fault, ROUTED_IPV6, ROUTES, VXLAN};
-use crate::plant::Who::Node;
+use super::{DUAL, Fault, ROUTED_IPV6, ROUTES, VXLAN};
+use crate::plant::Who::{Node, Pod};
 use crate::plant::says::{may_be, seen};
 use crate::plant::shell::{filter, node, pod, wire};
 
@@ -44,6 +44,36 @@ pub(super) static FAULTS: &[Fault] = &[
             &[("at.node", "node3"), ("device", "eth0"), ("mtu", "1300")],
         )],
     ),
+    Fault::shell(
+        "uplink-mtu-followed",
+        "the uplink of node2 has a smaller MTU than pods by no more than it lets through, and its bridge has followed it",
+        &[node(
+            2,
+            "ip link set eth0 mtu 1498; ip link set cni0 mtu 1498",
+        )],
+        &[seen(
+            &["mtu"],
+            &[Node(2)],
+            C::TooBigForDevice,
+            &[("at.node", "node2"), ("device", "eth0"), ("mtu", "1498")],
+        )],
+    )
+    .needs(ROUTES),
+    Fault::shell(
+        "tunnel-uplink-mtu",
+        "the uplink of node2 carries less than pods' packets in the tunnel, and its tunnel and bridge have followed it",
+        &[node(
+            2,
+            "ip link set eth0 mtu 1300; ip link set flatnet.1 mtu 1250; ip link set cni0 mtu 1250",
+        )],
+        &[seen(
+            &["mtu"],
+            &[Node(2)],
+            C::TooBigForDevice,
+            &[("at.node", "node2"), ("device", "eth0"), ("mtu", "1300")],
+        )],
+    )
+    .needs(VXLAN),
     Fault::shell(
         "tunnel-mtu",
         "the VXLAN device of node2 has a smaller MTU than pods",
@@ -112,6 +142,79 @@ pub(super) static FAULTS: &[Fault] = &[
             &[Node(1)],
             C::RouteMtu,
             &[("at.node", "node1"), ("mtu", "1300")],
+        )],
+    ),
+    Fault::shell(
+        "tcp-length-drop",
+        "node2 drops long TCP segments of pods",
+        &[node(
+            2,
+            filter!(
+                "inet",
+                "forward",
+                "0",
+                "meta l4proto tcp meta length > 1000 drop"
+            ),
+        )],
+        &[seen(
+            &["mtu"],
+            &[Node(2)],
+            C::DroppedByRule,
+            &[
+                ("at.node", "node2"),
+                ("rule.chain", "fault"),
+                ("rule.family", "inet"),
+                ("rule.table", "fault"),
+            ],
+        )],
+    ),
+    Fault::shell(
+        "tcp-length-drop-ipv6",
+        "node1 drops long TCP segments of pods over IPv6",
+        &[node(
+            1,
+            filter!(
+                "ip6",
+                "forward",
+                "0",
+                "ip6 nexthdr tcp ip6 length > 1000 drop"
+            ),
+        )],
+        &[seen(
+            &["mtu"],
+            &[Node(1)],
+            C::DroppedByRule,
+            &[
+                ("at.node", "node1"),
+                ("rule.chain", "fault"),
+                ("rule.family", "ip6"),
+                ("rule.table", "fault"),
+            ],
+        )],
+    )
+    .needs(DUAL),
+    Fault::shell(
+        "tcp-answer-length-drop",
+        "busybox-3 drops long TCP segments that it sends as a server, by a rule of its own network namespace",
+        &[pod(
+            3,
+            filter!(
+                "ip",
+                "output",
+                "0",
+                "tcp sport 7411 ip length > 1000 drop"
+            ),
+        )],
+        &[seen(
+            &["mtu"],
+            &[Pod(3)],
+            C::DroppedByRule,
+            &[
+                ("at.pod.name", "busybox-3"),
+                ("rule.chain", "fault"),
+                ("rule.family", "ip"),
+                ("rule.table", "fault"),
+            ],
         )],
     ),
     Fault::shell(

@@ -2,7 +2,7 @@
 use flatnet_model::cause::CauseId as C;
 
 use super::{Fault, ROUTES, VXLAN};
-use crate::plant::says::seen;
+use crate::plant::says::{may_be, seen};
 use crate::plant::shell::{filter, wire};
 
 pub(super) static FAULTS: &[Fault] = &[
@@ -14,7 +14,7 @@ pub(super) static FAULTS: &[Fault] = &[
             "bridge link set dev $WIRE2 isolated on; bridge link set dev $WIRE3 \
              isolated on",
         )],
-        &[seen(
+        &[may_be(
             &["cross-node"],
             &[],
             C::UnderlayCut,

@@ -3,8 +3,9 @@ use flatnet_analysis::diff::{Change, Class, Diff, Example, HopLine};
 
 use super::mark::Mark;
 use super::markup::{Element, Markup, el};
-use super::page::left_out;
+use super::page::{Page, left_out};
 use super::rule;
+use crate::report::Against;
 
 /// Differences, at most.
 const MOST_CHANGES: usize = 40;
@@ -13,10 +14,49 @@ const OPEN: usize = 3;
 /// Lines of evidence of one, at most.
 const MOST_LINES: usize = 6;
 
-pub(super) fn render(diff: Option<&Diff>) -> Markup {
-    let Some(diff) = diff else {
-        return Markup::default();
+/// What the run differs in from a baseline, and from others of the same configuration.
+pub(super) fn render(page: &Page<'_>) -> Markup {
+    let comparison = &page.report.comparison;
+    let flaky = comparison.flaky.iter().map(|what| {
+        let badge = Mark::Broken.badge("flaky");
+        el("p").child(badge).text(" ").text(what)
+    });
+    let against = comparison.baseline.as_ref();
+    Markup::of(flaky).with(against.map(compared))
+}
+
+/// With a baseline.
+fn compared(against: &Against) -> Markup {
+    let labelled = [
+        (Mark::Report, "allowed", &against.allowed),
+        (Mark::Fail, "allowed no more", &against.over),
+        (Mark::Skip, "does not differ any more", &against.unused),
+    ];
+    let labelled = labelled.into_iter().flat_map(|(mark, label, lines)| {
+        let shown = lines.iter().take(MOST_LINES);
+        shown.map(move |line| el("p").child(mark.badge(label)).text(" ").text(line))
+    });
+    let differences = match &against.diff {
+        Some(diff) => differences(diff),
+        None => {
+            let text = format!("there is no baseline {} yet", against.file);
+            el("p").class("lead").text(text).into()
+        }
     };
+    let wrote = against.wrote.as_ref().map(|wrote| {
+        let accept = format!("flatnet baseline accept {}", against.file);
+        el("p")
+            .class("about")
+            .text(format_args!(
+                "What is there now is in {wrote}; to accept it: "
+            ))
+            .child(el("code").text(accept))
+    });
+    differences.with(Markup::of(labelled)).with(wrote)
+}
+
+/// What differs, the worst first.
+fn differences(diff: &Diff) -> Markup {
     let changes = diff.changes.iter();
     let told: Vec<&Change> = changes
         .filter(|change| change.class != Class::Noise)

@@ -1,5 +1,7 @@
 //! What the run came to, and what was run.
+use flatnet_analysis::diff::Diff;
 use flatnet_analysis::words::{all, count, listed};
+use flatnet_model::verdict::Verdict;
 
 use super::mark::Mark;
 use super::markup::{Element, Markup, el};
@@ -11,9 +13,10 @@ const MOST_NAMES: usize = 4;
 
 pub(super) fn render(page: &Page<'_>) -> Element {
     let outcome = &page.outcome;
-    let mark = match outcome.exit_code {
-        0 => Mark::Pass,
-        1 => Mark::Fail,
+    // A failure that a baseline knows is none to the exit code.
+    let mark = match (outcome.counts.failed, outcome.exit_code) {
+        (1.., _) | (_, 1) => Mark::Fail,
+        (0, 0) => Mark::Pass,
         _ => Mark::Broken,
     };
     let sign = el("span")
@@ -30,41 +33,48 @@ pub(super) fn render(page: &Page<'_>) -> Element {
         .child(facts(page))
 }
 
-/// No more than what was judged.
+/// No more than what was judged and compared.
 pub(super) fn sentence(page: &Page<'_>) -> String {
+    let comparison = &page.report.comparison;
+    let mut sentence = promises(page);
+    if !comparison.flaky.is_empty() {
+        let runs = comparison.runs;
+        sentence.push_str(&format!("; what is observed differs among {runs} runs"));
+    }
+    let compared = comparison.baseline.as_ref();
+    let compared = compared.and_then(|against| against.diff.as_ref());
+    if compared.is_some_and(Diff::differs) {
+        sentence.push_str("; the run differs from its baseline");
+    }
+    sentence
+}
+
+fn promises(page: &Page<'_>) -> String {
     let outcome = &page.outcome;
     let counts = outcome.counts;
     let judged = counts.passed + counts.failed;
-    let failing = page.report.checks.iter().filter(|check| {
-        let mark = Mark::of(check);
-        mark == Mark::Fail && check.missed().is_none()
-    });
+    let checks = page.report.checks.iter();
+    let failing = checks.filter(|check| matches!(check.verdict, Verdict::Fail { .. }));
     let failing: Vec<&str> = failing.map(|check| check.id.as_str()).collect();
-    match (counts.failed, outcome.missed.len(), outcome.exit_code) {
+    match (counts.failed, outcome.missed.len(), counts.broken, judged) {
         (1.., ..) => format!(
-            "{} of {} {}: {}",
+            "{} of {} {} broken: {}",
             counts.failed,
             count(judged, "promise"),
-            if counts.failed == 1 {
-                "is broken"
-            } else {
-                "are broken"
-            },
+            if counts.failed == 1 { "is" } else { "are" },
             listed(&failing, MOST_NAMES)
         ),
-        (0, 1.., _) => format!(
+        (0, 1.., ..) => format!(
             "Skipped, and must not be: {}",
             listed(&outcome.missed, MOST_NAMES)
         ),
-        (0, 0, 0) if judged > 0 => match judged {
-            1 => "The promise that was checked holds".to_owned(),
-            _ => format!("All {judged} promises that were checked hold"),
-        },
-        (0, 0, 0) => "Facts only: no promise was checked".to_owned(),
-        _ => match counts.broken {
-            0 => "Nothing was judged".to_owned(),
-            broken => format!("{} could not be measured", count(broken, "check")),
-        },
+        (0, 0, broken @ 1.., _) => format!("{} could not be measured", count(broken, "check")),
+        (0, 0, 0, 0) if counts.skipped == 0 && counts.reported > 0 => {
+            "Facts only: no promise was checked".to_owned()
+        }
+        (0, 0, 0, 0) => "Nothing was judged".to_owned(),
+        (0, 0, 0, 1) => "The promise that was checked holds".to_owned(),
+        (0, 0, 0, _) => format!("All {judged} promises that were checked hold"),
     }
 }
 

@@ -24,23 +24,21 @@ mod timing;
 #[cfg(test)]
 mod tests;
 
-use flatnet_analysis::diff::Diff;
-
 use super::{Report, ReportError, json};
 pub use embedded::{Unpacked, json as embedded_json};
 use markup::{Element, Markup, el};
 use page::Page;
 
-/// The page of a report, with what is different from a baseline where there was one.
+/// The page of a report.
 ///
 /// # Errors
 /// [`ReportError::Json`].
-pub fn render(report: &Report, diff: Option<&Diff>) -> Result<String, ReportError> {
+pub fn render(report: &Report) -> Result<String, ReportError> {
     let page = Page::of(report);
     let sections = [
         ("failures", "Failures", failures::render(&page)),
         ("pods", "Why pods do not run", diagnosis::render(&page)),
-        ("changes", "What changed", changes::render(diff)),
+        ("changes", "What changed", changes::render(&page)),
         ("cluster", "Cluster", drawing::render(&page)),
         ("pairs", "Pairs", heat::render(&page)),
         ("paths", "Paths", paths::render(&page)),

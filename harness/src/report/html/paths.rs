@@ -76,7 +76,7 @@ fn seen(page: &Page<'_>, ground: &Ground, followed: &Followed) -> Element {
     });
     let advice = page.words.advice.clone();
     let lines = std::iter::once(summary(&live))
-        .chain(words::followed(&live.found, advice))
+        .chain(words::followed(&live.found, live.look.as_ref(), advice))
         .chain(live.blind.iter().take(MOST_BLIND).cloned());
     let drawn = Markup::from(drawn(page, &there, &changed)).with(back);
     card(title(page, &live.dial), drawn, lines)
@@ -165,6 +165,7 @@ fn title(page: &Page<'_>, dial: &Wanted) -> String {
     };
     let size = match dial.burst {
         Burst::Sized { bytes } => format!(", {bytes} bytes"),
+        Burst::Filled => ", full segments".to_owned(),
         Burst::Few | Burst::Many => String::new(),
     };
     format!(

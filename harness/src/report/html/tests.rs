@@ -9,10 +9,10 @@ use rstest::rstest;
 
 use super::{embedded_json, render};
 use crate::report::tests::{healthy, mixed, report};
-use crate::report::{Report, json};
+use crate::report::{Against, Comparison, Report, json};
 
 fn page(report: &Report) -> String {
-    render(report, None).unwrap()
+    render(report).unwrap()
 }
 
 /// Without the report's JSON and the style sheet.
@@ -268,13 +268,51 @@ fn difference() -> Diff {
 
 #[test]
 fn a_difference_is_part_of_the_page_where_there_is_a_baseline() {
-    let report = report(healthy());
-    let page = render(&report, Some(&difference())).unwrap();
-    assert!(page.contains("<h2>What changed</h2>"));
-    assert!(page.contains("1 difference; 12 facts are the same"));
-    assert!(page.contains("packets from &lt;node1&gt; take another path"));
-    assert!(page.contains("<li class=\"differs\">≠ flatnet.1</li>"));
+    let green = report(healthy());
+    let against = Against {
+        file: "baseline.yaml".to_owned(),
+        diff: Some(difference()),
+        allowed: vec!["device-mtu <1400>: a tunnel".to_owned()],
+        unused: Vec::new(),
+        over: vec!["path, until 2026-11-26, which is over".to_owned()],
+        wrote: Some("baseline.yaml.new".to_owned()),
+    };
+    let comparison = Comparison {
+        baseline: Some(against),
+        runs: 3,
+        flaky: vec!["reach of node1 <differs>".to_owned()],
+    };
+    let page = page(&green.clone().with_comparison(comparison));
+    for there in [
+        "<h2>What changed</h2>",
+        "checked hold; what is observed differs among 3 runs; the run differs from its baseline",
+        "1 difference; 12 facts are the same",
+        "packets from &lt;node1&gt; take another path",
+        "<li class=\"differs\">≠ flatnet.1</li>",
+        "reach of node1 &lt;differs&gt;",
+        "device-mtu &lt;1400&gt;: a tunnel",
+        "until 2026-11-26, which is over",
+        "<code>flatnet baseline accept baseline.yaml</code>",
+    ] {
+        assert!(page.contains(there), "no {there}");
+    }
     assert_eq!(page.matches("<li>the client out by eth0</li>").count(), 2);
+    let first = Against {
+        file: "new.yaml".to_owned(),
+        diff: None,
+        allowed: Vec::new(),
+        unused: Vec::new(),
+        over: Vec::new(),
+        wrote: None,
+    };
+    let comparison = Comparison {
+        baseline: Some(first),
+        runs: 1,
+        flaky: Vec::new(),
+    };
+    let page = self::page(&green.with_comparison(comparison));
+    assert!(page.contains("there is no baseline new.yaml yet"));
+    assert!(!page.contains("differs from its baseline</h1>"));
 }
 
 /// Relative luminance (WCAG 2.2).

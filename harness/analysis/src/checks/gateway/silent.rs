@@ -74,7 +74,7 @@ pub(super) fn silent(
             let look = Command::in_pod(&pods[0].pod, &format!("ping -c 1 -W 1 {hop}"));
             let why = why.map(|number| &known[number]);
             let (culprits, cause) = cut_off(topology, node, hop, &pods, why);
-            let look = crate::look::at(&cause.cause).unwrap_or(look);
+            let look = crate::look::at(&cause.cause, &topology.observations.pods).unwrap_or(look);
             Seen::new(expected, said, look).deviation(
                 subjects(&pods),
                 culprits,

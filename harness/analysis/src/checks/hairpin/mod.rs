@@ -1,4 +1,5 @@
 //! `hairpin`: a pod reaches itself by its own IP, and through a service address.
+mod control;
 pub(super) mod port;
 mod translated;
 

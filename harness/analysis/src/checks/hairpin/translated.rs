@@ -4,25 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 
 use flatnet_model::PodRef;
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, Complaint, Finding, Subject, Symptom, Talk};
+use flatnet_model::evidence::{Command, Finding, Found, State, Subject, Symptom, Talk};
 use flatnet_model::observations::{Dial, Endpoint, ObservedPod, Translated};
-use flatnet_model::probe::{DialOutcome, Failure, Transport};
 
+use super::control::{Controls, Says, is_made, wrong};
 use super::port;
 use crate::checks::Deviation;
-use crate::checks::calls::answered_by;
 use crate::checks::findings::{Findings, listed, some, transports};
 use crate::checks::topology::{Topology, at};
 
-/// Dials that differ in neither transport nor family.
-type Kind = (Transport, bool);
-
-fn kind(dial: &Dial) -> Kind {
-    (dial.request.transport, dial.request.address.is_ipv6())
-}
-
-/// Judges the dials of pods to themselves. One that fails says something about that only where the cause is seen, or else where
-/// such addresses lead from this pod to another, and from another to this one.
+/// Judges the dials of pods to themselves. Where one fails, dials of others tell what is wrong: hairpin, or all that is translated.
 ///
 /// Returns how many were reached, as a clause.
 pub(super) fn judge(
@@ -32,57 +23,46 @@ pub(super) fn judge(
 ) -> Option<String> {
     for (node, planted) in &translated.nodes {
         if let Err(why) = planted {
-            findings.fact(format!(
-                "not tried through a service on {node}: its kernel took no rules for that: {why}"
-            ));
+            findings.unmeasured_for(
+                format!("whether pods of {node} reach themselves through a service"),
+                format!("the node took no rules that translate an address: {why}"),
+            );
         }
     }
+    let controls = Controls::of(translated, topology);
     let mut own: BTreeMap<&PodRef, Vec<&Dial>> = BTreeMap::new();
-    let (mut sent, mut arrived) = (BTreeSet::new(), BTreeSet::new());
     for dial in translated.dials.iter().filter(|dial| is_made(dial)) {
-        let (Endpoint::Pod(from), Endpoint::Pod(to)) = (&dial.from, &dial.to) else {
-            continue;
-        };
-        if from == to {
+        if let (Endpoint::Pod(from), true) = (&dial.from, dial.from == dial.to) {
             own.entry(from).or_default().push(dial);
-        } else if wrong(dial).is_none() {
-            sent.insert((from, kind(dial)));
-            arrived.insert((to, kind(dial)));
         }
     }
-    let (mut reached, mut judged) = (0, 0);
+    let (mut reached, mut tried) = (0, 0);
     let mut over = BTreeSet::new();
     let mut elsewhere = Vec::new();
     for (name, dials) in own {
         let Some(pod) = topology.pod(name).filter(|pod| pod.runs()) else {
             continue;
         };
+        tried += 1;
         over.extend(dials.iter().map(|dial| dial.request.transport));
-        let mut bad = dials.iter().copied().filter(|dial| wrong(dial).is_some());
-        let judge = |dial| {
-            let off = port::off(topology, pod, kind(dial).1);
-            let controlled = [&sent, &arrived].map(|ends| ends.contains(&(name, kind(dial))));
-            (off.is_some() || controlled == [true, true]).then_some((dial, off))
-        };
-        let told: Vec<(&Dial, Option<_>)> = bad.clone().filter_map(judge).collect();
-        if !told.is_empty() {
-            judged += 1;
-            findings.fail(deviation(pod, told));
-        } else if bad.next().is_none() {
-            judged += 1;
+        let bad: Vec<&Dial> = dials.into_iter().filter(|d| wrong(d).is_some()).collect();
+        if bad.is_empty() {
             reached += 1;
-        } else {
+            continue;
+        }
+        let judged = Judged::of(&controls, topology, pod, bad);
+        if judged.is_told_elsewhere() {
             elsewhere.push(topology.pod_name(name));
         }
+        judged.tell(&controls, topology, findings);
     }
-    let tried = judged + elsewhere.len();
     let not_judged = match elsewhere.len() {
         0 => String::new(),
         some => format!(" ({some} not judged)"),
     };
     if !elsewhere.is_empty() {
         findings.fact(format!(
-            "not judged through a service: {}: no other pod of the node is seen to be reached, and to reach it, that way",
+            "not judged through a service: {}: to and from another pod of the node packets get lost without one, too",
             listed(&elsewhere, 6)
         ));
     }
@@ -92,34 +72,100 @@ pub(super) fn judge(
     })
 }
 
-/// A probe that could not dial says nothing.
-fn is_made(dial: &Dial) -> bool {
-    !matches!(
-        dial.result,
-        DialOutcome::Failed {
-            kind: Failure::Unsupported,
-            ..
+/// The failed dials of a pod to itself, by what the others say of them.
+struct Judged<'a> {
+    pod: &'a ObservedPod,
+    /// Where the way back to the port is at fault, and what was seen of it.
+    hairpin: Vec<(&'a Dial, Option<(Cause, Command)>)>,
+    /// Where translated packets are lost, and not only those of the pod to itself.
+    lost: Vec<&'a Dial>,
+    others_lost: Vec<&'a Dial>,
+    unknown: Vec<&'a Dial>,
+}
+
+impl<'a> Judged<'a> {
+    fn of(
+        controls: &Controls<'a>,
+        topology: &Topology<'_>,
+        pod: &'a ObservedPod,
+        bad: Vec<&'a Dial>,
+    ) -> Self {
+        let mut judged = Judged {
+            pod,
+            hairpin: Vec::new(),
+            lost: Vec::new(),
+            others_lost: Vec::new(),
+            unknown: Vec::new(),
+        };
+        for dial in bad {
+            let off = port::off(topology, pod, dial.request.address.is_ipv6());
+            match controls.of_failed(pod.reference(), dial) {
+                _ if off.is_some() => judged.hairpin.push((dial, off)),
+                Says::OnlyItself => judged.hairpin.push((dial, None)),
+                Says::Translated(others) => {
+                    judged.lost.push(dial);
+                    let (own, to_it): (Vec<&Dial>, Vec<&Dial>) = others
+                        .into_iter()
+                        .partition(|other| other.from == dial.from);
+                    // Those of its own say enough, and are alike for all pods of a node.
+                    let shown = if own.is_empty() { to_it } else { own };
+                    judged.others_lost.extend(shown);
+                }
+                Says::Everything => {}
+                Says::Nothing => judged.unknown.push(dial),
+            }
         }
-    )
-}
-
-/// What is wrong with a dial, where something is.
-fn wrong(dial: &Dial) -> Option<Complaint> {
-    if let DialOutcome::Failed { detail, .. } = &dial.result {
-        return Some(Complaint::Said(detail.clone()));
+        judged
     }
-    let Endpoint::Pod(to) = &dial.to else {
-        return None;
-    };
-    answered_by(std::iter::once(to), &dial.result).err()
+
+    fn is_told_elsewhere(&self) -> bool {
+        self.hairpin.is_empty() && self.lost.is_empty() && self.unknown.is_empty()
+    }
+
+    fn tell(self, controls: &Controls<'_>, topology: &Topology<'_>, findings: &mut Findings) {
+        let pod = self.pod;
+        let node = &pod.object.node;
+        for dial in self.unknown {
+            findings.unmeasured_for(
+                format!(
+                    "why {} does not reach itself through a service over {}",
+                    topology.who(pod),
+                    dial.request.transport
+                ),
+                "no dial of the same kind to or from another pod is there to compare with",
+            );
+        }
+        if !self.hairpin.is_empty() {
+            let (bad, off): (Vec<&Dial>, Vec<_>) = self.hairpin.into_iter().unzip();
+            let (found, look) = port::explained(off.into_iter().flatten().next(), node);
+            let culprit = Subject::Pod(at(pod));
+            findings.fail(deviation(pod, &bad, &[], culprit, (found, look)));
+        }
+        if let Some(first) = self.lost.first() {
+            let culprit = match controls.any_passes(topology, node, first) {
+                true => Subject::Pod(at(pod)),
+                false => Subject::node_of(node),
+            };
+            let found = Found::inferred(Cause::TranslatedLost { node: node.clone() });
+            let look = Command::on(node, "nft list ruleset");
+            let others = &self.others_lost;
+            findings.fail(deviation(pod, &self.lost, others, culprit, (found, look)));
+        }
+    }
 }
 
-fn deviation(pod: &ObservedPod, told: Vec<(&Dial, Option<(Cause, Command)>)>) -> Deviation {
-    let (bad, off): (Vec<&Dial>, Vec<_>) = told.into_iter().unzip();
+/// A pod that does not reach itself: dials of its own, and others that failed as well.
+fn deviation(
+    pod: &ObservedPod,
+    bad: &[&Dial],
+    others: &[&Dial],
+    culprit: Subject,
+    (found, look): (Found, Command),
+) -> Deviation {
     let who = at(pod);
     let addresses: BTreeSet<IpAddr> = bad.iter().map(|dial| dial.request.address).collect();
     let target = |dial: &Dial| SocketAddr::new(dial.request.address, dial.request.port).to_string();
-    let observed = bad.iter().filter_map(|dial| {
+    let called = |dial: &&Dial| -> Option<State> {
         let called = Talk::Called {
             from: dial.from.clone(),
             target: target(dial),
@@ -128,24 +174,26 @@ fn deviation(pod: &ObservedPod, told: Vec<(&Dial, Option<(Cause, Command)>)>) ->
             dials: 1,
         };
         Some(called.into())
-    });
+    };
+    let mut observed = some(bad.iter().filter_map(called).collect(), 3);
+    if !others.is_empty() {
+        observed.extend(some(others.iter().filter_map(called).collect(), 3));
+    }
     let symptom = Symptom::UnreflectedByService {
         pod: who.clone(),
         addresses: addresses.into_iter().collect(),
         over: bad.iter().map(|dial| dial.request.transport).collect(),
     };
-    let (found, look) = port::explained(off.into_iter().flatten().next(), &who.node);
     let expected = Talk::AnswerOfPod {
         pod: Some(who.pod.clone()),
         at: Some(target(bad[0])),
     };
-    let subject = vec![Subject::Pod(who)];
     Deviation {
-        subjects: subject.clone(),
-        culprits: subject,
+        subjects: vec![Subject::Pod(who)],
+        culprits: vec![culprit],
         finding: Finding::of(symptom, found),
         expected: expected.into(),
-        observed: some(observed.collect(), 3),
+        observed,
         look,
     }
 }

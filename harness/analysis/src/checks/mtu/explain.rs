@@ -2,19 +2,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Finding, Found, State, Subject, Symptom, Talk};
-use flatnet_model::follow::{Burst, Fate, Wanted};
+use flatnet_model::evidence::{Direction, Finding, Found, PodAt, State, Subject, Symptom, Talk};
+use flatnet_model::follow::{Fate, Wanted};
 use flatnet_model::observations::{Endpoint, MtuRun};
 use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 
 use super::groups::Group;
-use super::learned;
 use super::run::{Fault, detail, largest};
+use super::{data, learned};
 use crate::checks::Deviation;
 use crate::checks::followed;
 use crate::checks::topology::{Topology, at, common};
 use crate::checks::veth::{BEYOND_MTU, Wire, follow, own_interface};
+use crate::mtus;
 
 pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation {
     let between = directions(topology, &group.runs);
@@ -22,10 +23,7 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
         .iter()
         .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
         .collect();
-    let pod = group.pod.and_then(|(pod, direction)| {
-        let pod = topology.pod(pod)?;
-        Some((at(pod), direction))
-    });
+    let pod = common_pod(topology, group);
     let subjects = match &pod {
         Some((pod, _)) => vec![Subject::Pod(pod.clone())],
         None => {
@@ -33,22 +31,29 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
             pairs.map(|(from, to)| Subject::Pair { from, to }).collect()
         }
     };
-    let bytes = group.fault.bytes();
-    let first = group.runs[0];
-    // ping's -s counts the payload: 20 bytes IPv4 or 40 bytes IPv6 header and 8 bytes ICMP header come on top.
-    let header = if first.address.is_ipv4() { 28 } else { 48 };
-    let payload = bytes.saturating_sub(header);
-    let ping = format!("ping -c 1 -W 1 -s {payload} {}", first.address);
-    let look = crate::look::in_end(&first.from, &ping);
+    let look = |bytes: u32| {
+        let first = group.runs[0];
+        // ping's -s counts the payload: 20 bytes IPv4 or 40 bytes IPv6 header and 8 bytes ICMP header come on top.
+        let header = if first.address.is_ipv4() { 28 } else { 48 };
+        let payload = bytes.saturating_sub(header);
+        let ping = format!("ping -c 1 -W 1 -s {payload} {}", first.address);
+        crate::look::in_end(&first.from, &ping)
+    };
     match group.fault {
+        Fault::DataCut { back, altered } => data::evidence(topology, group, (back, altered)),
         Fault::TooLarge { mtu } => {
-            let fate = ended(topology, &group.runs, mtu).map(|(_, fate)| fate);
-            let (culprits, cause) = explain(topology, group, mtu, fate);
+            let fate = ended(topology, &group.runs, group.fault).map(|(_, fate)| fate);
+            let (culprits, found) = explain(topology, group, mtu, fate);
+            let cause = Found {
+                cause: of_uplink(topology, group, mtu, &found.cause).unwrap_or(found.cause),
+                ..found
+            };
             let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
             observed.push(limits(topology, &group.runs, mtu, &cause.cause).into());
             observed.extend(learned::states(&group.runs));
             observed.extend(followed::withheld(topology));
-            let look = crate::look::at(&cause.cause).unwrap_or(look);
+            let look = crate::look::at(&cause.cause, &topology.observations.pods)
+                .unwrap_or_else(|| look(mtu));
             Deviation {
                 subjects,
                 culprits,
@@ -66,6 +71,7 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
             }
         }
         Fault::MorePasses { mtu } => {
+            let bytes = mtu + 1;
             let cause = Cause::MtuIgnored { interface_mtu: mtu };
             let culprits = match &pod {
                 Some((pod, _)) => vec![Subject::Pod(pod.clone())],
@@ -84,23 +90,29 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
                 ),
                 expected: Talk::Refused { bytes }.into(),
                 observed: vec![Talk::PassedWhole { bytes }.into()],
-                look,
+                look: look(bytes),
             }
         }
     }
 }
 
-/// A path of these that was followed with packets of `mtu` bytes, and where those ended.
-fn ended<'a>(
+/// The pod that all paths of a group have in common, as evidence has it.
+pub(super) fn common_pod(topology: &Topology<'_>, group: &Group<'_>) -> Option<(PodAt, Direction)> {
+    let (pod, direction) = group.pod?;
+    Some((at(topology.pod(pod)?), direction))
+}
+
+/// A path of these that was followed with packets that show the fault, and where those ended.
+pub(super) fn ended<'a>(
     topology: &Topology<'a>,
     runs: &[&MtuRun],
-    mtu: u32,
+    fault: Fault,
 ) -> Option<(&'a Wanted, &'a Fate)> {
     let is_ours = |from: &_, to: &_| {
         let mut runs = runs.iter();
         runs.any(|run| run.from == *from && run.to == *to)
     };
-    let seen = followed::of_burst(topology, Burst::Sized { bytes: mtu }, is_ours);
+    let seen = followed::of_burst(topology, fault.burst(), is_ours);
     followed::fate(&seen)
 }
 
@@ -110,8 +122,7 @@ pub(super) fn parts<'a>(topology: &Topology<'a>, group: Group<'a>) -> Vec<Group<
     let of = |runs| Group { fault, pod, runs };
     let mut parts = Vec::new();
     let mut rest = group.runs;
-    while let Fault::TooLarge { mtu } = fault
-        && let Some((dial, fate)) = ended(topology, &rest, mtu)
+    while let Some((dial, fate)) = ended(topology, &rest, fault)
         && let Some(explains) = explained(topology, fate)
         && explains(&dial.from, &dial.to)
     {
@@ -156,7 +167,7 @@ fn is_at(topology: &Topology<'_>, culprit: &Subject, end: &Endpoint) -> bool {
 
 /// Whether packets of a path of these were followed and their end has a cause.
 pub(super) fn is_explained(topology: &Topology<'_>, group: &Group<'_>) -> bool {
-    let ended = ended(topology, &group.runs, group.fault.bytes());
+    let ended = ended(topology, &group.runs, group.fault);
     ended.is_some_and(|(_, fate)| fate.cause.is_some())
 }
 
@@ -196,6 +207,34 @@ fn explain(
     let at = place.unwrap_or_default();
     let cause = Cause::LengthDropped { at: at.clone() };
     (at, Found::inferred(cause))
+}
+
+/// The uplink, in place of a device of its node whose MTU only follows it, where packets of these paths leave by it as well.
+fn of_uplink(
+    topology: &Topology<'_>,
+    group: &Group<'_>,
+    bytes: u32,
+    cause: &Cause,
+) -> Option<Cause> {
+    let Cause::TooBigForDevice {
+        at: Netns::Node(name),
+        device: Some(device),
+        ..
+    } = cause
+    else {
+        return None;
+    };
+    let node = topology.node(name)?;
+    let facts = node.inside.facts().ok()?;
+    let uplink = mtus::followed(node, facts.link_named(device)?)?;
+    let between = directions(topology, &group.runs);
+    let leaves = between.iter().any(|(from, to)| from == name && to != name);
+    let is_narrow = uplink.mtu < bytes + mtus::overhead(facts, uplink);
+    (leaves && is_narrow).then(|| Cause::TooBigForDevice {
+        at: Netns::Node(name.clone()),
+        device: Some(uplink.name.clone()),
+        mtu: uplink.mtu,
+    })
 }
 
 /// The sender's interface takes more than those of most pods do: that is what differs, not what cannot carry as much.
@@ -277,7 +316,7 @@ fn devices(topology: &Topology<'_>, run: &MtuRun) -> Vec<(Netns, String, u32)> {
 }
 
 /// Directions between nodes, each once.
-fn directions<'a>(topology: &Topology<'a>, runs: &[&MtuRun]) -> Vec<(&'a str, &'a str)> {
+pub(super) fn directions<'a>(topology: &Topology<'a>, runs: &[&MtuRun]) -> Vec<(&'a str, &'a str)> {
     let nodes = |run: &&MtuRun| Some((topology.node_of(&run.from)?, topology.node_of(&run.to)?));
     let directions: BTreeSet<(&str, &str)> = runs.iter().filter_map(nodes).collect();
     directions.into_iter().collect()

@@ -153,7 +153,10 @@ pub(super) fn groups<'a>(
     };
     let pods = |run: &'a MtuRun| (pod(&run.from), pod(&run.to));
     let nodes = |run: &MtuRun| (topology.node_of(&run.from), topology.node_of(&run.to));
-    let all = || topology.observations.mtu.iter();
+    let all = || {
+        let runs = topology.observations.mtu.iter();
+        runs.filter(|run| fault.was_tried(run))
+    };
     let mut groups = Vec::new();
     let node = |pod: &PodRef| topology.pod(pod).map(|pod| pod.object.node.as_str());
     let of_pods = Cells::of(all().map(|run| (pods(run), is_red(run))));

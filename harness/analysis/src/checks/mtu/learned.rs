@@ -57,7 +57,7 @@ pub(super) fn evidence(topology: &Topology<'_>, runs: &[&MtuRun]) -> Vec<Deviati
             culprits: Vec::new(),
             expected: Talk::Passes { bytes }.into(),
             observed,
-            look: crate::look::at(&cause)?,
+            look: crate::look::at(&cause, &topology.observations.pods)?,
             finding: Finding::cause(cause),
         })
     });

@@ -1,4 +1,6 @@
-//! `mtu`: a packet of the pods' interface MTU passes, one byte more does not, and nothing is fragmented on the path.
+//! `mtu`: a packet of the pods' interface MTU passes, one byte more does not, nothing is fragmented on the path, and full segments of TCP
+//! pass.
+mod data;
 mod explain;
 mod fragments;
 mod groups;
@@ -11,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use fragments::FRAGMENT_COUNTERS;
 pub use oversized::oversized;
 
+use data::Data;
 use explain::{evidence, parts};
 use fragments::fragments;
 use groups::groups;
@@ -22,7 +25,6 @@ use super::topology::Topology;
 use super::veth::own_interface;
 use super::{Deviation, Verdict};
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::Span;
 use flatnet_model::observations::{Endpoint, MtuRun, Observations};
 use flatnet_model::skip::SkipReason;
 
@@ -84,7 +86,11 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
             listed(&paths, 4)
         ));
     }
-    let lossy = [Span::SameNode, Span::CrossNode].map(|span| Lossy::of(&topology, span));
+    let lossy = Lossy::of_all(&topology);
+    let data = Data::of(&topology, &lossy);
+    for (fault, run) in data.red(&topology) {
+        wrong.entry(fault).or_default().push(run);
+    }
     for (fault, runs) in wrong {
         let groups = groups(&topology, fault, runs);
         for part in groups.into_iter().flat_map(|group| parts(&topology, group)) {
@@ -110,6 +116,7 @@ pub(super) fn judge(observations: &Observations) -> Verdict {
     for (mtu, paths) in as_configured {
         findings.headline(paths.words(mtu, &topology));
     }
+    data.tell(&topology, &mut findings);
     interfaces(&topology, &mut findings);
     findings.mention_idle(&topology);
     findings.verdict()

@@ -1,4 +1,5 @@
 //! What the trials of one path say.
+use flatnet_model::follow::Burst;
 use flatnet_model::observations::MtuRun;
 
 /// What is wrong with a size.
@@ -8,14 +9,25 @@ pub(super) enum Fault {
     TooLarge { mtu: u32 },
     /// `mtu + 1` passes.
     MorePasses { mtu: u32 },
+    /// Full segments of TCP, in one direction of a connection.
+    DataCut { back: bool, altered: bool },
 }
 
 impl Fault {
-    /// The size that fares as it should not, bytes.
-    pub(super) fn bytes(self) -> u32 {
+    /// What is sent again where packets are followed.
+    pub(super) fn burst(self) -> Burst {
         match self {
-            Fault::TooLarge { mtu } => mtu,
-            Fault::MorePasses { mtu } => mtu + 1,
+            Fault::TooLarge { mtu } => Burst::Sized { bytes: mtu },
+            Fault::MorePasses { mtu } => Burst::Sized { bytes: mtu + 1 },
+            Fault::DataCut { .. } => Burst::Filled,
+        }
+    }
+
+    /// Whether a path could have shown it.
+    pub(super) fn was_tried(self, run: &MtuRun) -> bool {
+        match self {
+            Fault::TooLarge { .. } | Fault::MorePasses { .. } => true,
+            Fault::DataCut { .. } => !run.transfers.is_empty(),
         }
     }
 }

@@ -206,7 +206,7 @@ fn describe(group: &Group<'_>, rewrites: &[&Rewrite], topology: &Topology<'_>) -
     let mut observed: Vec<State> = seen.cloned().map(State::Changed).into_iter().collect();
     observed.extend(some(mismatches(rewrites, topology), 3));
     observed.extend(followed::withheld(topology));
-    let look = crate::look::at(&cause.cause);
+    let look = crate::look::at(&cause.cause, &topology.observations.pods);
     Deviation {
         subjects: subjects(group, rewrites, topology),
         culprits: culprit.into_iter().collect(),

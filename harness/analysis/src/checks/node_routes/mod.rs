@@ -1,6 +1,7 @@
 //! `node-routes`: on every node each remote podCIDR has exactly one working route, and none is left over.
 mod leftover;
 mod remote;
+mod router;
 mod tunnel;
 mod uplink;
 
@@ -11,7 +12,7 @@ use ipnet::IpNet;
 
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Command, Finding, State, Subject};
-use flatnet_model::kernel::{NextHop, RouteEntry, route_kind};
+use flatnet_model::kernel::{Neighbour, NextHop, RouteEntry, route_kind};
 
 use super::allocation::without_pod_cidrs;
 use super::findings::{Findings, Problem, Seen, count, without_nodes};
@@ -253,6 +254,11 @@ fn address_among_pods(node: &ObservedNode, topology: &Topology<'_>) -> Option<Pr
         cause,
         Seen::new(expected, observed, look),
     ))
+}
+
+/// Whether the entry has, or has lately had, the Ethernet address of its neighbour.
+fn is_resolved(entry: &Neighbour) -> bool {
+    !matches!(entry.state.as_str(), "FAILED" | "INCOMPLETE" | "NONE")
 }
 
 /// The command that shows a node's routes of a range's family.

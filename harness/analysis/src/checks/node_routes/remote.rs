@@ -1,16 +1,18 @@
 //! The one route from a node to one remote podCIDR.
 use std::net::IpAddr;
 
+use flatnet_model::Netns;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Route, State, Subject};
 use flatnet_model::kernel::route_kind::UNICAST;
 use flatnet_model::kernel::{Link, NextHop, RouteEntry};
 use flatnet_model::probe::Facts;
+use flatnet_model::rule::RouteChoice;
 use ipnet::IpNet;
 
 use super::{Reached, look};
 use crate::checks::findings::{Problem, Seen, some};
-use crate::checks::topology::{Topology, route};
+use crate::checks::topology::{Topology, route, route_words};
 use crate::checks::veth::on_link;
 use flatnet_model::observations::ObservedNode;
 
@@ -55,11 +57,11 @@ impl Hop<'_> {
         }
         let seen = || self.route(route);
         if route.kind != UNICAST {
-            return Err(self.no_route(State::Rejected { route: seen() }));
+            return Err(self.refused(route));
         }
         if route.dst.prefix_len() == 0 {
             return match self.carries() {
-                true => Ok("to remote podCIDRs through the default route, and answered: the underlay routes pods".to_owned()),
+                true => self.through_default(route),
                 false => Err(self.no_route(State::OnlyDefault { route: seen() })),
             };
         }
@@ -72,7 +74,7 @@ impl Hop<'_> {
     }
 
     /// The next hops that a packet may take: where there are several, the kernel passes over those whose device is down.
-    fn in_use(&self, route: &RouteEntry) -> Vec<NextHop> {
+    pub(super) fn in_use(&self, route: &RouteEntry) -> Vec<NextHop> {
         let is_up = |hop: &NextHop| self.device(*hop).is_some_and(|link| link.up);
         let up: Vec<NextHop> = route.hops().filter(is_up).collect();
         match up.is_empty() {
@@ -81,7 +83,7 @@ impl Hop<'_> {
         }
     }
 
-    fn device(&self, hop: NextHop) -> Option<&Link> {
+    pub(super) fn device(&self, hop: NextHop) -> Option<&Link> {
         self.facts.link(hop.oif)
     }
 
@@ -177,7 +179,7 @@ impl Hop<'_> {
         })
     }
 
-    fn carries(&self) -> bool {
+    pub(super) fn carries(&self) -> bool {
         self.reached.contains(&(
             self.node.object.name.as_str(),
             self.remote.object.name.as_str(),
@@ -211,6 +213,9 @@ impl Hop<'_> {
         }
         let holder = self.topology.holders(hop).first().copied();
         if holder.is_none() && self.carries() {
+            if self.unresolved(route, by)?.is_some() {
+                return Err(self.wrong_hop(route, hop, None));
+            }
             return Ok(format!(
                 "to remote podCIDRs via routers on {}, and answered",
                 link.name
@@ -246,7 +251,7 @@ impl Hop<'_> {
 
     /// A device that needs no next hop (wireguard, ipip) is right; the node's own bridge is not.
     fn no_next_hop(&self, route: &RouteEntry, link: &Link) -> Result<String, NotVerified> {
-        if self.carries() || !matches!(link.kind.as_str(), "bridge" | "veth") {
+        if self.is_answered_on(route, link) || !matches!(link.kind.as_str(), "bridge" | "veth") {
             return Ok(format!(
                 "to remote podCIDRs through {}, without a next hop",
                 link.name
@@ -270,6 +275,23 @@ impl Hop<'_> {
             range: self.cidr,
         };
         self.wrong(cause, State::RouteTo { range: self.cidr }, observed)
+    }
+
+    /// A route of another kind than unicast: `blackhole` and its like, be it one of its own or of a nexthop object.
+    fn refused(&self, route: &RouteEntry) -> NotVerified {
+        let mut ips = self.topology.networked().flat_map(|pod| &pod.object.ips);
+        let of_pod = ips.find(|ip| self.cidr.contains(*ip)).copied();
+        let cause = Cause::RouteRefuses {
+            at: Netns::Node(self.name()),
+            to: of_pod.unwrap_or(self.cidr.addr()),
+            by: Some(RouteChoice::Main {
+                route: route_words(route, self.facts),
+            }),
+        };
+        let seen = State::Rejected {
+            route: self.route(route),
+        };
+        self.wrong(cause, State::RouteTo { range: self.cidr }, seen)
     }
 
     fn part_elsewhere(&self, route: &RouteEntry) -> NotVerified {
@@ -303,7 +325,7 @@ impl Hop<'_> {
         self.problem(&self.node.object.name, cause, seen)
     }
 
-    fn wrong(&self, cause: Cause, expected: State, observed: State) -> NotVerified {
+    pub(super) fn wrong(&self, cause: Cause, expected: State, observed: State) -> NotVerified {
         let node = &self.node.object.name;
         self.problem(
             node,

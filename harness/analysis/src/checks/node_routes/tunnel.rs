@@ -7,6 +7,7 @@ use flatnet_model::evidence::{Command, State, Subject, Vxlan};
 use flatnet_model::kernel::{Link, MacAddr, RouteEntry, VxlanInfo};
 use flatnet_model::probe::Facts;
 
+use super::is_resolved;
 use super::remote::{Hop, NotVerified};
 use crate::checks::findings::{Problem, Seen};
 use crate::checks::followed;
@@ -27,12 +28,11 @@ impl Hop<'_> {
         if !holders.is_empty() && !holders.contains(&self.remote.object.name.as_str()) {
             return Err(self.wrong_hop(route, hop, holders.first().copied()));
         }
-        let known = |state: &str| !matches!(state, "FAILED" | "INCOMPLETE" | "NONE");
         let neighbour = self
             .facts
             .neighbours
             .iter()
-            .find(|n| n.index == link.index && n.address == hop && known(&n.state));
+            .find(|n| n.index == link.index && n.address == hop && is_resolved(n));
         let Some(mac) = neighbour.and_then(|neighbour| neighbour.mac) else {
             let cause = Cause::NeighbourMissing {
                 node: self.name(),

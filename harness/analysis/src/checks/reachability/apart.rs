@@ -2,8 +2,10 @@
 //! no others.
 use std::collections::{BTreeMap, BTreeSet};
 
+use flatnet_model::PodRef;
 use flatnet_model::cause::{Cause, CauseId};
-use flatnet_model::evidence::Subject;
+use flatnet_model::evidence::{Basis, Subject};
+use flatnet_model::reference::{Endpoint, Netns};
 
 use super::Span;
 use super::blame::{self, Cell, Direction, Group, Scope};
@@ -20,28 +22,77 @@ pub(super) fn groups<'g, 'a>(
     context: &Context<'_, 'a>,
 ) -> Vec<Group<'g, 'a>> {
     let mut known: BTreeSet<Scope<'a>> = BTreeSet::new();
+    let mut cleared: BTreeSet<&'a PodRef> = BTreeSet::new();
     loop {
-        let groups = blame::groups(pairs, span, context.topology, &known);
+        let groups = blame::groups(pairs, span, context.topology, &known, &cleared);
+        let before = cleared.len();
+        cleared.extend(groups.iter().filter_map(|group| innocent(group, context)));
         let mut more: BTreeSet<Scope<'a>> = BTreeSet::new();
         for group in &groups {
             // As groups are made: part of what follows for nodes and hostNetwork pods may stay green.
             let pods_only = group.red.iter().any(|pair| pair.pods_only);
             let class: Vec<&Pair<'a>> =
                 pairs.iter().filter(|p| p.pods_only || !pods_only).collect();
-            // A place that is not cut off is not what cuts off.
-            let scopes = told(group, span, context).into_iter();
-            more.extend(scopes.filter(|scope| Cell::of(&class, *scope).is_red()));
+            more.extend(told(group, span, context, &class));
         }
         more.retain(|scope| !known.contains(scope));
-        if more.is_empty() {
+        if more.is_empty() && cleared.len() == before {
             return groups;
         }
         known.extend(more);
     }
 }
 
+/// The pod that the picture singles out, where what clients of several nodes sent to it was seen to end at another node than its own:
+/// several nodes may lose what is for it, each for itself.
+fn innocent<'a>(group: &Group<'_, 'a>, context: &Context<'_, 'a>) -> Option<&'a PodRef> {
+    let Scope::Pod(pod, _) = group.scope else {
+        return None;
+    };
+    let home = context.topology.pod(pod)?.object.node.as_str();
+    let ends = group
+        .red
+        .iter()
+        .flat_map(|pair| [pair.from_node, pair.to_node]);
+    let others: BTreeSet<&str> = ends.filter(|node| *node != home).collect();
+    let mut problems = context.problems.iter();
+    if others.len() < 2 || problems.any(|problem| problem.pods.contains(pod)) {
+        return None;
+    }
+    let (dial, fate) = followed::fate(&context.followed(group))?;
+    let sent_to = match fate.leg.is_back() {
+        true => &dial.from,
+        false => &dial.to,
+    };
+    let Some(Netns::Node(at)) = followed::ended_at(fate) else {
+        return None;
+    };
+    (*sent_to == Endpoint::Pod(pod.clone()) && at != home).then_some(pod)
+}
+
+/// The scope, of a pod also one direction of it, in which nearly every pair is red: a place that is not cut off is not what cuts off.
+fn cut_off<'a>(scope: Scope<'a>, class: &[&Pair<'a>]) -> Option<Scope<'a>> {
+    let directions = match scope {
+        Scope::Pod(pod, Direction::Both) => {
+            vec![
+                scope,
+                Scope::Pod(pod, Direction::In),
+                Scope::Pod(pod, Direction::Out),
+            ]
+        }
+        _ => vec![scope],
+    };
+    let mut directions = directions.into_iter();
+    directions.find(|scope| Cell::of(class, *scope).is_red())
+}
+
 /// Scopes of what was seen that explains some pairs of the group, where others are left.
-fn told<'a>(group: &Group<'_, 'a>, span: Span, context: &Context<'_, 'a>) -> Vec<Scope<'a>> {
+fn told<'a>(
+    group: &Group<'_, 'a>,
+    span: Span,
+    context: &Context<'_, 'a>,
+    class: &[&Pair<'a>],
+) -> Vec<Scope<'a>> {
     if matches!(group.scope, Scope::Pod(..)) || context.shares(group) {
         return Vec::new();
     }
@@ -71,8 +122,11 @@ fn told<'a>(group: &Group<'_, 'a>, span: Span, context: &Context<'_, 'a>) -> Vec
     let all = kinds.into_values().flatten();
     let scopes: Vec<Scope<'a>> = all.flat_map(|p| scopes(context.topology, p)).collect();
     match scopes.is_empty() {
-        false => scopes,
-        true => ending(group, context).into_iter().collect(),
+        false => {
+            let scopes = scopes.into_iter();
+            scopes.filter_map(|scope| cut_off(scope, class)).collect()
+        }
+        true => ending(group, context, class).into_iter().collect(),
     }
 }
 
@@ -94,24 +148,40 @@ fn scopes<'a>(topology: &Topology<'a>, problem: &Problem) -> Vec<Scope<'a>> {
 }
 
 /// The place where the packets that were followed ended, where not all pairs of the group have to do with it.
-fn ending<'a>(group: &Group<'_, 'a>, context: &Context<'_, 'a>) -> Option<Scope<'a>> {
-    let (_, fate) = followed::fate(&context.followed(group))?;
-    let cause = &fate.cause.as_ref()?.cause;
+fn ending<'a>(
+    group: &Group<'_, 'a>,
+    context: &Context<'_, 'a>,
+    class: &[&Pair<'a>],
+) -> Option<Scope<'a>> {
+    let (dial, fate) = followed::fate(&context.followed(group))?;
+    let found = fate.cause.as_ref()?;
     // Who asks for an address that nobody tells is not what is wrong.
-    if matches!(cause, Cause::NeighbourUnresolved { .. }) {
+    if matches!(found.cause, Cause::NeighbourUnresolved { .. }) {
         return None;
     }
     let [culprit] = &followed::blamed(context.topology, fate)[..] else {
         return None;
     };
     let scope = match culprit {
-        Subject::Pod(at) => Scope::Pod(context.topology.pod(&at.pod)?.reference(), Direction::Both),
+        Subject::Pod(at) => {
+            let pod = context.topology.pod(&at.pod)?.reference();
+            // What was seen to end packets in a pod ends no others', however few of the pod's it ends.
+            let is_its_own = found.basis == Basis::Seen
+                && followed::ended_at(fate) == Some(&Netns::Pod(pod.clone()));
+            let direction = match dial.from == Endpoint::Pod(pod.clone()) {
+                true => Direction::Out,
+                false => Direction::In,
+            };
+            let own = is_its_own.then_some(Scope::Pod(pod, direction));
+            cut_off(Scope::Pod(pod, Direction::Both), class).or(own)?
+        }
         Subject::Node { node } => {
             let node = context.topology.node(node)?.object.name.as_str();
-            match group.scope {
+            let scope = match group.scope {
                 Scope::Node(other, _) if other != node => between(node, other),
                 _ => Scope::Node(node, Direction::Both),
-            }
+            };
+            cut_off(scope, class)?
         }
         _ => return None,
     };

@@ -100,12 +100,14 @@ impl Cell {
     }
 }
 
-/// Groups the red pairs; those of `known` scopes are taken out of the picture first, as they have their explanation.
+/// Groups the red pairs; those of `known` scopes are taken out of the picture first, as they have their explanation. The picture is
+/// not to single out pods that are `cleared`.
 pub(super) fn groups<'g, 'a>(
     pairs: &'g [Pair<'a>],
     span: Span,
     topology: &Topology<'a>,
     known: &BTreeSet<Scope<'a>>,
+    cleared: &BTreeSet<&'a PodRef>,
 ) -> Vec<Group<'g, 'a>> {
     let measured: Vec<&Pair<'a>> = pairs.iter().collect();
     let mut red: Vec<&Pair<'a>> = measured
@@ -127,6 +129,7 @@ pub(super) fn groups<'g, 'a>(
         }
     };
     let mut singled = singled_pods(&measured, topology);
+    singled.retain(|scope| !matches!(scope, Scope::Pod(pod, _) if cleared.contains(pod)));
     let more = known.iter().filter(|scope| !singled.contains(scope));
     singled.extend(more.copied().collect::<Vec<_>>());
     for scope in &singled {

@@ -7,7 +7,9 @@ use flatnet_model::evidence::{
     self, Command, Finding, Found, PodAt, State, Subject, Symptom, Talk,
 };
 use flatnet_model::follow::{Fate, Followed, Wanted};
+use flatnet_model::network::Family;
 use flatnet_model::probe::Transport;
+use flatnet_model::reference::Netns;
 
 use super::Span;
 use super::blame::{Group, Scope};
@@ -29,8 +31,8 @@ pub(super) struct Context<'t, 'a> {
     pub(super) topology: &'t Topology<'a>,
     /// What the checks of nodes and pods have found.
     pub(super) problems: Vec<Problem>,
-    /// (server, transport, client) of requests that arrived.
-    arrived: BTreeSet<(&'a Endpoint, Transport, Endpoint)>,
+    /// (server, transport, family, client) of requests that arrived.
+    arrived: BTreeSet<(&'a Endpoint, Transport, Family, Endpoint)>,
 }
 
 impl<'t, 'a> Context<'t, 'a> {
@@ -47,7 +49,8 @@ impl<'t, 'a> Context<'t, 'a> {
         let arrived = received
             .flat_map(|(end, seen)| {
                 seen.iter().flatten().filter_map(move |request| {
-                    Some((end, request.transport, request.from.parse().ok()?))
+                    let family = Family::of(request.destination);
+                    Some((end, request.transport, family, request.from.parse().ok()?))
                 })
             })
             .collect();
@@ -64,6 +67,7 @@ impl<'t, 'a> Context<'t, 'a> {
         let ended = followed::fate(&self.followed(group));
         let fate = ended.map(|(_, fate)| fate);
         let seen = fate.and_then(|fate| fate.cause.as_ref());
+        let redirected = followed::redirected(&self.followed(group));
         // What carries the pod network comes first: nothing above it works without it.
         let cut = underlay_cut(self.topology, group);
         let problem = self.shared(group, seen).or_else(|| match cut {
@@ -88,17 +92,24 @@ impl<'t, 'a> Context<'t, 'a> {
             {
                 (culprit.into_iter().collect(), Some(cause))
             }
+            (None, None) if let Some(rewrite) = redirected => {
+                let culprit = followed::culprit(self.topology, &rewrite.at);
+                let cause = self.translated(group, &rewrite.at);
+                (culprit.into_iter().collect(), Some(Found::inferred(cause)))
+            }
             (None, None) => {
                 let place = self.culprits_of(group.scope, fate);
                 let (culprits, cause) = self.conclude(group, &over, &arrivals, cut, place);
                 (culprits, Some(Found::inferred(cause)))
             }
         };
+        let changed = redirected.filter(|_| problem.is_none() && seen.is_none());
         let shown = match problem {
             Some(problem) => Some(problem.deviation.look.clone()),
-            None => seen.and_then(|found| look::at(&found.cause)),
+            None => seen.and_then(|found| look::at(&found.cause, &self.topology.observations.pods)),
         };
         let mut observed: Vec<State> = fate.cloned().map(State::Followed).into_iter().collect();
+        observed.extend(changed.cloned().map(State::Changed));
         observed.extend(self::observed(self.topology.observations, group, &arrivals));
         observed.extend(followed::withheld(self.topology));
         let first = group.red[0].failed[0];
@@ -132,6 +143,20 @@ impl<'t, 'a> Context<'t, 'a> {
         Some((culprit, followed::rewritten_by(rewrite)?))
     }
 
+    /// What changes the destination of the group's requests in a namespace, where no rule was seen to.
+    fn translated(&self, group: &Group<'_, '_>, at: &Netns) -> Cause {
+        let diversion = Diversion::of(self.topology, group);
+        diversion.map_or_else(
+            || Cause::DestinationTranslated {
+                node: match at {
+                    Netns::Node(node) => Some(node.clone()),
+                    Netns::Pod(_) | Netns::Wire => None,
+                },
+            },
+            |diversion| diversion.cause(),
+        )
+    }
+
     /// Dials of the group's pairs that were followed.
     pub(super) fn followed(&self, group: &Group<'_, '_>) -> Vec<&'a Followed> {
         followed::between(self.topology, |from, to| {
@@ -153,13 +178,10 @@ impl<'t, 'a> Context<'t, 'a> {
             let culprit = self.blamed(group.scope);
             return (culprit.into_iter().collect(), Cause::UnderlayCut { nodes });
         }
-        if let Some(Diversion { dial, by }) = Diversion::of(self.topology, group) {
+        if let Some(diversion) = Diversion::of(self.topology, group) {
+            let Diversion { dial, by } = diversion;
             let at = no_nat::divertor(&dial.to, dial.request.transport, by, self.topology);
-            let cause = Cause::Dnat {
-                address: dial.request.address,
-                target: dial.to.clone(),
-            };
-            return (vec![Subject::node_of(at)], cause);
+            return (vec![Subject::node_of(at)], diversion.cause());
         }
         let culprits = match place.is_empty() {
             false => place,
@@ -302,6 +324,7 @@ impl<'t, 'a> Context<'t, 'a> {
                 counts.0 += usize::from(self.arrived.contains(&(
                     pair.to,
                     dial.request.transport,
+                    Family::of(dial.request.address),
                     pair.from.clone(),
                 )));
                 counts.1 += 1;

@@ -62,6 +62,13 @@ impl<'a> Diversion<'a> {
             _ => None,
         })
     }
+
+    pub(super) fn cause(&self) -> Cause {
+        Cause::Dnat {
+            address: self.dial.request.address,
+            target: self.dial.to.clone(),
+        }
+    }
 }
 
 /// When others are answered by the client itself where they dial the server, the client's own requests come back to it

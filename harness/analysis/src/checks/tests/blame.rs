@@ -1,7 +1,11 @@
 //! Who is named, and who is not.
 use flatnet_model::cause::{Basis, Cause, Found};
-use flatnet_model::follow::{Burst, Fate, Followed, FollowedTo, Leg, Outcomes, Wanted};
+use flatnet_model::follow::{
+    Burst, Fate, Followed, FollowedTo, Leg, Outcomes, Rewrite, Sight, Wanted,
+};
+use flatnet_model::kernel::AddressField;
 use flatnet_model::network::Transport;
+use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 use flatnet_model::rule::RouteChoice;
 
@@ -10,6 +14,26 @@ use crate::example::build::{Style, healthy};
 
 /// A dial of `from` to `to` that was followed to that cause.
 fn followed_to(o: &mut Observations, from: &str, to: &str, cause: Cause) {
+    let found = FollowedTo {
+        fate: Some(fate(None, Some(Found::seen(cause)))),
+        rewrites: Vec::new(),
+    };
+    followed(o, from, to, found);
+}
+
+fn fate(last: Option<Sight>, cause: Option<Found>) -> Fate {
+    Fate {
+        leg: Leg::Request,
+        packets: 5,
+        of: 5,
+        last,
+        unseen_at: None,
+        cause,
+    }
+}
+
+/// A dial of `from` to `to` that was followed.
+fn followed(o: &mut Observations, from: &str, to: &str, found: FollowedTo) {
     let mut dials = o.dials.iter();
     let dial = dials.find(|dial| {
         let ends = dial.from == pod_end(from) && dial.to == pod_end(to);
@@ -17,14 +41,6 @@ fn followed_to(o: &mut Observations, from: &str, to: &str, cause: Cause) {
         ends && dial.request.transport == Transport::Udp
     });
     let dial = dial.expect("such a dial");
-    let fate = Fate {
-        leg: Leg::Request,
-        packets: 5,
-        of: 5,
-        last: None,
-        unseen_at: None,
-        cause: Some(Found::seen(cause)),
-    };
     o.following.followed.push(Followed {
         dial: Wanted {
             from: dial.from.clone(),
@@ -35,10 +51,7 @@ fn followed_to(o: &mut Observations, from: &str, to: &str, cause: Cause) {
         outcomes: Ok(Outcomes::Dials(Vec::new())),
         places: Vec::new(),
         routes: Vec::new(),
-        found: Some(FollowedTo {
-            fate: Some(fate),
-            rewrites: Vec::new(),
-        }),
+        found: Some(found),
     });
 }
 
@@ -148,4 +161,73 @@ fn who_gets_a_frame_for_another_is_not_named() {
     };
     followed_to(&mut o, "busybox-1", "busybox-2", cause);
     assert_eq!(sole("cross-node", &o).culprit, None);
+}
+
+/// Who gets packets that are given its address has not called for them, though it is where they were last seen.
+#[test]
+fn who_gets_what_is_redirected_is_not_named() {
+    let mut o = healthy(Style::Direct);
+    lost(&mut o, |e| {
+        e.from_node == "node1" && e.involves("busybox-2") && !e.from_host
+    });
+    let Endpoint::Pod(other) = pod_end("busybox-5") else {
+        panic!("a pod");
+    };
+    let last = Sight {
+        netns: Netns::Pod(other),
+        device: "eth0".to_owned(),
+        passing: Passing::In,
+        tunnelled: false,
+    };
+    let redirected = Rewrite {
+        leg: Leg::Request,
+        field: AddressField::Destination,
+        from: "10.244.1.2".parse().unwrap(),
+        to: "10.244.1.3".parse().unwrap(),
+        at: Netns::Node("node1".to_owned()),
+        by: None,
+    };
+    let found = FollowedTo {
+        fate: Some(fate(Some(last), None)),
+        rewrites: vec![redirected],
+    };
+    followed(&mut o, "busybox-1", "busybox-2", found);
+    let told = sole("cross-node", &o);
+    assert_eq!(told.culprit.as_deref(), Some("node1"));
+    assert_contains(
+        &told.cause.unwrap(),
+        "may be that the destination is translated on node1",
+    );
+    assert_contains(
+        &told.observed,
+        "changed from 10.244.1.2 to 10.244.1.3 on node1",
+    );
+}
+
+/// Two nodes lose what is for one pod, each for itself: the pod is not reached from anywhere, and not to blame.
+#[test]
+fn a_pod_that_several_nodes_keep_others_from_is_not_named() {
+    let mut o = healthy(Style::Direct);
+    lost(&mut o, |e| {
+        let is_to_node2 = bare(&e.dial.to) == "busybox-2" || bare(&e.dial.to) == "busybox-5";
+        let from_node1 = e.from_node == "node1" && bare(&e.dial.to) == "busybox-2";
+        is_to_node2 && (from_node1 || e.from_node == "node3")
+    });
+    let named = |o: &Observations| -> Vec<Option<String>> {
+        let all = evidence("cross-node", o).into_iter();
+        all.map(|told| told.culprit).collect()
+    };
+    assert_eq!(named(&o)[0].as_deref(), Some("pod busybox-2 on node2"));
+    let refused = |node: &str| Cause::RouteRefuses {
+        at: Netns::Node(node.to_owned()),
+        to: "10.244.1.2".parse().unwrap(),
+        by: None,
+    };
+    followed_to(&mut o, "busybox-1", "busybox-2", refused("node1"));
+    assert_eq!(named(&o), [Some("node1".to_owned()), None]);
+    followed_to(&mut o, "busybox-3", "busybox-5", refused("node3"));
+    assert_eq!(
+        named(&o),
+        ["node1", "node3"].map(|name| Some(name.to_owned()))
+    );
 }

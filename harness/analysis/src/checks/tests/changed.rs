@@ -5,6 +5,7 @@ use flatnet_model::reference::Netns;
 
 use super::*;
 use crate::example::build::{Style, healthy};
+use crate::example::pieces::net;
 
 fn forwards(node: &str, since: Moment) -> Change {
     Change {
@@ -86,4 +87,27 @@ fn a_cause_that_a_later_look_contradicts_was_not_seen_for_good() {
         &evidence.cause.unwrap(),
         "it may be that node3 does not forward",
     );
+}
+
+#[test]
+fn a_route_that_no_longer_refuses_was_not_seen_for_good() {
+    let mut o = healthy(Style::Direct);
+    let range = net("10.244.2.0/24");
+    let mut routes = node_facts(&mut o, "node1").routes.iter_mut();
+    routes.find(|route| route.dst == range).unwrap().kind = 6;
+    let basis = |o: &Observations| match find("node-routes").unwrap().judge(o) {
+        Verdict::Fail { evidence } => evidence[0].deviation.finding.found().unwrap().basis,
+        other => panic!("{other:?}"),
+    };
+    let change = |dst| Change {
+        at: Netns::Node("node1".to_owned()),
+        item: Item::Route { dst },
+        since: Moment::DialsEnded,
+        before: Some("blackhole".to_owned()),
+        now: Some("via 172.18.0.3 dev eth0".to_owned()),
+    };
+    o.changes.push(change(net("10.244.3.0/24")));
+    assert_eq!(basis(&o), Basis::Seen);
+    o.changes.push(change(range));
+    assert_eq!(basis(&o), Basis::Inferred);
 }

@@ -142,19 +142,87 @@ fn where_hairpin_mode_is_not_it_the_cause_is_concluded(#[case] on: bool, #[case]
     assert_contains(&sole("hairpin", &o).cause.unwrap(), "it may be that");
 }
 
+/// The other pod and it reach each other by their own addresses.
 #[rstest]
 #[case::it_reaches_no_other_pod(true)]
 #[case::no_other_pod_reaches_it(false)]
-fn what_is_wrong_with_every_service_is_not_judged(#[case] out: bool) {
+fn what_is_lost_of_every_translated_packet_is_told_as_that(#[case] out: bool) {
     let mut o = translated();
     let other = |dial: &Dial| match out {
         true => bare(&dial.from) == "busybox-1",
         false => bare(&dial.to) == "busybox-1",
     };
     silence(&mut o, other);
-    assert_red(&o, &[], &[]);
+    assert_red(&o, &["hairpin"], &[]);
+    assert_eq!(causes("hairpin", &o), [CauseId::TranslatedLost]);
+    let told = sole("hairpin", &o);
+    // Other pods of the node get through.
+    assert_eq!(told.culprit.as_deref(), Some("pod busybox-1 on node1"));
+    assert_contains(&told.cause.unwrap(), "it may be that node1 drops packets");
+    assert_contains(&told.observed, &format!("{OTHER}:7411"));
+}
+
+#[test]
+fn a_node_that_loses_all_that_it_translates_is_to_blame() {
+    let mut o = translated();
+    let of_node1: Vec<String> = o
+        .pods
+        .iter()
+        .filter(|pod| pod.object.node == "node1")
+        .map(|pod| pod.endpoint().to_string())
+        .collect();
+    silence(&mut o, |dial| of_node1.contains(&dial.from.to_string()));
+    assert_red(&o, &["hairpin"], &[]);
+    let told = evidence("hairpin", &o);
+    assert!(told.len() > 1, "{told:#?}");
+    for one in told {
+        assert_eq!(one.culprit.as_deref(), Some("node1"), "{one:#?}");
+        assert_eq!(one.look, "flatnet exec node1 -- nft list ruleset");
+    }
+    let Verdict::Fail { evidence } = find("hairpin").unwrap().judge(&o) else {
+        panic!("it passes");
+    };
+    assert_eq!(crate::alike::grouped(evidence).len(), 1);
+}
+
+#[test]
+fn what_is_lost_untranslated_too_is_told_by_other_checks() {
+    let mut o = translated();
+    silence(&mut o, |dial| bare(&dial.from) == "busybox-1");
+    lost(&mut o, |e| {
+        bare(&e.dial.from) == "busybox-1" && e.dial.from != e.dial.to
+    });
+    assert!(!with("fail", &o).contains("hairpin"));
+    assert!(with("fail", &o).contains("same-node"));
     assert_fact("hairpin", &o, "not judged through a service: busybox-1");
     assert_fact("hairpin", &o, "over tcp, udp (1 not judged)");
+}
+
+#[test]
+fn what_nothing_can_be_compared_with_is_not_green() {
+    let mut o = translated();
+    silence(&mut o, |dial| bare(&dial.from) == "busybox-1");
+    o.dials
+        .retain(|dial| dial.from == dial.to || bare(&dial.from) != "busybox-1");
+    let error = broken("hairpin", &o);
+    assert_contains(&error, "why pod busybox-1 on node1 does not reach itself");
+}
+
+/// There is no other pod to compare it with: it reaches pods of other nodes, and is reached by them.
+#[test]
+fn the_only_pod_of_a_node_is_judged_by_itself() {
+    let mut o = translated();
+    silence(&mut o, own);
+    let mine = |dial: &Dial| [&dial.from, &dial.to].map(|end| bare(end) == "busybox-1");
+    let dials = &mut o.translated.as_mut().unwrap().dials;
+    dials.retain(|dial| matches!(mine(dial), [true, true] | [false, false]));
+    assert_red(&o, &["hairpin"], &[]);
+    assert_eq!(causes("hairpin", &o), [CauseId::ServiceHairpin]);
+    // Where it is cut off, others tell that.
+    lost(&mut o, |e| {
+        bare(&e.dial.from) == "busybox-1" && e.dial.from != e.dial.to
+    });
+    assert!(!with("fail", &o).contains("hairpin"));
 }
 
 #[test]
@@ -169,14 +237,17 @@ fn an_answer_of_another_pod_is_none() {
 }
 
 #[test]
-fn a_node_that_took_no_rules_is_said() {
+fn a_node_that_took_no_rules_is_not_green() {
     let mut o = translated();
     o.translated = Some(Translated {
         nodes: BTreeMap::from([("node1".to_owned(), Err("no such thing".to_owned()))]),
         dials: Vec::new(),
     });
-    assert_red(&o, &[], &[]);
-    assert_fact("hairpin", &o, "not tried through a service on node1");
+    assert_eq!(with("broken", &o), BTreeSet::from(["hairpin"]));
+    assert_contains(
+        &broken("hairpin", &o),
+        "whether pods of node1 reach themselves through a service: the node took no rules that translate an address: no such thing",
+    );
 }
 
 #[test]

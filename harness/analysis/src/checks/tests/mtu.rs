@@ -1,6 +1,7 @@
 //! mtu: sizes and fragments.
+use flatnet_model::follow::Burst;
 use flatnet_model::kernel::LearnedMtu;
-use flatnet_model::probe::MtuTrial;
+use flatnet_model::probe::{Cut, MtuTrial, Transfer};
 
 use super::*;
 use crate::example::build::{Style, healthy};
@@ -270,4 +271,100 @@ fn a_size_that_never_left_the_pod_says_nothing_of_a_path() {
     own.net = address.into();
     facts.addresses.push(own);
     assert_contains(&broken("mtu", &o), "both have");
+}
+
+/// Of paths that pods of these nodes have, data stalls.
+fn stall(o: &mut Observations, back: bool, of: impl Fn(&str, &str) -> bool) {
+    for run in &mut o.mtu {
+        if of(bare(&run.from), bare(&run.to)) {
+            run.transfers = vec![Ok(Transfer::Cut(Cut {
+                back,
+                altered: false,
+                arrived: Some(1398),
+                acked: None,
+                mss: 1398,
+            }))];
+        }
+    }
+}
+
+#[test]
+fn data_that_stalls_where_datagrams_of_its_size_pass_is_red_and_its_cause_open() {
+    let mut o = healthy(Style::Vxlan);
+    stall(&mut o, false, |from, to| {
+        from == "busybox-2" || to == "busybox-2"
+    });
+    assert_red(&o, &["mtu"], &[]);
+    let evidence = sole("mtu", &o);
+    assert_contains(
+        &evidence.what,
+        "of 65536 bytes that clients send over TCP not all arrive from and to pod busybox-2, though short messages",
+    );
+    assert_contains(
+        &evidence.observed,
+        "sent by the client: nothing came after 1398 bytes, the sender's MSS is 1398",
+    );
+    assert_contains(
+        &evidence.cause.unwrap(),
+        "may drop packets for their length",
+    );
+    // It is followed with TCP.
+    let wanted = crate::checks::oversized(&o);
+    assert!(wanted.iter().all(|wanted| wanted.burst == Burst::Filled));
+    assert!(!wanted.is_empty());
+}
+
+#[test]
+fn what_servers_send_is_told_where_clients_send_in_that_direction_without_loss() {
+    let mut o = healthy(Style::Vxlan);
+    stall(&mut o, true, |from, _| from == "busybox-1");
+    let told: Vec<String> = evidence("mtu", &o).into_iter().map(|e| e.what).collect();
+    assert!(
+        told.iter()
+            .all(|what| what.contains("that servers send back over TCP")),
+        "{told:#?}"
+    );
+    // The same packets: those that come to busybox-1's node.
+    stall(&mut o, false, |_, to| to == "busybox-1");
+    stall(&mut o, true, |from, _| from == "busybox-1");
+    let told: Vec<String> = evidence("mtu", &o).into_iter().map(|e| e.what).collect();
+    assert!(
+        told.iter().all(|what| !what.contains("send back")),
+        "{told:#?}"
+    );
+}
+
+#[test]
+fn data_on_paths_of_which_the_mtu_does_not_pass_says_nothing_more() {
+    let mut o = healthy(Style::Vxlan);
+    limit(&mut o, "busybox-2", 1250);
+    let without = judge("mtu", &o);
+    stall(&mut o, false, |from, to| {
+        (from == "busybox-2") != (to == "busybox-2")
+    });
+    assert_eq!(without, judge("mtu", &o));
+}
+
+#[test]
+fn a_transfer_that_could_not_be_made_is_not_green() {
+    let mut o = healthy(Style::Vxlan);
+    let detail = "no answer before any data was sent".to_owned();
+    o.mtu[0].transfers = vec![Ok(Transfer::Failed { detail })];
+    assert!(matches!(judge("mtu", &o), Verdict::Broken { .. }));
+}
+
+#[test]
+fn where_no_data_was_sent_that_is_said() {
+    let mut o = healthy(Style::Vxlan);
+    assert_contains(
+        &format!("{:?}", judge("mtu", &o)),
+        "65536 bytes pass each way over TCP on",
+    );
+    o.mtu.iter_mut().for_each(|run| run.transfers.clear());
+    let verdict = judge("mtu", &o);
+    assert_contains(
+        &format!("{verdict:?}"),
+        "full segments of TCP were not sent",
+    );
+    assert!(matches!(verdict, Verdict::Pass { .. }));
 }

@@ -37,7 +37,7 @@ fn questions_lost_on_one_node_blame_it_and_the_way_they_travel() {
     let e = sole("dns", &o);
     assert_eq!(e.culprit.as_deref(), Some("node2"));
     assert!(e.what.ends_with("asked over udp"), "{}", e.what);
-    assert_contains(&e.observed, "kubernetes.default.svc.cluster.local");
+    assert_contains(&e.observed, " asked for flatnet-shared.");
     assert_contains(&e.cause.unwrap(), "packet filter on node2");
 }
 

@@ -108,6 +108,29 @@ fn one_family_alone_is_named() {
     assert!(evidence.what.ends_with("(IPv6 only)"), "{evidence:?}");
 }
 
+/// The requests of the other family say nothing of those.
+#[test]
+fn requests_that_arrive_are_those_of_their_family() {
+    let mut o = Cluster::new(Style::Direct, 3, 2).dual().observe();
+    lost(&mut o, |e| {
+        e.dial.request.address.is_ipv6() && e.between("node1", "node2")
+    });
+    let observed = sole("cross-node", &o).observed;
+    assert!(
+        observed.contains("requests from node1 do not arrive at node2"),
+        "{observed}"
+    );
+    let mut o = Cluster::new(Style::Direct, 3, 2).dual().observe();
+    unanswered(&mut o, |e| {
+        e.dial.request.address.is_ipv6() && e.between("node1", "node2")
+    });
+    let observed = sole("cross-node", &o).observed;
+    assert!(
+        observed.contains("requests from node1 arrive at node2, answers"),
+        "{observed}"
+    );
+}
+
 #[test]
 fn drops_within_one_node_blame_it() {
     let mut o = healthy(Style::Vxlan);
@@ -152,7 +175,7 @@ fn a_cut_between_two_nodes_blames_neither_alone() {
     assert_eq!(causes("cross-node", &o), [CauseId::UnderlayCut]);
     assert_contains(
         &sole("cross-node", &o).cause.unwrap(),
-        "node1 does not reach the node node3 itself either, over any transport",
+        "it may be that the network between node1 and node3 is cut, or one of them drops everything: node1 did not reach the node node3",
     );
 }
 

@@ -165,7 +165,7 @@ type Mutation = fn(&mut Observations);
 #[case::other_vni(|o: &mut Observations| node_facts(o, "node1").links.iter_mut().find(|l| l.index == VXLAN).unwrap().vxlan.as_mut().unwrap().vni = 7, "have no VXLAN in common", "node1")]
 #[case::other_port(|o: &mut Observations| node_facts(o, "node1").links.iter_mut().find(|l| l.index == VXLAN).unwrap().vxlan.as_mut().unwrap().port = 4789, "have no VXLAN in common", "node1")]
 #[case::device_down(|o: &mut Observations| node_facts(o, "node1").links.iter_mut().find(|l| l.index == VXLAN).unwrap().up = false, "flatnet.1", "node1")]
-#[case::blackhole(|o: &mut Observations| node_facts(o, "node1").routes.iter_mut().find(|r| r.dst == net("10.244.2.0/24")).unwrap().kind = 6, "node1 has no route to 10.244.2.0/24", "node1")]
+#[case::blackhole(|o: &mut Observations| node_facts(o, "node1").routes.iter_mut().find(|r| r.dst == net("10.244.2.0/24")).unwrap().kind = 6, "node1 has a route that refuses 10.244.2.2: `blackhole 10.244.2.0/24`", "node1")]
 #[case::second_route(|o: &mut Observations| { let mut extra = route("10.244.2.0/24", Some(internal(2, false)), ETH0, 4); extra.metric = Some(50); node_facts(o, "node1").routes.push(extra) }, "2 routes to 10.244.2.0/24", "node1")]
 #[case::stale_route(|o: &mut Observations| node_facts(o, "node1").routes.push(route("10.244.99.0/24", Some(internal(2, false)), ETH0, 4)), "stale route on node1: 10.244.99.0/24", "node1")]
 #[case::stale_route_outside(|o: &mut Observations| node_facts(o, "node1").routes.push(route("10.99.0.0/24", Some(internal(2, false)), ETH0, 4)), "stale route on node1: 10.99.0.0/24", "node1")]

@@ -1,5 +1,4 @@
 //! The network add-on's agent on a node.
-use flatnet_model::advice::Advice;
 use flatnet_model::cause::AgentState;
 use flatnet_model::cni::{RECORD_KEY_MANIFEST, RECORD_NAME, RECORD_NAMESPACE, in_use};
 use flatnet_model::diagnosis::one_line;
@@ -7,6 +6,7 @@ use flatnet_model::evidence::{At, Command, Remediation, Start, State, Step, Subj
 use flatnet_model::symptoms::{Agent, AgentOnNode};
 
 use crate::checks;
+use crate::mend::agent::{once, restart};
 
 use super::{About, Cause, Finding, Known, Rule, Said, Seen, said, words};
 
@@ -66,7 +66,7 @@ pub(super) fn ended(about: &About<'_>) -> Option<Finding> {
     let check = checks::find("daemonset").ok()?;
     let (cause, mut known) = not_ready(about, agent, one, AgentState::Ended);
     let advice = &about.evidence.advice;
-    if !advice.has_kubectl() {
+    if !advice.has_kubectl() && one.stopped.is_none() {
         let once = known.fix.steps.into_iter().flat_map(|step| step.commands);
         let again = Remediation::to(Todo::BootAgain, advice.up_again());
         known.fix = Remediation::to(Todo::CarryOutOnce, once.collect()).then(again);
@@ -99,27 +99,14 @@ fn addon(about: &About<'_>) -> Option<&'static str> {
     known.map(|(_, addon, _)| *addon)
 }
 
-/// Has flatnet's agent of a lab's node set up what is to be there, as the lab's own does.
-pub(super) fn once(advice: &Advice, node: &str) -> Command {
-    let backend = advice.booted_with("--backend").unwrap_or("auto");
-    Command::on(
-        node,
-        &format!(
-            "/.flatnet/flatnet-agent --once --node {node} --nodes-file /run/flatnet/nodes.json --backend {backend} --install-plugin /.flatnet/flatnet-cni"
-        ),
-    )
-}
-
 /// What brings the agent back. `agent` is what there is of it, `addon` what is known where there is nothing.
 pub(super) fn fix(about: &About<'_>, agent: Option<&Agent>, addon: Option<&str>) -> Remediation {
     let advice = &about.evidence.advice;
     let kubectl = advice.has_kubectl();
     match agent.and_then(|agent| agent.set.as_ref()) {
-        Some((namespace, name)) => Remediation::run(Command::here(&format!(
-            "kubectl -n {namespace} rollout restart daemonset/{name}"
-        ))),
+        Some((namespace, name)) => restart(namespace, name),
         None if !kubectl && (agent.is_some() || addon == Some("flatnet")) => {
-            Remediation::run(once(advice, &about.node.object.name))
+            Remediation::run(once(advice.booted.as_ref(), &about.node.object.name))
         }
         None if !kubectl => Remediation {
             steps: vec![Step {
@@ -195,7 +182,10 @@ fn not_ready(
             Some(pod) => Command::here(&format!("kubectl -n {} logs {}", pod.namespace, pod.name)),
             None => about.on_node("ps"),
         },
-        fix: fix(about, Some(agent), None),
+        fix: match one.stopped {
+            Some(pid) => Remediation::run(about.on_node(&format!("kill -CONT {pid}"))),
+            None => fix(about, Some(agent), None),
+        },
         seen: logged.into_iter().collect(),
     };
     let cause = Cause::AgentDown {

@@ -7,7 +7,7 @@ use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::Symptoms;
 use flatnet_model::verdict::Verdict;
 
-use super::{Finding, agent};
+use super::Finding;
 use crate::{checks, mend};
 
 /// Checks that look at how a pod is wired: what they find is a cause.
@@ -67,8 +67,7 @@ fn fix(
     (check, found): (&str, &Evidence),
     observations: &Observations,
 ) -> Remediation {
-    let cause = found.cause();
-    if let Some(mend) = cause.and_then(|cause| mend::of(cause, observations)) {
+    if let Some(mend) = mend::of(&found.deviation.finding, observations) {
         return mend;
     }
     let advice = &evidence.advice;
@@ -79,11 +78,9 @@ fn fix(
     let agents = evidence.agents.as_deref().unwrap_or_default();
     let set = agents.iter().find_map(|agent| agent.set.as_ref());
     match (check, set, node) {
-        ("node-routes", Some((namespace, name)), _) => Remediation::run(Command::here(&format!(
-            "kubectl -n {namespace} rollout restart daemonset/{name}"
-        ))),
+        ("node-routes", Some((namespace, name)), _) => mend::agent::restart(namespace, name),
         ("node-routes", None, Some(node)) if !advice.has_kubectl() => {
-            Remediation::run(agent::once(advice, node))
+            Remediation::run(mend::agent::once(advice.booted.as_ref(), node))
         }
         _ if PACKETS.contains(&check) => match node {
             // Where something else than a rule was seen, its own look shows it.
@@ -113,6 +110,7 @@ fn is_of_filters(cause: &Cause) -> bool {
             | Cause::PacketsLost { .. }
             | Cause::LossyPath { .. }
             | Cause::LengthDropped { .. }
+            | Cause::TranslatedLost { .. }
     )
 }
 

@@ -76,6 +76,7 @@ fn agent(name: &str, ready: bool, last_words: &str) -> Agent {
                 namespace: "kube-system".to_owned(),
                 name: format!("{name}-x"),
             }),
+            stopped: None,
             ready,
             status: if ready { "Running" } else { "CrashLoopBackOff" }.to_owned(),
             last_words: Ok(last_words.to_owned()),

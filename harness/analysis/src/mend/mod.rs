@@ -1,32 +1,40 @@
 //! What puts right a cause that was seen: the command that takes away the very rule, route or setting.
+pub(crate) mod agent;
+mod link;
+mod mtu;
+mod reverse_path;
+mod rule;
+
 use std::net::IpAddr;
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Command, PodAt, Remediation, Step, Todo};
-use flatnet_model::follow::RuleRef;
+use flatnet_model::evidence::{Command, Finding, PodAt, Remediation, Step, Symptom, Todo};
 use flatnet_model::kernel::{RuleAction, TABLE_LOCAL};
 use flatnet_model::network::Family;
 use flatnet_model::observations::Observations;
 use flatnet_model::rule::RouteChoice;
 use flatnet_model::{Netns, PodRef};
+use ipnet::IpNet;
 
 use crate::look::ip_command;
+use crate::reach::{self, Tools};
 
-/// Nothing where the cause does not name what is to be changed, or where it is in a place that no command reaches.
-pub(crate) fn of(cause: &Cause, observations: &Observations) -> Option<Remediation> {
+/// With which routes that refuse begin.
+const REFUSALS: [&str; 3] = ["blackhole ", "unreachable ", "prohibit "];
+
+/// Nothing where what was found does not name what is to be changed, or where it is in a place that no command reaches.
+pub(crate) fn of(finding: &Finding, observations: &Observations) -> Option<Remediation> {
+    let cause = &finding.found()?.cause;
+    let on = |at: &Netns, line: &str| reach::into(at, Tools::Node, line, &observations.pods);
     match cause {
         Cause::DefaultRouteMissing { family, pods } => rerouted(pods, *family, observations),
         Cause::DroppedByRule { at, rule } | Cause::RewrittenByRule { at, rule } => {
-            let command = Command {
-                argv: unruled(rule)?,
-                ..on(at, "nft")?
-            };
+            let command = reach::with_tools(at, rule::removed(rule)?, &observations.pods)?;
             // Whoever made the rule may make it again.
             Some(Remediation::to(Todo::RuleOwner, vec![command]))
         }
         Cause::ReversePathFilter { at, device, .. } => {
-            let key = sysctl(&format!("ipv4.conf.{device}.rp_filter"));
-            Some(Remediation::run(on(at, &format!("sysctl -w {key}=2"))?))
+            reverse_path::loosened(at, device, observations)
         }
         Cause::ForwardingOff { node, key } => Some(Remediation::run(Command::on(
             node,
@@ -42,16 +50,21 @@ pub(crate) fn of(cause: &Cause, observations: &Observations) -> Option<Remediati
             at,
             device,
             admin: true,
-        } => Some(Remediation::run(on(
+        } => link::up(at, device, observations),
+        Cause::TooBigForDevice {
             at,
-            &format!("ip link set dev {device} up"),
-        )?)),
+            device: Some(device),
+            ..
+        } => match finding {
+            Finding::Symptom {
+                symptom: Symptom::TooLarge { bytes, .. },
+                ..
+            } => mtu::raised(at, device, *bytes, observations),
+            _ => None,
+        },
         Cause::PathMtuLearned { at, to, .. } => {
             let flush = format!("{} route flush cache", ip_command(*to));
-            let command = match at {
-                Netns::Pod(pod) => Command::in_pod(pod, &flush),
-                at => on(at, &flush)?,
-            };
+            let command = reach::into(at, Tools::Busybox, &flush, &observations.pods)?;
             Some(Remediation::to(Todo::PathCarriesMore, vec![command]))
         }
         Cause::RouteRefuses {
@@ -59,7 +72,17 @@ pub(crate) fn of(cause: &Cause, observations: &Observations) -> Option<Remediati
             to,
             by: Some(by),
         }
-        | Cause::RoutedAway { at, to, by, .. } => unrouted(at, *to, by),
+        | Cause::RoutedAway { at, to, by, .. } => unrouted(at, *to, by, observations),
+        Cause::RouteMissing { node, .. } => agent::restores(node, observations),
+        Cause::VxlanDown { node, device } => {
+            // Its routes went with it.
+            let up = Command::on(node, &format!("ip link set dev {device} up"));
+            Some(Remediation::run(up).then(agent::restores(node, observations)?))
+        }
+        Cause::HairpinOff { pod, device, .. } => Some(Remediation::run(Command::on(
+            &pod.node,
+            &format!("bridge link set dev {device} hairpin on"),
+        ))),
         Cause::PartRoutedElsewhere { node, part, .. } => {
             let ip = ip_command(part.addr());
             Some(Remediation::run(Command::on(
@@ -122,7 +145,13 @@ fn gateway_of(pod: &PodRef, family: Family, observations: &Observations) -> Opti
 }
 
 /// The policy rule is deleted, or the route. Whoever made it may make it again.
-fn unrouted(at: &Netns, to: IpAddr, by: &RouteChoice) -> Option<Remediation> {
+fn unrouted(
+    at: &Netns,
+    to: IpAddr,
+    by: &RouteChoice,
+    observations: &Observations,
+) -> Option<Remediation> {
+    let on = |line: &str| reach::into(at, Tools::Node, line, &observations.pods);
     let ip = ip_command(to);
     let line = match by {
         RouteChoice::Table { rule, route } if rule.action == RuleAction::Lookup(TABLE_LOCAL) => {
@@ -133,89 +162,45 @@ fn unrouted(at: &Netns, to: IpAddr, by: &RouteChoice) -> Option<Remediation> {
         }
         // Others of its next hops may be right.
         RouteChoice::Main { route } if route.contains(" nexthop ") => return None,
-        RouteChoice::Main { route } => format!("{ip} route del {route}"),
+        RouteChoice::Main { route } => {
+            // The kernel tells one with a nexthop object as `blackhole`, and does not find it by that word.
+            let mut refusals = REFUSALS.iter();
+            let bare = refusals.find_map(|word| route.strip_prefix(word));
+            let line = format!("{ip} route del {}", bare.unwrap_or(route));
+            let gone = Remediation::to(Todo::RuleOwner, vec![on(&line)?]);
+            return match in_place_of_agents(at, route, observations) {
+                Some(node) => Some(gone.then(agent::restores(node, observations)?)),
+                None => Some(gone),
+            };
+        }
         RouteChoice::Unknown { .. } => return None,
     };
-    Some(Remediation::to(Todo::RuleOwner, vec![on(at, &line)?]))
+    Some(Remediation::to(Todo::RuleOwner, vec![on(&line)?]))
 }
 
-fn on(at: &Netns, line: &str) -> Option<Command> {
-    match at {
-        Netns::Node(node) => Some(Command::on(node, line)),
-        Netns::Pod(_) | Netns::Wire => None,
-    }
-}
-
-/// The rule is deleted, or the policy that drops is one that accepts.
-fn unruled(rule: &RuleRef) -> Option<Vec<String>> {
-    let RuleRef {
-        family,
-        table,
-        chain,
-        handle,
-        text,
-    } = rule;
-    if chain.is_empty() {
-        return unruled_legacy(rule);
-    }
-    let words = match handle {
-        Some(handle) => format!("delete rule {family} {table} {chain} handle {handle}"),
-        None if text.as_deref() == Some("policy drop") => {
-            format!("chain {family} {table} {chain} {{ policy accept ; }}")
-        }
-        None => return None,
+/// The node, where the route is one to the whole range of another: with it, the agent's own was replaced.
+fn in_place_of_agents<'a>(
+    at: &'a Netns,
+    route: &str,
+    observations: &Observations,
+) -> Option<&'a str> {
+    let Netns::Node(node) = at else {
+        return None;
     };
-    Some(vec!["nft".to_owned(), words])
-}
-
-/// A rule of legacy iptables is named by its own words. Those with quotes or escapes are not taken apart.
-fn unruled_legacy(rule: &RuleRef) -> Option<Vec<String>> {
-    let text = rule.text.as_deref()?;
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let change = match words[..] {
-        ["-P", chain, "DROP"] => vec!["-P", chain, "ACCEPT"],
-        ["-A", ref rest @ ..] if !text.contains(['"', '\'', '\\']) => [&["-D"], rest].concat(),
-        _ => return None,
-    };
-    let program = match rule.family.as_str() {
-        "ip" => "iptables-legacy",
-        "ip6" => "ip6tables-legacy",
-        _ => return None,
-    };
-    let argv = [program, "-w", "-t", &rule.table].into_iter().chain(change);
-    Some(argv.map(str::to_owned).collect())
+    let ranges = observations
+        .nodes
+        .iter()
+        .flat_map(|of| &of.object.pod_cidrs);
+    let mut words = route
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok());
+    let dst: IpNet = words.next()?;
+    ranges.copied().any(|range| range == dst).then_some(node)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn legacy(text: &str) -> Option<String> {
-        let rule = RuleRef {
-            family: "ip6".to_owned(),
-            table: "mangle".to_owned(),
-            chain: String::new(),
-            handle: None,
-            text: Some(text.to_owned()),
-        };
-        unruled(&rule).map(|argv| argv.join(" "))
-    }
-
-    #[test]
-    fn rules_of_legacy_iptables_are_deleted_by_their_words() {
-        assert_eq!(
-            legacy("-A FORWARD -i eth0 -p udp -j DROP").as_deref(),
-            Some("ip6tables-legacy -w -t mangle -D FORWARD -i eth0 -p udp -j DROP")
-        );
-        assert_eq!(
-            legacy("-P OUTPUT DROP").as_deref(),
-            Some("ip6tables-legacy -w -t mangle -P OUTPUT ACCEPT")
-        );
-        assert_eq!(
-            legacy("-A FORWARD -m comment --comment \"a b\" -j DROP"),
-            None
-        );
-    }
 
     #[test]
     fn a_key_of_a_device_with_dots_has_slashes() {

@@ -1,25 +1,28 @@
-//! `flatnet test`: one whole run and its report.
+//! `flatnet test`: one whole run or several, their report, and the comparison with a baseline.
+mod runs;
+
 use std::net::IpAddr;
 use std::path::{PathBuf, absolute};
 
 use clap::Args;
-use jiff::Timestamp;
 
-use super::{Output, Typed, output, progress};
-use crate::config::{RequireArgs, RunArgs};
+use super::{Output, Typed, output};
+use crate::config::{BaselineArgs, RequireArgs, RunArgs};
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
-use crate::report::{self, Report};
-use crate::session::{self, Outcome, conduct};
+use crate::report::{self, Against, Comparison, Gone, Report};
+use crate::session::Outcome;
+use crate::session::plan::Keep;
 use crate::{Error, Result, plant};
 use flatnet_analysis::checks::{Check, Required, catalogue};
 use flatnet_model::IpFamily;
 use flatnet_model::observations::Observations;
+use runs::Runs;
 
 /// Options of `flatnet test`.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  flatnet test                                    boot a lab, run every check, delete the lab\n  flatnet test --only no-nat,mtu                  run two checks\n  flatnet test --cni my.conflist --cni-bin ./bin  check your own plugins\n  flatnet test --require all                      fail if any check is skipped\n  flatnet test --plant route-missing              plant a fault and see its checks fail\n  flatnet test --cluster demo                     check a running cluster, and keep it\n  flatnet test --report report/ --output json     write reports for programs"
+    after_help = "Examples:\n  flatnet test                                    boot a lab, run every check, delete the lab\n  flatnet test --only no-nat,mtu                  run two checks\n  flatnet test --cni my.conflist --cni-bin ./bin  check your own plugins\n  flatnet test --require all                      fail if any check is skipped\n  flatnet test --baseline lab.yaml                compare with what a reviewed file says\n  flatnet test --plant route-missing              plant a fault and see its checks fail\n  flatnet test --cluster demo                     check a running cluster, and keep it\n  flatnet test --report report/ --output json     write reports for programs"
 )]
 pub(super) struct TestArgs {
     #[command(flatten)]
@@ -36,6 +39,9 @@ pub(super) struct TestArgs {
 
     #[command(flatten)]
     require: RequireArgs,
+
+    #[command(flatten)]
+    compare: BaselineArgs,
 
     /// Fault to plant, so that its checks fail (`flatnet checks` lists them)
     #[arg(long, value_name = "FAULT", help_heading = "Checks")]
@@ -60,48 +66,88 @@ pub(super) struct TestArgs {
     quiet: bool,
 }
 
+/// Checks, and which of them must not be skipped.
+type Judged = (Vec<&'static Check>, Required);
+
 pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     args.run.settle(|option| typed.is(option));
     let checks = selected(&args.only)?;
     let required = required(&args.require, &checks)?;
     let fault = args.plant.as_deref().map(plant::find).transpose()?;
+    args.check_runs()?;
+    let baseline = args.compare.held()?;
     output::check_report(args.run.report.as_deref(), &report::FILES)?;
-    let started = Timestamp::now();
-    let (observer, heard) = progress::observer(args.quiet);
-    let outcome = match session::run(conduct(&args.run, fault, observer)) {
-        Ok(outcome) => outcome,
-        Err(e) if args.run.report.is_some() && e.leaves_report() => {
-            let run = planned(&args.run, fault, heard.kept());
-            let judged = (&checks[..], &required);
-            let report = Report::unmeasured(run, started, heard.phases(), judged, &e.to_string());
-            let kept = keep(&args, &report);
-            output::say(format_args!("error: {e}"));
-            return Ok(output::delivered(e.exit_code(), [kept]));
-        }
-        Err(e) => return Err(e),
+    let Runs {
+        report,
+        error,
+        flaky,
+        recorded,
+    } = runs::run(&args, fault, &(checks, required))?;
+    if let Some(e) = error {
+        let kept = keep(&args, &report);
+        output::say(format_args!("error: {e}"));
+        return Ok(output::delivered(e.exit_code(), [kept]));
+    }
+    let mut comparison = Comparison {
+        baseline: None,
+        runs: args.compare.runs.into(),
+        flaky,
     };
-    let run = described(fault, &outcome);
-    let gone = match run.cluster {
-        Some(_) => "the run's pods are deleted; to keep them",
-        None => "the cluster is deleted; to keep it",
-    };
-    let report = Report::of(
-        run,
-        started,
-        heard.phases(),
-        (&checks, &required),
-        outcome.observations,
-    )
-    .with_diagnosis(outcome.diagnosis);
-    let written = [show(&args, &report), keep(&args, &report)];
+    let mut left = Ok(());
+    if let (Some(held), Some(recorded)) = (&baseline, &recorded) {
+        let judgement = held.judge(recorded);
+        let wrote = held.leave(&judgement, &made(&report.run));
+        let against = Against {
+            file: held.path().display().to_string(),
+            diff: held.is_there().then_some(judgement.diff),
+            allowed: judgement.allowed,
+            unused: judgement.unused,
+            over: judgement.over,
+            wrote: wrote
+                .as_ref()
+                .ok()
+                .and_then(|path| Some(path.as_ref()?.display().to_string())),
+        };
+        comparison.baseline = Some(against);
+        left = wrote.map(|_| ());
+    }
+    let report = report.with_comparison(comparison);
+    let written = [show(&args, &report), keep(&args, &report), left];
     annotate(&args, &report);
     let outcome = report.outcome();
-    if outcome.counts.failed > 0 && !args.run.keep {
-        output::say(format!(
-            "note: {gone} for the commands above and for flatnet diagnose POD, run it again with --keep"
-        ));
-    }
     Ok(output::delivered(outcome.exit_code, written))
+}
+
+impl TestArgs {
+    /// Several runs boot a cluster each.
+    fn check_runs(&self) -> Result<()> {
+        if self.compare.runs > 1 && self.run.keep && self.run.cluster.is_none() {
+            return Err(Error::Input(format!(
+                "--runs {}: each run boots a cluster of its own, and --keep would leave all of them; leave --keep out, or name a cluster that runs with --cluster",
+                self.compare.runs
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// What a baseline says it was made of.
+fn made(run: &report::Run) -> String {
+    let underlay = run
+        .underlay
+        .as_ref()
+        .map(|underlay| format!(", underlay {underlay}"));
+    let mtu = run.mtu.map(|mtu| format!(", mtu {mtu}"));
+    format!(
+        "{} on {}, {} nodes, {} pods, {}{}{}",
+        run.cni,
+        run.provider,
+        run.nodes,
+        run.pods,
+        run.ip_family,
+        underlay.unwrap_or_default(),
+        mtu.unwrap_or_default()
+    )
 }
 
 /// The checks named, in the catalogue's order; all where none is.
@@ -137,6 +183,7 @@ fn planned(args: &RunArgs, fault: Option<&Fault>, kept: Option<String>) -> repor
     report::Run {
         provider: args.provider().name().to_owned(),
         cluster: kept.or_else(|| args.cluster.clone()),
+        gone: None,
         cni: args.cni().to_owned(),
         nodes: 0,
         pods: 0,
@@ -153,6 +200,7 @@ fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
     report::Run {
         provider: outcome.observations.provider.clone(),
         cluster: outcome.plan.outlives_run().map(str::to_owned),
+        gone: deleted(outcome),
         cni: outcome.plan.cni_name.clone(),
         nodes: outcome.observations.nodes.len(),
         pods: outcome.observations.pods.len(),
@@ -161,6 +209,17 @@ fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
         ip_family: family_of(&outcome.observations).to_string(),
         coverage: outcome.observations.coverage.to_string(),
         planted: fault.map(|fault| fault.id.to_owned()),
+    }
+}
+
+/// What the run did not leave.
+fn deleted(outcome: &Outcome) -> Option<Gone> {
+    match (outcome.plan.keep, outcome.plan.source.is_running()) {
+        (Keep::Never, true) => Some(Gone::Pods {
+            namespace: outcome.observations.namespace.clone(),
+        }),
+        (Keep::Never, false) => Some(Gone::Cluster),
+        (Keep::OnceUp | Keep::Always, _) => None,
     }
 }
 
@@ -215,7 +274,7 @@ fn keep(args: &TestArgs, report: &Report) -> Result<()> {
     let Some(dir) = &args.run.report else {
         return Ok(());
     };
-    for path in report::write_to(dir, report, None).map_err(|e| Error::Failed(e.to_string()))? {
+    for path in report::write_to(dir, report).map_err(|e| Error::Failed(e.to_string()))? {
         output::say(format_args!("wrote {}", path.display()));
     }
     Ok(())
