@@ -25,6 +25,8 @@ pub mod nearest;
 pub mod network;
 pub mod nodes_file;
 pub mod observations;
+#[cfg(test)]
+mod pages;
 pub mod probe;
 pub mod quoting;
 pub mod reference;
