@@ -84,10 +84,7 @@ fn differences(diff: &Diff) -> Markup {
         el("p").text(format_args!("Not compared: {kind} {who}: {why}"))
     });
     let shown = told.iter().take(MOST_CHANGES).enumerate();
-    let shown = shown.map(|(at, change)| match at < OPEN {
-        true => one(change).attr("open", ""),
-        false => one(change),
-    });
+    let shown = shown.map(|(at, change)| one(change, at < OPEN));
     Markup::from(el("p").class("lead").text(closing))
         .with(sides)
         .with(Markup::of(shown))
@@ -103,28 +100,36 @@ fn differences(diff: &Diff) -> Markup {
         ))
 }
 
-fn one(change: &Change) -> Element {
+fn one(change: &Change, open: bool) -> Element {
     let mark = match change.class {
         Class::PromiseBroken => Mark::Fail,
         Class::PromiseRestored => Mark::Pass,
         Class::PathDiffers | Class::FactDiffers | Class::Noise => Mark::Report,
     };
-    let summary = el("summary")
+    let folds = !change.evidence.is_empty() || change.rule.is_some() || change.example.is_some();
+    let (outer, line) = match folds {
+        true => ("details", "summary"),
+        false => ("div", "p"),
+    };
+    let summary = el(line)
+        .class("line")
         .child(mark.badge(change.class.heading()))
         .child(el("span").class("promise").text(&change.text));
-    let lines = change
-        .evidence
-        .iter()
-        .take(MOST_LINES)
-        .map(|line| el("li").text(line));
+    let lines = change.evidence.iter().take(MOST_LINES);
+    let lines = lines.map(|line| el("li").text(line));
+    let list = (!change.evidence.is_empty()).then(|| el("ul").children(lines));
     let rule = change.rule.as_ref().map(|rule| {
         let link = rule::linked(rule);
         el("p").class("about").text("Rule: ").child(link)
     });
-    let details = el("details").class(format_args!("check {}", mark.class()));
-    details
+    let outer = match folds && open {
+        true => el(outer).attr("open", ""),
+        false => el(outer),
+    };
+    outer
+        .class("check")
         .child(summary)
-        .child(el("ul").children(lines))
+        .child(list)
         .child(left_out(
             change.evidence.len().saturating_sub(MOST_LINES),
             "line",

@@ -19,6 +19,7 @@ pub(super) fn render(page: &Page<'_>) -> Markup {
 fn one(page: &Page<'_>, check: &CheckReport) -> Element {
     let mark = Mark::of(check);
     let summary = el("summary")
+        .class("line")
         .child(mark.badge(check.verdict.name()))
         .child(el("span").class("id").text(&check.id))
         .child(el("span").class("promise").text(&check.promise));

@@ -33,20 +33,28 @@ pub(super) fn render(page: &Page<'_>) -> Element {
         .child(facts(page))
 }
 
-/// No more than what was judged and compared.
+/// No more than what was judged and compared; what makes the run fail comes first.
 pub(super) fn sentence(page: &Page<'_>) -> String {
     let comparison = &page.report.comparison;
-    let mut sentence = promises(page);
-    if !comparison.flaky.is_empty() {
-        let runs = comparison.runs;
-        sentence.push_str(&format!("; what is observed differs among {runs} runs"));
-    }
+    let mut parts = Vec::new();
     let compared = comparison.baseline.as_ref();
     let compared = compared.and_then(|against| against.diff.as_ref());
     if compared.is_some_and(Diff::differs) {
-        sentence.push_str("; the run differs from its baseline");
+        parts.push("the run differs from its baseline".to_owned());
     }
-    sentence
+    if !comparison.flaky.is_empty() {
+        let runs = comparison.runs;
+        parts.push(format!("what is observed differs among {runs} runs"));
+    }
+    let at = match page.outcome.counts.failed {
+        0 => parts.len(),
+        _ => 0,
+    };
+    parts.insert(at, promises(page));
+    let sentence = parts.join("; ");
+    let mut letters = sentence.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
 }
 
 fn promises(page: &Page<'_>) -> String {
@@ -65,16 +73,16 @@ fn promises(page: &Page<'_>) -> String {
             listed(&failing, MOST_NAMES)
         ),
         (0, 1.., ..) => format!(
-            "Skipped, and must not be: {}",
+            "skipped, and must not be: {}",
             listed(&outcome.missed, MOST_NAMES)
         ),
         (0, 0, broken @ 1.., _) => format!("{} could not be measured", count(broken, "check")),
         (0, 0, 0, 0) if counts.skipped == 0 && counts.reported > 0 => {
-            "Facts only: no promise was checked".to_owned()
+            "facts only: no promise was checked".to_owned()
         }
-        (0, 0, 0, 0) => "Nothing was judged".to_owned(),
-        (0, 0, 0, 1) => "The promise that was checked holds".to_owned(),
-        (0, 0, 0, _) => format!("All {judged} promises that were checked hold"),
+        (0, 0, 0, 0) => "nothing was judged".to_owned(),
+        (0, 0, 0, 1) => "the promise that was checked holds".to_owned(),
+        (0, 0, 0, _) => format!("all {judged} promises that were checked hold"),
     }
 }
 

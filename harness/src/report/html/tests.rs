@@ -285,7 +285,7 @@ fn a_difference_is_part_of_the_page_where_there_is_a_baseline() {
     let page = page(&green.clone().with_comparison(comparison));
     for there in [
         "<h2>What changed</h2>",
-        "checked hold; what is observed differs among 3 runs; the run differs from its baseline",
+        "The run differs from its baseline; what is observed differs among 3 runs; all 13 promises that",
         "1 difference; 12 facts are the same",
         "packets from &lt;node1&gt; take another path",
         "<li class=\"differs\">≠ flatnet.1</li>",
