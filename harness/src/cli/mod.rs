@@ -31,7 +31,7 @@ use crate::session::reaper;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    every check passed
-  1    a check failed, or was required and was skipped
+  1    a check failed, or was required and was skipped, or a comparison found a difference
   2    wrong usage or input
   3    something the run needs is missing (named, with how to get it)
   4    could not measure, judged nothing, or could not write the results
