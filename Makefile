@@ -25,7 +25,7 @@ KIND_OPTIONS = --provider kind --cni $(CNI) \
 # the causes of `flatnet diagnose` with flannel.
 KIND_SUITES = study_notes trace_kind $(if $(filter flatnet,$(CNI)),kind) $(if $(filter flannel,$(CNI)),diagnose_kind)
 
-.PHONY: help conformance test build outside observers lint deny layers bench docs screenshots generate install dist kind-image kind-up kind-down conformance-kind test-kind
+.PHONY: help conformance test build outside observers example lint deny layers bench docs screenshots generate install dist kind-image kind-up kind-down conformance-kind test-kind
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,11 +44,17 @@ conformance: build ## Boot a three-node lab, deploy nine pods, check every promi
 test: observers ## Run every test that needs no real cluster
 	$(CARGO) test --no-fail-fast
 
+# Both compile into one directory, from one list of versions: only flatnet's own crates are compiled again.
+example: observers build ## Run the tests of examples/your-cni, a package outside the workspace
+	cp Cargo.lock examples/your-cni/Cargo.lock
+	CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target) $(CARGO) test --manifest-path examples/your-cni/Cargo.toml
+
 observers: ## Install the tools that the tests need (as root, with apt), or name them
 	@./scripts/observers $(OBSERVERS)
 
 lint: ## Check format, and clippy with warnings denied
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --check --manifest-path examples/your-cni/Cargo.toml
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 deny: ## Check licences, sources and banned crates (needs cargo-deny)

@@ -1,5 +1,7 @@
 //! flatnet proves that a cluster's pod network is as flat as Kubernetes promises.
 //!
+//! **For tests of your own: [`testing`]. It is the public surface of this crate, and everything else may change with any version.**
+//!
 //! The path of one run: [`session`] boots a cluster ([`flatnet_cluster`]), puts a CNI on it ([`cni`]), deploys pods, and has
 //! probes gather what they see ([`flatnet_cluster::observe`]) into one value ([`flatnet_model::observations`]).
 //! [`flatnet_analysis::checks`] are pure functions from it to a verdict; [`report`] shows them. [`plant`] holds the faults that
@@ -24,5 +26,6 @@ pub mod report;
 pub mod route;
 pub mod run_id;
 pub mod session;
+pub mod testing;
 
 pub use flatnet_model::{Error, Interrupt, Result, torn_down};

@@ -1,6 +1,7 @@
-//! The programs that go into nodes and pods: found beside this one, and static.
+//! flatnet's programs: found beside this one, where a variable says, or on PATH; those that go into nodes and pods are static.
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use elf::abi::PT_INTERP;
 use elf::endian::LittleEndian;
@@ -9,6 +10,9 @@ use elf::{ElfStream, ParseError};
 
 use crate::{Error, Result};
 use flatnet_cluster::input;
+
+/// The program whose directory holds the others.
+const FLATNET: &str = "flatnet";
 
 /// Where flatnet's parts are.
 #[derive(Clone, Debug)]
@@ -29,29 +33,19 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Looks beside the running program, and one folder up (cargo puts test programs into `deps/`).
+    /// Looks in the directory that [`VARIABLE`] names; without it beside the running program and one folder up (cargo puts test
+    /// programs into `deps/`), and where flatnet is not there either, beside the `flatnet` on `PATH`.
     ///
     /// # Errors
-    /// [`Error::Missing`] names the part and how to build it.
+    /// [`Error::Missing`] names the part and how to get it, or how to get parts of this version.
     pub fn locate() -> Result<Self> {
-        let me = std::env::current_exe()
-            .map_err(|e| Error::failed("find this program's own path", e))?;
-        let beside = me.parent().unwrap_or(Path::new("/"));
+        let dirs = directories()?;
         let find = |name: &str| {
-            [Some(beside), beside.parent()]
-                .into_iter()
-                .flatten()
-                .map(|dir| dir.join(name))
+            let found = dirs.iter().map(|dir| dir.join(name));
+            found
+                .clone()
                 .find(|path| path.is_file())
-                .ok_or_else(|| Error::Missing {
-                    what: format!(
-                        "the program {name} is not in the directory of {}",
-                        me.display()
-                    ),
-                    remedy:
-                        "build all programs with make build, or keep those of a release together"
-                            .to_owned(),
-                })
+                .ok_or_else(|| missing(name, &dirs))
         };
         let static_part = |name: &str| {
             let path = find(name)?;
@@ -65,13 +59,71 @@ impl Programs {
             }
         };
         Ok(Programs {
-            flatnet: find("flatnet")?,
+            flatnet: find(FLATNET)?,
             lab: find("flatnet-lab")?,
             cni: static_part("flatnet-cni")?,
             agent: static_part("flatnet-agent")?,
             probe: static_part("flatnet-probe")?,
             outside: find("flatnet-outside").ok(),
         })
+    }
+}
+
+/// Names the directory of flatnet's programs.
+pub const VARIABLE: &str = "FLATNET_PROGRAMS";
+
+/// Where the programs may be.
+fn directories() -> Result<Vec<PathBuf>> {
+    if let Some(named) = std::env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
+        let named = PathBuf::from(named);
+        of_this_version(&named)?;
+        return Ok(vec![named]);
+    }
+    let me =
+        std::env::current_exe().map_err(|e| Error::failed("find this program's own path", e))?;
+    let near = me.ancestors().skip(1).take(2);
+    let near: Vec<PathBuf> = near.map(Path::to_owned).collect();
+    let is_there = |dir: &PathBuf| dir.join(FLATNET).is_file();
+    match which::which(FLATNET) {
+        Ok(installed) if !near.iter().any(is_there) => {
+            // A link to it may be alone in its directory.
+            let installed = installed.canonicalize().unwrap_or(installed);
+            let dir = installed.parent().unwrap_or(Path::new("/"));
+            of_this_version(dir)?;
+            Ok(vec![dir.to_owned()])
+        }
+        _ => Ok(near),
+    }
+}
+
+/// The parts talk to each other in a language of their own, which only those of one version share.
+fn of_this_version(dir: &Path) -> Result<()> {
+    let flatnet = dir.join(FLATNET);
+    let Ok(told) = Command::new(&flatnet).arg("--version").output() else {
+        return Err(missing(FLATNET, &[dir.to_owned()]));
+    };
+    let told = String::from_utf8_lossy(&told.stdout);
+    let version = told.trim().strip_prefix("flatnet ").unwrap_or(told.trim());
+    if version == env!("CARGO_PKG_VERSION") {
+        return Ok(());
+    }
+    Err(Error::Missing {
+        what: format!(
+            "{} is of version {version:?}, and the library flatnet in this program of version {:?}",
+            flatnet.display(),
+            env!("CARGO_PKG_VERSION")
+        ),
+        remedy: "install flatnet in the version of the library, or use the library in the version of flatnet".to_owned(),
+    })
+}
+
+fn missing(name: &str, dirs: &[PathBuf]) -> Error {
+    let dirs: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+    Error::Missing {
+        what: format!("the program {name} is not in {}", dirs.join(" or ")),
+        remedy: format!(
+            "install flatnet, so that flatnet is on PATH, or name the directory of its programs with {VARIABLE}; in a clone, build all of them with make build; those of a release belong together"
+        ),
     }
 }
 

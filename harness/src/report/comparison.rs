@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 
+/// What is said of a comparison that could not be made in full.
+const PARTIAL: &str = "not all facts of the baseline could be observed";
+
 /// With what a run was compared, and what came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -66,15 +69,27 @@ impl Comparison {
         if against.diff.as_ref().is_none_or(Diff::differs) {
             outcome.exit_code = 1;
             outcome.notes.push(against.differs());
-        } else if outcome.exit_code == 0 && against.diff.as_ref().is_some_and(Diff::is_partial) {
+        } else if outcome.exit_code == 0 && against.is_partial() {
             outcome.exit_code = 4;
-            let note = "not all facts of the baseline could be observed";
-            outcome.notes.push(note.to_owned());
+            outcome.notes.push(PARTIAL.to_owned());
         }
+    }
+
+    /// Why it is not the same as the baseline, as far as that is known; nothing where it is the same.
+    pub fn unlike(&self) -> Option<String> {
+        let against = self.baseline.as_ref()?;
+        if against.diff.as_ref().is_none_or(Diff::differs) {
+            return Some(against.differs());
+        }
+        against.is_partial().then(|| PARTIAL.to_owned())
     }
 }
 
 impl Against {
+    fn is_partial(&self) -> bool {
+        self.diff.as_ref().is_some_and(Diff::is_partial)
+    }
+
     fn differs(&self) -> String {
         let accept = match &self.wrote {
             Some(wrote) => format!(

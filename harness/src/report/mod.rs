@@ -6,6 +6,7 @@ pub mod annotations;
 mod blocks;
 pub mod cluster;
 pub mod comparison;
+mod described;
 pub mod diagnosis;
 pub mod diff;
 pub mod html;

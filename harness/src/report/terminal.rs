@@ -54,7 +54,7 @@ pub fn render(report: &Report, detail: Detail) -> String {
 }
 
 /// What differs from a baseline, what may differ, and what allowances came to.
-fn render_comparison(comparison: &Comparison) -> String {
+pub fn render_comparison(comparison: &Comparison) -> String {
     let Some(against) = &comparison.baseline else {
         return String::new();
     };

@@ -18,6 +18,7 @@ pub mod source;
 pub mod workload;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -33,7 +34,8 @@ use flatnet_cluster::observe::before::{self, NodesBefore};
 use flatnet_cluster::observe::fleet::Fleet;
 use flatnet_cluster::observe::scope::Scope;
 use flatnet_cluster::observe::{changes, gather};
-use flatnet_cluster::{Cluster, PodRef};
+use flatnet_cluster::{Cluster, PodRef, status};
+use flatnet_model::coverage::Coverage;
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::observations::Observations;
 use flatnet_model::snapshot::PodSnapshot;
@@ -185,22 +187,46 @@ impl Session {
     /// Only where nothing at all can be observed (the cluster is gone); what a single pod or node refuses to tell is part
     /// of the observations.
     pub async fn observe(&self) -> Result<Observations> {
+        let (consent, name) = (&self.plan.consent, run_id());
+        let scope = Scope {
+            translate: consent.is_given().then_some(name.as_str()),
+            ..self.scope()
+        };
+        self.observe_in(&scope, &name).await
+    }
+
+    /// The same of these pods only, as they are now, and without what was made for those who use the cluster.
+    ///
+    /// # Errors
+    /// As [`Session::observe`]; also where one of them is not there any more.
+    pub async fn observe_only(&self, pods: &[&PodRef]) -> Result<Observations> {
+        let mut now = Vec::new();
+        for pod in pods {
+            let seen = self.cluster.wait_pod(pod, Duration::ZERO);
+            now.push(status::pod(&self.guard(seen).await?)?);
+        }
+        let scope = Scope {
+            pods: &now,
+            exposed: None,
+            coverage: Coverage::Full,
+            ..self.scope()
+        };
+        self.observe_in(&scope, &run_id()).await
+    }
+
+    /// What `scope` says; `name` tells apart what observing needs on nodes.
+    async fn observe_in(&self, scope: &Scope<'_>, name: &str) -> Result<Observations> {
         let observing = async {
-            let running = self.deployed.pods.iter().filter(|pod| pod.is_running());
-            let exposed = self.deployed.exposed.as_ref();
-            let with_port = exposed.into_iter().flat_map(Exposed::running_pods);
+            let running = scope.pods.iter().filter(|pod| pod.is_running());
+            let with_port = scope.exposed.into_iter().flat_map(Exposed::running_pods);
             let running: Vec<&PodSnapshot> = running.chain(with_port).collect();
-            let outside = exposed.and_then(|exposed| exposed.outside.found().cloned());
+            let outside = scope.exposed.and_then(|one| one.outside.found().cloned());
             let nodes = self.cluster.nodes().await?;
             let cluster = Arc::clone(&self.cluster);
             let fleet = Arc::new(Fleet::start(cluster, &nodes, &running, outside).await?);
-            let (consent, name) = (&self.plan.consent, run_id());
-            let scope = Scope {
-                translate: consent.is_given().then_some(name.as_str()),
-                ..self.scope()
-            };
-            let mut observations = gather::everything(&fleet, nodes, &scope).await?;
-            crate::follow::follow(&self.cluster, &fleet, consent, &name, &mut observations).await;
+            let consent = &self.plan.consent;
+            let mut observations = gather::everything(&fleet, nodes, scope).await?;
+            crate::follow::follow(&self.cluster, &fleet, consent, name, &mut observations).await;
             changes::look_again(&fleet, &mut observations).await;
             Ok(observations)
         };

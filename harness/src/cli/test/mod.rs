@@ -1,7 +1,6 @@
 //! `flatnet test`: one whole run or several, their report, and the comparison with a baseline.
 mod runs;
 
-use std::net::IpAddr;
 use std::path::{PathBuf, absolute};
 
 use clap::Args;
@@ -10,13 +9,9 @@ use super::{Output, Typed, output};
 use crate::config::{BaselineArgs, RequireArgs, RunArgs};
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
-use crate::report::{self, Against, Comparison, Gone, Report};
-use crate::session::Outcome;
-use crate::session::plan::Keep;
+use crate::report::{self, Comparison, Report};
 use crate::{Error, Result, plant};
 use flatnet_analysis::checks::{Check, Required, catalogue};
-use flatnet_model::IpFamily;
-use flatnet_model::observations::Observations;
 use runs::Runs;
 
 /// Options of `flatnet test`.
@@ -95,21 +90,9 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     };
     let mut left = Ok(());
     if let (Some(held), Some(recorded)) = (&baseline, &recorded) {
-        let judgement = held.judge(recorded);
-        let wrote = held.leave(&judgement, &made(&report.run));
-        let against = Against {
-            file: held.path().display().to_string(),
-            diff: held.is_there().then_some(judgement.diff),
-            allowed: judgement.allowed,
-            unused: judgement.unused,
-            over: judgement.over,
-            wrote: wrote
-                .as_ref()
-                .ok()
-                .and_then(|path| Some(path.as_ref()?.display().to_string())),
-        };
+        let (against, wrote) = held.against(recorded, &report.run.summary());
         comparison.baseline = Some(against);
-        left = wrote.map(|_| ());
+        left = wrote;
     }
     let report = report.with_comparison(comparison);
     let written = [show(&args, &report), keep(&args, &report), left];
@@ -129,25 +112,6 @@ impl TestArgs {
         }
         Ok(())
     }
-}
-
-/// What a baseline says it was made of.
-fn made(run: &report::Run) -> String {
-    let underlay = run
-        .underlay
-        .as_ref()
-        .map(|underlay| format!(", underlay {underlay}"));
-    let mtu = run.mtu.map(|mtu| format!(", mtu {mtu}"));
-    format!(
-        "{} on {}, {} nodes, {} pods, {}{}{}",
-        run.cni,
-        run.provider,
-        run.nodes,
-        run.pods,
-        run.ip_family,
-        underlay.unwrap_or_default(),
-        mtu.unwrap_or_default()
-    )
 }
 
 /// The checks named, in the catalogue's order; all where none is.
@@ -192,48 +156,6 @@ fn planned(args: &RunArgs, fault: Option<&Fault>, kept: Option<String>) -> repor
         ip_family: args.ip_family().to_string(),
         coverage: "none".to_owned(),
         planted: fault.map(|fault| fault.id.to_owned()),
-    }
-}
-
-fn described(fault: Option<&Fault>, outcome: &Outcome) -> report::Run {
-    let lab = outcome.plan.source.lab();
-    report::Run {
-        provider: outcome.observations.provider.clone(),
-        cluster: outcome.plan.outlives_run().map(str::to_owned),
-        gone: deleted(outcome),
-        cni: outcome.plan.cni_name.clone(),
-        nodes: outcome.observations.nodes.len(),
-        pods: outcome.observations.pods.len(),
-        underlay: lab.map(|spec| spec.underlay.to_string()),
-        mtu: lab.map(|spec| spec.mtu),
-        ip_family: family_of(&outcome.observations).to_string(),
-        coverage: outcome.observations.coverage.to_string(),
-        planted: fault.map(|fault| fault.id.to_owned()),
-    }
-}
-
-/// What the run did not leave.
-fn deleted(outcome: &Outcome) -> Option<Gone> {
-    match (outcome.plan.keep, outcome.plan.source.is_running()) {
-        (Keep::Never, true) => Some(Gone::Pods {
-            namespace: outcome.observations.namespace.clone(),
-        }),
-        (Keep::Never, false) => Some(Gone::Cluster),
-        (Keep::OnceUp | Keep::Always, _) => None,
-    }
-}
-
-/// The families that nodes have: those of a running cluster were not chosen by this run.
-fn family_of(observations: &Observations) -> IpFamily {
-    let mut ips = observations
-        .nodes
-        .iter()
-        .flat_map(|n| &n.object.internal_ips);
-    let v4 = ips.clone().any(IpAddr::is_ipv4);
-    match (v4, ips.any(IpAddr::is_ipv6)) {
-        (true, true) => IpFamily::Dual,
-        (false, true) => IpFamily::Ipv6,
-        _ => IpFamily::Ipv4,
     }
 }
 

@@ -1,11 +1,11 @@
 //! One run or several of the same configuration, and what differs among them.
 use jiff::Timestamp;
 
-use super::{Judged, TestArgs, described, planned};
+use super::{Judged, TestArgs, planned};
 use crate::cli::progress;
 use crate::compare::Recorded;
 use crate::plant::Fault;
-use crate::report::Report;
+use crate::report::{Report, Run};
 use crate::session::{self, conduct};
 use crate::{Error, Result};
 use flatnet_analysis::diff::{Class, diff};
@@ -87,7 +87,7 @@ fn once(
     let (observer, heard) = progress::observer(args.quiet);
     match session::run(conduct(&args.run, fault, observer)) {
         Ok(outcome) => {
-            let run = described(fault, &outcome);
+            let run = Run::of(&outcome.plan, &outcome.observations, fault);
             let judged = (&checks[..], required);
             let report = Report::of(run, started, heard.phases(), judged, outcome.observations);
             Ok((report.with_diagnosis(outcome.diagnosis), None))

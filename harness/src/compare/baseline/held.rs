@@ -11,6 +11,7 @@ use super::accept::with_facts;
 use super::write::{entries, render};
 use super::{Baseline, Judgement, beside, judge};
 use crate::compare::Recorded;
+use crate::report::Against;
 use crate::{Error, Result};
 
 /// A baseline that was read before the run.
@@ -69,6 +70,22 @@ impl Held {
         let none = Baseline::default();
         let baseline = self.read.as_ref().map_or(&none, |(_, baseline)| baseline);
         judge(baseline, &self.path.display().to_string(), run, today())
+    }
+
+    /// Compares a run with it, `made` saying what that was observed on; and whether what [`Held::leave`] leaves could be written.
+    pub fn against(&self, run: &Recorded, made: &str) -> (Against, Result<()>) {
+        let judgement = self.judge(run);
+        let wrote = self.leave(&judgement, made);
+        let path = wrote.as_ref().ok().and_then(Option::as_ref);
+        let against = Against {
+            file: self.path.display().to_string(),
+            diff: self.is_there().then_some(judgement.diff),
+            allowed: judgement.allowed,
+            unused: judgement.unused,
+            over: judgement.over,
+            wrote: path.map(|path| path.display().to_string()),
+        };
+        (against, wrote.map(drop))
     }
 
     /// Leaves what a run found beside it where the run differs, `made` saying what it was observed on, and takes away what an
