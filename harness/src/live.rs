@@ -21,7 +21,7 @@ use crate::{Error, Result};
 /// Sends a burst over each transport, and says what became of it.
 ///
 /// # Errors
-/// [`Error::Input`] for a destination that no probe can answer for; when no probe runs at one of the two ends.
+/// [`Error::Input`] for a destination that no probe can answer for, or several can; when no probe runs at one of the two ends.
 pub async fn lives(
     attached: &Attached,
     looked: Looked,
@@ -68,13 +68,28 @@ pub async fn lives(
     Ok(lives)
 }
 
+/// Sender and receiver. An address is that of the pod or node that has it.
 fn ends(looked: &Looked) -> Result<(Endpoint, Endpoint)> {
     let (from, to) = &looked.ends;
-    match (from.endpoint(), to.as_ref().and_then(Netns::endpoint)) {
+    let address = looked.address;
+    let to = match to {
+        Some(to) => to.endpoint(),
+        None => match looked.network.owners(address).as_slice() {
+            [] => None,
+            [owner] => owner.endpoint(),
+            several => {
+                let names: Vec<String> = several.iter().map(Netns::to_string).collect();
+                return Err(Error::Input(format!(
+                    "--live: {address} is an address of {}; give one of them as --to",
+                    names.join(" and ")
+                )));
+            }
+        },
+    };
+    match (from.endpoint(), to) {
         (Some(from), Some(to)) => Ok((from, to)),
-        _ => Err(Error::Input(
-            "--live: give a pod or a node as --to: what is sent is answered by a probe there"
-                .to_owned(),
-        )),
+        _ => Err(Error::Input(format!(
+            "--live: no pod or node has {address}, and what is sent is answered by a probe there; give a pod or a node as --to"
+        ))),
     }
 }

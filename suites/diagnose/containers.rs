@@ -1,4 +1,5 @@
 //! Containers that do not start or do not last.
+use flatnet::report::diagnosis as report;
 use flatnet_model::cause::CauseId;
 use rstest::rstest;
 
@@ -46,4 +47,35 @@ fn a_container_that_does_not_run(
     ground.warned(event);
 
     ground.first_is(cause, names);
+}
+
+/// The pod's network outlives its containers: by an address a container knows that it ran before.
+const FAILS_TWICE: &str = "containers: [{name: c, image: busybox, command: [sh, -c, 'for n in 1 2; do ip address add 127.0.1.$n/32 dev lo && exit 3; done; exec sleep infinity']}]";
+
+#[test]
+fn a_container_that_was_restarted_and_lasts_is_no_failure() {
+    let ground = Ground::new("restarted", "flatnet");
+    ground.apply(FAILS_TWICE);
+    ground.warned("BackOff");
+
+    // Until its run has lasted longer than the one before.
+    let diagnosis = ground.well(&["app"]);
+
+    let subject = &diagnosis.subjects[0];
+    assert!(subject.healthy && subject.findings.is_empty());
+    let [restarted] = &subject.restarted[..] else {
+        panic!("{subject:#?}");
+    };
+    assert_eq!((restarted.container.as_str(), restarted.times), ("c", 2));
+    let ended = restarted.ended.as_ref().expect("how it ended");
+    assert_eq!((ended.exit_code, ended.reason.as_str()), (3, "Error"));
+    assert!(ended.at.is_some());
+    let printed = report::render(&diagnosis);
+    assert!(
+        printed.contains("container c was restarted 2 times; it last ended at "),
+        "{printed}"
+    );
+
+    let (_, other) = ground.diagnose(&["busybox-1"]);
+    assert!(other.subjects[0].restarted.is_empty(), "{other:#?}");
 }

@@ -192,6 +192,19 @@ impl Ground {
         first::read(&output)
     }
 
+    /// The same once nothing is wrong with these pods.
+    pub(crate) fn well(&self, pods: &[&str]) -> Diagnosis {
+        let begun = Instant::now();
+        loop {
+            let (code, diagnosis) = self.diagnose(pods);
+            if code == 0 {
+                return diagnosis;
+            }
+            let words = format!("{pods:?} are not well: {diagnosis:#?}");
+            assert!(begun.elapsed() < LIMIT, "{words}");
+        }
+    }
+
     /// The first cause that is named for the pod `app`, which must be this one and name all these.
     #[track_caller]
     pub(crate) fn first_is(&self, cause: CauseId, names: &[&str]) -> First {

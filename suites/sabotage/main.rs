@@ -3,7 +3,6 @@
 mod bed;
 mod causes;
 mod changing;
-mod fixes;
 mod heard;
 mod mended;
 mod pairs;
@@ -48,12 +47,6 @@ fn main() -> ExitCode {
         Case::new(pair.join("+"), move || {
             let (verdicts, variables) = bed::judged(bed::args(), &faults)?;
             pairs::each_of(&faults, &verdicts, &variables)
-        })
-    }));
-    cases.extend(fixes::FIXED.map(|id| {
-        let fault = plant::find(id).expect("a fault of the catalogue");
-        Case::new(format!("{id}-fixed"), move || {
-            all_green(&fixes::mended(fault)?)
         })
     }));
     cases.extend(BETWEEN_NODES.map(|id| {

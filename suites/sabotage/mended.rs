@@ -19,16 +19,41 @@ use crate::heard::verdicts;
 /// A fault that is mended.
 pub(crate) struct Mended {
     pub(crate) fault: &'static str,
-    /// Words by which it is known in what its looks print.
-    shows: &'static str,
+    /// How it is known in what its looks print.
+    shows: Shows,
     family: Option<IpFamily>,
-    /// The fix of the first finding is enough: others are of the same fault.
+    /// The fix of the first finding is enough: others are of the same fault. Else every finding with a cause has one.
     first_alone: bool,
     /// What the node's agent does when it looks again is left to it.
     agent_of: Option<&'static str>,
 }
 
-const fn mended(fault: &'static str, shows: &'static str) -> Mended {
+/// Words that are in what looks print, or are not where something is missing.
+#[derive(Clone, Copy, Debug)]
+enum Shows {
+    Words(&'static str),
+    Without(&'static str),
+}
+
+impl Shows {
+    fn is_in(self, seen: &str) -> bool {
+        match self {
+            Shows::Words(words) => seen.contains(words),
+            Shows::Without(words) => !seen.trim().is_empty() && !seen.contains(words),
+        }
+    }
+}
+
+const fn mended(fault: &'static str, words: &'static str) -> Mended {
+    shown(fault, Shows::Words(words))
+}
+
+/// Something is not there any more.
+const fn lost(fault: &'static str, words: &'static str) -> Mended {
+    shown(fault, Shows::Without(words))
+}
+
+const fn shown(fault: &'static str, shows: Shows) -> Mended {
     Mended {
         fault,
         shows,
@@ -39,6 +64,12 @@ const fn mended(fault: &'static str, shows: &'static str) -> Mended {
 }
 
 pub(crate) const FAULTS: &[Mended] = &[
+    lost("route-missing", "10.244.2.0/24"),
+    lost("vxlan-route-missing", "10.244.2.0/24"),
+    lost("ipv6-route-missing", "fd00:10:244::/64"),
+    mended("blackhole-nexthop", "blackhole 10.244.2.0/24"),
+    mended("tunnel-down", "flatnet.1: <BROADCAST,MULTICAST> mtu"),
+    mended("hairpin-off", "hairpin off"),
     mended("host-end-mtu", "mtu 1300"),
     mended("bridge-mtu", "mtu 1300"),
     mended("uplink-mtu", "mtu 1300"),
@@ -120,15 +151,18 @@ fn paste(observations: &Observations, name: &str, mended: &Mended) -> Result<(),
         seen.push_str(&complained);
         seen.push_str(&String::from_utf8_lossy(&output.stdout));
     }
-    if !seen.contains(shows) {
+    if !shows.is_in(&seen) {
         return Err(format!("{looks:#?} do not show {shows:?}: {seen}"));
     }
     let mut done = BTreeSet::new();
     let most = if mended.first_alone { 1 } else { found.len() };
-    for one in found.iter().take(most) {
-        let steps = one.remediation.iter().flat_map(|mend| &mend.steps);
+    let explained = |one: &&Evidence| one.deviation.finding.found().is_some();
+    for one in found.iter().filter(explained).take(most) {
+        let Some(fix) = &one.remediation else {
+            return Err(format!("no fix of {one:#?}"));
+        };
         let printed = words.text(one).fix.unwrap_or_default();
-        for command in steps.flat_map(|step| &step.commands) {
+        for command in fix.steps.iter().flat_map(|step| &step.commands) {
             let line = words.advice.line(command, PodRef::to_string);
             if !printed.contains(&line) {
                 return Err(format!("{line:?} is not what is printed: {printed:?}"));
@@ -139,7 +173,7 @@ fn paste(observations: &Observations, name: &str, mended: &Mended) -> Result<(),
         }
     }
     if done.is_empty() {
-        return Err(format!("no fix is printed: {found:#?}"));
+        return Err(format!("no command is printed: {found:#?}"));
     }
     match mended.agent_of {
         Some(node) => succeed(&format!(

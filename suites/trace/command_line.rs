@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use flatnet::plant;
 use flatnet_analysis::trace::Netns;
 
 use rstest::rstest;
@@ -145,6 +146,40 @@ fn the_command_that_shows_where_a_packet_ends_works() {
         .filter_map(|line| line.trim().strip_prefix("look: "));
     let done = pasted(looks.next().expect("a command"));
     assert!(done.status.success() && !done.stdout.is_empty(), "{done:?}");
+}
+
+/// The form in which findings print it: with the address that was dialled.
+#[test]
+fn packets_to_an_address_are_answered_by_who_has_it() {
+    let bed = Bed::broken(ONE_SEGMENT, plant::find("udp-drop").unwrap());
+    let pod = bed.trace("busybox-1", "busybox-2").there.destination;
+    let live = |to: &str, transport: &str| {
+        let ends = ["--from", "busybox-1", "--to", to];
+        let output = route(
+            &bed,
+            &[&ends[..], &["--live", "--transports", transport]].concat(),
+        );
+        let (out, errors) = (&output.stdout, &output.stderr);
+        let words = [out.as_slice(), errors]
+            .map(String::from_utf8_lossy)
+            .concat();
+        (output.status.code(), words)
+    };
+
+    let (code, lost) = live(&pod.to_string(), "udp");
+    assert_eq!(code, Some(1), "{lost}");
+    assert!(lost.contains("chain"), "{lost}");
+    let (code, whole) = live(&pod.to_string(), "tcp");
+    assert_eq!(code, Some(0), "{whole}");
+    // The bridge's, on the pod's node.
+    let (code, gateway) = live("10.244.1.1", "tcp");
+    assert_eq!(code, Some(0), "{gateway}");
+    let (code, nobody) = live("10.244.1.99", "tcp");
+    assert_eq!(code, Some(2), "{nobody}");
+    assert!(
+        nobody.contains("no pod or node has 10.244.1.99"),
+        "{nobody}"
+    );
 }
 
 fn pasted(line: &str) -> Output {

@@ -52,6 +52,7 @@ pub fn subjects(diagnosis: &diagnosis::Diagnosis) -> Vec<Vec<&diagnosis::Subject
                 && *other == key
                 && (first.kind, &first.node, &first.status)
                     == (subject.kind, &subject.node, &subject.status)
+                && first.restarted == subject.restarted
         });
         match same {
             Some((_, group)) => group.push(subject),

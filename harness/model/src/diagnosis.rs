@@ -2,6 +2,7 @@
 //! `docs/troubleshooting.md`.
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::advice::Advice;
@@ -56,6 +57,35 @@ pub struct Subject<E = Evidence> {
     /// What was to be tried and could not be measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmeasured: Vec<String>,
+    /// Containers that were restarted lately and are ready now: no failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restarted: Vec<Restarted>,
+}
+
+/// A container that was restarted less than ten minutes ago, and is ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restarted {
+    /// Its name.
+    pub container: String,
+    /// `restartCount`.
+    pub times: i32,
+    /// How its run before ended; absent where the API does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+    /// Start of its present run.
+    pub runs_since: Timestamp,
+}
+
+/// How a run of a container ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// 128 and the signal's number where a signal ended it.
+    pub exit_code: i32,
+    /// `Error`, `OOMKilled`, …; empty where there is none.
+    pub reason: String,
+    /// Absent where the API does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// What was sent and came through: what "nothing is wrong" is about.
@@ -191,6 +221,7 @@ impl Diagnosis {
             last_warning: subject.last_warning,
             tried: subject.tried,
             unmeasured: subject.unmeasured,
+            restarted: subject.restarted,
         };
         Diagnosis {
             schema: self.schema,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use super::lines::{BOLD, DIM, GREEN, LABEL_WIDTH, RED, RESET, YELLOW, labelled};
 use flatnet_analysis::alike::subjects;
 use flatnet_analysis::words::{Words, count, listed};
-use flatnet_model::diagnosis::{Diagnosis, Finding, Kind, Subject, Tried};
+use flatnet_model::diagnosis::{Diagnosis, Ended, Finding, Kind, Restarted, Subject, Tried};
 
 /// Evidence starts here, below the cause.
 const INDENT: usize = 4;
@@ -66,6 +66,38 @@ fn render_subject(alike: &[&Subject], words: &Words<'_>) -> String {
     for what in &subject.unmeasured {
         let _ = writeln!(text, "{:INDENT$}{YELLOW}not measured{RESET}  {what}", "");
     }
+    for container in &subject.restarted {
+        let _ = writeln!(text, "{:INDENT$}{}", "", restarted(container));
+    }
+    text
+}
+
+/// What is not a failure, and may have been one.
+fn restarted(container: &Restarted) -> String {
+    let Restarted {
+        container,
+        times,
+        ended,
+        runs_since,
+    } = container;
+    let times = count(usize::try_from(*times).unwrap_or_default(), "time");
+    let mut text = format!("container {container} was restarted {times}");
+    if let Some(Ended {
+        exit_code,
+        reason,
+        at,
+    }) = ended
+    {
+        let at = at.map(|at| format!(" at {at}")).unwrap_or_default();
+        let reason = match reason.as_str() {
+            "" => String::new(),
+            reason => format!(" ({reason})"),
+        };
+        text.push_str(&format!(
+            "; it last ended{at} with exit code {exit_code}{reason}"
+        ));
+    }
+    text.push_str(&format!("; it has run since {runs_since} and is ready"));
     text
 }
 

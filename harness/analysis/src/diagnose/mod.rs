@@ -4,7 +4,7 @@ mod causes;
 mod tried;
 mod words;
 
-use flatnet_model::diagnosis::{Finding, Kind, Subject};
+use flatnet_model::diagnosis::{Ended, Finding, Kind, Restarted, Subject};
 use flatnet_model::observations::Observations;
 use flatnet_model::snapshot::PodSnapshot;
 use flatnet_model::symptoms::{NodeSymptoms, PodSymptoms, Symptoms};
@@ -38,6 +38,7 @@ fn subject(node: &NodeSymptoms, findings: Vec<Finding>) -> Subject {
         last_warning: (status != "True").then(|| format!("{reason}: {message}")),
         tried: None,
         unmeasured: Vec::new(),
+        restarted: Vec::new(),
     }
 }
 
@@ -65,8 +66,30 @@ pub fn pod(symptoms: &Symptoms, pod: &PodSymptoms, seen: Option<&Observations>) 
         last_warning: last.map(|event| format!("{}: {}", event.title(), event.message)),
         tried: seen.map(|seen| tried::tried(&pod.object, seen)),
         unmeasured: seen.map_or_else(Vec::new, |seen| tried::unmeasured(&pod.object, seen)),
+        restarted: restarted(pod),
         findings,
     }
+}
+
+/// Containers that were restarted lately, and of which that is no cause.
+fn restarted(pod: &PodSymptoms) -> Vec<Restarted> {
+    let lasting = pod.object.main_containers().filter(|container| {
+        container.ready && container.restarted_lately() && !container.restarts(pod.tolerated)
+    });
+    let told = lasting.filter_map(|container| {
+        let ended = container.last.as_ref().map(|end| Ended {
+            exit_code: end.exit_code,
+            reason: end.reason.clone(),
+            at: end.finished_at,
+        });
+        Some(Restarted {
+            container: container.name.clone(),
+            times: container.restart_count,
+            ended,
+            runs_since: container.state.running.as_ref()?.started_at?,
+        })
+    });
+    told.collect()
 }
 
 /// The STATUS column of `kubectl get pods`, with the reason of a container of a pod that is Pending.

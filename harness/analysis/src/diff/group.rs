@@ -1,22 +1,12 @@
 //! Differences that one sentence tells.
 use std::collections::{BTreeMap, BTreeSet};
 
-use flatnet_model::fact::{Kind, Role, Seen};
+use flatnet_model::fact::Kind;
 
 use super::class::{self, Class};
 use super::compare::Difference;
+use super::model::Group;
 use super::words;
-
-/// The same difference of several.
-pub(super) struct Group {
-    pub(super) class: Class,
-    pub(super) id: Kind,
-    pub(super) about: String,
-    pub(super) before: Option<Seen>,
-    pub(super) after: Option<Seen>,
-    pub(super) subjects: Vec<Role>,
-    pub(super) of: usize,
-}
 
 /// Puts together what has one kind, part, and change. Noise is one for each kind.
 pub(super) fn group(differences: Vec<(Difference, usize)>) -> Vec<Group> {

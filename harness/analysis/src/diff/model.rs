@@ -126,3 +126,14 @@ pub struct Uncompared {
     /// It was not asked for on one side: no fault of the run.
     pub by_choice: bool,
 }
+
+/// The same difference of several.
+pub(super) struct Group {
+    pub(super) class: Class,
+    pub(super) id: Kind,
+    pub(super) about: String,
+    pub(super) before: Option<Seen>,
+    pub(super) after: Option<Seen>,
+    pub(super) subjects: Vec<Role>,
+    pub(super) of: usize,
+}

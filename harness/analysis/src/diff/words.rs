@@ -6,8 +6,7 @@ use flatnet_model::fact::{Key, Kind, Place, Role, Seen, Value};
 use super::class::Class;
 use super::compare::{Side, Why};
 use super::example;
-use super::group::Group;
-use super::model::{Change, Uncompared};
+use super::model::{Change, Group, Uncompared};
 use crate::checks;
 
 /// Pieces of evidence that are quoted, at most.
@@ -141,7 +140,8 @@ fn who(subjects: &[Role], side: &Side<'_>) -> String {
         if at.contains(&Place::Cluster) {
             return String::new();
         }
-        let kinds: [(fn(Place) -> bool, &str); 3] = [
+        type IsOf = fn(Place) -> bool;
+        let kinds: [(IsOf, &str); 3] = [
             (|place| matches!(place, Place::Node(_)), "every node"),
             (|place| matches!(place, Place::Pod { .. }), "every pod"),
             (

@@ -5,10 +5,16 @@ use flatnet_model::fact::{Kind, Place, Value};
 
 use super::collect::Collected;
 
+/// What it is about, and the nodes of both ends.
+type Ends = (String, Place, Place);
+
+/// Values by pair, with what was seen.
+type Measured = BTreeMap<(Place, Place), (Value, Option<String>)>;
+
 /// Values of ordered pairs, by the nodes of their ends.
 pub(super) struct Spread {
     kind: Kind,
-    pairs: BTreeMap<(String, Place, Place), BTreeMap<(Place, Place), (Value, Option<String>)>>,
+    pairs: BTreeMap<Ends, Measured>,
 }
 
 impl Spread {

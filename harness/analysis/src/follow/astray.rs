@@ -1,11 +1,12 @@
-//! A packet that a route leads away from its destination: whose route that is, wherever the packet ends then.
+//! A packet that a route or a rule leads away from its destination: whose that is, wherever the packet ends then.
 use flatnet_model::cause::Cause;
-use flatnet_model::kernel::RouteEntry;
+use flatnet_model::follow::{Followed, Rewrite};
+use flatnet_model::kernel::{AddressField, RouteEntry};
 use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 use flatnet_model::rule::RouteChoice;
 
-use super::ends::{facts, holds, namespaces};
+use super::ends::{Ends, facts, holds, namespaces};
 use super::fate::Ended;
 use crate::checks::route_words;
 use crate::trace::ObservedNetwork;
@@ -174,5 +175,34 @@ fn carries_pods(network: &ObservedNetwork) -> bool {
     addresses.any(|address| {
         let mut routes = wire.routes.iter();
         routes.any(|route| route.dst.prefix_len() > 0 && route.dst.contains(address))
+    })
+}
+
+/// A rule that gave packets an address with which they cannot arrive, or their answers not come back: another destination than who was
+/// dialled; a source that its own namespace does not hold, or does not change back; an answer from or to somebody else.
+pub(super) fn led_astray(
+    network: &ObservedNetwork,
+    followed: &Followed,
+    ends: &Ends,
+    ended: &Ended<'_>,
+    rewrites: &[Rewrite],
+) -> Option<Cause> {
+    let died = ended.fate.leg;
+    let astray = |rewrite: &&Rewrite| match (rewrite.field, rewrite.leg.is_back()) {
+        (AddressField::Destination, false) => !holds(network, &ends.server, rewrite.to),
+        (AddressField::Source, false) => {
+            let came_back = ended.last().is_some_and(|last| {
+                *last.netns == rewrite.at && last.sighting.packet.destination == rewrite.to
+            });
+            !holds(network, &rewrite.at, rewrite.to) || (died.is_back() && came_back)
+        }
+        (AddressField::Source, true) => rewrite.to != followed.dial.request.address,
+        (AddressField::Destination, true) => !ends.sources.contains(&rewrite.to),
+    };
+    let mut rewrites = rewrites.iter().filter(|rewrite| rewrite.leg <= died);
+    let rewrite = rewrites.find(|rewrite| rewrite.by.is_some() && astray(rewrite))?;
+    Some(Cause::RewrittenByRule {
+        at: rewrite.at.clone(),
+        rule: rewrite.by.clone()?,
     })
 }

@@ -9,12 +9,11 @@ use flatnet_model::kernel::{Flow, MacAddr};
 use flatnet_model::probe::watch::{Body, Passing};
 use flatnet_model::reference::Netns;
 
-use super::astray::routed_away;
+use super::astray::{led_astray, routed_away};
 use super::counters::COUNTERS;
 use super::ends::{Ends, facts, holds, namespaces};
 use super::fate::Ended;
 use super::passage::Seen;
-use super::rewrite::led_astray;
 use super::walked::cause_of;
 use super::{down, drops, local, narrow, path_mtu, ttl};
 use crate::trace::model::{self, Direction, Ending, Step, Trace};

@@ -1,17 +1,14 @@
-//! Addresses that change while a packet is on its way, and those changes because of which it does not arrive.
+//! Addresses that change while a packet is on its way.
 use std::net::IpAddr;
 
-use flatnet_model::cause::Cause;
 use flatnet_model::follow::{Followed, Leg, Rewrite, RuleRef};
 use flatnet_model::kernel::AddressField;
 use flatnet_model::probe::watch::{Met, Packet, Passing, RuleStep, RuleVerdict};
 use flatnet_model::reference::Netns;
 
-use super::ends::{Ends, holds};
-use super::fate::Ended;
+use super::ends::Ends;
 use super::legacy;
 use super::passage::{Attempt, Seen, legs};
-use crate::trace::ObservedNetwork;
 
 /// Every change, once for the burst.
 pub(super) fn rewrites(followed: &Followed, ends: &Ends, attempts: &[Attempt<'_>]) -> Vec<Rewrite> {
@@ -116,35 +113,6 @@ fn rule(followed: &Followed, rewrite: &Rewrite) -> Option<RuleRef> {
         false => own,
     };
     step.map(reference)
-}
-
-/// A rule that gave packets an address with which they cannot arrive, or their answers not come back: another destination than who was
-/// dialled; a source that its own namespace does not hold, or does not change back; an answer from or to somebody else.
-pub(super) fn led_astray(
-    network: &ObservedNetwork,
-    followed: &Followed,
-    ends: &Ends,
-    ended: &Ended<'_>,
-    rewrites: &[Rewrite],
-) -> Option<Cause> {
-    let died = ended.fate.leg;
-    let astray = |rewrite: &&Rewrite| match (rewrite.field, rewrite.leg.is_back()) {
-        (AddressField::Destination, false) => !holds(network, &ends.server, rewrite.to),
-        (AddressField::Source, false) => {
-            let came_back = ended.last().is_some_and(|last| {
-                *last.netns == rewrite.at && last.sighting.packet.destination == rewrite.to
-            });
-            !holds(network, &rewrite.at, rewrite.to) || (died.is_back() && came_back)
-        }
-        (AddressField::Source, true) => rewrite.to != followed.dial.request.address,
-        (AddressField::Destination, true) => !ends.sources.contains(&rewrite.to),
-    };
-    let mut rewrites = rewrites.iter().filter(|rewrite| rewrite.leg <= died);
-    let rewrite = rewrites.find(|rewrite| rewrite.by.is_some() && astray(rewrite))?;
-    Some(Cause::RewrittenByRule {
-        at: rewrite.at.clone(),
-        rule: rewrite.by.clone()?,
-    })
 }
 
 /// Whether a packet that met the rule there went on with another address.

@@ -23,6 +23,13 @@ pub struct ObservedNetwork {
     pub wire: Option<Observed<Facts>>,
 }
 
+impl ObservedNetwork {
+    /// The namespaces that hold an address, as the API has it and as they say themselves; none for a loopback address.
+    pub fn owners(&self, address: IpAddr) -> Vec<Netns> {
+        Network::of(self).owners(address)
+    }
+}
+
 /// A link of a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Spot {

@@ -1,5 +1,6 @@
 //! Nodes, pods and events as the API describes them: the parts that flatnet judges by, read from the API's JSON, whoever
 //! serves it.
+mod container;
 mod event;
 mod inside;
 mod node;
@@ -13,10 +14,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use container::{Container, ContainerState, Running, Termination, Waiting};
 pub use event::EventSnapshot;
 pub use inside::{NOT_ASKED, NodeInside, Observed};
 pub use node::{NodeInfo, NodeSnapshot};
-pub use pod::{Container, ContainerState, PodSnapshot, Running, Termination, Waiting};
+pub use pod::PodSnapshot;
 
 /// An object of the API that lacks what every object of its kind has, or has a part that does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,11 +1,11 @@
-//! Pods and their containers.
+//! Pods.
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::container::{Container, RawContainer, RawStatus};
 use super::{Condition, Malformed, Meta, addresses, parts};
 use crate::PodRef;
 
@@ -46,71 +46,6 @@ pub struct PodSnapshot {
     pub terminating: bool,
 }
 
-/// A container: what is to run, and how it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Container {
-    /// `name`.
-    pub name: String,
-    /// Whether it is one of the init containers.
-    pub init: bool,
-    /// Image as the status has it.
-    pub image: String,
-    /// `imagePullPolicy` is Always.
-    pub always_pulled: bool,
-    /// `command` and `args` of the manifest; empty where the image's own is run.
-    pub command: Vec<String>,
-    /// `ready`.
-    pub ready: bool,
-    /// `restartCount`.
-    pub restart_count: i32,
-    /// `state`.
-    pub state: ContainerState,
-    /// `lastState.terminated`: how its run before ended.
-    pub last: Option<Termination>,
-}
-
-/// What a container does at the moment; at most one of the three.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct ContainerState {
-    /// It does not run yet, or not again.
-    pub waiting: Option<Waiting>,
-    /// Its process has been started.
-    pub running: Option<Running>,
-    /// Its process has ended.
-    pub terminated: Option<Termination>,
-}
-
-/// Why a container waits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Waiting {
-    /// `ContainerCreating`, `ImagePullBackOff`, …; empty where there is none.
-    pub reason: String,
-    /// Empty where there is none.
-    pub message: String,
-}
-
-/// A container that runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Running {
-    /// Start of this run; none where the API does not say.
-    pub started_at: Option<Timestamp>,
-}
-
-/// How a container ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Termination {
-    /// 128 and the signal's number where a signal ended it.
-    pub exit_code: i32,
-    /// `Error`, `OOMKilled`, `StartError`, …; empty where there is none.
-    pub reason: String,
-    /// Empty where there is none.
-    pub message: String,
-}
-
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
@@ -119,15 +54,6 @@ struct Spec {
     node_selector: Option<BTreeMap<String, String>>,
     init_containers: Option<Vec<RawContainer>>,
     containers: Option<Vec<RawContainer>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawContainer {
-    name: String,
-    command: Option<Vec<String>>,
-    args: Option<Vec<String>>,
-    image_pull_policy: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -150,17 +76,6 @@ struct PodIp {
     ip: String,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct RawStatus {
-    name: String,
-    image: String,
-    ready: bool,
-    restart_count: i32,
-    state: Option<ContainerState>,
-    last_state: Option<ContainerState>,
-}
-
 impl PodSnapshot {
     /// Reads a Pod object (core/v1).
     ///
@@ -178,13 +93,13 @@ impl PodSnapshot {
         let states = status.init_container_statuses.unwrap_or_default();
         let mut containers: Vec<Container> = states
             .into_iter()
-            .map(|state| container(state, true, &inits))
+            .map(|state| state.container(true, &inits))
             .collect();
         let states = status.container_statuses.unwrap_or_default();
         containers.extend(
             states
                 .into_iter()
-                .map(|state| container(state, false, &others)),
+                .map(|state| state.container(false, &others)),
         );
         Ok(PodSnapshot {
             reference: PodRef {
@@ -275,45 +190,6 @@ impl PodSnapshot {
             true => "CrashLoopBackOff".to_owned(),
             false => self.phase.clone(),
         })
-    }
-}
-
-fn container(status: RawStatus, init: bool, specs: &[RawContainer]) -> Container {
-    let spec = specs.iter().find(|spec| spec.name == status.name);
-    let words = spec
-        .into_iter()
-        .flat_map(|spec| [&spec.command, &spec.args]);
-    Container {
-        command: words.flatten().flatten().cloned().collect(),
-        always_pulled: spec.is_some_and(|spec| spec.image_pull_policy.as_deref() == Some("Always")),
-        name: status.name,
-        init,
-        image: status.image,
-        ready: status.ready,
-        restart_count: status.restart_count,
-        state: status.state.unwrap_or_default(),
-        last: status.last_state.and_then(|last| last.terminated),
-    }
-}
-
-/// A container that runs so long is taken for well again (the kubelet's back-off is reset then, `pkg/kubelet`, `MaxContainerBackOff`).
-const LONG_RUN: SignedDuration = SignedDuration::from_mins(10);
-
-impl Container {
-    /// Whether it runs, was restarted more often than is tolerated, and lately: it will end again.
-    pub fn restarts(&self, tolerated: i32) -> bool {
-        let running = self.state.running.as_ref();
-        let since = running.and_then(|running| running.started_at);
-        let lately = since.is_some_and(|since| Timestamp::now().duration_since(since) < LONG_RUN);
-        self.restart_count > tolerated && lately
-    }
-
-    /// Whether its present or previous run failed.
-    pub fn failed(&self) -> bool {
-        [&self.state.terminated, &self.last]
-            .into_iter()
-            .flatten()
-            .any(|end| end.exit_code != 0)
     }
 }
 

@@ -42,7 +42,7 @@ pub fn judge(baseline: &Baseline, label: &str, run: &Recorded, today: Date) -> J
         let covers = |allow: &&Allow| allow.covers(key, after);
         let (valid, ended): (Vec<_>, Vec<_>) = (0..)
             .zip(&baseline.allow)
-            .filter(|(_, allow)| covers(&allow))
+            .filter(|(_, allow)| covers(allow))
             .partition(|(_, allow): &(usize, &Allow)| !allow.is_over(today));
         let Some((at, _)) = valid.first() else {
             over.extend(ended.iter().map(|(at, _)| *at));

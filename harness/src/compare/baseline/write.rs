@@ -31,10 +31,13 @@ pub(super) fn section(facts: &IndexMap<Kind, Vec<Entry>>) -> String {
     text
 }
 
+/// Values, with whose they are.
+type Owned<'a> = Vec<(Role, &'a Value)>;
+
 /// Facts in the form of the file: one entry for all who have the same.
 pub(super) fn entries(facts: &[Fact]) -> IndexMap<Kind, Vec<Entry>> {
     let there: BTreeSet<Role> = facts.iter().map(|fact| fact.key.subject).collect();
-    let mut kinds: BTreeMap<Kind, BTreeMap<&str, Vec<(Role, &Value)>>> = BTreeMap::new();
+    let mut kinds: BTreeMap<Kind, BTreeMap<&str, Owned<'_>>> = BTreeMap::new();
     for fact in facts {
         // What could not be observed is nothing to hold others to.
         if let Seen::Value(value) = &fact.seen {
@@ -59,7 +62,7 @@ pub(super) fn entries(facts: &[Fact]) -> IndexMap<Kind, Vec<Entry>> {
 
 /// Values with whose they are: everybody's of a kind the one that most have, and by name the others'.
 fn grouped<'a>(values: &[(Role, &'a Value)], there: &BTreeSet<Role>) -> Vec<(Selector, &'a Value)> {
-    let mut kinds: Vec<(Option<Selector>, Vec<(Role, &'a Value)>)> = Vec::new();
+    let mut kinds: Vec<(Option<Selector>, Owned<'a>)> = Vec::new();
     for (role, value) in values {
         let every = Selector::every(*role);
         match kinds.iter_mut().find(|(kind, _)| *kind == every) {

@@ -19,7 +19,7 @@ fn kind(dial: &Dial) -> Kind {
 /// Dials of pods to others: at translated addresses, and at their own.
 pub(super) struct Controls<'a> {
     translated: Vec<&'a Dial>,
-    /// Whether every dial from the one to the other was answered by it.
+    /// Whether every dial from the one to the other was answered by it, from the address that was dialled.
     direct: BTreeMap<(&'a Endpoint, &'a Endpoint, Kind), bool>,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Says<'a> {
     OnlyItself,
     /// They do not, and yet the same ends reach each other untranslated: these dials.
     Translated(Vec<&'a Dial>),
-    /// The same ends do not reach each other untranslated either, which other checks tell.
+    /// The same ends do not reach each other untranslated either, or their answers are rewritten, which other checks tell.
     Everything,
     /// Nothing: they were not made.
     Nothing,
@@ -44,6 +44,12 @@ pub(super) fn is_made(dial: &Dial) -> bool {
             ..
         }
     )
+}
+
+/// Whether the answer had the address that was dialled. Connection tracking does not know one that was rewritten before it, and
+/// leaves it untranslated.
+fn is_own_reply(dial: &Dial) -> bool {
+    matches!(&dial.result, DialOutcome::Answered { reply_from, .. } if *reply_from == dial.request.address)
 }
 
 /// What is wrong with a dial, where something is.
@@ -65,7 +71,7 @@ impl<'a> Controls<'a> {
             if dial.from != dial.to && is_made(dial) {
                 let ends = (&dial.from, &dial.to, kind(dial));
                 *direct.entry(ends).or_insert(true) &=
-                    topology.observations.fate(dial) == Fate::Reached;
+                    topology.observations.fate(dial) == Fate::Reached && is_own_reply(dial);
             }
         }
         Controls {

@@ -62,7 +62,7 @@ pub(super) fn judge(
     };
     if !elsewhere.is_empty() {
         findings.fact(format!(
-            "not judged through a service: {}: to and from another pod of the node packets get lost without one, too",
+            "not judged through a service: {}: to and from another pod of the node packets get lost, or answers rewritten, without one, too",
             listed(&elsewhere, 6)
         ));
     }

@@ -2,12 +2,11 @@
 use std::collections::BTreeSet;
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Finding, Found, State, Subject, Symptom, Talk};
+use flatnet_model::evidence::{Finding, Found, State, Symptom, Talk};
 use flatnet_model::observations::{Endpoint, MtuRun};
 use flatnet_model::probe::{TRANSFER_BYTES, Transfer, TransferCut};
 
-use super::explain::{common_pod, directions, ended};
-use super::groups::Group;
+use super::groups::{Group, directions, ended};
 use super::run::{Fault, judge_run};
 use super::{Lossy, learned};
 use crate::checks::Deviation;
@@ -130,19 +129,9 @@ pub(super) fn evidence(
     group: &Group<'_>,
     (back, altered): (bool, bool),
 ) -> Deviation {
-    let between = directions(topology, &group.runs);
-    let between: Vec<(String, String)> = between
-        .iter()
-        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
-        .collect();
-    let pod = common_pod(topology, group);
-    let subjects = match &pod {
-        Some((pod, _)) => vec![Subject::Pod(pod.clone())],
-        None => {
-            let pairs = between.iter().cloned();
-            pairs.map(|(from, to)| Subject::Pair { from, to }).collect()
-        }
-    };
+    let between = group.between(topology);
+    let pod = group.common_pod(topology);
+    let subjects = group.subjects(topology);
     let fate = ended(topology, &group.runs, group.fault).map(|(_, fate)| fate);
     let found = fate.and_then(|fate| fate.cause.clone());
     let culprits = fate.map(|fate| followed::blamed(topology, fate));

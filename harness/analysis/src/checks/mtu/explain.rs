@@ -2,13 +2,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::cause::Cause;
-use flatnet_model::evidence::{Direction, Finding, Found, PodAt, State, Subject, Symptom, Talk};
-use flatnet_model::follow::{Fate, Wanted};
+use flatnet_model::evidence::{Finding, Found, State, Subject, Symptom, Talk};
+use flatnet_model::follow::Fate;
 use flatnet_model::observations::{Endpoint, MtuRun};
 use flatnet_model::probe::watch::Passing;
 use flatnet_model::reference::Netns;
 
-use super::groups::Group;
+use super::groups::{Group, directions, ended};
 use super::run::{Fault, detail, largest};
 use super::{data, learned};
 use crate::checks::Deviation;
@@ -18,19 +18,9 @@ use crate::checks::veth::{BEYOND_MTU, Wire, follow, own_interface};
 use crate::mtus;
 
 pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation {
-    let between = directions(topology, &group.runs);
-    let shown: Vec<(String, String)> = between
-        .iter()
-        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
-        .collect();
-    let pod = common_pod(topology, group);
-    let subjects = match &pod {
-        Some((pod, _)) => vec![Subject::Pod(pod.clone())],
-        None => {
-            let pairs = shown.iter().cloned();
-            pairs.map(|(from, to)| Subject::Pair { from, to }).collect()
-        }
-    };
+    let shown = group.between(topology);
+    let pod = group.common_pod(topology);
+    let subjects = group.subjects(topology);
     let look = |bytes: u32| {
         let first = group.runs[0];
         // ping's -s counts the payload: 20 bytes IPv4 or 40 bytes IPv6 header and 8 bytes ICMP header come on top.
@@ -94,26 +84,6 @@ pub(super) fn evidence(topology: &Topology<'_>, group: &Group<'_>) -> Deviation 
             }
         }
     }
-}
-
-/// The pod that all paths of a group have in common, as evidence has it.
-pub(super) fn common_pod(topology: &Topology<'_>, group: &Group<'_>) -> Option<(PodAt, Direction)> {
-    let (pod, direction) = group.pod?;
-    Some((at(topology.pod(pod)?), direction))
-}
-
-/// A path of these that was followed with packets that show the fault, and where those ended.
-pub(super) fn ended<'a>(
-    topology: &Topology<'a>,
-    runs: &[&MtuRun],
-    fault: Fault,
-) -> Option<(&'a Wanted, &'a Fate)> {
-    let is_ours = |from: &_, to: &_| {
-        let mut runs = runs.iter();
-        runs.any(|run| run.from == *from && run.to == *to)
-    };
-    let seen = followed::of_burst(topology, fault.burst(), is_ours);
-    followed::fate(&seen)
 }
 
 /// Splits a group by what following saw: what ended packets at a node or pod of one path explains no path that does not touch it.
@@ -313,13 +283,6 @@ fn devices(topology: &Topology<'_>, run: &MtuRun) -> Vec<(Netns, String, u32)> {
         }
     }
     devices
-}
-
-/// Directions between nodes, each once.
-pub(super) fn directions<'a>(topology: &Topology<'a>, runs: &[&MtuRun]) -> Vec<(&'a str, &'a str)> {
-    let nodes = |run: &&MtuRun| Some((topology.node_of(&run.from)?, topology.node_of(&run.to)?));
-    let directions: BTreeSet<(&str, &str)> = runs.iter().filter_map(nodes).collect();
-    directions.into_iter().collect()
 }
 
 /// How much does pass, and where: both directions of a path may differ.

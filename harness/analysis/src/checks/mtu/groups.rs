@@ -2,11 +2,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flatnet_model::PodRef;
-use flatnet_model::evidence::Direction;
+use flatnet_model::evidence::{Direction, PodAt, Subject};
+use flatnet_model::follow::{Fate, Wanted};
 use flatnet_model::observations::{Endpoint, MtuRun};
 
 use super::run::Fault;
-use crate::checks::topology::Topology;
+use crate::checks::followed;
+use crate::checks::topology::{Topology, at};
 
 /// Paths with one explanation.
 pub(super) struct Group<'a> {
@@ -17,6 +19,31 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
+    /// The pod that all paths have in common, as evidence has it.
+    pub(super) fn common_pod(&self, topology: &Topology<'_>) -> Option<(PodAt, Direction)> {
+        let (pod, direction) = self.pod?;
+        Some((at(topology.pod(pod)?), direction))
+    }
+
+    /// Directions between nodes, as evidence has them.
+    pub(super) fn between(&self, topology: &Topology<'_>) -> Vec<(String, String)> {
+        let between = directions(topology, &self.runs).into_iter();
+        between
+            .map(|(from, to)| (from.to_owned(), to.to_owned()))
+            .collect()
+    }
+
+    /// Whom evidence is about: the common pod, or pairs of nodes.
+    pub(super) fn subjects(&self, topology: &Topology<'_>) -> Vec<Subject> {
+        match self.common_pod(topology) {
+            Some((pod, _)) => vec![Subject::Pod(pod)],
+            None => {
+                let pairs = self.between(topology).into_iter();
+                pairs.map(|(from, to)| Subject::Pair { from, to }).collect()
+            }
+        }
+    }
+
     /// One path of each direction between two nodes; where not all paths have a node in common, also of other nodes.
     pub(super) fn representatives(&self, topology: &Topology<'a>) -> Vec<&'a MtuRun> {
         let mut chosen = Vec::new();
@@ -204,4 +231,25 @@ pub(super) fn groups<'a>(
     });
     groups.retain(|group| !group.runs.is_empty());
     groups
+}
+
+/// Directions between nodes, each once.
+pub(super) fn directions<'a>(topology: &Topology<'a>, runs: &[&MtuRun]) -> Vec<(&'a str, &'a str)> {
+    let nodes = |run: &&MtuRun| Some((topology.node_of(&run.from)?, topology.node_of(&run.to)?));
+    let directions: BTreeSet<(&str, &str)> = runs.iter().filter_map(nodes).collect();
+    directions.into_iter().collect()
+}
+
+/// A path of these that was followed with packets that show the fault, and where those ended.
+pub(super) fn ended<'a>(
+    topology: &Topology<'a>,
+    runs: &[&MtuRun],
+    fault: Fault,
+) -> Option<(&'a Wanted, &'a Fate)> {
+    let is_ours = |from: &_, to: &_| {
+        let mut runs = runs.iter();
+        runs.any(|run| run.from == *from && run.to == *to)
+    };
+    let seen = followed::of_burst(topology, fault.burst(), is_ours);
+    followed::fate(&seen)
 }

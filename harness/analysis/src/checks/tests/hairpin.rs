@@ -198,6 +198,23 @@ fn what_is_lost_untranslated_too_is_told_by_other_checks() {
     assert_fact("hairpin", &o, "over tcp, udp (1 not judged)");
 }
 
+/// A rule that rewrites what a pod answers does so whoever is answered.
+#[test]
+fn what_is_rewritten_untranslated_too_is_told_by_other_checks() {
+    let mut o = translated();
+    silence(&mut o, |dial| bare(&dial.to) == "busybox-1");
+    for dial in &mut o.dials {
+        if let DialOutcome::Answered { reply_from, .. } = &mut dial.result
+            && bare(&dial.to) == "busybox-1"
+        {
+            *reply_from = "10.244.0.200".parse().unwrap();
+        }
+    }
+    assert!(!with("fail", &o).contains("hairpin"));
+    assert!(with("fail", &o).contains("no-nat"));
+    assert_fact("hairpin", &o, "not judged through a service: busybox-1");
+}
+
 #[test]
 fn what_nothing_can_be_compared_with_is_not_green() {
     let mut o = translated();
