@@ -12,6 +12,7 @@ use flatnet_lab::LabSpec;
 pub use choice::Choice;
 pub use kind::{KindCluster, on_kind, recorded};
 pub use lab::on_lab;
+pub(crate) use shipped::{REFERENCE, REFERENCE_DIRS};
 
 use crate::Result;
 use crate::events::Observer;

@@ -17,6 +17,7 @@ pub mod outcome;
 mod repeated;
 pub mod route;
 pub mod summary;
+pub mod sweep;
 pub mod terminal;
 
 #[cfg(test)]

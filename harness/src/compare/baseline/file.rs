@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::allow::Allow;
 use super::selector::Selector;
+use crate::compare::yaml::located;
 use crate::{Error, Result};
 
 /// The version of the form.
@@ -84,19 +85,6 @@ impl Baseline {
         }
         serde_yaml::from_str(text).map_err(|e| wrong(located(&e, "not as expected")))
     }
-}
-
-/// `:LINE: WHAT: WHY`, with a suggestion for a fact that is not known.
-fn located(error: &serde_yaml::Error, what: &str) -> String {
-    let line = error.location().map(|at| format!(":{}", at.line()));
-    let said = error.to_string();
-    let unknown = said.split("unknown variant `").nth(1);
-    let unknown = unknown.and_then(|rest| rest.split('`').next());
-    let why = match unknown {
-        Some(id) => unknown_fact(id),
-        None => said,
-    };
-    format!("{}: {what}: {why}", line.unwrap_or_default())
 }
 
 /// What is said of a fact that nobody knows.
