@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
-use flatnet::config::{RequireArgs, RunArgs};
-use flatnet::report::{CheckReport, Counts, outcome, terminal, terminal::Detail};
+use flatnet::compare::Recorded;
+use flatnet::config::{BaselineArgs, RequireArgs, RunArgs};
+use flatnet::report::{CheckReport, Counts, diff, outcome, terminal, terminal::Detail};
 use flatnet::session::conduct;
 use flatnet_analysis::checks::{Required, catalogue};
 use flatnet_analysis::words::Words;
@@ -167,6 +168,35 @@ fn egress(run: &Run) {
 #[rstest]
 fn daemonset(run: &Run) {
     run.holds("daemonset");
+}
+
+/// The facts are those of the baseline that `FLATNET_BASELINE` names; what was found is left beside it otherwise.
+#[rstest]
+fn facts_are_those_of_the_baseline(run: &Run) {
+    let args = BaselineArgs::from_env().unwrap_or_else(|e| panic!("{e}"));
+    let Some(held) = args.held().unwrap_or_else(|e| panic!("{e}")) else {
+        let why = "FLATNET_BASELINE names no baseline to compare with";
+        return drop(writeln!(std::io::stderr(), "baseline: skipped: {why}"));
+    };
+    let (observations, required) = run.observed();
+    let judge = |check| CheckReport::of(check, required, observations);
+    let checks: Vec<CheckReport> = catalogue::all().iter().map(judge).collect();
+    let words = Words::of_report(Some(observations), None);
+    let recorded = Recorded::of_run("this run", observations, &checks, &words);
+    let judgement = held.judge(&recorded);
+    let made = format!("{} on {}", observations.cni, observations.provider);
+    let left = held
+        .leave(&judgement, &made)
+        .unwrap_or_else(|e| panic!("{e}"));
+    if let Some(left) = left {
+        panic!(
+            "the run differs from {}; what is there now is in {}: to accept it, flatnet baseline accept {}\n{}",
+            held.path().display(),
+            left.display(),
+            held.path().display(),
+            diff::text(&judgement.diff, false)
+        );
+    }
 }
 
 /// Skipped tests pass in libtest's words: a run that judges nothing must not.

@@ -71,6 +71,12 @@ pub struct Args {
     /// Do not masquerade traffic that leaves the pod network
     #[arg(long)]
     pub no_masquerade: bool,
+    /// Do not let pods reach themselves through a service (hairpin mode of the bridge's ports)
+    #[arg(long)]
+    pub no_hairpin: bool,
+    /// Do not chain portmap for host ports, even if it is installed; pods that have it keep it until they are deleted
+    #[arg(long)]
+    pub no_portmap: bool,
     /// Directory in which the runtime looks for network configurations
     #[arg(long, value_name = "DIR", default_value = "/etc/cni/net.d")]
     pub conf_dir: PathBuf,
@@ -142,6 +148,8 @@ impl Args {
             install_plugin: self.install_plugin.clone(),
             network_name: self.network_name.clone(),
             cni_version: self.cni_version,
+            hairpin: !self.no_hairpin,
+            portmap: !self.no_portmap,
         }
     }
 

@@ -81,20 +81,27 @@ struct Capabilities {
     port_mappings: bool,
 }
 
-/// The conflist as text, with `portmap` chained for host ports if it is installed.
-pub(crate) fn render(
-    desired: &Desired,
-    network: &str,
-    cni_version: CniVersion,
-    portmap: bool,
-) -> String {
+/// What the conflist says beside the desired state.
+pub(crate) struct List<'a> {
+    /// `name`.
+    pub(crate) network: &'a str,
+    /// `cniVersion`.
+    pub(crate) cni_version: CniVersion,
+    /// `hairpinMode`.
+    pub(crate) hairpin: bool,
+    /// `portmap` is chained for host ports.
+    pub(crate) portmap: bool,
+}
+
+/// The conflist as text.
+pub(crate) fn render(desired: &Desired, list: &List<'_>) -> String {
     let flatnet = Flatnet {
         r#type: PLUGIN,
         bridge: &desired.bridge.name,
         mtu: desired.pod_mtu,
         is_gateway: true,
         is_default_gateway: true,
-        hairpin_mode: true,
+        hairpin_mode: list.hairpin,
         ip_masq: false,
         ipam: Ipam {
             ranges: desired
@@ -105,7 +112,7 @@ pub(crate) fn render(
         },
         pod_network: &desired.pod_network,
     };
-    let portmap = portmap.then_some(Plugin::Portmap(Portmap {
+    let portmap = list.portmap.then_some(Plugin::Portmap(Portmap {
         r#type: PORTMAP,
         capabilities: Capabilities {
             port_mappings: true,
@@ -115,8 +122,8 @@ pub(crate) fn render(
         .chain(portmap)
         .collect();
     let list = Conflist {
-        cni_version,
-        name: network,
+        cni_version: list.cni_version,
+        name: list.network,
         plugins,
     };
     let mut text = serde_json::to_string_pretty(&list)

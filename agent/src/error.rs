@@ -42,6 +42,12 @@ pub enum Error {
         path.display()
     )]
     NoPortmap { path: PathBuf },
+    /// A notice: the whole chain speaks the version that each of its plugins does.
+    #[error(
+        "plugin {} does not support CNI 1.1.0: the conflist says 1.0.0, without STATUS and GC; install portmap 1.6 or later, or leave it out with --no-portmap",
+        path.display()
+    )]
+    OldPortmap { path: PathBuf },
     /// A sysctl has the wrong value and cannot be written.
     #[error(
         "cannot set {} to {wanted}: {cause}; set it on the node, or name a writable mount of its /proc/sys/net with --sysctl-dir",

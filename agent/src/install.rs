@@ -3,6 +3,9 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use crate::error::file;
 use crate::{Error, Result};
@@ -96,6 +99,23 @@ pub(crate) fn has_program(bin_dir: &Path, name: &str) -> bool {
     fs::metadata(bin_dir.join(name)).is_ok_and(executable)
 }
 
+/// Whether a plugin says that it supports a version of CNI; one that cannot be asked is taken to.
+pub(crate) fn supports(plugin: &Path, version: &str) -> bool {
+    let asked = Command::new(plugin)
+        .env_clear()
+        .env("CNI_COMMAND", "VERSION")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let answer = asked
+        .ok()
+        .and_then(|done| serde_json::from_slice::<Value>(&done.stdout).ok());
+    let supported = answer
+        .as_ref()
+        .and_then(|answer| answer["supportedVersions"].as_array());
+    supported.is_none_or(|versions| versions.iter().any(|one| one == version))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,5 +177,20 @@ mod tests {
         let found =
             ["data", "program", "folder", "absent"].map(|name| has_program(dir.path(), name));
         assert_eq!(found, [false, true, false, false]);
+    }
+
+    #[test]
+    fn a_plugin_says_which_versions_it_supports() {
+        let dir = tempfile::tempdir().unwrap();
+        let plugin = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            ensure_file(&path, text.as_bytes(), 0o755).unwrap();
+            path
+        };
+        let old = "#!/bin/sh\n[ $CNI_COMMAND = VERSION ] && echo '{\"supportedVersions\":[\"0.4.0\",\"1.0.0\"]}'\n";
+        let old = plugin("old", old);
+        assert!(supports(&old, "1.0.0") && !supports(&old, "1.1.0"));
+        assert!(supports(&plugin("silent", "#!/bin/sh\n"), "1.1.0"));
+        assert!(supports(&plugin("none", ""), "1.1.0"));
     }
 }

@@ -28,6 +28,10 @@ pub struct Runtime {
     pub network_name: String,
     /// `cniVersion` of the conflist.
     pub cni_version: CniVersion,
+    /// Whether the ports of new pods get hairpin mode.
+    pub hairpin: bool,
+    /// Whether `portmap` is chained where it is installed.
+    pub portmap: bool,
 }
 
 impl Runtime {
@@ -181,6 +185,8 @@ impl Reconciler {
             install_plugin,
             network_name,
             cni_version,
+            hairpin,
+            portmap,
         } = &self.runtime;
         if let Some(source) = install_plugin
             && install::install_plugin(source, bin_dir)?
@@ -192,16 +198,33 @@ impl Reconciler {
         }
         self.runtime.has_plugin()?;
         // Checked at every pass: portmap may be installed later, and must not be listed once it has been removed.
-        let portmap = install::has_program(bin_dir, PORTMAP);
-        if !portmap {
+        let installed = install::has_program(bin_dir, PORTMAP);
+        if *portmap && !installed {
             pass.notices.push(Error::NoPortmap {
                 path: bin_dir.join(PORTMAP),
             });
         }
-        let content = conflist::render(desired, network_name, *cni_version, portmap);
+        let chained = *portmap && installed;
+        let mut cni_version = *cni_version;
+        if chained
+            && cni_version == CniVersion::V1_1_0
+            && !install::supports(&bin_dir.join(PORTMAP), "1.1.0")
+        {
+            // A runtime asks every plugin of a chain for its STATUS from 1.1.0 on, and one that does not know it makes the node unready.
+            cni_version = CniVersion::V1_0_0;
+            let path = bin_dir.join(PORTMAP);
+            pass.notices.push(Error::OldPortmap { path });
+        }
+        let list = conflist::List {
+            network: network_name,
+            cni_version,
+            hairpin: *hairpin,
+            portmap: chained,
+        };
+        let content = conflist::render(desired, &list);
         if conflist::ensure(conf_dir, &content)? {
             let path = conflist::path(conf_dir);
-            let chain = if portmap { " with portmap" } else { "" };
+            let chain = if chained { " with portmap" } else { "" };
             pass.changed(format_args!("conflist {}: written{chain}", path.display()));
         }
         Ok(())

@@ -8,6 +8,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod busybox;
+pub mod change;
 pub mod cli;
 pub mod cni;
 pub mod compare;

@@ -2,10 +2,12 @@
 //!
 //! The socket is abstract (`@flatnet-lab/UID/NAME`, bound in the caller's network namespace before the lab leaves it): nothing
 //! on disk can go stale, a second lab of that name fails to bind, and `list` reads /proc/net/unix.
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -203,6 +205,19 @@ impl Lab {
         self.call(&Request::Change {
             target: target.clone(),
             changes: changes.to_vec(),
+        })
+    }
+
+    /// Gives the lab other labels, and nodes other podCIDRs, from now on; nodes that are not named keep theirs. Nothing else changes: who
+    /// asks for it has changed, or is about to change, what they describe.
+    pub fn record(
+        &self,
+        labels: &BTreeMap<String, String>,
+        pod_cidrs: &BTreeMap<String, Vec<IpNet>>,
+    ) -> Result<()> {
+        self.call(&Request::Record {
+            labels: labels.clone(),
+            pod_cidrs: pod_cidrs.clone(),
         })
     }
 

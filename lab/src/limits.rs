@@ -30,6 +30,7 @@ impl Request {
             | Request::WriteFile { .. }
             | Request::RemoveFile { .. }
             | Request::Change { .. }
+            | Request::Record { .. }
             | Request::Shutdown => Some(QUICK),
         }
     }
@@ -66,6 +67,7 @@ impl fmt::Display for Request {
             Request::WriteFile { node, path, .. } => write!(f, "write {path} on {node}"),
             Request::RemoveFile { node, path } => write!(f, "remove {path} on {node}"),
             Request::Change { target, .. } => write!(f, "change the network of {target}"),
+            Request::Record { .. } => f.write_str("remember labels and podCIDRs"),
             Request::Gc { node } => write!(f, "run CNI GC on {node}"),
             Request::CheckPod(name) => write!(f, "run CNI CHECK of pod {name}"),
             Request::Shutdown => f.write_str("shut down"),

@@ -1,6 +1,7 @@
 //! A node: namespaces with the real paths, a CNI runtime, daemons, and the object that Kubernetes would show for it.
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use ipnet::IpNet;
@@ -30,7 +31,7 @@ pub(crate) struct Node {
     pub(crate) root: std::sync::Arc<NodeRoot>,
     pub(crate) network: Network,
     pub(crate) daemons: Daemons,
-    pod_cidrs: Vec<IpNet>,
+    pod_cidrs: Mutex<Vec<IpNet>>,
     uid: String,
     created: Time,
 }
@@ -51,7 +52,7 @@ impl Node {
             network: Network::new(Runtime::new(root.clone())),
             root,
             daemons: Daemons::default(),
-            pod_cidrs: spec.nodes[index].pod_cidrs.clone(),
+            pod_cidrs: Mutex::new(spec.nodes[index].pod_cidrs.clone()),
             uid: crate::identifier::uuid().map_err(|e| Error::failed("make a uid", e))?,
             created: now(),
         })
@@ -63,9 +64,22 @@ impl Node {
         })
     }
 
+    /// As if the Node object were deleted and came back with others.
+    pub(crate) fn set_pod_cidrs(&self, cidrs: Vec<IpNet>) {
+        *self
+            .pod_cidrs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = cidrs;
+    }
+
     /// As `kubectl get node -o yaml` shows it.
     pub(crate) fn object(&self) -> NodeObject {
-        let cidrs: Vec<String> = self.pod_cidrs.iter().map(ToString::to_string).collect();
+        let cidrs = self
+            .pod_cidrs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let cidrs: Vec<String> = cidrs.iter().map(ToString::to_string).collect();
         let mut labels = BTreeMap::new();
         for (key, value) in [
             ("kubernetes.io/hostname", self.name.as_str()),

@@ -2,12 +2,14 @@
 //!
 //! A frame is two little-endian 32-bit lengths, that many bytes of JSON, and that many bytes of raw body (a file's content).
 //! File descriptors travel with the first byte (SCM_RIGHTS).
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Pod;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -100,6 +102,10 @@ pub(crate) enum Request {
     Change {
         target: LabTarget,
         changes: Vec<Change>,
+    },
+    Record {
+        labels: BTreeMap<String, String>,
+        pod_cidrs: BTreeMap<String, Vec<IpNet>>,
     },
     Gc {
         node: String,

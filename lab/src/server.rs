@@ -1,10 +1,12 @@
 //! The server: boots nodes, and answers the one request of each connection on its own thread.
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use ipnet::IpNet;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use serde_json::Value;
@@ -22,7 +24,7 @@ const WIRE: &str = "wire";
 
 /// A running lab.
 struct Server {
-    spec: LabSpec,
+    spec: Mutex<LabSpec>,
     pid: u32,
     started: u64,
     kubelet: Arc<Kubelet>,
@@ -75,7 +77,7 @@ impl Server {
         drop(netns);
         let kubelet = Kubelet::start(nodes.into_iter().map(Arc::new).collect(), base)?;
         Ok(Server {
-            spec,
+            spec: Mutex::new(spec),
             pid,
             started,
             kubelet,
@@ -153,13 +155,42 @@ impl Server {
                 let removed = kubelet.node(&node)?.root.remove(absolute(&path)?);
                 reply(&removed.map_err(|e| Error::failed(format!("remove {path} on {node}"), e))?)
             }
+            Request::Record { labels, pod_cidrs } => reply(&self.record(labels, pod_cidrs)?),
             Request::Shutdown => reply(&()),
         }
     }
 
+    fn spec(&self) -> MutexGuard<'_, LabSpec> {
+        self.spec.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All or nothing: a node that is not there leaves the others as they are.
+    fn record(
+        &self,
+        labels: BTreeMap<String, String>,
+        pod_cidrs: BTreeMap<String, Vec<IpNet>>,
+    ) -> Result<()> {
+        let mut spec = self.spec();
+        let mut wanted = spec.clone();
+        wanted.labels = labels;
+        for (name, cidrs) in &pod_cidrs {
+            self.kubelet.node(name)?;
+            let node = wanted.nodes.iter_mut().find(|node| node.name == *name);
+            if let Some(node) = node {
+                node.pod_cidrs.clone_from(cidrs);
+            }
+        }
+        wanted.validate()?;
+        for (name, cidrs) in pod_cidrs {
+            self.kubelet.node(&name)?.set_pod_cidrs(cidrs);
+        }
+        *spec = wanted;
+        Ok(())
+    }
+
     fn info(&self) -> LabInfo {
         LabInfo {
-            spec: self.spec.clone(),
+            spec: self.spec().clone(),
             pid: self.pid,
             started: self.started,
             pods: self.kubelet.names(),

@@ -58,6 +58,7 @@ pub(crate) fn gc(conf: &NetConf) -> Result<()> {
             Err(error) => record(Err(error)),
         }
     }
+    record(store.release_adopted(|| living(&mut host)));
     record(store.sweep());
     if problems.is_empty() {
         Ok(())

@@ -49,6 +49,9 @@ pub enum Error {
     /// The end of a watch that has not begun.
     #[error("nothing is being watched")]
     NoWatch,
+    /// A report of streams that were not opened.
+    #[error("no stream is open")]
+    NoStreams,
     /// An answer that cannot be written as JSON.
     #[error("write the answer as JSON: {0}")]
     Answer(serde_json::Error),

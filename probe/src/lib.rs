@@ -6,6 +6,7 @@
 //! One thread does everything: the responders answer peers while a row is dialled and while the next question is awaited.
 //! The program needs no file but /proc, and nothing there for the exchanges with peers.
 
+mod awake;
 mod cni_files;
 mod counters;
 mod data;
@@ -28,6 +29,7 @@ mod responder;
 mod routes;
 mod session;
 mod sockets;
+mod streams;
 mod translate;
 mod watch;
 mod watched;
@@ -58,6 +60,8 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
       answer peers on TCP and UDP port 7777 until interrupted; {\"ask\":\"seen\"} lists the requests that arrived
   echo '{\"ask\":\"dial\",\"targets\":[{\"address\":\"10.0.0.1\",\"transport\":\"tcp\",\"port\":7777}],\"at_once\":8,\"timeout_ms\":1000,\"attempts\":1}' | flatnet-probe
       reach peers (transports tcp, udp, icmp); says who answered, and which addresses each end saw
+  (echo '{\"ask\":\"streams-open\",\"targets\":[{\"address\":\"10.0.0.1\",\"transport\":\"tcp\",\"port\":7777}],\"every_ms\":10,\"timeout_ms\":1000,\"stall_ms\":100,\"lasts_ms\":60000}'; sleep 10; echo '{\"ask\":\"streams-end\"}') | flatnet-probe
+      send numbers there and back while something is changed: what got lost, came late or twice, and when
   echo '{\"ask\":\"path-mtu\",\"address\":\"10.0.0.1\",\"port\":7777,\"sizes\":[1450,1451],\"timeout_ms\":1000}' | flatnet-probe
       which IP packet sizes arrive whole with DF set
   echo '{\"ask\":\"transfer\",\"targets\":[\"10.0.0.1:7777\"],\"bytes\":65536,\"stall_ms\":700,\"at_once\":1}' | flatnet-probe

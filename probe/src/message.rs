@@ -5,10 +5,10 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0..4 | `fnp1` |
-//! | 4 | kind: 1 hello, 2 answer, 3 sized, 4 received, 5 transfer, 6 arrived |
+//! | 4 | kind: 1 hello, 2 answer, 3 sized, 4 received, 5 transfer, 6 arrived, 7 number, 8 counted |
 //! | 5..13 | nonce, chosen at random by the client and echoed |
 //! | 13..15 | length of the body |
-//! | 15.. | body: hello: the client's name · answer: the client's address as seen (16 bytes, IPv4 mapped), the responder's name · sized: nothing, then padding that counts for nothing · received: bytes of the datagram (4) · transfer: bytes that follow (4), milliseconds without any after which none are awaited (4) · arrived: bytes that have come as they were sent (4), 1 where another came (1), MSS (4) |
+//! | 15.. | body: hello: the client's name · answer: the client's address as seen (16 bytes, IPv4 mapped), the responder's name · sized: nothing, then padding that counts for nothing · received: bytes of the datagram (4) · transfer: bytes that follow (4), milliseconds without any after which none are awaited (4) · arrived: bytes that have come as they were sent (4), 1 where another came (1), MSS (4) · number: the number (8), nothing (12) · counted: the number (8), how many of this nonce came (8), how long the responder had it, in microseconds (4) |
 //!
 //! Every answer is about as small as its question or smaller, so that a responder cannot be used to amplify traffic. What follows a
 //! transfer is the [`data`](crate::data) that both ends know; when all of it has arrived, as much is sent back.
@@ -57,7 +57,20 @@ pub(crate) enum Message<'a> {
         altered: bool,
         mss: u32,
     },
+    /// One of many that a client sends at a steady pace; the nonce is the stream's.
+    Number { nonce: u64, number: u64 },
+    /// The answer to a number.
+    Counted {
+        nonce: u64,
+        number: u64,
+        count: u64,
+        kept_us: u32,
+    },
 }
+
+/// Bytes of a number and of the answer to it.
+pub(crate) const NUMBER: usize = HEADER + NUMBER_BODY;
+const NUMBER_BODY: usize = 20;
 
 impl<'a> Message<'a> {
     /// The bytes of this message, without padding.
@@ -70,6 +83,8 @@ impl<'a> Message<'a> {
             Message::Received { nonce, .. } => (4, nonce),
             Message::Transfer { nonce, .. } => (5, nonce),
             Message::Arrived { nonce, .. } => (6, nonce),
+            Message::Number { nonce, .. } => (7, nonce),
+            Message::Counted { nonce, .. } => (8, nonce),
         };
         bytes.extend_from_slice(MAGIC);
         bytes.push(kind);
@@ -104,6 +119,20 @@ impl<'a> Message<'a> {
                 bytes.extend_from_slice(&count.to_be_bytes());
                 bytes.push(u8::from(*altered));
                 bytes.extend_from_slice(&mss.to_be_bytes());
+            }
+            Message::Number { number, .. } => {
+                bytes.extend_from_slice(&number.to_be_bytes());
+                bytes.resize(NUMBER, 0);
+            }
+            Message::Counted {
+                number,
+                count,
+                kept_us,
+                ..
+            } => {
+                bytes.extend_from_slice(&number.to_be_bytes());
+                bytes.extend_from_slice(&count.to_be_bytes());
+                bytes.extend_from_slice(&kept_us.to_be_bytes());
             }
         }
         // At most MAX_MESSAGE, which fits.
@@ -165,6 +194,17 @@ impl<'a> Message<'a> {
                 }),
                 _ => Err(Error::Foreign("a count that is cut short")),
             },
+            7 | 8 if body.len() != NUMBER_BODY => Err(Error::Foreign("a number of the wrong size")),
+            7 => Ok(Message::Number {
+                nonce,
+                number: u64_at(body, 0).unwrap_or_default(),
+            }),
+            8 => Ok(Message::Counted {
+                nonce,
+                number: u64_at(body, 0).unwrap_or_default(),
+                count: u64_at(body, 8).unwrap_or_default(),
+                kept_us: u32::from_be_bytes([body[16], body[17], body[18], body[19]]),
+            }),
             _ => Err(Error::Foreign("unknown kind")),
         }
     }
@@ -238,137 +278,5 @@ fn cut(name: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HELLO: Message<'_> = Message::Hello {
-        nonce: 0x0102_0304_0506_0708,
-        name: "default/busybox-1",
-    };
-
-    #[track_caller]
-    fn round_trip(message: Message<'_>) {
-        assert_eq!(Message::decode(&message.encode()).unwrap(), message);
-    }
-
-    #[test]
-    fn every_kind_survives_the_way() {
-        round_trip(HELLO);
-        round_trip(Message::Hello { nonce: 0, name: "" });
-        round_trip(Message::Answer {
-            nonce: u64::MAX,
-            seen_as: "10.244.1.7".parse().unwrap(),
-            name: "pöd",
-        });
-        round_trip(Message::Answer {
-            nonce: 1,
-            seen_as: "fd00::1".parse().unwrap(),
-            name: "n",
-        });
-        round_trip(Message::Sized { nonce: 5 });
-        round_trip(Message::Received {
-            nonce: 6,
-            bytes: 65_507,
-        });
-        round_trip(Message::Transfer {
-            nonce: 8,
-            bytes: 65_536,
-            stall_ms: 1_000,
-        });
-        let arrived = Message::Arrived {
-            nonce: 9,
-            bytes: 1_448,
-            altered: true,
-            mss: 1_448,
-        };
-        round_trip(arrived);
-        assert_eq!(arrived.encode().len(), ARRIVED);
-        round_trip(Message::Hello {
-            nonce: 7,
-            name: &"x".repeat(MAX_NAME),
-        });
-    }
-
-    #[test]
-    fn the_bytes_are_those_of_the_table() {
-        let bytes = Message::Hello {
-            nonce: 0x0102_0304_0506_0708,
-            name: "ab",
-        }
-        .encode();
-        assert_eq!(bytes, b"fnp1\x01\x01\x02\x03\x04\x05\x06\x07\x08\x00\x02ab");
-    }
-
-    #[test]
-    fn padding_is_for_sized_messages_only() {
-        let mut sized = Message::Sized { nonce: 5 }.encode();
-        sized.resize(1400, 0xaa);
-        assert_eq!(
-            Message::decode(&sized).unwrap(),
-            Message::Sized { nonce: 5 }
-        );
-        let mut hello = HELLO.encode();
-        hello.push(0);
-        assert!(Message::decode(&hello).is_err());
-    }
-
-    #[test]
-    fn every_prefix_lacks_something_and_never_panics() {
-        let whole = HELLO.encode();
-        for end in 0..whole.len() {
-            let lacks = lacking(&whole[..end]).unwrap();
-            assert!(
-                lacks > 0 && end + lacks <= whole.len(),
-                "{end} bytes lack {lacks}"
-            );
-            assert!(Message::decode(&whole[..end]).is_err());
-        }
-        assert_eq!(lacking(&whole).unwrap(), 0);
-    }
-
-    #[test]
-    fn garbage_is_refused_at_once() {
-        for garbage in [&b"GET / HTTP/1.0\r\n\r\n"[..], b"x", b"fnp2", &[0xff; 600]] {
-            assert!(lacking(garbage).is_err(), "{garbage:?}");
-            assert!(Message::decode(garbage).is_err(), "{garbage:?}");
-        }
-        let mut endless = HELLO.encode();
-        endless[13] = 0xff;
-        assert!(lacking(&endless).is_err());
-        let mut unknown = HELLO.encode();
-        unknown[4] = 9;
-        assert!(Message::decode(&unknown).is_err());
-        let mut latin1 = HELLO.encode();
-        latin1[HEADER] = 0xe4;
-        assert!(Message::decode(&latin1).is_err());
-    }
-
-    #[test]
-    fn a_quoted_header_is_enough_to_know_whose_it_was() {
-        let bytes = HELLO.encode();
-        assert_eq!(nonce_of(&bytes[..13]), Some(0x0102_0304_0506_0708));
-        assert_eq!(nonce_of(&bytes[..12]), None);
-        assert_eq!(nonce_of(b"another program's"), None);
-    }
-
-    #[test]
-    fn a_nonce_may_lack_its_last_byte() {
-        let bytes = HELLO.encode();
-        assert_eq!(start_of_nonce(&bytes[..12]), Some(0x0102_0304_0506_0700));
-        assert_eq!(start_of_nonce(&bytes[..11]), None);
-    }
-
-    #[test]
-    fn a_name_too_long_is_cut_between_characters() {
-        let name = "ä".repeat(MAX_NAME);
-        let bytes = Message::Hello {
-            nonce: 1,
-            name: &name,
-        }
-        .encode();
-        let Message::Hello { name, .. } = Message::decode(&bytes).unwrap() else {
-            panic!("not a hello")
-        };
-        assert_eq!(name.len(), MAX_NAME);
-    }
-}
+#[path = "message_tests.rs"]
+mod tests;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use std::collections::BTreeMap;
 
 use flatnet_model::probe::watch::Watching;
-use flatnet_model::probe::{RepeatedAnswers, SeriesResults, Transfers, Translating};
+use flatnet_model::probe::{RepeatedAnswers, SeriesResults, StreamsOpened, Transfers, Translating};
+use flatnet_netlink::Nft;
 use flatnet_netlink::nft::OwnedTable;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::sleep;
@@ -18,12 +19,13 @@ use crate::echo::Pinger;
 use crate::error::{Error, Result};
 use crate::lines::{Input, Output};
 use crate::responder::Responder;
+use crate::streams::Streams;
 use crate::translate;
 use crate::watch::Watch;
 use crate::{
-    DialResults, Files, Listening, MtuTrials, NetworkNamespaces, PluginVersions, Processes,
-    Question, ReceivedRequests, Resolutions, Routes, Transport, ask, cni_files, facts, files,
-    network_namespaces, path_mtu, plugin_versions, processes, resolv_conf, resolve, routes,
+    DialResults, Files, Listening, MtuTrials, NetworkNamespaces, NftTables, PluginVersions,
+    Processes, Question, ReceivedRequests, Resolutions, Routes, Transport, ask, cni_files, facts,
+    files, network_namespaces, path_mtu, plugin_versions, processes, resolv_conf, resolve, routes,
     sockets, wire,
 };
 
@@ -67,6 +69,7 @@ struct Session {
     repeated: BTreeMap<(Transport, IpAddr), u32>,
     watch: Option<Watch>,
     translations: Option<OwnedTable>,
+    streams: Option<Streams>,
 }
 
 /// Picks the arm of the question that a line asks. An arm gets the question, and what it returns must be that question's
@@ -100,6 +103,9 @@ impl Session {
             Dial(asked) => self.dial(asked).await?,
             Series(asked) => self.series(asked).await?,
             Transfer(asked) => Transfers { transfers: transfer(asked).await },
+            StreamsOpen(asked) => self.open_streams(asked).await,
+            Streams(_) => self.streams.as_ref().ok_or(Error::NoStreams)?.report(),
+            StreamsEnd(_) => self.streams.take().ok_or(Error::NoStreams)?.end().await,
             PathMtu(asked) => MtuTrials {
                 trials: path_mtu::measure(
                     &asked.targets,
@@ -119,6 +125,7 @@ impl Session {
                 repeated_answers: self.repeated_answers(),
             },
             Facts(_) => facts::facts()?,
+            NftTables(_) => NftTables { tables: Nft::open()?.tables()? },
             Routes(asked) => Routes { routes: routes::ask(&asked.flows)? },
             CniFiles(asked) => {
                 cni_files::read(Path::new(&asked.conf_dir), Path::new(&asked.bin_dir))?
@@ -207,6 +214,13 @@ impl Session {
             results,
             took_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
         })
+    }
+
+    async fn open_streams(&mut self, asked: ask::StreamsOpen) -> StreamsOpened {
+        drop(self.streams.take());
+        let (streams, opened) = Streams::open(asked).await;
+        self.streams = Some(streams);
+        opened
     }
 
     /// A second `watch` starts over. The first is over before the second begins: both may want a table of one name.

@@ -4,7 +4,7 @@ mod support;
 
 use std::net::SocketAddr;
 
-use flatnet_model::probe::{Cut, Transfer, ask};
+use flatnet_model::probe::{Transfer, TransferCut, ask};
 use support::{Net, net_tests};
 
 const ADDRESSES: [&str; 2] = ["10.9.2.2", "fd09:2::2"];
@@ -32,9 +32,9 @@ fn filtered(matching: &str) -> Vec<Transfer> {
     transfers(&a, &b)
 }
 
-fn cut(transfer: &Transfer) -> &Cut {
+fn cut(transfer: &Transfer) -> &TransferCut {
     match transfer {
-        Transfer::Cut(cut) => cut,
+        Transfer::TransferCut(cut) => cut,
         other => panic!("{other:?}"),
     }
 }
@@ -49,7 +49,7 @@ net_tests! {
         let found = filtered("meta l4proto tcp");
         // 1500 bytes less headers of 20 or 40 and 20 bytes, and 12 of timestamps.
         for (transfer, mss) in found.iter().zip([1448, 1428]) {
-            let stalled = Cut {
+            let stalled = TransferCut {
                 back: false,
                 altered: false,
                 arrived: Some(0),

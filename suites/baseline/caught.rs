@@ -36,12 +36,12 @@ fn differs(output: &Output, says: &str) {
     "route to the other node's pods, IPv4: via the other node's InternalIP, dev eth0 → not there (node1 to node2 only)"
 )]
 #[case::hairpin_off(
-    &[("node1", "for port in /sys/class/net/cni0/brif/*; do bridge link set dev ${port##*/} hairpin off; done")],
+    &[("node1", "sed -i 's/\"hairpinMode\": *true/\"hairpinMode\": false/' /etc/cni/net.d/10-flatnet.conflist")],
     "host end: hairpin on → hairpin off (every pod of node1)"
 )]
 #[case::gateway_moved(
-    &[("node2", STOP_AGENT), ("node2", "ip addr add 10.244.1.254/24 dev cni0"), ("busybox-2", "ip route replace default via 10.244.1.254 dev eth0 onlink")],
-    "→ via an address of its node's podCIDR, dev eth0, onlink (node2/pod1 (busybox-2) only)"
+    &[("node2", STOP_AGENT), ("node2", "ip addr add 10.244.1.254/24 dev cni0"), ("node2", "sed -i 's|\"subnet\": *\"10.244.1.0/24\"|\"subnet\": \"10.244.1.0/24\", \"gateway\": \"10.244.1.254\"|' /etc/cni/net.d/10-flatnet.conflist")],
+    "→ via an address of its node's podCIDR, dev eth0 (every pod of node2)"
 )]
 #[case::one_node_left_behind(
     &[("node3", "sed -i 's/\"mtu\": *1500/\"mtu\": 1400/' /etc/cni/net.d/10-flatnet.conflist")],
@@ -73,7 +73,7 @@ fn what_differs_can_be_accepted_and_then_is_expected() {
     lab.baseline(&file);
     lab.exec(
         "node2",
-        "sysctl -q -w net.ipv4.conf.all.arp_ignore=1 && ip link set cni0 mtu 1492",
+        "sysctl -q -w net.ipv4.conf.all.arp_ignore=1; cp /etc/cni/net.d/10-flatnet.conflist /etc/cni/net.d/20-other.conflist",
     );
     differs(
         &lab.test(&file, &[]),
@@ -90,11 +90,32 @@ fn what_differs_can_be_accepted_and_then_is_expected() {
     let one = accept(&["--only", "setting", "--reason", "on purpose"]);
     assert!(one.status.success(), "{}", all(&one));
     let still = lab.test(&file, &[]);
-    differs(&still, "MTU of cni0: 1500 → 1492 bytes (node2 only)");
+    differs(
+        &still,
+        "CNI configurations: new: 20-other.conflist (node2 only)",
+    );
     assert!(!stdout(&still).contains("arp_ignore"), "{}", all(&still));
-    assert!(accept(&[]).status.success());
+    // A check fails now: that is accepted with a reason only, and then is no difference.
+    let bare = accept(&[]);
+    assert_eq!(bare.status.code(), Some(2));
+    assert!(
+        all(&bare).contains("checks fail that do not in"),
+        "{}",
+        all(&bare)
+    );
+    assert!(
+        accept(&["--reason", "until the move is over"])
+            .status
+            .success()
+    );
     let now = lab.test(&file, &[]);
-    assert!(!stdout(&now).contains("→ 1492"), "{}", all(&now));
+    assert_eq!(now.status.code(), Some(0), "{}", all(&now));
+    assert!(
+        stdout(&now).contains("what fails does so as"),
+        "{}",
+        all(&now)
+    );
+    assert!(!reports.path("lab.yaml.new").exists());
     let text = std::fs::read_to_string(&file).expect("the baseline");
     assert!(
         text.contains("facts: [setting], reason: on purpose}"),

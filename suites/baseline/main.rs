@@ -3,6 +3,7 @@ mod caught;
 mod changes;
 mod equal;
 mod input;
+mod sources;
 #[path = "../started.rs"]
 #[expect(dead_code, reason = "other suites use more of it")]
 mod started;
@@ -10,6 +11,7 @@ mod started;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -117,7 +119,9 @@ struct Lab(String);
 impl Lab {
     #[track_caller]
     fn up(word: &str, options: &[&str]) -> Self {
-        let name = format!("baseline-{word}-{}", std::process::id());
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("baseline-{word}-{}-{number}", std::process::id());
         let mut command = flatnet();
         command.args(["up", "--name", &name]).args(options);
         let output = command.output().expect("flatnet starts");

@@ -1,5 +1,7 @@
 //! Nodes that share a segment.
 use flatnet_agent::desired::Backend;
+use flatnet_agent::reconcile::{Reconciler, Runtime};
+use flatnet_agent::sysctl::Sysctl;
 use serde_json::json;
 
 use crate::wire::{Families, OUTSIDE, Wire, as_root, list, talk};
@@ -114,6 +116,20 @@ fn the_conflist_says_what_the_plugin_needs() {
         assert_eq!(a.pass(&mut agent, &list([&a])).len(), 1);
         let portmap = json!({"type": "portmap", "capabilities": {"portMappings": true}});
         assert_eq!(a.conflist()["plugins"], json!([flatnet, portmap]));
+        // Taken out of the chain while the program stays for the pods that have it.
+        let runtime = Runtime {
+            hairpin: false,
+            portmap: false,
+            ..a.runtime()
+        };
+        let settings = crate::wire::settings();
+        let name = a.entry.name.clone();
+        let mut agent = Reconciler::new(name, settings, runtime, Sysctl::default());
+        assert_eq!(a.pass(&mut agent, &list([&a])).len(), 1);
+        let mut without = flatnet;
+        without["hairpinMode"] = json!(false);
+        assert_eq!(a.conflist()["plugins"], json!([without]));
+        assert!(a.dir.path().join("bin/portmap").exists());
     });
 }
 

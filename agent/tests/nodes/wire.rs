@@ -275,19 +275,25 @@ impl TestNode {
     }
 
     pub(crate) fn agent_with(&self, settings: Settings) -> Reconciler {
-        let runtime = Runtime {
+        Reconciler::new(
+            self.entry.name.clone(),
+            settings,
+            self.runtime(),
+            Sysctl::default(),
+        )
+    }
+
+    /// What is installed for the container runtime.
+    pub(crate) fn runtime(&self) -> Runtime {
+        Runtime {
             conf_dir: self.dir.path().join("conf"),
             bin_dir: self.dir.path().join("bin"),
             install_plugin: None,
             network_name: "flatnet".into(),
             cni_version: CniVersion::V1_1_0,
-        };
-        Reconciler::new(
-            self.entry.name.clone(),
-            settings,
-            runtime,
-            Sysctl::default(),
-        )
+            hairpin: true,
+            portmap: true,
+        }
     }
 
     /// A pass that must not fail in anything.

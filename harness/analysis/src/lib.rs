@@ -4,6 +4,7 @@
 //! every namespace, [`follow`] says what became of packets that were followed for real, [`diagnose`] ranks
 //! the causes of an unhealthy pod or node, [`facts`] are what two runs are compared by, [`diff`] says what is different, [`alike`] puts together what differs only in whom it is about.
 pub mod alike;
+pub mod change;
 pub mod checks;
 pub mod diagnose;
 pub mod diff;

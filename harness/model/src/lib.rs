@@ -8,6 +8,7 @@ pub mod advice;
 pub mod booted;
 pub mod capabilities;
 pub mod cause;
+pub mod change;
 pub mod cni;
 pub mod components;
 pub mod coverage;
@@ -25,6 +26,8 @@ pub mod nearest;
 pub mod network;
 pub mod nodes_file;
 pub mod observations;
+#[cfg(test)]
+mod pages;
 pub mod probe;
 pub mod quoting;
 pub mod reference;

@@ -39,7 +39,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &DiffArgs) -> Result<u8> {
-    let (before, after) = (source::read(&args.before)?, source::read(&args.after)?);
+    let (before, after) = source::read(&args.before, &args.after)?;
     let diff = diff(&before.side(), &after.side());
     match args.output {
         Format::Text => output::print(print::text(&diff, args.all))?,

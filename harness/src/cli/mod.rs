@@ -1,6 +1,7 @@
 //! The command line: parses, runs, prints, and turns the outcome into a documented exit code.
 mod answers;
 mod baseline;
+mod change;
 mod checks;
 mod clusters;
 mod diagnose;
@@ -32,7 +33,7 @@ use crate::session::reaper;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    every check passed
-  1    a check failed, or was required and was skipped
+  1    a check failed, or was required and was skipped, or a comparison found a difference
   2    wrong usage or input
   3    something the run needs is missing (named, with how to get it)
   4    could not measure, judged nothing, or could not write the results
@@ -88,6 +89,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Take what a run found into a baseline
     Baseline(baseline::BaselineCommand),
+    /// Change the CNI configuration of a cluster that runs, under traffic, and say what that did
+    Change(Box<change::ChangeArgs>),
     /// List the checks, how each one observes its promise, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and delete what it created; started by the run itself
@@ -187,6 +190,7 @@ pub fn main() -> ExitCode {
         Command::Baseline(args) => baseline::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Change(args) => change::run(*args, &typed),
         Command::Checks(args) => checks::run(&args),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {

@@ -1,7 +1,10 @@
 //! Which CNI was asked for, validated before anything starts.
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::shipped::{FLANNEL, REFERENCE, REFERENCE_DIRS, WEAVE};
+use super::{Given, Wanted};
 use crate::config::booted::is_file;
 use crate::config::{Provider, RunArgs};
 use crate::{Error, Result};
@@ -22,6 +25,8 @@ pub enum Choice {
     Flatnet {
         /// The agent's `--backend`.
         backend: String,
+        /// All of its options.
+        options: Vec<String>,
     },
     /// A conflist, the same on each node but for its placeholders, and plain routes between nodes.
     Conflist {
@@ -46,13 +51,19 @@ pub enum Choice {
 }
 
 /// Plugin programs on this machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugins(Vec<(String, PathBuf)>);
 
 impl Plugins {
     /// Names, as in the conflist.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Names, and where each program is.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&str, &Path)> {
+        let each = self.0.iter();
+        each.map(|(name, path)| (name.as_str(), path.as_path()))
     }
 }
 
@@ -78,6 +89,7 @@ impl Choice {
             ),
             ("flatnet", _) => Ok(Choice::Flatnet {
                 backend: args.backend().to_owned(),
+                options: agent_options(args),
             }),
             ("flannel", Provider::Kind) => shipped("flannel", FLANNEL),
             ("weave", Provider::Kind) => shipped("weave", WEAVE),
@@ -128,6 +140,16 @@ impl Choice {
             Choice::Conflist { plugins, .. } => plugins.0.clone(),
         }
     }
+}
+
+/// Those of flatnet's agents, the backend among them where it is not the default.
+fn agent_options(args: &RunArgs) -> Vec<String> {
+    let given = Given {
+        name: "flatnet".to_owned(),
+        backend: Some(args.backend().to_owned()),
+        options: args.cni_options.clone(),
+    };
+    Wanted::given(&given).agent_options()
 }
 
 fn shipped(name: &str, text: &str) -> Result<Choice> {
@@ -252,7 +274,7 @@ fn lacks(key: &str) -> String {
     format!("no string {key:?}; add it (CNI spec, section 1)")
 }
 
-fn is_program(path: &Path) -> bool {
+pub(super) fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata()
         .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)

@@ -3,7 +3,9 @@ mod choice;
 mod kind;
 mod lab;
 mod shipped;
+mod wanted;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,8 +13,9 @@ use flatnet_lab::LabSpec;
 
 pub use choice::Choice;
 pub use kind::{KindCluster, on_kind, recorded};
-pub use lab::on_lab;
+pub use lab::{change as lab_change, on_lab};
 pub(crate) use shipped::{REFERENCE, REFERENCE_DIRS};
+pub use wanted::Wanted;
 
 use crate::Result;
 use crate::events::Observer;
@@ -43,6 +46,8 @@ pub struct Given {
     pub name: String,
     /// `--backend`, of our own CNI.
     pub backend: Option<String>,
+    /// Other options, by key, where a change gave it some.
+    pub options: BTreeMap<String, String>,
 }
 
 impl Given {
@@ -52,6 +57,9 @@ impl Given {
         Some(Given {
             name: label("cni")?,
             backend: label("backend"),
+            options: lab::change::Config::of_lab(spec)
+                .map(|config| config.wanted.as_given().options)
+                .unwrap_or_default(),
         })
     }
 }

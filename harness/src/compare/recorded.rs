@@ -22,16 +22,17 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Of a report; `None` for one without observations, which has no facts either.
+    /// Of a report; `None` for one without observations and facts.
     pub fn of_report(label: impl Into<String>, report: &Report) -> Option<Recorded> {
-        let observations = report.observations.as_ref()?;
         let words = report.words();
-        Some(Recorded::of_run(
-            label,
-            observations,
-            &report.checks,
-            &words,
-        ))
+        match &report.observations {
+            Some(observations) => {
+                let checks = &report.checks;
+                Some(Recorded::of_run(label, observations, checks, &words))
+            }
+            None if report.facts.is_empty() => None,
+            None => Some(Recorded::of_facts(label, report.facts.clone())),
+        }
     }
 
     /// Of what was observed, and what these checks made of it.

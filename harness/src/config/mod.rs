@@ -5,6 +5,7 @@ mod provider;
 mod required;
 pub(crate) mod variable;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -113,6 +114,10 @@ pub struct RunArgs {
     /// Keep the cluster after the run (`flatnet list` shows it, `flatnet down` deletes it)
     #[arg(long, env = "FLATNET_KEEP")]
     pub keep: bool,
+
+    /// Further options of the CNI, by key, as `flatnet change --from` names them.
+    #[arg(skip)]
+    pub cni_options: BTreeMap<String, String>,
 
     /// The cluster is to stay once it is up, without `--keep` too.
     #[arg(skip)]

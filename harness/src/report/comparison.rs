@@ -54,6 +54,15 @@ impl Comparison {
         let Some(against) = &self.baseline else {
             return;
         };
+        let known = against.diff.as_ref().is_some_and(|diff| !diff.differs());
+        if known && outcome.counts.failed > 0 && outcome.missed.is_empty() && self.flaky.is_empty()
+        {
+            outcome.exit_code = if outcome.counts.broken > 0 { 4 } else { 0 };
+            outcome.notes.push(format!(
+                "what fails does so as {} says, which is no difference",
+                against.file
+            ));
+        }
         if against.diff.as_ref().is_none_or(Diff::differs) {
             outcome.exit_code = 1;
             outcome.notes.push(against.differs());

@@ -2,11 +2,14 @@
 use flatnet_analysis::words::{Text, Words};
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::Evidence;
+use flatnet_model::fact::Fact;
 use flatnet_model::observations::Observations;
 use flatnet_model::skip::SkipReason;
 use serde::Serialize;
 
-use super::{CheckReport, Comparison, Matrix, Outcome, Phase, Report, ReportError, Run, SCHEMA};
+use super::{
+    CheckReport, Comparison, Matrix, Outcome, Phase, Report, ReportError, Run, SCHEMA, shallow,
+};
 
 /// Data with its text.
 #[derive(Serialize)]
@@ -45,11 +48,13 @@ struct Written<'a> {
     diagnosis: Option<Diagnosis<Told<Evidence, Text>>>,
     #[serde(skip_serializing_if = "Comparison::is_empty")]
     comparison: &'a Comparison,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    facts: Vec<Fact>,
     #[serde(skip_serializing_if = "Option::is_none")]
     observations: Option<&'a Observations>,
 }
 
-/// One JSON object, indented, with a newline at its end.
+/// One JSON object, with a newline at its end.
 ///
 /// # Errors
 /// [`ReportError::Json`].
@@ -71,9 +76,10 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         matrix,
         diagnosis,
         comparison,
+        facts: _,
         observations,
     } = report;
-    let mut text = serde_json::to_string_pretty(&Written {
+    shallow::render(&Written {
         schema,
         flatnet_version,
         started,
@@ -84,10 +90,9 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         matrix,
         diagnosis: diagnosis.clone().map(told),
         comparison,
+        facts: report.made_facts().unwrap_or_else(|| report.facts.clone()),
         observations: observations.as_ref(),
-    })?;
-    text.push('\n');
-    Ok(text)
+    })
 }
 
 /// One JSON object, indented.

@@ -16,6 +16,7 @@ pub mod model;
 pub mod outcome;
 mod repeated;
 pub mod route;
+mod shallow;
 pub mod summary;
 pub mod sweep;
 pub mod terminal;

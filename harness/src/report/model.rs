@@ -9,10 +9,12 @@ use super::matrix::Matrix;
 use super::outcome::Outcome;
 use flatnet_analysis::alike::grouped;
 use flatnet_analysis::checks::{Check, Required};
+use flatnet_analysis::facts;
 use flatnet_analysis::words::Words;
 use flatnet_model::coverage::Covering;
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::Evidence;
+use flatnet_model::fact::Fact;
 use flatnet_model::observations::Observations;
 use flatnet_model::skip::SkipReason;
 use flatnet_model::verdict::Verdict;
@@ -43,6 +45,9 @@ pub struct Report {
     /// What the run was compared with.
     #[serde(default, skip_serializing_if = "Comparison::is_empty")]
     pub comparison: Comparison,
+    /// What it is compared by, as it was written; made anew of the observations where those are there.
+    #[serde(default)]
+    pub facts: Vec<Fact>,
     /// Everything the verdicts are drawn from; left out where only verdicts are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observations: Option<Observations>,
@@ -194,6 +199,7 @@ impl Report {
             matrix: Matrix::of(&observations),
             diagnosis: None,
             comparison: Comparison::default(),
+            facts: Vec::new(),
             observations: Some(observations),
         }
     }
@@ -225,6 +231,7 @@ impl Report {
             matrix: Matrix::default(),
             diagnosis: None,
             comparison: Comparison::default(),
+            facts: Vec::new(),
             observations: None,
         }
     }
@@ -239,6 +246,13 @@ impl Report {
     pub fn with_comparison(mut self, comparison: Comparison) -> Self {
         self.comparison = comparison;
         self
+    }
+
+    /// What it is compared by, made of the observations; `None` where there are none.
+    pub fn made_facts(&self) -> Option<Vec<Fact>> {
+        let checks = self.checks.iter();
+        let checks = checks.map(|check| (check.id.as_str(), &check.verdict));
+        Some(facts::of(self.observations.as_ref()?, checks))
     }
 
     /// Writes its evidence.

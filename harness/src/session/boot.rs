@@ -12,7 +12,7 @@ use super::plan::{Keep, Plan};
 use super::reaper::{ClusterRef, Reap, Reaper};
 use super::run_id;
 use super::source::{Archives, ClusterSource};
-use crate::cni::{self, Cni, Trouble};
+use crate::cni::{self, Cni, Trouble, lab_change};
 use crate::config::KubeArgs;
 use crate::events::{Event, Observer};
 use crate::plant::Plantable;
@@ -79,6 +79,10 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
         ClusterSource::RunningLab { spec, pod_network } => {
             observer(&Event::Step(format!("lab {} runs", spec.name)));
             let (lab, lifetime) = visit_lab(&spec.name, &plan.programs).await?;
+            if let Some(words) = lab_change::unfinished(spec) {
+                observer(&Event::Note(words));
+                lab_change::told(&lab, spec).await?;
+            }
             on_lab(plan, lab, spec, pod_network, lifetime).await
         }
         ClusterSource::NewKind(boot, archives) => new_kind(plan, boot, archives, observer).await,

@@ -173,6 +173,7 @@ mod tests {
         let given = Given {
             name: "flatnet".to_owned(),
             backend: Some("vxlan".to_owned()),
+            options: BTreeMap::new(),
         };
         let mut args = RunArgs::parse(line.split_whitespace()).unwrap();
         let cluster = Running::Lab("demo".to_owned());
@@ -212,6 +213,7 @@ mod tests {
         let given = Given {
             name: "./my.conflist".to_owned(),
             backend: None,
+            options: BTreeMap::new(),
         };
         let ranges: Vec<IpNet> = vec!["10.1.0.0/16".parse().unwrap(), "fd00::/48".parse().unwrap()];
         let spec = lab(labels(&given, &ranges).collect());

@@ -8,7 +8,7 @@ pub mod lifetime;
 mod limits;
 pub mod locate;
 mod new_kind;
-mod new_lab;
+pub(crate) mod new_lab;
 mod phases;
 pub mod plan;
 mod pod_ranges;
@@ -41,6 +41,7 @@ use interrupts::Interrupts;
 use lifetime::Lifetime;
 use phases::Phases;
 use plan::{Keep, Plan};
+use reaper::Reap;
 pub use runtime::{run, run_until_interrupted, runtime};
 
 /// What to do where a cluster went before anybody could look at it.
@@ -212,6 +213,17 @@ impl Session {
     /// [`Error::Interrupted`], or the work's own.
     pub async fn guard<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.interrupts.guard(work).await
+    }
+
+    /// Something that is to be undone in a cluster that outlives the run, however the run ends.
+    ///
+    /// # Errors
+    /// When the reaper is gone.
+    pub(crate) fn also_undone(&self, thing: Reap) -> Result<()> {
+        match self.lifetime.is_booted() {
+            true => Ok(()),
+            false => self.lifetime.add(thing),
+        }
     }
 
     /// What there is to observe.

@@ -8,7 +8,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::source::ClusterSource;
 use super::{locate, pod_ranges, run_id};
 use crate::busybox;
-use crate::cni::{Choice, Given};
+use crate::cni::lab_change::Config;
+use crate::cni::{Choice, Given, Wanted};
 use crate::config::RunArgs;
 use crate::plant::Fault;
 use crate::programs::Programs;
@@ -22,8 +23,7 @@ pub(super) fn plan(
     fault: Option<&Fault>,
 ) -> Result<ClusterSource> {
     let busybox = busybox::choose(args.lab.busybox.as_deref())?;
-    let pod_network = pod_network(args)?;
-    let mut nodes = nodes(args, &pod_network)?;
+    let (pod_network, mut nodes) = ranges(args)?;
     if let Some(fault) = fault {
         fault.edit_nodes(&mut nodes);
     }
@@ -39,7 +39,17 @@ pub(super) fn plan(
     let given = Given {
         name: args.cni().to_owned(),
         backend: matches!(cni, Choice::Flatnet { .. }).then(|| args.backend().to_owned()),
+        options: args.cni_options.clone(),
     };
+    let config = Config::new(
+        Wanted::given(&given),
+        cni,
+        pod_network.clone(),
+        nodes
+            .iter()
+            .map(|node| (node.name.clone(), node.pod_cidrs.clone()))
+            .collect(),
+    )?;
     let booted =
         record::label(&args.booted()?).map_err(|e| Error::failed("record the lab's options", e))?;
     let name = args.name.clone();
@@ -52,11 +62,21 @@ pub(super) fn plan(
         busybox,
         programs: shown,
         labels: locate::labels(&given, &pod_network)
-            .chain([booted])
+            .chain([booted, config.label()?])
             .chain([("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())])
             .collect(),
     };
     Ok(ClusterSource::NewLab { spec, pod_network })
+}
+
+/// The ranges of a lab with these options: the whole cluster's, and each node's.
+///
+/// # Errors
+/// [`Error::Input`] for ranges that do not fit.
+pub(crate) fn ranges(args: &RunArgs) -> Result<(Vec<IpNet>, Vec<NodeSpec>)> {
+    let network = pod_network(args)?;
+    let nodes = nodes(args, &network)?;
+    Ok((network, nodes))
 }
 
 /// One range a wanted family, the user's where given.

@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
+use crate::cni::lab_change;
 use crate::{Error, Result, torn_down};
 use flatnet_cluster::kind::{self, engine::Engine, program::run_within};
 use flatnet_cluster::kube::{NamespacePlan, connect};
@@ -62,6 +63,11 @@ pub enum Reap {
         engine: PathBuf,
         /// The container's name.
         name: String,
+    },
+    /// A change of a lab's CNI that was not finished, which is undone.
+    LabChange {
+        /// The lab's name.
+        lab: String,
     },
     /// A run's pods in a lab that runs on.
     LabPods {
@@ -184,8 +190,8 @@ impl Reaper {
 
     /// Whether all it deletes is in a lab.
     pub(super) fn is_of_lab(&self) -> bool {
-        let pods = |thing| matches!(thing, &Reap::LabPods { .. });
-        !self.things.is_empty() && self.things.iter().all(pods)
+        let in_lab = |thing| matches!(thing, &Reap::LabPods { .. } | &Reap::LabChange { .. });
+        !self.things.is_empty() && self.things.iter().all(in_lab)
     }
 
     fn end(&mut self) -> std::io::Result<std::process::ExitStatus> {
@@ -285,6 +291,13 @@ pub async fn remove(thing: &Reap) -> Result<()> {
                 Ok(())
             } else {
                 Err(Error::failed(doing, said.stderr.trim()))
+            }
+        }
+        Reap::LabChange { lab } => {
+            let undone = async { lab_change::undo(&LabCluster::connect(lab).await?).await };
+            match undone.await {
+                Err(_) if LabCluster::has_ended(lab).await => Ok(()),
+                undone => undone,
             }
         }
         Reap::LabPods { lab, namespace } => {

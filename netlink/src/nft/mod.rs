@@ -24,7 +24,7 @@ pub use trace::{Trace, TraceBy, TraceEvent, TracePacket};
 use transaction::{INET, Transaction};
 
 use crate::socket::Connection;
-use crate::wire::Message;
+use crate::wire::{Message, find, text};
 use crate::{Error, Result, netns};
 
 /// A blocking nfnetlink socket in one network namespace.
@@ -71,6 +71,29 @@ impl Nft {
             }) => Ok(()),
             done => done,
         }
+    }
+
+    /// Every table of every family, as `nft list tables` writes it: `inet flatnet`.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn tables(&mut self) -> Result<Vec<String>> {
+        let message = Message::dump(uapi::msg::GETTABLE, &[uapi::nfproto::UNSPEC, 0, 0, 0]);
+        let what = "list nftables tables";
+        self.connection.dump(message, what, |payload, tables| {
+            let family = match *payload.first()? {
+                uapi::nfproto::INET => "inet",
+                uapi::nfproto::IPV4 => "ip",
+                uapi::nfproto::IPV6 => "ip6",
+                uapi::nfproto::ARP => "arp",
+                uapi::nfproto::NETDEV => "netdev",
+                uapi::nfproto::BRIDGE => "bridge",
+                _ => "unknown",
+            };
+            let name = text(find(payload.get(INET.len()..)?, uapi::table::NAME)?);
+            tables.push(format!("{family} {name}"));
+            Some(())
+        })
     }
 
     /// Whether an `inet` table of that name exists. One small request.

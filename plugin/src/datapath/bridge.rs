@@ -15,6 +15,8 @@ use crate::validate::IfName;
 
 /// IFLA_INFO_KIND of a bridge.
 pub(crate) const BRIDGE_KIND: &str = "bridge";
+/// A MAC that was chosen, and is not the kernel's to change (include/uapi/linux/netdevice.h).
+const NET_ADDR_SET: u32 = 3;
 /// MTU of a bridge without a configured one: Ethernet's, bytes.
 const DEFAULT_MTU: u32 = 1500;
 /// RTPROT_KERNEL (linux/rtnetlink.h): the route that an address brings with it.
@@ -142,7 +144,27 @@ fn create(host: &mut Route, name: &IfName, plan: &Plan) -> Result<Link> {
 /// Pods have the bridge's MAC as a permanent entry, but a bridge created by another program changes its MAC with its ports
 /// until one is set. A MAC derived from an address has been set, by whichever network, and therefore stays.
 fn has_fixed_mac(link: &Link) -> bool {
-    matches!(link.mac, Some(MacAddr([0x0a, 0x58 | 0x5a, ..])))
+    matches!(link.mac, Some(MacAddr([0x0a, 0x58 | 0x5a, ..]))) || is_set(link) == Some(true)
+}
+
+/// Whether somebody chose the MAC (`NET_ADDR_SET`); not known where /sys shows another namespace, or nothing.
+fn is_set(link: &Link) -> Option<bool> {
+    let read = |file: &str| {
+        let text = std::fs::read_to_string(format!("/sys/class/net/{}/{file}", link.name));
+        text.ok()?.trim().parse::<u32>().ok()
+    };
+    let is_same = read("ifindex") == Some(link.index);
+    let assigned = read("addr_assign_type").filter(|_| is_same)?;
+    Some(assigned == NET_ADDR_SET)
+}
+
+/// The MAC that the bridge is to have for good: the one it has where pods of others may know it, so that they do not lose their gateway.
+/// Setting one makes the kernel forget neighbours, so that it must be known later that it was set.
+fn lasting_mac(host: &mut Route, link: &Link, plan: &Plan) -> Result<MacAddr> {
+    let links = host.links()?;
+    let has_ports = links.iter().any(|port| port.master == Some(link.index));
+    let keeps = has_ports && is_set(link) == Some(false);
+    Ok(link.mac.filter(|_| keeps).unwrap_or_else(|| own_mac(plan)))
 }
 
 fn set_up(
@@ -153,10 +175,14 @@ fn set_up(
     store: &Store,
 ) -> Result<()> {
     sysctl::ensure_router(&link.name, &plan.pools)?;
+    let mac = match has_fixed_mac(link) {
+        true => None,
+        false => Some(lasting_mac(host, link, plan)?),
+    };
     let mut batch = host.batch();
-    if !has_fixed_mac(link) {
-        link.mac = Some(own_mac(plan));
-        batch.push(Request::set_mac(link.index, own_mac(plan)));
+    if let Some(mac) = mac {
+        link.mac = Some(mac);
+        batch.push(Request::set_mac(link.index, mac));
     }
     batch.push(Request::set_addr_gen_none(link.index));
     if let Some(request) = set_mtu {

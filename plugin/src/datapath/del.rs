@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork};
 
-use super::living::behind;
+use super::living::{behind, living};
 use super::names::HostEnd;
 use crate::error::{Error, Result};
 use crate::ipam::{Store, Wait};
@@ -56,16 +56,17 @@ pub(crate) fn del(conf: &NetConf, owner: &Owner) -> Result<()> {
     {
         forget_neighbours(&mut host, bridge.index, &addresses)?;
     }
-    match (store, held) {
-        (Some(store), Some(held)) => store.release(held),
-        (Some(store), None) => {
+    let Some(store) = store else { return Ok(()) };
+    match held {
+        Some(held) => store.release(held)?,
+        None => {
             for address in unrecorded {
                 store.free_unowned(address)?;
             }
-            store.free(owner, &addresses)
+            store.free(owner, &addresses)?;
         }
-        (None, _) => Ok(()),
     }
+    store.release_adopted(|| living(&mut host))
 }
 
 /// Deletes the node's neighbour entries for these addresses, if they exist.

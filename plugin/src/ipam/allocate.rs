@@ -266,6 +266,26 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_another_networks_pods_are_free_again_when_nothing_has_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/29"}]]"#));
+        let living = HashSet::from(["10.1.0.2".parse().unwrap(), "10.1.0.3".parse().unwrap()]);
+        let first = allocate(&store, &owner("a"), &pools, || Ok(living.clone())).unwrap();
+        assert_eq!(text(&first), ["10.1.0.4"]);
+        assert_eq!(sorted(&store).len(), 3);
+        let one = HashSet::from(["10.1.0.3".parse().unwrap(), "10.1.0.4".parse().unwrap()]);
+        store.release_adopted(|| Ok(one)).unwrap();
+        assert_eq!(sorted(&store).len(), 2);
+        store.release_adopted(|| Ok(HashSet::new())).unwrap();
+        let own: IpAddr = "10.1.0.4".parse().unwrap();
+        assert_eq!(sorted(&store), BTreeSet::from([own]));
+        // Nothing more to ask for.
+        store
+            .release_adopted(|| panic!("nothing was adopted"))
+            .unwrap();
+    }
+
+    #[test]
     fn a_lost_record_is_replaced_by_reading_the_address_files() {
         let dir = tempfile::tempdir().unwrap();
         let (store, pools) = (store(&dir), pools(r#"[[{"subnet":"10.1.0.0/24"}]]"#));

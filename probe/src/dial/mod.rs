@@ -25,6 +25,7 @@ use flatnet_model::probe::RepeatedAnswers;
 pub(crate) use in_flight::Nonces;
 use pace::Pace;
 pub(crate) use series::series;
+pub(crate) use tcp::retransmits;
 pub(crate) use transfer::transfer;
 
 /// Pause before a target that failed at once is tried again, times the attempts so far: without it all attempts would

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use flatnet_model::probe::{PacketFate, RepeatedAnswers};
 use nix::errno::Errno;
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Missed, Nonces, tcp};
+use crate::awake::now;
 use crate::datagram::Datagrams;
 use crate::echo::{Direction, Echo, HEADER, Pinger};
 use crate::error::errno_words;
@@ -241,11 +242,4 @@ impl Sent {
             _ => *self.repeated.entry(from).or_default() += 1,
         }
     }
-}
-
-/// Time since the epoch, by the clock of the kernel's stamps.
-fn now() -> Duration {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
 }

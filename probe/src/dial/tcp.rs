@@ -72,7 +72,7 @@ pub(super) fn socket(to: SocketAddr) -> Result<TcpSocket, Missed> {
 }
 
 /// Segments that this end sent again so far, the SYN included.
-fn retransmits(stream: &TcpStream) -> std::io::Result<u32> {
+pub(crate) fn retransmits(stream: &TcpStream) -> std::io::Result<u32> {
     Ok(tcp_info(stream)?.tcpi_total_retrans)
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use flatnet_model::probe::{Cut, Transfer};
+use flatnet_model::probe::{Transfer, TransferCut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -88,7 +88,7 @@ impl Exchange {
                 ));
             }
             (arrived, acked) => {
-                return Ok(Transfer::Cut(Cut {
+                return Ok(Transfer::TransferCut(TransferCut {
                     back: false,
                     altered: arrived.is_some_and(|arrived| arrived.altered),
                     arrived: arrived.map(|arrived| arrived.bytes as u32),
@@ -100,7 +100,7 @@ impl Exchange {
         let arrived = self.back(&mut stream).await;
         Ok(match arrived.bytes == self.bytes && !arrived.altered {
             true => Transfer::Passed,
-            false => Transfer::Cut(Cut {
+            false => Transfer::TransferCut(TransferCut {
                 back: true,
                 altered: arrived.altered,
                 arrived: Some(arrived.bytes as u32),
@@ -246,20 +246,20 @@ mod tests {
     #[test]
     fn another_byte_is_told_with_those_before_it() {
         assert_eq!(found(1_000, false, data(1_000).to_vec()), Transfer::Passed);
-        let Transfer::Cut(there) = found(70, true, Vec::new()) else {
+        let Transfer::TransferCut(there) = found(70, true, Vec::new()) else {
             panic!("it passed")
         };
         let told = (there.back, there.altered, there.arrived);
         assert_eq!(told, (false, true, Some(70)));
         let mut other = data(1_000).to_vec();
         other[300] ^= 1;
-        let back = Cut {
+        let back = TransferCut {
             back: true,
             altered: true,
             arrived: Some(300),
             acked: None,
             mss: 1_448,
         };
-        assert_eq!(found(1_000, false, other), Transfer::Cut(back));
+        assert_eq!(found(1_000, false, other), Transfer::TransferCut(back));
     }
 }

@@ -1,5 +1,6 @@
 //! Answers peers and keeps what they asked.
 mod icmp;
+mod numbers;
 mod received;
 mod tcp;
 mod transfer;
@@ -19,6 +20,7 @@ use crate::ReceivedRequest;
 use crate::datagram::Datagrams;
 use crate::error::{Error, Result};
 use crate::message::MAX_NAME;
+use numbers::Counts;
 use received::Received;
 
 /// How many datagrams or connections are taken in one go before other work has its turn.
@@ -44,6 +46,7 @@ pub(crate) struct Responder {
 struct State {
     name: String,
     received: RefCell<Received>,
+    counts: RefCell<Counts>,
 }
 
 impl Responder {
@@ -60,6 +63,7 @@ impl Responder {
         let state = Rc::new(State {
             name: name.to_owned(),
             received: RefCell::default(),
+            counts: RefCell::default(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn_local(tcp::serve(
@@ -149,10 +153,17 @@ impl Bound {
         widen(&udp);
         Ok(Bound {
             tcp,
-            udp: Datagrams::wrap(udp, address.is_ipv6(), false)?,
+            udp: stamped(udp, address.is_ipv6())?,
             port: address.port(),
         })
     }
+}
+
+/// Numbers are answered with how long they were kept here.
+fn stamped(udp: Socket, v6: bool) -> io::Result<Datagrams> {
+    let udp = Datagrams::wrap(udp, v6, false)?;
+    udp.stamp()?;
+    Ok(udp)
 }
 
 /// Bound to `[::]` for both families, or to `0.0.0.0` where the kernel has no IPv6.

@@ -1,4 +1,4 @@
-//! The TCP responder: one hello and one answer per connection, or one transfer.
+//! The TCP responder: one hello and one answer per connection, one transfer, or numbers for as long as the connection lasts.
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -14,12 +14,12 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::JoinSet;
 
 use super::transfer::{self, Announced};
-use super::{State, TURN};
+use super::{State, TURN, numbers};
 use crate::Transport;
-use crate::message::{MAX_MESSAGE, Message, lacking};
+use crate::message::{MAX_MESSAGE, Message, NUMBER, lacking};
 use crate::watched::watch;
 
-/// Connections whose hello is still awaited; more are closed.
+/// Connections whose hello is still awaited or that carry numbers; more are closed.
 const MOST_WAITING: usize = 1024;
 /// How long a connection may take to send its hello.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -52,17 +52,8 @@ pub(super) async fn serve(listener: Listener, state: Rc<State>) {
                     };
                     let mut hello = Hello::new(peer);
                     let progress = hello.advance(socket.as_fd(), &state);
-                    if waiting.len() >= MOST_WAITING {
-                        continue;
-                    }
-                    match progress {
-                        Progress::Waiting => {
-                            waiting.spawn_local(finish(socket, hello, Rc::clone(&state)));
-                        }
-                        Progress::Data(announced) => {
-                            waiting.spawn_local(transfer::serve(socket.into(), announced));
-                        }
-                        Progress::Over => {}
+                    if !matches!(progress, Progress::Over) && waiting.len() < MOST_WAITING {
+                        waiting.spawn_local(finish(socket, hello, progress, Rc::clone(&state)));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -100,6 +91,8 @@ enum Progress {
     Waiting,
     /// The client announced data.
     Data(Announced),
+    /// A number came instead, and more will.
+    Numbers,
     /// It has been answered, or what came was not a hello.
     Over,
 }
@@ -118,7 +111,14 @@ impl Hello {
     fn advance(&mut self, socket: BorrowedFd<'_>, state: &State) -> Progress {
         loop {
             match lacking(&self.buffer[..self.filled]) {
-                Ok(0) => return self.answer(socket, state),
+                Ok(0) => {
+                    // The next numbers may be there already.
+                    let message = Message::decode(&self.buffer[..self.filled.min(NUMBER)]);
+                    return match message {
+                        Ok(Message::Number { .. }) => Progress::Numbers,
+                        _ => self.answer(socket, state),
+                    };
+                }
                 Ok(_) => match recv(
                     socket.as_raw_fd(),
                     &mut self.buffer[self.filled..],
@@ -175,22 +175,25 @@ impl Hello {
     }
 }
 
-async fn finish(socket: Socket, mut hello: Hello, state: Rc<State>) {
+/// Reads on after `progress`, until the hello is answered, the data has come or, of numbers, as long as they come.
+async fn finish(socket: Socket, mut hello: Hello, mut progress: Progress, state: Rc<State>) {
     let Ok(socket) = watch(OwnedFd::from(socket), Interest::READABLE) else {
         return;
     };
     let exchange = async {
-        while let Ok(mut guard) = socket.readable().await {
-            match hello.advance(socket.as_fd(), &state) {
-                Progress::Waiting => guard.clear_ready(),
-                Progress::Data(announced) => return Some(announced),
-                Progress::Over => return None,
-            }
+        while matches!(progress, Progress::Waiting) {
+            let Ok(mut guard) = socket.readable().await else {
+                return;
+            };
+            guard.clear_ready();
+            progress = hello.advance(socket.as_fd(), &state);
         }
-        None
     };
     // One that takes too long is closed like one that is done.
-    if let Ok(Some(announced)) = tokio::time::timeout(PATIENCE, exchange).await {
-        transfer::serve(socket.into_inner(), announced).await;
+    let _ = tokio::time::timeout(PATIENCE, exchange).await;
+    match progress {
+        Progress::Data(announced) => transfer::serve(socket.into_inner(), announced).await,
+        Progress::Numbers => numbers::serve(&socket, &hello.buffer[..hello.filled]).await,
+        Progress::Waiting | Progress::Over => {}
     }
 }

@@ -41,6 +41,10 @@ pub(super) async fn serve(socket: Datagrams, state: Rc<State>) {
                     bytes: arrival.len as u32,
                 }
                 .encode(),
+                Ok(Message::Number { nonce, number }) => {
+                    let mut counts = state.counts.borrow_mut();
+                    counts.answer(nonce, number, arrival.at)
+                }
                 _ => continue,
             };
             // A client that hears nothing asks again.

@@ -14,7 +14,7 @@ pub(super) fn of_node(number: u32, inside: &Facts, whose: &Whose<'_>, facts: &mu
 }
 
 /// The other end of a veth pair of which the one end is in a namespace that was not looked at: another pod's, and named at random.
-fn is_elsewhere(link: &Link) -> bool {
+pub(super) fn is_elsewhere(link: &Link) -> bool {
     link.kind == "veth" && link.link_netnsid.is_some() && link.name.starts_with("veth")
 }
 

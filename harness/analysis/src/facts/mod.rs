@@ -4,6 +4,7 @@
 mod cluster;
 mod cni;
 mod collect;
+pub mod inspected;
 mod links;
 mod nodes;
 pub(crate) mod paths;

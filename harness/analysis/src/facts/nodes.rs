@@ -41,7 +41,12 @@ pub(super) fn facts(number: u32, node: &ObservedNode, whose: &Whose<'_>, facts: 
     let raw: Vec<String> = object.pod_cidrs.iter().map(IpNet::to_string).collect();
     let raw = Some(raw.join(", "));
     facts.add((Kind::PodRange, ""), at, ranges.collect::<Vec<_>>(), raw);
-    match node.inside.facts() {
+    // On a cluster that ran before, as it was before the run's pods came: to add a pod can put right what somebody changed.
+    let found = match &node.before_pods {
+        Some(Ok(before)) => Ok(before),
+        _ => node.inside.facts(),
+    };
+    match found {
         Ok(inside) => {
             links::of_node(number, inside, whose, facts);
             routes::of_node(number, inside, whose, facts);

@@ -3,10 +3,11 @@ use std::net::IpAddr;
 
 use flatnet_model::Family;
 use flatnet_model::fact::{Kind, Place, Value};
-use flatnet_model::kernel::{Neighbour, RouteEntry, route_kind};
+use flatnet_model::kernel::{Link, Neighbour, RouteEntry, route_kind};
 use flatnet_model::probe::Facts;
 
 use super::collect::Collected;
+use super::links::is_elsewhere;
 use super::whose::Whose;
 use crate::checks::{device, is_link_local, route_words};
 
@@ -15,7 +16,11 @@ const VARY: [&str; 2] = ["netfilter.nf_conntrack_count", "netfilter.nf_conntrack
 
 pub(super) fn of_node(number: u32, inside: &Facts, whose: &Whose<'_>, facts: &mut Collected) {
     let at = Place::Node(number);
-    for route in told(inside) {
+    let strangers = |route: &&RouteEntry| {
+        let link = inside.link(route.oif);
+        !link.is_some_and(|link| whose.pod_behind(number, link).is_none() && is_elsewhere(link))
+    };
+    for route in told(inside).filter(strangers) {
         let words = route_to(route, inside, at, whose);
         let raw = Some(route_words(route, inside));
         match whose.node_of_range(route.dst) {
@@ -125,7 +130,9 @@ fn common(at: Place, inside: &Facts, whose: &Whose<'_>, facts: &mut Collected) {
         if VARY.contains(&key.as_str()) {
             continue;
         }
-        let (subject, key) = setting(at, key, inside, whose);
+        let Some((subject, key)) = setting(at, key, inside, whose) else {
+            continue;
+        };
         let value = match value.trim().parse::<i64>() {
             Ok(number) => Value::Number(number),
             Err(_) => Value::Text(value.trim().to_owned()),
@@ -146,6 +153,9 @@ fn neighbour_of(
     let raw = Some(format!("{} lladdr {mac}", neighbour.address));
     // A node's entry for a pod of its own is told of the pod, and one for another node of the way to it: all have one alike.
     let ip = neighbour.address;
+    if whose.is_strangers(ip, at) {
+        return;
+    }
     let pod = whose
         .pod_of(ip)
         .filter(|pod| pod.node() == at.node() && *pod != at);
@@ -170,20 +180,20 @@ fn neighbour_of(
     }
 }
 
-/// A setting of a host end is one of the pod, as names of host ends vary.
-fn setting(at: Place, key: &str, inside: &Facts, whose: &Whose<'_>) -> (Place, String) {
+/// A setting of a host end is one of the pod, as names of host ends vary; nothing for those of pods that were not looked at.
+fn setting(at: Place, key: &str, inside: &Facts, whose: &Whose<'_>) -> Option<(Place, String)> {
     let Place::Node(node) = at else {
-        return (at, key.to_owned());
+        return Some((at, key.to_owned()));
     };
+    let part = |link: &Link| format!(".{}.", link.name);
     let mut links = inside.links.iter();
-    let of = links.find_map(|link| {
-        let part = format!(".{}.", link.name);
-        let pod = whose
-            .pod_behind(node, link)
-            .filter(|_| key.contains(&part))?;
-        Some((pod, key.replace(&part, ".(host end).")))
-    });
-    of.unwrap_or((at, key.to_owned()))
+    match links.find(|link| key.contains(&part(link))) {
+        None => Some((at, key.to_owned())),
+        Some(link) => match whose.pod_behind(node, link) {
+            Some(pod) => Some((pod, key.replace(&part(link), ".(host end)."))),
+            None => (!is_elsewhere(link)).then(|| (at, key.to_owned())),
+        },
+    }
 }
 
 /// Forwarding entries that lead into tunnels.

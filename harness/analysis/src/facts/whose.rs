@@ -204,6 +204,17 @@ impl<'a> Whose<'a> {
         self.pods.get(&ip).copied()
     }
 
+    /// Whether it is an address of a node's own podCIDR that nobody who was looked at has: a pod's that is not part of the run.
+    pub(super) fn is_strangers(&self, ip: IpAddr, at: Place) -> bool {
+        let ranges = self
+            .ranges
+            .iter()
+            .filter(|(_, node)| at == Place::Node(*node));
+        let mut ranges = ranges.map(|(range, _)| range);
+        let known = self.pods.contains_key(&ip) || self.held.contains_key(&ip);
+        !known && ranges.any(|range| range.contains(&ip))
+    }
+
     /// The pod whose host end it is.
     pub(super) fn pod_behind(&self, node: u32, link: &Link) -> Option<Place> {
         self.host_ends.get(&(node, link.index)).copied()

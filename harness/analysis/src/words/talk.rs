@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use flatnet_model::evidence::{Arrivals, Complaint, Mismatch, NameAnswer, Talk};
 use flatnet_model::kernel::LearnedMtu;
-use flatnet_model::probe::{Cut, Record};
+use flatnet_model::probe::{Record, TransferCut};
 
 use super::Words;
 use super::list::{all, listed, shown};
@@ -167,7 +167,7 @@ pub(super) fn node_says(not_ready: Option<&str>) -> String {
     not_ready.map_or_else(String::new, |why| format!("; the node says: {why}"))
 }
 
-fn data_cut(from: &str, to: &str, cut: Cut) -> String {
+fn data_cut(from: &str, to: &str, cut: TransferCut) -> String {
     let (from, to) = match cut.back {
         false => (from, to),
         true => (to, from),

@@ -1,6 +1,9 @@
 //! What only a lab does: changes in its namespaces, files and daemons on its nodes.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
+
+use ipnet::IpNet;
 
 use flatnet_lab::{Change, Lab, LabInfo, LabTarget, NodeFile};
 
@@ -56,16 +59,40 @@ impl LabCluster {
     /// # Errors
     /// Where it cannot be written.
     pub async fn write_file(&self, node: &str, path: &str, content: Vec<u8>) -> Result<()> {
+        self.write(node, path, content, 0o644).await
+    }
+
+    /// As [`LabCluster::write_file`], a program.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_program(&self, node: &str, path: &str, content: Vec<u8>) -> Result<()> {
+        self.write(node, path, content, 0o755).await
+    }
+
+    async fn write(&self, node: &str, path: &str, content: Vec<u8>, mode: u32) -> Result<()> {
         let (node, path) = (node.to_owned(), path.to_owned());
         self.call(move |lab| {
             let file = NodeFile {
                 path: &path,
                 content: &content,
-                mode: 0o644,
+                mode,
             };
             lab.write_file(&node, &file)
         })
         .await
+    }
+
+    /// Has the lab remember these labels, and other podCIDRs of the nodes named.
+    ///
+    /// # Errors
+    /// A node that is not there.
+    pub async fn record(
+        &self,
+        labels: BTreeMap<String, String>,
+        pod_cidrs: BTreeMap<String, Vec<IpNet>>,
+    ) -> Result<()> {
+        self.call(move |lab| lab.record(&labels, &pod_cidrs)).await
     }
 
     /// Removes a file of a node; that it is not there is fine.

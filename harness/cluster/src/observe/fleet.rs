@@ -61,6 +61,36 @@ impl Fleet {
         pods: &[&PodSnapshot],
         outside: Option<Arc<Peer>>,
     ) -> Result<Fleet> {
+        let mut fleet = Fleet {
+            probes: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            denied: Vec::new(),
+        };
+        let refusal = fleet.join(cluster, nodes, pods, outside).await?;
+        let is_inside = |endpoint: &Endpoint| !matches!(endpoint, Endpoint::Outside(_));
+        if fleet.probes.keys().any(is_inside) {
+            return Ok(fleet);
+        }
+        let first = fleet
+            .lost
+            .iter()
+            .next()
+            .map(|(at, why)| format!("{at}: {why}"))
+            .unwrap_or_default();
+        Err(refusal.unwrap_or_else(|| Error::Failed(format!("no probe could be started; {first}"))))
+    }
+
+    /// Starts more probes, in the same way; returns the first refusal of the cluster, if there was one.
+    ///
+    /// # Errors
+    /// Only what keeps all of them from being started.
+    pub async fn join(
+        &mut self,
+        cluster: Arc<dyn Cluster>,
+        nodes: &[Node],
+        pods: &[&PodSnapshot],
+        outside: Option<Arc<Peer>>,
+    ) -> Result<Option<Error>> {
         let on_nodes = nodes.iter().map(|node| {
             let name = node.metadata.name.clone().unwrap_or_default();
             (Endpoint::Node(name.clone()), Target::Node(name), 0)
@@ -93,35 +123,42 @@ impl Fleet {
                 (endpoint, probe)
             });
         }
-        let mut fleet = Fleet {
-            probes: BTreeMap::new(),
-            lost: BTreeMap::new(),
-            denied: Vec::new(),
-        };
         let mut refusal = None;
         while let Some(started) = starting.join_next().await {
             match started.map_err(|e| Error::failed("start probes", e))? {
-                (endpoint, Ok(probe)) => drop(fleet.probes.insert(endpoint, Arc::new(probe))),
+                (endpoint, Ok(probe)) => drop(self.probes.insert(endpoint, Arc::new(probe))),
                 (endpoint, Err(e)) => {
-                    fleet.lost.insert(endpoint.clone(), e.to_string());
+                    self.lost.insert(endpoint.clone(), e.to_string());
                     if let Error::Denied { .. } = e {
-                        fleet.refused(&endpoint, &e);
+                        self.refused(&endpoint, &e);
                         refusal.get_or_insert(e);
                     }
                 }
             }
         }
-        let is_inside = |endpoint: &Endpoint| !matches!(endpoint, Endpoint::Outside(_));
-        if fleet.probes.keys().any(is_inside) {
-            return Ok(fleet);
+        Ok(refusal)
+    }
+
+    /// Ends the probes of pods that are about to be deleted.
+    pub fn leave(&mut self, pods: &[&PodSnapshot]) {
+        for pod in pods {
+            let endpoint = Endpoint::Pod(pod.reference.clone());
+            self.probes.remove(&endpoint);
+            self.lost.remove(&endpoint);
         }
-        let first = fleet
-            .lost
-            .iter()
-            .next()
-            .map(|(at, why)| format!("{at}: {why}"))
-            .unwrap_or_default();
-        Err(refusal.unwrap_or_else(|| Error::Failed(format!("no probe could be started; {first}"))))
+    }
+
+    /// Has every probe forget what it has received, for an observation after another one. Ends connections of streams.
+    pub async fn start_over(&self) {
+        let listen = self.probes.iter().map(|(endpoint, probe)| {
+            let listen = ask::Listen {
+                name: endpoint.to_string(),
+                port: probe.port,
+            };
+            (endpoint.clone(), listen)
+        });
+        // One that does not answer says so to the next question.
+        self.ask(listen.collect(), STARTS_WITHIN).await;
     }
 
     /// Remembers what was not allowed, once for all it is true of.

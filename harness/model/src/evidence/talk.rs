@@ -8,7 +8,7 @@ use super::Owner;
 use crate::PodRef;
 use crate::kernel::LearnedMtu;
 use crate::network::{Protocol, Transport};
-use crate::probe::{Cut, Record};
+use crate::probe::{Record, TransferCut};
 use crate::reference::Endpoint;
 
 /// Failed requests from one node to another: how many are known to have arrived, of how many that could be known.
@@ -180,7 +180,7 @@ pub enum Talk {
         from: Endpoint,
         to: Endpoint,
         #[serde(flatten)]
-        cut: Cut,
+        cut: TransferCut,
     },
     PassedWhole {
         bytes: u32,

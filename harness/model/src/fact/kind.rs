@@ -138,6 +138,9 @@ kinds! {
     Setting: State, "sysctl net.{}",
         "node or pod", "key of sysctl without `net.`",
         "its value", "/proc/sys/net";
+    Inspected: State, "{}",
+        "cluster or node", "question, topic, what it is about, and the name of the value",
+        "what `flatnet inspect` answered; addresses and ranges as whose they are", "`flatnet inspect --output json`";
 }
 
 impl Kind {
@@ -211,5 +214,10 @@ mod tests {
             let json = serde_json::to_value(entry.kind).expect("a kind");
             assert_eq!(json, entry.kind.id());
         }
+    }
+
+    #[test]
+    fn the_page_of_facts_is_current() {
+        crate::pages::has_table("facts.md", "facts", &markdown());
     }
 }

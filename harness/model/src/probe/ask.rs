@@ -37,10 +37,14 @@ macro_rules! question {
 question!(Listen "listen" => super::Listening);
 question!(Dial "dial" => super::DialResults, results for targets);
 question!(Series "series" => super::SeriesResults, results for targets);
+question!(StreamsOpen "streams-open" => super::StreamsOpened, opened for targets);
+question!(Streams "streams" => super::StreamReports);
+question!(StreamsEnd "streams-end" => super::StreamReports);
 question!(PathMtu "path-mtu" => super::MtuTrials, trials for targets);
 question!(Transfer "transfer" => super::Transfers, transfers for targets);
 question!(Seen "seen" => super::ReceivedRequests);
 question!(Facts "facts" => super::Facts);
+question!(NftTables "nft-tables" => super::NftTables);
 question!(Routes "routes" => super::Routes, routes for flows);
 question!(CniFiles "cni-files" => super::CniFiles);
 question!(ResolvConf "resolv-conf" => super::ResolvConf);
@@ -94,6 +98,37 @@ pub struct Series {
     pub wait_ms: u64,
 }
 
+/// Open streams of numbers to responders and go on while other questions are asked: over TCP one connection each, over UDP one socket
+/// each. A second one ends those of the first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StreamsOpen {
+    /// Whom to send to, TCP or UDP, at most [`StreamsOpen::MOST`].
+    pub targets: Vec<DialRequest>,
+    /// Between two numbers of a stream, milliseconds, at least 1.
+    pub every_ms: u64,
+    /// How long the opening of a connection may take, milliseconds.
+    pub timeout_ms: u64,
+    /// A number that the network has for longer is reported, milliseconds.
+    pub stall_ms: u64,
+    /// How long numbers are sent, at most [`StreamsOpen::MOST_MS`] milliseconds.
+    pub lasts_ms: u64,
+}
+
+impl StreamsOpen {
+    /// Streams of one probe.
+    pub const MOST: usize = 256;
+    /// The longest time that numbers are sent: half an hour.
+    pub const MOST_MS: u64 = 1_800_000;
+}
+
+/// What became of the streams so far.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Streams {}
+
+/// End the streams, once the answers that are under way have had time to come.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct StreamsEnd {}
+
 /// Send UDP datagrams with DF so that the IP packet has exactly the size of each target, and report which were acknowledged by
 /// the responder with the same size. The responder does not list them under [`Seen`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -139,6 +174,10 @@ pub struct Seen {}
 /// Links, addresses, routes, neighbours, FDB, sysctls and counters of the probe's network namespace.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Facts {}
+
+/// Names of the nftables tables of the probe's network namespace.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct NftTables {}
 
 /// Which routes the kernel of the probe's network namespace gives packets, policy routing included.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ pub mod ask;
 mod names;
 mod node;
 mod series;
+mod stream;
 mod transfer;
 pub mod watch;
 pub mod wire;
@@ -19,6 +20,7 @@ pub use ask::Question;
 pub use names::*;
 pub use node::*;
 pub use series::*;
+pub use stream::*;
 pub use transfer::*;
 
 /// Answer to [`ask::Listen`]: ready to be dialled.
@@ -66,6 +68,13 @@ pub struct ReceivedRequests {
 pub struct Routes {
     /// One per flow, in the order of the flows.
     pub routes: Vec<RouteOutcome>,
+}
+
+/// Answer to [`ask::NftTables`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NftTables {
+    /// Family and name, as `nft list tables` writes them; none where the kernel has no nftables.
+    pub tables: Vec<String>,
 }
 
 /// Answer to [`ask::Translate`] and [`ask::TranslateEnd`].

@@ -18,7 +18,7 @@ pub enum Transfer {
     /// All of them arrived, each way, and were those that were sent.
     Passed,
     /// The connection and its first short messages passed, and the data did not.
-    Cut(Cut),
+    TransferCut(TransferCut),
     /// Nothing can be said of the data: no connection, an answer that is not a responder's.
     Failed {
         /// The system's words.
@@ -28,7 +28,7 @@ pub enum Transfer {
 
 /// How far data came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cut {
+pub struct TransferCut {
     /// The responder's data, after all of the client's had arrived.
     pub back: bool,
     /// Other bytes arrived than were sent. Otherwise none arrived any more.
@@ -41,7 +41,7 @@ pub struct Cut {
     pub mss: u32,
 }
 
-impl Cut {
+impl TransferCut {
     /// Bytes that are known to have arrived.
     pub fn bytes(&self) -> u32 {
         self.arrived.or(self.acked).unwrap_or_default()

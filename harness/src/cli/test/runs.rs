@@ -33,7 +33,11 @@ pub(super) fn run(args: &TestArgs, fault: Option<&'static Fault>, judged: &Judge
             crate::cli::output::say(format_args!("run {number} of {count}"));
         }
         let (report, error) = once(args, fault, judged)?;
-        let recorded = Recorded::of_report(format!("run {number}"), &report);
+        let label = match count {
+            1 => "this run".to_owned(),
+            _ => format!("run {number}"),
+        };
+        let recorded = Recorded::of_report(label, &report);
         if let (Some(first), Some(now)) = (&first, &recorded) {
             let changes = diff(&first.side(), &now.side()).changes;
             let real = changes.iter().filter(|change| change.class != Class::Noise);

@@ -8,6 +8,7 @@ mod snapshot;
 mod swap;
 mod tune;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,7 +51,7 @@ impl KindCluster {
 /// A choice that is not one for kind.
 pub fn on_kind(choice: &Choice, onto: KindCluster) -> Result<Option<Box<dyn Cni>>> {
     let cni: Box<dyn Cni> = match choice {
-        Choice::Flatnet { backend } => Box::new(Manifest {
+        Choice::Flatnet { backend, .. } => Box::new(Manifest {
             name: "flatnet".to_owned(),
             objects: Objects::parse("manifests/flatnet.yaml", FLATNET)?,
             backend: Some(backend.clone()),
@@ -128,6 +129,7 @@ impl Cni for Manifest {
         let given = Given {
             name: self.name.clone(),
             backend: self.backend.clone(),
+            options: BTreeMap::new(),
         };
         let record = match before {
             Some(record) => record.with(given, &objects)?,

@@ -73,6 +73,7 @@ impl Record {
             given: Given {
                 name: field(RECORD_KEY_CNI)?,
                 backend,
+                options: BTreeMap::new(),
             },
             manifest: field(RECORD_KEY_MANIFEST)?,
             paths: serde_json::from_str(&paths).map_err(|e| Error::failed(&doing, e))?,
@@ -84,7 +85,7 @@ impl Record {
         let doing = format!("write ConfigMap {RECORD_NAMESPACE}/{RECORD_NAME}");
         let nodes = serde_json::to_string(&self.nodes).map_err(|e| Error::failed(&doing, e))?;
         let paths = serde_json::to_string(&self.paths).map_err(|e| Error::failed(&doing, e))?;
-        let Given { name, backend } = &self.given;
+        let Given { name, backend, .. } = &self.given;
         let mut data = json!({ RECORD_KEY_CNI: name, RECORD_KEY_MANIFEST: self.manifest, "paths": paths, "nodes": nodes });
         if let Some(backend) = backend {
             data["backend"] = json!(backend);

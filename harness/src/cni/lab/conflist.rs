@@ -9,6 +9,7 @@ use flatnet_lab::{Change, LabSpec, LabTarget, Underlay};
 use ipnet::IpNet;
 use serde_json::json;
 
+use super::programs;
 use crate::cni::choice::{CONFLIST, Plugins, Values};
 use crate::cni::{Cni, Trouble};
 use crate::events::Observer;
@@ -25,6 +26,8 @@ pub(in crate::cni) struct OnLab {
     pub(in crate::cni) text: String,
     pub(in crate::cni) plugins: Plugins,
     pub(in crate::cni) spec: LabSpec,
+    /// `${MTU}`, where it is not the underlay's.
+    pub(in crate::cni) mtu: Option<u32>,
 }
 
 impl OnLab {
@@ -45,7 +48,7 @@ impl OnLab {
             pod_cidr: cidr(true),
             pod_cidr6: cidr(false),
             ranges: json!(ranges).to_string(),
-            mtu: self.spec.mtu,
+            mtu: self.mtu.unwrap_or(self.spec.mtu),
             node_name: node.name.clone(),
             node_ip: node
                 .addresses
@@ -109,6 +112,65 @@ impl OnLab {
         }
         changes
     }
+
+    /// Routes to the pods of other nodes, on every node and what joins them.
+    pub(super) async fn write_routes(&self) -> Result<()> {
+        for (place, changes) in self.routes() {
+            self.lab.change(place, changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Plugins, then the conflist that names them.
+    pub(super) async fn write_config(&self, node: &Node) -> Result<()> {
+        let text = self.checked(node)?;
+        self.bring_plugins(&node.name).await?;
+        self.lab
+            .write_file(&node.name, CONFLIST, text.into_bytes())
+            .await
+    }
+
+    /// The conflist of a node, which parses.
+    ///
+    /// # Errors
+    /// [`Error::Input`] otherwise.
+    pub(super) fn checked(&self, node: &Node) -> Result<String> {
+        let text = self.render(node);
+        NetworkList::parse(text.as_bytes(), Path::new(CONFLIST)).map_err(|e| {
+            Error::Input(format!(
+                "--cni {}: with the values of {} filled in: {e}",
+                self.name, node.name
+            ))
+        })?;
+        Ok(text)
+    }
+
+    /// Links to programs that the lab shows; others are copied.
+    async fn bring_plugins(&self, node: &str) -> Result<()> {
+        let shown = |plugin: &str| self.spec.programs.iter().any(|(name, _)| name == plugin);
+        for (plugin, path) in self.plugins.paths().filter(|(plugin, _)| !shown(plugin)) {
+            programs::install(&self.lab, node, plugin, path).await?;
+        }
+        let links = self.plugins.names().filter(|plugin| shown(plugin));
+        let links: Vec<String> = links
+            .map(|plugin| format!("{PROGRAMS_DIR}/{plugin}"))
+            .collect();
+        if links.is_empty() {
+            return Ok(());
+        }
+        let mut link = vec!["ln".to_owned(), "-sf".to_owned()];
+        link.extend(links);
+        link.push("/opt/cni/bin/".to_owned());
+        let target = Target::Node(node.to_owned());
+        let done = self.lab.exec(&target, &link, b"").await?;
+        if done.code != 0 {
+            return Err(Error::Failed(format!(
+                "link the plugins into /opt/cni/bin of {node}: {}",
+                done.stderr.trim()
+            )));
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -118,38 +180,9 @@ impl Cni for OnLab {
     }
 
     async fn install(&self, _observer: &Observer) -> Result<()> {
-        for (place, changes) in self.routes() {
-            self.lab.change(place, changes).await?;
-        }
+        self.write_routes().await?;
         for node in &self.nodes {
-            let text = self.render(node);
-            NetworkList::parse(text.as_bytes(), Path::new(CONFLIST)).map_err(|e| {
-                Error::Input(format!(
-                    "--cni {}: with the values of {} filled in: {e}",
-                    self.name, node.name
-                ))
-            })?;
-            let mut link = vec!["ln".to_owned(), "-sf".to_owned()];
-            link.extend(
-                self.plugins
-                    .names()
-                    .map(|plugin| format!("{PROGRAMS_DIR}/{plugin}")),
-            );
-            link.push("/opt/cni/bin/".to_owned());
-            let done = self
-                .lab
-                .exec(&Target::Node(node.name.clone()), &link, b"")
-                .await?;
-            if done.code != 0 {
-                return Err(Error::Failed(format!(
-                    "link the plugins into /opt/cni/bin of {}: {}",
-                    node.name,
-                    done.stderr.trim()
-                )));
-            }
-            self.lab
-                .write_file(&node.name, CONFLIST, text.into_bytes())
-                .await?;
+            self.write_config(node).await?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! CNIs on the lab: our own agents, or any conflist with plain routes between nodes.
+pub mod change;
 mod conflist;
 mod flatnet;
+mod programs;
 
 use flatnet_agent::node::Node;
 use flatnet_cluster::status;
@@ -26,11 +28,13 @@ pub async fn on_lab(
     let agents_view = |node| status::node(node).map(Node::from);
     let nodes: Vec<Node> = nodes.iter().map(agents_view).collect::<Result<_>>()?;
     let cni: Box<dyn Cni> = match choice {
-        Choice::Flatnet { backend } => Box::new(flatnet::OnLab {
+        Choice::Flatnet { options, .. } => Box::new(flatnet::OnLab {
             lab,
             nodes,
             pod_network: pod_network.to_vec(),
-            backend: backend.clone(),
+            options: options.clone(),
+            plugin: None,
+            portmap: None,
         }),
         Choice::Conflist {
             name,
@@ -43,6 +47,7 @@ pub async fn on_lab(
             text: text.clone(),
             plugins: plugins.clone(),
             spec: spec.clone(),
+            mtu: None,
         }),
         Choice::Kept => return Ok(None),
         Choice::Manifest { name, .. } => {

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use flatnet_model::fact::Kind;
+use flatnet_model::fact::{Kind, Value};
 use indexmap::IndexMap;
 use jiff::civil::Date;
 
@@ -72,6 +72,22 @@ pub fn accept(file: &Path, only: &[Kind], reason: Option<&str>, today: Date) -> 
                 ids.join(", ")
             ),
         }));
+    }
+    let failures = |baseline: &Baseline| -> Vec<String> {
+        let verdicts = baseline.facts.get(&Kind::Verdict).into_iter().flatten();
+        let failed = verdicts.filter(|entry| entry.is == Value::from("fail"));
+        failed.filter_map(|entry| entry.about.clone()).collect()
+    };
+    let known = failures(&base);
+    let mut new = failures(&found);
+    new.retain(|check| !known.contains(check));
+    if facts.contains(&Kind::Verdict) && !new.is_empty() && reason.is_none() {
+        return Err(Error::Input(format!(
+            "{}: checks fail that do not in {}: {}; to accept a failure, say why with --reason",
+            beside(file).display(),
+            file.display(),
+            new.join(", ")
+        )));
     }
     let mut merged = base.clone();
     for kind in &facts {

@@ -34,6 +34,13 @@ pub fn beside(file: &Path) -> PathBuf {
 }
 
 impl Baseline {
+    /// Those whom it names.
+    pub fn roles(&self) -> BTreeSet<Role> {
+        let entries = self.facts.values().flatten();
+        let named = entries.filter_map(|entry| entry.on.named());
+        named.flatten().copied().collect()
+    }
+
     /// Its facts, of all these who are there: what is said of every node is said of each.
     pub fn facts(&self, there: &BTreeSet<Role>) -> Vec<Fact> {
         let mut facts = Vec::new();

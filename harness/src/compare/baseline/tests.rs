@@ -228,6 +228,11 @@ fn accepting_keeps_what_people_wrote() {
     assert!(!judged(&only.text, expected).differs());
     // A second note goes below the first.
     std::fs::write(&file, &only.text).unwrap();
+    let unsaid = accept(&file, &[], None, TODAY).unwrap_err().to_string();
+    assert!(
+        unsaid.contains("no-nat; to accept a failure, say why"),
+        "{unsaid}"
+    );
     let again = accept(&file, &[], Some("known"), TODAY).unwrap();
     assert_eq!(again.text.matches("reason:").count(), 3, "{}", again.text);
     assert_eq!(parsed(&again.text).accepted.len(), 2);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::net::IpAddr;
 
-use super::{RECORD, Store, remove};
+use super::{ADOPTED, RECORD, Store, remove};
 use crate::error::{Error, Result};
 use crate::ipam::files::{self, Found};
 use crate::ipam::{Pools, Record};
@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// Reserves for nobody those of `living` that a pod could be given: something on this node has them that the store does not know.
-    /// GC releases them when nothing has.
+    /// [`Store::release_adopted`] and GC release them when nothing has.
     pub(crate) fn adopt(&self, pools: &Pools, living: &HashSet<IpAddr>) -> Result<()> {
         let given = |address: &IpAddr| {
             let range = pools.range_of(*address);
@@ -103,6 +103,9 @@ impl Store {
         if missing.is_empty() {
             return Ok(());
         }
+        // First: addresses that are adopted without it would stay until GC.
+        let mark = self.path.join(ADOPTED);
+        fs::write(&mark, []).map_err(Error::io(format!("write {}", mark.display())))?;
         let (temporary, mut file) = self.temporary()?;
         let written = file.write_all(NOBODY);
         written.map_err(Error::io(format!("write {}", temporary.display())))?;
@@ -116,6 +119,33 @@ impl Store {
             }
         }
         remove(&temporary)
+    }
+
+    /// Releases what was adopted and is not `living` any more. Asks nothing where nothing was adopted.
+    pub(crate) fn release_adopted(
+        &self,
+        living: impl FnOnce() -> Result<HashSet<IpAddr>>,
+    ) -> Result<()> {
+        let mark = self.path.join(ADOPTED);
+        let looked_up = files::exists(&mark);
+        if !looked_up.map_err(Error::io(format!("look up {}", mark.display())))? {
+            return Ok(());
+        }
+        let living = living()?;
+        let mut remain = false;
+        for address in self.taken()? {
+            if self.owner_of(address)?.is_some() {
+                continue;
+            }
+            match living.contains(&address) {
+                true => remain = true,
+                false => self.free_unowned(address)?,
+            }
+        }
+        match remain {
+            true => Ok(()),
+            false => remove(&mark),
+        }
     }
 
     pub(super) fn names(&self) -> Result<Vec<String>> {

@@ -7,6 +7,8 @@
 //!   written before the first address is linked, so an address without a record cannot be left behind, and DEL reads one
 //!   file instead of all;
 //! * `last@<n>`, the address of range set n assigned last: a hint where to search next, on which nothing depends;
+//! * `adopted@`, empty, where addresses are reserved for nobody because something on the node has them that this store did not give:
+//!   pods of a network with another name. They are released when nothing has them any more;
 //! * `tmp@…`, a file about to be linked or renamed; GC removes those left by killed processes.
 //!
 //! There are two locks (flock(2), released when the holding process ends). A record's lock, held during ADD and DEL of that
@@ -29,6 +31,7 @@ use crate::validate::NetworkName;
 const RECORD: &str = "owner@";
 const HINT: &str = "last@";
 const TEMPORARY: &str = "tmp@";
+const ADOPTED: &str = "adopted@";
 
 /// The reservations of one network on this node.
 #[derive(Debug)]

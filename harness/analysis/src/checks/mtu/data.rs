@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use flatnet_model::cause::Cause;
 use flatnet_model::evidence::{Finding, Found, State, Subject, Symptom, Talk};
 use flatnet_model::observations::{Endpoint, MtuRun};
-use flatnet_model::probe::{Cut, TRANSFER_BYTES, Transfer};
+use flatnet_model::probe::{TRANSFER_BYTES, Transfer, TransferCut};
 
 use super::explain::{common_pod, directions, ended};
 use super::groups::Group;
@@ -19,7 +19,7 @@ use crate::checks::topology::Topology;
 #[derive(Default)]
 pub(super) struct Data<'a> {
     passed: Vec<&'a MtuRun>,
-    cut: Vec<(&'a MtuRun, Cut)>,
+    cut: Vec<(&'a MtuRun, TransferCut)>,
     /// Of paths that lose packets, whatever is in them.
     lossy: usize,
     failed: Vec<(&'a MtuRun, &'a str)>,
@@ -34,12 +34,12 @@ impl<'a> Data<'a> {
             };
             match last {
                 Ok(Transfer::Passed) => data.passed.push(run),
-                Ok(Transfer::Cut(_))
+                Ok(Transfer::TransferCut(_))
                     if lossy.iter().any(|lossy| lossy.loses(&run.from, &run.to)) =>
                 {
                     data.lossy += 1;
                 }
-                Ok(Transfer::Cut(cut)) => data.cut.push((run, *cut)),
+                Ok(Transfer::TransferCut(cut)) => data.cut.push((run, *cut)),
                 Ok(Transfer::Failed { detail }) => data.failed.push((run, detail)),
                 Err(why) => data.failed.push((run, why)),
             }
@@ -56,7 +56,7 @@ impl<'a> Data<'a> {
             .cut
             .iter()
             .filter(|(run, cut)| !cut.back || !there.contains(&nodes(&run.to, &run.from)));
-        let fault = |cut: &Cut| Fault::DataCut {
+        let fault = |cut: &TransferCut| Fault::DataCut {
             back: cut.back,
             altered: cut.altered,
         };
@@ -118,9 +118,9 @@ fn is_well(run: &MtuRun) -> bool {
 }
 
 /// One of these paths on which data did not come through in that way.
-fn cut(run: &MtuRun) -> Option<Cut> {
+fn cut(run: &MtuRun) -> Option<TransferCut> {
     match run.transfers.last() {
-        Some(Ok(Transfer::Cut(cut))) => Some(*cut),
+        Some(Ok(Transfer::TransferCut(cut))) => Some(*cut),
         _ => None,
     }
 }

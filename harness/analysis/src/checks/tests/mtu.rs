@@ -1,7 +1,7 @@
 //! mtu: sizes and fragments.
 use flatnet_model::follow::Burst;
 use flatnet_model::kernel::LearnedMtu;
-use flatnet_model::probe::{Cut, MtuTrial, Transfer};
+use flatnet_model::probe::{MtuTrial, Transfer, TransferCut};
 
 use super::*;
 use crate::example::build::{Style, healthy};
@@ -277,7 +277,7 @@ fn a_size_that_never_left_the_pod_says_nothing_of_a_path() {
 fn stall(o: &mut Observations, back: bool, of: impl Fn(&str, &str) -> bool) {
     for run in &mut o.mtu {
         if of(bare(&run.from), bare(&run.to)) {
-            run.transfers = vec![Ok(Transfer::Cut(Cut {
+            run.transfers = vec![Ok(Transfer::TransferCut(TransferCut {
                 back,
                 altered: false,
                 arrived: Some(1398),

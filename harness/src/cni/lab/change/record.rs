@@ -1,0 +1,127 @@
+//! The record of a change in its lab.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flatnet_lab::LabSpec;
+use flatnet_model::change::Step;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::config::{Config, labelled};
+use super::work::Work;
+use crate::Result;
+use crate::cni::Given;
+use flatnet_cluster::lab::LabCluster;
+
+/// The label of a lab that is being changed: [`Pending`].
+const PENDING: &str = "change";
+/// The label with one sentence about a change that was not finished.
+const UNFINISHED: &str = "unfinished-change";
+
+/// How long a lab may be busy with a call whose caller was killed.
+const SETTLES_WITHIN: Duration = Duration::from_millis(500);
+
+/// A change that is under way, or whose process was killed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pending {
+    /// What the lab had.
+    pub from: Config,
+    /// What it is to get.
+    pub to: Config,
+    /// How far it has come.
+    pub step: Step,
+}
+
+impl Pending {
+    /// Of a lab whose change was not finished.
+    pub fn of_lab(spec: &LabSpec) -> Option<Self> {
+        serde_json::from_str(spec.labels.get(PENDING)?).ok()
+    }
+
+    fn words(&self) -> String {
+        format!(
+            "a change from {} to {} was not finished: it ended at the step \"{}\"",
+            self.from.wanted,
+            self.to.wanted,
+            self.step.words()
+        )
+    }
+}
+
+/// Notes that a change which was undone has been told.
+///
+/// # Errors
+/// A lab that does not answer.
+pub async fn told(lab: &LabCluster, spec: &LabSpec) -> Result<()> {
+    if !spec.labels.contains_key(UNFINISHED) {
+        return Ok(());
+    }
+    let mut labels = spec.labels.clone();
+    labels.remove(UNFINISHED);
+    lab.record(labels, BTreeMap::new()).await
+}
+
+/// What the next command on a lab should say of a change that was not finished.
+pub fn unfinished(spec: &LabSpec) -> Option<String> {
+    match Pending::of_lab(spec) {
+        Some(pending) => Some(format!(
+            "{}; its nodes have either of the two; to put {} back: flatnet change --cluster {} --to {}",
+            pending.words(),
+            pending.from.wanted,
+            spec.name,
+            pending.from.wanted
+        )),
+        None => spec.labels.get(UNFINISHED).cloned(),
+    }
+}
+
+/// Notes in the lab that a change has come to this step.
+///
+/// # Errors
+/// A lab that does not answer.
+pub async fn note(lab: &LabCluster, pending: &Pending) -> Result<()> {
+    let mut labels = lab.info().await?.spec.labels;
+    labels.extend([labelled(PENDING, pending)?]);
+    labels.remove(UNFINISHED);
+    lab.record(labels, BTreeMap::new()).await
+}
+
+/// Notes in the lab what it has now, and nothing of a change any more but `unfinished`, in one sentence.
+///
+/// # Errors
+/// A lab that does not answer.
+pub async fn settle(lab: &LabCluster, config: &Config, unfinished: Option<String>) -> Result<()> {
+    let spec = lab.info().await?.spec;
+    let mut labels = spec.labels;
+    labels.remove(PENDING);
+    labels.remove(UNFINISHED);
+    labels.extend(unfinished.map(|words| (UNFINISHED.to_owned(), words)));
+    let Given { name, backend, .. } = config.wanted.as_given();
+    labels.insert("cni".to_owned(), name);
+    labels.remove("backend");
+    labels.extend(backend.map(|backend| ("backend".to_owned(), backend)));
+    let ranges: Vec<String> = config.pod_network.iter().map(IpNet::to_string).collect();
+    labels.insert("pod-cidr".to_owned(), ranges.join(","));
+    labels.extend([config.label()?]);
+    lab.record(labels, config.pod_cidrs.clone()).await
+}
+
+/// Puts back what a lab had before a change that was not finished; nothing where there is none.
+///
+/// # Errors
+/// When a node does not take it back: the lab keeps its record, and the next command says so.
+pub async fn undo(lab: &LabCluster) -> Result<()> {
+    let Some(pending) = Pending::of_lab(&lab.info().await?.spec) else {
+        return Ok(());
+    };
+    // The lab may still carry out what it was asked for last.
+    tokio::time::sleep(SETTLES_WITHIN).await;
+    let mut work = Work::new(lab.clone(), pending.from.clone()).await?;
+    work.bring_about(&pending.to).await?;
+    let words = format!(
+        "{}; the lab has {} on every node again",
+        pending.words(),
+        pending.from.wanted
+    );
+    settle(lab, &pending.from, Some(words)).await
+}
