@@ -25,7 +25,7 @@ KIND_OPTIONS = --provider kind --cni $(CNI) \
 # the causes of `flatnet diagnose` with flannel.
 KIND_SUITES = study_notes trace_kind $(if $(filter flatnet,$(CNI)),kind) $(if $(filter flannel,$(CNI)),diagnose_kind)
 
-.PHONY: help conformance test build outside observers lint deny layers bench docs generate install dist kind-image kind-up kind-down conformance-kind test-kind
+.PHONY: help conformance test build outside observers lint deny layers bench docs screenshots generate install dist kind-image kind-up kind-down conformance-kind test-kind
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ bench: ## Measure against the reference plugins, and print ratios
 docs: ## Regenerate the documents that are derived from code
 	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet-model --package flatnet --lib current
 	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet --test network_model shows
+
+screenshots: build ## Take the README's pictures of the report in a browser (Debian: chromium, pngquant)
+	./scripts/screenshots $(FLATNET)
 
 # A seed of its own for each call, where none is given.
 generate: ## Plant random faults and check the laws that flatnet's verdicts obey: make generate FAULTS=300 SEED=7 [PAGE=1 writes docs/faults.md]

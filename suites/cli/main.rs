@@ -193,6 +193,60 @@ fn reports_for_machines_are_written() {
         junit.contains("<testsuite") && junit.contains("no-nat"),
         "{junit}"
     );
+    let page = dir.path().join("report/report.html").display().to_string();
+    let json = dir.path().join("report/report.json").display().to_string();
+    let same = flatnet(&["diff", &page, &json]);
+    assert!(same.status.success(), "{}", words(&same));
+}
+
+/// A run of a conflist without hairpin mode in GitHub Actions, where `on` is `true`.
+fn without_hairpin(on: &str) -> Output {
+    let reference = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../manifests/reference.conflist"
+    );
+    let conflist = std::fs::read_to_string(reference).expect("manifests/reference.conflist");
+    let changed = conflist.replace("\"hairpinMode\": true", "\"hairpinMode\": false");
+    assert_ne!(changed, conflist);
+    let (dir, path) = file("changed.conflist", &changed);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flatnet"));
+    unchosen(&mut command);
+    let arguments = [
+        "test",
+        "--nodes",
+        "1",
+        "--pods-per-node",
+        "1",
+        "--output",
+        "json",
+    ];
+    command
+        .args(arguments)
+        .args(["--only", "hairpin", "--cni", &path]);
+    command.args(["--cni-bin", "/usr/lib/cni"]);
+    command
+        .env("GITHUB_ACTIONS", on)
+        .env("GITHUB_WORKSPACE", dir.path());
+    command.output().expect("flatnet starts")
+}
+
+#[test]
+fn github_is_told_at_which_file_a_check_fails() {
+    let command = "::error file=changed.conflist,line=1,title=flatnet%3A hairpin::";
+    let commands = |output: &Output| {
+        let said = words(output);
+        said.lines()
+            .filter(|line| line.starts_with(command))
+            .count()
+    };
+
+    let (told, elsewhere) = (without_hairpin("true"), without_hairpin("false"));
+
+    assert_eq!(told.status.code(), Some(1), "{}", words(&told));
+    assert_eq!(commands(&told), 1, "{}", words(&told));
+    assert_eq!(commands(&elsewhere), 0, "{}", words(&elsewhere));
+    let json: serde_json::Value = serde_json::from_slice(&told.stdout).expect("JSON alone");
+    assert_eq!(json["checks"][0]["verdict"], "fail");
 }
 
 #[rstest]

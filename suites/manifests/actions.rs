@@ -248,6 +248,7 @@ fn checked(env: &[(&str, &str)]) -> Output {
 #[case::nodes(&[("NODES", "4")], "--nodes 4")]
 #[case::version(&[("KUBERNETES_VERSION", "v1.34.11")], "--image kindest/node:v1.34.11")]
 #[case::image(&[("KUBERNETES_VERSION", "v1.34.11"), ("NODE_IMAGE", "mine:1")], "--image mine:1")]
+#[case::baseline(&[("BASELINE", "cni/my baseline.yaml")], "--baseline cni/my baseline.yaml")]
 #[case::quotes(&[("ARGS", "--only no-nat,mtu --name 'a b'")], "--only no-nat,mtu --name a b")]
 #[case::no_expansion(&[("ARGS", "$HOME * `id` $(id) ;id")], "$HOME * `id` $(id) ;id")]
 fn inputs_become_options_and_never_commands(#[case] env: &[(&str, &str)], #[case] expected: &str) {

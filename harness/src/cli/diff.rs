@@ -13,8 +13,8 @@ use flatnet_analysis::diff::diff;
     after_help = "Examples:\n  flatnet test --report before/; flatnet test --mtu 1400 --report after/; flatnet diff before/ after/\n  flatnet diff git:HEAD~1:baselines/lab.yaml report/report.json\n  flatnet diff before/ after/ --output markdown >> $GITHUB_STEP_SUMMARY\n\nExit codes:\n  0  nothing differs\n  1  something differs\n  2  wrong usage or input\n  4  nothing differs, but some facts could not be observed"
 )]
 pub(super) struct DiffArgs {
-    /// What is compared with: a report.json or the directory of --report, a baseline, what `flatnet inspect --output json`
-    /// printed, or git:REVISION:PATH
+    /// What is compared with: a report.json or report.html, the directory of --report, a baseline, what `flatnet inspect
+    /// --output json` printed, or git:REVISION:PATH
     #[arg(value_name = "BEFORE")]
     before: String,
 

@@ -71,6 +71,12 @@ fn source(given: &str) -> Result<Source> {
     };
     match text.trim_start().starts_with('{') {
         true => of_json(&name, &text),
+        false if text.starts_with('<') => {
+            let wrong = |why: &str| Error::Input(format!("{name}: {why}"));
+            let json = report::html::embedded_json(&text);
+            let json = json.ok_or_else(|| wrong("a page without a report of flatnet in it"))?;
+            of_json(&name, &json.map_err(|e| wrong(&e.to_string()))?)
+        }
         false if text.lines().any(|line| line.starts_with("flatnet:")) => {
             let baseline = Baseline::parse(Path::new(&name), &text)?;
             Ok(Source::Baseline(name, Box::new(baseline)))
@@ -88,7 +94,7 @@ fn of_file(path: &Path) -> Result<(String, String)> {
     };
     let wrong = |why: String| {
         Error::Input(format!(
-            "{}: {why}; name a report.json, the directory of --report, a baseline, what `flatnet inspect --output json` printed, or git:REVISION:PATH",
+            "{}: {why}; name a report.json or report.html, the directory of --report, a baseline, what `flatnet inspect --output json` printed, or git:REVISION:PATH",
             path.display()
         ))
     };
@@ -172,4 +178,37 @@ fn of_inspection(name: &str, json: Value) -> Result<Source> {
     Ok(Source::Inspection(Box::new(Recorded::of_facts(
         name, facts,
     ))))
+}
+
+#[cfg(test)]
+mod tests {
+    use flatnet_analysis::checks::all;
+    use flatnet_analysis::diff::diff;
+    use flatnet_analysis::example::build::{Cluster, Style};
+
+    use super::*;
+    use crate::report::tests::judged;
+    use flatnet_analysis::checks::Required;
+
+    #[test]
+    fn a_page_is_read_like_the_report_that_is_in_it() {
+        let observations = Cluster::new(Style::Direct, 2, 2).observe();
+        let checks: Vec<_> = all().iter().collect();
+        let report = judged(observations, &checks, &Required::OfProvider);
+        let dir = tempfile::tempdir().unwrap();
+        report::write_to(dir.path(), &report).unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let read = |name: &str| read(&path(name), &path("report.json"));
+        let (page, json) = read("report.html").unwrap();
+        let diff = diff(&page.side(), &json.side());
+        assert!(!diff.differs() && diff.same > 0, "{}", diff.summary);
+
+        let whole = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+        std::fs::write(dir.path().join("cut.html"), &whole[..whole.len() - 4000]).unwrap();
+        std::fs::write(dir.path().join("other.html"), "<html></html>").unwrap();
+        let cut = read("cut.html").unwrap_err().to_string();
+        assert!(cut.contains("the report was cut short"), "{cut}");
+        let other = read("other.html").unwrap_err().to_string();
+        assert!(other.contains("a page without a report"), "{other}");
+    }
 }

@@ -7,6 +7,12 @@ use super::RunArgs;
 use crate::{Error, Result};
 
 impl RunArgs {
+    /// The conflist or manifest of `--cni`, where it is a file.
+    pub fn cni_file(&self) -> Option<&Path> {
+        let file = self.cni.as_deref().filter(|cni| is_file(cni));
+        file.map(Path::new)
+    }
+
     /// The options that were given, by the user or by variables; paths hold from any directory.
     ///
     /// # Errors

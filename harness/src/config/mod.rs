@@ -139,8 +139,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub kube: KubeArgs,
 
-    /// Directory to write report.json, junit.xml and summary.md to (`up`: cluster.json), and the logs of a cluster that does not
-    /// come up
+    /// Directory to write report.html, report.json, junit.xml and summary.md to (`up`: cluster.json), and the logs of a cluster that
+    /// does not come up
     #[arg(
         long,
         env = "FLATNET_REPORT",

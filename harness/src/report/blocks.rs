@@ -48,12 +48,12 @@ impl<'a> Reason<'a> {
     }
 }
 
-pub(super) fn blocks<'a>(checks: &'a [CheckReport], words: &Words<'_>) -> Vec<Block<'a>> {
-    let reasons: Vec<Option<Reason<'a>>> = checks.iter().map(Reason::of).collect();
+pub(super) fn blocks<'a>(checks: &[&'a CheckReport], words: &Words<'_>) -> Vec<Block<'a>> {
+    let reasons: Vec<Option<Reason<'a>>> = checks.iter().map(|check| Reason::of(check)).collect();
     let alike = |reason: &Reason<'a>| -> Vec<&'a CheckReport> {
         let all = checks.iter().zip(&reasons);
         let alike = all.filter(|(_, other)| other.as_ref() == Some(reason));
-        alike.map(|(check, _)| check).collect()
+        alike.map(|(check, _)| *check).collect()
     };
     let each = checks.iter().zip(&reasons).filter_map(|(check, reason)| {
         let Some(reason) = reason else {
@@ -63,7 +63,7 @@ pub(super) fn blocks<'a>(checks: &'a [CheckReport], words: &Words<'_>) -> Vec<Bl
         match all[..] {
             [_] => Some(Block::One(check)),
             // Those that follow the first stand with it.
-            [first, ..] if !std::ptr::eq(first, check) => None,
+            [first, ..] if !std::ptr::eq(first, *check) => None,
             _ => Some(block(reason, &all, words)),
         }
     });

@@ -59,6 +59,18 @@ struct Written<'a> {
 /// # Errors
 /// [`ReportError::Json`].
 pub fn render(report: &Report) -> Result<String, ReportError> {
+    shallow::render(&written(report))
+}
+
+/// The same on one line.
+///
+/// # Errors
+/// [`ReportError::Json`].
+pub fn compact(report: &Report) -> Result<String, ReportError> {
+    Ok(serde_json::to_string(&written(report))?)
+}
+
+fn written(report: &Report) -> Written<'_> {
     let words = report.words();
     let check = |check: CheckReport| CheckReport {
         id: check.id,
@@ -79,7 +91,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         facts: _,
         observations,
     } = report;
-    shallow::render(&Written {
+    Written {
         schema,
         flatnet_version,
         started,
@@ -92,7 +104,7 @@ pub fn render(report: &Report) -> Result<String, ReportError> {
         comparison,
         facts: report.made_facts().unwrap_or_else(|| report.facts.clone()),
         observations: observations.as_ref(),
-    })
+    }
 }
 
 /// One JSON object, indented.

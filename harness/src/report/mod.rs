@@ -1,11 +1,14 @@
 //! Shows what the checks found: pure consumers of one [`Report`].
 //!
-//! [`terminal`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and [`summary`] for CI.
+//! [`terminal`] and [`html`] for people, [`json`] (versioned, `docs/report-schema.md`) for programs and later comparison, [`junit`] and
+//! [`summary`] for CI.
+pub mod annotations;
 mod blocks;
 pub mod cluster;
 pub mod comparison;
 pub mod diagnosis;
 pub mod diff;
+pub mod html;
 pub mod inspection;
 pub mod json;
 pub mod junit;
@@ -22,7 +25,7 @@ pub mod sweep;
 pub mod terminal;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::Permissions;
 use std::io::{ErrorKind, Write as _};
@@ -65,7 +68,7 @@ pub enum ReportError {
 }
 
 /// What [`write_to`] writes.
-pub const FILES: [&str; 3] = ["report.json", "junit.xml", "summary.md"];
+pub const FILES: [&str; 4] = ["report.html", "report.json", "junit.xml", "summary.md"];
 
 /// Writes [`FILES`] into `dir`, which is made where it is missing. Returns the paths.
 ///
@@ -73,6 +76,7 @@ pub const FILES: [&str; 3] = ["report.json", "junit.xml", "summary.md"];
 /// [`ReportError`]. Each file is complete or not there.
 pub fn write_to(dir: &Path, report: &Report) -> Result<Vec<PathBuf>, ReportError> {
     let texts = [
+        html::render(report)?,
         json::render(report)?,
         junit::render(report)?,
         summary::render(report),

@@ -248,6 +248,19 @@ impl Report {
         self
     }
 
+    /// Its checks as people read them: failures, what could not be measured, the rest, what was skipped; each in the catalogue's order.
+    pub fn worst_first(&self) -> Vec<&CheckReport> {
+        let mut checks: Vec<&CheckReport> = self.checks.iter().collect();
+        checks.sort_by_key(|check| match &check.verdict {
+            Verdict::Fail { .. } => 0,
+            Verdict::Skip { .. } if check.required => 0,
+            Verdict::Broken { .. } => 1,
+            Verdict::Pass { .. } | Verdict::Report { .. } => 2,
+            Verdict::Skip { .. } => 3,
+        });
+        checks
+    }
+
     /// What it is compared by, made of the observations; `None` where there are none.
     pub fn made_facts(&self) -> Option<Vec<Fact>> {
         let checks = self.checks.iter();

@@ -5,7 +5,7 @@ use flatnet_analysis::alike::subjects;
 use flatnet_analysis::words::{Words, listed};
 use flatnet_model::verdict::Verdict;
 
-/// A heading, one row a check, and the evidence of those that failed.
+/// A heading, one row per check, the evidence of those that failed, and what is different from a baseline.
 pub fn render(report: &Report) -> String {
     let run = &report.run;
     let outcome = report.outcome();

@@ -30,10 +30,10 @@ pub enum Detail {
     Full,
 }
 
-/// The whole report, coloured: checks, matrix, closing line.
+/// The whole report, coloured: checks, those that failed first; matrix, closing line.
 pub fn render(report: &Report, detail: Detail) -> String {
     let words = report.words();
-    let checks: String = blocks(&report.checks, &words)
+    let checks: String = blocks(&report.worst_first(), &words)
         .iter()
         .map(|block| render_block(block, &words, detail))
         .collect();
@@ -215,6 +215,8 @@ fn render_grid(grid: &Grid) -> String {
         .flatten()
         .flatten()
         .all(|share| share.measured == 1);
+    // Brackets around what failed stand out without colours.
+    let marked = !grid.is_full();
     let name = |index: usize| {
         if single {
             format!("{:>2} {}", index + 1, grid.names[index])
@@ -231,30 +233,42 @@ fn render_grid(grid: &Grid) -> String {
     };
     let header = columns
         .iter()
-        .map(|column| right(Cell::new(short(*column))));
+        .map(|column| right(Cell::new(framed(&short(*column), (marked, false)))));
     table.set_header(std::iter::once(Cell::new("")).chain(header));
     for row in rows {
         let cells = columns
             .iter()
-            .map(|column| right(cell(grid.cells[row][*column], single)));
+            .map(|column| right(cell(grid.cells[row][*column], (single, marked))));
         table.add_row(std::iter::once(Cell::new(name(row))).chain(cells));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding(if index == 0 { (0, 0) } else { (2, 0) });
+        let before = if marked { 1 } else { 2 };
+        column.set_padding((if index == 0 { 0 } else { before }, 0));
     }
     table
         .lines()
-        .map(|line| format!("{}\n", line.trim_end()))
+        .map(|line| format!("{}\n", without_end(&line)))
         .collect()
+}
+
+/// Without spaces at its end, those before the code that ends a colour too.
+fn without_end(line: &str) -> String {
+    let line = line.trim_end();
+    match line.rsplit_once('\u{1b}') {
+        Some((text, code)) if code.ends_with('m') && !code.contains(' ') => {
+            format!("{}\u{1b}{code}", text.trim_end())
+        }
+        _ => line.to_owned(),
+    }
 }
 
 fn right(cell: Cell) -> Cell {
     cell.set_alignment(CellAlignment::Right)
 }
 
-fn cell(share: Option<Share>, single: bool) -> Cell {
+fn cell(share: Option<Share>, (single, marked): (bool, bool)) -> Cell {
     let Some(share) = share else {
-        return Cell::new("·");
+        return Cell::new(framed("·", (marked, false)));
     };
     let (colour, sign) = match share.answered {
         _ if share.is_full() => (Color::Green, "✓"),
@@ -266,7 +280,16 @@ fn cell(share: Option<Share>, single: bool) -> Cell {
     } else {
         format!("{}/{}", share.answered, share.measured)
     };
-    Cell::new(text).fg(colour)
+    Cell::new(framed(&text, (marked, !share.is_full()))).fg(colour)
+}
+
+/// In a table in which something failed: in brackets what did, and with room for them what did not.
+fn framed(text: &str, (marked, failed): (bool, bool)) -> String {
+    match (marked, failed) {
+        (false, _) => text.to_owned(),
+        (true, false) => format!(" {text} "),
+        (true, true) => format!("[{text}]"),
+    }
 }
 
 /// What was run, how long it took, and how many checks came out how.

@@ -16,12 +16,12 @@ use flatnet_model::observations::Observations;
 use flatnet_model::skip::SkipReason;
 use flatnet_model::verdict::Verdict;
 
-fn report(observations: Observations) -> Report {
+pub(super) fn report(observations: Observations) -> Report {
     let checks: Vec<_> = all().iter().collect();
     judged(observations, &checks, &Required::OfProvider)
 }
 
-pub(super) fn judged(observations: Observations, checks: &[&Check], required: &Required) -> Report {
+pub(crate) fn judged(observations: Observations, checks: &[&Check], required: &Required) -> Report {
     let run = Run {
         provider: "lab".to_owned(),
         cluster: None,
@@ -59,7 +59,7 @@ pub(super) fn healthy() -> Observations {
 }
 
 /// One pod lost its default route, one node's files cannot be read, and there is no bridge to look at.
-fn mixed() -> Report {
+pub(super) fn mixed() -> Report {
     let mut observations = healthy();
     let pod = &mut observations.pods[0];
     pod.facts
@@ -226,7 +226,7 @@ fn large_matrices_show_only_what_is_red() {
     insta::assert_snapshot!(plain(&terminal::render_matrix(&report.matrix)), @r"
     pairs answered, from row to column
            node7
-    node3    5/6
+    node3   [5/6]
     ");
 }
 
@@ -293,12 +293,9 @@ fn a_directory_gets_all_files_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("a/b");
     let written = write_to(&target, &mixed()).unwrap();
-    assert_eq!(
-        written,
-        ["report.json", "junit.xml", "summary.md"].map(|name| target.join(name))
-    );
-    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 3);
-    json::parse(&std::fs::read_to_string(&written[0]).unwrap()).unwrap();
+    assert_eq!(written, FILES.map(|name| target.join(name)));
+    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 4);
+    json::parse(&std::fs::read_to_string(&written[1]).unwrap()).unwrap();
     let blocked = dir.path().join("file");
     std::fs::write(&blocked, "").unwrap();
     let error = write_to(&blocked, &mixed()).unwrap_err();
@@ -318,7 +315,7 @@ fn what_cannot_be_written_is_found_before_a_run_and_leaves_nothing() {
 
     assert!(error.contains("summary.md: is a directory;"), "{error}");
     assert!(late.contains("summary.md: "), "{late}");
-    assert_eq!(entries(), 3, "two reports and the folder");
+    assert_eq!(entries(), 4, "three reports and the folder");
 }
 
 /// Every key of the JSON form is documented.

@@ -27,6 +27,8 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use flatnet_model::follow::{Followed, FollowedTo, Wanted};
 use flatnet_model::kernel::Flow;
 use flatnet_model::observations::Observations;
@@ -126,6 +128,13 @@ impl Ground {
         }
     }
 
+    /// The way of a dial's packets as routes, neighbours and bridges lead it, without a kernel's answers.
+    pub fn walk(&self, dial: &Wanted) -> Trace {
+        let ends = Ends::of(&self.network, dial);
+        let request = there(&ends, dial, Default::default());
+        trace(&self.network, &Kernels::default(), &request).0
+    }
+
     fn walks(&self, followed: &Followed) -> (Walk, Option<Walk>) {
         let ends = Ends::of(&self.network, &followed.dial);
         let kernels: Kernels = followed
@@ -133,17 +142,11 @@ impl Ground {
             .iter()
             .map(|route| ((route.netns.clone(), route.flow), route.outcome.clone()))
             .collect();
+        let marks = lookup::marks(followed, followed.dial.request.address);
         let there = trace(
             &self.network,
             &kernels,
-            &Request {
-                from: ends.client.clone(),
-                destination: followed.dial.request.address,
-                wanted: Some(ends.server.clone()),
-                rewrite: None,
-                carries: Some(lookup::carries(&followed.dial.request, false)),
-                marks: lookup::marks(followed, followed.dial.request.address),
-            },
+            &there(&ends, &followed.dial, marks),
         );
         let back = there.0.source.map(|source| {
             trace(
@@ -160,6 +163,18 @@ impl Ground {
             )
         });
         (there, back)
+    }
+}
+
+/// What a dial sends first, with the firewall marks that it is known to have.
+fn there(ends: &Ends, dial: &Wanted, marks: BTreeMap<Netns, u32>) -> Request {
+    Request {
+        from: ends.client.clone(),
+        destination: dial.request.address,
+        wanted: Some(ends.server.clone()),
+        rewrite: None,
+        carries: Some(lookup::carries(&dial.request, false)),
+        marks,
     }
 }
 

@@ -2,6 +2,7 @@
 mod runs;
 
 use std::net::IpAddr;
+use std::path::{PathBuf, absolute};
 
 use clap::Args;
 
@@ -112,6 +113,7 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     }
     let report = report.with_comparison(comparison);
     let written = [show(&args, &report), keep(&args, &report), left];
+    annotate(&args, &report);
     let outcome = report.outcome();
     Ok(output::delivered(outcome.exit_code, written))
 }
@@ -222,6 +224,20 @@ fn show(args: &TestArgs, report: &Report) -> Result<()> {
             };
             output::print(terminal::render(report, detail))
         }
+    }
+}
+
+/// On the CNI's file, where GitHub Actions reads what this prints. On standard error: standard output may be JSON.
+fn annotate(args: &TestArgs, report: &Report) {
+    let variable = |name: &str| std::env::var_os(name);
+    let reads = variable("GITHUB_ACTIONS").is_some_and(|on| on == "true");
+    let Some(file) = args.run.cni_file().filter(|_| reads) else {
+        return;
+    };
+    let file = absolute(file).unwrap_or_else(|_| file.to_owned());
+    let workspace = variable("GITHUB_WORKSPACE").map(PathBuf::from);
+    for line in report::annotations::render(report, &file, workspace.as_deref()) {
+        output::say(line);
     }
 }
 
