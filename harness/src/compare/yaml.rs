@@ -2,8 +2,6 @@
 use flatnet_model::fact::Kind;
 use flatnet_model::nearest::nearest;
 
-use super::baseline::unknown_fact;
-
 /// `:LINE: WHAT: WHY`, with what is allowed where a word is not known, and the one that was probably meant.
 pub(crate) fn located(error: &serde_yaml::Error, what: &str) -> String {
     let at = error.location();
@@ -45,4 +43,16 @@ pub(crate) fn unknown_word(kind: &str, word: &str, allowed: &[&str]) -> String {
         "unknown {kind} {word:?}{near}; allowed: {}",
         allowed.join(", ")
     )
+}
+
+/// What is said of a fact that nobody knows.
+pub(crate) fn unknown_fact(id: &str) -> String {
+    let ids: Vec<String> = flatnet_model::fact::ALL
+        .iter()
+        .map(|entry| entry.kind.id())
+        .collect();
+    let known: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let near = nearest(id, &known);
+    let near = near.map_or_else(String::new, |near| format!(", did you mean {near:?}?"));
+    format!("unknown fact {id:?}{near}; known facts: {}", ids.join(", "))
 }

@@ -7,6 +7,7 @@ mod conflist;
 mod expect;
 mod file;
 mod jobs;
+mod key_path;
 mod options;
 mod row;
 mod rows;

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
-use super::conflist::KeyPath;
+use super::key_path::KeyPath;
 use super::word::word;
 use crate::compare::yaml::unknown_word;
 use crate::config::RunArgs;

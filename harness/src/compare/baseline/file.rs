@@ -2,7 +2,6 @@
 use std::path::Path;
 
 use flatnet_model::fact::{Kind, Value};
-use flatnet_model::nearest::nearest;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
@@ -85,16 +84,4 @@ impl Baseline {
         }
         serde_yaml::from_str(text).map_err(|e| wrong(located(&e, "not as expected")))
     }
-}
-
-/// What is said of a fact that nobody knows.
-pub fn unknown_fact(id: &str) -> String {
-    let ids: Vec<String> = flatnet_model::fact::ALL
-        .iter()
-        .map(|entry| entry.kind.id())
-        .collect();
-    let known: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let near = nearest(id, &known);
-    let near = near.map_or_else(String::new, |near| format!(", did you mean {near:?}?"));
-    format!("unknown fact {id:?}{near}; known facts: {}", ids.join(", "))
 }

@@ -20,7 +20,7 @@ use flatnet_model::fact::{Fact, Key, Role, Seen};
 
 pub use accept::{Accepted, accept};
 pub use allow::{Allow, within};
-pub use file::{Baseline, SCHEMA, unknown_fact};
+pub use file::{Baseline, SCHEMA};
 pub use held::{Held, replace, today};
 pub use judge::{Judgement, judge};
 pub use selector::Selector;
