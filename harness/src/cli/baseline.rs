@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::output;
-use crate::compare::baseline::{Accepted, accept, beside, replace, today, unknown_fact};
+use crate::compare::baseline::{Accepted, accept, beside, replace, today};
+use crate::compare::yaml::unknown_fact;
 use crate::{Error, Result};
 use flatnet_model::fact::Kind;
 

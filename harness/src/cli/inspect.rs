@@ -100,14 +100,9 @@ fn list(questions: &[&Question]) -> String {
 
 fn show(inspection: &Inspection, nodes: usize, format: Format) -> Result<()> {
     match format {
-        Format::Table => output::print(print::table(inspection, nodes, width())),
+        Format::Table => output::print(print::table(inspection, nodes, output::width())),
         Format::Json => output::print_line(print::json(inspection)?),
         Format::Yaml => output::print(print::yaml(inspection)?),
         Format::Markdown => output::print(print::markdown(inspection, nodes)),
     }
-}
-
-/// Columns of the terminal; none where the output goes elsewhere and lines may have any length.
-fn width() -> Option<u16> {
-    comfy_table::Table::new().width()
 }

@@ -12,6 +12,7 @@ mod inspect_route;
 mod log;
 mod output;
 mod progress;
+mod sweep;
 mod test;
 mod up;
 mod which;
@@ -46,6 +47,7 @@ Examples:
   flatnet test --plant masquerade                plant a fault and see a check fail
   flatnet test --provider kind --cni flannel     run the same checks on a real cluster in containers
   flatnet test --provider kubeconfig             run them on the cluster kubectl talks to
+  flatnet sweep suites/sweep.yaml                run a table of configurations, each beside what is expected of it
   flatnet up && flatnet exec busybox-1 -- ip route && flatnet down";
 
 /// Proves that a Kubernetes cluster's pod network is as flat as Kubernetes promises, and says what is wrong where it is not.
@@ -83,6 +85,8 @@ enum Command {
     Diagnose(diagnose::DiagnoseArgs),
     /// Say what is different between two runs: promises broken or restored, other paths, other facts
     Diff(diff::DiffArgs),
+    /// Run a table of configurations on labs, and compare each with what is expected of it
+    Sweep(sweep::SweepArgs),
     /// Take what a run found into a baseline
     Baseline(baseline::BaselineCommand),
     /// Change the CNI configuration of a cluster that runs, under traffic, and say what that did
@@ -184,6 +188,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(*args, &typed),
         Command::Diagnose(args) => diagnose::run(args, &typed),
         Command::Baseline(args) => baseline::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Change(args) => change::run(*args, &typed),
         Command::Checks(args) => checks::run(&args),

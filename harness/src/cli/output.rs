@@ -29,6 +29,11 @@ pub(super) fn print_line(text: impl Display) -> Result<()> {
     print(format_args!("{text}\n"))
 }
 
+/// Columns of the terminal that standard output is; none where it is none.
+pub(super) fn width() -> Option<u16> {
+    comfy_table::Table::new().width()
+}
+
 /// Says a line on standard error. What cannot be said even there is dropped.
 pub(super) fn say(line: impl Display) {
     let _ = writeln!(anstream::stderr(), "{line}");

@@ -14,6 +14,7 @@ use flatnet_lab::LabSpec;
 pub use choice::Choice;
 pub use kind::{KindCluster, on_kind, recorded};
 pub use lab::{change as lab_change, on_lab};
+pub(crate) use shipped::{REFERENCE, REFERENCE_DIRS};
 pub use wanted::Wanted;
 
 use crate::Result;

@@ -7,6 +7,6 @@ pub(super) const FLANNEL: &str = include_str!("../../../manifests/flannel.yaml")
 /// Weave Net.
 pub(super) const WEAVE: &str = include_str!("../../../manifests/weave.yaml");
 /// The conflist of the `reference` CNI: containernetworking's bridge, host-local and portmap.
-pub(super) const REFERENCE: &str = include_str!("../../../manifests/reference.conflist");
+pub(crate) const REFERENCE: &str = include_str!("../../../manifests/reference.conflist");
 /// Where distributions put the reference plugins.
-pub(super) const REFERENCE_DIRS: [&str; 3] = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];
+pub(crate) const REFERENCE_DIRS: [&str; 3] = ["/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"];

@@ -2,5 +2,6 @@
 pub mod baseline;
 pub mod recorded;
 pub mod source;
+pub(crate) mod yaml;
 
 pub use recorded::Recorded;

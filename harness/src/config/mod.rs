@@ -18,8 +18,9 @@ use flatnet_model::probe::Transport;
 use ipnet::IpNet;
 
 pub use baseline::BaselineArgs;
+pub(crate) use booted::is_file;
 pub use provider::{KindArgs, KubeArgs, LabArgs};
-pub use required::RequireArgs;
+pub use required::{RequireArgs, selected};
 
 use crate::{Error, Result};
 
@@ -334,26 +335,51 @@ impl RunArgs {
     pub fn parse<'a>(options: impl IntoIterator<Item = &'a str>) -> Result<Self> {
         parsed(options)
     }
+
+    /// The defaults with these options on top, whatever `FLATNET_*` variables say.
+    ///
+    /// # Errors
+    /// [`Error::Input`] names the option whose value does not fit.
+    pub fn written<'a>(options: impl IntoIterator<Item = &'a str>) -> Result<Self> {
+        parsed_as(options, variable::unheard).map_err(|e| {
+            let text = e.to_string();
+            let why = text.split("\n\n").next().unwrap_or_default();
+            Error::Input(why.trim_start_matches("error: ").trim().to_owned())
+        })
+    }
+
+    /// The names of all options, as they are typed after `--`.
+    pub fn names() -> Vec<String> {
+        let command = RunArgs::augment_args(clap::Command::new("flatnet"));
+        let names = command.get_arguments().filter_map(clap::Arg::get_long);
+        names.map(str::to_owned).collect()
+    }
 }
 
 /// Options of one kind: the defaults, with what `FLATNET_*` variables choose, and these on top.
 fn parsed<'a, A: Args>(options: impl IntoIterator<Item = &'a str>) -> Result<A> {
+    parsed_as(options, variable::nonempty).map_err(|e| {
+        let origin = variable::behind(&e).map(|name| format!("; {name} sets that value"));
+        Error::Input(format!(
+            "{}{}",
+            e.to_string().trim_end(),
+            origin.unwrap_or_default()
+        ))
+    })
+}
+
+fn parsed_as<'a, A: Args>(
+    options: impl IntoIterator<Item = &'a str>,
+    variables: fn(clap::Command) -> clap::Command,
+) -> std::result::Result<A, clap::Error> {
     #[derive(Parser)]
     struct Command<A: Args> {
         #[command(flatten)]
         args: A,
     }
-    let command = variable::nonempty(Command::<A>::command());
+    let command = variables(Command::<A>::command());
     command
         .try_get_matches_from(std::iter::once("flatnet").chain(options))
         .and_then(|matches| Command::from_arg_matches(&matches))
         .map(|command| command.args)
-        .map_err(|e| {
-            let origin = variable::behind(&e).map(|name| format!("; {name} sets that value"));
-            Error::Input(format!(
-                "{}{}",
-                e.to_string().trim_end(),
-                origin.unwrap_or_default()
-            ))
-        })
 }

@@ -1,6 +1,6 @@
 //! Which checks of a run must not be skipped.
 use clap::Args;
-use flatnet_analysis::checks::Required;
+use flatnet_analysis::checks::{Check, Required, catalogue};
 
 use crate::{Error, Result};
 
@@ -29,6 +29,21 @@ impl RequireArgs {
         said.map_err(|e| Error::Input(format!("--require: {e}")))
     }
 
+    /// What they say, all of it among these checks.
+    ///
+    /// # Errors
+    /// As [`RequireArgs::required`], and for one that is not among them.
+    pub fn among(&self, checks: &[&Check]) -> Result<Required> {
+        let required = self.required()?;
+        match &required.beyond(checks)[..] {
+            [] => Ok(required),
+            ids => Err(Error::Input(format!(
+                "--require {}: --only leaves it out; name it there too, or leave it out here",
+                ids.join(",")
+            ))),
+        }
+    }
+
     /// The default, with what `FLATNET_REQUIRE` says.
     ///
     /// # Errors
@@ -36,4 +51,23 @@ impl RequireArgs {
     pub fn from_env() -> Result<Required> {
         super::parsed::<RequireArgs>([])?.required()
     }
+}
+
+/// The checks named, in the catalogue's order; all where none is.
+///
+/// # Errors
+/// [`Error::Input`] for a word that is no check, with the nearest one.
+pub fn selected(only: &[String]) -> Result<Vec<&'static Check>> {
+    let mut wanted = Vec::new();
+    for id in only {
+        wanted.push(
+            catalogue::find(id)
+                .map_err(|e| Error::Input(e.to_string()))?
+                .id,
+        );
+    }
+    let all = catalogue::all().iter();
+    Ok(all
+        .filter(|check| wanted.is_empty() || wanted.contains(&check.id))
+        .collect())
 }

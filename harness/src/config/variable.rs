@@ -19,6 +19,11 @@ pub(crate) fn nonempty(command: Command) -> Command {
         .mut_subcommands(nonempty)
 }
 
+/// The command without variables: its options are those that are written.
+pub(crate) fn unheard(command: Command) -> Command {
+    command.mut_args(|arg| arg.env(Resettable::Reset))
+}
+
 /// An error's words about options of `command`: an option whose value a variable set is called by that variable.
 pub(crate) fn named(error: &str, command: &Command, matches: &ArgMatches) -> String {
     let mut words = error.to_owned();

@@ -21,6 +21,7 @@ mod repeated;
 pub mod route;
 mod shallow;
 pub mod summary;
+pub mod sweep;
 pub mod terminal;
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ fn row(check: &CheckReport, words: &Words<'_>) -> String {
 }
 
 /// Text that neither ends a table's cell nor starts markup.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -32,7 +32,10 @@ pub(super) fn plan(
         ("flatnet-cni".to_owned(), programs.cni.clone()),
         ("flatnet-agent".to_owned(), programs.agent.clone()),
     ];
-    shown.extend(cni.programs());
+    // A conflist may name flatnet's own plugin, and then brings it.
+    let plugins = cni.programs();
+    shown.retain(|(name, _)| plugins.iter().all(|(plugin, _)| plugin != name));
+    shown.extend(plugins);
     let given = Given {
         name: args.cni().to_owned(),
         backend: matches!(cni, Choice::Flatnet { .. }).then(|| args.backend().to_owned()),

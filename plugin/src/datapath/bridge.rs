@@ -59,11 +59,12 @@ pub(super) fn ensure(host: &mut Route, conf: &NetConf, plan: &Plan, store: &Stor
 
 /// Whether the bridge has a port that does not belong to a pod of this network.
 fn is_shared(host: &mut Route, bridge: &Link, conf: &NetConf, store: &Store) -> Result<bool> {
+    // Ports first: each is recorded before it is made, so that one that another ADD makes meanwhile is not taken for somebody else's.
+    let links = host.links()?;
     let owners = store.owners()?.into_iter();
     let ours: HashSet<String> = owners
         .map(|owner| HostEnd::of(&conf.name, &owner).name)
         .collect();
-    let links = host.links()?;
     let mut ports = links
         .iter()
         .filter(|link| link.master == Some(bridge.index));

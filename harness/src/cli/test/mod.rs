@@ -6,12 +6,12 @@ use std::path::{PathBuf, absolute};
 use clap::Args;
 
 use super::{Output, Typed, output};
-use crate::config::{BaselineArgs, RequireArgs, RunArgs};
+use crate::config::{BaselineArgs, RequireArgs, RunArgs, selected};
 use crate::plant::Fault;
 use crate::report::terminal::{self, Detail};
 use crate::report::{self, Comparison, Report};
 use crate::{Error, Result, plant};
-use flatnet_analysis::checks::{Check, Required, catalogue};
+use flatnet_analysis::checks::{Check, Required};
 use runs::Runs;
 
 /// Options of `flatnet test`.
@@ -67,7 +67,7 @@ type Judged = (Vec<&'static Check>, Required);
 pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     args.run.settle(|option| typed.is(option));
     let checks = selected(&args.only)?;
-    let required = required(&args.require, &checks)?;
+    let required = args.require.among(&checks)?;
     let fault = args.plant.as_deref().map(plant::find).transpose()?;
     args.check_runs()?;
     let baseline = args.compare.held()?;
@@ -111,34 +111,6 @@ impl TestArgs {
             )));
         }
         Ok(())
-    }
-}
-
-/// The checks named, in the catalogue's order; all where none is.
-fn selected(only: &[String]) -> Result<Vec<&'static Check>> {
-    let mut wanted = Vec::new();
-    for id in only {
-        wanted.push(
-            catalogue::find(id)
-                .map_err(|e| Error::Input(e.to_string()))?
-                .id,
-        );
-    }
-    let all = catalogue::all().iter();
-    Ok(all
-        .filter(|check| wanted.is_empty() || wanted.contains(&check.id))
-        .collect())
-}
-
-/// What must not be skipped, all of it among these checks.
-fn required(args: &RequireArgs, checks: &[&Check]) -> Result<Required> {
-    let required = args.required()?;
-    match &required.beyond(checks)[..] {
-        [] => Ok(required),
-        ids => Err(Error::Input(format!(
-            "--require {}: --only leaves it out; name it there too, or leave it out here",
-            ids.join(",")
-        ))),
     }
 }
 

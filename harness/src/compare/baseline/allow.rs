@@ -54,15 +54,7 @@ impl Allow {
             (Some(values), Some(value)) => values.contains(value),
             (Some(_), None) => false,
         };
-        let ranged = self.min.is_some() || self.max.is_some();
-        let within = match value {
-            Some(Value::Number(number)) => {
-                self.min.is_none_or(|min| *number >= min)
-                    && self.max.is_none_or(|max| *number <= max)
-            }
-            _ => !ranged,
-        };
-        listed && within
+        listed && within(value, self.min, self.max)
     }
 
     /// `device-mtu of eth0 (every pod)`.
@@ -75,5 +67,15 @@ impl Allow {
             about.unwrap_or_default(),
             on.unwrap_or_default()
         )
+    }
+}
+
+/// Whether a value is a number within these bounds; any value is within none.
+pub fn within(value: Option<&Value>, min: Option<i64>, max: Option<i64>) -> bool {
+    match value {
+        Some(Value::Number(number)) => {
+            min.is_none_or(|min| *number >= min) && max.is_none_or(|max| *number <= max)
+        }
+        _ => min.is_none() && max.is_none(),
     }
 }

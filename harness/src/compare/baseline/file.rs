@@ -2,12 +2,12 @@
 use std::path::Path;
 
 use flatnet_model::fact::{Kind, Value};
-use flatnet_model::nearest::nearest;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::allow::Allow;
 use super::selector::Selector;
+use crate::compare::yaml::located;
 use crate::{Error, Result};
 
 /// The version of the form.
@@ -84,29 +84,4 @@ impl Baseline {
         }
         serde_yaml::from_str(text).map_err(|e| wrong(located(&e, "not as expected")))
     }
-}
-
-/// `:LINE: WHAT: WHY`, with a suggestion for a fact that is not known.
-fn located(error: &serde_yaml::Error, what: &str) -> String {
-    let line = error.location().map(|at| format!(":{}", at.line()));
-    let said = error.to_string();
-    let unknown = said.split("unknown variant `").nth(1);
-    let unknown = unknown.and_then(|rest| rest.split('`').next());
-    let why = match unknown {
-        Some(id) => unknown_fact(id),
-        None => said,
-    };
-    format!("{}: {what}: {why}", line.unwrap_or_default())
-}
-
-/// What is said of a fact that nobody knows.
-pub fn unknown_fact(id: &str) -> String {
-    let ids: Vec<String> = flatnet_model::fact::ALL
-        .iter()
-        .map(|entry| entry.kind.id())
-        .collect();
-    let known: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let near = nearest(id, &known);
-    let near = near.map_or_else(String::new, |near| format!(", did you mean {near:?}?"));
-    format!("unknown fact {id:?}{near}; known facts: {}", ids.join(", "))
 }

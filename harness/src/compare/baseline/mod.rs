@@ -19,10 +19,11 @@ use std::path::{Path, PathBuf};
 use flatnet_model::fact::{Fact, Key, Role, Seen};
 
 pub use accept::{Accepted, accept};
-pub use allow::Allow;
-pub use file::{Baseline, SCHEMA, unknown_fact};
+pub use allow::{Allow, within};
+pub use file::{Baseline, SCHEMA};
 pub use held::{Held, replace, today};
 pub use judge::{Judgement, judge};
+pub use selector::Selector;
 pub use write::render;
 
 /// Where a run that differs from the baseline in `file` leaves what it found.

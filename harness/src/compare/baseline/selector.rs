@@ -115,7 +115,7 @@ impl Selector {
     }
 
     /// Whether it names that one.
-    pub(super) fn names(&self, role: Role) -> bool {
+    pub fn names(&self, role: Role) -> bool {
         self.named().is_some_and(|roles| roles.contains(&role))
     }
 

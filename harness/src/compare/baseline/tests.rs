@@ -176,7 +176,10 @@ fn wrong_files_are_told_with_line_and_remedy() {
             "flatnet: baseline/v1\nallow:\n  - {fact: device-mtu}\n",
             "missing field `reason`",
         ),
-        ("flatnet: baseline/v1\nfact: {}\n", "unknown field `fact`"),
+        (
+            "flatnet: baseline/v1\nfact: {}\n",
+            "unknown key \"fact\", did you mean \"facts\"?",
+        ),
     ] {
         let error = Baseline::parse(Path::new("b.yaml"), text).unwrap_err();
         assert_eq!(error.exit_code(), 2);
