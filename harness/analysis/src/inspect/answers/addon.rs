@@ -251,12 +251,14 @@ fn lab_agent(node: &str, inside: &NodeInside, findings: &mut Findings) {
         .iter()
         .find(|process| process.program == "flatnet-agent")
     {
+        // Without the option, the agent chooses by itself.
+        let backend = flags::value(&agent.argv, "backend").unwrap_or_else(|| "auto".to_owned());
         findings.fact(
             Fact::new("agent", "flatnet-agent", Source::command("ps -ww -o args"))
                 .on(node)
                 .with("status", "Running")
                 .with("pid", agent.pid)
-                .with("backend", flags::value(&agent.argv, "backend")),
+                .with("backend", backend),
         );
     } else if matches!(in_use(inside), Ok(Some((_, config))) if config.kinds().any(|kind| kind == "flatnet-cni"))
     {
