@@ -168,7 +168,7 @@ net_tests! {
         let (a, _r, b) = routed();
         let mut b = b.probe();
         let port = b.listen("there");
-        let number = |number: u8| [&b"fnp1\x05\0\0\0\0\0\0\0\x07\0\x14\0\0\0\0\0\0\0"[..], &[number], &[0; 12]].concat();
+        let number = |number: u8| [&b"fnp1\x07\0\0\0\0\0\0\0\x07\0\x14\0\0\0\0\0\0\0"[..], &[number], &[0; 12]].concat();
         let answers = a.within(|| {
             let mut stream = TcpStream::connect(("10.9.2.2", port)).unwrap();
             stream.write_all(&[number(0), number(1), number(2)].concat()).unwrap();
@@ -177,7 +177,7 @@ net_tests! {
             answers
         });
         let told: Vec<[u8; 3]> = answers.chunks(35).map(|answer| [answer[4], answer[22], answer[30]]).collect();
-        assert_eq!(told, [[6, 0, 1], [6, 1, 2], [6, 2, 3]]);
+        assert_eq!(told, [[8, 0, 1], [8, 1, 2], [8, 2, 3]]);
     }
 
     fn what_the_kernel_does_not_send_is_lost_with_its_words() {
