@@ -61,7 +61,11 @@ fn a_report_cut_short_is_told_apart_from_something_else() {
             "{\"a\": 1}".to_owned(),
             "not a report of flatnet test",
         ),
-        ("text.json", "hello".to_owned(), "nor the JSON of flatnet inspect"),
+        (
+            "text.json",
+            "hello".to_owned(),
+            "nor the JSON of flatnet inspect",
+        ),
     ] {
         let file = reports.path(name);
         std::fs::write(&file, content).expect("a file");
