@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn each_failing_check_is_one_line_at_the_file() {
-        let workspace = Path::new("/work/repo");
+        let workspace = Path::new("/home/runner/repo");
         let file = workspace.join("cni/my, 100%:new.conflist");
         let red = mixed();
         let lines = render(&red, &file, Some(workspace));

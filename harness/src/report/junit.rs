@@ -56,7 +56,7 @@ fn compared(against: &Against) -> TestCase {
     let status = match &against.diff {
         Some(diff) if !diff.differs() => TestCaseStatus::success(),
         _ => {
-            let other = "there is no baseline yet, or somebody is new or gone";
+            let other = "there is no baseline yet, or nodes or pods were added or removed";
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status
                 .set_type("differs")

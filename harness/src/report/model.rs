@@ -45,7 +45,7 @@ pub struct Report {
     /// What the run was compared with.
     #[serde(default, skip_serializing_if = "Comparison::is_empty")]
     pub comparison: Comparison,
-    /// What it is compared by, as it was written; made anew of the observations where those are there.
+    /// What two reports are compared by. Where the report has observations, they are derived from those instead.
     #[serde(default)]
     pub facts: Vec<Fact>,
     /// Everything the verdicts are drawn from; left out where only verdicts are wanted.

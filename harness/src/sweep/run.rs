@@ -171,7 +171,7 @@ async fn row(file: &Path, job: Job) -> Result<RowReport> {
     })
 }
 
-/// A run that did not come about, beside what is expected.
+/// Compares a run that failed to start with what is expected.
 fn of_error(row: &Row, error: &Error) -> Vec<Miss> {
     let seen = format!("exit code {}: {error}", error.exit_code());
     match (row.refusal(), error) {

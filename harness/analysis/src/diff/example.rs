@@ -6,17 +6,17 @@ use flatnet_model::fact::{Kind, Place, Role};
 use flatnet_model::observations::Observations;
 
 use super::compare::Side;
-use super::model::{Example, HopLine};
+use super::model::{Change, Example, HopLine};
 use crate::facts::paths;
 
 /// The way of a packet between the first that a difference is about, where it is about packets and both sides can be walked.
-pub(super) fn of(
-    id: Kind,
-    about: &str,
-    subjects: &[Role],
-    before: &Side<'_>,
-    after: &Side<'_>,
-) -> Option<Example> {
+pub(super) fn of(change: &Change, before: &Side<'_>, after: &Side<'_>) -> Option<Example> {
+    let Change {
+        id,
+        about,
+        subjects,
+        ..
+    } = change;
     if !matches!(
         id,
         Kind::Reach | Kind::Path | Kind::PathMtu | Kind::RouteToPods

@@ -46,7 +46,7 @@ pub fn diff_but(
         .map(|group| words::change(group, before, after))
         .collect();
     changes.sort_by(|a, b| (a.class, a.id, &a.about).cmp(&(b.class, b.id, &b.about)));
-    one_example_each(&mut changes);
+    one_example_each(&mut changes, before, after);
     let names = |side: &Side<'_>, places: Vec<Place>| {
         let named = places.into_iter().map(|place| side.named(place));
         named.collect::<Vec<_>>()
@@ -66,24 +66,25 @@ pub fn diff_but(
     }
 }
 
-/// Leaves the first example of each class whose ways differ, or the first where none does: others would show the same again.
-fn one_example_each(changes: &mut [Change]) {
-    let classes = [
-        Class::PromiseBroken,
-        Class::PromiseRestored,
-        Class::PathDiffers,
-        Class::FactDiffers,
-        Class::Noise,
-    ];
-    for class in classes {
-        let examples = |one: &Change| one.example.as_ref().filter(|_| one.class == class).cloned();
-        let telling = |one: &Change| examples(one).is_some_and(|example| !example.is_same());
-        let first = changes.iter().position(telling);
-        let first = first.or_else(|| changes.iter().position(|one| examples(one).is_some()));
-        for (at, change) in changes.iter_mut().enumerate() {
-            if change.class == class && Some(at) != first {
-                change.example = None;
+/// Gives each class one example: the first whose ways differ, or the first where none does. Others would show the same again, and each
+/// is a walk on both sides. `changes` are sorted by class.
+fn one_example_each(changes: &mut [Change], before: &Side<'_>, after: &Side<'_>) {
+    for alike in changes.chunk_by_mut(|a, b| a.class == b.class) {
+        let mut first = None;
+        for (at, change) in alike.iter().enumerate() {
+            let Some(example) = example::of(change, before, after) else {
+                continue;
+            };
+            let is_telling = !example.is_same();
+            if is_telling || first.is_none() {
+                first = Some((at, example));
             }
+            if is_telling {
+                break;
+            }
+        }
+        if let Some((at, example)) = first {
+            alike[at].example = Some(example);
         }
     }
 }

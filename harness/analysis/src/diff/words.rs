@@ -5,7 +5,6 @@ use flatnet_model::fact::{Key, Kind, Place, Role, Seen, Value};
 
 use super::class::Class;
 use super::compare::{Side, Why};
-use super::example;
 use super::model::{Change, Group, Uncompared};
 use crate::checks;
 
@@ -52,7 +51,7 @@ pub(super) fn change(group: Group, before: &Side<'_>, after: &Side<'_>) -> Chang
     };
     let promise = matches!(class, Class::PromiseBroken | Class::PromiseRestored);
     Change {
-        example: example::of(id, &about, &subjects, before, after),
+        example: None,
         rule: rule(id, &about).filter(|_| promise),
         class,
         id,

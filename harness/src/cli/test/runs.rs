@@ -18,7 +18,7 @@ pub(super) struct Runs {
     pub(super) error: Option<Error>,
     /// In words: what differs among them.
     pub(super) flaky: Vec<String>,
-    /// The facts of that run; none where it could not be observed.
+    /// The facts of that run, where it is compared; none where it could not be observed.
     pub(super) recorded: Option<Recorded>,
 }
 
@@ -37,7 +37,11 @@ pub(super) fn run(args: &TestArgs, fault: Option<&'static Fault>, judged: &Judge
             1 => "this run".to_owned(),
             _ => format!("run {number}"),
         };
-        let recorded = Recorded::of_report(label, &report);
+        // Facts are walks of packets, too: they are made only where something is compared.
+        let compared = count > 1 || args.compare.baseline.is_some();
+        let recorded = compared
+            .then(|| Recorded::of_report(label, &report))
+            .flatten();
         if let (Some(first), Some(now)) = (&first, &recorded) {
             let changes = diff(&first.side(), &now.side()).changes;
             let real = changes.iter().filter(|change| change.class != Class::Noise);
