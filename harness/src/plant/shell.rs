@@ -70,7 +70,18 @@ macro_rules! nat {
         $crate::plant::shell::chain!("nat", $family, $hook, $priority, $rule)
     };
 }
-pub(super) use {chain, filter, nat};
+/// The rule of chain `fault` in table `fault`, which faults add, as parameters of the cause that names it; before them what is said besides.
+macro_rules! own_rule {
+    ($family:literal $(, $more:expr)*) => {
+        &[
+            $($more,)*
+            ("rule.chain", "fault"),
+            ("rule.family", $family),
+            ("rule.table", "fault"),
+        ]
+    };
+}
+pub(super) use {chain, filter, nat, own_rule};
 
 impl Line {
     /// Runs it.

@@ -4,7 +4,7 @@ use flatnet_model::cause::CauseId as C;
 use super::{DUAL, Fault, VXLAN};
 use crate::plant::Who::{Node, Pod};
 use crate::plant::says::{may_be, seen};
-use crate::plant::shell::{filter, node};
+use crate::plant::shell::{filter, node, own_rule};
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault::shell(
@@ -18,12 +18,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[Node(2)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "inet"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("inet", ("at.node", "node2")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -38,12 +33,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node", "same-node"],
             &[Node(1)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node1"),
-                ("rule.chain", "fault"),
-                ("rule.family", "inet"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("inet", ("at.node", "node1")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -58,12 +48,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node", "gateway", "same-node"],
             &[Node(3)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node3"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.node", "node3")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -78,12 +63,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[Node(1)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node1"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.node", "node1")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -126,12 +106,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[Node(2)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "inet"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("inet", ("at.node", "node2")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -146,12 +121,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node", "same-node"],
             &[Node(3)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node3"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.node", "node3")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -168,12 +138,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[Node(2)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "inet"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("inet", ("at.node", "node2")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -210,12 +175,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node", "gateway", "same-node"],
             &[Node(1)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node1"),
-                ("rule.chain", "fault"),
-                ("rule.family", "bridge"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("bridge", ("at.node", "node1")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -230,12 +190,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[Node(2)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "netdev"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("netdev", ("at.node", "node2")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -283,12 +238,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[Node(2)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip6"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip6", ("at.node", "node2")),
         )],
     )
     .may_fail(&["mtu"])
@@ -304,12 +254,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[Node(2)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "inet"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("inet", ("at.node", "node2")),
         )],
     )
     .may_fail(&["mtu"])

@@ -4,7 +4,7 @@ use flatnet_model::cause::CauseId as C;
 use super::Fault;
 use crate::plant::Who::{Node, Pod};
 use crate::plant::says::{red, seen};
-use crate::plant::shell::{filter, node, pod};
+use crate::plant::shell::{filter, node, own_rule, pod};
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault::shell(
@@ -17,11 +17,7 @@ pub(super) static FAULTS: &[Fault] = &[
                 &["cross-node", "same-node"],
                 &[Pod(2)],
                 C::DroppedByRule,
-                &[
-                    ("rule.chain", "fault"),
-                    ("rule.family", "inet"),
-                    ("rule.table", "fault"),
-                ],
+                own_rule!("inet"),
             ),
             red(&["hairpin"], &[Pod(2)]),
         ],
@@ -40,11 +36,7 @@ pub(super) static FAULTS: &[Fault] = &[
                 &["cross-node", "same-node"],
                 &[Pod(1)],
                 C::DroppedByRule,
-                &[
-                    ("rule.chain", "fault"),
-                    ("rule.family", "inet"),
-                    ("rule.table", "fault"),
-                ],
+                own_rule!("inet"),
             ),
             red(&["hairpin"], &[Pod(1)]),
         ],
@@ -62,11 +54,7 @@ pub(super) static FAULTS: &[Fault] = &[
                 &["cross-node", "same-node"],
                 &[Pod(5)],
                 C::DroppedByRule,
-                &[
-                    ("rule.chain", "fault"),
-                    ("rule.family", "inet"),
-                    ("rule.table", "fault"),
-                ],
+                own_rule!("inet"),
             ),
             red(&["hairpin"], &[Pod(5)]),
         ],
@@ -82,12 +70,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node", "same-node"],
             &[Node(2)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.node", "node2")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -102,11 +85,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[Pod(2)],
             C::DroppedByRule,
-            &[
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip"),
         )],
     ),
     Fault::shell(
@@ -125,12 +104,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[Node(2)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.node", "node2")),
         )],
     )
     .may_fail(&["mtu"]),

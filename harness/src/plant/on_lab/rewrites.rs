@@ -4,7 +4,7 @@ use flatnet_model::cause::CauseId as C;
 use super::{DUAL, Fault};
 use crate::plant::Who::{Node, Pod};
 use crate::plant::says::{may_be, seen};
-use crate::plant::shell::{nat, node, pod};
+use crate::plant::shell::{nat, node, own_rule, pod};
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault::shell(
@@ -23,12 +23,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["no-nat"],
             &[Node(1)],
             C::RewrittenByRule,
-            &[
-                ("at.node", "node1"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.node", "node1")),
         )],
     ),
     Fault::shell(
@@ -47,12 +42,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["no-nat"],
             &[Node(2)],
             C::RewrittenByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.node", "node2")),
         )],
     ),
     Fault::shell(
@@ -93,12 +83,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["no-nat"],
             &[Node(1)],
             C::RewrittenByRule,
-            &[
-                ("at.node", "node1"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip6"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip6", ("at.node", "node1")),
         )],
     )
     .needs(DUAL),
@@ -118,12 +103,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node", "same-node"],
             &[Node(2)],
             C::RewrittenByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.node", "node2")),
         )],
     )
     .may_fail(&["mtu"]),
@@ -138,12 +118,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node", "no-nat"],
             &[Node(1)],
             C::RewrittenByRule,
-            &[
-                ("at.node", "node1"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.node", "node1")),
         )],
     )
     .may_fail(&["mtu"]),

@@ -4,7 +4,7 @@ use flatnet_model::cause::CauseId as C;
 use super::{DUAL, Fault, ROUTED_IPV6, ROUTES, VXLAN};
 use crate::plant::Who::{Node, Pod};
 use crate::plant::says::{may_be, seen};
-use crate::plant::shell::{filter, node, pod, wire};
+use crate::plant::shell::{filter, node, own_rule, pod, wire};
 
 /// No echo comes back: what is answered is an ICMP error that names the MTU.
 const TEACH_POD: &str = "ping -c 1 -W 1 -s 1400 $POD2 || true";
@@ -160,12 +160,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["mtu"],
             &[Node(2)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node2"),
-                ("rule.chain", "fault"),
-                ("rule.family", "inet"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("inet", ("at.node", "node2")),
         )],
     ),
     Fault::shell(
@@ -184,12 +179,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["mtu"],
             &[Node(1)],
             C::DroppedByRule,
-            &[
-                ("at.node", "node1"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip6"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip6", ("at.node", "node1")),
         )],
     )
     .needs(DUAL),
@@ -209,12 +199,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["mtu"],
             &[Pod(3)],
             C::DroppedByRule,
-            &[
-                ("at.pod.name", "busybox-3"),
-                ("rule.chain", "fault"),
-                ("rule.family", "ip"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("ip", ("at.pod.name", "busybox-3")),
         )],
     ),
     Fault::shell(

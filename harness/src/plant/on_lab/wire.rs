@@ -3,7 +3,7 @@ use flatnet_model::cause::CauseId as C;
 
 use super::{Fault, ROUTES, VXLAN};
 use crate::plant::says::{may_be, seen};
-use crate::plant::shell::{filter, wire};
+use crate::plant::shell::{filter, own_rule, wire};
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault::shell(
@@ -36,12 +36,7 @@ pub(super) static FAULTS: &[Fault] = &[
             &["cross-node"],
             &[],
             C::DroppedByRule,
-            &[
-                ("at", "wire"),
-                ("rule.chain", "fault"),
-                ("rule.family", "bridge"),
-                ("rule.table", "fault"),
-            ],
+            own_rule!("bridge", ("at", "wire")),
         )],
     )
     .may_fail(&["mtu"])
