@@ -1,10 +1,10 @@
 //! `flatnet checks`: the catalogue, for people and for programs.
 use std::collections::BTreeSet;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
-use super::output;
+use super::{Format, output};
 use crate::{Error, Result, plant};
 use flatnet_analysis::checks::{catalogue, required::required_on};
 
@@ -17,13 +17,6 @@ pub(super) struct ChecksArgs {
     /// Output format
     #[arg(long, short, value_enum, default_value = "text")]
     output: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Markdown,
 }
 
 /// The catalogue as data.

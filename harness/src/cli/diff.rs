@@ -1,7 +1,7 @@
 //! `flatnet diff`: what is different between two runs.
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::output;
+use super::{Format, output};
 use crate::compare::source;
 use crate::report::diff as print;
 use crate::{Error, Result};
@@ -29,13 +29,6 @@ pub(super) struct DiffArgs {
     /// Output format
     #[arg(long, short, value_enum, default_value = "text")]
     output: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-    Markdown,
 }
 
 pub(super) fn run(args: &DiffArgs) -> Result<u8> {

@@ -154,15 +154,7 @@ mod tests {
     fn look(files: &[&str], tables: &[&str]) -> BTreeMap<String, NodeLook> {
         let facts = Facts {
             hostname: "node1".to_owned(),
-            links: Vec::new(),
-            addresses: Vec::new(),
-            routes: Vec::new(),
-            rules: Vec::new(),
-            other_tables: Vec::new(),
-            neighbours: Vec::new(),
-            fdb: Vec::new(),
-            sysctls: BTreeMap::new(),
-            counters: BTreeMap::new(),
+            ..Facts::default()
         };
         let look = NodeLook {
             pod_cidrs: Vec::new(),

@@ -2,10 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use flatnet_model::capabilities::Capabilities;
-use flatnet_model::covering::Covering;
 use flatnet_model::fact::{Fact, Kind, Place, Value};
-use flatnet_model::follow::Following;
 use flatnet_model::inspection::{self, Inspection, Outcome};
 use flatnet_model::observations::{Observations, ObservedNode};
 use flatnet_model::snapshot::NodeSnapshot;
@@ -134,24 +131,9 @@ fn cluster(inspection: &Inspection) -> Observations {
     }
     Observations {
         nodes: nodes.into_values().map(ObservedNode::new).collect(),
-        pods: Vec::new(),
-        dials: Vec::new(),
-        coverage: Covering::Full,
-        received: BTreeMap::new(),
-        repeated_answers: BTreeMap::new(),
-        series: Vec::new(),
-        mtu: Vec::new(),
         pod_network,
-        denied: Vec::new(),
-        control_plane: None,
-        translated: None,
-        following: Following::default(),
-        changes: Vec::new(),
-        namespace: String::new(),
-        cni: String::new(),
         provider: inspection.provider.clone(),
-        capabilities: Capabilities::default(),
-        booted: None,
+        ..Observations::default()
     }
 }
 

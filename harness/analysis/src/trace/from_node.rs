@@ -1,6 +1,4 @@
 //! A pod's network as its node sees it, where no program can be run in the pod.
-use std::collections::BTreeMap;
-
 use flatnet_model::kernel::route_kind::UNICAST;
 use flatnet_model::kernel::{Address, Link, LinkStats, RouteEntry};
 use flatnet_model::probe::{Facts, NamespaceInterface, NetworkNamespace};
@@ -53,12 +51,7 @@ pub fn facts(pod: &ObservedPod, namespaces: &[NetworkNamespace]) -> Option<Facts
         links: namespace.interfaces.iter().map(link).collect(),
         addresses: namespace.addresses.iter().map(address).collect(),
         routes: namespace.routes.iter().map(route).collect(),
-        rules: Vec::new(),
-        other_tables: Vec::new(),
-        neighbours: Vec::new(),
-        fdb: Vec::new(),
-        sysctls: BTreeMap::new(),
-        counters: BTreeMap::new(),
+        ..Facts::default()
     })
 }
 

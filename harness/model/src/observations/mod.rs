@@ -34,7 +34,7 @@ pub use names::PodNames;
 pub use translated::Translated;
 
 /// Everything the checks may judge by. An `Err` holds why something could not be observed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Observations {
     /// Nodes, in the cluster's order.
     pub nodes: Vec<ObservedNode>,
@@ -92,23 +92,15 @@ impl Observations {
         Observations {
             nodes: self.nodes.clone(),
             pods: self.pods.clone(),
-            dials: Vec::new(),
             coverage: self.coverage,
-            received: BTreeMap::new(),
-            repeated_answers: BTreeMap::new(),
-            series: Vec::new(),
-            mtu: Vec::new(),
             pod_network: self.pod_network.clone(),
             denied: self.denied.clone(),
-            control_plane: None,
-            translated: None,
-            following: Following::default(),
-            changes: Vec::new(),
             namespace: self.namespace.clone(),
             cni: self.cni.clone(),
             provider: self.provider.clone(),
             capabilities: self.capabilities.clone(),
             booted: self.booted.clone(),
+            ..Observations::default()
         }
     }
 }

@@ -191,7 +191,7 @@ pub enum RouteOutcome {
 }
 
 /// What this network namespace looks like from inside.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// uname's node name.
     pub hostname: String,
