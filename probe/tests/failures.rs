@@ -115,6 +115,33 @@ net_tests! {
         }
     }
 
+    /// What is lost because there is too much to do in a moment would be lost again in that moment.
+    fn a_second_attempt_waits_until_each_target_has_had_its_first() {
+        let (a, r, b) = routed();
+        let (mut one, mut two) = (b.probe(), b.probe());
+        let ports = [one.listen("one"), two.listen("two")];
+        let [p, q] = ports;
+        // A port passes once a packet to the other has been seen: the first that is dialled does not.
+        r.nft(&format!("table inet t {{
+            set p {{ type ipv4_addr; flags dynamic; }}
+            set q {{ type ipv4_addr; flags dynamic; }}
+            chain c {{
+                type filter hook forward priority 0;
+                udp dport {p} add @p {{ ip daddr }}
+                udp dport {q} add @q {{ ip daddr }}
+                udp dport {p} ip daddr != @q drop
+                udp dport {q} ip daddr != @p drop
+            }}
+        }}"));
+        let targets = ports.map(|port| target(Transport::Udp, "10.9.2.2", port)).to_vec();
+        let results = a.probe().ask(&ask::Dial { targets, at_once: 1, timeout_ms: 300, attempts: 2 }).results;
+        let attempts = results.iter().map(|result| match result {
+            flatnet_model::probe::DialOutcome::Answered { attempts, .. } => *attempts,
+            failed => panic!("{failed:?}"),
+        });
+        assert_eq!(attempts.sum::<u32>(), 3, "{results:?}");
+    }
+
     fn refused_by_a_firewall_here() {
         let (a, _r, _b) = routed();
         a.nft("table inet t { chain c { type filter hook output priority 0; policy drop; }; }");

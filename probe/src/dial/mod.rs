@@ -11,7 +11,8 @@ mod tcp;
 mod transfer;
 mod udp;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -123,6 +124,7 @@ struct Shared {
     udp: PerFamily<udp::Line>,
     icmp: PerFamily<icmp::Line>,
     taken: Cell<usize>,
+    again: RefCell<VecDeque<Turn>>,
     pace: Pace,
     /// Rows begin at different targets, so that not all probes of a cluster dial the first pod at the same moment.
     first: usize,
@@ -172,6 +174,7 @@ pub(crate) async fn dial(mut row: Row) -> (Vec<DialOutcome>, Vec<RepeatedAnswers
         udp: PerFamily::open(&row, Transport::Udp, udp::Line::open),
         icmp: PerFamily::open(&row, Transport::Icmp, icmp::Line::open),
         taken: Cell::new(0),
+        again: RefCell::default(),
         pace: Pace::new(row.at_once.clamp(1, MOST_WORKERS)),
         nonces,
         first,
@@ -218,71 +221,104 @@ pub(crate) async fn dial(mut row: Row) -> (Vec<DialOutcome>, Vec<RepeatedAnswers
     (outcomes.collect(), repeated.collect())
 }
 
-/// Takes targets until none is left.
+/// Takes targets until none is left, and then those that must be tried again.
 async fn work(shared: Rc<Shared>) -> Vec<(usize, DialOutcome)> {
-    let all = shared.row.targets.len();
     let mut results = Vec::new();
     loop {
         let _turn = shared.pace.turn().await;
-        if shared.taken.get() >= all {
+        let Some(turn) = shared.next() else {
             return results;
+        };
+        match reach(&shared, &turn).await {
+            Reached::Ended(outcome) => results.push((turn.index, outcome)),
+            Reached::Again(again) => shared.again.borrow_mut().push_back(again),
         }
-        let index = (shared.first + shared.taken.replace(shared.taken.get() + 1)) % all;
-        results.push((index, reach(&shared, &shared.row.targets[index]).await));
     }
 }
 
-async fn reach(shared: &Shared, target: &DialRequest) -> DialOutcome {
+/// One attempt of a row.
+struct Turn {
+    index: usize,
+    /// Attempts with this one.
+    attempts: u32,
+    not_before: Instant,
+}
+
+impl Shared {
+    /// Each target once, then those that are tried again: what was lost in a moment when the machine or a peer had too much to do would be
+    /// lost once more in that moment.
+    fn next(&self) -> Option<Turn> {
+        let all = self.row.targets.len();
+        let taken = self.taken.get();
+        if taken < all {
+            self.taken.set(taken + 1);
+            return Some(Turn {
+                index: (self.first + taken) % all,
+                attempts: 1,
+                not_before: Instant::now(),
+            });
+        }
+        self.again.borrow_mut().pop_front()
+    }
+}
+
+enum Reached {
+    Ended(DialOutcome),
+    Again(Turn),
+}
+
+async fn reach(shared: &Shared, turn: &Turn) -> Reached {
+    let target = &shared.row.targets[turn.index];
     let Row {
         timeout,
         attempts: most,
         ..
     } = shared.row;
-    let mut attempts = 1;
-    loop {
-        let begun = Instant::now();
-        let outcome = shared
-            .pace
-            .within(timeout, attempt(shared, target))
-            .await
-            .unwrap_or_else(|| {
-                Err(Missed::new(
-                    Failure::TimedOut,
-                    format!("no answer within {} ms", timeout.as_millis()),
-                ))
-            });
-        let took = begun.elapsed();
-        match outcome {
-            Ok(Reply {
+    let attempts = turn.attempts;
+    tokio::time::sleep_until(turn.not_before.into()).await;
+    let begun = Instant::now();
+    let outcome = shared
+        .pace
+        .within(timeout, attempt(shared, target))
+        .await
+        .unwrap_or_else(|| {
+            Err(Missed::new(
+                Failure::TimedOut,
+                format!("no answer within {} ms", timeout.as_millis()),
+            ))
+        });
+    let took = begun.elapsed();
+    match outcome {
+        Ok(Reply {
+            local,
+            responder,
+            seen_as,
+            reply_from,
+            retransmits,
+        }) => {
+            shared.pace.answered(took, timeout);
+            Reached::Ended(DialOutcome::Answered {
                 local,
                 responder,
                 seen_as,
                 reply_from,
+                rtt_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                attempts,
                 retransmits,
-            }) => {
-                let rtt_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                return DialOutcome::Answered {
-                    local,
-                    responder,
-                    seen_as,
-                    reply_from,
-                    rtt_us,
-                    attempts,
-                    retransmits,
-                };
-            }
-            Err(Missed { kind, detail }) if attempts >= most || kind == Failure::Unsupported => {
-                return DialOutcome::Failed {
-                    kind,
-                    detail,
-                    attempts,
-                };
-            }
-            Err(_) => {
-                tokio::time::sleep((PAUSE * attempts).min(timeout).saturating_sub(took)).await
-            }
+            })
         }
-        attempts += 1;
+        Err(Missed { kind, detail }) if attempts >= most || kind == Failure::Unsupported => {
+            Reached::Ended(DialOutcome::Failed {
+                kind,
+                detail,
+                attempts,
+            })
+        }
+        Err(_) => Reached::Again(Turn {
+            index: turn.index,
+            attempts: attempts + 1,
+            not_before: begun + (PAUSE * attempts).min(timeout),
+        }),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! On a busy machine a process may sleep for seconds with its answers in the socket. A limit on wall time would then say that
 //! the network lost them. Time is therefore counted in ticks: one that comes late counts as two, however late it was. The peer
-//! competes for the same processors, so it gets its turns while ticks come.
+//! competes for the same processors, so it gets its turns while ticks come. Where ticks come in time and answers take a large
+//! part of the limit all the same, the peers have more to answer than they can: fewer dials at once wait in their queues.
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -13,14 +14,19 @@ use tokio::time::{Instant, sleep};
 const TICK: Duration = Duration::from_millis(100);
 /// What a tick counts at most, and from when it is late.
 const LATE: Duration = Duration::from_millis(200);
-/// Dials at once before anything is known about the machine.
+/// Dials at once before anything is known about the machine, and those that slow answers leave.
 const FIRST: usize = 8;
+/// An answer that takes this part of a limit is slow.
+const SLOW_PART: u32 = 8;
 
 /// The pace of one row of dials.
 pub(super) struct Pace {
     /// Time that counted until the last tick.
     counted: Cell<Duration>,
     ticked: Cell<Instant>,
+    /// How many answers came since then, and how many of them were slow.
+    answers: Cell<usize>,
+    slow: Cell<usize>,
     /// Dials that may be under way, 1 to `most`.
     window: Cell<usize>,
     most: usize,
@@ -34,6 +40,8 @@ impl Pace {
         Pace {
             counted: Cell::default(),
             ticked: Cell::new(Instant::now()),
+            answers: Cell::default(),
+            slow: Cell::default(),
             window: Cell::new(FIRST.min(most)),
             most,
             under_way: Cell::new(0),
@@ -41,17 +49,29 @@ impl Pace {
         }
     }
 
-    /// Keeps time, forever: twice the dials after a tick in time, half of them after a late one.
+    /// An answer came, `took` after its request was sent.
+    pub(super) fn answered(&self, took: Duration, limit: Duration) {
+        self.answers.set(self.answers.get() + 1);
+        if took > limit / SLOW_PART {
+            self.slow.set(self.slow.get() + 1);
+        }
+    }
+
+    /// Keeps time, forever: twice the dials after a tick in time, half of them after a late one, or where half of the answers are slow.
     pub(super) async fn keep(&self) {
         loop {
             sleep(TICK).await;
             let took = self.ticked.get().elapsed();
             self.ticked.set(Instant::now());
             self.counted.set(self.counted.get() + took.min(LATE));
+            let (answers, slow) = (self.answers.take(), self.slow.take());
             let window = self.window.get();
-            self.window.set(match took < LATE {
-                true => (window * 2).min(self.most),
-                false => (window / 2).max(1),
+            self.window.set(if took >= LATE {
+                (window / 2).max(1)
+            } else if slow * 2 > answers {
+                (window / 2).max(window.min(FIRST))
+            } else {
+                (window * 2).min(self.most)
             });
             self.room.notify_waiters();
         }
@@ -165,6 +185,24 @@ mod tests {
                 "ticks in time: {}",
                 pace.window.get()
             );
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn fewer_dials_wait_where_most_answers_are_slow() {
+        let limit = Duration::from_millis(800);
+        paced(64, async |pace| {
+            let ticks = async |slow: usize, fast: usize| {
+                for _ in 0..6 {
+                    (0..slow).for_each(|_| pace.answered(limit / 2, limit));
+                    (0..fast).for_each(|_| pace.answered(limit / 100, limit));
+                    sleep(TICK).await;
+                }
+                pace.window.get()
+            };
+            assert_eq!(ticks(1, 9).await, 64, "one peer of many is slow");
+            assert_eq!(ticks(9, 1).await, FIRST, "all of them are");
         })
         .await;
     }

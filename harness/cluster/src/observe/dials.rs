@@ -11,7 +11,8 @@ use super::fleet::READ_WITHIN;
 /// One attempt, milliseconds: an answer takes well under a millisecond on one machine. It outlasts TCP's first retransmission
 /// (after a second, RFC 6298 section 2.1), which is then seen as that, and not hidden by a second attempt.
 pub(super) const ATTEMPT_MS: u64 = 1_500;
-/// Attempts per request: a packet lost to a busy machine is not a broken network, twice in a row it is.
+/// Attempts per request, the second when each of the probe's requests has had the first: a packet lost to a busy machine is not a
+/// broken network, twice at different times it is.
 pub(super) const ATTEMPTS: u32 = 2;
 /// Dials under way at once in one probe, at most; it makes fewer where the machine does not keep up.
 const AT_ONCE: usize = 256;
