@@ -215,13 +215,14 @@ impl Changed {
     }
 
     /// Fails unless everything in which the two configurations differ is in effect on every node and in every pod that was made after the
-    /// change. Pods from before it keep what they got when they were made.
+    /// change. Pods from before it keep what they got when they were made, and nodes what these need: routes to a former range, for example.
     ///
     /// # Panics
     /// With what is still as it was, or as neither of the two has it, and where; also where the two do not differ in anything.
     #[track_caller]
     pub fn arrives(&self) -> &Self {
         let Pass {
+            arrived,
             arrived_after,
             not_running,
             ..
@@ -236,7 +237,7 @@ impl Changed {
                 &listed(&text::arrivals(&late)),
             );
         }
-        if arrived_after.is_empty() {
+        if arrived.is_empty() {
             self.fail(
                 "changes nothing",
                 "  nodes and pods of the two configurations are alike",
