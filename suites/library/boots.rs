@@ -52,8 +52,33 @@ fn wrong_options_and_missing_plugins_are_said_before_anything_boots() {
             &dir.path().display().to_string(),
         ],
     );
+    has(
+        &error(&Cluster::lab().cni(&conflist).cni_bin("no/such/bin")),
+        &["--cni-bin no/such/bin: not a directory; name the one that has the plugins of "],
+    );
+    std::fs::write(
+        &conflist,
+        r#"{"cniVersion": "1.0.0", "name": "x", "plugins": [{}]}"#,
+    )
+    .expect("a conflist");
+    has(
+        &error(&Cluster::lab().cni(&conflist).cni_bin(dir.path())),
+        &[
+            "plugins[0] has no \"type\"; each plugin is an object whose \"type\" is the name of its program",
+        ],
+    );
+    let underlay = error(&Cluster::lab().option("--underlay", "l3"));
+    has(
+        &underlay,
+        &["invalid value 'l3'", "[possible values: l2, routed]"],
+    );
+    // That is for those who type a command.
+    assert!(!underlay.contains("--help"), "{underlay}");
     has(&error(&Cluster::lab().nodes(0)), &["--nodes", "0"]);
-    has(&error(&Cluster::lab().option("--nose", "3")), &["--nose"]);
+    has(
+        &error(&Cluster::lab().option("--nose", "3")),
+        &["--nose", "tip: "],
+    );
     has(
         &error(&Cluster::lab().cni("no/such.conflist")),
         &["no/such.conflist"],

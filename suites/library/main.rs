@@ -1,6 +1,7 @@
 //! `flatnet::testing` as another repository uses it: what holds on a healthy lab, and what each assertion says of a fault.
 mod baseline;
 mod boots;
+mod change;
 mod ends;
 mod faults;
 mod page;

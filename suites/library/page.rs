@@ -1,10 +1,14 @@
-//! `examples/your-cni` and the page that shows it.
+//! `examples/your-cni` and the pages that show it.
 const EXAMPLE: &str = include_str!("../../examples/your-cni/tests/network.rs");
-const PAGE: &str = include_str!("../../docs/library.md");
+const PAGES: [&str; 2] = [
+    include_str!("../../docs/library.md"),
+    include_str!("../../README.md"),
+];
 
 #[test]
-fn the_page_shows_the_example_as_it_is_in_under_thirty_lines() {
-    assert!(PAGE.contains(&format!("```rust\n{EXAMPLE}```\n")));
+fn pages_show_the_example_as_it_is_in_under_thirty_lines() {
+    let shown = format!("```rust\n{EXAMPLE}```\n");
+    assert!(PAGES.iter().all(|page| page.contains(&shown)));
     assert!(EXAMPLE.lines().count() < 30);
 }
 

@@ -9,16 +9,18 @@ fn lab() -> Cluster {
 }
 
 #[rstest]
-fn pods_keep_their_ip(#[by_ref] lab: &Cluster) {
-    let (a, b) = (lab.node("node1").pod(1), lab.node("node2").pod(1));
+fn the_network_is_flat(#[by_ref] lab: &Cluster) {
+    let (one, two) = (lab.node("node1"), lab.node("node2"));
+    let (a, b) = (one.pod(1), two.pod(1));
     assert_eq!(a.reaches(&b).without_nat().seen_as(), a.ips());
+    one.has_route(two.pod_cidrs()[0], two.ips()[0]);
     lab.check("pod-ip-unique");
 }
 
 #[rstest]
-fn nodes_route_each_others_pods(#[by_ref] lab: &Cluster) {
-    let (one, two) = (lab.node("node1"), lab.node("node2"));
-    one.has_route(two.pod_cidrs()[0], two.ips()[0]);
+fn a_new_mtu_cuts_no_stream(#[by_ref] lab: &Cluster) {
+    let streams = lab.pod("busybox-1").streams_to(&lab.pod("busybox-2"));
+    lab.change("your-cni.conflist,mtu=1400").keeps(&streams);
 }
 
 #[rstest]

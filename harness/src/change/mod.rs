@@ -1,10 +1,12 @@
 //! A configuration change on a cluster that runs, under traffic: pods from before stay, others join, streams run through it, and
 //! afterwards it is compared with a cluster that was made with the new configuration.
+mod flow;
 mod fresh;
 mod lab;
 mod others;
 mod pods;
 pub mod report;
+mod rollout;
 pub mod text;
 mod traffic;
 mod wanted;
@@ -76,9 +78,8 @@ pub async fn conduct(order: Order, observer: Observer) -> Result<ChangeReport> {
         order: &order,
         to: &to,
         from: from.as_ref(),
-        records: &records,
     };
-    let passes = lab::conduct(&session, asked, &observer).await;
+    let passes = passes(&session, asked, records, &observer).await;
     let cluster = session.plan().outlives_run().map(str::to_owned);
     let passes = torn_down(passes, session.close().await)?;
     Ok(ChangeReport {
@@ -90,6 +91,19 @@ pub async fn conduct(order: Order, observer: Observer) -> Result<ChangeReport> {
         wrong: passes.iter().flat_map(Pass::wrong).collect(),
         passes,
     })
+}
+
+async fn passes(
+    session: &Session,
+    asked: wanted::Asked<'_>,
+    records: BTreeSet<String>,
+    observer: &Observer,
+) -> Result<Vec<Pass>> {
+    let Some(spec) = session.plan().source.lab() else {
+        return Err(not_a_lab());
+    };
+    let rollout = lab::rollout(session, spec, asked, records, observer).await?;
+    flow::conduct(session, &rollout, asked.order.and_back, observer).await
 }
 
 /// A new lab has the first configuration from the beginning.

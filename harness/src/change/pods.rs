@@ -8,6 +8,7 @@ use flatnet_model::snapshot::PodSnapshot;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 
+use crate::cni::Wanted;
 use crate::session::workload::Workload;
 use crate::{Error, Result};
 
@@ -69,6 +70,26 @@ pub(super) async fn make(
         }
     }
     Ok(made)
+}
+
+/// The pods that show whether `to` networks pods of `node` at all.
+///
+/// # Errors
+/// [`Error::Input`] with what the cluster says where one of them does not run; they are deleted then.
+pub(super) async fn first_runs(
+    cluster: &Arc<dyn Cluster>,
+    pods: &[Pod],
+    made: Made,
+    to: &Wanted,
+    node: &str,
+) -> Result<Vec<PodSnapshot>> {
+    let Some(why) = made.failed.first() else {
+        return Ok(made.running);
+    };
+    delete(cluster, pods.iter().map(pod_ref)).await?;
+    Err(Error::Input(format!(
+        "--to {to}: refused: the first new pod on {node} does not run: {why}"
+    )))
 }
 
 /// Deletes them, all at once, and waits until they are gone.

@@ -36,10 +36,14 @@ fn pass_lines(pass: &Pass, lines: &mut Vec<String>) {
     lines.push(format!("  dials      {}", Vec::from_iter(pairs).join(", ")));
     let failed = pass.pairs.values().flat_map(|reached| &reached.failed);
     few(failed.map(|what| format!("             {what}")), lines);
-    stream_lines(pass, lines);
+    lines.push(stream_counts(&pass.streams));
+    let told = stream_words(&pass.streams, &pass.steps);
+    few(told.into_iter().map(|what| format!("    {what}")), lines);
     lines.push("  arrived".to_owned());
     few(
-        arrivals(pass).into_iter().map(|what| format!("    {what}")),
+        arrivals(&pass.arrived)
+            .into_iter()
+            .map(|what| format!("    {what}")),
         lines,
     );
     for said in &pass.said {
@@ -74,7 +78,8 @@ fn few(all: impl Iterator<Item = String>, lines: &mut Vec<String>) {
     }
 }
 
-fn steps(steps: &[Begun]) -> String {
+/// Each step, and how long it took.
+pub(crate) fn steps(steps: &[Begun]) -> String {
     let each = steps.iter().enumerate().map(|(index, begun)| {
         let words = begun.step.words();
         match steps.get(index + 1) {
@@ -95,31 +100,25 @@ fn duration(us: u64) -> String {
     }
 }
 
-fn stream_lines(pass: &Pass, lines: &mut Vec<String>) {
-    let kept = pass
-        .streams
-        .iter()
-        .filter(|stream| stream.is_kept())
-        .count();
-    let numbers: u64 = pass
-        .streams
-        .iter()
-        .flat_map(|stream| &stream.report)
-        .map(|report| report.sent)
-        .sum();
-    lines.push(format!(
+/// How many of them kept their numbers, and how many they sent.
+pub(crate) fn stream_counts(streams: &[StreamRun]) -> String {
+    let kept = streams.iter().filter(|stream| stream.is_kept()).count();
+    let reports = streams.iter().flat_map(|stream| &stream.report);
+    let numbers: u64 = reports.map(|report| report.sent).sum();
+    format!(
         "  streams    {kept} of {} kept, {numbers} numbers sent",
-        pass.streams.len()
-    ));
-    let told = pass
-        .streams
-        .iter()
-        .flat_map(|stream| stream_words(stream, &pass.steps));
-    few(told.map(|what| format!("    {what}")), lines);
+        streams.len()
+    )
+}
+
+/// What happened to streams, one line each, with the step in which it did.
+pub(crate) fn stream_words(streams: &[StreamRun], steps: &[Begun]) -> Vec<String> {
+    let told = streams.iter().flat_map(|stream| one_stream(stream, steps));
+    told.collect()
 }
 
 /// What happened to one stream; nothing where nothing did.
-fn stream_words(stream: &StreamRun, steps: &[Begun]) -> Vec<String> {
+fn one_stream(stream: &StreamRun, steps: &[Begun]) -> Vec<String> {
     let report = match &stream.report {
         Ok(report) => report,
         Err(why) => {
@@ -164,9 +163,9 @@ fn disorder(who: &str, report: &StreamReport) -> Option<String> {
 }
 
 /// One line per property and state, with whom it is true of.
-fn arrivals(pass: &Pass) -> Vec<String> {
+pub(crate) fn arrivals(all: &[Arrived]) -> Vec<String> {
     let mut groups: BTreeMap<(Arrival, String), Vec<&Arrived>> = BTreeMap::new();
-    for arrived in &pass.arrived {
+    for arrived in all {
         for property in &arrived.properties {
             let (what, before, now) = (&property.what, &property.before, &property.now);
             let words = match property.arrival {
@@ -193,7 +192,8 @@ fn arrivals(pass: &Pass) -> Vec<String> {
     each.collect()
 }
 
-fn leftover_lines(all: &[Leftover]) -> Vec<String> {
+/// One line per thing, with why it is told and the nodes that have it.
+pub(crate) fn leftover_lines(all: &[Leftover]) -> Vec<String> {
     let mut groups: BTreeMap<(Why, &str, &str), Vec<&str>> = BTreeMap::new();
     for left in all {
         let key = (left.why, left.kind.as_str(), left.what.as_str());

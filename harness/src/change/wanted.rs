@@ -1,5 +1,5 @@
 //! The configuration that is asked for, decided before anything is changed.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Order, args_for, ranges};
 use crate::cni::lab_change::Config;
@@ -12,8 +12,6 @@ pub(super) struct Asked<'a> {
     pub(super) order: &'a Order,
     pub(super) to: &'a Wanted,
     pub(super) from: Option<&'a Wanted>,
-    /// Of pods that were there before those of the run.
-    pub(super) records: &'a BTreeSet<String>,
 }
 
 /// The configuration that is asked for, with the ranges that the lab has where no others are wanted.

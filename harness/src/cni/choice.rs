@@ -172,6 +172,12 @@ fn from_file(file: &str, text: &str, args: &RunArgs) -> Result<Choice> {
             "--cni {file} needs --cni-bin DIR, the directory with the plugins it names"
         ))
     })?;
+    if !dir.is_dir() {
+        return Err(Error::Input(format!(
+            "--cni-bin {}: not a directory; name the one that has the plugins of {file}",
+            dir.display()
+        )));
+    }
     conflist(
         file,
         text,
@@ -265,7 +271,10 @@ fn explain(error: &ListError) -> String {
             "no \"plugins\" list with at least one plugin; give a conflist, not the configuration of a single plugin"
                 .to_owned()
         }
-        ListError::InChain { position, fault } => format!("plugins[{}] {fault}", position - 1),
+        ListError::InChain { position, fault } => format!(
+            "plugins[{}] {fault}; each plugin is an object whose \"type\" is the name of its program",
+            position - 1
+        ),
         other => other.to_string(),
     }
 }

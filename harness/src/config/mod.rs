@@ -341,11 +341,7 @@ impl RunArgs {
     /// # Errors
     /// [`Error::Input`] names the option whose value does not fit.
     pub fn written<'a>(options: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        parsed_as(options, variable::unheard).map_err(|e| {
-            let text = e.to_string();
-            let why = text.split("\n\n").next().unwrap_or_default();
-            Error::Input(why.trim_start_matches("error: ").trim().to_owned())
-        })
+        parsed_as(options, variable::unheard).map_err(|e| Error::Input(words(&e)))
     }
 
     /// The names of all options, as they are typed after `--`.
@@ -360,12 +356,23 @@ impl RunArgs {
 fn parsed<'a, A: Args>(options: impl IntoIterator<Item = &'a str>) -> Result<A> {
     parsed_as(options, variable::nonempty).map_err(|e| {
         let origin = variable::behind(&e).map(|name| format!("; {name} sets that value"));
-        Error::Input(format!(
-            "{}{}",
-            e.to_string().trim_end(),
-            origin.unwrap_or_default()
-        ))
+        Error::Input(words(&e) + &origin.unwrap_or_default())
     })
+}
+
+/// What is wrong and similar options, without what only a command line has: its usage and its `--help`.
+fn words(e: &clap::Error) -> String {
+    let text = e.to_string();
+    let paragraphs = text.trim().trim_start_matches("error: ").split("\n\n");
+    let of_terminals = |words: &&str| {
+        ["Usage: ", "For more information"]
+            .iter()
+            .any(|start| words.starts_with(start))
+    };
+    let kept = paragraphs
+        .map(str::trim_end)
+        .filter(|words| !of_terminals(words));
+    Vec::from_iter(kept).join("\n")
 }
 
 fn parsed_as<'a, A: Args>(

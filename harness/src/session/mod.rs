@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::cni::Given;
 use crate::config::RunArgs;
 use crate::events::{self, Event, Observer, Phase};
 use crate::plant::Fault;
@@ -31,6 +32,7 @@ use crate::{Result, torn_down};
 use boot::Booted;
 use deploy::Deployed;
 use flatnet_cluster::exposed::Exposed;
+use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::before::{self, NodesBefore};
 use flatnet_cluster::observe::fleet::Fleet;
 use flatnet_cluster::observe::scope::Scope;
@@ -251,6 +253,19 @@ impl Session {
             true => Ok(()),
             false => self.lifetime.add(thing),
         }
+    }
+
+    /// The CNI of a lab and the ranges of its pods, as they are after changes of its configuration; nothing where the cluster is not a lab.
+    ///
+    /// # Errors
+    /// A lab that does not answer.
+    pub(crate) async fn network_now(&self) -> Result<Option<(String, Vec<IpNet>)>> {
+        let Some(spec) = self.plan.source.lab() else {
+            return Ok(None);
+        };
+        let spec = LabCluster::connect(&spec.name).await?.info().await?.spec;
+        let ranges = locate::pod_network(&spec);
+        Ok(Given::of_lab(&spec).map(|given| (given.name, ranges)))
     }
 
     /// What there is to observe.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::inside::{Inside, on_runtime, or_panic};
-use super::{Fact, Node, Pod, evidence};
+use super::{Change, Fact, Node, Pod, evidence};
 use crate::compare::Recorded;
 use crate::compare::baseline::Held;
 use crate::config::RunArgs;
@@ -44,6 +44,7 @@ impl Cluster {
                 runtime,
                 session,
                 nodes,
+                cni_bin: args.lab.cni_bin.clone(),
             }))),
             Err(e) => {
                 runtime.shutdown_background();
@@ -185,11 +186,17 @@ impl Cluster {
         }
     }
 
+    /// Another CNI configuration, as `flatnet change --to` takes it: a CNI as [`Options::cni`](super::Options::cni) takes it, with options, as
+    /// `flatnet,mtu=1400` or `new.conflist`. Labs only.
+    pub fn change(&self, to: &str) -> Change<'_> {
+        Change::new(self.inside(), to)
+    }
+
     #[track_caller]
     fn observed(&self) -> Observations {
         or_panic(
             self.inside()
-                .run(async |looked| looked.session.observe().await),
+                .observed(async |session| session.observe().await),
         )
     }
 

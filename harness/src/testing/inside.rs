@@ -1,6 +1,7 @@
 //! What a cluster's handle, its nodes and its pods share.
 use std::fmt;
 use std::panic::resume_unwind;
+use std::path::PathBuf;
 use std::thread;
 
 use flatnet_analysis::checks::{Check, Required};
@@ -20,6 +21,8 @@ pub(super) struct Inside {
     pub(super) session: Session,
     pub(super) probes: Probes,
     pub(super) nodes: Vec<NodeSnapshot>,
+    /// Directory of the plugins that its conflist names.
+    pub(super) cni_bin: Option<PathBuf>,
 }
 
 /// What looks at it.
@@ -42,6 +45,21 @@ impl Inside {
         on_runtime(&self.runtime, async || work(looked).await)
     }
 
+    /// What `look` sees of the cluster as it is now, with the CNI and the ranges of pods that a change may have given it.
+    pub(super) fn observed(
+        &self,
+        look: impl AsyncFnOnce(&Session) -> Result<Observations> + Send,
+    ) -> Result<Observations> {
+        self.run(async |looked| {
+            let mut observations = look(looked.session).await?;
+            if let Some((cni, pod_network)) = looked.session.network_now().await? {
+                observations.cni = cni;
+                observations.pod_network = pod_network;
+            }
+            Ok(observations)
+        })
+    }
+
     /// Judges what was observed, as a test asks for it: what cannot be judged on this cluster is not a pass.
     pub(super) fn judged(&self, observations: Observations, checks: &[&Check]) -> Report {
         let ids: Vec<String> = checks.iter().map(|check| check.id.to_owned()).collect();
@@ -50,6 +68,7 @@ impl Inside {
         let run = Run {
             // Evidence says in its own words how to keep it.
             gone: None,
+            cni: observations.cni.clone(),
             ..Run::of(self.session.plan(), &observations, None)
         };
         let now = Timestamp::now();

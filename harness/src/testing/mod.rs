@@ -21,6 +21,7 @@
 //! * [`Cluster`] is deleted when it is dropped, also by a panic, a Ctrl-C, or a `kill -9` of the test program. `FLATNET_KEEP=true` keeps it for
 //!   the commands that evidence names.
 //! * [`Node`] and [`Pod`] tell what they have, and run commands.
+//! * [`Cluster::change`] gives the cluster another CNI configuration while [`Streams`] run between its pods.
 //! * Assertions panic with evidence: pods, nodes, what was expected and seen, the cause where it was found, the command that shows it.
 //!
 //! Everything is synchronous: plain `#[test]` functions, or a fixture of [rstest](https://docs.rs/rstest) that a test takes with `#[by_ref]`.
@@ -28,6 +29,7 @@
 //!
 //! flatnet's programs (`flatnet-lab`, `flatnet-probe`, …) are looked for where `FLATNET_PROGRAMS` says, beside the test program, and
 //! beside the `flatnet` on `PATH`; they must be of this crate's version.
+mod change;
 mod cluster;
 mod evidence;
 mod facts;
@@ -36,7 +38,9 @@ mod nodes_and_pods;
 mod options;
 mod reach;
 mod routes;
+mod streams;
 
+pub use change::{Change, Changed};
 pub use cluster::Cluster;
 pub use evidence::Output;
 pub use facts::Fact;
@@ -45,3 +49,4 @@ pub use nodes_and_pods::{Node, Pod};
 pub use options::Options;
 pub use reach::Reached;
 pub use routes::Route;
+pub use streams::Streams;

@@ -13,6 +13,8 @@ use super::evidence::Output;
 use super::inside::{Inside, or_panic};
 use super::reach::{self, Reached};
 use super::routes::{self, Route};
+use super::streams::Streams;
+use crate::Result;
 
 /// A node of a cluster.
 #[derive(Clone, Copy)]
@@ -36,9 +38,21 @@ impl<'a> Node<'a> {
         &self.object.internal_ips
     }
 
-    /// Its podCIDRs, as the API has them.
-    pub fn pod_cidrs(&self) -> &'a [IpNet] {
-        &self.object.pod_cidrs
+    /// Its podCIDRs, as the API has them now: [`Cluster::change`](super::Cluster::change) may move them.
+    ///
+    /// # Panics
+    /// Where the API does not answer, or the node is gone.
+    #[track_caller]
+    pub fn pod_cidrs(&self) -> Vec<IpNet> {
+        let nodes = or_panic(self.inside.run(async |looked| {
+            let nodes = looked.session.cluster().nodes().await?;
+            nodes.iter().map(status::node).collect::<Result<Vec<_>>>()
+        }));
+        let own = nodes.into_iter().find(|node| node.name == self.name());
+        match own {
+            Some(node) => node.pod_cidrs,
+            None => panic!("node {self} is not in the cluster any more"),
+        }
     }
 
     /// The pods on it that have a network of their own.
@@ -204,6 +218,16 @@ impl<'a> Pod<'a> {
     #[track_caller]
     pub fn reaches(&self, other: &Pod<'a>) -> Reached<'a> {
         or_panic(reach::reaches(self.inside, self.object, other.object))
+    }
+
+    /// Opens streams to `other`: over TCP and UDP, to each of its addresses, a number every 10 ms that `other` sends back. They run until
+    /// the first assertion about them: [`Changed::keeps`](super::Changed::keeps), [`Streams::are_kept`].
+    ///
+    /// # Panics
+    /// Where one cannot be opened, with why.
+    #[track_caller]
+    pub fn streams_to(&self, other: &Pod<'_>) -> Streams<'a> {
+        or_panic(Streams::open(self.inside, self.object, other.object))
     }
 
     /// Runs a line of shell in it; returns what that wrote to standard output.

@@ -60,7 +60,7 @@ pub(super) fn reaches<'a>(
         ));
     }
     let observations = inside
-        .run(async |looked| looked.session.observe_only(&both).await)
+        .observed(async |session| session.observe_only(&both).await)
         .map_err(|e| {
             let (from, to) = (&from.reference.name, &to.reference.name);
             format!("whether {from} reaches {to} cannot be observed: {e}")

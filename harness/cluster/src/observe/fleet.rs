@@ -32,6 +32,8 @@ pub struct Fleet {
     pub lost: BTreeMap<Endpoint, String>,
     /// What the cluster does not allow, each refusal once.
     pub denied: Vec<Denied>,
+    /// Where probes of pods answer; 0 lets the kernel choose.
+    pod_port: u16,
 }
 
 /// One probe and how to reach its responders.
@@ -42,12 +44,12 @@ struct Probe {
 
 impl Fleet {
     /// No probe runs: every question gets an error.
-    #[cfg(test)]
     pub(super) fn none() -> Self {
         Fleet {
             probes: BTreeMap::new(),
             lost: BTreeMap::new(),
             denied: Vec::new(),
+            pod_port: POD_PORT,
         }
     }
 
@@ -61,11 +63,7 @@ impl Fleet {
         pods: &[&PodSnapshot],
         outside: Option<Arc<Peer>>,
     ) -> Result<Fleet> {
-        let mut fleet = Fleet {
-            probes: BTreeMap::new(),
-            lost: BTreeMap::new(),
-            denied: Vec::new(),
-        };
+        let mut fleet = Fleet::none();
         let refusal = fleet.join(cluster, nodes, pods, outside).await?;
         let is_inside = |endpoint: &Endpoint| !matches!(endpoint, Endpoint::Outside(_));
         if fleet.probes.keys().any(is_inside) {
@@ -78,6 +76,25 @@ impl Fleet {
             .map(|(at, why)| format!("{at}: {why}"))
             .unwrap_or_default();
         Err(refusal.unwrap_or_else(|| Error::Failed(format!("no probe could be started; {first}"))))
+    }
+
+    /// Starts a probe in each of these pods that other fleets do not disturb, which come and go meanwhile.
+    ///
+    /// # Errors
+    /// When one of them could not be started.
+    pub async fn beside(cluster: Arc<dyn Cluster>, pods: &[&PodSnapshot]) -> Result<Fleet> {
+        let mut fleet = Fleet {
+            pod_port: 0,
+            ..Fleet::none()
+        };
+        let refusal = fleet.join(cluster, &[], pods, None).await?;
+        match (refusal, fleet.lost.iter().next()) {
+            (Some(refusal), _) => Err(refusal),
+            (None, Some((at, why))) => Err(Error::Failed(format!(
+                "no probe could be started in {at}: {why}"
+            ))),
+            (None, None) => Ok(fleet),
+        }
     }
 
     /// Starts more probes, in the same way; returns the first refusal of the cluster, if there was one.
@@ -99,7 +116,7 @@ impl Fleet {
             (
                 Endpoint::Pod(pod.reference.clone()),
                 Target::Pod(pod.reference.clone()),
-                if pod.host_network { 0 } else { POD_PORT },
+                if pod.host_network { 0 } else { self.pod_port },
             )
         });
         let mut starting = JoinSet::new();

@@ -1,0 +1,73 @@
+//! What a change does differently on each kind of cluster.
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use flatnet_analysis::change::Properties;
+use flatnet_model::change::{Leftover, NodeLook};
+use k8s_openapi::api::core::v1::Pod;
+
+use super::pods::Made;
+use super::traffic::Steps;
+use crate::Result;
+
+/// How a cluster gets a second configuration, how the first one is put back, and what nodes and pods are compared with.
+#[async_trait]
+pub(super) trait Rollout: Send + Sync {
+    /// The first configuration and the second, as a person writes them.
+    fn words(&self) -> [String; 2];
+
+    /// Brings the second configuration about, and makes `pods` under it. Begins each step as it comes.
+    ///
+    /// # Errors
+    /// [`crate::Error::Input`] for a configuration that is refused. The caller puts the first one back.
+    async fn carry_out(&self, pods: &[Pod], steps: &mut Steps<'_>) -> Result<Made>;
+
+    /// Puts the first configuration back where a change is under way, and says so.
+    ///
+    /// # Errors
+    /// What keeps a node from it.
+    async fn put_back(&self) -> Result<()>;
+
+    /// What nodes and pods should be like.
+    ///
+    /// # Errors
+    /// What keeps that from being found out.
+    async fn wanted(&self) -> Result<Targets>;
+
+    /// Has agents remove at once what pods from before needed.
+    ///
+    /// # Errors
+    /// A cluster that does not answer.
+    async fn hurry(&self) -> Result<()>;
+
+    /// What is on nodes that should not be there, or is not and should, when all pods of the run are deleted.
+    ///
+    /// # Errors
+    /// A node that does not tell.
+    async fn leftovers(&self, nodes: &Remains<'_>) -> Result<Vec<Leftover>>;
+
+    /// The change back.
+    fn back(&self) -> Box<dyn Rollout>;
+}
+
+/// What is wanted, by node.
+#[derive(Clone, Default)]
+pub(super) struct Targets {
+    /// Of each node.
+    pub(super) nodes: BTreeMap<String, Properties>,
+    /// Of a pod on it.
+    pub(super) pods: BTreeMap<String, Properties>,
+}
+
+/// Nodes before the change, and when all pods of the run are deleted.
+pub(super) struct Remains<'a> {
+    /// With the pods from before.
+    pub(super) before: &'a BTreeMap<String, NodeLook>,
+    /// Without pods of the run.
+    pub(super) now: &'a BTreeMap<String, NodeLook>,
+    /// Ports of pods that are not the run's.
+    pub(super) ports: &'a BTreeSet<String>,
+    /// Addresses of those pods.
+    pub(super) addresses: &'a BTreeSet<IpAddr>,
+}
