@@ -3,6 +3,7 @@ mod caught;
 mod changes;
 mod equal;
 mod input;
+mod netfilter;
 mod sources;
 #[path = "../started.rs"]
 #[expect(dead_code, reason = "other suites use more of it")]
