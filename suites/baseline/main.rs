@@ -1,4 +1,5 @@
 //! Two runs beside each other, and a run beside its baseline: on labs, through the command line.
+mod annotations;
 mod caught;
 mod changes;
 mod equal;
