@@ -16,8 +16,10 @@ mod echo;
 mod error;
 mod facts;
 mod files;
+mod legacy_iptables;
 mod lines;
 mod message;
+mod netfilter;
 mod network_namespaces;
 mod path_mtu;
 mod plugin_versions;
@@ -54,6 +56,8 @@ It is meant to be started by flatnet inside a pod or on a node, but can be asked
       links, addresses, routes, neighbours, FDB, sysctls and counters
   echo '{\"ask\":\"routes\",\"flows\":[{\"to\":\"10.244.1.2\"}]}' | flatnet-probe
       the route that the kernel gives each packet, as `ip route get` shows it
+  echo '{\"ask\":\"netfilter\"}' | flatnet-probe
+      rules of nftables and legacy iptables, without what they count
   echo '{\"ask\":\"cni-files\",\"conf_dir\":\"/etc/cni/net.d\",\"bin_dir\":\"/opt/cni/bin\"}' | flatnet-probe
       CNI configuration and plugins
   (echo '{\"ask\":\"listen\",\"name\":\"me\",\"port\":7777}'; cat) | flatnet-probe

@@ -25,8 +25,8 @@ use crate::watch::Watch;
 use crate::{
     DialResults, Files, Listening, MtuTrials, NetworkNamespaces, NftTables, PluginVersions,
     Processes, Question, ReceivedRequests, Resolutions, Routes, Transport, ask, cni_files, facts,
-    files, network_namespaces, path_mtu, plugin_versions, processes, resolv_conf, resolve, routes,
-    sockets, wire,
+    files, netfilter, network_namespaces, path_mtu, plugin_versions, processes, resolv_conf,
+    resolve, routes, sockets, wire,
 };
 
 /// Answers the questions on `input` on `output`, one by one, until the input ends. All sockets are opened by the calling
@@ -126,6 +126,7 @@ impl Session {
             },
             Facts(_) => facts::facts()?,
             NftTables(_) => NftTables { tables: Nft::open()?.tables()? },
+            Netfilter(_) => netfilter::read().await?,
             Routes(asked) => Routes { routes: routes::ask(&asked.flows)? },
             CniFiles(asked) => {
                 cni_files::read(Path::new(&asked.conf_dir), Path::new(&asked.bin_dir))?

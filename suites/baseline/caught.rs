@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::{Lab, Reports, all, flatnet, stdout};
 
 /// Keeps the node's agent from putting right what is changed.
-const STOP_AGENT: &str = "for p in $(ps -o pid,args | awk '/flatnet-agent/ && !/awk/ {print $1}'); do [ \"$(readlink /proc/$p/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ] && kill $p; done; true";
+pub(super) const STOP_AGENT: &str = "for p in $(ps -o pid,args | awk '/flatnet-agent/ && !/awk/ {print $1}'); do [ \"$(readlink /proc/$p/ns/net)\" = \"$(readlink /proc/self/ns/net)\" ] && kill $p; done; true";
 
 #[track_caller]
 fn differs(output: &Output, says: &str) {

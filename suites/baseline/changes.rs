@@ -49,6 +49,7 @@ const TUNNEL: [(&str, &str); 11] = [
     &[
         (FACT, "shape"), (FACT, "pod-network"), (FACT, "pod-range"), (FACT, "cni-key"),
         (FACT, "device-address"), (FACT, "route-to-pods"), (FACT, "route"), (FACT, "neighbour"),
+        (FACT, "nft-rules"), (FACT, "nft-set"),
     ],
     "route to the other node's pods, IPv6: not there → via the other node's InternalIP, dev eth0 (between all nodes)"
 )]
@@ -59,7 +60,7 @@ const TUNNEL: [(&str, &str); 11] = [
 )]
 #[case::masquerade(
     &["--plant", "masquerade"],
-    &[(BROKEN, "verdict"), (BROKEN, "reach")],
+    &[(BROKEN, "verdict"), (BROKEN, "reach"), (FACT, "nft-rules")],
     "dials of pod to pod, IPv4: icmp, tcp, udp: answered → icmp: answered; tcp, udp: answered, client seen as its node's InternalIP (from node1 to every other node)"
 )]
 #[case::hairpin(

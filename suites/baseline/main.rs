@@ -1,8 +1,10 @@
 //! Two runs beside each other, and a run beside its baseline: on labs, through the command line.
+mod annotations;
 mod caught;
 mod changes;
 mod equal;
 mod input;
+mod netfilter;
 mod sources;
 #[path = "../started.rs"]
 #[expect(dead_code, reason = "other suites use more of it")]

@@ -6,6 +6,7 @@ mod refused;
 #[path = "../started.rs"]
 #[allow(dead_code, reason = "shared with other suites")]
 mod started;
+mod unfinished;
 
 use bed::{all_reached, change, cut_streams, has_arrived, left, nothing_is_cut, of};
 use flatnet::change::report::Pass;

@@ -5,7 +5,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use flatnet_lab::Lab;
 
-use super::which::{ClusterArg, look};
+use super::which::{ClusterArg, look, say_of_change};
 use super::{Output, Typed, output};
 use crate::session::reaper::{Reap, remove};
 use crate::session::run_until_interrupted;
@@ -47,6 +47,9 @@ pub(super) fn list(args: &ListArgs) -> Result<u8> {
         let found = look().await?;
         Ok(listed::all(&found.clusters).await)
     })?;
+    for spec in clusters.iter().filter_map(|cluster| cluster.spec.as_ref()) {
+        say_of_change(spec);
+    }
     match args.output {
         Output::Json => {
             let text = serde_json::to_string_pretty(&clusters)

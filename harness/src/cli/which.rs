@@ -1,12 +1,21 @@
 //! The running cluster that is meant by `--cluster`, by a kubeconfig, or because it is the only one.
+use std::time::Duration;
+
 use clap::Args;
+use flatnet_lab::LabSpec;
+use tokio::time::timeout;
 
 use super::{Typed, output};
+use crate::cni::lab_change;
 use crate::config::KubeArgs;
 use crate::session::attach::Which;
 use crate::session::run_until_interrupted;
 use crate::{Error, Result};
+use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::running::{self, ClusterName, Found, Running};
+
+/// How long a lab may take to say whether it is being changed.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
 /// The option that names a cluster of this machine.
 #[derive(Args, Clone, Debug)]
@@ -56,6 +65,13 @@ pub(super) async fn look() -> Result<Found> {
         output::say(format_args!("note: {why}"));
     }
     Ok(found)
+}
+
+/// Says on standard error that a change of this lab is not finished, where it is not, and what to do.
+pub(super) fn say_of_change(spec: &LabSpec) {
+    if let Some(words) = lab_change::pending(spec) {
+        output::say(format_args!("note: {words}"));
+    }
 }
 
 /// Options that choose a cluster which runs already.
@@ -119,9 +135,18 @@ impl WhichArgs {
         if self.foreign() {
             return Ok(Which::Kubeconfig(self.kube.clone()));
         }
-        Ok(match run_until_interrupted(self.cluster.find())? {
-            Running::Lab(name) => Which::Lab(name),
-            Running::Kind { name, engine } => Which::Kind { name, engine },
+        run_until_interrupted(async {
+            Ok(match self.cluster.find().await? {
+                Running::Lab(name) => {
+                    let asked = async { LabCluster::connect(&name).await?.info().await };
+                    // Of a lab that does not answer the command itself tells.
+                    if let Ok(Ok(info)) = timeout(ANSWER_LIMIT, asked).await {
+                        say_of_change(&info.spec);
+                    }
+                    Which::Lab(name)
+                }
+                Running::Kind { name, engine } => Which::Kind { name, engine },
+            })
         })
     }
 }

@@ -1,6 +1,6 @@
-//! Annotations for GitHub Actions: what fails, at the file that was changed. A line of these in a step's output is a workflow
+//! Annotations for GitHub Actions: what fails, and what differs from a baseline, at the file that was changed. A line of these in a step's output is a workflow
 //! command (GitHub, "Workflow commands for GitHub Actions").
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flatnet_analysis::words::Words;
 use flatnet_model::verdict::Verdict;
@@ -10,27 +10,60 @@ use super::{CheckReport, Report};
 /// GitHub shows ten errors of a step, and drops the others without a word.
 const MOST: usize = 10;
 
-/// One line for each failing check, on that file. `workspace` is where the repository is checked out: GitHub finds files by their paths in
-/// it.
-pub fn render(report: &Report, file: &Path, workspace: Option<&Path>) -> Vec<String> {
-    let inside = workspace.and_then(|workspace| file.strip_prefix(workspace).ok());
-    let file = inside.unwrap_or(file).display().to_string();
+/// Something to say at a line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The file.
+    pub file: PathBuf,
+    /// Its line, from 1.
+    pub line: usize,
+    /// The check that it is about, where it is about one.
+    pub check: Option<String>,
+    /// In a few words.
+    pub title: String,
+    /// What is wrong.
+    pub text: String,
+}
+
+/// One for each failing check, on that file.
+pub fn failing(report: &Report, file: &Path) -> Vec<Mark> {
     let words = report.words();
-    let failing = report.checks.iter();
-    let mut failing: Vec<(String, String)> =
-        failing.filter_map(|check| told(check, &words)).collect();
-    if failing.len() > MOST {
-        let left = failing.split_off(MOST - 1);
-        let ids: Vec<String> = left.into_iter().map(|(id, _)| id).collect();
-        let title = format!("{} more", ids.len());
-        failing.push((title, ids.join(", ")));
+    let told = report.checks.iter().filter_map(|check| told(check, &words));
+    let marks = told.map(|(id, text)| Mark {
+        file: file.to_owned(),
+        line: 1,
+        title: id.clone(),
+        check: Some(id),
+        text,
+    });
+    marks.collect()
+}
+
+/// One line for each. `workspace` is where the repository is checked out: GitHub finds files by their paths in it.
+pub fn render(mut marks: Vec<Mark>, workspace: Option<&Path>) -> Vec<String> {
+    if marks.len() > MOST {
+        let left = marks.split_off(MOST - 1);
+        let more = left.len();
+        let names = left.iter().map(|mark| match &mark.check {
+            Some(check) => check.as_str(),
+            None => mark.text.as_str(),
+        });
+        let text = names.collect::<Vec<_>>().join(", ");
+        marks.extend(left.first().map(|first| Mark {
+            title: format!("{more} more"),
+            text,
+            ..first.clone()
+        }));
     }
-    let lines = failing.iter().map(|(title, text)| {
+    let lines = marks.iter().map(|mark| {
+        let inside = workspace.and_then(|workspace| mark.file.strip_prefix(workspace).ok());
+        let file = inside.unwrap_or(&mark.file).display().to_string();
         format!(
-            "::error file={},line=1,title={}::{}",
+            "::error file={},line={},title={}::{}",
             property(&file),
-            property(&format!("flatnet: {title}")),
-            data(text)
+            mark.line,
+            property(&format!("flatnet: {}", mark.title)),
+            data(&mark.text)
         )
     });
     lines.collect()
@@ -77,7 +110,7 @@ mod tests {
         let workspace = Path::new("/home/runner/repo");
         let file = workspace.join("cni/my, 100%:new.conflist");
         let red = mixed();
-        let lines = render(&red, &file, Some(workspace));
+        let lines = render(failing(&red, &file), Some(workspace));
         let failed = red.outcome().counts.failed;
         assert!(failed > 1);
         assert_eq!(lines.len(), failed, "{lines:?}");
@@ -87,7 +120,7 @@ mod tests {
         let gateway = gateway.unwrap_or_else(|| panic!("{lines:?}"));
         assert!(gateway.contains("%0Acause: "), "{gateway}");
         assert!(lines.iter().all(|line| !line.contains('\n')));
-        assert!(render(&report(healthy()), &file, None).is_empty());
+        assert!(failing(&report(healthy()), &file).is_empty());
     }
 
     #[test]
@@ -100,7 +133,7 @@ mod tests {
             let evidence = evidence.clone();
             check.verdict = Verdict::Fail { evidence };
         }
-        let lines = render(&red, Path::new("a.conflist"), None);
+        let lines = render(failing(&red, Path::new("a.conflist")), None);
         assert_eq!(lines.len(), MOST);
         let last = &lines[MOST - 1];
         assert!(last.starts_with(

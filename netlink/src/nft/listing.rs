@@ -1,8 +1,9 @@
 //! Rules of others, read for people.
-use super::uapi::{data, elem, msg, rule};
-use super::{Nft, RuleText, text};
-use crate::wire::{Attributes, Message, find, u32_at};
-use crate::{Error, Result};
+use super::text::{Detail, Elements};
+use super::uapi::{msg, rule};
+use super::{Nft, RuleText, set, text};
+use crate::Result;
+use crate::wire::{Message, find};
 
 /// Length of `struct nfgenmsg`.
 const HEADER: usize = 4;
@@ -39,9 +40,10 @@ impl Nft {
         for name in text::sets_of(&expressions) {
             // A set that cannot be read is named, not listed.
             if text::is_anonymous(&name)
-                && let Ok(elements) = self.elements(family, table, &name)
+                && let Ok(elements) = set::elements(&mut self.connection, family, table, &name)
             {
-                sets.insert(name, elements);
+                let keys = elements.into_iter().map(|one| (one.key, one.ends));
+                sets.insert(name, Elements::Keys(keys.collect()));
             }
         }
         Ok(Some(text::rule(
@@ -49,30 +51,7 @@ impl Nft {
             userdata.as_deref(),
             family,
             &sets,
+            Detail::Readable,
         )))
-    }
-
-    /// Keys of a set, each with whether it ends an interval.
-    fn elements(
-        &mut self,
-        family: u8,
-        table: &str,
-        set: &str,
-    ) -> std::result::Result<Vec<(Vec<u8>, bool)>, Error> {
-        let mut message = Message::dump(msg::GETSETELEM, &[family, 0, 0, 0]);
-        message
-            .attr_text(elem::LIST_TABLE, table)
-            .attr_text(elem::LIST_SET, set);
-        let what = format!("list set {set} in nftables table {table}");
-        self.connection.dump(message, &what, |payload, elements| {
-            let list = find(payload.get(HEADER..)?, elem::LIST_ELEMENTS).unwrap_or_default();
-            for (_, element) in Attributes(list) {
-                let flags = find(element, elem::FLAGS).and_then(|flags| u32_at(flags, 0));
-                let key = find(element, elem::KEY).and_then(|key| find(key, data::VALUE));
-                let ends = flags.unwrap_or(0).to_be() & elem::INTERVAL_END != 0;
-                elements.push((key.unwrap_or_default().to_vec(), ends));
-            }
-            Some(())
-        })
     }
 }

@@ -6,11 +6,14 @@ mod masquerade;
 mod model;
 mod owned;
 mod rule;
+mod ruleset;
+mod set;
 mod text;
 mod trace;
 mod transaction;
 mod uapi;
 
+use std::borrow::Cow;
 use std::os::fd::BorrowedFd;
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
@@ -26,6 +29,20 @@ use transaction::{INET, Transaction};
 use crate::socket::Connection;
 use crate::wire::{Message, find, text};
 use crate::{Error, Result, netns};
+
+/// NFPROTO_* as nft names the families of tables.
+pub fn family_name(family: u8) -> Cow<'static, str> {
+    match family {
+        uapi::nfproto::INET => "inet",
+        uapi::nfproto::IPV4 => "ip",
+        uapi::nfproto::IPV6 => "ip6",
+        uapi::nfproto::ARP => "arp",
+        uapi::nfproto::NETDEV => "netdev",
+        uapi::nfproto::BRIDGE => "bridge",
+        other => return other.to_string().into(),
+    }
+    .into()
+}
 
 /// A blocking nfnetlink socket in one network namespace.
 pub struct Nft {
@@ -78,20 +95,19 @@ impl Nft {
     /// # Errors
     /// The kernel's.
     pub fn tables(&mut self) -> Result<Vec<String>> {
+        let tables = self.table_names()?.into_iter();
+        Ok(tables
+            .map(|(family, name)| format!("{} {name}", family_name(family)))
+            .collect())
+    }
+
+    /// Family and name of every table.
+    fn table_names(&mut self) -> Result<Vec<(u8, String)>> {
         let message = Message::dump(uapi::msg::GETTABLE, &[uapi::nfproto::UNSPEC, 0, 0, 0]);
         let what = "list nftables tables";
         self.connection.dump(message, what, |payload, tables| {
-            let family = match *payload.first()? {
-                uapi::nfproto::INET => "inet",
-                uapi::nfproto::IPV4 => "ip",
-                uapi::nfproto::IPV6 => "ip6",
-                uapi::nfproto::ARP => "arp",
-                uapi::nfproto::NETDEV => "netdev",
-                uapi::nfproto::BRIDGE => "bridge",
-                _ => "unknown",
-            };
             let name = text(find(payload.get(INET.len()..)?, uapi::table::NAME)?);
-            tables.push(format!("{family} {name}"));
+            tables.push((*payload.first()?, name));
             Some(())
         })
     }

@@ -18,6 +18,7 @@ pub(crate) mod msg {
     pub(crate) const NEWRULE: u16 = NFTABLES | 6;
     pub(crate) const GETRULE: u16 = NFTABLES | 7;
     pub(crate) const NEWSET: u16 = NFTABLES | 9;
+    pub(crate) const GETSET: u16 = NFTABLES | 10;
     pub(crate) const NEWSETELEM: u16 = NFTABLES | 12;
     pub(crate) const TRACE: u16 = NFTABLES | 17;
     pub(crate) const GETSETELEM: u16 = NFTABLES | 13;
@@ -50,6 +51,7 @@ pub(crate) mod chain {
     pub(crate) const TYPE: u16 = 7;
     pub(crate) const HOOK_NUM: u16 = 1;
     pub(crate) const HOOK_PRIORITY: u16 = 2;
+    pub(crate) const HOOK_DEVICE: u16 = 3;
     pub(crate) const HOOK_DEVICES: u16 = 4;
     pub(crate) const DEVICE_NAME: u16 = 1;
 }
@@ -60,16 +62,27 @@ pub(crate) mod set {
     pub(crate) const FLAGS: u16 = 3;
     pub(crate) const KEY_TYPE: u16 = 4;
     pub(crate) const KEY_LEN: u16 = 5;
+    pub(crate) const DATA_TYPE: u16 = 6;
     pub(crate) const ID: u16 = 10;
 
     pub(crate) const ANONYMOUS: u32 = 1;
     pub(crate) const CONSTANT: u32 = 2;
     pub(crate) const INTERVAL: u32 = 4;
+    /// Elements end by themselves.
+    pub(crate) const TIMEOUT: u32 = 16;
+    /// Rules add elements.
+    pub(crate) const EVAL: u32 = 32;
 
     /// The kernel ignores key types; `nft` formats elements by them (enum datatypes of nftables).
     pub(crate) const TYPE_IPV4: u32 = 7;
     pub(crate) const TYPE_IPV6: u32 = 8;
+    pub(crate) const TYPE_MAC: u32 = 9;
     pub(crate) const TYPE_PROTOCOL: u32 = 12;
+    pub(crate) const TYPE_PORT: u32 = 13;
+    pub(crate) const TYPE_MARK: u32 = 19;
+    pub(crate) const TYPE_INTERFACE: u32 = 41;
+    /// A concatenation's type has so many bits for each part's (TYPE_BITS).
+    pub(crate) const TYPE_BITS: u32 = 6;
 }
 
 pub(crate) mod elem {
@@ -78,7 +91,9 @@ pub(crate) mod elem {
     pub(crate) const LIST_ELEMENTS: u16 = 3;
     pub(crate) const LIST_SET_ID: u16 = 4;
     pub(crate) const KEY: u16 = 1;
+    pub(crate) const DATA: u16 = 2;
     pub(crate) const FLAGS: u16 = 3;
+    pub(crate) const KEY_END: u16 = 10;
     pub(crate) const INTERVAL_END: u32 = 1;
 }
 

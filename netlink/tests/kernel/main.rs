@@ -16,6 +16,7 @@ mod nft_listing;
 mod nft_owned;
 mod nft_packets;
 mod nft_rules;
+mod nft_ruleset;
 mod nft_tables;
 mod nft_text;
 mod observer;

@@ -2,7 +2,7 @@
 use std::collections::HashMap;
 
 use flatnet_model::probe::watch::{Met, RuleStep};
-use flatnet_netlink::nft::{RuleText, Trace, TraceBy, TraceEvent, TracePacket};
+use flatnet_netlink::nft::{RuleText, Trace, TraceBy, TraceEvent, TracePacket, family_name};
 use flatnet_netlink::{Nft, Route};
 use nix::errno::Errno;
 
@@ -112,7 +112,7 @@ fn steps(events: Vec<TraceEvent>, own: &str, wanted: &Wanted) -> Vec<RuleStep> {
         let mut device = |index: Option<u32>| index.map(|index| devices.name(index).to_owned());
         Some(RuleStep {
             id: event.id,
-            family: family(event.family),
+            family: family_name(event.family).into_owned(),
             met: match event.by {
                 TraceBy::Rule(handle) => {
                     let said = texts.of(&event, handle);
@@ -135,20 +135,6 @@ fn steps(events: Vec<TraceEvent>, own: &str, wanted: &Wanted) -> Vec<RuleStep> {
         })
     };
     events.into_iter().filter_map(&mut step).collect()
-}
-
-/// NFPROTO_* as nft names the families of tables.
-fn family(number: u8) -> String {
-    match number {
-        1 => "inet",
-        2 => "ip",
-        3 => "arp",
-        5 => "netdev",
-        7 => "bridge",
-        10 => "ip6",
-        other => return other.to_string(),
-    }
-    .to_owned()
 }
 
 /// Rules in words, each asked for once.

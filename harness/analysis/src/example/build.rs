@@ -141,6 +141,7 @@ impl Cluster {
             },
             counters_before: facts.counters.clone(),
             before_pods: None,
+            netfilter_before_pods: None,
             inside: NodeInside {
                 facts: Some(Ok(facts)),
                 cni: Some(Ok(self.cni(n))),

@@ -6,6 +6,7 @@ mod cni;
 mod collect;
 pub mod inspected;
 mod links;
+mod netfilter;
 mod nodes;
 pub(crate) mod paths;
 mod pods;

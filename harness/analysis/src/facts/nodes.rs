@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::collect::Collected;
 use super::whose::Whose;
-use super::{links, routes};
+use super::{links, netfilter, routes};
 
 pub(super) fn facts(number: u32, node: &ObservedNode, whose: &Whose<'_>, facts: &mut Collected) {
     let at = Place::Node(number);
@@ -46,6 +46,11 @@ pub(super) fn facts(number: u32, node: &ObservedNode, whose: &Whose<'_>, facts: 
         Some(Ok(before)) => Ok(before),
         _ => node.inside.facts(),
     };
+    let rules = match &node.netfilter_before_pods {
+        Some(Ok(before)) => Ok(before),
+        _ => node.inside.netfilter(),
+    };
+    netfilter::of_node(number, rules, found.ok(), whose, facts);
     match found {
         Ok(inside) => {
             links::of_node(number, inside, whose, facts);

@@ -1,4 +1,6 @@
 //! Facts of made-up clusters.
+mod netfilter;
+
 use flatnet_model::fact::{Fact, Kind, Place, Role, Seen, Value};
 use flatnet_model::observations::Observations;
 

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use flatnet_model::Family;
 use flatnet_model::fact::Place;
 use flatnet_model::kernel::{Link, MacAddr};
 use flatnet_model::observations::Observations;
@@ -148,6 +149,46 @@ impl<'a> Whose<'a> {
         }
     }
 
+    /// What makes up all addresses from the first to the last, as whose they are; `None` where parts of it are nobody's.
+    pub(super) fn between(&self, first: IpAddr, last: IpAddr, from: Place) -> Option<Vec<String>> {
+        let ranges = self.ranges.iter().map(|(range, _)| *range);
+        let known = ranges
+            .chain(self.pod_network.iter().copied())
+            .chain(self.subnets.keys().copied());
+        let singles = self.internal.keys().chain(self.pods.keys());
+        let singles = singles.chain(self.held.keys()).copied().map(IpNet::from);
+        let known: Vec<IpNet> = known.chain(singles).collect();
+        let mut words = Vec::new();
+        let mut at = first;
+        loop {
+            let fitting = known.iter().filter(|net| net.network() == at);
+            let fitting = fitting.filter(|net| net.broadcast() <= last);
+            let widest = fitting.min_by_key(|net| net.prefix_len())?;
+            words.push(self.range(*widest, from));
+            if widest.broadcast() == last {
+                return Some(words);
+            }
+            at = after(widest.broadcast())?;
+        }
+    }
+
+    /// Puts what all nodes have each of in one word, where all are there.
+    pub(super) fn every(&self, words: &mut Vec<String>, from: Place) {
+        for family in [Family::V4, Family::V6] {
+            let of = |ip: &IpAddr| Family::of(*ip) == family;
+            let ranges = self.ranges.iter().filter(|(net, _)| of(&net.addr()));
+            let internal = self.internal.iter().filter(|(ip, _)| of(ip));
+            let ranges: Vec<String> = ranges.map(|(net, _)| self.range(*net, from)).collect();
+            let internal: Vec<String> = internal.map(|(ip, _)| self.address(*ip, from)).collect();
+            for (all, word) in [(ranges, "podCIDR"), (internal, "InternalIP")] {
+                if all.len() > 1 && all.iter().all(|one| words.contains(one)) {
+                    words.retain(|one| !all.contains(one));
+                    words.push(format!("every node's {word}"));
+                }
+            }
+        }
+    }
+
     /// A podCIDR as a part of the pod network: which part a node gets depends on who comes first.
     pub(super) fn part(&self, range: IpNet) -> String {
         match self.pod_network.iter().any(|net| net.contains(&range)) {
@@ -275,6 +316,17 @@ fn subnet_of(of: Option<u32>, from: Place) -> String {
 
 fn host_route(net: &IpNet) -> bool {
     net.prefix_len() == net.max_prefix_len()
+}
+
+fn after(ip: IpAddr) -> Option<IpAddr> {
+    match ip {
+        IpAddr::V4(ip) => u32::from(ip)
+            .checked_add(1)
+            .map(|next| IpAddr::V4(next.into())),
+        IpAddr::V6(ip) => u128::from(ip)
+            .checked_add(1)
+            .map(|next| IpAddr::V6(next.into())),
+    }
 }
 
 /// Whether it is the first address after a range's own.

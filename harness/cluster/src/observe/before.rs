@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flatnet_model::kernel::netfilter::Netfilter;
 use flatnet_model::observations::Observed;
 use flatnet_model::probe::{Facts, ask};
 use futures::future::join_all;
@@ -10,8 +11,17 @@ use futures::future::join_all;
 use super::once::Probes;
 use crate::{Cluster, Result, Target};
 
-/// Facts of every node, by its name; an error for a node that could not be asked.
-pub type NodesBefore = BTreeMap<String, Observed<Facts>>;
+/// Every node, by its name.
+pub type NodesBefore = BTreeMap<String, NodeBefore>;
+
+/// A node; an error for what could not be asked.
+#[derive(Clone, Debug)]
+pub struct NodeBefore {
+    /// Links, addresses, routes, neighbours, FDB.
+    pub facts: Observed<Facts>,
+    /// Rules of netfilter.
+    pub netfilter: Observed<Netfilter>,
+}
 
 /// How long a plugin that is adding a pod may take from its bridge to the bridge's address.
 const ADDING: Duration = Duration::from_millis(500);
@@ -37,7 +47,12 @@ pub async fn nodes(cluster: &Arc<dyn Cluster>) -> Result<NodesBefore> {
                 tokio::time::sleep(ADDING).await;
                 facts = look().await;
             }
-            (node, facts.map_err(|error| error.to_string()))
+            let netfilter = probes.ask(&target, &ask::Netfilter {}).await;
+            let before = NodeBefore {
+                facts: facts.map_err(|error| error.to_string()),
+                netfilter: netfilter.map_err(|error| error.to_string()),
+            };
+            (node, before)
         }
     });
     Ok(join_all(looks).await.into_iter().collect())

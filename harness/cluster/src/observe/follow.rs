@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flatnet_model::follow::{Burst, Followed, Outcomes, Place, Wanted};
 use flatnet_model::kernel::Flow;
+use flatnet_model::kernel::netfilter::FOLLOWING;
 use flatnet_model::observations::Observed;
 use flatnet_model::probe::{DialRequest, Facts, Question, RouteOutcome, TRANSFER_BYTES, ask};
 use flatnet_model::reference::Netns;
@@ -43,7 +44,7 @@ impl Follower {
         Follower {
             fleet,
             wire: wire.map(|process| Mutex::new(Conversation::with(process))),
-            table: format!("flatnet-follow-{run}"),
+            table: format!("{FOLLOWING}{run}"),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use flatnet_model::probe::{CniFiles, Facts, ask};
 use k8s_openapi::api::core::v1::Node;
 
+use super::before::NodeBefore;
 use super::fleet::{Fleet, READ_WITHIN};
 use super::matrix::{self, Matrix};
 use super::scope::Scope;
@@ -15,6 +16,7 @@ use crate::Result;
 use crate::status;
 use flatnet_model::cni::{BIN_DIR, CONF_DIR};
 use flatnet_model::follow::Following;
+use flatnet_model::kernel::netfilter::Netfilter;
 use flatnet_model::observations::{Endpoint, Observations, Observed, ObservedNode, ObservedPod};
 use flatnet_model::snapshot::PodSnapshot;
 
@@ -90,14 +92,19 @@ pub async fn everything(
     let mut files = cni_files(fleet, names, cluster.node_root()).await;
     let plugins = inside::plugins_in_use(fleet, cluster.node_root(), &files);
     let mut plugins = timed("plugins", plugins).await;
+    let names = views.iter().map(|view| view.object.name.clone());
+    let mut netfilter = timed("netfilter", netfilter(fleet, names)).await;
     for view in &mut views {
         let at = view.endpoint();
         view.inside.facts = Some(taken(&mut facts, &at));
+        view.inside.netfilter = netfilter.remove(&at);
         view.inside.cni = files.remove(&at);
         view.inside.plugins = plugins.remove(&at);
-        view.before_pods = scope
-            .before
-            .and_then(|before| before.get(&view.object.name).cloned());
+        let before = scope.before.and_then(|all| all.get(&view.object.name));
+        if let Some(NodeBefore { facts, netfilter }) = before.cloned() {
+            view.before_pods = Some(facts);
+            view.netfilter_before_pods = Some(netfilter);
+        }
         view.counters_before = counters_before.get(&at).cloned().unwrap_or_default();
     }
     let ended = look_again(cluster, &mut pod_views, &mut facts).await?;
@@ -216,6 +223,16 @@ async fn cni_files(
         .map(|node| (Endpoint::Node(node), question.clone()))
         .collect();
     let answers = fleet.ask(questions, READ_WITHIN).await;
+    answers.into_iter().collect()
+}
+
+/// Rules of the nodes with these names.
+async fn netfilter(
+    fleet: &Fleet,
+    nodes: impl Iterator<Item = String>,
+) -> BTreeMap<Endpoint, Observed<Netfilter>> {
+    let questions = nodes.map(|node| (Endpoint::Node(node), ask::Netfilter {}));
+    let answers = fleet.ask(questions.collect(), READ_WITHIN).await;
     answers.into_iter().collect()
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use flatnet_model::kernel::netfilter::TRANSLATING;
 use flatnet_model::observations::{Dial, Endpoint, Observed, ObservedPod, Translated};
 use flatnet_model::probe::{DialRequest, Transport, ask};
 
@@ -36,7 +37,7 @@ pub(super) async fn dials(fleet: &Fleet, pods: &[ObservedPod], run: &str) -> Tra
     for way in &ways {
         let question = questions.entry(Endpoint::Node(way.node.to_owned()));
         let question = question.or_insert_with(|| ask::Translate {
-            table: format!("flatnet-hairpin-{run}"),
+            table: format!("{TRANSLATING}{run}"),
             translations: Vec::new(),
         });
         question.translations.push(way.translation);

@@ -138,6 +138,15 @@ kinds! {
     Setting: State, "sysctl net.{}",
         "node or pod", "key of sysctl without `net.`",
         "its value", "/proc/sys/net";
+    NftRules: State, "nftables rules of {}",
+        "node, or the pod that a rule of its node names", "table and chain",
+        "where packets come to the chain, its policy, and its rules in their order; of kube-proxy, kubelet and the container engine's resolver the tables, their chains and rules are counted and not compared", "netlink (`nft list ruleset`)";
+    NftSet: State, "nftables set {}",
+        "node", "table and set",
+        "elements as whose they are; none are compared where packets add and remove them", "netlink (`nft list sets`)";
+    LegacyIptables: State, "legacy iptables rules of {}",
+        "node, or the pod that a rule of its node names", "table and chain",
+        "the chain's policy, and its rules in their order; the rest as for `nft-rules`", "`iptables-legacy-save`, where such tables are in use";
     Inspected: State, "{}",
         "cluster or node", "question, topic, what it is about, and the name of the value",
         "what `flatnet inspect` answered; addresses and ranges as whose they are", "`flatnet inspect --output json`";

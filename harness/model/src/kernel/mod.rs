@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 mod mac;
+pub mod netfilter;
 mod policy;
 mod route;
 pub mod route_kind;

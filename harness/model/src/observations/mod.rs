@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::PodRef;
 use crate::follow::Following;
 use crate::kernel::LearnedMtu;
+use crate::kernel::netfilter::Netfilter;
 use crate::probe::{
     DialOutcome, DialRequest, Facts, MtuTrial, PacketFate, ReceivedRequest, RepeatedAnswers,
     Transfer,
@@ -142,6 +143,9 @@ pub struct ObservedNode {
     /// As it was before the run's pods were added, on a cluster that ran before: to add a pod can repair what was broken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before_pods: Option<Observed<Facts>>,
+    /// Its rules of netfilter then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netfilter_before_pods: Option<Observed<Netfilter>>,
 }
 
 impl ObservedNode {
@@ -152,6 +156,7 @@ impl ObservedNode {
             inside: NodeInside::default(),
             counters_before: BTreeMap::new(),
             before_pods: None,
+            netfilter_before_pods: None,
         }
     }
 

@@ -45,6 +45,7 @@ question!(Transfer "transfer" => super::Transfers, transfers for targets);
 question!(Seen "seen" => super::ReceivedRequests);
 question!(Facts "facts" => super::Facts);
 question!(NftTables "nft-tables" => super::NftTables);
+question!(Netfilter "netfilter" => crate::kernel::netfilter::Netfilter);
 question!(Routes "routes" => super::Routes, routes for flows);
 question!(CniFiles "cni-files" => super::CniFiles);
 question!(ResolvConf "resolv-conf" => super::ResolvConf);
@@ -178,6 +179,10 @@ pub struct Facts {}
 /// Names of the nftables tables of the probe's network namespace.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct NftTables {}
+
+/// Tables, chains and rules of netfilter in the probe's network namespace. It takes CAP_NET_ADMIN there.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Netfilter {}
 
 /// Which routes the kernel of the probe's network namespace gives packets, policy routing included.
 #[derive(Clone, Debug, Serialize, Deserialize)]

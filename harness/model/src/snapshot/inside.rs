@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::netfilter::Netfilter;
 use crate::probe::{
     CniFiles, Facts, FileContent, NetworkNamespace, NodeProcess, PluginVersion, Sockets,
 };
@@ -19,6 +20,9 @@ pub struct NodeInside {
     /// Links, addresses, routes, neighbours, FDB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Observed<Facts>>,
+    /// Rules of netfilter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netfilter: Option<Observed<Netfilter>>,
     /// `/etc/cni/net.d`, and the names in `/opt/cni/bin`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cni: Option<Observed<CniFiles>>,
@@ -52,6 +56,10 @@ fn part<T>(of: &Option<Observed<T>>) -> Result<&T, &str> {
 impl NodeInside {
     pub fn facts(&self) -> Result<&Facts, &str> {
         part(&self.facts)
+    }
+
+    pub fn netfilter(&self) -> Result<&Netfilter, &str> {
+        part(&self.netfilter)
     }
 
     pub fn cni(&self) -> Result<&CniFiles, &str> {

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::cni::lab_change;
 use crate::{Error, Result, cni};
 use flatnet_cluster::kind::engine::Engine;
 use flatnet_cluster::kind::program::run;
@@ -35,7 +36,10 @@ pub(super) struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    spec: Option<LabSpec>,
+    pub(super) spec: Option<LabSpec>,
+    /// Of a lab whose change is not finished: how far it came, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unfinished_change: Option<String>,
     /// What could not be read, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unread: Vec<String>,
@@ -77,6 +81,7 @@ async fn of_lab(name: &str) -> Option<Listed> {
         pods,
         started,
         pid,
+        unfinished_change: spec.as_ref().and_then(lab_change::pending),
         spec,
         unread,
     })
@@ -112,6 +117,7 @@ async fn of_kind(name: &str, engine: &Engine) -> Listed {
         started,
         pid: None,
         spec: None,
+        unfinished_change: None,
         unread,
     }
 }
@@ -226,6 +232,7 @@ mod tests {
             started: None,
             pid: None,
             spec: None,
+            unfinished_change: None,
             unread: Vec::new(),
         };
         assert_eq!(listed.row(), ["demo", "kind", "-", "1", "0", "-", "-"]);

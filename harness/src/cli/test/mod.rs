@@ -1,13 +1,16 @@
 //! `flatnet test`: one whole run or several, their report, and the comparison with a baseline.
 mod runs;
 
-use std::path::{PathBuf, absolute};
+use std::path::{Path, PathBuf, absolute};
 
 use clap::Args;
 
 use super::{Output, Typed, output};
+use crate::compare::baseline::Held;
+use crate::compare::marks;
 use crate::config::{BaselineArgs, RequireArgs, RunArgs, selected};
 use crate::plant::Fault;
+use crate::report::annotations::{self, Mark};
 use crate::report::terminal::{self, Detail};
 use crate::report::{self, Comparison, Report};
 use crate::{Error, Result, plant};
@@ -96,7 +99,7 @@ pub(super) fn run(mut args: TestArgs, typed: &Typed) -> Result<u8> {
     }
     let report = report.with_comparison(comparison);
     let written = [show(&args, &report), keep(&args, &report), left];
-    annotate(&args, &report);
+    annotate(&args, &report, baseline.as_ref());
     let outcome = report.outcome();
     Ok(output::delivered(outcome.exit_code, written))
 }
@@ -149,16 +152,37 @@ fn show(args: &TestArgs, report: &Report) -> Result<()> {
     }
 }
 
-/// On the CNI's file, where GitHub Actions reads what this prints. On standard error: standard output may be JSON.
-fn annotate(args: &TestArgs, report: &Report) {
+/// On the CNI's file and the baseline's, where GitHub Actions reads what this prints. On standard error: standard output may be JSON.
+fn annotate(args: &TestArgs, report: &Report, baseline: Option<&Held>) {
     let variable = |name: &str| std::env::var_os(name);
-    let reads = variable("GITHUB_ACTIONS").is_some_and(|on| on == "true");
-    let Some(file) = args.run.cni_file().filter(|_| reads) else {
+    if variable("GITHUB_ACTIONS").is_none_or(|on| on != "true") {
         return;
+    }
+    let whole = |file: &Path| absolute(file).unwrap_or_else(|_| file.to_owned());
+    let conflist = args.run.cni_file().map(whole);
+    let mut all = match &conflist {
+        Some(file) => annotations::failing(report, file),
+        None => Vec::new(),
     };
-    let file = absolute(file).unwrap_or_else(|_| file.to_owned());
+    let against = report.comparison.baseline.as_ref();
+    if let (Some(held), Some(diff)) = (baseline, against.and_then(|made| made.diff.as_ref())) {
+        let file = whole(held.path());
+        let text = conflist
+            .as_deref()
+            .and_then(|file| std::fs::read_to_string(file).ok());
+        let conflist = conflist.as_deref().zip(text.as_deref());
+        let differing = marks::of(diff, (&file, held.text().unwrap_or_default()), conflist);
+        // A check that fails is told already.
+        let is_told =
+            |mark: &Mark| mark.check.is_some() && all.iter().any(|told| told.check == mark.check);
+        let more: Vec<Mark> = differing
+            .into_iter()
+            .filter(|mark| !is_told(mark))
+            .collect();
+        all.extend(more);
+    }
     let workspace = variable("GITHUB_WORKSPACE").map(PathBuf::from);
-    for line in report::annotations::render(report, &file, workspace.as_deref()) {
+    for line in annotations::render(all, workspace.as_deref()) {
         output::say(line);
     }
 }

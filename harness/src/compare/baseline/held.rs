@@ -65,6 +65,11 @@ impl Held {
         self.read.is_some()
     }
 
+    /// Its text; none where there was no file.
+    pub fn text(&self) -> Option<&str> {
+        self.read.as_ref().map(|(text, _)| text.as_str())
+    }
+
     /// Compares a run with it.
     pub fn judge(&self, run: &Recorded) -> Judgement {
         let none = Baseline::default();

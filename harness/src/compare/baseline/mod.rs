@@ -1,12 +1,14 @@
 //! A baseline: the facts that a cluster is to have, in a file that people review.
 //!
 //! [`file`](mod@file) is its form, [`selector`] says whose a fact is without naming everybody, [`write`](mod@write) makes the file of a run's facts, [`allow`] is
-//! what may differ, [`judge`](mod@judge) compares a run with it, [`held`] is the file before and after a run, [`accept`](mod@accept) takes what a run found.
+//! what may differ, [`judge`](mod@judge) compares a run with it, [`held`] is the file before and after a run, [`accept`](mod@accept) takes what a run found,
+//! [`lines`] says where in a file a fact stands.
 mod accept;
 mod allow;
 mod file;
 mod held;
 mod judge;
+mod lines;
 mod selector;
 mod write;
 
@@ -23,6 +25,7 @@ pub use allow::{Allow, within};
 pub use file::{Baseline, SCHEMA};
 pub use held::{Held, replace, today};
 pub use judge::{Judgement, judge};
+pub use lines::line_of;
 pub use selector::Selector;
 pub use write::render;
 

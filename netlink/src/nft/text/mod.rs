@@ -1,9 +1,10 @@
 //! A rule in nft's words, as far as they are known here: for people, who compare them with `nft list ruleset`.
 mod comparison;
+mod exact;
 mod field;
 mod registers;
-mod statement;
-mod value;
+pub(super) mod statement;
+pub(super) mod value;
 
 use std::collections::BTreeMap;
 
@@ -26,8 +27,25 @@ pub struct RuleText {
     pub rewrites: Vec<AddressField>,
 }
 
-/// Elements of anonymous sets, by the set's name: keys, and whether each ends an interval.
-pub(super) type Sets = BTreeMap<String, Vec<(Vec<u8>, bool)>>;
+/// Elements of anonymous sets, by the set's name.
+pub(super) type Sets = BTreeMap<String, Elements>;
+
+/// Elements of a set.
+pub(super) enum Elements {
+    /// Keys, and whether each ends an interval.
+    Keys(Vec<(Vec<u8>, bool)>),
+    /// All of them in words, with what a map's lead to.
+    Words(Vec<String>),
+}
+
+/// How much is said of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What people look for.
+    Readable,
+    /// Enough to tell two rules apart: what has no words here is told by a digest.
+    Exact,
+}
 
 /// Names of anonymous sets begin like this; they are nothing to look up.
 const ANONYMOUS: &str = "__";
@@ -53,6 +71,7 @@ pub(super) fn rule(
     userdata: Option<&[u8]>,
     family: u8,
     sets: &Sets,
+    detail: Detail,
 ) -> RuleText {
     let mut writer = Writer {
         words: Vec::new(),
@@ -65,6 +84,11 @@ pub(super) fn rule(
     for (name, attributes) in each(expressions) {
         if let Some(words) = writer.expression(&name, attributes) {
             writer.words.push(words);
+        }
+        if detail == Detail::Exact
+            && let Some(more) = exact::unsaid(&name, attributes)
+        {
+            writer.words.push(more.into());
         }
     }
     let rewrites = writer.rewrites;
@@ -324,10 +348,10 @@ impl Writer<'_> {
             .collect();
         let name = names.join(" . ");
         match number(attributes, expr::LOOKUP_DREG) {
-            Some(0) => Some(format!("{name} vmap @{set}").into()),
+            Some(0) => Some(format!("{name} vmap {}", self.map(&set)).into()),
             Some(register) => {
-                self.registers
-                    .make(register as u32, format!("{name} map @{set}"));
+                let words = format!("{name} map {}", self.map(&set));
+                self.registers.make(register as u32, words);
                 None
             }
             None => {
@@ -338,10 +362,18 @@ impl Writer<'_> {
         }
     }
 
+    /// `@NAME`, or the elements of an anonymous map where they are in words.
+    fn map(&self, name: &str) -> String {
+        match self.sets.get(name) {
+            Some(Elements::Words(words)) => format!("{{ {} }}", words.join(", ")),
+            _ => format!("@{name}"),
+        }
+    }
+
     /// `@NAME`, or the few elements of an anonymous set.
     fn set(&self, name: &str, key: &[Loaded]) -> String {
-        let (Some(elements), [loaded]) = (self.sets.get(name), key) else {
-            return format!("@{name}");
+        let (Some(Elements::Keys(elements)), [loaded]) = (self.sets.get(name), key) else {
+            return self.map(name);
         };
         if elements.len() > MOST_ELEMENTS || elements.iter().any(|(_, end)| *end) {
             return format!(

@@ -15,7 +15,7 @@ pub(super) fn number(attributes: &[u8], kind: u16) -> Option<u64> {
 }
 
 /// `drop`, `jump KUBE-FORWARD`: of an attribute NFTA_DATA_VERDICT.
-pub(super) fn decision(nested: &[u8]) -> Option<String> {
+pub(in crate::nft) fn decision(nested: &[u8]) -> Option<String> {
     let code = number(nested, data::VERDICT_CODE)? as u32 as i32;
     let chain = || {
         find(nested, data::VERDICT_CHAIN)

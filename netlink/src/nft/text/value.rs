@@ -7,7 +7,7 @@ use crate::wire::text;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::nft) enum Kind {
     Ipv4,
     Ipv6,
     Mac,
@@ -96,7 +96,7 @@ const ADDRESS_TYPES: [(u32, &str); 9] = [
 
 impl Kind {
     /// The value as nft writes it. One of another length than it should have is written as bytes.
-    pub(super) fn write(self, value: &[u8]) -> String {
+    pub(in crate::nft) fn write(self, value: &[u8]) -> String {
         let written = match self {
             Kind::Ipv4 => value
                 .try_into()

@@ -5,5 +5,5 @@ mod record;
 mod work;
 
 pub use config::Config;
-pub use record::{Pending, note, settle, told, undo, unfinished};
+pub use record::{Pending, note, pending, settle, told, undo, unfinished};
 pub use work::{Work, hurry};

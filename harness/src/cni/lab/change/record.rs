@@ -15,6 +15,8 @@ use flatnet_cluster::lab::LabCluster;
 
 /// The label of a lab that is being changed: [`Pending`].
 const PENDING: &str = "change";
+/// The label with the process that changes it: its id, and when it was started in ticks since the boot.
+const PROCESS: &str = "change-process";
 /// The label with one sentence about a change that was not finished.
 const UNFINISHED: &str = "unfinished-change";
 
@@ -38,6 +40,7 @@ impl Pending {
         serde_json::from_str(spec.labels.get(PENDING)?).ok()
     }
 
+    /// In words, as one that ended early.
     fn words(&self) -> String {
         format!(
             "a change from {} to {} was not finished: it ended at the step \"{}\"",
@@ -63,16 +66,46 @@ pub async fn told(lab: &LabCluster, spec: &LabSpec) -> Result<()> {
 
 /// What the next command on a lab should say of a change that was not finished.
 pub fn unfinished(spec: &LabSpec) -> Option<String> {
-    match Pending::of_lab(spec) {
-        Some(pending) => Some(format!(
-            "{}; its nodes have either of the two; to put {} back: flatnet change --cluster {} --to {}",
-            pending.words(),
+    pending(spec).or_else(|| spec.labels.get(UNFINISHED).cloned())
+}
+
+/// What every command that looks at a lab should say of a change that is not finished and that nothing has undone, with what to do.
+pub fn pending(spec: &LabSpec) -> Option<String> {
+    let pending = Pending::of_lab(spec)?;
+    if let Some(process) = under_way(&spec.labels) {
+        return Some(format!(
+            "process {process} is changing the lab from {} to {}, and is at the step \"{}\"; its nodes have either of the two until then",
             pending.from.wanted,
-            spec.name,
-            pending.from.wanted
-        )),
-        None => spec.labels.get(UNFINISHED).cloned(),
+            pending.to.wanted,
+            pending.step.words()
+        ));
     }
+    Some(format!(
+        "{}; its nodes have either of the two; to put {} back: flatnet change --cluster {} --to {}",
+        pending.words(),
+        pending.from.wanted,
+        spec.name,
+        pending.from.wanted
+    ))
+}
+
+/// The process that is changing it, while it runs.
+fn under_way(labels: &BTreeMap<String, String>) -> Option<u32> {
+    let (process, since) = labels.get(PROCESS)?.split_once(' ')?;
+    let process = process.parse().ok()?;
+    (since.parse() == Ok(started(process)?)).then_some(process)
+}
+
+/// When a process was started, ticks since the boot (proc_pid_stat(5), field 22): an id is given again.
+fn started(process: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The second field is the program's name in parentheses, and may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace();
+    let is_dead = fields
+        .next()
+        .is_none_or(|state| state == "Z" || state == "X");
+    fields.nth(18).filter(|_| !is_dead)?.parse().ok()
 }
 
 /// Notes in the lab that a change has come to this step.
@@ -82,6 +115,9 @@ pub fn unfinished(spec: &LabSpec) -> Option<String> {
 pub async fn note(lab: &LabCluster, pending: &Pending) -> Result<()> {
     let mut labels = lab.info().await?.spec.labels;
     labels.extend([labelled(PENDING, pending)?]);
+    let own = std::process::id();
+    let process = started(own).map(|since| (PROCESS.to_owned(), format!("{own} {since}")));
+    labels.extend(process);
     labels.remove(UNFINISHED);
     lab.record(labels, BTreeMap::new()).await
 }
@@ -93,8 +129,9 @@ pub async fn note(lab: &LabCluster, pending: &Pending) -> Result<()> {
 pub async fn settle(lab: &LabCluster, config: &Config, unfinished: Option<String>) -> Result<()> {
     let spec = lab.info().await?.spec;
     let mut labels = spec.labels;
-    labels.remove(PENDING);
-    labels.remove(UNFINISHED);
+    for label in [PENDING, PROCESS, UNFINISHED] {
+        labels.remove(label);
+    }
     labels.extend(unfinished.map(|words| (UNFINISHED.to_owned(), words)));
     let Given { name, backend, .. } = config.wanted.as_given();
     labels.insert("cni".to_owned(), name);
@@ -124,4 +161,21 @@ pub async fn undo(lab: &LabCluster) -> Result<()> {
         pending.from.wanted
     );
     settle(lab, &pending.from, Some(words)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_id_and_its_start() {
+        let own = std::process::id();
+        let since = started(own).expect("this process runs");
+        let is_under_way =
+            |label: String| under_way(&BTreeMap::from([(PROCESS.to_owned(), label)]));
+        assert_eq!(is_under_way(format!("{own} {since}")), Some(own));
+        assert_eq!(is_under_way(format!("{own} {}", since + 1)), None);
+        assert_eq!(is_under_way(format!("{} {since}", u32::MAX)), None);
+        assert_eq!(is_under_way(String::new()), None);
+    }
 }

@@ -254,6 +254,7 @@ fn inside_of(at: u8) -> NodeInside {
             .chain(here)
             .map(|(path, content)| (path.to_owned(), content))
             .collect())),
+        netfilter: None,
         cni: Some(Ok(CniFiles {
             conf: vec![ConfFile {
                 name: "10-flannel.conflist".to_owned(),

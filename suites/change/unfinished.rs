@@ -1,0 +1,116 @@
+//! A change that nothing finishes or undoes: every command that looks at the lab says so.
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::bed::{Kept, flatnet, run};
+use crate::started::words;
+
+/// A change that stands still as it says that this step begins.
+fn stopped(lab: &Kept, to: &str, step: &str) -> Child {
+    let mut change = flatnet()
+        .args(["change", "--cluster", lab.0, "--to", to])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(change.stderr.take().unwrap());
+    let mut lines = said.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == step), "{step} never began");
+    send(change.id(), Signal::SIGSTOP);
+    change
+}
+
+fn send(process: u32, signal: Signal) {
+    let process = i32::try_from(process).unwrap();
+    kill(Pid::from_raw(process), signal).unwrap();
+}
+
+/// Processes that one started: here the reaper, which undoes what a killed change leaves.
+fn children(process: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let children = tasks.map(|task| {
+        let children = task.unwrap().path().join("children");
+        std::fs::read_to_string(children).unwrap_or_default()
+    });
+    let text = children.collect::<Vec<_>>().concat();
+    text.split_whitespace()
+        .map(|id| id.parse().unwrap())
+        .collect()
+}
+
+const LOOKS: [&str; 4] = [
+    "list",
+    "list --output json",
+    "diagnose --cluster suite-change-left",
+    "inspect bridges --cluster suite-change-left --output json",
+];
+
+/// What each of the commands said, beside its answer.
+fn looks() -> Vec<(&'static str, Output)> {
+    let mut looks: Vec<_> = LOOKS.iter().map(|line| (*line, run(line))).collect();
+    let route = "inspect route --cluster suite-change-left --from node1 --to node2";
+    looks.push((route, run(route)));
+    looks
+}
+
+fn noted(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn what_a_killed_change_leaves_is_told_by_every_command_that_looks_until_it_is_put_back() {
+    let lab = Kept::boot("suite-change-left", "--pods-per-node 1");
+    for (line, output) in looks() {
+        assert!(!words(&output).contains("flatnet,mtu=1400"), "{line}");
+    }
+    let mut change = stopped(&lab, "flatnet,mtu=1400", "agent restarted on node2");
+    let under_way = format!(
+        "note: process {} is changing the lab from flatnet to flatnet,mtu=1400",
+        change.id()
+    );
+    for (line, output) in looks() {
+        assert!(
+            noted(&output).contains(&under_way),
+            "{line}: {}",
+            words(&output)
+        );
+    }
+    for child in children(change.id()) {
+        send(child, Signal::SIGKILL);
+    }
+    change.kill().unwrap();
+    change.wait().unwrap();
+    let ended = "note: a change from flatnet to flatnet,mtu=1400 was not finished";
+    let remedy = "to put flatnet back: flatnet change --cluster suite-change-left --to flatnet";
+    for (line, output) in looks() {
+        let said = noted(&output);
+        assert!(
+            said.contains(ended) && said.contains(remedy),
+            "{line}: {said}"
+        );
+        // The answer itself stays one for programs.
+        if line.ends_with("json") {
+            let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let mut clusters = json.as_array().into_iter().flatten();
+            let own = clusters.find(|cluster| cluster["name"] == lab.0);
+            let told = own.and_then(|own| own["unfinished_change"].as_str());
+            assert_eq!(told.is_some(), line.starts_with("list"), "{json}");
+        }
+    }
+    let back = run("change --quiet --cluster suite-change-left --to flatnet");
+    assert!(
+        matches!(back.status.code(), Some(0 | 1)),
+        "{}",
+        words(&back)
+    );
+    let mtus = lab.mtus();
+    let first = ("1500".to_owned(), "1500".to_owned());
+    assert_eq!(mtus, vec![first; 3]);
+    for (line, output) in looks() {
+        assert!(!noted(&output).contains("not finished"), "{line}");
+    }
+}
