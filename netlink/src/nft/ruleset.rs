@@ -41,7 +41,7 @@ impl Nft {
             return Ok(Vec::new());
         }
         let is_read = |table: &str| !hidden(table) && !counted(table, "");
-        let mut sets = self.sets(&is_read)?;
+        let mut sets = self.sets(is_read)?;
         let rules = self.rules(|table, chain| !hidden(table) && !counted(table, chain))?;
         let chains = self.chains()?;
         let mut texts: BTreeMap<(Of, String), RuleChain> = BTreeMap::new();
