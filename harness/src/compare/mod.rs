@@ -1,5 +1,6 @@
 //! Two runs beside each other: where they are read from, and their facts.
 pub mod baseline;
+mod content;
 pub mod recorded;
 pub mod source;
 pub(crate) mod yaml;
