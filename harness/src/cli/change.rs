@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Output, Typed, output, progress};
+use super::{Output, ShowArgs, Typed, output, progress};
 use crate::change::{self, Order, text};
 use crate::config::RunArgs;
 use crate::session;
@@ -35,19 +35,8 @@ pub(super) struct ChangeArgs {
     #[arg(long, help_heading = "Change")]
     and_back: bool,
 
-    /// Output format
-    #[arg(
-        long,
-        short,
-        value_enum,
-        default_value = "text",
-        help_heading = "Report"
-    )]
-    output: Output,
-
-    /// Print only the report, no progress
-    #[arg(long, short, help_heading = "Report")]
-    quiet: bool,
+    #[command(flatten)]
+    show: ShowArgs,
 }
 
 pub(super) fn run(args: ChangeArgs, typed: &Typed) -> Result<u8> {
@@ -60,9 +49,9 @@ pub(super) fn run(args: ChangeArgs, typed: &Typed) -> Result<u8> {
         to_cni_bin: args.to_cni_bin,
         and_back: args.and_back,
     };
-    let (observer, _) = progress::observer(args.quiet);
+    let (observer, _) = progress::observer(args.show.quiet);
     let report = session::run(change::conduct(order, observer))?;
-    let printed = match args.output {
+    let printed = match args.show.output {
         Output::Json => {
             let json = serde_json::to_string_pretty(&report);
             output::print_line(json.map_err(|e| Error::failed("write JSON", e))?)

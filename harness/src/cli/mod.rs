@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use tracing_subscriber::filter::Targets;
@@ -131,6 +131,24 @@ enum Output {
     Text,
     /// JSON.
     Json,
+}
+
+/// How commands that run something show it.
+#[derive(Args)]
+struct ShowArgs {
+    /// Output format
+    #[arg(
+        long,
+        short,
+        value_enum,
+        default_value = "text",
+        help_heading = "Report"
+    )]
+    output: Output,
+
+    /// Print only the report, no progress
+    #[arg(long, short, help_heading = "Report")]
+    quiet: bool,
 }
 
 /// The innermost subcommand and where its options come from: those that were typed win over what the environment chooses.

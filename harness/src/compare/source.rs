@@ -1,21 +1,21 @@
 //! Where one of two sides is read from: a file, a directory that `--report` wrote, or a revision of a git repository.
 use std::collections::BTreeSet;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io;
+use std::path::Path;
 
 use flatnet_analysis::facts::inspected;
 use flatnet_model::fact::Role;
 use flatnet_model::inspection::{self, Inspection};
+use serde::Deserialize;
+use serde::de::{Error as _, IgnoredAny};
 use serde_json::Value;
+use serde_json::error::Category;
 
 use super::Recorded;
 use super::baseline::Baseline;
+use super::content::Content;
 use crate::report::{self, ReportError};
 use crate::{Error, Result};
-
-/// No report of a lab or of a cluster of some thousand pods is larger.
-const LARGEST: u64 = 4 << 30;
 
 /// What a side is.
 enum Source {
@@ -65,106 +65,82 @@ impl Source {
 }
 
 fn source(given: &str) -> Result<Source> {
-    let (text, name) = match given.strip_prefix("git:") {
-        Some(rest) => (of_revision(given, rest)?, given.to_owned()),
-        None => of_file(Path::new(given))?,
+    let (content, name) = Content::of(given)?;
+    let wrong = |why: &str| Error::Input(format!("{name}: {why}"));
+    let unread = |e: io::Error| match e.kind() {
+        io::ErrorKind::InvalidData => wrong("it is not text"),
+        _ => wrong(&e.to_string()),
     };
-    match text.trim_start().starts_with('{') {
-        true => of_json(&name, &text),
-        false if text.starts_with('<') => {
-            let wrong = |why: &str| Error::Input(format!("{name}: {why}"));
-            let json = report::html::embedded_json(&text);
-            let json = json.ok_or_else(|| wrong("a page without a report of flatnet in it"))?;
-            of_json(&name, &json.map_err(|e| wrong(&e.to_string()))?)
+    match content.first().map_err(unread)? {
+        Some(b'{') => of_json(&name, &content),
+        Some(b'<') => {
+            let page = Content::Page(content.text().map_err(unread)?);
+            page.open().map_err(unread)?;
+            of_json(&name, &page)
         }
-        false if text.lines().any(|line| line.starts_with("flatnet:")) => {
+        _ => {
+            let text = content.text().map_err(unread)?;
+            if !text.lines().any(|line| line.starts_with("flatnet:")) {
+                return Err(wrong(
+                    "neither a report, nor a baseline, nor the JSON of flatnet inspect",
+                ));
+            }
             let baseline = Baseline::parse(Path::new(&name), &text)?;
             Ok(Source::Baseline(name, Box::new(baseline)))
         }
-        false => Err(Error::Input(format!(
-            "{name}: neither a report, nor a baseline, nor the JSON of flatnet inspect"
-        ))),
     }
 }
 
-fn of_file(path: &Path) -> Result<(String, String)> {
-    let path: PathBuf = match path.is_dir() {
-        true => path.join("report.json"),
-        false => path.to_owned(),
-    };
-    let wrong = |why: String| {
-        Error::Input(format!(
-            "{}: {why}; name a report.json or report.html, the directory of --report, a baseline, what `flatnet inspect --output json` printed, or git:REVISION:PATH",
-            path.display()
-        ))
-    };
-    // A FIFO or device is not opened: that may wait, or never end.
-    let metadata = std::fs::metadata(&path).map_err(|e| wrong(e.to_string()))?;
-    if !metadata.is_file() {
-        return Err(wrong("it is not a file".to_owned()));
-    }
-    let file = std::fs::File::open(&path).map_err(|e| wrong(e.to_string()))?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST)
-        .read_to_end(&mut bytes)
-        .map_err(|e| wrong(e.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong("it is not text".to_owned()))?;
-    Ok((text, path.display().to_string()))
-}
-
-/// `REV:PATH`, as `git show` takes it.
-fn of_revision(given: &str, rest: &str) -> Result<String> {
-    if rest.starts_with('-') || !rest.contains(':') {
-        return Err(Error::Input(format!(
-            "{given}: expected git:REVISION:PATH, for example git:HEAD~1:baselines/lab.yaml"
-        )));
-    }
-    let output = Command::new("git")
-        .args(["show", rest])
-        .output()
-        .map_err(|e| Error::Missing {
-            what: format!("git, to read {given}: {e}"),
-            remedy: "install git, or name a file".to_owned(),
-        })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().next().unwrap_or("git says nothing").trim();
-        return Err(Error::Input(format!(
-            "{given}: {said}; name a revision and a path in the repository of this directory"
-        )));
-    }
-    String::from_utf8(output.stdout).map_err(|_| Error::Input(format!("{given}: it is not text")))
-}
-
-fn of_json(name: &str, text: &str) -> Result<Source> {
+fn of_json(name: &str, content: &Content) -> Result<Source> {
     let wrong = |why: String| Error::Input(format!("{name}: {why}"));
-    match report::json::parse(text) {
-        Ok(report) => {
-            let run = Recorded::of_report(name, &report).ok_or_else(|| {
-                wrong("the report has no observations: the cluster of that run did not come up, or a program removed them".to_owned())
-            })?;
-            Ok(Source::Run(Box::new(run)))
-        }
+    match Recorded::read(name, || content.open()) {
+        Ok(Some(run)) => Ok(Source::Run(Box::new(run))),
+        Ok(None) => Err(wrong("the report has no observations: the cluster of that run did not come up, or a program removed them".to_owned())),
         Err(ReportError::Schema { found }) => Err(wrong(format!(
             "report has schema {found:?}, this flatnet reads {:?}; make it again with this version",
             report::SCHEMA
         ))),
-        Err(error) => match serde_json::from_str::<Value>(text) {
-            Ok(json) if json.get("answers").is_some() => of_inspection(name, json),
-            Err(e) if e.is_eof() => Err(wrong(format!(
-                "it ends in the middle (line {}): the report was cut short; make it again",
-                e.line()
+        // JSON, but no report.
+        Err(ReportError::Json(error)) if error.is_data() => match is_inspection(content) {
+            Ok(true) => of_inspection(name, content),
+            Ok(false) => Err(wrong(format!(
+                "it is not a report of flatnet test: {}",
+                ReportError::Json(error)
             ))),
-            Err(e) => Err(wrong(format!("it is not JSON: {e}"))),
-            Ok(_) => Err(wrong(format!(
-                "it is not a report of flatnet test: {error}"
-            ))),
+            Err(broken) => Err(wrong(no_json(&broken))),
         },
+        Err(ReportError::Json(broken)) => Err(wrong(no_json(&broken))),
+        Err(error) => Err(wrong(error.to_string())),
     }
 }
 
-fn of_inspection(name: &str, json: Value) -> Result<Source> {
+fn no_json(error: &serde_json::Error) -> String {
+    match error.classify() {
+        Category::Eof => format!(
+            "it ends in the middle (line {}): the report was cut short; make it again",
+            error.line()
+        ),
+        // The reader's own words.
+        Category::Io => error.to_string(),
+        Category::Syntax | Category::Data => format!("it is not JSON: {error}"),
+    }
+}
+
+/// Whether it has answers; nothing of it is held.
+fn is_inspection(content: &Content) -> serde_json::Result<bool> {
+    #[derive(Deserialize)]
+    struct Answered {
+        answers: Option<IgnoredAny>,
+    }
+    let opened = content.open().map_err(serde_json::Error::custom)?;
+    let Answered { answers } = serde_json::from_reader(opened)?;
+    Ok(answers.is_some())
+}
+
+fn of_inspection(name: &str, content: &Content) -> Result<Source> {
     let wrong = |why: String| Error::Input(format!("{name}: {why}"));
+    let text = content.text().map_err(|e| wrong(e.to_string()))?;
+    let json: Value = serde_json::from_str(&text).map_err(|e| wrong(no_json(&e)))?;
     let schema = json.get("schema").cloned().unwrap_or_default();
     if schema != inspection::SCHEMA {
         return Err(wrong(format!(
@@ -183,12 +159,13 @@ fn of_inspection(name: &str, json: Value) -> Result<Source> {
 #[cfg(test)]
 mod tests {
     use flatnet_analysis::checks::all;
-    use flatnet_analysis::diff::diff;
+    use flatnet_analysis::diff::{Side, diff};
     use flatnet_analysis::example::build::{Cluster, Style};
 
     use super::*;
     use crate::report::tests::judged;
     use flatnet_analysis::checks::Required;
+    use flatnet_model::probe::{DialOutcome, Failure};
 
     #[test]
     fn a_page_is_read_like_the_report_that_is_in_it() {
@@ -210,5 +187,89 @@ mod tests {
         assert!(cut.contains("the report was cut short"), "{cut}");
         let other = read("other.html").unwrap_err().to_string();
         assert!(other.contains("a page without a report"), "{other}");
+    }
+
+    /// A report with a failure, and its text.
+    fn failing() -> (tempfile::TempDir, String) {
+        let mut observations = Cluster::new(Style::Vxlan, 3, 2).observe();
+        let checks: Vec<_> = all().iter().collect();
+        for dial in &mut observations.dials {
+            if dial.from == observations.pods[0].endpoint() {
+                dial.result = DialOutcome::Failed {
+                    kind: Failure::TimedOut,
+                    detail: "no answer".to_owned(),
+                    attempts: 3,
+                };
+            }
+        }
+        let mut report = judged(observations, &checks, &Required::OfProvider);
+        report.flatnet_version = env!("CARGO_PKG_VERSION").to_owned();
+        let dir = tempfile::tempdir().unwrap();
+        report::write_to(dir.path(), &report).unwrap();
+        let text = std::fs::read_to_string(dir.path().join("report.json")).unwrap();
+        (dir, text)
+    }
+
+    fn recorded(text: &str) -> Result<Recorded> {
+        let content = Content::Text(text.as_bytes().to_vec());
+        match of_json("it", &content)? {
+            Source::Run(run) => Ok(*run),
+            _ => panic!("not a run"),
+        }
+    }
+
+    #[test]
+    fn facts_that_a_report_carries_are_those_that_follow_from_what_it_observed() {
+        let (_dir, text) = failing();
+        let carried = recorded(&text).unwrap();
+        let version = format!("\"flatnet_version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&version));
+        let older = text.replace(&version, "\"flatnet_version\": \"0.0.1\"");
+        let derived = recorded(&older).unwrap();
+        assert_eq!(carried.facts(), derived.facts());
+        let (a, b) = (carried.side(), derived.side());
+        assert_eq!(a.names, b.names);
+        assert!(!a.evidence.is_empty());
+        assert_eq!(a.evidence, b.evidence);
+        let json = |side: &Side<'_>| serde_json::to_value(side.observations.unwrap()).unwrap();
+        assert_eq!(json(&a), json(&b));
+
+        // What the facts of this version are made of is not read, that of another is.
+        let odd = |text: &str| {
+            let (before, dials) = text.split_once("\"dials\"").unwrap();
+            let dials = dials.replace("\"transport\": \"tcp\"", "\"transport\": \"pigeon\"");
+            format!("{before}\"dials\"{dials}")
+        };
+        assert_eq!(recorded(&odd(&text)).unwrap().facts(), carried.facts());
+        let refused = recorded(&odd(&older)).unwrap_err().to_string();
+        assert!(refused.contains("unknown variant `pigeon`"), "{refused}");
+    }
+
+    #[test]
+    fn a_report_that_is_broken_or_cut_is_refused_with_the_place_where() {
+        let (_dir, text) = failing();
+        let dials = text.find("\"dials\"").unwrap();
+        let at = dials + text[dials..].find("\"tcp\"").unwrap();
+        let line = text[..at].matches('\n').count() + 1;
+        let broken = format!("{}#{}", &text[..at], &text[at + 5..]);
+        let cut = &text[..at];
+        let longer = format!("{text}]");
+        for (text, says) in [
+            (
+                &broken[..],
+                format!("it: it is not JSON: expected value at line {line} column"),
+            ),
+            (
+                cut,
+                format!("it: it ends in the middle (line {line}): the report was cut short"),
+            ),
+            (
+                &longer,
+                "it: it is not JSON: trailing characters at line".to_owned(),
+            ),
+        ] {
+            let said = recorded(text).unwrap_err().to_string();
+            assert!(said.starts_with(&says), "{said}, not {says}");
+        }
     }
 }

@@ -1,4 +1,8 @@
 //! Reports and diagnoses for programs: the data, and for readers the sentences made of them.
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Read};
+
 use flatnet_analysis::words::{Text, Words};
 use flatnet_model::diagnosis::Diagnosis;
 use flatnet_model::evidence::Evidence;
@@ -6,6 +10,7 @@ use flatnet_model::fact::Fact;
 use flatnet_model::observations::Observations;
 use flatnet_model::skip::SkipReason;
 use serde::Serialize;
+use serde::de::{DeserializeOwned, Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::{
     CheckReport, Comparison, Matrix, Outcome, Phase, Report, ReportError, Run, SCHEMA, shallow,
@@ -48,8 +53,8 @@ struct Written<'a> {
     diagnosis: Option<Diagnosis<Told<Evidence, Text>>>,
     #[serde(skip_serializing_if = "Comparison::is_empty")]
     comparison: &'a Comparison,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    facts: Vec<Fact>,
+    #[serde(skip_serializing_if = "<[Fact]>::is_empty")]
+    facts: Cow<'a, [Fact]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     observations: Option<&'a Observations>,
 }
@@ -102,7 +107,7 @@ fn written(report: &Report) -> Written<'_> {
         matrix,
         diagnosis: diagnosis.clone().map(told),
         comparison,
-        facts: report.made_facts().unwrap_or_else(|| report.facts.clone()),
+        facts: report.facts(),
         observations: observations.as_ref(),
     }
 }
@@ -120,19 +125,51 @@ fn told(diagnosis: Diagnosis) -> Diagnosis<Told<Evidence, Text>> {
     diagnosis.map(evidence(&words))
 }
 
-/// Reads a report back.
+/// Reads a report back, or as much of it as `T` has; the rest is skipped as it is read, and never held. What `open` opens is read from
+/// its beginning twice.
 ///
 /// # Errors
-/// [`ReportError::Schema`] for another version of the schema, [`ReportError::Json`] with line and column otherwise.
-pub fn parse(text: &str) -> Result<Report, ReportError> {
+/// [`ReportError::Schema`] for another version of the schema, [`ReportError::Json`] with line and column otherwise;
+/// [`ReportError::Read`] where it cannot be opened.
+pub fn read<T: DeserializeOwned, R: Read>(
+    open: impl Fn() -> io::Result<R>,
+) -> Result<T, ReportError> {
     // The schema first: with another one, the first field that differs would be a misleading complaint.
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        schema: String,
+    let found = schema(open()?)?;
+    if found != SCHEMA {
+        return Err(ReportError::Schema { found });
     }
-    let Versioned { schema } = serde_json::from_str(text)?;
-    if schema != SCHEMA {
-        return Err(ReportError::Schema { found: schema });
+    Ok(serde_json::from_reader(open()?)?)
+}
+
+/// What is said under `schema`, and no byte behind that: flatnet writes it first.
+fn schema(reader: impl Read) -> serde_json::Result<String> {
+    let mut found = None;
+    let mut deserializer = serde_json::Deserializer::from_reader(reader);
+    let read = deserializer.deserialize_map(Schema(&mut found));
+    match found {
+        Some(found) => Ok(found),
+        None => read.and_then(|()| Err(serde_json::Error::missing_field("schema"))),
     }
-    Ok(serde_json::from_str(text)?)
+}
+
+struct Schema<'a>(&'a mut Option<String>);
+
+impl<'de> Visitor<'de> for Schema<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a report")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "schema" {
+                *self.0 = Some(map.next_value()?);
+                break;
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
 }

@@ -54,6 +54,9 @@ pub enum ReportError {
     /// The report cannot be written as JSON, or the text is not a report.
     #[error("report as json: {0}")]
     Json(#[from] serde_json::Error),
+    /// What is read cannot be opened.
+    #[error("read the report: {0}")]
+    Read(#[from] std::io::Error),
     /// The report does not fit JUnit's XML.
     #[error("report as junit xml: {0}")]
     Junit(#[from] quick_junit::SerializeError),

@@ -1,4 +1,5 @@
 //! The report, as data. Its JSON form is documented in `docs/report-schema.md`; a change of meaning changes [`SCHEMA`].
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -45,7 +46,7 @@ pub struct Report {
     /// What the run was compared with.
     #[serde(default, skip_serializing_if = "Comparison::is_empty")]
     pub comparison: Comparison,
-    /// What two reports are compared by. Where the report has observations, they are derived from those instead.
+    /// What two reports are compared by, once they are made: [`Report::facts`] derives them where this is empty.
     #[serde(default)]
     pub facts: Vec<Fact>,
     /// Everything the verdicts are drawn from; left out where only verdicts are wanted.
@@ -261,11 +262,22 @@ impl Report {
         checks
     }
 
-    /// What it is compared by, made of the observations; `None` where there are none.
-    pub fn made_facts(&self) -> Option<Vec<Fact>> {
-        let checks = self.checks.iter();
-        let checks = checks.map(|check| (check.id.as_str(), &check.verdict));
-        Some(facts::of(self.observations.as_ref()?, checks))
+    /// With the facts that it is compared by: they are made once, for the comparison and for each form of the report.
+    pub fn with_facts(mut self) -> Self {
+        self.facts = self.facts().into_owned();
+        self
+    }
+
+    /// What it is compared by: its facts, or, where they were not made yet, what follows from checks and observations.
+    pub fn facts(&self) -> Cow<'_, [Fact]> {
+        match &self.observations {
+            Some(observations) if self.facts.is_empty() => {
+                let checks = self.checks.iter();
+                let checks = checks.map(|check| (check.id.as_str(), &check.verdict));
+                Cow::Owned(facts::of(observations, checks))
+            }
+            _ => Cow::Borrowed(&self.facts),
+        }
     }
 
     /// Writes its evidence.

@@ -1,48 +1,73 @@
 //! One packet that a difference concerns, on both sides.
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use flatnet_model::Family;
 use flatnet_model::fact::{Kind, Place, Role};
-use flatnet_model::observations::Observations;
 
 use super::compare::Side;
 use super::model::{Change, Example, HopLine};
-use crate::facts::paths;
+use crate::facts::paths::Paths;
 
-/// The way of a packet between the first that a difference is about, where it is about packets and both sides can be walked.
-pub(super) fn of(change: &Change, before: &Side<'_>, after: &Side<'_>) -> Option<Example> {
-    let Change {
-        id,
-        about,
-        subjects,
-        ..
-    } = change;
-    if !matches!(
-        id,
-        Kind::Reach | Kind::Path | Kind::PathMtu | Kind::RouteToPods
-    ) {
-        return None;
+/// Walks packets on both sides, which are indexed once, when the first packet is walked.
+pub(super) struct Examples<'a> {
+    before: &'a Side<'a>,
+    after: &'a Side<'a>,
+    paths: OnceCell<Option<(Paths<'a>, Paths<'a>)>>,
+}
+
+impl<'a> Examples<'a> {
+    pub(super) fn new(before: &'a Side<'a>, after: &'a Side<'a>) -> Self {
+        Examples {
+            before,
+            after,
+            paths: OnceCell::new(),
+        }
     }
-    let (from, to) = subjects.iter().find_map(|subject| match subject {
-        Role::Between(from, to) => Some((*from, *to)),
-        Role::At(_) => None,
-    })?;
-    let family = match about.ends_with("IPv6") {
-        true => Family::V6,
-        false => Family::V4,
-    };
-    let way = |observations: &Observations| paths::way(observations, from, to, family);
-    let was = way(before.observations?)?;
-    let is = way(after.observations?)?;
-    Some(Example {
-        flow: format!(
-            "{} to {}, {family}",
-            pod_of(from, 1, after),
-            pod_of(to, if from == to { 2 } else { 1 }, after)
-        ),
-        before: marked(&was, &is),
-        after: marked(&is, &was),
-    })
+
+    fn paths(&self) -> Option<&(Paths<'a>, Paths<'a>)> {
+        let index = || {
+            let (before, after) = (self.before.observations?, self.after.observations?);
+            Some((Paths::of(before), Paths::of(after)))
+        };
+        self.paths.get_or_init(index).as_ref()
+    }
+
+    /// The hops of a packet between the first that a difference is about, where it is about packets and both sides can be walked.
+    pub(super) fn of(&self, change: &Change) -> Option<Example> {
+        let Change {
+            id,
+            about,
+            subjects,
+            ..
+        } = change;
+        if !matches!(
+            id,
+            Kind::Reach | Kind::Path | Kind::PathMtu | Kind::RouteToPods
+        ) {
+            return None;
+        }
+        let (from, to) = subjects.iter().find_map(|subject| match subject {
+            Role::Between(from, to) => Some((*from, *to)),
+            Role::At(_) => None,
+        })?;
+        let family = match about.ends_with("IPv6") {
+            true => Family::V6,
+            false => Family::V4,
+        };
+        let (before, after) = self.paths()?;
+        let was = before.hops(from, to, family)?;
+        let is = after.hops(from, to, family)?;
+        Some(Example {
+            flow: format!(
+                "{} to {}, {family}",
+                pod_of(from, 1, self.after),
+                pod_of(to, if from == to { 2 } else { 1 }, self.after)
+            ),
+            before: marked(&was, &is),
+            after: marked(&is, &was),
+        })
+    }
 }
 
 /// Of a node its n-th pod.

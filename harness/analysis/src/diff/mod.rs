@@ -19,6 +19,7 @@ pub use compare::Side;
 pub use model::{Change, Diff, Example, HopLine, Newcomers, SCHEMA, Uncompared};
 
 use compare::Compared;
+use example::Examples;
 
 /// What is different in `after`, the worst first.
 pub fn diff(before: &Side<'_>, after: &Side<'_>) -> Diff {
@@ -69,10 +70,11 @@ pub fn diff_but(
 /// Gives each class one example: the first whose ways differ, or the first where none does. Others would show the same again, and each
 /// is a walk on both sides. `changes` are sorted by class.
 fn one_example_each(changes: &mut [Change], before: &Side<'_>, after: &Side<'_>) {
+    let examples = Examples::new(before, after);
     for alike in changes.chunk_by_mut(|a, b| a.class == b.class) {
         let mut first = None;
         for (at, change) in alike.iter().enumerate() {
-            let Some(example) = example::of(change, before, after) else {
+            let Some(example) = examples.of(change) else {
                 continue;
             };
             let is_telling = !example.is_same();

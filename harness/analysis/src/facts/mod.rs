@@ -25,6 +25,7 @@ use flatnet_model::observations::Observations;
 use flatnet_model::verdict::Verdict;
 
 use collect::Collected;
+use paths::Paths;
 use whose::Whose;
 
 pub use roles::Roles;
@@ -47,6 +48,6 @@ pub fn of<'a>(
         pods::facts(place, pod, &roles, &whose, &mut facts);
     }
     talk::facts(observations, &roles, &whose, &mut facts);
-    paths::facts(observations, &roles, &whose, &mut facts);
+    Paths::indexed(observations, roles, whose).facts(&mut facts);
     facts.sorted()
 }

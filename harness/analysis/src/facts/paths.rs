@@ -12,50 +12,66 @@ use crate::trace::{Kernels, ObservedNetwork, Request, Trace, trace};
 /// Clusters of more nodes have a path from each node to the next only: their number grows with the square of that of nodes.
 const ALL_PATHS: usize = 12;
 
-pub(super) fn facts(
-    observations: &Observations,
-    roles: &Roles<'_>,
-    whose: &Whose<'_>,
-    facts: &mut Collected,
-) {
-    let network = network(observations);
-    let nodes: Vec<u32> = roles.nodes().map(|(number, _)| number).collect();
-    for (at, from) in nodes.iter().enumerate() {
-        let all = nodes.len() <= ALL_PATHS;
-        let next = (at + 1) % nodes.len();
-        let others = nodes.iter().enumerate().filter(|(n, _)| all || *n == next);
-        for (_, to) in others {
-            let Some((client, server)) = pair(*from, *to, roles) else {
-                continue;
-            };
-            for family in [Family::V4, Family::V6] {
-                let Some(trace) = between(&network, client, server, family) else {
+/// A cluster, indexed for any number of walks.
+pub(crate) struct Paths<'a> {
+    roles: Roles<'a>,
+    whose: Whose<'a>,
+    network: ObservedNetwork,
+}
+
+impl<'a> Paths<'a> {
+    /// Of the observed cluster.
+    pub(crate) fn of(observations: &'a Observations) -> Self {
+        let roles = Roles::of(observations);
+        let whose = Whose::of(observations, &roles);
+        Paths::indexed(observations, roles, whose)
+    }
+
+    /// Of a cluster with an index of who is who.
+    pub(super) fn indexed(
+        observations: &'a Observations,
+        roles: Roles<'a>,
+        whose: Whose<'a>,
+    ) -> Self {
+        Paths {
+            roles,
+            whose,
+            network: network(observations),
+        }
+    }
+
+    pub(super) fn facts(&self, facts: &mut Collected) {
+        let nodes: Vec<u32> = self.roles.nodes().map(|(number, _)| number).collect();
+        for (at, from) in nodes.iter().enumerate() {
+            let all = nodes.len() <= ALL_PATHS;
+            let next = (at + 1) % nodes.len();
+            let others = nodes.iter().enumerate().filter(|(n, _)| all || *n == next);
+            for (_, to) in others {
+                let Some((client, server)) = pair(*from, *to, &self.roles) else {
                     continue;
                 };
-                let about = (Kind::Path, family.to_string());
-                let nodes = (Place::Node(*from), Place::Node(*to));
-                let value = Value::List(hops(&trace, (*from, *to), roles, whose));
-                facts.add(about, nodes, value, None);
+                for family in [Family::V4, Family::V6] {
+                    let Some(trace) = between(&self.network, client, server, family) else {
+                        continue;
+                    };
+                    let about = (Kind::Path, family.to_string());
+                    let nodes = (Place::Node(*from), Place::Node(*to));
+                    let value = Value::List(hops(&trace, (*from, *to), &self.roles, &self.whose));
+                    facts.add(about, nodes, value, None);
+                }
             }
         }
     }
-}
 
-/// The way of a packet from one place to another, in that family; of nodes that of their first pods.
-pub(crate) fn way(
-    observations: &Observations,
-    from: Place,
-    to: Place,
-    family: Family,
-) -> Option<Vec<String>> {
-    let roles = Roles::of(observations);
-    let whose = Whose::of(observations, &roles);
-    let nodes = (from.node()?, to.node()?);
-    let first = pair(nodes.0, nodes.1, &roles);
-    let client = roles.at(from).or(first.map(|(client, _)| client))?;
-    let server = roles.at(to).or(first.map(|(_, server)| server))?;
-    let trace = between(&network(observations), client, server, family)?;
-    Some(hops(&trace, nodes, &roles, &whose))
+    /// The hops of a packet from one place to another, in that family; of nodes those of their first pods.
+    pub(crate) fn hops(&self, from: Place, to: Place, family: Family) -> Option<Vec<String>> {
+        let nodes = (from.node()?, to.node()?);
+        let first = pair(nodes.0, nodes.1, &self.roles);
+        let client = self.roles.at(from).or(first.map(|(client, _)| client))?;
+        let server = self.roles.at(to).or(first.map(|(_, server)| server))?;
+        let trace = between(&self.network, client, server, family)?;
+        Some(hops(&trace, nodes, &self.roles, &self.whose))
+    }
 }
 
 /// What a walk of packets is made of.

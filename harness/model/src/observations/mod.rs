@@ -24,6 +24,7 @@ mod control_plane;
 mod fate;
 mod names;
 mod translated;
+mod without_traffic;
 
 pub use crate::reference::Endpoint;
 pub use crate::snapshot::Observed;
@@ -33,6 +34,7 @@ pub use control_plane::*;
 pub use fate::Fate;
 pub use names::PodNames;
 pub use translated::Translated;
+pub use without_traffic::WithoutTraffic;
 
 /// Everything the checks may judge by. An `Err` holds why something could not be observed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -88,7 +90,8 @@ pub struct Observations {
 }
 
 impl Observations {
-    /// Nodes and pods as they were seen, without what was sent between them: enough to walk packets, and small.
+    /// Nodes and pods as they were seen, without what was sent between them: enough to walk packets, and small. Read back as that,
+    /// they are [`WithoutTraffic`].
     pub fn without_traffic(&self) -> Observations {
         Observations {
             nodes: self.nodes.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf, absolute};
 
 use clap::Args;
 
-use super::{Output, Typed, output};
+use super::{Output, ShowArgs, Typed, output};
 use crate::compare::baseline::Held;
 use crate::compare::marks;
 use crate::config::{BaselineArgs, RequireArgs, RunArgs, selected};
@@ -45,23 +45,12 @@ pub(super) struct TestArgs {
     #[arg(long, value_name = "FAULT", help_heading = "Checks")]
     plant: Option<String>,
 
-    /// Output format
-    #[arg(
-        long,
-        short,
-        value_enum,
-        default_value = "text",
-        help_heading = "Report"
-    )]
-    output: Output,
+    #[command(flatten)]
+    show: ShowArgs,
 
     /// Print every fact of every check
     #[arg(long, short, help_heading = "Report")]
     verbose: bool,
-
-    /// Print only the report, no progress
-    #[arg(long, short, help_heading = "Report")]
-    quiet: bool,
 }
 
 /// Checks, and which of them must not be skipped.
@@ -136,7 +125,7 @@ fn planned(args: &RunArgs, fault: Option<&Fault>, kept: Option<String>) -> repor
 
 /// On standard output.
 fn show(args: &TestArgs, report: &Report) -> Result<()> {
-    match args.output {
+    match args.show.output {
         Output::Json => {
             let text = report::json::render(report).map_err(|e| Error::Failed(e.to_string()))?;
             output::print_line(text)

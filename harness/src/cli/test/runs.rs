@@ -2,7 +2,7 @@
 use jiff::Timestamp;
 
 use super::{Judged, TestArgs, planned};
-use crate::cli::progress;
+use crate::cli::{Output, progress};
 use crate::compare::Recorded;
 use crate::plant::Fault;
 use crate::report::{Report, Run};
@@ -29,7 +29,7 @@ pub(super) fn run(args: &TestArgs, fault: Option<&'static Fault>, judged: &Judge
     let mut flaky: Vec<String> = Vec::new();
     let count = args.compare.runs;
     for number in 1..=count {
-        if count > 1 && !args.quiet {
+        if count > 1 && !args.show.quiet {
             crate::cli::output::say(format_args!("run {number} of {count}"));
         }
         let (report, error) = once(args, fault, judged)?;
@@ -37,8 +37,13 @@ pub(super) fn run(args: &TestArgs, fault: Option<&'static Fault>, judged: &Judge
             1 => "this run".to_owned(),
             _ => format!("run {number}"),
         };
-        // Facts are walks of packets, too: they are made only where something is compared.
+        // Facts are walks of packets, too: they are made only where something is compared or written, and then once for all of that.
         let compared = count > 1 || args.compare.baseline.is_some();
+        let written = args.run.report.is_some() || matches!(args.show.output, Output::Json);
+        let report = match compared || written {
+            true => report.with_facts(),
+            false => report,
+        };
         let recorded = compared
             .then(|| Recorded::of_report(label, &report))
             .flatten();
@@ -88,7 +93,7 @@ fn once(
     (checks, required): &Judged,
 ) -> Result<(Report, Option<Error>)> {
     let started = Timestamp::now();
-    let (observer, heard) = progress::observer(args.quiet);
+    let (observer, heard) = progress::observer(args.show.quiet);
     match session::run(conduct(&args.run, fault, observer)) {
         Ok(outcome) => {
             let run = Run::of(&outcome.plan, &outcome.observations, fault);

@@ -3,8 +3,37 @@ use flatnet_model::cause::CauseId as C;
 
 use super::{Fault, ROUTES, VXLAN};
 use crate::plant::Who::{Node, Pod};
-use crate::plant::says::seen;
+use crate::plant::says::{Says, seen};
 use crate::plant::shell::{node, pod};
+
+/// What is said of a tunnel that is otherwise on node2 than on the other two nodes.
+const MISMATCHED_ON_NODE2: [Says; 5] = [
+    seen(&["cross-node"], &[Node(2)], C::VxlanMismatch, &[]),
+    seen(
+        &["node-routes"],
+        &[Node(2)],
+        C::VxlanMismatch,
+        &[("node", "node1"), ("to", "node2")],
+    ),
+    seen(
+        &["node-routes"],
+        &[Node(2)],
+        C::VxlanMismatch,
+        &[("node", "node2"), ("to", "node1")],
+    ),
+    seen(
+        &["node-routes"],
+        &[Node(2)],
+        C::VxlanMismatch,
+        &[("node", "node2"), ("to", "node3")],
+    ),
+    seen(
+        &["node-routes"],
+        &[Node(2)],
+        C::VxlanMismatch,
+        &[("node", "node3"), ("to", "node2")],
+    ),
+];
 
 pub(super) static FAULTS: &[Fault] = &[
     Fault::shell(
@@ -161,33 +190,7 @@ pub(super) static FAULTS: &[Fault] = &[
              flatnet.1 up; sed -i /fe80/d /run/vxlan; for f in vxlan neighbours \
              entries routes; do sh -e /run/$f; done",
         )],
-        &[
-            seen(&["cross-node"], &[Node(2)], C::VxlanMismatch, &[]),
-            seen(
-                &["node-routes"],
-                &[Node(2)],
-                C::VxlanMismatch,
-                &[("node", "node1"), ("to", "node2")],
-            ),
-            seen(
-                &["node-routes"],
-                &[Node(2)],
-                C::VxlanMismatch,
-                &[("node", "node2"), ("to", "node1")],
-            ),
-            seen(
-                &["node-routes"],
-                &[Node(2)],
-                C::VxlanMismatch,
-                &[("node", "node2"), ("to", "node3")],
-            ),
-            seen(
-                &["node-routes"],
-                &[Node(2)],
-                C::VxlanMismatch,
-                &[("node", "node3"), ("to", "node2")],
-            ),
-        ],
+        &MISMATCHED_ON_NODE2,
     )
     .may_fail(&["mtu"])
     .needs(VXLAN),
@@ -212,33 +215,7 @@ pub(super) static FAULTS: &[Fault] = &[
              up; sed -i /fe80/d /run/vxlan; for f in vxlan neighbours entries \
              routes; do sh -e /run/$f; done",
         )],
-        &[
-            seen(&["cross-node"], &[Node(2)], C::VxlanMismatch, &[]),
-            seen(
-                &["node-routes"],
-                &[Node(2)],
-                C::VxlanMismatch,
-                &[("node", "node1"), ("to", "node2")],
-            ),
-            seen(
-                &["node-routes"],
-                &[Node(2)],
-                C::VxlanMismatch,
-                &[("node", "node2"), ("to", "node1")],
-            ),
-            seen(
-                &["node-routes"],
-                &[Node(2)],
-                C::VxlanMismatch,
-                &[("node", "node2"), ("to", "node3")],
-            ),
-            seen(
-                &["node-routes"],
-                &[Node(2)],
-                C::VxlanMismatch,
-                &[("node", "node3"), ("to", "node2")],
-            ),
-        ],
+        &MISMATCHED_ON_NODE2,
     )
     .may_fail(&["mtu"])
     .needs(VXLAN),

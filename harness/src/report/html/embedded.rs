@@ -1,8 +1,8 @@
 //! The report inside its page, so that a page is as good as a `report.json` for whoever compares runs.
-use std::borrow::Cow;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read, Write as _};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use base64::read::DecoderReader;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -19,7 +19,7 @@ const LARGEST: u64 = 4 << 30;
 /// What a page holds cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
 #[error("the report in it cannot be unpacked: it was cut short or changed; make it again")]
-pub struct Unpacked;
+struct Unpacked;
 
 /// The element that holds a report's JSON. Nothing in it ends the element or begins markup: `<` is only in JSON's texts, and is written
 /// there by its number.
@@ -44,28 +44,30 @@ fn packed(json: &str) -> Option<String> {
     Some(BASE64_STANDARD.encode(encoder.finish().ok()?))
 }
 
-/// The JSON in a page of [`super::render`]; `None` for other pages.
-///
-/// # Errors
-/// [`Unpacked`].
-pub fn json(page: &str) -> Option<Result<Cow<'_, str>, Unpacked>> {
+/// The JSON in a page of [`super::render`], unpacked as it is read; `None` for other pages. Where the page was cut short or changed,
+/// the reader says so, or the JSON ends in the middle.
+pub fn json(page: &str) -> Option<Box<dyn Read + '_>> {
     let content = |kind: &str| {
         let start = format!("<script type=\"{kind}\" id=\"{ID}\">");
         let (_, rest) = page.split_once(&start)?;
         // A page that was cut short has its report up to there.
         Some(&rest[..rest.find("</script>").unwrap_or(rest.len())])
     };
-    let plain = content("application/json").map(|json| Ok(Cow::Borrowed(json)));
-    plain.or_else(|| Some(unpacked(content("application/gzip")?).map(Cow::Owned)))
+    if let Some(json) = content("application/json") {
+        return Some(Box::new(json.as_bytes()));
+    }
+    let packed = DecoderReader::new(content("application/gzip")?.as_bytes(), &BASE64_STANDARD);
+    Some(Box::new(Unpacking(GzDecoder::new(packed).take(LARGEST))))
 }
 
-fn unpacked(text: &str) -> Result<String, Unpacked> {
-    let packed = BASE64_STANDARD.decode(text).map_err(|_| Unpacked)?;
-    let mut json = String::new();
-    let read = GzDecoder::new(&packed[..])
-        .take(LARGEST)
-        .read_to_string(&mut json);
-    read.map(|_| json).map_err(|_| Unpacked)
+/// Says of any damage what it comes from.
+struct Unpacking<R>(R);
+
+impl<R: Read> Read for Unpacking<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer);
+        read.map_err(|_| io::Error::other(Unpacked))
+    }
 }
 
 #[cfg(test)]
@@ -76,13 +78,21 @@ mod tests {
         format!("<body>{}</body>", Markup::from(element(json)))
     }
 
+    fn read(page: &str) -> io::Result<String> {
+        let mut text = String::new();
+        json(page)
+            .expect("a report")
+            .read_to_string(&mut text)
+            .map(|_| text)
+    }
+
     #[test]
     fn json_comes_back_and_ends_nothing_on_its_way() {
         let hostile = r#"{"a":"</script><!--<script>"}"#;
         let page = page(hostile);
         assert_eq!(page.matches("</script>").count(), 1, "{page}");
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-        assert_eq!(value(&json(&page).unwrap().unwrap()), value(hostile));
+        assert_eq!(value(&read(&page).unwrap()), value(hostile));
         assert!(json("<html><script>1</script></html>").is_none());
     }
 
@@ -91,8 +101,8 @@ mod tests {
         let long = format!("[{}0]", "\"</script>\",".repeat(LONGEST / 12 + 1));
         let page = page(&long);
         assert!(page.len() < long.len() / 50, "{} bytes", page.len());
-        assert_eq!(json(&page).unwrap().unwrap(), long);
-        let cut = json(&page[..page.len() / 2]).unwrap().unwrap_err();
+        assert_eq!(read(&page).unwrap(), long);
+        let cut = read(&page[..page.len() / 2]).unwrap_err();
         assert!(cut.to_string().contains("cut short"), "{cut}");
     }
 }

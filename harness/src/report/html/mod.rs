@@ -25,7 +25,7 @@ mod timing;
 mod tests;
 
 use super::{Report, ReportError, json};
-pub use embedded::{Unpacked, json as embedded_json};
+pub use embedded::json as embedded_json;
 use markup::{Element, Markup, el};
 use page::Page;
 

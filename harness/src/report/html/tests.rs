@@ -17,7 +17,10 @@ fn page(report: &Report) -> String {
 
 /// Without the report's JSON and the style sheet.
 fn shown(report: &Report) -> String {
-    let page = page(report);
+    shown_of(&page(report))
+}
+
+fn shown_of(page: &str) -> String {
     let (before, _) = page.split_once("<script ").unwrap();
     let (head, body) = before.split_once("<style>").unwrap();
     let (_, body) = body.split_once("</style>").unwrap();
@@ -105,15 +108,19 @@ fn what_comes_from_a_cluster_is_never_markup() {
     assert_eq!(page.matches("</script").count(), 1);
     assert!(!page.contains("<img"), "{page}");
     assert!(page.contains("&quot;&gt;&lt;script&gt;alert(1)"));
-    let back = json::parse(&embedded_json(&page).unwrap().unwrap()).unwrap();
+    let back = from_page(&page);
     assert_eq!(back.observations.unwrap().pods[0].warnings, [hostile]);
+}
+
+fn from_page(page: &str) -> Report {
+    json::read(|| Ok(embedded_json(page).expect("a report"))).unwrap()
 }
 
 #[test]
 fn the_report_comes_back_from_its_page() {
     let report = mixed();
     let page = page(&report);
-    let back = json::parse(&embedded_json(&page).unwrap().unwrap()).unwrap();
+    let back = from_page(&page);
     assert_eq!(json::render(&back).unwrap(), json::render(&report).unwrap());
 }
 
@@ -200,8 +207,8 @@ fn heat_maps_tell_transports_apart_where_they_differ() {
 fn large_clusters_are_bounded() {
     let mut observations = Cluster::new(Style::Direct, 14, 8).observe();
     fail(&mut observations, |_, to| to == "busybox-7");
-    let report = report(observations);
-    let text = shown(&report);
+    let page = page(&report(observations));
+    let text = shown_of(&page);
     assert!(
         text.contains("and 2 nodes more: report.json has them"),
         "{text}"
@@ -211,7 +218,7 @@ fn large_clusters_are_bounded() {
         text.contains("1 column have a dial that was not answered (the first 20 of each are shown")
     );
     assert!(text.len() < 400_000, "{} bytes", text.len());
-    let whole = json::parse(&embedded_json(&page(&report)).unwrap().unwrap()).unwrap();
+    let whole = from_page(&page);
     assert_eq!(whole.observations.unwrap().pods.len(), 126);
 }
 

@@ -15,6 +15,8 @@ use flatnet_model::snapshot::{NodeInside, PodSnapshot};
 use flatnet_model::view::Ranges;
 use flatnet_model::view::{AddOnAgent, ApiObjects, ConfigFile, InspectedNode, View};
 
+use crate::example::pieces;
+
 pub(super) const ETH0: u32 = 2;
 pub(super) const CNI0: u32 = 3;
 pub(super) const VETH: u32 = 7;
@@ -48,19 +50,9 @@ fn address(index: u32, net: &str) -> Address {
 
 pub(super) fn route(dst: &str, gateway: Option<&str>, oif: u32) -> RouteEntry {
     RouteEntry {
-        dst: dst.parse().unwrap(),
-        gateway: gateway.map(ip),
-        oif: Some(oif),
-        src: None,
         onlink: oif == FLANNEL,
-        protocol: 3,
         scope: "global".to_owned(),
-        metric: None,
-        kind: 1,
-        mtu: None,
-        mtu_expires_s: None,
-        more_hops: Vec::new(),
-        nexthop_id: None,
+        ..pieces::route(dst, gateway.map(ip), oif, 3)
     }
 }
 
