@@ -74,14 +74,16 @@ pub fn pending(spec: &LabSpec) -> Option<String> {
     let pending = Pending::of_lab(spec)?;
     if let Some(process) = under_way(&spec.labels) {
         return Some(format!(
-            "process {process} is changing the lab from {} to {}, and is at the step \"{}\"; its nodes have either of the two until then",
+            "lab {}: process {process} is changing it from {} to {}, and is at the step \"{}\"; its nodes have either of the two until it ends",
+            spec.name,
             pending.from.wanted,
             pending.to.wanted,
             pending.step.words()
         ));
     }
     Some(format!(
-        "{}; its nodes have either of the two; to put {} back: flatnet change --cluster {} --to {}",
+        "lab {}: {}; its nodes have either of the two; to put {} back: flatnet change --cluster {} --to {}",
+        spec.name,
         pending.words(),
         pending.from.wanted,
         spec.name,
