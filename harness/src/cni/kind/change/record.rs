@@ -131,3 +131,83 @@ async fn write(client: &Client, key: &str, text: String) -> Result<()> {
 fn api(client: &Client) -> Api<ConfigMap> {
     Api::namespaced(client.clone(), RECORD_NAMESPACE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::{Arc, Mutex};
+
+    use http::{Method, Request, Response, StatusCode};
+    use kube::client::Body;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// An API that keeps one object.
+    fn api_with_memory() -> Client {
+        let kept: Arc<Mutex<Option<Value>>> = Arc::default();
+        let answer = move |request: Request<Body>| {
+            let kept = Arc::clone(&kept);
+            async move {
+                let method = request.method().clone();
+                let sent = request.into_body().collect_bytes().await.unwrap();
+                let mut kept = kept.lock().unwrap();
+                match method {
+                    Method::PATCH => *kept = Some(serde_json::from_slice(&sent).unwrap()),
+                    Method::DELETE => *kept = None,
+                    _ => {}
+                }
+                let missing = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "not found", "reason": "NotFound", "code": 404 });
+                let is_gone = method == Method::GET && kept.is_none();
+                let status = if is_gone {
+                    StatusCode::NOT_FOUND
+                } else {
+                    StatusCode::OK
+                };
+                let body = kept.clone().unwrap_or(missing).to_string();
+                let response = Response::builder().status(status);
+                Ok::<_, Infallible>(response.body(Body::from(body.into_bytes())).unwrap())
+            }
+        };
+        Client::new(tower::service_fn(answer), "default")
+    }
+
+    fn config(text: &str) -> Config {
+        let wanted = json!({ "wanted": { "name": text, "options": {} }, "manifest": "" });
+        serde_json::from_value(wanted).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_change_is_told_until_it_is_settled_and_once_after_it_was_undone() {
+        let client = api_with_memory();
+        assert_eq!(unfinished(&client, "demo").await.unwrap(), None);
+        let pending = Pending {
+            from: config("flatnet"),
+            to: config("flannel"),
+            step: Step::CniRemoved,
+            nodes: BTreeMap::from([("worker".to_owned(), Snapshot::parse("== links\n- cni0\n"))]),
+            paths: Vec::new(),
+        };
+        pending.note(&client).await.unwrap();
+        let read = Pending::read(&client).await.unwrap().unwrap();
+        assert_eq!((&read.nodes, &read.step), (&pending.nodes, &pending.step));
+        // To tell it changes nothing: it is still under way.
+        for _ in 0..2 {
+            let words = unfinished(&client, "demo").await.unwrap().unwrap();
+            assert!(words.starts_with("a change from flatnet to flannel was not finished: it ended at the step \"former CNI removed\""), "{words}");
+            assert!(
+                words.ends_with("flatnet change --cluster demo --to flatnet"),
+                "{words}"
+            );
+            told(&client).await.unwrap();
+        }
+        settle(&client, Some("it is undone".to_owned()))
+            .await
+            .unwrap();
+        assert!(Pending::read(&client).await.unwrap().is_none());
+        let words = unfinished(&client, "demo").await.unwrap();
+        assert_eq!(words.as_deref(), Some("it is undone"));
+        told(&client).await.unwrap();
+        assert_eq!(unfinished(&client, "demo").await.unwrap(), None);
+    }
+}
