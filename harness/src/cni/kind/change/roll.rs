@@ -56,14 +56,16 @@ impl Change {
             .map(|record| record.nodes))
     }
 
-    /// Looks at the nodes, and waits until no other run has pods there, whose network would be cut.
+    /// Looks at the nodes. Where the CNI is replaced, waits until no other run has pods there: those that one kept are deleted.
     ///
     /// # Errors
-    /// [`Error::Input`] where another run is at work.
+    /// [`Error::Input`] where another run is at work whose pods a replaced CNI would cut off.
     pub async fn begin(&self) -> Result<Pending> {
         let onto = &self.onto;
-        let own = onto.cluster.namespace();
-        in_use::wait_for_other_runs(onto.client(), &onto.name, own).await?;
+        if !self.to.is_in_place(&self.from)? {
+            let own = onto.cluster.namespace();
+            in_use::wait_for_other_runs(onto.client(), &onto.name, own).await?;
+        }
         let mut paths = self.from.paths()?;
         paths.extend(self.to.paths()?);
         paths.sort();
@@ -105,8 +107,10 @@ impl Change {
             missing @ Error::Missing { .. } => missing,
             why => Error::Input(format!("--to {}: refused: {why}", self.to.wanted)),
         };
+        let known = agents_of(client, &objects).await?;
         objects.apply(client).await.map_err(refused)?;
-        rolled_out(client, &objects, begin).await.map_err(refused)
+        let rolled_out = rolled_out(client, &objects, &known, begin).await;
+        rolled_out.map_err(refused)
     }
 
     /// A runtime takes the first file: that of the CNI that is gone may come before the one that comes.
@@ -183,18 +187,17 @@ impl Change {
     }
 }
 
-/// Waits until the DaemonSets of `objects` run everywhere as they are now, and every node is Ready. A pod of theirs that was not there
-/// at first is told as it starts, and as it is ready.
+/// Waits until the DaemonSets of `objects` run everywhere as they are now, and every node is Ready. A pod of theirs that is not `known` is
+/// told as it starts, and as it is ready.
 ///
 /// # Errors
 /// What keeps an agent or a node from it, in words.
 pub(super) async fn rolled_out(
     client: &Client,
     objects: &Objects,
+    known: &BTreeSet<String>,
     begin: &mut Begin<'_>,
 ) -> Result<()> {
-    let known = pods_of(client, objects).await?;
-    let known: BTreeSet<String> = known.iter().filter_map(ResourceExt::uid).collect();
     let mut told = Vec::new();
     let started = Instant::now();
     loop {
@@ -241,6 +244,12 @@ pub(super) async fn rolled_out(
     }
 }
 
+/// Uids of the pods of the DaemonSets among `objects`.
+async fn agents_of(client: &Client, objects: &Objects) -> Result<BTreeSet<String>> {
+    let pods = pods_of(client, objects).await?;
+    Ok(pods.iter().filter_map(ResourceExt::uid).collect())
+}
+
 async fn pods_of(client: &Client, objects: &Objects) -> Result<Vec<Pod>> {
     let mut pods = Vec::new();
     for set in objects.daemon_sets() {
@@ -272,6 +281,7 @@ mod tests {
             "metadata": { "name": uid, "namespace": "kube-system", "uid": uid },
             "spec": { "nodeName": node, "containers": [] },
             "status": {
+                "podIPs": [{ "ip": "172.18.0.2" }],
                 "phase": if state["running"].is_object() { "Running" } else { "Pending" },
                 "conditions": [{ "type": "Ready", "status": if is_ready { "True" } else { "False" } }],
                 "containerStatuses": [{
@@ -324,7 +334,9 @@ mod tests {
         let text = "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: net, namespace: kube-system}\nspec: {selector: {matchLabels: {app: net}}, template: {}}\n";
         let objects = Objects::parse("net", text).unwrap();
         let mut steps = Vec::new();
-        let done = rolled_out(&api(looks), &objects, &mut |step| steps.push(step)).await;
+        let client = api(looks);
+        let known = agents_of(&client, &objects).await.unwrap();
+        let done = rolled_out(&client, &objects, &known, &mut |step| steps.push(step)).await;
         (steps, done)
     }
 

@@ -1,4 +1,6 @@
 //! Puts the first configuration back.
+use std::collections::BTreeSet;
+
 use super::record::{self, Pending};
 use super::roll::rolled_out;
 use crate::cni::kind::removal::Removal;
@@ -30,7 +32,7 @@ pub async fn undo(onto: &KindCluster) -> Result<bool> {
     }
     let objects = from.objects()?;
     objects.apply(client).await?;
-    rolled_out(client, &objects, &mut |_| ()).await.map_err(|why| {
+    rolled_out(client, &objects, &BTreeSet::new(), &mut |_| ()).await.map_err(|why| {
         Error::Failed(format!(
             "{} does not come back: {why}; to install it again: flatnet test --cluster {} --cni {} --change-cni",
             from.wanted, onto.name, from.wanted.name
