@@ -66,6 +66,8 @@ struct Before {
     others: Vec<PodSnapshot>,
     /// Names of their ports.
     ports: BTreeSet<String>,
+    /// Ports of the run's pods.
+    old_ports: BTreeSet<String>,
     checks: Vec<CheckReport>,
 }
 
@@ -108,6 +110,7 @@ impl Flow<'_> {
         let before = Before {
             pods: properties(&facts, &probed, &nodes),
             ports: others::ports(&facts, &others, &nodes),
+            old_ports: others::ports(&facts, &old, &nodes),
             nodes,
             others,
             checks,
@@ -149,7 +152,7 @@ impl Flow<'_> {
         told.extend(running.end(&fleet).await);
         let others: Vec<&PodSnapshot> = before.others.iter().collect();
         own(&mut fleet)?.leave(&others);
-        rollout.renew_others().await?;
+        rollout.replace_pods(&before.old_ports).await?;
         // What agents keep for pods, they remove at their next pass.
         let begun = Instant::now();
         let arrived_after = loop {

@@ -1,5 +1,6 @@
 //! A change of a cluster behind an API: objects are applied, DaemonSets roll out. It is compared with what the configuration says, and
 //! with what the nodes had before.
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -225,7 +226,8 @@ impl Rollout for OnKind {
         Ok(())
     }
 
-    async fn renew_others(&self) -> Result<()> {
+    async fn replace_pods(&self, ports: &BTreeSet<String>) -> Result<()> {
+        self.change.without_ports(ports).await?;
         let bare = self.change.renew_others().await?;
         if !bare.is_empty() {
             (self.observer)(&Event::Note(format!(

@@ -165,7 +165,7 @@ impl Rollout for OnLab {
         lab_change::hurry(&self.lab, &self.to).await
     }
 
-    async fn renew_others(&self) -> Result<()> {
+    async fn replace_pods(&self, _ports: &BTreeSet<String>) -> Result<()> {
         Ok(())
     }
 

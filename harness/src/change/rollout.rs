@@ -50,11 +50,12 @@ pub(super) trait Rollout: Send + Sync {
     /// A cluster that does not answer.
     async fn hurry(&self) -> Result<()>;
 
-    /// Has pods that are not the run's networked by the second configuration, where they have to be made again for that.
+    /// Waits until deleted pods, which had these ports, have no network any more; and has pods that are not the run's networked by the
+    /// second configuration, where they have to be made again for that.
     ///
     /// # Errors
-    /// One that does not go.
-    async fn renew_others(&self) -> Result<()>;
+    /// A pod or a port that does not go.
+    async fn replace_pods(&self, ports: &BTreeSet<String>) -> Result<()>;
 
     /// What is on nodes that should not be there, or is not and should, when all pods of the run are deleted.
     ///

@@ -1,5 +1,6 @@
 //! What a change left on nodes, of what the listing of the CNI's removal knows of.
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use flatnet_analysis::change::InUse;
 use flatnet_model::change::{Leftover, Why};
@@ -8,12 +9,17 @@ use super::record::Pending;
 use super::roll::Change;
 use crate::Result;
 use crate::cni::kind::snapshot::{self, Section, Snapshot};
+use flatnet_cluster::limit::until_gone;
 use flatnet_cluster::{Cluster, Target};
 
 /// Where the runtime remembers the result of each pod's ADD.
 const RESULTS: &str = "/var/lib/cni/results";
 /// Where IPAM plugins keep their networks' addresses.
 const NETWORKS: &str = "/var/lib/cni/networks";
+/// How long kubelets may take to take apart the networks of pods that the API has forgotten.
+const TAKEN_APART_WITHIN: Duration = Duration::from_secs(60);
+/// Between two looks at that.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Digits of a container's id that are enough to know it by.
 const ID_DIGITS: usize = 32;
 
@@ -64,7 +70,36 @@ impl Change {
         Ok(ids)
     }
 
-    /// What is left on nodes now that no pod of the run is there.
+    /// Waits until no node has one of these ports: the API forgets a pod before its kubelet has taken its network apart, and until then
+    /// it has its address.
+    ///
+    /// # Errors
+    /// Ports that stay; a node that does not tell.
+    pub async fn without_ports(&self, ports: &BTreeSet<String>) -> Result<()> {
+        let cluster = &self.onto.cluster;
+        let look = || async {
+            let mut left = Vec::new();
+            for node in cluster.node_names().await? {
+                let argv = ["ls", "/sys/class/net"].map(str::to_owned);
+                let listed = cluster
+                    .exec(&Target::Node(node.clone()), &argv, b"")
+                    .await?;
+                let of_pods = listed.stdout.lines().filter(|link| ports.contains(*link));
+                left.extend(of_pods.map(|link| format!("{link} on {node}")));
+            }
+            Ok(left)
+        };
+        until_gone(TAKEN_APART_WITHIN, look, |left: Vec<String>| {
+            format!(
+                "pods are deleted, and their ports are still there: {}; to see why: the log of the kubelet there",
+                left.join(", ")
+            )
+        })
+        .await
+    }
+
+    /// What is left on nodes now that no pod of the run is there. What names one is waited for, as by
+    /// [`Change::without_ports`].
     ///
     /// # Errors
     /// A node that does not tell.
@@ -74,24 +109,33 @@ impl Change {
             is_in_place: self.to.is_in_place(&self.from)?,
             paths: self.to.paths()?,
         };
+        let begun = Instant::now();
         let mut all = Vec::new();
         for (node, before) in &pending.nodes {
-            let now = snapshot::take(&self.onto, node, &pending.paths).await?;
-            let of_node = Node {
-                base: base.as_ref().and_then(|base| base.get(node)),
-                before,
-                now: &now,
-                used_before: marks.used_before.get(node),
-                used: marks.used.get(node),
+            let left = loop {
+                let now = snapshot::take(&self.onto, node, &pending.paths).await?;
+                let left = rules.left(
+                    &Node {
+                        base: base.as_ref().and_then(|base| base.get(node)),
+                        before,
+                        now: &now,
+                        used_before: marks.used_before.get(node),
+                        used: marks.used.get(node),
+                    },
+                    marks,
+                );
+                let is_quiet = left.iter().all(|(_, line, _)| !marks.name_run(line));
+                if is_quiet || begun.elapsed() > TAKEN_APART_WITHIN {
+                    break left;
+                }
+                tokio::time::sleep(PAUSE).await;
             };
-            for (section, what, why) in rules.left(&of_node, marks) {
-                all.push(Leftover {
-                    node: node.clone(),
-                    kind: section.name().to_owned(),
-                    what,
-                    why,
-                });
-            }
+            all.extend(left.into_iter().map(|(section, what, why)| Leftover {
+                node: node.clone(),
+                kind: section.name().to_owned(),
+                what,
+                why,
+            }));
         }
         Ok(all)
     }
@@ -150,6 +194,10 @@ impl Rules {
                 // Results belong to single pods: those of the run are known by their ids.
                 let shared = [NETWORKS, RESULTS].contains(&line) || is_below(line, RESULTS);
                 shared || folders.any(|folder| is_below(line, &folder))
+            }
+            // The chains of portmap, which both may chain (containernetworking/plugins, portmap.go).
+            Section::Iptables if line.contains("CNI-HOSTPORT-") => {
+                used.programs.contains("portmap") || self.is_in_place
             }
             // An agent that runs on may need any of them.
             Section::Tables
