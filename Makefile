@@ -21,9 +21,9 @@ KIND_OPTIONS = --provider kind --cni $(CNI) \
 	$(if $(CLUSTER),--cluster $(CLUSTER) --change-cni,$(if $(NODE_IMAGE),--image $(NODE_IMAGE))) \
 	$(if $(REPORT),--report $(REPORT))
 
-# Suites that fit the cluster's CNI: the study notes and the packets that are followed with any, continuity and users with flatnet's,
+# Suites that fit the cluster's CNI: the study notes and the packets that are followed with any, continuity, users and changes with flatnet's,
 # the causes of `flatnet diagnose` with flannel.
-KIND_SUITES = study_notes trace_kind $(if $(filter flatnet,$(CNI)),kind) $(if $(filter flannel,$(CNI)),diagnose_kind)
+KIND_SUITES = study_notes trace_kind $(if $(filter flatnet,$(CNI)),kind change_kind) $(if $(filter flannel,$(CNI)),diagnose_kind)
 
 .PHONY: help conformance test build outside observers example lint deny layers bench docs screenshots generate install dist kind-image kind-up kind-down conformance-kind test-kind
 

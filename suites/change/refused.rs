@@ -31,8 +31,20 @@ fn what_is_wrong_on_the_command_line_is_said_before_anything_starts() {
             "plugin /nowhere: not a program that can be run",
         ),
         (
-            "change --to flatnet --provider kind",
-            "flatnet change works on labs",
+            "change --to flatnet,pod-cidr=10.1.0.0/16 --provider kind",
+            "pod-cidr=10.1.0.0/16 is an option for labs",
+        ),
+        (
+            "change --to reference --provider kind",
+            "it is a conflist for the lab",
+        ),
+        (
+            "change --to flatnet --provider kubeconfig --kubeconfig /nowhere",
+            "flatnet did not boot this cluster, and a change of its CNI may cut the network of every pod on it; add --disruptive",
+        ),
+        (
+            "change --to flatnet --from flatnet --provider kubeconfig --kubeconfig /nowhere --disruptive",
+            "--from: what the cluster has is read from it",
         ),
         (
             "change --to flatnet --cluster flatnet-suite-nobody",

@@ -15,7 +15,7 @@ use flatnet_model::snapshot::PodSnapshot;
 
 use super::fresh::known;
 use super::report::Pass;
-use super::rollout::{Remains, Rollout};
+use super::rollout::{Remains, Rollout, Seen};
 use super::traffic::{QUIET, Steps, judged, own};
 use super::{POD_LIMIT, others, pods};
 use crate::events::Observer;
@@ -66,6 +66,8 @@ struct Before {
     others: Vec<PodSnapshot>,
     /// Names of their ports.
     ports: BTreeSet<String>,
+    /// Ports of the run's pods.
+    old_ports: BTreeSet<String>,
     checks: Vec<CheckReport>,
 }
 
@@ -97,7 +99,8 @@ impl Flow<'_> {
         let ours = self.session.pods().iter().chain(&old);
         let ours: BTreeSet<PodRef> = ours.map(|pod| pod.reference.clone()).collect();
         let others = others::running(cluster, &ours).await?;
-        let probed: Vec<&PodSnapshot> = old.iter().chain(&others).collect();
+        let others_probed = others.iter().filter(|_| rollout.probes_others());
+        let probed: Vec<&PodSnapshot> = old.iter().chain(others_probed).collect();
         let objects = cluster.nodes().await?;
         let fleet = Fleet::start(Arc::clone(cluster), &objects, &probed, None).await?;
         let mut fleet = Arc::new(fleet);
@@ -107,6 +110,7 @@ impl Flow<'_> {
         let before = Before {
             pods: properties(&facts, &probed, &nodes),
             ports: others::ports(&facts, &others, &nodes),
+            old_ports: others::ports(&facts, &old, &nodes),
             nodes,
             others,
             checks,
@@ -133,8 +137,11 @@ impl Flow<'_> {
             .await?;
         let all: Vec<PodSnapshot> = old.iter().chain(&new).cloned().collect();
         let (observations, with_all) = judged(self.session, &mut fleet, &all).await?;
-        let looked: Vec<&PodSnapshot> = all.iter().chain(&before.others).collect();
-        let arrived = self.arrived(rollout, &fleet, &before, &looked).await?;
+        let others_probed = before.others.iter().filter(|_| rollout.probes_others());
+        let looked: Vec<&PodSnapshot> = all.iter().chain(others_probed).collect();
+        let arrived = self
+            .arrived(rollout, &fleet, &before, &looked, &new)
+            .await?;
 
         fleet.start_over().await;
         let running = streams::open(&fleet, &streams::pairs(&new_refs)).await;
@@ -143,11 +150,16 @@ impl Flow<'_> {
         pods::delete(cluster, old.iter().map(|pod| pod.reference.clone())).await?;
         tokio::time::sleep(QUIET).await;
         told.extend(running.end(&fleet).await);
+        let others: Vec<&PodSnapshot> = before.others.iter().collect();
+        own(&mut fleet)?.leave(&others);
+        rollout.replace_pods(&before.old_ports).await?;
         // What agents keep for pods, they remove at their next pass.
         let begun = Instant::now();
         let arrived_after = loop {
             rollout.hurry().await?;
-            let arrived = self.arrived(rollout, &fleet, &before, &new_refs).await?;
+            let arrived = self
+                .arrived(rollout, &fleet, &before, &new_refs, &new)
+                .await?;
             if is_everywhere(&arrived) || begun.elapsed() > PASSES_WITHIN {
                 break arrived;
             }
@@ -157,13 +169,12 @@ impl Flow<'_> {
         own(&mut fleet)?.leave(&new_refs);
         pods::delete(cluster, wanted.iter().map(flatnet_cluster::pod_ref)).await?;
         let now = known(looks::nodes(&fleet, cluster).await?)?;
-        let addresses: BTreeSet<IpAddr> = before
-            .others
-            .iter()
-            .flat_map(|pod| pod.ips.clone())
-            .collect();
+        // Some were made again.
+        let others = others::running(cluster, &ours).await?;
+        let addresses: BTreeSet<IpAddr> = others.iter().flat_map(|pod| pod.ips.clone()).collect();
         let remains = Remains {
             before: &before.nodes,
+            bridges: &bridges(&old, &before.pods),
             now: &now,
             ports: &before.ports,
             addresses: &addresses,
@@ -189,6 +200,7 @@ impl Flow<'_> {
             checks_with_all: with_all,
             checks_after: after,
             leftovers,
+            compared: rollout.compared(),
             said: Vec::new(),
         };
         pass.said = self.said(&pass, &observations, &last);
@@ -201,10 +213,24 @@ impl Flow<'_> {
         fleet: &Fleet,
         before: &Before,
         pods: &[&PodSnapshot],
+        new: &[PodSnapshot],
     ) -> Result<Vec<Arrived>> {
         let nodes = known(looks::nodes(fleet, self.session.cluster()).await?)?;
-        let now = properties(&looks::pods(fleet, pods).await, pods, &nodes);
-        let targets = rollout.wanted().await?;
+        let facts = looks::pods(fleet, pods).await;
+        let now = properties(&facts, pods, &nodes);
+        let ours = pods.iter().copied().filter(|pod| {
+            let mut others = before.others.iter();
+            !others.any(|other| other.reference == pod.reference)
+        });
+        let ours: Vec<PodSnapshot> = ours.cloned().collect();
+        let seen = Seen {
+            nodes: &nodes,
+            pods: &now,
+            new,
+            ports: &others::ports(&facts, &ours, &nodes),
+            ours: &ours,
+        };
+        let targets = rollout.wanted(&seen).await?;
         let none = Properties::new();
         let mut all = Vec::new();
         for (name, look) in &nodes {
@@ -252,6 +278,20 @@ impl Flow<'_> {
         let at_end = at_end.map(|text| format!("with new pods alone: {text}"));
         during.chain(at_end).collect()
     }
+}
+
+/// Bridges on which these pods have ports, by node.
+pub(super) fn bridges(
+    pods: &[PodSnapshot],
+    properties: &BTreeMap<PodRef, Properties>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut bridges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for pod in pods {
+        let of_pod = properties.get(&pod.reference);
+        let bridge = of_pod.and_then(|all| all.get("bridge").cloned());
+        bridges.entry(pod.node.clone()).or_default().extend(bridge);
+    }
+    bridges
 }
 
 fn is_everywhere(arrived: &[Arrived]) -> bool {

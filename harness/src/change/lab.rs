@@ -14,7 +14,8 @@ use tokio::sync::OnceCell;
 use super::POD_LIMIT;
 use super::fresh::{self, Fresh};
 use super::pods::{self, Made};
-use super::rollout::{Remains, Rollout, Targets};
+use super::report::Compared;
+use super::rollout::{Remains, Rollout, Seen, Targets};
 use super::traffic::Steps;
 use super::wanted::{self, Asked};
 use crate::cni::lab_change::{self, Config, Pending, Work};
@@ -98,6 +99,14 @@ impl Rollout for OnLab {
         [self.from.words(&self.to), self.to.words(&self.from)]
     }
 
+    fn compared(&self) -> Compared {
+        Compared::SecondCluster
+    }
+
+    fn probes_others(&self) -> bool {
+        true
+    }
+
     /// Every node in turn; the first new pod shows that the configuration works before the second node gets it.
     async fn carry_out(&self, wanted: &[Pod], steps: &mut Steps<'_>) -> Result<Made> {
         let (cluster, from, to) = (&self.cluster, &self.from, &self.to);
@@ -144,7 +153,7 @@ impl Rollout for OnLab {
         Ok(())
     }
 
-    async fn wanted(&self) -> Result<Targets> {
+    async fn wanted(&self, _seen: &Seen<'_>) -> Result<Targets> {
         let fresh = self.fresh().await?;
         Ok(Targets {
             nodes: fresh.nodes.clone(),
@@ -154,6 +163,10 @@ impl Rollout for OnLab {
 
     async fn hurry(&self) -> Result<()> {
         lab_change::hurry(&self.lab, &self.to).await
+    }
+
+    async fn replace_pods(&self, _ports: &BTreeSet<String>) -> Result<()> {
+        Ok(())
     }
 
     async fn leftovers(&self, nodes: &Remains<'_>) -> Result<Vec<Leftover>> {

@@ -2,6 +2,7 @@
 //! afterwards it is compared with a cluster that was made with the new configuration.
 mod flow;
 mod fresh;
+mod kind;
 mod lab;
 mod others;
 mod pods;
@@ -24,7 +25,7 @@ use crate::session::Session;
 use crate::session::new_lab::ranges;
 use crate::{Error, Result, torn_down};
 use flatnet_cluster::lab::LabCluster;
-use flatnet_cluster::running::{self, ClusterName, Running};
+use flatnet_cluster::running::{self, ClusterName, Maker, Running};
 use report::{ChangeReport, Pass, SCHEMA};
 
 /// How long a pod that a change makes may take to run.
@@ -42,6 +43,8 @@ pub struct Order {
     pub to_cni_bin: Option<std::path::PathBuf>,
     /// Change back afterwards.
     pub and_back: bool,
+    /// The owner of a cluster that flatnet did not boot says that it may be changed.
+    pub disruptive: bool,
 }
 
 /// Makes the change.
@@ -58,19 +61,39 @@ pub async fn conduct(order: Order, observer: Observer) -> Result<ChangeReport> {
         .map(|text| Wanted::parse("--from", text));
     let from = from.transpose()?;
     let mut run = order.run.clone();
-    if !matches!(run.provider, None | Some(Provider::Lab)) {
-        return Err(not_a_lab());
-    }
-    // Said before anything is booted.
-    Choice::parse(&args_for(&run, &to, order.to_cni_bin.as_deref()))?;
+    // Services and a peer outside have no part in a change.
+    run.pods_only = true;
     let mut records = BTreeSet::new();
-    match (&run.cluster, &from) {
-        (None, Some(from)) => boot_with(&mut run, from)?,
-        (None, None) => {}
-        (Some(name), _) => {
-            let lab = running_lab(name).await?;
-            finish_what_was_begun(&lab, &observer).await?;
-            records = others::records(&lab).await?;
+    if let Some(name) = run.cluster.clone() {
+        match running(&run, &name).await? {
+            Running::Lab(name) => {
+                run.provider = Some(Provider::Lab);
+                check(&run, &order, &to)?;
+                let lab = LabCluster::connect(&name).await?;
+                finish_what_was_begun(&lab, &observer).await?;
+                records = others::records(&lab).await?;
+            }
+            Running::Kind { .. } => {
+                run.provider = Some(Provider::Kind);
+                check(&run, &order, &to)?;
+            }
+        }
+    } else {
+        if run.provider() == Provider::Kubeconfig && !order.disruptive {
+            return Err(Error::Input(
+                "--provider kubeconfig: flatnet did not boot this cluster, and a change of its CNI may cut the network of every pod on it; add --disruptive to make it".to_owned(),
+            ));
+        }
+        // Said before anything is booted.
+        check(&run, &order, &to)?;
+        match &from {
+            Some(_) if run.provider() == Provider::Kubeconfig => {
+                return Err(Error::Input(
+                    "--from: what the cluster has is read from it; leave it out".to_owned(),
+                ));
+            }
+            Some(from) => boot_with(&mut run, from)?,
+            None => {}
         }
     }
     let session = Session::start(&run, None, observer.clone()).await?;
@@ -79,6 +102,7 @@ pub async fn conduct(order: Order, observer: Observer) -> Result<ChangeReport> {
         to: &to,
         from: from.as_ref(),
     };
+    let provider = session.cluster().provider().to_owned();
     let passes = passes(&session, asked, records, &observer).await;
     let cluster = session.plan().outlives_run().map(str::to_owned);
     let passes = torn_down(passes, session.close().await)?;
@@ -86,7 +110,7 @@ pub async fn conduct(order: Order, observer: Observer) -> Result<ChangeReport> {
         schema: SCHEMA.to_owned(),
         flatnet_version: env!("CARGO_PKG_VERSION").to_owned(),
         started: format!("{started:.0}"),
-        provider: Provider::Lab.name().to_owned(),
+        provider,
         cluster,
         wrong: passes.iter().flat_map(Pass::wrong).collect(),
         passes,
@@ -99,11 +123,37 @@ async fn passes(
     records: BTreeSet<String>,
     observer: &Observer,
 ) -> Result<Vec<Pass>> {
-    let Some(spec) = session.plan().source.lab() else {
-        return Err(not_a_lab());
+    let rollout: Box<dyn rollout::Rollout> = match session.plan().source.lab() {
+        Some(spec) => Box::new(lab::rollout(session, spec, asked, records, observer).await?),
+        None => Box::new(kind::rollout(session, asked, observer).await?),
     };
-    let rollout = lab::rollout(session, spec, asked, records, observer).await?;
-    flow::conduct(session, &rollout, asked.order.and_back, observer).await
+    flow::conduct(session, &*rollout, asked.order.and_back, observer).await
+}
+
+/// Whether the configuration is one for the cluster, as far as the command line says.
+fn check(run: &RunArgs, order: &Order, to: &Wanted) -> Result<()> {
+    match run.provider() {
+        Provider::Lab => Choice::parse(&args_for(run, to, order.to_cni_bin.as_deref())).map(drop),
+        Provider::Kind | Provider::Kubeconfig => {
+            if order.to_cni_bin.is_some() {
+                return Err(Error::Input(
+                    "--to-cni-bin: it is for conflists on labs; leave it out".to_owned(),
+                ));
+            }
+            wanted::of_cluster(order, to).map(drop)
+        }
+    }
+}
+
+/// The cluster that `--cluster` names.
+async fn running(run: &RunArgs, name: &str) -> Result<Running> {
+    let name = ClusterName::new(name);
+    let name = match run.provider {
+        Some(Provider::Lab) => name.of(Maker::Lab),
+        Some(Provider::Kind) => name.of(Maker::Kind),
+        Some(Provider::Kubeconfig) | None => name,
+    };
+    running::find().await?.named(&name)
 }
 
 /// A new lab has the first configuration from the beginning.
@@ -112,6 +162,9 @@ fn boot_with(run: &mut RunArgs, from: &Wanted) -> Result<()> {
         return Err(Error::Input(
             "--from: it names the CNI to boot with; leave --cni and --backend out".to_owned(),
         ));
+    }
+    if run.provider() == Provider::Kind {
+        from.check_for_api("--from")?;
     }
     if ["pod-cidr", "node-cidr-mask"]
         .iter()
@@ -128,13 +181,6 @@ fn boot_with(run: &mut RunArgs, from: &Wanted) -> Result<()> {
     Ok(())
 }
 
-async fn running_lab(name: &str) -> Result<LabCluster> {
-    match running::find().await?.named(&ClusterName::new(name))? {
-        Running::Lab(name) => LabCluster::connect(&name).await,
-        Running::Kind { .. } => Err(not_a_lab()),
-    }
-}
-
 /// A change of that lab whose process was killed, and that nothing has undone since, is undone.
 async fn finish_what_was_begun(lab: &LabCluster, observer: &Observer) -> Result<()> {
     let spec = lab.info().await?.spec;
@@ -147,18 +193,12 @@ async fn finish_what_was_begun(lab: &LabCluster, observer: &Observer) -> Result<
     lab_change::told(lab, &lab.info().await?.spec).await
 }
 
-fn not_a_lab() -> Error {
-    Error::Input(
-        "flatnet change works on labs; to replace the CNI of a kind cluster: flatnet test --cluster NAME --cni CNI --change-cni".to_owned(),
-    )
-}
-
 /// The arguments by which `wanted` is validated for a cluster of `run`.
 fn args_for(run: &RunArgs, wanted: &Wanted, cni_bin: Option<&std::path::Path>) -> RunArgs {
     let mut args = run.clone();
     let given = wanted.as_given();
     args.cluster = None;
-    args.provider = Some(Provider::Lab);
+    args.provider = args.provider.or(Some(Provider::Lab));
     args.cni = Some(given.name);
     args.backend = given.backend;
     args.cni_options = given.options;

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::cni::Wanted;
 use crate::session::workload::Workload;
-use crate::{Error, Result};
+use crate::{Error, Result, torn_down};
 
 /// Busybox pods, two on each node, in the network of pods.
 ///
@@ -86,10 +86,13 @@ pub(super) async fn first_runs(
     let Some(why) = made.failed.first() else {
         return Ok(made.running);
     };
-    delete(cluster, pods.iter().map(pod_ref)).await?;
-    Err(Error::Input(format!(
+    let refused = Error::Input(format!(
         "--to {to}: refused: the first new pod on {node} does not run: {why}"
-    )))
+    ));
+    torn_down(
+        Err(refused),
+        delete(cluster, pods.iter().map(pod_ref)).await,
+    )
 }
 
 /// Deletes them, all at once, and waits until they are gone.

@@ -48,6 +48,19 @@ pub(super) fn called(at: &Endpoint) -> String {
     }
 }
 
+/// What nodes and pods were compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compared {
+    /// A second cluster, which was made with the new configuration.
+    #[default]
+    SecondCluster,
+    /// What the configuration says, new pods, and what nodes had before flatnet put the first CNI there.
+    NodesBefore,
+    /// The same without that: what nodes had before a CNI is not known.
+    PodsOfRun,
+}
+
 /// One change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pass {
@@ -79,6 +92,9 @@ pub struct Pass {
     pub checks_after: Vec<CheckReport>,
     /// What the first configuration or its pods left, when all pods of the run are deleted.
     pub leftovers: Vec<Leftover>,
+    /// What nodes and pods were compared with.
+    #[serde(default)]
+    pub compared: Compared,
     /// What failed of the checks that passed before, for people.
     #[serde(skip)]
     pub said: Vec<String>,
@@ -156,11 +172,19 @@ impl Pass {
             ));
         }
         if !self.leftovers.is_empty() {
-            wrong.push(format!(
-                "{} things on nodes differ from a cluster that was made with {}",
-                self.leftovers.len(),
-                self.to
-            ));
+            let (count, to) = (self.leftovers.len(), &self.to);
+            wrong.push(match self.compared {
+                Compared::SecondCluster => {
+                    format!("{count} things on nodes differ from a cluster that was made with {to}")
+                }
+                Compared::NodesBefore => format!(
+                    "{count} things on nodes are left of {} or of pods of the run",
+                    self.from
+                ),
+                Compared::PodsOfRun => {
+                    format!("{count} things on nodes are left of pods of the run")
+                }
+            });
         }
         wrong
     }

@@ -4,10 +4,13 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use flatnet_analysis::change::Properties;
+use flatnet_cluster::PodRef;
 use flatnet_model::change::{Leftover, NodeLook};
+use flatnet_model::snapshot::PodSnapshot;
 use k8s_openapi::api::core::v1::Pod;
 
 use super::pods::Made;
+use super::report::Compared;
 use super::traffic::Steps;
 use crate::Result;
 
@@ -16,6 +19,12 @@ use crate::Result;
 pub(super) trait Rollout: Send + Sync {
     /// The first configuration and the second, as a person writes them.
     fn words(&self) -> [String; 2];
+
+    /// What nodes and pods are compared with.
+    fn compared(&self) -> Compared;
+
+    /// Whether pods that are not the run's may get a probe: to look at their interfaces.
+    fn probes_others(&self) -> bool;
 
     /// Brings the second configuration about, and makes `pods` under it. Begins each step as it comes.
     ///
@@ -29,17 +38,24 @@ pub(super) trait Rollout: Send + Sync {
     /// What keeps a node from it.
     async fn put_back(&self) -> Result<()>;
 
-    /// What nodes and pods should be like.
+    /// What nodes and pods should be like; `seen` is what they are like.
     ///
     /// # Errors
     /// What keeps that from being found out.
-    async fn wanted(&self) -> Result<Targets>;
+    async fn wanted(&self, seen: &Seen<'_>) -> Result<Targets>;
 
     /// Has agents remove at once what pods from before needed.
     ///
     /// # Errors
     /// A cluster that does not answer.
     async fn hurry(&self) -> Result<()>;
+
+    /// Waits until deleted pods, which had these ports, have no network any more; and has pods that are not the run's networked by the
+    /// second configuration, where they have to be made again for that.
+    ///
+    /// # Errors
+    /// A pod or a port that does not go.
+    async fn replace_pods(&self, ports: &BTreeSet<String>) -> Result<()>;
 
     /// What is on nodes that should not be there, or is not and should, when all pods of the run are deleted.
     ///
@@ -49,6 +65,20 @@ pub(super) trait Rollout: Send + Sync {
 
     /// The change back.
     fn back(&self) -> Box<dyn Rollout>;
+}
+
+/// Nodes and pods as they are under the second configuration.
+pub(super) struct Seen<'a> {
+    /// Nodes.
+    pub(super) nodes: &'a BTreeMap<String, NodeLook>,
+    /// Pods that were looked at.
+    pub(super) pods: &'a BTreeMap<PodRef, Properties>,
+    /// Those that were made under the second configuration.
+    pub(super) new: &'a [PodSnapshot],
+    /// All pods of the run that are there.
+    pub(super) ours: &'a [PodSnapshot],
+    /// Their ports on their nodes.
+    pub(super) ports: &'a BTreeSet<String>,
 }
 
 /// What is wanted, by node.
@@ -64,6 +94,8 @@ pub(super) struct Targets {
 pub(super) struct Remains<'a> {
     /// With the pods from before.
     pub(super) before: &'a BTreeMap<String, NodeLook>,
+    /// Bridges of those pods, by node.
+    pub(super) bridges: &'a BTreeMap<String, BTreeSet<String>>,
     /// Without pods of the run.
     pub(super) now: &'a BTreeMap<String, NodeLook>,
     /// Ports of pods that are not the run's.

@@ -5,7 +5,7 @@ use flatnet_model::change::{Arrival, Arrived, Begun, Leftover, StreamRun, Why, s
 use flatnet_model::naming::listed;
 use flatnet_model::probe::StreamReport;
 
-use super::report::{ChangeReport, Pass, called};
+use super::report::{ChangeReport, Compared, Pass, called};
 
 /// Lines of one kind that are shown; the rest is counted. JSON has all of them.
 const SHOWN: usize = 12;
@@ -53,19 +53,30 @@ fn pass_lines(pass: &Pass, lines: &mut Vec<String>) {
         lines.push("  checks     none that passed before fails now".to_owned());
     }
     match &pass.leftovers[..] {
-        [] => lines.push(format!(
-            "  left       nothing: nodes are as in a cluster that was made with {}",
-            pass.to
-        )),
+        [] => lines.push(format!("  left       {}", nothing_left(pass))),
         all => {
             lines.push("  left".to_owned());
             few(
-                leftover_lines(all)
+                leftover_lines(all, pass.compared)
                     .into_iter()
                     .map(|what| format!("    {what}")),
                 lines,
             );
         }
+    }
+}
+
+/// What it was compared with, and no more.
+fn nothing_left(pass: &Pass) -> String {
+    let (from, to) = (&pass.from, &pass.to);
+    match pass.compared {
+        Compared::SecondCluster => {
+            format!("nothing: nodes are as in a cluster that was made with {to}")
+        }
+        Compared::NodesBefore => format!(
+            "nothing of what nodes had under {from} and not before a CNI was there, but what {to} is seen to use"
+        ),
+        Compared::PodsOfRun => "nothing that names a pod of the run; what the first configuration left is not known: flatnet did not install the CNI".to_owned(),
     }
 }
 
@@ -193,7 +204,7 @@ pub(crate) fn arrivals(all: &[Arrived]) -> Vec<String> {
 }
 
 /// One line per thing, with why it is told and the nodes that have it.
-pub(crate) fn leftover_lines(all: &[Leftover]) -> Vec<String> {
+pub(crate) fn leftover_lines(all: &[Leftover], compared: Compared) -> Vec<String> {
     let mut groups: BTreeMap<(Why, &str, &str), Vec<&str>> = BTreeMap::new();
     for left in all {
         let key = (left.why, left.kind.as_str(), left.what.as_str());
@@ -202,6 +213,9 @@ pub(crate) fn leftover_lines(all: &[Leftover]) -> Vec<String> {
     let each = groups.into_iter().map(|((why, kind, what), nodes)| {
         let why = match why {
             Why::Left => "was there before and stays",
+            Why::Added if compared != Compared::SecondCluster => {
+                "came with a pod of the run, and stays"
+            }
             Why::Added => "came with the change, beyond what the configuration brings",
             Why::Lacking => "is missing",
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use super::{Order, args_for, ranges};
 use crate::cni::lab_change::Config;
 use crate::cni::{Choice, Wanted};
+use crate::config::Provider;
 use crate::{Error, Result};
 
 /// What a person asked for.
@@ -44,6 +45,18 @@ pub(super) fn config(asked: &Asked<'_>, from: &Config) -> Result<Config> {
         )));
     }
     Config::new(to.clone(), &choice, network, cidrs)
+}
+
+/// What is asked for of a cluster behind an API.
+///
+/// # Errors
+/// [`Error::Input`] for what only a lab can do, or no CNI at all.
+pub(super) fn of_cluster(order: &Order, to: &Wanted) -> Result<Choice> {
+    to.check_for_api("--to")?;
+    let mut args = args_for(&order.run, to, None);
+    // A manifest is one on any cluster with an API.
+    args.provider = Some(Provider::Kind);
+    Choice::parse(&args)
 }
 
 fn family(ranges: &[ipnet::IpNet]) -> Result<flatnet_model::IpFamily> {

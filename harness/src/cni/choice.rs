@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Given;
 use super::shipped::{FLANNEL, REFERENCE, REFERENCE_DIRS, WEAVE};
-use super::{Given, Wanted};
 use crate::config::booted::is_file;
 use crate::config::{Provider, RunArgs};
 use crate::{Error, Result};
@@ -22,12 +22,7 @@ pub(super) const CONFLIST: &str = "/etc/cni/net.d/50-conflist.conflist";
 #[derive(Clone, Debug)]
 pub enum Choice {
     /// Our own plugin and agent.
-    Flatnet {
-        /// The agent's `--backend`.
-        backend: String,
-        /// All of its options.
-        options: Vec<String>,
-    },
+    Flatnet(Given),
     /// A conflist, the same on each node but for its placeholders, and plain routes between nodes.
     Conflist {
         /// As the user named it.
@@ -87,10 +82,11 @@ impl Choice {
                 name,
                 "flatnet installs no CNI on a cluster it did not boot; leave --cni out to check the CNI that is there",
             ),
-            ("flatnet", _) => Ok(Choice::Flatnet {
-                backend: args.backend().to_owned(),
-                options: agent_options(args),
-            }),
+            ("flatnet", _) => Ok(Choice::Flatnet(Given {
+                name: "flatnet".to_owned(),
+                backend: Some(args.backend().to_owned()),
+                options: args.cni_options.clone(),
+            })),
             ("flannel", Provider::Kind) => shipped("flannel", FLANNEL),
             ("weave", Provider::Kind) => shipped("weave", WEAVE),
             (name @ ("flannel" | "weave"), Provider::Lab) => {
@@ -134,22 +130,12 @@ impl Choice {
     /// Programs that nodes must be shown.
     pub fn programs(&self) -> Vec<(String, PathBuf)> {
         match self {
-            Choice::Flatnet { .. } | Choice::Manifest { .. } | Choice::Kept | Choice::None => {
+            Choice::Flatnet(_) | Choice::Manifest { .. } | Choice::Kept | Choice::None => {
                 Vec::new()
             }
             Choice::Conflist { plugins, .. } => plugins.0.clone(),
         }
     }
-}
-
-/// Those of flatnet's agents, the backend among them where it is not the default.
-fn agent_options(args: &RunArgs) -> Vec<String> {
-    let given = Given {
-        name: "flatnet".to_owned(),
-        backend: Some(args.backend().to_owned()),
-        options: args.cni_options.clone(),
-    };
-    Wanted::given(&given).agent_options()
 }
 
 fn shipped(name: &str, text: &str) -> Result<Choice> {

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use flatnet_lab::LabSpec;
 
 pub use choice::Choice;
-pub use kind::{KindCluster, on_kind, recorded};
+pub use kind::{KindCluster, change as kind_change, on_kind, recorded};
 pub use lab::{change as lab_change, on_lab};
 pub(crate) use shipped::{REFERENCE, REFERENCE_DIRS};
 pub use wanted::Wanted;

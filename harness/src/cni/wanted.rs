@@ -111,6 +111,26 @@ impl Wanted {
         }
     }
 
+    /// Refuses what only a lab can do.
+    ///
+    /// # Errors
+    /// [`Error::Input`] names the option, or the CNI.
+    pub fn check_for_api(&self, option: &str) -> Result<()> {
+        let of_lab = ["pod-cidr", "node-cidr-mask", "plugin"];
+        let unfit = self.options.iter().find(|(key, value)| {
+            of_lab.contains(&key.as_str())
+                || (*key == "portmap" && *value == "on")
+                || !self.is_flatnet()
+        });
+        match unfit {
+            Some((key, value)) => Err(Error::Input(format!(
+                "{option} {self}: {key}={value} is an option for labs; on a cluster with an API flatnet takes {}, and a manifest says everything itself",
+                "backend, bridge, cni-version, hairpin, masquerade, mtu, network, port, portmap=off, vni"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Whether it is our own.
     pub fn is_flatnet(&self) -> bool {
         self.name == "flatnet"

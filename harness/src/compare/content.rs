@@ -51,11 +51,10 @@ impl Content {
 
     /// The first byte of it that is not white space.
     pub(super) fn first(&self) -> io::Result<Option<u8>> {
-        let bytes = self.open()?.bytes();
-        bytes
-            .skip_while(|byte| matches!(byte, Ok(byte) if byte.is_ascii_whitespace()))
-            .next()
-            .transpose()
+        let mut bytes = self.open()?.bytes();
+        let is_space =
+            |byte: &io::Result<u8>| matches!(byte, Ok(byte) if byte.is_ascii_whitespace());
+        bytes.find(|byte| !is_space(byte)).transpose()
     }
 
     /// All of it.

@@ -119,6 +119,10 @@ pub struct RunArgs {
     #[arg(skip)]
     pub cni_options: BTreeMap<String, String>,
 
+    /// Only pods are deployed: no services, no ports of nodes, no peer outside the cluster.
+    #[arg(skip)]
+    pub pods_only: bool,
+
     /// The cluster is to stay once it is up, without `--keep` too.
     #[arg(skip)]
     pub stays_up: bool,

@@ -12,7 +12,7 @@ use super::plan::{Keep, Plan};
 use super::reaper::{ClusterRef, Reap, Reaper};
 use super::run_id;
 use super::source::{Archives, ClusterSource};
-use crate::cni::{self, Cni, Trouble, lab_change};
+use crate::cni::{self, Cni, Trouble, kind_change, lab_change};
 use crate::config::KubeArgs;
 use crate::events::{Event, Observer};
 use crate::plant::Plantable;
@@ -92,7 +92,7 @@ pub async fn cluster(plan: &Plan, observer: &Observer) -> Result<Booted> {
             archives,
         } => {
             observer(&Event::Step(format!("kind: cluster {name} runs")));
-            kind_cluster(plan, engine.clone(), name, archives, None).await
+            kind_cluster(plan, engine.clone(), name, archives, None, observer).await
         }
         ClusterSource::Kubeconfig(args) => existing(plan, args).await,
     }
@@ -173,7 +173,7 @@ async fn new_kind(
     // The group's id may be reused from now on.
     reaper.order(std::slice::from_ref(&deletion))?;
     let lifetime = Lifetime::Booted(ClusterDeletion::by(reaper));
-    kind_cluster(plan, engine, &boot.name, archives, Some(lifetime)).await
+    kind_cluster(plan, engine, &boot.name, archives, Some(lifetime), observer).await
 }
 
 /// The rest is the same for a new cluster and a reused one.
@@ -183,8 +183,13 @@ async fn kind_cluster(
     name: &str,
     archives: &Archives,
     lifetime: Option<Lifetime>,
+    observer: &Observer,
 ) -> Result<Booted> {
     let connection = kind::connection(&engine, name).await?;
+    if let Some(words) = kind_change::unfinished(&connection.client, name).await? {
+        observer(&Event::Note(words));
+        kind_change::told(&connection.client).await?;
+    }
     for archive in &archives.0 {
         kind::images::load_archive(&engine, name, archive).await?;
     }
@@ -201,7 +206,7 @@ async fn kind_cluster(
         &plan.cni,
         cni::KindCluster {
             cluster: cluster.clone(),
-            engine,
+            engine: Some(engine),
             name: name.to_owned(),
             ranges,
             programs: plan.programs.clone(),

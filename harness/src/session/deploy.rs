@@ -84,7 +84,7 @@ impl Deployment<'_> {
         let stuck = deployed.pods.iter().filter(|pod| !pod.is_running());
         let stuck: Vec<PodRef> = stuck.map(|pod| pod.reference.clone()).collect();
         deployed.diagnosis = why(self.cluster, &stuck, self.observer).await;
-        deployed.exposed = match self.exposable {
+        deployed.exposed = match self.exposable.filter(|_| !self.plan.pods_only) {
             None => None,
             Some(cluster) => {
                 let target = exposure::Exposure {

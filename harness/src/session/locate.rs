@@ -115,6 +115,8 @@ fn keep(args: &mut RunArgs, cluster: &Running, given: &Given) -> Result<bool> {
         }
         args.cni = Some(given.name.clone());
         args.backend = args.backend.take().or_else(|| given.backend.clone());
+        // Those that a change gave it.
+        args.cni_options.clone_from(&given.options);
     }
     Ok(on_lab || !(asked || args.change_cni))
 }

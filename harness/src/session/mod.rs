@@ -32,6 +32,7 @@ use crate::{Result, torn_down};
 use boot::Booted;
 use deploy::Deployed;
 use flatnet_cluster::exposed::Exposed;
+use flatnet_cluster::kube::KubeCluster;
 use flatnet_cluster::lab::LabCluster;
 use flatnet_cluster::observe::before::{self, NodesBefore};
 use flatnet_cluster::observe::fleet::Fleet;
@@ -57,6 +58,7 @@ pub struct Session {
     cluster: Arc<dyn Cluster>,
     plan: Plan,
     pod_network: Vec<IpNet>,
+    kube: Option<KubeCluster>,
     before: Option<NodesBefore>,
     deployed: Deployed,
     lifetime: Lifetime,
@@ -127,6 +129,7 @@ impl Session {
                 cluster,
                 plan,
                 pod_network,
+                kube: exposable,
                 before,
                 deployed,
                 lifetime,
@@ -177,6 +180,11 @@ impl Session {
             return self.diagnosis().cloned();
         }
         deploy::why(&self.cluster, &idle, &self.observer).await
+    }
+
+    /// The same cluster, where it is behind an API.
+    pub(crate) fn kube(&self) -> Option<&KubeCluster> {
+        self.kube.as_ref()
     }
 
     /// The cluster, for what checks do not cover.

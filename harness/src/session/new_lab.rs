@@ -38,7 +38,7 @@ pub(super) fn plan(
     shown.extend(plugins);
     let given = Given {
         name: args.cni().to_owned(),
-        backend: matches!(cni, Choice::Flatnet { .. }).then(|| args.backend().to_owned()),
+        backend: matches!(cni, Choice::Flatnet(_)).then(|| args.backend().to_owned()),
         options: args.cni_options.clone(),
     };
     let config = Config::new(

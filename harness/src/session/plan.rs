@@ -7,6 +7,7 @@ use flatnet_model::probe::Transport;
 
 use super::limits::{self, Size};
 use super::locate::{self, Existing, Located};
+use super::reaper::ClusterRef;
 use super::source::ClusterSource;
 use super::workload::Workload;
 use super::{new_kind, new_lab};
@@ -53,6 +54,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether packets may be followed.
     pub consent: Consent,
+    /// Whether only pods are deployed: no services, no ports of nodes, no peer outside.
+    pub pods_only: bool,
     /// What stays afterwards.
     pub keep: Keep,
     /// flatnet's own parts.
@@ -107,7 +110,7 @@ impl Plan {
             limits::check_limits(Size {
                 ends: nodes.len() + pods.len(),
                 agents: match cni {
-                    Choice::Flatnet { .. } => nodes.len(),
+                    Choice::Flatnet(_) => nodes.len(),
                     _ => 0,
                 },
             })?;
@@ -122,6 +125,7 @@ impl Plan {
             coverage: args.coverage,
             seed: args.seed.unwrap_or_else(new_seed),
             consent: Consent::of(args.provider() != Provider::Kubeconfig, args.trace),
+            pods_only: args.pods_only,
             keep: match (args.keep, args.stays_up) {
                 (true, _) => Keep::Always,
                 (false, true) => Keep::OnceUp,
@@ -136,6 +140,23 @@ impl Plan {
     pub fn outlives_run(&self) -> Option<&str> {
         let outlives = self.keep != Keep::Never || self.source.is_running();
         self.source.name().filter(|_| outlives)
+    }
+
+    /// How the reaper finds a cluster behind an API again.
+    pub fn reference(&self) -> Option<ClusterRef> {
+        match &self.source {
+            ClusterSource::NewKind(boot, _) => Some(ClusterRef::Kind {
+                name: boot.name.clone(),
+            }),
+            ClusterSource::RunningKind { name, .. } => {
+                Some(ClusterRef::Kind { name: name.clone() })
+            }
+            ClusterSource::Kubeconfig(args) => Some(ClusterRef::Kubeconfig {
+                file: args.kubeconfig.clone(),
+                context: args.context.clone(),
+            }),
+            ClusterSource::NewLab { .. } | ClusterSource::RunningLab { .. } => None,
+        }
     }
 
     /// What there is to look at after a failure.

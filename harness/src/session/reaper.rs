@@ -14,7 +14,8 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use crate::cni::lab_change;
+use crate::cni::{KindCluster, kind_change, lab_change};
+use crate::programs::Programs;
 use crate::{Error, Result, torn_down};
 use flatnet_cluster::kind::{self, engine::Engine, program::run_within};
 use flatnet_cluster::kube::{NamespacePlan, connect};
@@ -68,6 +69,11 @@ pub enum Reap {
     LabChange {
         /// The lab's name.
         lab: String,
+    },
+    /// A change of the CNI of a cluster behind an API that was not finished, which is undone.
+    CniChange {
+        /// The cluster.
+        of: ClusterRef,
     },
     /// A run's pods in a lab that runs on.
     LabPods {
@@ -300,6 +306,7 @@ pub async fn remove(thing: &Reap) -> Result<()> {
                 undone => undone,
             }
         }
+        Reap::CniChange { of } => undo_change(of).await,
         Reap::LabPods { lab, namespace } => {
             let cleared = async { LabCluster::connect(lab).await?.clear(namespace).await };
             match cleared.await {
@@ -343,6 +350,31 @@ impl KindDelete<'_> {
     async fn still_there(&self) -> Result<bool> {
         let clusters = self.call(&["get", "clusters"]).await?;
         Ok(clusters.lines().any(|line| line == self.name))
+    }
+}
+
+/// Puts back what a cluster had before a change of its CNI, unless the whole cluster goes meanwhile.
+async fn undo_change(of: &ClusterRef) -> Result<()> {
+    let programs = Programs::locate()?;
+    match of {
+        ClusterRef::Kubeconfig { file, context } => {
+            let connection = connect::connect(file.as_deref(), context.as_deref()).await?;
+            // Only objects are put back there: nothing is run on nodes.
+            kind_change::undo(&KindCluster::of_others(connection, programs).await?).await?;
+            Ok(())
+        }
+        ClusterRef::Kind { name } => {
+            let engine = Engine::find().await?;
+            let undone = async {
+                let connection = kind::connection(&engine, name).await?;
+                let onto = KindCluster::at(&engine, name, connection, programs).await?;
+                kind_change::undo(&onto).await
+            };
+            match undone.await {
+                Err(_) if is_deleted(&engine, name).await? => Ok(()),
+                undone => undone.map(drop),
+            }
+        }
     }
 }
 

@@ -103,6 +103,7 @@ impl<'a> Change<'a> {
             from: None,
             to_cni_bin: self.plugins(),
             and_back: false,
+            disruptive: false,
         };
         let report = self
             .inside
@@ -257,7 +258,7 @@ impl Changed {
         if !leftovers.is_empty() {
             self.fail(
                 "leaves nodes other than it would make them",
-                &listed(&text::leftover_lines(leftovers)),
+                &listed(&text::leftover_lines(leftovers, self.pass.compared)),
             );
         }
         self

@@ -39,6 +39,8 @@ impl Line {
                     if self.stream.sends() {
                         self.send();
                     }
+                    // What has come is not lost, however long this end did not run.
+                    self.receive();
                     self.stream.tally.borrow_mut().settle(now_us());
                 }
                 ready = self.socket.ready() => {
@@ -86,6 +88,91 @@ impl Line {
                 count,
                 kept: kept_us.into(),
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::net::UdpSocket;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use flatnet_model::probe::StreamReport;
+    use tokio::task::{LocalSet, spawn_local};
+    use tokio::time::{Instant, sleep};
+
+    use super::super::tally::Tally;
+    use super::*;
+    use crate::{DialRequest, Transport};
+
+    /// Answers each number some time after it came.
+    fn serve(socket: UdpSocket) {
+        let mut buffer = [0; MAX_MESSAGE];
+        let mut count = 0;
+        while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+            let Ok(Message::Number { nonce, number }) = Message::decode(&buffer[..len]) else {
+                continue;
+            };
+            count += 1;
+            let kept_us = 0;
+            let answer = Message::Counted {
+                nonce,
+                number,
+                count,
+                kept_us,
+            }
+            .encode();
+            let socket = socket.try_clone().unwrap();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(30));
+                socket.send_to(&answer, from).unwrap();
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_came_while_this_end_did_not_run_is_not_lost() {
+        let stopped = Rc::new(Cell::new(false));
+        let mut tallies = Vec::new();
+        let lines = (0..8).map(|nonce| {
+            let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let to = server.local_addr().unwrap();
+            std::thread::spawn(move || serve(server));
+            let request = DialRequest {
+                address: to.ip(),
+                transport: Transport::Udp,
+                port: to.port(),
+            };
+            let tally = Rc::new(RefCell::new(Tally::new(request, 10_000, 100_000)));
+            tallies.push(Rc::clone(&tally));
+            Line::open(Stream {
+                nonce,
+                to,
+                every: Duration::from_millis(10),
+                until: Instant::now() + Duration::from_secs(60),
+                stopped: Rc::clone(&stopped),
+                tally,
+            })
+        });
+        let lines: Vec<Line> = lines.map(Result::unwrap).collect();
+        let running = async {
+            for line in lines {
+                spawn_local(line.run());
+            }
+            sleep(Duration::from_millis(100)).await;
+            // Nothing on this thread runs.
+            std::thread::sleep(Duration::from_micros(StreamReport::LATE_US + 100_000));
+            sleep(Duration::from_millis(50)).await;
+            stopped.set(true);
+            sleep(Duration::from_millis(200)).await;
+        };
+        LocalSet::new().run_until(running).await;
+        for tally in tallies {
+            let report = tally.borrow().report(now_us());
+            assert!(report.sent > 5, "{report:?}");
+            assert_eq!((report.lost(), report.duplicates), (0, 0), "{report:?}");
         }
     }
 }

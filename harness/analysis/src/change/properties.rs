@@ -61,7 +61,7 @@ pub fn of_node(look: &NodeLook) -> Properties {
 }
 
 /// `--mtu=1400`, `--mtu 1400` and `--no-masquerade`, each by its name.
-fn options(argv: &[String]) -> Properties {
+pub(super) fn options(argv: &[String]) -> Properties {
     let mut all = Properties::new();
     let mut words = argv.iter().skip(1).peekable();
     while let Some(word) = words.next() {
@@ -94,22 +94,29 @@ fn joined<T: ToString>(all: &[T]) -> String {
 
 /// The file in use, which is the first, and everything in it.
 fn conflist(look: &NodeLook, all: &mut Properties) {
+    let in_use = conflist_in_use(look);
+    let name = in_use.as_ref().map_or(ABSENT, |(name, _)| name);
+    all.insert("conflist in use".to_owned(), name.to_owned());
+    if let Some((_, Some(value))) = in_use {
+        flatten("conflist", &value, all);
+    }
+}
+
+/// The file in use, and what is in it where that is JSON.
+pub(super) fn conflist_in_use(look: &NodeLook) -> Option<(&str, Option<Value>)> {
     let configures = |name: &str| {
         [".conf", ".conflist", ".json"]
             .iter()
             .any(|ending| name.ends_with(ending))
     };
-    let file = look.cni.conf.iter().find(|file| configures(&file.name));
-    let name = file.map_or(ABSENT, |file| &file.name);
-    all.insert("conflist in use".to_owned(), name.to_owned());
-    let text = file.and_then(|file| file.content.as_ref().ok());
-    if let Some(Ok(value)) = text.map(|text| serde_json::from_str::<Value>(text)) {
-        flatten("conflist", &value, all);
-    }
+    let file = look.cni.conf.iter().find(|file| configures(&file.name))?;
+    let text = file.content.as_ref().ok();
+    let value = text.and_then(|text| serde_json::from_str(text).ok());
+    Some((&file.name, value))
 }
 
 /// `conflist plugins[0].mtu` = `1450`. A plugin of the chain is known by its type.
-fn flatten(path: &str, value: &Value, all: &mut Properties) {
+pub(super) fn flatten(path: &str, value: &Value, all: &mut Properties) {
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {

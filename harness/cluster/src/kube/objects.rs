@@ -6,6 +6,7 @@ use super::answer::{self, denied};
 use crate::manifest::{self, Seen};
 use crate::{Error, Result};
 use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy};
 use kube::core::GroupVersionKind;
 use kube::discovery::{self, ApiResource, Scope};
@@ -129,6 +130,56 @@ impl Objects {
         Ok(())
     }
 
+    /// The objects of these that are there, as the cluster has them, without what it adds by itself.
+    ///
+    /// # Errors
+    /// When the API cannot be asked.
+    pub async fn live(&self, client: &Client) -> Result<Objects> {
+        let mut list = Vec::new();
+        for object in &self.list {
+            let doing = format!("{}: get {}", self.origin, title(object));
+            let Some(api) = api_of(client, object)
+                .await
+                .map_err(|e| denied(&doing, e))?
+            else {
+                continue;
+            };
+            let there = api.get_opt(&object.name_any()).await;
+            let Some(mut there) = there.map_err(|e| denied(&doing, e))? else {
+                continue;
+            };
+            there.types.clone_from(&object.types);
+            there.metadata = ObjectMeta {
+                name: there.metadata.name,
+                namespace: there.metadata.namespace,
+                labels: there.metadata.labels,
+                annotations: there.metadata.annotations,
+                ..ObjectMeta::default()
+            };
+            if let Some(data) = there.data.as_object_mut() {
+                data.remove("status");
+            }
+            list.push(there);
+        }
+        Ok(Objects {
+            origin: self.origin.clone(),
+            list,
+        })
+    }
+
+    /// Those that `other` does not have; none where it has all of them.
+    pub fn without(&self, other: &Objects) -> Option<Objects> {
+        let has = |object: &&DynamicObject| {
+            let mut others = other.list.iter();
+            !others.any(|one| group(one) == group(object) && title(one) == title(object))
+        };
+        let list: Vec<DynamicObject> = self.list.iter().filter(has).cloned().collect();
+        (!list.is_empty()).then(|| Objects {
+            origin: self.origin.clone(),
+            list,
+        })
+    }
+
     /// Deletes every object, last first, and waits for none: see [`Objects::remaining`]. Objects that are gone already are fine.
     ///
     /// # Errors
@@ -181,6 +232,12 @@ impl Objects {
 /// Whether the object is of that kind.
 pub fn is(object: &DynamicObject, kind: &str) -> bool {
     object.types.as_ref().is_some_and(|t| t.kind == kind)
+}
+
+/// The API group, which versions of a kind share.
+fn group(object: &DynamicObject) -> &str {
+    let version = object.types.as_ref().map_or("", |t| t.api_version.as_str());
+    version.split_once('/').map_or("", |(group, _)| group)
 }
 
 fn title(object: &DynamicObject) -> String {
@@ -237,6 +294,28 @@ mod tests {
         );
         let again = Objects::parse("f", &objects.to_yaml().unwrap()).unwrap();
         assert_eq!(again.list, objects.list);
+    }
+
+    #[test]
+    fn objects_that_another_manifest_has_too_are_left_out() {
+        let object = |version: &str, kind: &str, name: &str| {
+            format!(
+                "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}, namespace: n}}\n---\n"
+            )
+        };
+        let parse = |texts: &[String]| Objects::parse("f", &texts.concat()).unwrap();
+        let (map, set) = (
+            object("v1", "ConfigMap", "a"),
+            object("apps/v1", "DaemonSet", "a"),
+        );
+        let first = parse(&[map.clone(), set.clone()]);
+        let second = parse(&[
+            object("apps/v1beta2", "DaemonSet", "a"),
+            object("v1", "ConfigMap", "b"),
+        ]);
+        let left = first.without(&second).unwrap();
+        assert_eq!(left.list, parse(&[map]).list);
+        assert!(first.without(&first).is_none());
     }
 
     #[test]

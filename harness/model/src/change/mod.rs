@@ -32,8 +32,15 @@ pub enum Step {
         /// The node.
         node: String,
     },
-    /// The CNI was taken off and the other one applied, by the means of the cluster's API.
+    /// The objects of the former CNI are deleted, and its configurations removed from nodes.
+    CniRemoved,
+    /// The objects of the new configuration are applied: DaemonSets roll out.
     CniApplied,
+    /// An agent that the rollout has started is ready.
+    RolledOut {
+        /// The node.
+        node: String,
+    },
     /// Pods are made on every node.
     NewPods,
     /// Nothing more is changed; the last look at every pair.
@@ -50,7 +57,9 @@ impl Step {
             Step::ConfigWritten { node } => format!("config written on {node}"),
             Step::AgentRestarted { node } => format!("agent restarted on {node}"),
             Step::AgentStopped { node } => format!("agent stopped on {node}"),
+            Step::CniRemoved => "former CNI removed".to_owned(),
             Step::CniApplied => "CNI applied".to_owned(),
+            Step::RolledOut { node } => format!("agent ready on {node}"),
             Step::NewPods => "new pods".to_owned(),
             Step::After => "after the change".to_owned(),
             Step::OldPodsDeleted => "old pods deleted".to_owned(),

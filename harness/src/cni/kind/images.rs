@@ -10,6 +10,7 @@ use crate::cni::shipped::REFERENCE_DIRS;
 use crate::{Error, Result};
 use flatnet_cluster::kind::{
     self,
+    engine::Engine,
     program::{WORKS_WITHIN, run_within},
 };
 use flatnet_cluster::kube::objects::{Objects, is};
@@ -22,7 +23,7 @@ const DOCKERFILE: &str = include_str!("../../../../images/flatnet/Dockerfile");
 const IMAGE: &str = "flatnet/flatnet";
 
 /// Builds our image, where this machine's engine does not have it yet; returns its name.
-pub(super) async fn build(onto: &KindCluster) -> Result<String> {
+pub(super) async fn build(onto: &KindCluster, engine: &Engine) -> Result<String> {
     let doing = "build flatnet's image";
     let parts = [
         ("flatnet-agent", &onto.programs.agent),
@@ -36,7 +37,7 @@ pub(super) async fn build(onto: &KindCluster) -> Result<String> {
         bytes.hash(&mut hasher);
     }
     let image = format!("{IMAGE}:{:016x}", hasher.finish());
-    if kind::images::in_engine(&onto.engine, &image).await? {
+    if kind::images::in_engine(engine, &image).await? {
         return Ok(image);
     }
     let context = tempfile::tempdir().map_err(|e| Error::failed(doing, e))?;
@@ -50,7 +51,7 @@ pub(super) async fn build(onto: &KindCluster) -> Result<String> {
     tokio::fs::write(context.path().join("Dockerfile"), DOCKERFILE)
         .await
         .map_err(|e| Error::failed(doing, e))?;
-    let mut build = onto.engine.engine();
+    let mut build = engine.engine();
     build.args(["build", "-t", &image]).arg(context.path());
     let said = run_within(WORKS_WITHIN, &mut build, doing).await?;
     if said.code != 0 {
@@ -65,11 +66,14 @@ fn executable(path: &Path) -> Result<()> {
         .map_err(|e| Error::failed(format!("make {} executable", path.display()), e))
 }
 
-/// Loads those images of the manifest that this machine's engine has: nodes need no registry for them.
+/// Loads those images of the manifest that this machine's engine has: nodes need no registry for them. Nodes of another engine pull.
 pub(super) async fn load_local(onto: &KindCluster, objects: &Objects) -> Result<()> {
+    let Some(engine) = &onto.engine else {
+        return Ok(());
+    };
     for image in objects.images() {
-        if kind::images::in_engine(&onto.engine, &image).await? {
-            kind::images::load(&onto.engine, &onto.name, &image).await?;
+        if kind::images::in_engine(engine, &image).await? {
+            kind::images::load(engine, &onto.name, &image).await?;
         }
     }
     Ok(())

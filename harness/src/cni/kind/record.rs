@@ -40,12 +40,17 @@ impl Record {
         })
     }
 
-    /// The same CNI with what is asked for and applied now.
+    /// With what is asked for and applied now. Of another CNI, nodes may keep what the former one left: its folders are still looked at.
     pub(super) fn with(self, given: Given, objects: &Objects) -> Result<Self> {
+        let mut paths = self.paths;
+        paths.extend(snapshot::host_paths(objects));
+        paths.sort();
+        paths.dedup();
         Ok(Record {
             given,
             manifest: objects.to_yaml()?,
-            ..self
+            paths,
+            nodes: self.nodes,
         })
     }
 
@@ -59,6 +64,7 @@ impl Record {
             return Ok(None);
         };
         let backend = data.remove("backend");
+        let options = data.remove("options").unwrap_or_else(|| "{}".to_owned());
         // Records of earlier versions have none: then only the usual places are cleaned.
         let paths = data.remove("paths").unwrap_or_else(|| "[]".to_owned());
         let mut field = |key: &str| {
@@ -73,7 +79,7 @@ impl Record {
             given: Given {
                 name: field(RECORD_KEY_CNI)?,
                 backend,
-                options: BTreeMap::new(),
+                options: serde_json::from_str(&options).map_err(|e| Error::failed(&doing, e))?,
             },
             manifest: field(RECORD_KEY_MANIFEST)?,
             paths: serde_json::from_str(&paths).map_err(|e| Error::failed(&doing, e))?,
@@ -85,8 +91,13 @@ impl Record {
         let doing = format!("write ConfigMap {RECORD_NAMESPACE}/{RECORD_NAME}");
         let nodes = serde_json::to_string(&self.nodes).map_err(|e| Error::failed(&doing, e))?;
         let paths = serde_json::to_string(&self.paths).map_err(|e| Error::failed(&doing, e))?;
-        let Given { name, backend, .. } = &self.given;
-        let mut data = json!({ RECORD_KEY_CNI: name, RECORD_KEY_MANIFEST: self.manifest, "paths": paths, "nodes": nodes });
+        let Given {
+            name,
+            backend,
+            options,
+        } = &self.given;
+        let options = serde_json::to_string(options).map_err(|e| Error::failed(&doing, e))?;
+        let mut data = json!({ RECORD_KEY_CNI: name, RECORD_KEY_MANIFEST: self.manifest, "options": options, "paths": paths, "nodes": nodes });
         if let Some(backend) = backend {
             data["backend"] = json!(backend);
         }

@@ -68,19 +68,23 @@ impl Snapshot {
         missing.into_iter().flatten().map(String::as_str)
     }
 
+    /// Whether it is here.
+    pub(super) fn has(&self, section: Section, line: &str) -> bool {
+        self.0
+            .get(&section)
+            .is_some_and(|lines| lines.contains(line))
+    }
+
     /// What is here and was not there.
     pub(super) fn since(&self, before: &Snapshot) -> Vec<(Section, String)> {
-        let was = |section: &Section, line: &String| {
-            before.0.get(section).is_some_and(|s| s.contains(line))
-        };
         self.0
             .iter()
             .flat_map(|(section, lines)| lines.iter().map(move |line| (*section, line.clone())))
-            .filter(|(section, line)| *section != Section::Missing && !was(section, line))
+            .filter(|(section, line)| *section != Section::Missing && !before.has(*section, line))
             .collect()
     }
 
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut sections: BTreeMap<Section, BTreeSet<String>> = BTreeMap::new();
         let mut here = None;
         for line in text.lines() {
@@ -205,22 +209,18 @@ pub(super) async fn take(onto: &KindCluster, node: &str, paths: &[String]) -> Re
     }
 }
 
-/// Every node's state now, with the folders that `objects` mount.
+/// Every node's state now, with these folders.
 pub(super) async fn all(
     onto: &KindCluster,
-    objects: &Objects,
+    paths: &[String],
 ) -> Result<BTreeMap<String, Snapshot>> {
-    let paths = host_paths(objects);
     let nodes = onto.cluster.nodes().await?;
     let looks = nodes
         .iter()
         .filter_map(|n| n.metadata.name.clone())
-        .map(|node| {
-            let paths = &paths;
-            async move {
-                let snapshot = take(onto, &node, paths).await?;
-                Ok::<_, Error>((node, snapshot))
-            }
+        .map(|node| async move {
+            let snapshot = take(onto, &node, paths).await?;
+            Ok::<_, Error>((node, snapshot))
         });
     Ok(try_join_all(looks).await?.into_iter().collect())
 }

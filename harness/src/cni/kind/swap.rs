@@ -161,13 +161,13 @@ async fn delete_networked_pods(client: &Client) -> Result<()> {
     .await
 }
 
-fn is_networked(pod: &Pod) -> bool {
+pub(super) fn is_networked(pod: &Pod) -> bool {
     let spec = pod.spec.as_ref();
     spec.is_some_and(|spec| spec.node_name.is_some() && spec.host_network != Some(true))
 }
 
 /// Waits until the objects and the pods of their DaemonSets are gone.
-async fn wait_gone(client: &Client, objects: &Objects) -> Result<()> {
+pub(super) async fn wait_gone(client: &Client, objects: &Objects) -> Result<()> {
     let look = || async {
         let mut left = objects.remaining(client).await?;
         for set in objects.daemon_sets() {
@@ -230,7 +230,7 @@ pub(super) async fn uncordon(client: &Client) -> Result<()> {
     Ok(())
 }
 
-async fn nodes(api: &Api<Node>) -> Result<Vec<Node>> {
+pub(super) async fn nodes(api: &Api<Node>) -> Result<Vec<Node>> {
     let list = api.list(&ListParams::default()).await;
     Ok(list.map_err(|e| denied("list nodes", e))?.items)
 }

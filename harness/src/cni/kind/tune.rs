@@ -16,16 +16,15 @@ use flatnet_model::view::Ranges;
 pub(super) fn fit(
     objects: &mut Objects,
     name: &str,
-    backend: Option<&str>,
+    options: &[String],
     ranges: &Ranges,
 ) -> Result<()> {
     match name {
         "flatnet" => {
             for container in containers(objects) {
                 let args = container.get_mut("args").and_then(Value::as_array_mut);
-                if let (Some(args), Some(backend)) = (args, backend) {
-                    args.push(json!(format!("--backend={backend}")));
-                }
+                args.into_iter()
+                    .for_each(|args| replace_options(args, options));
             }
             Ok(())
         }
@@ -33,6 +32,19 @@ pub(super) fn fit(
         "weave" => weave(objects, &ranges.pods),
         _ => Ok(()),
     }
+}
+
+/// Adds options, each in place of one of the same name.
+fn replace_options(args: &mut Vec<Value>, options: &[String]) {
+    fn name(option: &str) -> &str {
+        option.split('=').next().unwrap_or(option)
+    }
+    let given = |arg: &Value| {
+        let arg = arg.as_str().unwrap_or_default();
+        options.iter().any(|option| name(option) == name(arg))
+    };
+    args.retain(|arg| !given(arg));
+    args.extend(options.iter().map(|option| json!(option)));
 }
 
 /// Runs every container of the DaemonSets from `image`.
@@ -131,7 +143,7 @@ mod tests {
     fn flannel_gets_the_clusters_ranges() {
         let mut objects = Objects::parse("f", FLANNEL).unwrap();
         let ranges = ranges(&["10.99.0.0/16", "fd00:99::/56"]);
-        fit(&mut objects, "flannel", None, &ranges).unwrap();
+        fit(&mut objects, "flannel", &[], &ranges).unwrap();
         let text = objects.to_yaml().unwrap();
         assert!(
             text.contains("10.99.0.0/16") && text.contains("fd00:99::/56"),
@@ -143,7 +155,7 @@ mod tests {
     #[test]
     fn weave_gets_the_range_once_and_refuses_ipv6_alone() {
         let mut objects = Objects::parse("w", WEAVE).unwrap();
-        fit(&mut objects, "weave", None, &ranges(&["10.99.0.0/16"])).unwrap();
+        fit(&mut objects, "weave", &[], &ranges(&["10.99.0.0/16"])).unwrap();
         let env: Vec<Value> = containers(&mut objects)
             .filter(|c| c["name"] == "weave")
             .flat_map(|c| c["env"].as_array().unwrap().clone())
@@ -153,19 +165,24 @@ mod tests {
             env,
             [json!({ "name": "IPALLOC_RANGE", "value": "10.99.0.0/16" })]
         );
-        let error = fit(&mut objects, "weave", None, &ranges(&["fd00::/56"])).unwrap_err();
+        let error = fit(&mut objects, "weave", &[], &ranges(&["fd00::/56"])).unwrap_err();
         assert_eq!(error.exit_code(), 2);
     }
 
     #[test]
-    fn our_own_gets_its_image_and_backend() {
+    fn our_own_gets_its_image_and_options_each_once() {
         let mut objects = Objects::parse("o", FLATNET).unwrap();
-        fit(&mut objects, "flatnet", Some("vxlan"), &ranges(&[])).unwrap();
+        let options = ["--backend=vxlan", "--cni-version=1.1.0"].map(str::to_owned);
+        fit(&mut objects, "flatnet", &options, &ranges(&[])).unwrap();
         use_image(&mut objects, "flatnet/flatnet:test");
         assert_eq!(
             objects.images().into_iter().collect::<Vec<_>>(),
             ["flatnet/flatnet:test"]
         );
-        assert!(objects.to_yaml().unwrap().contains("--backend=vxlan"));
+        let text = objects.to_yaml().unwrap();
+        assert!(text.contains("--backend=vxlan"));
+        // clap refuses an option that is there twice.
+        assert_eq!(text.matches("--cni-version=").count(), 1);
+        assert!(text.contains("--cni-version=1.1.0"));
     }
 }

@@ -9,7 +9,7 @@ use flatnet_cluster::status;
 use flatnet_lab::LabSpec;
 use ipnet::IpNet;
 
-use super::{Choice, Cni};
+use super::{Choice, Cni, Wanted};
 use crate::{Error, Result};
 use flatnet_cluster::Cluster;
 use flatnet_cluster::lab::LabCluster;
@@ -28,11 +28,11 @@ pub async fn on_lab(
     let agents_view = |node| status::node(node).map(Node::from);
     let nodes: Vec<Node> = nodes.iter().map(agents_view).collect::<Result<_>>()?;
     let cni: Box<dyn Cni> = match choice {
-        Choice::Flatnet { options, .. } => Box::new(flatnet::OnLab {
+        Choice::Flatnet(given) => Box::new(flatnet::OnLab {
             lab,
             nodes,
             pod_network: pod_network.to_vec(),
-            options: options.clone(),
+            options: Wanted::given(given).agent_options(),
             plugin: None,
             portmap: None,
         }),

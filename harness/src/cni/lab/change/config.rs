@@ -42,7 +42,7 @@ impl Config {
     ) -> Result<Self> {
         let conflist = match choice {
             Choice::Conflist { text, plugins, .. } => Some((text.clone(), plugins.clone())),
-            Choice::Flatnet { .. } => None,
+            Choice::Flatnet(_) => None,
             Choice::Manifest { .. } | Choice::Kept | Choice::None => {
                 return Err(Error::Input(format!(
                     "{wanted}: it is not a CNI for the lab"
