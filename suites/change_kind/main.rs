@@ -92,12 +92,17 @@ impl Kind {
     }
 }
 
-/// Streams and pairs of pods that were made after the change are whole.
 #[track_caller]
 fn new_pods_reach_each_other(pass: &Pass) {
     let reached = &pass.pairs[&Ages::NewNew];
     assert!(reached.dialled > 0);
     assert_eq!(reached.failed, [""; 0]);
+    is_whole_in_the_end(pass);
+}
+
+/// With new pods alone, every check passes that passed before.
+#[track_caller]
+fn is_whole_in_the_end(pass: &Pass) {
     assert_eq!(pass.not_running, [""; 0]);
     let worse = pass.worse(&pass.checks_after).map(|check| &check.id);
     assert_eq!(Vec::from_iter(worse), [""; 0]);
@@ -163,8 +168,10 @@ fn another_cni_takes_over_and_what_the_first_one_left_is_told_until_it_is_back()
     let [flannel, flatnet] = &report.passes[..] else {
         panic!("{}", report.passes.len())
     };
+    // host-local gives addresses that pods from before have; flatnet's plugin does not (docs/change.md).
+    new_pods_reach_each_other(flatnet);
     for pass in [flannel, flatnet] {
-        new_pods_reach_each_other(pass);
+        is_whole_in_the_end(pass);
         has_arrived(pass);
         let has = |step: &Step| pass.steps.iter().any(|begun| begun.step == *step);
         assert!(has(&Step::CniRemoved) && has(&Step::CniApplied));
