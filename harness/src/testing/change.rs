@@ -248,7 +248,8 @@ impl Changed {
     }
 
     /// Fails unless each node is like one of a cluster that was made with the new configuration, but for what belongs to pods that stay: links,
-    /// addresses, routes, rules, neighbours, FDB entries, nftables tables, files, reservations.
+    /// addresses, routes, rules, neighbours, FDB entries, nftables tables, files, reservations. On kind there is no such cluster: fails where
+    /// something is left of the first configuration or of pods of the change (docs/change.md).
     ///
     /// # Panics
     /// With what is left, what came besides and what is missing, and where.
