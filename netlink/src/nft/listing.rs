@@ -1,13 +1,76 @@
 //! Rules of others, read for people.
-use super::uapi::{data, elem, msg, rule};
+use super::uapi::{chain, data, elem, msg, nfproto, rule};
 use super::{Nft, RuleText, text};
-use crate::wire::{Attributes, Message, find, u32_at};
+use crate::wire::{Attributes, Message, find, text as wire_text, u32_at};
 use crate::{Error, Result};
 
 /// Length of `struct nfgenmsg`.
 const HEADER: usize = 4;
 
+/// A rule with its place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListedRule {
+    /// Family, table and chain, as `nft list chain` takes them.
+    pub chain: String,
+    /// In nft's words as far as they are known, without what counters count.
+    pub text: String,
+}
+
+/// A rule as it is listed: family, table, chain, expressions, userdata.
+type RawRule = (u8, String, String, Vec<u8>, Option<Vec<u8>>);
+
 impl Nft {
+    /// Every chain of every table, as `nft list chain` takes it: `ip nat CNI-HOSTPORT-DNAT`.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn chains(&mut self) -> Result<Vec<String>> {
+        let message = Message::dump(msg::GETCHAIN, &[nfproto::UNSPEC, 0, 0, 0]);
+        let what = "list nftables chains";
+        self.connection.dump(message, what, |payload, chains| {
+            let attributes = payload.get(HEADER..)?;
+            let of = |kind| find(attributes, kind).map(wire_text);
+            let family = nfproto::name(*payload.first()?);
+            chains.push(format!(
+                "{family} {} {}",
+                of(chain::TABLE)?,
+                of(chain::NAME)?
+            ));
+            Some(())
+        })
+    }
+
+    /// Every rule of every table.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn rules(&mut self) -> Result<Vec<ListedRule>> {
+        let message = Message::dump(msg::GETRULE, &[nfproto::UNSPEC, 0, 0, 0]);
+        let what = "list nftables rules";
+        let raw: Vec<RawRule> = self.connection.dump(message, what, |payload, rules| {
+            let attributes = payload.get(HEADER..)?;
+            let of = |kind| find(attributes, kind).map(wire_text);
+            let expressions = find(attributes, rule::EXPRESSIONS).unwrap_or_default();
+            let userdata = find(attributes, rule::USERDATA).map(<[u8]>::to_vec);
+            rules.push((
+                *payload.first()?,
+                of(rule::TABLE)?,
+                of(rule::CHAIN)?,
+                expressions.to_vec(),
+                userdata,
+            ));
+            Some(())
+        })?;
+        let listed = raw.into_iter();
+        let listed = listed.map(|(family, table, chain, expressions, userdata)| {
+            let sets = self.anonymous_sets(family, &table, &expressions);
+            let text = text::rule(&expressions, userdata.as_deref(), family, &sets).text;
+            let chain = format!("{} {table} {chain}", nfproto::name(family));
+            ListedRule { chain, text }
+        });
+        Ok(listed.collect())
+    }
+
     /// What the rule with this handle says, in nft's words as far as they are known; `None` if there is no such rule. `family`: NFPROTO_*
     /// of the table.
     pub fn rule_text(
@@ -35,21 +98,25 @@ impl Nft {
             Err(error) if error.is_absent() => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut sets = text::Sets::new();
-        for name in text::sets_of(&expressions) {
-            // A set that cannot be read is named, not listed.
-            if text::is_anonymous(&name)
-                && let Ok(elements) = self.elements(family, table, &name)
-            {
-                sets.insert(name, elements);
-            }
-        }
+        let sets = self.anonymous_sets(family, table, &expressions);
         Ok(Some(text::rule(
             &expressions,
             userdata.as_deref(),
             family,
             &sets,
         )))
+    }
+
+    /// The sets that belong to a rule. One that cannot be read is named, not listed.
+    fn anonymous_sets(&mut self, family: u8, table: &str, expressions: &[u8]) -> text::Sets {
+        let names = text::sets_of(expressions).into_iter();
+        let read = names
+            .filter(|name| text::is_anonymous(name))
+            .filter_map(|name| {
+                let elements = self.elements(family, table, &name).ok()?;
+                Some((name, elements))
+            });
+        read.collect()
     }
 
     /// Keys of a set, each with whether it ends an interval.

@@ -16,6 +16,7 @@ use std::os::fd::BorrowedFd;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use nix::errno::Errno;
 
+pub use listing::ListedRule;
 pub use masquerade::masquerade_table;
 pub use model::{Chain, ChainType, Expr, Hook, Set, Table};
 pub use owned::OwnedTable;
@@ -81,15 +82,7 @@ impl Nft {
         let message = Message::dump(uapi::msg::GETTABLE, &[uapi::nfproto::UNSPEC, 0, 0, 0]);
         let what = "list nftables tables";
         self.connection.dump(message, what, |payload, tables| {
-            let family = match *payload.first()? {
-                uapi::nfproto::INET => "inet",
-                uapi::nfproto::IPV4 => "ip",
-                uapi::nfproto::IPV6 => "ip6",
-                uapi::nfproto::ARP => "arp",
-                uapi::nfproto::NETDEV => "netdev",
-                uapi::nfproto::BRIDGE => "bridge",
-                _ => "unknown",
-            };
+            let family = uapi::nfproto::name(*payload.first()?);
             let name = text(find(payload.get(INET.len()..)?, uapi::table::NAME)?);
             tables.push(format!("{family} {name}"));
             Some(())

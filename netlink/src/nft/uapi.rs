@@ -32,6 +32,19 @@ pub(crate) mod nfproto {
     pub(crate) const NETDEV: u8 = 5;
     pub(crate) const BRIDGE: u8 = 7;
     pub(crate) const IPV6: u8 = 10;
+
+    /// As `nft` writes it.
+    pub(crate) fn name(family: u8) -> &'static str {
+        match family {
+            INET => "inet",
+            IPV4 => "ip",
+            IPV6 => "ip6",
+            ARP => "arp",
+            NETDEV => "netdev",
+            BRIDGE => "bridge",
+            _ => "unknown",
+        }
+    }
 }
 
 pub(crate) mod table {
