@@ -28,8 +28,8 @@ impl Said {
     #[track_caller]
     pub(crate) fn of(output: &Output) -> Self {
         let words = String::from_utf8_lossy(&output.stderr);
-        let report: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {words}"));
+        let report: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {words}"));
         let mut rows = BTreeMap::new();
         for plugin in report["plugins"].as_array().unwrap() {
             for list in ["rows", "damage"] {
@@ -38,15 +38,22 @@ impl Said {
                 }
             }
         }
-        Said { code: output.status.code().unwrap_or(-1), rows }
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            rows,
+        }
     }
 
     /// Ids of the rows with one of these verdicts.
     pub(crate) fn with(&self, verdicts: &[&str]) -> Vec<&str> {
         let rows = self.rows.iter();
-        rows.filter(|(_, row)| verdicts.iter().any(|verdict| row["verdict"]["verdict"] == *verdict))
-            .map(|(id, _)| id.as_str())
-            .collect()
+        rows.filter(|(_, row)| {
+            verdicts
+                .iter()
+                .any(|verdict| row["verdict"]["verdict"] == *verdict)
+        })
+        .map(|(id, _)| id.as_str())
+        .collect()
     }
 
     /// What was found, for a message.
@@ -54,7 +61,10 @@ impl Said {
         let mut text = String::new();
         for (id, row) in &self.rows {
             for finding in row["verdict"]["findings"].as_array().into_iter().flatten() {
-                text.push_str(&format!("{id}: {}\n", finding["observed"].as_str().unwrap_or_default()));
+                text.push_str(&format!(
+                    "{id}: {}\n",
+                    finding["observed"].as_str().unwrap_or_default()
+                ));
             }
             if let Some(error) = row["verdict"]["error"].as_str() {
                 text.push_str(&format!("{id}: broken: {error}\n"));

@@ -137,7 +137,12 @@ fn undone(bed: &mut Bed) -> Result<String, Stop> {
     bed.refuses("where ADD of its IPAM plugin fails", request.clone())?;
     ended_with_del(bed, "ADD of the IPAM plugin failed");
     bed.shell(&format!("rm {}/fail-ADD", stand_in::FOLDER))?;
-    if bed.subject.recipe.kind == Kind::Interface {
+    if bed.subject.recipe.kind == Kind::Interface
+        && bed.subject.recipe.ifname != "lo"
+        && !bed.subject.recipe.single
+    {
+        let pod = bed.pod()?;
+        let request = bed.request("ADD", &pod);
         let (id, ifname) = (&pod.id, bed.subject.recipe.ifname.clone());
         bed.shell(&format!("ip -n {id} link add {ifname} type bridge"))?;
         let answer = bed.call(request)?;

@@ -388,7 +388,10 @@ fn required(bed: &mut Bed) -> Result<String, Stop> {
         "without CNI_COMMAND",
         request.clone().without("CNI_COMMAND"),
     )?;
-    bed.refuses("(unknown)", request.clone().with("CNI_COMMAND", "NONSENSE"))?;
+    bed.refuses(
+        "in CNI_COMMAND",
+        request.clone().with("CNI_COMMAND", "NONSENSE"),
+    )?;
     if bed.has_findings() {
         return Err(Stop::Found);
     }
