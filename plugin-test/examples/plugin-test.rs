@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     };
     let options = Options {
         only: args.collect(),
+        folders: std::env::var_os("CNI_BIN").map(Into::into).into_iter().collect(),
         ..Options::default()
     };
     match run(&bench, Path::new(&first), &options, &|_| {}) {

@@ -68,7 +68,7 @@ pub(crate) const OWN: &[Defect] = &[
     ),
     breaks(
         "A4",
-        r#"id=${CNI_NETNS##*/}; [ "$CNI_COMMAND" = ADD ] && ip -n "$id" link del eth0 type bridge 2>/dev/null"#,
+        r#"[ "$CNI_COMMAND" = ADD ] && [ "$CNI_IFNAME" = eth0 ] && ip -n "${CNI_NETNS##*/}" link del eth0 2>/dev/null"#,
     ),
     breaks(
         "A5",
@@ -98,7 +98,7 @@ pub(crate) const OWN: &[Defect] = &[
     Defect {
         clause: "D1",
         also: &["A8", "G1", "L1", "L2"],
-        shell: r#"if [ "$CNI_COMMAND" = ADD ]; then out=$(run); code=$?; [ $code = 0 ] && [ "$CNI_IFNAME" = eth0 ] && : >/run/left-$CNI_CONTAINERID; printf '%s\n' "$out"; exit $code; fi"#,
+        shell: r#"if [ "$CNI_COMMAND" = ADD ]; then out=$(run); code=$?; [ $code = 0 ] && [ "$CNI_IFNAME" = eth0 ] && : >/run/left-$$; printf '%s\n' "$out"; exit $code; fi"#,
     },
     breaks(
         "D2",

@@ -439,17 +439,17 @@ impl Bed {
         }
     }
 
-    /// A file that is written again is none that is left, unless it names a container now.
+    /// Whether it is a difference that matters: a file that is written again is not one that is left, unless it names a container now,
+    /// and what an earlier call left to the background may end.
     fn counts(&self, change: &Change) -> bool {
         match change {
             Change::Changed { item, after, .. } if item.kind == "file" => {
                 self.ids.iter().any(|id| after.contains(id.as_str()))
             }
             // The MTU of a bridge is the smallest of its ports', unless somebody set it.
-            Change::Changed { item, after, .. } => {
-                item.kind != "link" || !after.starts_with("bridge")
-            }
-            Change::Came { .. } | Change::Went { .. } => true,
+            Change::Changed { item, after, .. } => item.kind != "link" || !after.starts_with("bridge"),
+            Change::Went { item, .. } => item.kind != "process",
+            Change::Came { .. } => true,
         }
     }
 

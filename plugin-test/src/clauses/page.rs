@@ -31,3 +31,32 @@ pub fn markdown() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// The page that people read has the catalogue. `FLATNET_REGENERATE=1` writes it.
+    #[test]
+    fn docs_plugin_test_md_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugin-test.md");
+        let text = std::fs::read_to_string(&path).expect("the page");
+        let (before, rest) = text.split_once("<!-- clauses -->\n").expect("the beginning of the clauses");
+        let (table, after) = rest.split_once("<!-- /clauses -->").expect("the end of the clauses");
+        let wanted = super::markdown();
+        if std::env::var_os("FLATNET_REGENERATE").is_some() {
+            let new = format!("{before}<!-- clauses -->\n{wanted}<!-- /clauses -->{after}");
+            std::fs::write(&path, new).expect("the page can be written");
+        } else {
+            assert_eq!(table, wanted, "`make docs` writes it");
+        }
+    }
+
+    #[test]
+    fn ids_are_unique_and_begin_with_their_group() {
+        let ids: Vec<&str> = crate::clauses::all().map(|clause| clause.id).collect();
+        let unique: std::collections::BTreeSet<&&str> = ids.iter().collect();
+        assert_eq!(unique.len(), ids.len());
+        assert!(crate::clauses::all().all(|clause| clause.group().len() == 1));
+    }
+}
