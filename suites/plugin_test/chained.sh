@@ -6,7 +6,7 @@ prev=$(printf %s "$in" | sed -n 's/.*"prevResult":\({.*}\),"type":.*/\1/p')
 error() { printf '{"cniVersion":"1.1.0","code":%s,"msg":"%s"}\n' "$1" "$2"; exit 1; }
 DEFECT
 checked() {
-  own=$(printf %s "$in" | sed 's/"type":/"ipam":{"ranges":[[{"subnet":"10.89.0.0\/24"}]]},"type":/; s/"prevResult":{.*},"type"/"prevResult":{},"type"/')
+  own=$(printf %s "$in" | sed 's/"prevResult":{.*},"type"/"prevResult":{},"type"/; s/"type":"/"ipam":{"ranges":[[{"subnet":"10.89.0.0\/24"}]]},"type":"/')
   # Everything that flatnet's plugin checks before it looks at the kernel: a namespace that is missing is its last word (code 3).
   out=$(printf %s "$own" | CNI_NETNS=${CNI_NETNS:+/nowhere} "$real")
   case $out in *'"code":3,'*|*'"code":11,'*|'') ;; *) printf '%s\n' "$out"; exit 1 ;; esac

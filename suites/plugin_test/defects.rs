@@ -245,5 +245,5 @@ pub(crate) const DELEGATING: &[Defect] = &[
 /// Of `chained.sh`.
 pub(crate) const CHAINED: &[Defect] = &[breaks(
     "A7",
-    r#"[ "$CNI_COMMAND" = ADD ] && prev=$(printf %s "$prev" | sed 's/"interfaces":\[/"interfaces":[{"name":"lo"},/')"#,
+    r#"[ "$CNI_COMMAND" = ADD ] && prev=$(printf %s "$prev" | sed 's/\],"ips"/,{"name":"lo"}],"ips"/')"#,
 )];
