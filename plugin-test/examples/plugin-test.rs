@@ -18,7 +18,10 @@ fn main() -> ExitCode {
     };
     let options = Options {
         only: args.collect(),
-        folders: std::env::var_os("CNI_BIN").map(Into::into).into_iter().collect(),
+        folders: std::env::var_os("CNI_BIN")
+            .map(Into::into)
+            .into_iter()
+            .collect(),
         ..Options::default()
     };
     match run(&bench, Path::new(&first), &options, &|_| {}) {

@@ -41,8 +41,12 @@ mod tests {
     fn docs_plugin_test_md_is_current() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plugin-test.md");
         let text = std::fs::read_to_string(&path).expect("the page");
-        let (before, rest) = text.split_once("<!-- clauses -->\n").expect("the beginning of the clauses");
-        let (table, after) = rest.split_once("<!-- /clauses -->").expect("the end of the clauses");
+        let (before, rest) = text
+            .split_once("<!-- clauses -->\n")
+            .expect("the beginning of the clauses");
+        let (table, after) = rest
+            .split_once("<!-- /clauses -->")
+            .expect("the end of the clauses");
         let wanted = super::markdown();
         if std::env::var_os("FLATNET_REGENERATE").is_some() {
             let new = format!("{before}<!-- clauses -->\n{wanted}<!-- /clauses -->{after}");
