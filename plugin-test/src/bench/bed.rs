@@ -23,6 +23,9 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Between two looks meanwhile.
 const AGAIN: Duration = Duration::from_millis(20);
 
+/// So many findings of a clause have evidence; further ones are counted.
+const MOST_FINDINGS: usize = 8;
+
 /// Why a clause is at its end.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -56,6 +59,8 @@ pub(crate) struct Bed {
     rootless: bool,
     pub(super) journal: Journal,
     findings: Vec<Finding>,
+    /// Findings beyond [`MOST_FINDINGS`].
+    more: usize,
     pub(super) last: Option<(Request, Answer)>,
     pub(super) before: Ledger,
     pub(super) ids: Vec<String>,
@@ -79,6 +84,7 @@ impl Bed {
             rootless,
             journal: Journal::default(),
             findings: Vec::new(),
+            more: 0,
             last: None,
             before: Ledger::default(),
             ids: Vec::new(),
@@ -98,7 +104,11 @@ impl Bed {
 
     /// What is said of a clause that has come to its end.
     pub(crate) fn verdict(self, end: Result<String, Stop>) -> Verdict {
-        let findings = self.findings;
+        let mut findings = self.findings;
+        if let (Some(last), 1..) = (findings.last_mut(), self.more) {
+            last.observed
+                .push_str(&format!("; and {} more findings", self.more));
+        }
         let library = self.subject.skel && findings.iter().all(|finding| finding.library);
         match end {
             Err(Stop::Broken(error)) => Verdict::Broken { error },
@@ -292,6 +302,10 @@ impl Bed {
     }
 
     fn note(&mut self, observed: String, library: bool) {
+        if self.findings.len() >= MOST_FINDINGS {
+            self.more += 1;
+            return;
+        }
         let after = Ledger::take(&self.ids).unwrap_or_default();
         self.findings.push(Finding {
             observed,

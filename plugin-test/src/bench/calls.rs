@@ -10,6 +10,9 @@ use super::bed::{Added, Bed, NETWORK, Pod, Stop};
 use crate::call::{Answer, Ending, Request};
 use crate::stand_in;
 
+/// Of so many calls at once, each has as much time again.
+const AT_ONCE: usize = 8;
+
 impl Bed {
     /// The plugin's configuration.
     pub(crate) fn conf(&self) -> Value {
@@ -100,7 +103,9 @@ impl Bed {
     pub(crate) fn together(&mut self, requests: &[Request]) -> Result<Vec<Answer>, Stop> {
         self.before = self.ledger()?;
         self.journal.together(requests);
-        let limit = self.limit;
+        // They share the processors.
+        let more = u32::try_from(requests.len() / AT_ONCE).unwrap_or(u32::MAX);
+        let limit = self.limit.saturating_mul(more.saturating_add(1));
         let answers: Vec<Answer> = thread::scope(|scope| {
             let running: Vec<_> = requests
                 .iter()
