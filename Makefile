@@ -67,7 +67,7 @@ bench: ## Measure against the reference plugins, and print ratios
 	$(CARGO) bench --profile dist --bench datapath
 
 docs: ## Regenerate the documents that are derived from code
-	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet-model --package flatnet-plugin-test --package flatnet --lib current
+	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet-model --package flatnet --lib current
 	FLATNET_REGENERATE=1 $(CARGO) test --quiet --package flatnet --test network_model shows
 
 screenshots: build ## Take the README's pictures of the report in a browser (Debian: chromium, pngquant)

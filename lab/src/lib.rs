@@ -4,7 +4,7 @@
 //! and network namespaces, and takes every node and pod with it when it dies. [`Lab`] is the client's end.
 //!
 //! Within the program: `process` is the life of its processes, `server` answers clients, `roots` and `underlay` make nodes and
-//! what joins them, `kubelet` runs pods, and [`cni`] runs plugins. [`isolated`] is a node without a lab, for one process.
+//! what joins them, `kubelet` runs pods, and [`cni`] runs plugins.
 mod address;
 mod boot;
 pub mod change;
@@ -16,7 +16,6 @@ mod daemon;
 mod error;
 mod exec;
 mod identifier;
-pub mod isolated;
 mod kubelet;
 mod launch;
 mod limits;

@@ -183,7 +183,7 @@ pub(crate) fn prepare_root(
             .map_err(|e| Error::failed("create mount and uts namespaces", e.desc()))?;
         nix::unistd::sethostname(hostname)
             .map_err(|e| Error::failed("set the host name", e.desc()))?;
-        base.node(&Identity { hostname, hosts }, &[])?;
+        base.node(&Identity { hostname, hosts })?;
         NodeRoot::of_this_thread()
     })?
     .map_err(|e| match e {

@@ -22,7 +22,7 @@ use crate::protocol::{BootReply, BootRequest, RELEASE};
 use crate::{Error, Result, mounts, refusal, server};
 
 /// Signals that end a lab in good order.
-pub(crate) const ENDING: [Signal; 4] = [
+const ENDING: [Signal; 4] = [
     Signal::SIGTERM,
     Signal::SIGINT,
     Signal::SIGHUP,
@@ -108,7 +108,7 @@ fn raise_file_limit() -> Result<()> {
 }
 
 /// Whether this process may create namespaces and mounts without its own user namespace.
-pub(crate) fn is_capable() -> bool {
+fn is_capable() -> bool {
     const CAP_NET_ADMIN: u64 = 1 << 12;
     const CAP_SYS_CHROOT: u64 = 1 << 18;
     const CAP_SYS_ADMIN: u64 = 1 << 21;
@@ -121,8 +121,7 @@ pub(crate) fn is_capable() -> bool {
     rustix::process::geteuid().is_root() && bits & needed == needed
 }
 
-/// Namespaces of its own for this process, whose next child is the first of its pid namespace; a user namespace where it needs one.
-pub(crate) fn enter_namespaces() -> Result<()> {
+fn enter_namespaces() -> Result<()> {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     if !is_capable() {
         unshare(CloneFlags::CLONE_NEWUSER)
@@ -151,7 +150,7 @@ pub(crate) fn enter_namespaces() -> Result<()> {
 }
 
 /// Waits for init; ends it on a signal, or when the lifeline does without a release.
-pub(crate) fn watch(init: Pid, signals: &SignalFd, lifeline: BorrowedFd<'_>) -> Result<ExitCode> {
+fn watch(init: Pid, signals: &SignalFd, lifeline: BorrowedFd<'_>) -> Result<ExitCode> {
     let pidfd = rustix::process::Pid::from_raw(init.as_raw()).ok_or(Errno::ESRCH);
     let pidfd = pidfd.and_then(|pid| {
         pidfd_open(pid, PidfdFlags::empty()).map_err(|e| Errno::from_raw(e.raw_os_error()))

@@ -70,9 +70,8 @@ impl Base {
         })
     }
 
-    /// Makes the calling thread's fresh mount namespace a node's. It is in the node's net namespace. What the host has at `shown` is
-    /// there read-only, too, at the same path.
-    pub(crate) fn node(&self, identity: &Identity<'_>, shown: &[PathBuf]) -> Result<()> {
+    /// Makes the calling thread's fresh mount namespace a node's. It is in the node's net namespace.
+    pub(crate) fn node(&self, identity: &Identity<'_>) -> Result<()> {
         let new = Path::new(NEW);
         mounts::tmpfs(new, "mode=0755,size=1g")?;
         host_programs(new)?;
@@ -113,9 +112,6 @@ impl Base {
         }
         names(new, identity)?;
         kernel_dirs(new, true)?;
-        for path in shown {
-            show(path, new)?;
-        }
         mounts::pivot_away(new)
     }
 
@@ -148,24 +144,6 @@ impl Base {
         kernel_dirs(new, false)?;
         mounts::pivot_away(new)
     }
-}
-
-/// A directory of the host's at its own path, where the new root does not show it already.
-fn show(path: &Path, new: &Path) -> Result<()> {
-    let target = new.join(path.strip_prefix("/").unwrap_or(path));
-    if target.is_dir() && is_shown(&on_host(path), &target) {
-        return Ok(());
-    }
-    std::fs::create_dir_all(&target)
-        .map_err(|e| Error::failed(format!("create {}", target.display()), e))?;
-    mounts::bind_read_only(&on_host(path), &target)
-}
-
-/// Whether both are the same directory.
-fn is_shown(source: &Path, target: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let of = |path: &Path| std::fs::metadata(path).map(|data| (data.dev(), data.ino()));
-    matches!((of(source), of(target)), (Ok(one), Ok(other)) if one == other)
 }
 
 fn on_host(path: &Path) -> PathBuf {

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use crate::socket::{Connection, Outcome, check, outcome};
 use crate::uapi::{af, ifa, ifla, rta, rtm};
-use crate::wire::{Message, find, text, u32_at};
+use crate::wire::Message;
 use crate::{
     Address, Error, FdbEntry, Flow, Link, Neighbour, NeighbourTable, Request, Result, RouteEntry,
     Rule, decode, netns,
@@ -246,23 +246,6 @@ impl Route {
     /// Lists the forwarding databases of all bridges and vxlan devices (PF_BRIDGE).
     pub fn fdb(&mut self) -> Result<Vec<FdbEntry>> {
         self.neighbour_dump(af::BRIDGE, "list forwarding entries", decode::forwarding)
-    }
-
-    /// Lists the queueing disciplines that somebody attached, each as the index of its interface and its kind (`tbf`, `ingress`); those
-    /// that the kernel gives every device have no handle, and are left out.
-    pub fn qdiscs(&mut self) -> Result<Vec<(u32, String)>> {
-        /// struct tcmsg: family and padding, interface index, handle, parent, info.
-        const TCMSG: usize = 20;
-        const TCA_KIND: u16 = 1;
-        let message = Message::dump(rtm::GETQDISC, &[0; TCMSG]);
-        let what = "list queueing disciplines";
-        self.connection.dump(message, what, |payload, qdiscs| {
-            if u32_at(payload, 8)? != 0 {
-                let kind = find(payload.get(TCMSG..)?, TCA_KIND)?;
-                qdiscs.push((u32_at(payload, 4)?, text(kind)));
-            }
-            Some(())
-        })
     }
 
     fn neighbour_dump<T>(

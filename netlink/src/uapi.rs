@@ -43,7 +43,6 @@ pub(crate) mod rtm {
     pub(crate) const DELNEIGH: u16 = 29;
     pub(crate) const GETNEIGH: u16 = 30;
     pub(crate) const GETRULE: u16 = 34;
-    pub(crate) const GETQDISC: u16 = 38;
     pub(crate) const GETNEIGHTBL: u16 = 66;
 
     /// Multicast group of link changes.

@@ -11,7 +11,6 @@ mod inspect;
 mod inspect_route;
 mod log;
 mod output;
-mod plugin_test;
 mod progress;
 mod sweep;
 mod test;
@@ -49,7 +48,6 @@ Examples:
   flatnet test --provider kind --cni flannel     run the same checks on a real cluster in containers
   flatnet test --provider kubeconfig             run them on the cluster kubectl talks to
   flatnet sweep suites/sweep.yaml                run a table of configurations, each beside what is expected of it
-  flatnet plugin-test ./my-plugin                try a CNI plugin, clause by clause of the specification
   flatnet up && flatnet exec busybox-1 -- ip route && flatnet down";
 
 /// Proves that a Kubernetes cluster's pod network is as flat as Kubernetes promises, and says what is wrong where it is not.
@@ -93,16 +91,11 @@ enum Command {
     Baseline(baseline::BaselineCommand),
     /// Change the CNI configuration of a cluster that runs, under traffic, and say what that did
     Change(Box<change::ChangeArgs>),
-    /// Say of every clause of the CNI specification whether a plugin follows it
-    PluginTest(Box<plugin_test::PluginTestArgs>),
     /// List the checks, how each one observes its promise, and the faults that prove it
     Checks(checks::ChecksArgs),
     /// Wait for a run to end and delete what it created; started by the run itself
     #[command(name = reaper::SUBCOMMAND, hide = true)]
     Reap,
-    /// One clause in namespaces of its own; started by `plugin-test`
-    #[command(name = flatnet_plugin_test::bench::ARGUMENT, hide = true)]
-    PluginTestBed,
     /// Print shell completions
     #[command(
         after_help = "Examples:\n  source <(flatnet completions bash)\n  flatnet completions zsh > ~/.zfunc/_flatnet"
@@ -225,8 +218,6 @@ pub fn main() -> ExitCode {
         Command::Diff(args) => diff::run(&args),
         Command::Change(args) => change::run(*args, &typed),
         Command::Checks(args) => checks::run(&args),
-        Command::PluginTest(args) => plugin_test::run(&args),
-        Command::PluginTestBed => return plugin_test::bed(),
         Command::Reap => reaper::serve().map(|()| 0),
         Command::Completions { shell } => {
             let mut script = Vec::new();
