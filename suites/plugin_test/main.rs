@@ -5,6 +5,7 @@ mod defects;
 mod hostile;
 mod repeat;
 #[path = "../started.rs"]
+#[expect(dead_code, reason = "other suites use more of it")]
 mod started;
 mod tested;
 
