@@ -7,6 +7,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::api::{Answer, Api};
+use crate::silent_lab;
 use crate::started::{install, tells};
 use crate::{flatnet, interrupt, on_api, running};
 
@@ -55,8 +56,44 @@ fn on_kind(dir: &Path) -> Output {
         .expect("flatnet starts")
 }
 
+/// flatnet waits for half a minute at most, and does nothing meanwhile: all of these wait at once, however few tests run side by side.
 #[test]
-fn an_engine_that_hangs_is_given_up() {
+fn whatever_hangs_is_given_up() {
+    let cases: [(&str, fn()); 6] = [
+        ("an engine", an_engine),
+        ("kind", a_kind),
+        ("an API server from the start", || {
+            an_api_server(
+                "GET /version",
+                Answer::Silence,
+                3,
+                &["does not answer", "10s"],
+            );
+        }),
+        ("an API server later", || {
+            an_api_server("POST /api/v1/namespaces", Answer::Silence, 4, &LATER);
+        }),
+        ("an API server in the middle of an answer", || {
+            an_api_server("POST /api/v1/namespaces", Answer::Half, 4, &LATER);
+        }),
+        (
+            "a lab",
+            silent_lab::diagnose_says_that_a_lab_does_not_answer,
+        ),
+    ];
+    std::thread::scope(|scope| {
+        for (name, case) in cases {
+            // The name of the thread is in what a failure prints.
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread.spawn_scoped(scope, case).expect("a thread");
+        }
+    });
+}
+
+/// What is said of a server that was there before.
+const LATER: [&str; 2] = ["create namespace flatnet-", "did not answer within 30s"];
+
+fn an_engine() {
     let dir = programs(&[("kind", KIND), ("docker", HANG)]);
     let begun = Instant::now();
 
@@ -76,8 +113,7 @@ fn an_engine_that_hangs_is_given_up() {
     nothing_sleeps(dir.path());
 }
 
-#[test]
-fn a_kind_that_hangs_is_given_up() {
+fn a_kind() {
     let kind = format!("{KIND}{HANG}");
     let dir = programs(&[("kind", &kind), ("docker", "echo '{}'")]);
 
@@ -126,16 +162,7 @@ fn ctrl_c_ends_the_looking_for_clusters(#[case] arguments: &[&str]) {
     nothing_sleeps(dir.path());
 }
 
-#[rstest]
-#[case::from_the_start("GET /version", Answer::Silence, 3, &["does not answer", "10s"])]
-#[case::later("POST /api/v1/namespaces", Answer::Silence, 4, &["create namespace flatnet-", "did not answer within 30s"])]
-#[case::in_the_middle("POST /api/v1/namespaces", Answer::Half, 4, &["create namespace flatnet-", "did not answer within 30s"])]
-fn an_api_server_that_hangs_is_given_up(
-    #[case] line: &'static str,
-    #[case] answer: Answer,
-    #[case] code: i32,
-    #[case] says: &[&str],
-) {
+fn an_api_server(line: &'static str, answer: Answer, code: i32, says: &[&str]) {
     let api = Api::new(move |request| (request.line == line).then(|| answer.clone()));
     let begun = Instant::now();
 

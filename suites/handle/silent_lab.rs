@@ -116,8 +116,8 @@ fn a_lab_that_does_not_answer_concerns_no_other() {
     assert_eq!(row(&good.name)[..4], ["lab", "flatnet", "1", "2"]);
 }
 
-#[test]
-fn diagnose_says_that_a_lab_does_not_answer() {
+/// Among the cases of `hangs`: it waits as long as those.
+pub(crate) fn diagnose_says_that_a_lab_does_not_answer() {
     let mut lab = TestLab::up("mute");
     lab.stop();
 
