@@ -137,15 +137,7 @@ impl Objects {
     pub async fn live(&self, client: &Client) -> Result<Objects> {
         let mut list = Vec::new();
         for object in &self.list {
-            let doing = format!("{}: get {}", self.origin, title(object));
-            let Some(api) = api_of(client, object)
-                .await
-                .map_err(|e| denied(&doing, e))?
-            else {
-                continue;
-            };
-            let there = api.get_opt(&object.name_any()).await;
-            let Some(mut there) = there.map_err(|e| denied(&doing, e))? else {
+            let Some(mut there) = self.there(client, object).await? else {
                 continue;
             };
             there.types.clone_from(&object.types);
@@ -209,23 +201,26 @@ impl Objects {
     pub async fn remaining(&self, client: &Client) -> Result<Vec<String>> {
         let mut left = Vec::new();
         for object in &self.list {
-            let doing = format!("{}: get {}", self.origin, title(object));
-            let Some(api) = api_of(client, object)
-                .await
-                .map_err(|e| denied(&doing, e))?
-            else {
-                continue;
-            };
-            if api
-                .get_opt(&object.name_any())
-                .await
-                .map_err(|e| denied(&doing, e))?
-                .is_some()
-            {
+            if self.there(client, object).await?.is_some() {
                 left.push(title(object));
             }
         }
         Ok(left)
+    }
+
+    /// The object as the cluster has it, if it does.
+    async fn there(
+        &self,
+        client: &Client,
+        object: &DynamicObject,
+    ) -> Result<Option<DynamicObject>> {
+        let doing = format!("{}: get {}", self.origin, title(object));
+        let api = api_of(client, object).await;
+        let Some(api) = api.map_err(|e| denied(&doing, e))? else {
+            return Ok(None);
+        };
+        let there = api.get_opt(&object.name_any()).await;
+        there.map_err(|e| denied(&doing, e))
     }
 }
 
