@@ -9,12 +9,10 @@ use flatnet_model::probe::Facts;
 use flatnet_model::snapshot::{Observed, PodSnapshot};
 
 use crate::Result;
+use crate::cni::container_ids;
 
 /// Interfaces and routes of pods.
 pub(super) type PodFacts = BTreeMap<PodRef, Observed<Facts>>;
-
-/// Digits of a container's id that are enough to know a name by.
-const ID_DIGITS: usize = 32;
 
 /// Pods of others that run in the network of pods.
 ///
@@ -59,13 +57,9 @@ pub(super) async fn records(lab: &LabCluster) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for node in lab.node_names().await? {
         let listed = lab.exec(&Target::Node(node), &argv, b"").await?;
-        let of_pods = listed.stdout.lines().filter(|name| names_a_container(name));
+        let names_one = |name: &&str| container_ids(name).next().is_some();
+        let of_pods = listed.stdout.lines().filter(names_one);
         names.extend(of_pods.map(str::to_owned));
     }
     Ok(names)
-}
-
-fn names_a_container(name: &str) -> bool {
-    let mut runs = name.split(|c: char| !c.is_ascii_hexdigit());
-    runs.any(|run| run.len() >= ID_DIGITS)
 }

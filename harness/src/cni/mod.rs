@@ -1,5 +1,6 @@
 //! What networks the pods: installed on a booted cluster, asked whether it works, taken off again.
 mod choice;
+mod container_id;
 mod kind;
 mod lab;
 mod shipped;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use flatnet_lab::LabSpec;
 
 pub use choice::Choice;
+pub use container_id::container_ids;
 pub use kind::{KindCluster, change as kind_change, on_kind, recorded};
 pub use lab::{change as lab_change, on_lab};
 pub(crate) use shipped::{REFERENCE, REFERENCE_DIRS};

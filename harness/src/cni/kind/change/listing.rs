@@ -8,6 +8,7 @@ use flatnet_model::change::{Leftover, Why};
 use super::record::Pending;
 use super::roll::Change;
 use crate::Result;
+use crate::cni::container_ids;
 use crate::cni::kind::snapshot::{self, Section, Snapshot};
 use flatnet_cluster::limit::until_gone;
 use flatnet_cluster::{Cluster, Target};
@@ -20,8 +21,6 @@ const NETWORKS: &str = "/var/lib/cni/networks";
 const TAKEN_APART_WITHIN: Duration = Duration::from_secs(60);
 /// Between two looks at that.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Digits of a container's id that are enough to know it by.
-const ID_DIGITS: usize = 32;
 
 /// What is known of the nodes while pods of the run live there.
 #[derive(Clone, Debug, Default)]
@@ -62,10 +61,7 @@ impl Change {
         let mut ids = BTreeSet::new();
         for node in cluster.node_names().await? {
             let listed = cluster.exec(&Target::Node(node), &argv, b"").await?;
-            let of_lines = listed.stdout.lines().flat_map(words).filter(|word| {
-                word.len() >= ID_DIGITS && word.chars().all(|c| c.is_ascii_hexdigit())
-            });
-            ids.extend(of_lines.map(str::to_owned));
+            ids.extend(container_ids(&listed.stdout).map(str::to_owned));
         }
         Ok(ids)
     }
