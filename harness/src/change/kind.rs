@@ -60,14 +60,8 @@ pub(super) async fn rollout(
         Some(from) => from,
         None => Config::live(&onto, &mut to).await?,
     };
-    if let Some(wanted) = asked.from
-        && is_recorded
-        && wanted.as_given() != from.wanted.as_given()
-    {
-        return Err(Error::Input(format!(
-            "--from {wanted}: cluster {} has {}; leave --from out",
-            onto.name, from.wanted
-        )));
+    if is_recorded {
+        asked.agrees(&format!("cluster {}", onto.name), &from.wanted)?;
     }
     if let Some(of) = session.plan().reference() {
         session.also_undone(Reap::CniChange { of })?;

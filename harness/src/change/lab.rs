@@ -44,14 +44,7 @@ pub(super) async fn rollout(
             spec.name
         ))
     })?;
-    if let Some(wanted) = asked.from
-        && wanted.as_given() != from.wanted.as_given()
-    {
-        return Err(Error::Input(format!(
-            "--from {wanted}: lab {} has {}; leave --from out",
-            spec.name, from.wanted
-        )));
-    }
+    asked.agrees(&format!("lab {}", spec.name), &from.wanted)?;
     let to = wanted::config(&asked, &from)?;
     Work::new(lab.clone(), to.clone()).await?.check()?;
     session.also_undone(Reap::LabChange {

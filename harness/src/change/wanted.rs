@@ -15,6 +15,21 @@ pub(super) struct Asked<'a> {
     pub(super) from: Option<&'a Wanted>,
 }
 
+impl Asked<'_> {
+    /// Whether a cluster has what `--from` says.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it has something else.
+    pub(super) fn agrees(&self, cluster: &str, has: &Wanted) -> Result<()> {
+        match self.from {
+            Some(from) if from.as_given() != has.as_given() => Err(Error::Input(format!(
+                "--from {from}: {cluster} has {has}; leave --from out"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The configuration that is asked for, with the ranges that the lab has where no others are wanted.
 pub(super) fn config(asked: &Asked<'_>, from: &Config) -> Result<Config> {
     let order = asked.order;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use flatnet_agent::args::Args as AgentArgs;
+use flatnet_model::change::Step;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,14 @@ impl Wanted {
         let wanted = Wanted { name, options };
         wanted.check().map_err(bad)?;
         Ok(wanted)
+    }
+
+    /// A change from this to `to` that ended early, in words.
+    pub(super) fn unfinished(&self, to: &Wanted, at: &Step) -> String {
+        format!(
+            "a change from {self} to {to} was not finished: it ended at the step \"{}\"",
+            at.words()
+        )
     }
 
     /// What a cluster was given when it was made, or by a later change.

@@ -59,12 +59,7 @@ impl Pending {
     }
 
     pub(super) fn words(&self) -> String {
-        format!(
-            "a change from {} to {} was not finished: it ended at the step \"{}\"",
-            self.from.wanted,
-            self.to.wanted,
-            self.step.words()
-        )
+        self.from.wanted.unfinished(&self.to.wanted, &self.step)
     }
 }
 

@@ -42,12 +42,7 @@ impl Pending {
 
     /// In words, as one that ended early.
     fn words(&self) -> String {
-        format!(
-            "a change from {} to {} was not finished: it ended at the step \"{}\"",
-            self.from.wanted,
-            self.to.wanted,
-            self.step.words()
-        )
+        self.from.wanted.unfinished(&self.to.wanted, &self.step)
     }
 }
 
