@@ -124,7 +124,7 @@ struct Shared {
     udp: PerFamily<udp::Line>,
     icmp: PerFamily<icmp::Line>,
     taken: Cell<usize>,
-    again: RefCell<VecDeque<Turn>>,
+    again: RefCell<VecDeque<Attempt>>,
     pace: Pace,
     /// Rows begin at different targets, so that not all probes of a cluster dial the first pod at the same moment.
     first: usize,
@@ -226,18 +226,18 @@ async fn work(shared: Rc<Shared>) -> Vec<(usize, DialOutcome)> {
     let mut results = Vec::new();
     loop {
         let _turn = shared.pace.turn().await;
-        let Some(turn) = shared.next() else {
+        let Some(due) = shared.next() else {
             return results;
         };
-        match reach(&shared, &turn).await {
-            Reached::Ended(outcome) => results.push((turn.index, outcome)),
+        match reach(&shared, &due).await {
+            Reached::Ended(outcome) => results.push((due.index, outcome)),
             Reached::Again(again) => shared.again.borrow_mut().push_back(again),
         }
     }
 }
 
 /// One attempt of a row.
-struct Turn {
+struct Attempt {
     index: usize,
     /// Attempts with this one.
     attempts: u32,
@@ -247,12 +247,12 @@ struct Turn {
 impl Shared {
     /// Each target once, then those that are tried again: what was lost in a moment when the machine or a peer had too much to do would be
     /// lost once more in that moment.
-    fn next(&self) -> Option<Turn> {
+    fn next(&self) -> Option<Attempt> {
         let all = self.row.targets.len();
         let taken = self.taken.get();
         if taken < all {
             self.taken.set(taken + 1);
-            return Some(Turn {
+            return Some(Attempt {
                 index: (self.first + taken) % all,
                 attempts: 1,
                 not_before: Instant::now(),
@@ -264,18 +264,18 @@ impl Shared {
 
 enum Reached {
     Ended(DialOutcome),
-    Again(Turn),
+    Again(Attempt),
 }
 
-async fn reach(shared: &Shared, turn: &Turn) -> Reached {
-    let target = &shared.row.targets[turn.index];
+async fn reach(shared: &Shared, due: &Attempt) -> Reached {
+    let target = &shared.row.targets[due.index];
     let Row {
         timeout,
         attempts: most,
         ..
     } = shared.row;
-    let attempts = turn.attempts;
-    tokio::time::sleep_until(turn.not_before.into()).await;
+    let attempts = due.attempts;
+    tokio::time::sleep_until(due.not_before.into()).await;
     let begun = Instant::now();
     let outcome = shared
         .pace
@@ -314,8 +314,8 @@ async fn reach(shared: &Shared, turn: &Turn) -> Reached {
                 attempts,
             })
         }
-        Err(_) => Reached::Again(Turn {
-            index: turn.index,
+        Err(_) => Reached::Again(Attempt {
+            index: due.index,
             attempts: attempts + 1,
             not_before: begun + (PAUSE * attempts).min(timeout),
         }),
