@@ -1,9 +1,12 @@
 //! `flatnet change` as a person starts it, and what it said.
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
 
 use flatnet::change::report::{ChangeReport, Pass};
 use flatnet_model::change::{Arrival, StreamRun};
 use flatnet_model::reference::Endpoint;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::started::{unchosen, words};
 
@@ -16,6 +19,26 @@ pub(crate) fn flatnet() -> Command {
 pub(crate) fn run(line: &str) -> Output {
     let arguments = line.split_whitespace();
     flatnet().args(arguments).output().expect("flatnet starts")
+}
+
+/// A change that has just said that this step begins, and the rest of what it says.
+#[track_caller]
+pub(crate) fn begun(lab: &Kept, to: &str, step: &str) -> (Child, impl Iterator<Item = String>) {
+    let mut change = flatnet()
+        .args(["change", "--cluster", lab.0, "--to", to])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("flatnet starts");
+    let said = BufReader::new(change.stderr.take().expect("a pipe"));
+    let mut lines = said.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == step), "{step} never began");
+    (change, lines)
+}
+
+pub(crate) fn send(process: u32, signal: Signal) {
+    let process = i32::try_from(process).expect("a process id");
+    kill(Pid::from_raw(process), signal).expect("it runs");
 }
 
 /// The report of a change; the exit code is the report's.

@@ -1,12 +1,9 @@
 //! A change that is interrupted, or whose process is killed, at each step: the lab has one of the two configurations on every node.
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-use crate::bed::{Kept, flatnet, run};
+use crate::bed::{Kept, begun, run, send};
 use crate::started::words;
 
 const STEPS: [&str; 6] = [
@@ -20,17 +17,8 @@ const STEPS: [&str; 6] = [
 
 /// Starts a change, sends it `signal` as it says that this step begins, and waits for its end.
 fn struck(lab: &Kept, to: &str, step: &str, signal: Signal) -> Option<i32> {
-    let mut change: Child = flatnet()
-        .args(["change", "--cluster", lab.0, "--to", to])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(change.stderr.take().unwrap());
-    let mut lines = said.lines().map_while(Result::ok);
-    assert!(lines.any(|line| line == step), "{step} never began");
-    let pid = i32::try_from(change.id()).unwrap();
-    kill(Pid::from_raw(pid), signal).unwrap();
+    let (mut change, lines) = begun(lab, to, step);
+    send(change.id(), signal);
     // Read to the end: it must not wait for us.
     lines.for_each(drop);
     change.wait().unwrap().code()

@@ -1,32 +1,17 @@
 //! A change that nothing finishes or undoes: every command that looks at the lab says so.
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, Output};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::bed::{Kept, flatnet, run};
+use crate::bed::{Kept, begun, run, send};
 use crate::started::words;
 
 /// A change that stands still as it says that this step begins.
 fn stopped(lab: &Kept, to: &str, step: &str) -> Child {
-    let mut change = flatnet()
-        .args(["change", "--cluster", lab.0, "--to", to])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(change.stderr.take().unwrap());
-    let mut lines = said.lines().map_while(Result::ok);
-    assert!(lines.any(|line| line == step), "{step} never began");
+    let (change, _said) = begun(lab, to, step);
     send(change.id(), Signal::SIGSTOP);
     change
-}
-
-fn send(process: u32, signal: Signal) {
-    let process = i32::try_from(process).unwrap();
-    kill(Pid::from_raw(process), signal).unwrap();
 }
 
 /// Processes that one started: here the reaper, which undoes what a killed change leaves.

@@ -229,10 +229,10 @@ pub fn arrived(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn properties(pairs: &[(&str, &str)]) -> Properties {
+    pub(in crate::change) fn properties(pairs: &[(&str, &str)]) -> Properties {
         let pairs = pairs.iter();
         pairs
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))

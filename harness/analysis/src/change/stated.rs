@@ -139,14 +139,8 @@ mod tests {
     use flatnet_model::probe::{CniFiles, ConfFile, Facts};
     use serde_json::json;
 
+    use super::super::properties::tests::properties;
     use super::*;
-
-    fn properties(pairs: &[(&str, &str)]) -> Properties {
-        let pairs = pairs.iter();
-        pairs
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    }
 
     fn agent(options: &[&str]) -> Stated {
         let argv = ["flatnet-agent"].iter().chain(options);
